@@ -1,0 +1,49 @@
+//! What comes in: one [`Batch`] per request, already in columns.
+//!
+//! A batch is self-contained: rows name their resource, scope and series by an index into the batch's own
+//! tables; the writer thread maps these to segment-local numbers. Attribute maps arrive as hot-encoded text
+//! ([`crate::attributes`]). Nothing here knows which protocol the data came by.
+
+mod facts;
+mod rows;
+
+pub use facts::{PeerKind, SpanFacts};
+pub use rows::{
+    ExemplarRow, HistogramPointRow, LogColumns, LogRow, MetricColumns, NumberPointRow, NumberValue, ResourceRow,
+    ScopeRow, SeriesRow, SpanColumns, SpanRow, time_columns,
+};
+
+/// One request's worth of one signal; committed whole or not at all.
+#[derive(Debug)]
+pub struct Batch {
+    /// Resources, by the index rows refer to.
+    pub resources: Vec<ResourceRow>,
+    /// Scopes, by the index rows refer to.
+    pub scopes: Vec<ScopeRow>,
+    /// The rows of the one signal.
+    pub rows: Rows,
+    /// Bytes this batch counts for in the queue (decoded request size).
+    pub bytes: usize,
+}
+
+/// The rows of one signal.
+#[derive(Debug)]
+pub enum Rows {
+    /// Spans.
+    Spans(SpanColumns),
+    /// Log records.
+    Logs(LogColumns),
+    /// Metric streams, their points and exemplars.
+    Metrics(MetricColumns),
+}
+
+impl Batch {
+    /// Items as OTLP counts them: spans, log records, or data points.
+    pub fn items(&self) -> usize {
+        match &self.rows {
+            Rows::Spans(spans) => spans.len(),
+            Rows::Logs(logs) => logs.len(),
+            Rows::Metrics(metrics) => metrics.points(),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The store of Tripline: columns in, plain data out.
+//!
+//! With the feature `engine` (default) this crate is the only place in the house that knows DuckDB:
+//! segments, sealing, retention, queries, the SQL guard. Without it the crate is just its plain data
+//! types, which the pages share with the browser.
+//!
+//! It never knows OTLP, HTTP or HTML.
+
+pub mod model;
+
+#[cfg(feature = "engine")]
+pub mod attributes;
+#[cfg(feature = "engine")]
+pub mod ingest;
+#[cfg(feature = "engine")]
+pub mod store;

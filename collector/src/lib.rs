@@ -1,1 +1,3 @@
-//! Skeleton.
+//! The binary `tripline`: receives, refuses, composes, starts, stops.
+
+pub mod decode;

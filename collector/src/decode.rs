@@ -7,11 +7,16 @@
 //! A request is either [`Malformed`] as a whole (a poison request: never retryable), or every item of it is
 //! either in the batch or counted in [`Decoded::dropped`]: nothing with content is lost silently.
 
+mod checks;
 mod drops;
+mod envelope;
 mod logs;
 mod metrics;
+mod points;
 mod response;
 mod traces;
+mod values;
+mod words;
 
 pub use drops::{DropReason, Drops};
 pub use logs::Logs;
@@ -94,8 +99,18 @@ pub trait Signal: Send + Sync + 'static {
     /// The body is not OTLP/JSON: the field and what is wrong with it.
     fn decode_json(body: &[u8]) -> Result<Self::Request, Malformed>;
 
-    /// Turns a request message into columns. `arrival_unix_nano` is the time of records that carry none.
-    fn into_batch(request: Self::Request, arrival_unix_nano: u64) -> Decoded;
+    /// Turns a request message into columns, `batch.bytes` left for the caller to set.
+    /// `arrival_unix_nano` is the time of records that carry none.
+    fn columns(request: Self::Request, arrival_unix_nano: u64) -> Decoded;
+
+    /// Turns a request message into a batch. Walks it once more for its size: prefer
+    /// [`Self::from_protobuf`] where the bytes are at hand.
+    fn into_batch(request: Self::Request, arrival_unix_nano: u64) -> Decoded {
+        let bytes = prost::Message::encoded_len(&request);
+        let mut decoded = Self::columns(request, arrival_unix_nano);
+        decoded.batch.bytes = bytes;
+        decoded
+    }
 
     /// The answer: `partial_success` is unset when nothing was rejected and there is no message.
     fn response(rejected: u64, message: String) -> Self::Response;
@@ -110,7 +125,7 @@ pub trait Signal: Send + Sync + 'static {
     fn from_protobuf(body: &[u8], arrival_unix_nano: u64) -> Result<Decoded, Malformed> {
         let request = <Self::Request as prost::Message>::decode(body)
             .map_err(|error| Malformed::new("", &error.to_string()))?;
-        let mut decoded = Self::into_batch(request, arrival_unix_nano);
+        let mut decoded = Self::columns(request, arrival_unix_nano);
         decoded.batch.bytes = body.len();
         Ok(decoded)
     }
@@ -120,7 +135,7 @@ pub trait Signal: Send + Sync + 'static {
     /// # Errors
     /// The body is not OTLP/JSON of this signal.
     fn from_json(body: &[u8], arrival_unix_nano: u64) -> Result<Decoded, Malformed> {
-        let mut decoded = Self::into_batch(Self::decode_json(body)?, arrival_unix_nano);
+        let mut decoded = Self::columns(Self::decode_json(body)?, arrival_unix_nano);
         decoded.batch.bytes = body.len();
         Ok(decoded)
     }

@@ -20,18 +20,44 @@
 use std::fmt::Write as _;
 
 /// Writes one attribute map (or one value) as hot-encoded JSON text.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct AttributesWriter {
     text: String,
-    /// Byte ranges of the keys written at each open object level, to keep the first of duplicates.
+    /// Open objects and arrays, innermost last.
     levels: Vec<Level>,
+    /// Keys of all open objects, innermost last: one stack, so that a level costs no allocation.
+    keys: Vec<Key>,
 }
 
-#[derive(Default)]
+#[derive(Debug)]
 struct Level {
     is_object: bool,
-    count: usize,
-    keys: Vec<(usize, usize)>,
+    /// Whether it has a member already, so that the next one needs a comma.
+    has_members: bool,
+    /// Where its keys begin in [`AttributesWriter::keys`].
+    keys_from: usize,
+}
+
+/// A key as written (quotes and escapes included), with a hash that settles most comparisons.
+#[derive(Debug)]
+struct Key {
+    hash: u64,
+    start: usize,
+    end: usize,
+}
+
+/// Mixes length, first and last eight bytes: attribute keys differ there (`http.request.method`,
+/// `http.response.status_code`), and equal hashes are compared in full anyway.
+fn key_hash(key: &str) -> u64 {
+    let bytes = key.as_bytes();
+    let word = |from: usize| {
+        let mut word = [0_u8; 8];
+        let part = &bytes[from..bytes.len().min(from + 8)];
+        word[..part.len()].copy_from_slice(part);
+        u64::from_le_bytes(word)
+    };
+    let (first, last) = (word(0), word(bytes.len().saturating_sub(8)));
+    (first ^ last.rotate_left(29) ^ bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl AttributesWriter {
@@ -44,6 +70,7 @@ impl AttributesWriter {
     pub fn clear(&mut self) {
         self.text.clear();
         self.levels.clear();
+        self.keys.clear();
     }
 
     /// The text written so far.
@@ -53,21 +80,28 @@ impl AttributesWriter {
 
     /// Starts an object (a kvlist, or the attribute map itself).
     pub fn begin_object(&mut self) {
-        self.separate();
-        self.text.push('{');
-        self.levels.push(Level { is_object: true, ..Level::default() });
+        self.begin(true);
     }
 
     /// Starts an array.
     pub fn begin_array(&mut self) {
+        self.begin(false);
+    }
+
+    fn begin(&mut self, is_object: bool) {
         self.separate();
-        self.text.push('[');
-        self.levels.push(Level::default());
+        self.text.push(if is_object { '{' } else { '[' });
+        self.levels.push(Level {
+            is_object,
+            has_members: false,
+            keys_from: self.keys.len(),
+        });
     }
 
     /// Ends the innermost object or array.
     pub fn end(&mut self) {
         let level = self.levels.pop().expect("end() pairs with a begin_*()");
+        self.keys.truncate(level.keys_from);
         self.text.push(if level.is_object { '}' } else { ']' });
     }
 
@@ -75,28 +109,40 @@ impl AttributesWriter {
     /// write no value for it.
     #[must_use]
     pub fn key(&mut self, key: &str) -> bool {
-        let level = self.levels.last().expect("key() needs an open object");
-        let start = self.text.len();
-        let comma = level.count > 0;
-        if comma {
+        let level = self.levels.last_mut().expect("key() needs an open object");
+        let from = self.text.len();
+        if level.has_members {
             self.text.push(',');
         }
-        let key_start = self.text.len();
+        let start = self.text.len();
         escape_into(&mut self.text, key);
-        let key_end = self.text.len();
-        let duplicate = {
-            let written = &self.text[key_start..key_end];
-            level.keys.iter().any(|&(s, e)| &self.text[s..e] == written)
-        };
+        let end = self.text.len();
+        let hash = key_hash(key);
+        let written = &self.text[start..end];
+        let duplicate = self.keys[level.keys_from..]
+            .iter()
+            .any(|key| key.hash == hash && &self.text[key.start..key.end] == written);
         if duplicate {
-            self.text.truncate(start);
+            self.text.truncate(from);
             return false;
         }
+        level.has_members = true;
+        self.keys.push(Key { hash, start, end });
         self.text.push(':');
-        let level = self.levels.last_mut().expect("checked above");
-        level.count += 1;
-        level.keys.push((key_start, key_end));
         true
+    }
+
+    /// Writes a key known not to be there yet (a fixed one of ours): no look for duplicates, no escapes.
+    pub fn fixed_key(&mut self, key: &'static str) {
+        let level = self
+            .levels
+            .last_mut()
+            .expect("fixed_key() needs an open object");
+        self.text
+            .push_str(if level.has_members { ",\"" } else { "\"" });
+        level.has_members = true;
+        self.text.push_str(key);
+        self.text.push_str("\":");
     }
 
     /// A string value.
@@ -114,7 +160,16 @@ impl AttributesWriter {
     /// A 64-bit signed integer value.
     pub fn int(&mut self, value: i64) {
         self.separate();
-        let _ = write!(self.text, "{value}");
+        if value < 0 {
+            self.text.push('-');
+        }
+        push_decimal(&mut self.text, value.unsigned_abs());
+    }
+
+    /// An unsigned number of our own (a time, a count); attribute values are never unsigned.
+    pub fn unsigned(&mut self, value: u64) {
+        self.separate();
+        push_decimal(&mut self.text, value);
     }
 
     /// A double, non-finite values included.
@@ -135,10 +190,16 @@ impl AttributesWriter {
     pub fn bytes(&mut self, value: &[u8]) {
         self.separate();
         self.text.push_str(r#"{"$bytes":""#);
-        for byte in value {
-            let _ = write!(self.text, "{byte:02x}");
-        }
+        push_hex(&mut self.text, value);
         self.text.push_str("\"}");
+    }
+
+    /// Bytes of our own (an id) as a lower-case hex string.
+    pub fn hex(&mut self, value: &[u8]) {
+        self.separate();
+        self.text.push('"');
+        push_hex(&mut self.text, value);
+        self.text.push('"');
     }
 
     /// The empty value.
@@ -152,25 +213,72 @@ impl AttributesWriter {
         if let Some(level) = self.levels.last_mut()
             && !level.is_object
         {
-            if level.count > 0 {
+            if level.has_members {
                 self.text.push(',');
             }
-            level.count += 1;
+            level.has_members = true;
         }
     }
+}
+
+/// Appends decimal digits; `write!` costs several times as much, and numbers are frequent.
+fn push_decimal(text: &mut String, mut value: u64) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    text.push_str(std::str::from_utf8(&digits[at..]).expect("digits are ASCII"));
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(u32::from(nibble), 16).expect("a nibble is below 16"));
+        }
+    }
+}
+
+/// How many leading bytes need no escape: eight at a time, then one by one.
+fn plain_prefix(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    // The usual trick: a byte is zero where subtracting one borrows and its high bit was clear.
+    let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let mut at = 0;
+    while let Some(chunk) = bytes.get(at..at + 8) {
+        let word = u64::from_le_bytes(chunk.try_into().expect("a chunk has eight bytes"));
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
+        let quote = has_zero(word ^ (ONES * u64::from(b'"')));
+        let backslash = has_zero(word ^ (ONES * u64::from(b'\\')));
+        if control | quote | backslash != 0 {
+            break;
+        }
+        at += 8;
+    }
+    let needs_escape = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+    at + bytes[at..]
+        .iter()
+        .position(needs_escape)
+        .unwrap_or(bytes.len() - at)
 }
 
 /// Appends `value` as a JSON string with its quotes.
 pub fn escape_into(text: &mut String, value: &str) {
     text.push('"');
-    let mut from = 0;
-    for (at, byte) in value.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        text.push_str(&value[from..at]);
-        from = at + 1;
-        match byte {
+    let mut rest = value;
+    loop {
+        let plain = plain_prefix(rest.as_bytes());
+        text.push_str(&rest[..plain]);
+        let Some(&special) = rest.as_bytes().get(plain) else {
+            break;
+        };
+        match special {
             b'"' => text.push_str("\\\""),
             b'\\' => text.push_str("\\\\"),
             b'\n' => text.push_str("\\n"),
@@ -180,8 +288,8 @@ pub fn escape_into(text: &mut String, value: &str) {
                 let _ = write!(text, "\\u{control:04x}");
             }
         }
+        rest = &rest[plain + 1..];
     }
-    text.push_str(&value[from..]);
     text.push('"');
 }
 
@@ -218,5 +326,35 @@ mod tests {
             w.as_str(),
             r#"{"a\"b":"x\ny","i":-9223372036854775808,"d":1.0,"z":-0.0,"n":{"$double":"NaN"},"b":{"$bytes":"00ff"},"e":null,"l":[true,2]}"#
         );
+    }
+
+    #[test]
+    fn escapes_are_found_at_every_offset_of_a_word() {
+        for at in 0..40 {
+            for special in ['"', '\\', '\n', '\u{1}', '\u{1f}'] {
+                let value: String = (0..40)
+                    .map(|i| if i == at { special } else { 'é' })
+                    .collect();
+                let mut text = String::new();
+                escape_into(&mut text, &value);
+                let back: String = serde_json::from_str(&text).expect("valid JSON");
+                assert_eq!(back, value);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_with_equal_hashes_are_told_apart() {
+        let (one, two) = ("12345678-a-12345678", "12345678-b-12345678");
+        assert_eq!(key_hash(one), key_hash(two));
+        let mut w = AttributesWriter::new();
+        w.begin_object();
+        assert!(w.key(one));
+        w.int(1);
+        assert!(w.key(two));
+        w.int(2);
+        assert!(!w.key(two));
+        w.end();
+        assert_eq!(w.as_str(), format!(r#"{{"{one}":1,"{two}":2}}"#));
     }
 }

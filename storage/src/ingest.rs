@@ -7,10 +7,10 @@
 mod facts;
 mod rows;
 
-pub use facts::{PeerKind, SpanFacts};
+pub use facts::{PeerKind, SpanFacts, is_proxy_resource};
 pub use rows::{
-    ExemplarRow, HistogramPointRow, LogColumns, LogRow, MetricColumns, NumberPointRow, NumberValue, ResourceRow,
-    ScopeRow, SeriesRow, SpanColumns, SpanRow, time_columns,
+    ExemplarRow, HistogramPointRow, LogColumns, LogRow, MetricColumns, NumberPointRow, NumberValue,
+    ResourceRow, ScopeRow, SeriesRow, SpanColumns, SpanRow, time_columns,
 };
 
 /// One request's worth of one signal; committed whole or not at all.

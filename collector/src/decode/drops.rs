@@ -31,6 +31,8 @@ pub enum DropReason {
     MetricKind,
     /// A log record's or exemplar's id that is neither empty nor of the right length: stored without it.
     Association,
+    /// A sum or histogram without a temporality: stored, but rates cannot be computed.
+    TemporalityUnspecified,
     /// A string by index into a table that only profiles have: read as absent.
     StringIndex,
     /// A key given twice in one attribute map: the first stays.
@@ -49,7 +51,7 @@ enum Effect {
 }
 
 impl DropReason {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::SpanTraceId,
         Self::SpanId,
         Self::SpanParentId,
@@ -63,6 +65,7 @@ impl DropReason {
         Self::SummaryQuantiles,
         Self::MetricKind,
         Self::Association,
+        Self::TemporalityUnspecified,
         Self::StringIndex,
         Self::DuplicateKey,
     ];
@@ -83,6 +86,7 @@ impl DropReason {
             Self::SummaryQuantiles => "summary_quantiles_invalid",
             Self::MetricKind => "metric_kind_unknown",
             Self::Association => "association_id_invalid",
+            Self::TemporalityUnspecified => "temporality_unspecified",
             Self::StringIndex => "string_index_unsupported",
             Self::DuplicateKey => "attribute_key_duplicate",
         }
@@ -90,7 +94,10 @@ impl DropReason {
 
     fn effect(self) -> Effect {
         match self {
-            Self::MetricKind | Self::Association | Self::StringIndex => Effect::Warns,
+            Self::MetricKind
+            | Self::Association
+            | Self::TemporalityUnspecified
+            | Self::StringIndex => Effect::Warns,
             Self::DuplicateKey => Effect::Counts,
             _ => Effect::Rejects,
         }
@@ -135,6 +142,9 @@ impl DropReason {
             }
             Self::Association => {
                 "trace_id or span_id values of the wrong length were left out (send 16 and 8 bytes, or leave them empty)"
+            }
+            Self::TemporalityUnspecified => {
+                "data points have no aggregation_temporality and no rate can be computed (send delta or cumulative)"
             }
             Self::StringIndex => {
                 "string_value_strindex and key_strindex were read as absent (they belong to profiles only)"

@@ -3,10 +3,12 @@
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
 };
-use tripline_storage::ingest::{Batch, MetricColumns, Rows};
+use tripline_storage::ingest::Rows;
 
+use super::envelope::Envelope;
+use super::points::MetricEncoder;
 use super::response::{partial_success_json, rejected_i64};
-use super::{Decoded, Drops, Malformed, Signal};
+use super::{Decoded, Malformed, Signal};
 
 /// The signal of data points.
 #[derive(Debug, Clone, Copy)]
@@ -23,17 +25,23 @@ impl Signal for Metrics {
         Err(Malformed::new("", "JSON is not landed yet"))
     }
 
-    fn into_batch(_request: Self::Request, _arrival_unix_nano: u64) -> Decoded {
-        let rows = Rows::Metrics(MetricColumns::default());
-        Decoded {
-            batch: Batch {
-                resources: Vec::new(),
-                scopes: Vec::new(),
-                rows,
-                bytes: 0,
-            },
-            dropped: Drops::default(),
+    fn columns(request: Self::Request, _arrival_unix_nano: u64) -> Decoded {
+        let mut envelope = Envelope::default();
+        let mut encoder = MetricEncoder::default();
+        for resource_metrics in &request.resource_metrics {
+            let resource = envelope.resource(
+                resource_metrics.resource.as_ref(),
+                &resource_metrics.schema_url,
+            );
+            for scope_metrics in &resource_metrics.scope_metrics {
+                let scope = envelope.scope(scope_metrics.scope.as_ref(), &scope_metrics.schema_url);
+                for metric in &scope_metrics.metrics {
+                    encoder.push(resource.index, scope, metric, &mut envelope.drops);
+                }
+            }
         }
+        let (batch, dropped) = envelope.into_batch(Rows::Metrics(encoder.columns));
+        Decoded { batch, dropped }
     }
 
     fn response(rejected: u64, message: String) -> Self::Response {

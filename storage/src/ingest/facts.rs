@@ -37,9 +37,27 @@ pub struct SpanFacts<'a> {
     db_namespace: Option<&'a str>,
     messaging_system: Option<&'a str>,
     destination: Option<&'a str>,
-    sidecar: bool,
-    /// Spans this one stands for (1 = unsampled), if the span says so.
-    weight: Option<f64>,
+    proxy: bool,
+    /// The proxy is a gateway: a hop of its own, not one beside an application.
+    gateway: bool,
+    /// Spans this one stands for (1 = unsampled), as `tracestate` says: the most exact source.
+    trace_state_weight: Option<f64>,
+    /// The same, as an attribute says.
+    attribute_weight: Option<f64>,
+    sampler_is_probabilistic: bool,
+    sampler_param: Option<f64>,
+}
+
+/// Whether a resource with this attribute is a proxy beside an application: every span of it is a sidecar's.
+pub fn is_proxy_resource(key: &str, value: &str) -> bool {
+    match key {
+        // Envoy's own OpenTelemetry tracer.
+        "telemetry.sdk.name" => value == "envoy",
+        "service.name" | "k8s.container.name" | "container.name" => {
+            matches!(value, "istio-proxy" | "linkerd-proxy" | "envoy-sidecar")
+        }
+        _ => false,
+    }
 }
 
 impl<'a> SpanFacts<'a> {
@@ -62,7 +80,23 @@ impl<'a> SpanFacts<'a> {
             "messaging.destination.name" => &mut self.destination,
             "messaging.destination" if self.destination.is_none() => &mut self.destination,
             "component" if value == "proxy" => {
-                self.sidecar = true;
+                self.proxy = true;
+                return;
+            }
+            // Istio: `sidecar~<ip>~<pod>~<domain>` or `router~…`.
+            "node_id" => {
+                self.proxy |= value.starts_with("sidecar~");
+                self.gateway |= value.starts_with("router~");
+                return;
+            }
+            "sampler.type" => {
+                self.sampler_is_probabilistic = value == "probabilistic";
+                return;
+            }
+            "sampling.probability" | "sampler.param" | "SampleRate" => {
+                if let Ok(value) = value.parse() {
+                    self.double(key, value);
+                }
                 return;
             }
             _ => return,
@@ -72,31 +106,46 @@ impl<'a> SpanFacts<'a> {
 
     /// Takes note of an integer attribute.
     pub fn int(&mut self, key: &str, value: i64) {
-        if matches!(key, "server.port" | "net.peer.port") {
-            self.port = Some(value);
+        match key {
+            "server.port" | "net.peer.port" => self.port = Some(value),
+            "SampleRate" | "sampling.probability" | "sampler.param" => {
+                self.double(key, value as f64)
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes note of a double attribute.
+    pub fn double(&mut self, key: &str, value: f64) {
+        match key {
+            // A ratio: one in 1/p was kept.
+            "sampling.probability" => self.attribute_weight = plausible(1.0 / value),
+            // Honeycomb: one in N was kept.
+            "SampleRate" => self.attribute_weight = plausible(value),
+            "sampler.param" => self.sampler_param = Some(value),
+            _ => {}
         }
     }
 
     /// Marks the span as written by a proxy beside the application (Envoy, Istio).
     pub fn set_sidecar(&mut self) {
-        self.sidecar = true;
-    }
-
-    /// States how many spans this one stands for (adjusted count).
-    pub fn set_weight(&mut self, weight: f64) {
-        self.weight = Some(weight);
+        self.proxy = true;
     }
 
     /// Reads the W3C `tracestate` for OpenTelemetry's consistent probability sampling threshold
     /// (`ot=th:…`): adjusted count = 2^56 / (2^56 - th), by the specification "TraceState: Probability Sampling".
     pub fn trace_state(&mut self, trace_state: &str) {
-        let Some(ot) = trace_state.split(',').find_map(|member| member.trim().strip_prefix("ot=")) else {
+        let Some(ot) = trace_state
+            .split(',')
+            .find_map(|member| member.trim().strip_prefix("ot="))
+        else {
             return;
         };
         let Some(th) = ot.split(';').find_map(|field| field.strip_prefix("th:")) else {
             return;
         };
-        if th.is_empty() || th.len() > 14 {
+        // `from_str_radix` takes a sign; the field does not.
+        if th.is_empty() || th.len() > 14 || th.starts_with('+') {
             return;
         }
         let Ok(value) = u64::from_str_radix(th, 16) else {
@@ -104,17 +153,26 @@ impl<'a> SpanFacts<'a> {
         };
         let threshold = value << (4 * (14 - th.len()));
         let all = (1_u64 << 56) as f64;
-        self.weight = Some(all / (all - threshold as f64));
+        self.trace_state_weight = Some(all / (all - threshold as f64));
     }
 
     /// Whether a proxy beside the application wrote this span.
     pub fn is_sidecar(&self) -> bool {
-        self.sidecar
+        self.proxy && !self.gateway
     }
 
     /// Spans this one stands for, if known.
     pub fn weight(&self) -> Option<f64> {
-        self.weight
+        // Jaeger's samplers: `sampler.type` = probabilistic, `sampler.param` = the probability.
+        let jaeger = || {
+            let probability = self
+                .sampler_param
+                .filter(|_| self.sampler_is_probabilistic)?;
+            plausible(1.0 / probability)
+        };
+        self.trace_state_weight
+            .or(self.attribute_weight)
+            .or_else(jaeger)
     }
 
     /// The callee this span names, if it names one: what it is, and what it is called.
@@ -138,9 +196,53 @@ impl<'a> SpanFacts<'a> {
     }
 }
 
+/// A weight is at least one and finite; anything else is a mistake of the sender.
+fn plausible(weight: f64) -> Option<f64> {
+    (weight.is_finite() && weight >= 1.0).then_some(weight)
+}
+
 fn join(system: &str, name: Option<&str>) -> String {
     match name {
         Some(name) => format!("{system}:{name}"),
         None => system.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_come_from_tracestate_first_then_from_attributes() {
+        let mut facts = SpanFacts::default();
+        facts.string("sampler.type", "probabilistic");
+        facts.double("sampler.param", 0.01);
+        assert_eq!(facts.weight(), Some(100.0));
+        facts.int("SampleRate", 20);
+        assert_eq!(facts.weight(), Some(20.0));
+        facts.trace_state("rojo=1,ot=rv:abc;th:8");
+        assert_eq!(facts.weight(), Some(2.0));
+    }
+
+    #[test]
+    fn implausible_weights_are_not_believed() {
+        for probability in [0.0, -1.0, 2.0, f64::NAN, f64::INFINITY] {
+            let mut facts = SpanFacts::default();
+            facts.double("sampling.probability", probability);
+            facts.trace_state("ot=th:+8");
+            assert_eq!(facts.weight(), None, "{probability}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_is_no_sidecar() {
+        let mut facts = SpanFacts::default();
+        facts.string("component", "proxy");
+        assert!(facts.is_sidecar());
+        facts.string(
+            "node_id",
+            "router~10.0.0.1~gw.istio-system~svc.cluster.local",
+        );
+        assert!(!facts.is_sidecar());
     }
 }

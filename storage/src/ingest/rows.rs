@@ -7,10 +7,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, ListBuilder,
-    StringBuilder, TimestampNanosecondBuilder, UInt32Builder, UInt64Builder,
+    ArrayBuilder, ArrayRef, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder,
+    ListBuilder, StringBuilder, TimestampNanosecondBuilder, UInt32Builder, UInt64Builder,
 };
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::RecordBatch;
 
 /// A resource: who sent it. `id` is a hash of everything else, so equal resources have equal ids.
@@ -326,13 +326,19 @@ fn hex_or_null(builder: &mut StringBuilder, bytes: Option<&[u8]>) {
 }
 
 fn text_or_null(builder: &mut StringBuilder, text: &str) {
-    if text.is_empty() { builder.append_null() } else { builder.append_value(text) }
+    if text.is_empty() {
+        builder.append_null()
+    } else {
+        builder.append_value(text)
+    }
 }
 
 /// Names the columns and makes the record batch; every column of the hot table in order.
 fn record_batch(columns: Vec<(&'static str, ArrayRef)>) -> RecordBatch {
-    let fields: Vec<Field> =
-        columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, array)| Field::new(*name, array.data_type().clone(), true))
+        .collect();
     let arrays = columns.into_iter().map(|(_, array)| array).collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).expect("columns have equal lengths")
 }
@@ -379,13 +385,19 @@ impl SpanColumns {
         self.scope.append_value(row.scope);
         hex_into(&mut self.trace_id, &row.trace_id);
         hex_into(&mut self.span_id, &row.span_id);
-        hex_or_null(&mut self.parent_span_id, row.parent_span_id.as_ref().map(<[u8; 8]>::as_slice));
+        hex_or_null(
+            &mut self.parent_span_id,
+            row.parent_span_id.as_ref().map(<[u8; 8]>::as_slice),
+        );
         text_or_null(&mut self.trace_state, row.trace_state);
         self.flags.append_value(row.flags);
         self.name.append_value(row.name);
         self.kind.append_value(row.kind);
         self.start.push(row.start_unix_nano);
-        match (time_columns(row.start_unix_nano).0, time_columns(row.end_unix_nano).0) {
+        match (
+            time_columns(row.start_unix_nano).0,
+            time_columns(row.end_unix_nano).0,
+        ) {
             (Some(start), Some(end)) => {
                 self.duration_ns.append_value(end - start);
                 self.end_exception.append_null();
@@ -400,9 +412,12 @@ impl SpanColumns {
         self.attributes.append_value(row.attributes);
         self.events.append_option(row.events);
         self.links.append_option(row.links);
-        self.dropped_attributes_count.append_value(row.dropped_attributes_count);
-        self.dropped_events_count.append_value(row.dropped_events_count);
-        self.dropped_links_count.append_value(row.dropped_links_count);
+        self.dropped_attributes_count
+            .append_value(row.dropped_attributes_count);
+        self.dropped_events_count
+            .append_value(row.dropped_events_count);
+        self.dropped_links_count
+            .append_value(row.dropped_links_count);
         self.peer.append_option(row.peer);
         self.peer_kind.append_option(row.peer_kind);
         self.sidecar.append_value(row.sidecar);
@@ -462,22 +477,34 @@ impl LogColumns {
     pub fn push(&mut self, row: &LogRow<'_>) {
         self.resource.append_value(row.resource);
         self.scope.append_value(row.scope);
-        let effective = [row.time_unix_nano, row.observed_unix_nano, row.arrival_unix_nano]
-            .into_iter()
-            .find_map(|unix_nano| time_columns(unix_nano).0);
+        let effective = [
+            row.time_unix_nano,
+            row.observed_unix_nano,
+            row.arrival_unix_nano,
+        ]
+        .into_iter()
+        .find_map(|unix_nano| time_columns(unix_nano).0);
         self.time.append_option(effective);
-        self.time_exception.append_option(time_columns(row.time_unix_nano).1);
+        self.time_exception
+            .append_option(time_columns(row.time_unix_nano).1);
         self.observed.push(row.observed_unix_nano);
         self.severity_number.append_value(row.severity_number);
         text_or_null(&mut self.severity_text, row.severity_text);
         text_or_null(&mut self.event_name, row.event_name);
         self.body.append_option(row.body);
         self.body_type.append_option(row.body_type);
-        hex_or_null(&mut self.trace_id, row.trace_id.as_ref().map(<[u8; 16]>::as_slice));
-        hex_or_null(&mut self.span_id, row.span_id.as_ref().map(<[u8; 8]>::as_slice));
+        hex_or_null(
+            &mut self.trace_id,
+            row.trace_id.as_ref().map(<[u8; 16]>::as_slice),
+        );
+        hex_or_null(
+            &mut self.span_id,
+            row.span_id.as_ref().map(<[u8; 8]>::as_slice),
+        );
         self.flags.append_value(row.flags);
         self.attributes.append_value(row.attributes);
-        self.dropped_attributes_count.append_value(row.dropped_attributes_count);
+        self.dropped_attributes_count
+            .append_value(row.dropped_attributes_count);
     }
 
     /// Records so far.
@@ -635,10 +662,22 @@ impl MetricColumns {
         exemplars.series.append_value(row.series);
         exemplars.point_time.push(row.point_unix_nano);
         exemplars.time.push(row.time_unix_nano);
-        number(&mut exemplars.value_int, &mut exemplars.value_double, row.value);
-        hex_or_null(&mut exemplars.trace_id, row.trace_id.as_ref().map(<[u8; 16]>::as_slice));
-        hex_or_null(&mut exemplars.span_id, row.span_id.as_ref().map(<[u8; 8]>::as_slice));
-        exemplars.filtered_attributes.append_value(row.filtered_attributes);
+        number(
+            &mut exemplars.value_int,
+            &mut exemplars.value_double,
+            row.value,
+        );
+        hex_or_null(
+            &mut exemplars.trace_id,
+            row.trace_id.as_ref().map(<[u8; 16]>::as_slice),
+        );
+        hex_or_null(
+            &mut exemplars.span_id,
+            row.span_id.as_ref().map(<[u8; 8]>::as_slice),
+        );
+        exemplars
+            .filtered_attributes
+            .append_value(row.filtered_attributes);
     }
 
     /// Data points so far (exemplars do not count).
@@ -648,7 +687,12 @@ impl MetricColumns {
 
     /// One record batch a hot table.
     pub fn finish(self) -> MetricBatches {
-        let Self { series, mut numbers, mut histograms, mut exemplars } = self;
+        let Self {
+            series,
+            mut numbers,
+            mut histograms,
+            mut exemplars,
+        } = self;
         MetricBatches {
             series,
             numbers: finish!(

@@ -10,6 +10,7 @@
 mod checks;
 mod drops;
 mod envelope;
+mod json;
 mod logs;
 mod metrics;
 mod points;

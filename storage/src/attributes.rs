@@ -244,8 +244,9 @@ fn push_hex(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// How many leading bytes need no escape: eight at a time, then one by one.
-fn plain_prefix(bytes: &[u8]) -> usize {
+/// How many leading bytes are neither control, quote nor backslash (what JSON strings escape): eight at a time, then
+/// one by one.
+pub fn plain_prefix(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
     // The usual trick: a byte is zero where subtracting one borrows and its high bit was clear.

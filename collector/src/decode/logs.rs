@@ -12,7 +12,7 @@ use tripline_storage::ingest::{LogColumns, LogRow, Rows};
 use super::envelope::{Envelope, association};
 use super::response::{partial_success_json, rejected_i64};
 use super::values::{write_attributes, write_value};
-use super::{Decoded, Drops, Malformed, Signal};
+use super::{Decoded, Drops, Malformed, Signal, json};
 
 /// The signal of log records.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +25,8 @@ impl Signal for Logs {
     const NAME: &'static str = "logs";
     const ITEMS: &'static str = "log records";
 
-    fn decode_json(_body: &[u8]) -> Result<Self::Request, Malformed> {
-        Err(Malformed::new("", "JSON is not landed yet"))
+    fn decode_json(body: &[u8]) -> Result<Self::Request, Malformed> {
+        json::decode(body, json::logs_request)
     }
 
     fn columns(request: Self::Request, arrival_unix_nano: u64) -> Decoded {

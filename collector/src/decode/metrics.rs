@@ -8,7 +8,7 @@ use tripline_storage::ingest::Rows;
 use super::envelope::Envelope;
 use super::points::MetricEncoder;
 use super::response::{partial_success_json, rejected_i64};
-use super::{Decoded, Malformed, Signal};
+use super::{Decoded, Malformed, Signal, json};
 
 /// The signal of data points.
 #[derive(Debug, Clone, Copy)]
@@ -21,8 +21,8 @@ impl Signal for Metrics {
     const NAME: &'static str = "metrics";
     const ITEMS: &'static str = "data points";
 
-    fn decode_json(_body: &[u8]) -> Result<Self::Request, Malformed> {
-        Err(Malformed::new("", "JSON is not landed yet"))
+    fn decode_json(body: &[u8]) -> Result<Self::Request, Malformed> {
+        json::decode(body, json::metrics_request)
     }
 
     fn columns(request: Self::Request, _arrival_unix_nano: u64) -> Decoded {

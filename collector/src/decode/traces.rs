@@ -13,7 +13,7 @@ use super::envelope::{Envelope, ResourceIndex, id};
 use super::response::{partial_success_json, rejected_i64};
 use super::values::write_attributes;
 use super::words;
-use super::{Decoded, DropReason, Drops, Malformed, Signal};
+use super::{Decoded, DropReason, Drops, Malformed, Signal, json};
 
 /// The signal of spans.
 #[derive(Debug, Clone, Copy)]
@@ -26,8 +26,8 @@ impl Signal for Traces {
     const NAME: &'static str = "traces";
     const ITEMS: &'static str = "spans";
 
-    fn decode_json(_body: &[u8]) -> Result<Self::Request, Malformed> {
-        Err(Malformed::new("", "JSON is not landed yet"))
+    fn decode_json(body: &[u8]) -> Result<Self::Request, Malformed> {
+        json::decode(body, json::traces_request)
     }
 
     fn columns(request: Self::Request, _arrival_unix_nano: u64) -> Decoded {

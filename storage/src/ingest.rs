@@ -8,6 +8,7 @@ mod facts;
 mod rows;
 
 pub use facts::{PeerKind, SpanFacts, is_proxy_resource};
+pub(crate) use rows::identity;
 pub use rows::{
     ExemplarRow, HistogramPointRow, LogColumns, LogRow, MetricColumns, NumberPointRow, NumberValue,
     ResourceRow, ScopeRow, SeriesRow, SpanColumns, SpanRow, time_columns,

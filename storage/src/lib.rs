@@ -13,4 +13,6 @@ pub mod attributes;
 #[cfg(feature = "engine")]
 pub mod ingest;
 #[cfg(feature = "engine")]
+pub mod rollup;
+#[cfg(feature = "engine")]
 pub mod store;

@@ -1,0 +1,125 @@
+//! What a segment says about itself: the table `meta`, read before anything else in the file.
+//!
+//! `complete` is written last: a sealed file without it was never finished. `replaces` names the segments
+//! whose rows this one holds; they are deleted at start before any view exists.
+
+use duckdb::{Connection, params};
+
+/// Version of the segment format this build writes.
+pub(crate) const FORMAT: u32 = 1;
+
+/// A segment's own description.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Meta {
+    pub format: u32,
+    /// Wall clock (nanoseconds) of the first and last commit in it.
+    pub ingest_range: (i64, i64),
+    /// Event times of its main tables, if it has rows; outliers do not count.
+    pub event_range: Option<(i64, i64)>,
+    pub spans: u64,
+    pub logs: u64,
+    pub points: u64,
+    pub exemplars: u64,
+    pub quarantined: u64,
+    pub outliers: u64,
+    /// Only roll-ups and breaker history are left in it.
+    pub is_history: bool,
+    /// Segments whose rows it holds.
+    pub replaces: Vec<u64>,
+    pub complete: bool,
+}
+
+impl Meta {
+    /// Rows of all signals.
+    pub(crate) fn rows(&self) -> u64 {
+        self.spans + self.logs + self.points
+    }
+
+    /// Writes everything but `complete` into `schema`.meta.
+    pub(crate) fn write(&self, conn: &Connection, schema: &str) -> duckdb::Result<()> {
+        conn.execute_batch(&create(schema))?;
+        let range = |range: (i64, i64)| format!("{} {}", range.0, range.1);
+        let replaces: Vec<String> = self.replaces.iter().map(u64::to_string).collect();
+        let entries = [
+            ("format", self.format.to_string()),
+            ("ingest_range", range(self.ingest_range)),
+            ("event_range", self.event_range.map(range).unwrap_or_default()),
+            ("spans", self.spans.to_string()),
+            ("logs", self.logs.to_string()),
+            ("points", self.points.to_string()),
+            ("exemplars", self.exemplars.to_string()),
+            ("quarantined", self.quarantined.to_string()),
+            ("outliers", self.outliers.to_string()),
+            ("is_history", self.is_history.to_string()),
+            ("replaces", replaces.join(" ")),
+        ];
+        for (key, value) in entries {
+            put(conn, schema, key, &value)?;
+        }
+        Ok(())
+    }
+
+    /// Says that nothing is missing any more.
+    pub(crate) fn write_complete(conn: &Connection, schema: &str) -> duckdb::Result<()> {
+        put(conn, schema, "complete", "true")
+    }
+
+    /// Reads `schema`.meta. Unknown keys are ignored: a newer format may have them.
+    pub(crate) fn read(conn: &Connection, schema: &str) -> duckdb::Result<Self> {
+        let mut meta = Self::default();
+        let mut statement = conn.prepare(&format!("SELECT key, value FROM {schema}.meta WHERE value IS NOT NULL"))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (key, value): (String, String) = (row.get(0)?, row.get(1)?);
+            meta.set(&key, &value);
+        }
+        Ok(meta)
+    }
+
+    fn set(&mut self, key: &str, value: &str) {
+        let number = || value.parse().unwrap_or(0);
+        match key {
+            "format" => self.format = value.parse().unwrap_or(u32::MAX),
+            "ingest_range" => self.ingest_range = pair(value).unwrap_or_default(),
+            "event_range" => self.event_range = pair(value),
+            "spans" => self.spans = number(),
+            "logs" => self.logs = number(),
+            "points" => self.points = number(),
+            "exemplars" => self.exemplars = number(),
+            "quarantined" => self.quarantined = number(),
+            "outliers" => self.outliers = number(),
+            "is_history" => self.is_history = value == "true",
+            "replaces" => self.replaces = value.split(' ').filter_map(|id| id.parse().ok()).collect(),
+            "complete" => self.complete = value == "true",
+            _ => {}
+        }
+    }
+}
+
+/// Stores a binary entry.
+pub(crate) fn write_bytes(conn: &Connection, schema: &str, key: &str, bytes: &[u8]) -> duckdb::Result<()> {
+    conn.execute(&format!("INSERT INTO {schema}.meta (key, bytes) VALUES (?, ?)"), params![key, bytes])?;
+    Ok(())
+}
+
+/// Reads a binary entry, if it is there.
+pub(crate) fn read_bytes(conn: &Connection, schema: &str, key: &str) -> duckdb::Result<Option<Vec<u8>>> {
+    let sql = format!("SELECT bytes FROM {schema}.meta WHERE key = ? AND bytes IS NOT NULL");
+    let mut statement = conn.prepare(&sql)?;
+    let mut rows = statement.query(params![key])?;
+    rows.next()?.map(|row| row.get(0)).transpose()
+}
+
+fn create(schema: &str) -> String {
+    format!("CREATE TABLE IF NOT EXISTS {schema}.meta (key VARCHAR, value VARCHAR, bytes BLOB)")
+}
+
+fn put(conn: &Connection, schema: &str, key: &str, value: &str) -> duckdb::Result<()> {
+    conn.execute(&format!("INSERT INTO {schema}.meta (key, value) VALUES (?, ?)"), params![key, value])?;
+    Ok(())
+}
+
+fn pair(text: &str) -> Option<(i64, i64)> {
+    let (first, last) = text.split_once(' ')?;
+    Some((first.parse().ok()?, last.parse().ok()?))
+}

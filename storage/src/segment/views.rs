@@ -1,0 +1,141 @@
+//! The public relations over a set of segments, as SQL.
+//!
+//! Every relation is a UNION ALL of one SELECT a segment. Names in it are our own (aliases made from
+//! numbers, columns from [`super::tables`]); nothing from outside becomes SQL text. A hot segment's documents
+//! are text and become VARIANT where they are selected; text that is no JSON reads as NULL there and is
+//! quarantined by the sealer.
+
+use super::Segment;
+use super::tables::BREAKER_RELATIONS;
+
+/// One schema to read rows from: a segment's own tables, or its outliers.
+#[derive(Debug, Clone)]
+struct Part {
+    /// Where the facts are.
+    facts: String,
+    /// Where resources, scopes and series are.
+    dictionaries: String,
+    is_text: bool,
+}
+
+/// Relations with one SELECT a segment.
+const FACT_RELATIONS: [(&str, &str); 4] = [
+    ("spans", include_str!("views/spans.sql")),
+    ("logs", include_str!("views/logs.sql")),
+    ("metric_points", include_str!("views/metric_points.sql")),
+    ("exemplars", include_str!("views/exemplars.sql")),
+];
+
+/// Relations of which several segments hold the same row: the newest segment's is shown.
+const DICTIONARY_RELATIONS: [(&str, &str, &str); 2] = [
+    ("resources", "resource_id", include_str!("views/resources.sql")),
+    ("metrics", "series_id", include_str!("views/metrics.sql")),
+];
+
+/// The body of a fact relation's view (`spans`, `logs`, `metric_points`, `exemplars`) over the given
+/// segments, for queries that know which segments they need. `None` for another name.
+pub(crate) fn relation<'a>(name: &str, segments: impl Iterator<Item = &'a Segment>) -> Option<String> {
+    let (_, template) = FACT_RELATIONS.iter().find(|(relation, _)| *relation == name)?;
+    let selects: Vec<String> =
+        segments.flat_map(parts).map(|part| part.select(template)).collect();
+    Some(union_or_empty(&selects, template))
+}
+
+/// `CREATE VIEW` of every public relation in `schema`.
+pub(crate) fn create_all(schema: &str, segments: &[&Segment]) -> String {
+    let mut sql = format!("CREATE SCHEMA {schema};\n");
+    for (name, _) in FACT_RELATIONS {
+        let body = relation(name, segments.iter().copied()).expect("a name of the list");
+        sql.push_str(&format!("CREATE VIEW {schema}.{name} AS {body};\n"));
+    }
+    for (name, id, template) in DICTIONARY_RELATIONS {
+        let body = dictionary(id, template, segments);
+        sql.push_str(&format!("CREATE VIEW {schema}.{name} AS {body};\n"));
+    }
+    let rollups: Vec<crate::rollup::Part> = segments
+        .iter()
+        .map(|segment| crate::rollup::Part { schema: segment.schema(), is_text: segment.is_text() })
+        .collect();
+    let (red, edges) = (crate::rollup::red_view_sql(&rollups), crate::rollup::service_edges_view_sql(&rollups));
+    sql.push_str(&format!("CREATE VIEW {schema}.red AS {red};\nCREATE VIEW {schema}.service_edges AS {edges};\n"));
+    for name in BREAKER_RELATIONS {
+        sql.push_str(&format!("CREATE VIEW {schema}.{name} AS {};\n", breakers(name, segments)));
+    }
+    sql
+}
+
+fn parts(segment: &Segment) -> Vec<Part> {
+    if segment.meta.is_history {
+        return Vec::new();
+    }
+    let main = Part { facts: segment.schema(), dictionaries: segment.schema(), is_text: segment.is_text() };
+    let outliers = Part { facts: format!("\"{}\".outliers", segment.alias()), ..main.clone() };
+    if segment.meta.outliers > 0 { vec![main, outliers] } else { vec![main] }
+}
+
+impl Part {
+    /// Fills a template: `{facts}` and `{dictionaries}` are schemas, `{{x}}` is a document column.
+    fn select(&self, template: &str) -> String {
+        let mut sql = String::with_capacity(template.len() * 2);
+        let mut rest = template;
+        while let Some(at) = rest.find("{{") {
+            let (before, after) = rest.split_at(at);
+            let (column, after) = after[2..].split_once("}}").expect("templates close what they open");
+            sql.push_str(before);
+            if self.is_text {
+                sql.push_str(&format!("TRY_CAST({column} AS JSON)::VARIANT"));
+            } else {
+                sql.push_str(column);
+            }
+            rest = after;
+        }
+        sql.push_str(rest);
+        sql.replace("{facts}", &self.facts).replace("{dictionaries}", &self.dictionaries)
+    }
+}
+
+/// A relation needs its columns even when no segment has rows: the templates' own empty schema gives them.
+fn union_or_empty(selects: &[String], template: &str) -> String {
+    if selects.is_empty() {
+        let nothing = Part {
+            facts: super::EMPTY_SCHEMA.to_owned(),
+            dictionaries: super::EMPTY_SCHEMA.to_owned(),
+            is_text: false,
+        };
+        return nothing.select(template);
+    }
+    selects.join("\nUNION ALL\n")
+}
+
+fn dictionary(id: &str, template: &str, segments: &[&Segment]) -> String {
+    let selects: Vec<String> = segments
+        .iter()
+        .filter(|segment| !segment.meta.is_history)
+        .map(|segment| {
+            let part = Part { facts: segment.schema(), dictionaries: segment.schema(), is_text: segment.is_text() };
+            format!("SELECT {} AS segment_number, * FROM ({})", segment.id, part.select(template))
+        })
+        .collect();
+    let union = if selects.is_empty() {
+        format!("SELECT 0 AS segment_number, * FROM ({})", union_or_empty(&[], template))
+    } else {
+        selects.join("\nUNION ALL\n")
+    };
+    format!(
+        "SELECT * EXCLUDE (segment_number) FROM (SELECT DISTINCT ON ({id}) * FROM ({union}) \
+         ORDER BY {id}, segment_number DESC)"
+    )
+}
+
+fn breakers(name: &str, segments: &[&Segment]) -> String {
+    let selects: Vec<String> = segments
+        .iter()
+        .filter(|segment| !segment.is_text())
+        .map(|segment| format!("SELECT * FROM {}.{name}", segment.schema()))
+        .collect();
+    if selects.is_empty() {
+        format!("SELECT * FROM {}.{name}", super::EMPTY_SCHEMA)
+    } else {
+        selects.join(" UNION ALL ")
+    }
+}

@@ -1,0 +1,172 @@
+//! The catalog: which segments exist, and the versioned schemas of public views over them.
+//!
+//! Every change of the set goes through [`Catalog::publish`]: a new schema with all views in one transaction,
+//! then the pointer moves. Readers of older versions keep their schema until their lease ends.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use duckdb::Connection;
+
+use super::leases::{Retired, Retirement, SegmentSet, schema_of};
+use super::locked;
+use crate::segment::files::{self, Sequence};
+use crate::segment::{Attachment, EMPTY_SCHEMA, Segment, tables, views};
+
+/// How a file is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// A sealed segment, or one looked at before it is trusted.
+    ReadOnly,
+    /// A hot segment: durable log, never checkpointed.
+    Append,
+    /// A segment being made: no log at all, it means nothing before its rename.
+    Build,
+}
+
+pub(crate) struct Catalog {
+    dir: PathBuf,
+    retirement: Retirement,
+    current: Mutex<Arc<SegmentSet>>,
+    ddl: Mutex<Ddl>,
+}
+
+struct Ddl {
+    conn: Connection,
+    version: u64,
+    sequence: Sequence,
+}
+
+impl Catalog {
+    /// A catalog without segments.
+    pub(crate) fn new(
+        conn: Connection,
+        dir: PathBuf,
+        sequence: Sequence,
+        retirement: Retirement,
+    ) -> duckdb::Result<Self> {
+        conn.execute_batch(&format!("CREATE SCHEMA {EMPTY_SCHEMA};"))?;
+        conn.execute_batch(&sealed_tables(EMPTY_SCHEMA))?;
+        crate::rollup::create(&conn, EMPTY_SCHEMA)?;
+        conn.execute_batch(&views::create_all(&schema_of(0), &[]))?;
+        let empty = SegmentSet { version: 0, segments: Vec::new(), retirement: retirement.clone() };
+        let ddl = Ddl { conn, version: 0, sequence };
+        Ok(Self { dir, retirement, current: Mutex::new(Arc::new(empty)), ddl: Mutex::new(ddl) })
+    }
+
+    /// The data directory.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Leases the current set.
+    pub(crate) fn lease(&self) -> Arc<SegmentSet> {
+        Arc::clone(&locked(&self.current))
+    }
+
+    /// A connection to the same engine.
+    pub(crate) fn connect(&self) -> duckdb::Result<Connection> {
+        locked(&self.ddl).conn.try_clone()
+    }
+
+    /// A new segment number.
+    pub(crate) fn take_id(&self) -> std::io::Result<u64> {
+        locked(&self.ddl).sequence.take()
+    }
+
+    /// Attaches a file under `alias`.
+    pub(crate) fn attach(&self, path: &Path, alias: &str, access: Access) -> duckdb::Result<()> {
+        locked(&self.ddl).conn.execute_batch(&attach_sql(path, alias, access))
+    }
+
+    /// Detaches what nobody uses.
+    pub(crate) fn detach(&self, alias: &str) -> duckdb::Result<()> {
+        locked(&self.ddl).conn.execute_batch(&format!("DETACH \"{alias}\""))
+    }
+
+    /// Runs something on the catalog's own connection.
+    pub(crate) fn with_connection<T>(&self, run: impl FnOnce(&Connection) -> T) -> T {
+        run(&locked(&self.ddl).conn)
+    }
+
+    /// The counted handle of an attached file.
+    pub(crate) fn attachment(&self, id: u64, alias: String, path: PathBuf) -> Arc<Attachment> {
+        Arc::new(Attachment { id, alias, path, retirement: self.retirement.clone() })
+    }
+
+    /// Changes the set: `change` gets the segments of now and returns those of next. On an error nothing
+    /// changed.
+    pub(crate) fn publish(
+        &self,
+        change: impl FnOnce(&[Arc<Segment>]) -> Vec<Arc<Segment>>,
+    ) -> duckdb::Result<()> {
+        let mut ddl = locked(&self.ddl);
+        let mut segments = change(&self.lease().segments);
+        segments.sort_by_key(|segment| segment.id);
+        let version = ddl.version + 1;
+        let schema = schema_of(version);
+        let referred: Vec<&Segment> = segments.iter().map(Arc::as_ref).collect();
+        let sql = format!("BEGIN;\n{}COMMIT;", views::create_all(&schema, &referred));
+        if let Err(error) = ddl.conn.execute_batch(&sql) {
+            // A transaction that failed to begin needs no rollback.
+            let _ = ddl.conn.execute_batch("ROLLBACK");
+            return Err(error);
+        }
+        ddl.version = version;
+        let set = Arc::new(SegmentSet { version, segments, retirement: self.retirement.clone() });
+        let previous = std::mem::replace(&mut *locked(&self.current), set);
+        drop(ddl);
+        drop(previous);
+        Ok(())
+    }
+
+    /// Drops, detaches and unlinks what nobody holds; what cannot be done now is tried again later.
+    pub(crate) fn bury(&self) {
+        for retired in self.retirement.take() {
+            let done = match &retired {
+                Retired::Schema(version) => self.with_connection(|conn| {
+                    conn.execute_batch(&format!("DROP SCHEMA IF EXISTS {} CASCADE", schema_of(*version)))
+                }),
+                Retired::Segment { alias, .. } => self.detach_if_attached(alias),
+            };
+            if let Err(error) = done {
+                tracing::warn!(%error, ?retired, "could not retire yet");
+                self.retirement.defer(retired);
+                continue;
+            }
+            if let Retired::Segment { path, unlink: true, .. } = &retired {
+                let removed = files::remove(path).and_then(|()| files::sync_dir(&self.dir));
+                if let Err(error) = removed {
+                    tracing::warn!(%error, path = %path.display(), "could not delete a segment file");
+                    self.retirement.defer(retired);
+                }
+            }
+        }
+    }
+
+    fn detach_if_attached(&self, alias: &str) -> duckdb::Result<()> {
+        self.with_connection(|conn| conn.execute_batch(&format!("DETACH DATABASE IF EXISTS \"{alias}\"")))
+    }
+}
+
+/// The tables of a sealed segment, all empty.
+pub(crate) fn sealed_tables(schema: &str) -> String {
+    let mut sql = String::new();
+    for table in tables::DICTIONARIES.iter().chain(&tables::FACTS) {
+        sql.push_str(&table.create_sealed(schema));
+    }
+    sql.push_str(&tables::BREAKER_TABLES.replace("{schema}", schema));
+    sql
+}
+
+/// `ATTACH` of one of our own files: the path is quoted as a literal.
+pub(crate) fn attach_sql(path: &Path, alias: &str, access: Access) -> String {
+    let options = match access {
+        Access::ReadOnly => "(READ_ONLY)",
+        // Small row groups, so that a scan of the hot part alone uses every thread.
+        Access::Append => "(ROW_GROUP_SIZE 16384)",
+        Access::Build => "(RECOVERY_MODE 'no_wal_writes')",
+    };
+    let path = path.to_string_lossy().replace('\'', "''");
+    format!("ATTACH '{path}' AS \"{alias}\" {options}")
+}

@@ -1,0 +1,104 @@
+//! Leases: a reader holds an immutable set of segments, and nothing of it goes away before the reader does.
+//!
+//! Sets and attachments are counted by `Arc`. The last holder's drop, on whatever thread, only notes what
+//! may go ([`Retirement`]); the steward thread then drops the set's view schema, detaches the files and unlinks
+//! those that are doomed. DETACH under a reader would make its later statements fail.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use super::bell::Bell;
+use super::locked;
+use crate::segment::Segment;
+
+/// An immutable set of segments, with its own schema of public views.
+#[derive(Debug)]
+pub struct SegmentSet {
+    pub(crate) version: u64,
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) retirement: Retirement,
+}
+
+impl SegmentSet {
+    /// Every segment, oldest first.
+    pub fn segments(&self) -> &[Arc<Segment>] {
+        &self.segments
+    }
+
+    /// The qualified schema of the public views over this set, ready for SQL text.
+    pub fn schema(&self) -> String {
+        schema_of(self.version)
+    }
+
+    /// The body of a fact relation (`spans`, `logs`, `metric_points`, `exemplars`) over the segments that
+    /// `pick` picks: the same columns as the public view, planned over fewer files.
+    pub fn relation_sql(&self, relation: &str, pick: impl Fn(&Segment) -> bool) -> Option<String> {
+        let picked = self.segments.iter().map(Arc::as_ref).filter(|segment| pick(segment));
+        crate::segment::views::relation(relation, picked)
+    }
+}
+
+impl Drop for SegmentSet {
+    fn drop(&mut self) {
+        self.retirement.push(Retired::Schema(self.version));
+    }
+}
+
+/// Name of a version's view schema.
+pub(crate) fn schema_of(version: u64) -> String {
+    format!("memory.v{version}")
+}
+
+/// What nobody holds any more.
+#[derive(Debug)]
+pub(crate) enum Retired {
+    /// The view schema of a set.
+    Schema(u64),
+    /// An attached file; `unlink` when its rows are elsewhere or expired.
+    Segment { alias: String, path: PathBuf, unlink: bool },
+}
+
+/// Where drops leave what may go.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Retirement(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    retired: Mutex<Vec<Retired>>,
+    doomed: Mutex<HashSet<u64>>,
+    bell: Bell,
+}
+
+impl Retirement {
+    /// The bell that rings when something retires.
+    pub(crate) fn bell(&self) -> &Bell {
+        &self.0.bell
+    }
+
+    /// The segment's file goes when its last holder does.
+    pub(crate) fn doom(&self, id: u64) {
+        locked(&self.0.doomed).insert(id);
+    }
+
+    pub(crate) fn retire_segment(&self, id: u64, alias: String, path: PathBuf) {
+        let unlink = locked(&self.0.doomed).remove(&id);
+        self.push(Retired::Segment { alias, path, unlink });
+    }
+
+    /// Takes what retired since, in order.
+    pub(crate) fn take(&self) -> Vec<Retired> {
+        std::mem::take(&mut *locked(&self.0.retired))
+    }
+
+    /// Puts back what could not be done yet.
+    pub(crate) fn push(&self, retired: Retired) {
+        locked(&self.0.retired).push(retired);
+        self.0.bell.ring();
+    }
+
+    /// Puts back without waking anybody: to be tried at the next tick.
+    pub(crate) fn defer(&self, retired: Retired) {
+        locked(&self.0.retired).push(retired);
+    }
+}

@@ -1,0 +1,200 @@
+//! The writer thread: group commit into the hot segment.
+//!
+//! It takes everything queued, appends it in one transaction, commits (DuckDB fsyncs its log) and only then
+//! answers every request of the group. When a commit fails nothing of it is stored; a group is then tried
+//! again one batch at a time, so that a batch that cannot be stored fails alone.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use duckdb::Connection;
+
+use super::queue::{Pending, Taken};
+use super::rotation::FullSegment;
+use super::stats::Counters;
+use super::{AppendError, Shared, now_ns};
+use crate::segment::Segment;
+use crate::segment::hot::{HotWriter, Prepared, PreparedRows};
+
+/// Items one transaction takes at most; 10 k spans commit in about 25 ms.
+const COMMIT_ITEMS_MAX: usize = 20_000;
+/// How often age and ring are looked at when nothing arrives.
+const IDLE: Duration = Duration::from_millis(250);
+
+/// The writer's state.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    conn: Connection,
+    hot: Hot,
+}
+
+/// The segment being appended to.
+struct Hot {
+    segment: Arc<Segment>,
+    writer: HotWriter,
+    rows: usize,
+    bytes: u64,
+    /// Commits of this segment: first and last wall-clock time, and when the first was.
+    ingest_range: Option<(i64, i64)>,
+    since: Instant,
+}
+
+impl Hot {
+    fn new(segment: Arc<Segment>) -> Self {
+        let writer = HotWriter::new(segment.alias().to_owned());
+        Self { segment, writer, rows: 0, bytes: 0, ingest_range: None, since: Instant::now() }
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(shared: Arc<Shared>, conn: Connection, segment: Arc<Segment>) -> Self {
+        Self { shared, conn, hot: Hot::new(segment) }
+    }
+
+    /// Runs until the queue is closed and empty.
+    pub(crate) fn run(mut self) {
+        loop {
+            match self.shared.queue.take(IDLE, COMMIT_ITEMS_MAX) {
+                Taken::Closed => return,
+                Taken::Batches(group) => {
+                    if !group.is_empty() {
+                        self.shared.rotation.wait_for_sealer();
+                        self.commit_and_answer(group);
+                    }
+                    self.rotate_if_due();
+                }
+            }
+        }
+    }
+
+    fn commit_and_answer(&mut self, group: Vec<Pending>) {
+        let started = Instant::now();
+        let result = self.commit(&group);
+        self.shared.counters.record(|work| &mut work.commits, started.elapsed());
+        match result {
+            Ok(()) => {
+                self.shared.counters.outcome::<duckdb::Error>("commit", &Ok(()));
+                let items = group.iter().map(|pending| pending.batch.items).sum();
+                group.into_iter().for_each(|pending| self.answer(pending, Ok(())));
+                self.throttle(items, started);
+            }
+            Err(error) if group.len() == 1 => {
+                let refusal = refusal(&error);
+                self.shared.counters.outcome("commit", &Err(error));
+                group.into_iter().for_each(|pending| self.answer(pending, Err(refusal.copied())));
+            }
+            // Which batch was it? Each for itself.
+            Err(error) => {
+                tracing::warn!(%error, batches = group.len(), "group commit failed; trying its batches alone");
+                group.into_iter().for_each(|pending| self.commit_and_answer(vec![pending]));
+            }
+        }
+    }
+
+    fn commit(&mut self, group: &[Pending]) -> duckdb::Result<()> {
+        let now = now_ns();
+        let result = self.transaction(group.iter().map(|pending| &pending.batch));
+        if let Err(error) = result {
+            self.hot.writer.roll_back();
+            // After a failed COMMIT there is no transaction left; both are fine.
+            let _ = self.conn.execute_batch("ROLLBACK");
+            return Err(error);
+        }
+        let hot = &mut self.hot;
+        hot.writer.commit();
+        if hot.rows == 0 {
+            hot.since = Instant::now();
+        }
+        let (first, last) = hot.ingest_range.unwrap_or((now, now));
+        hot.ingest_range = Some((first.min(now), last.max(now)));
+        for pending in group {
+            hot.rows += pending.batch.items;
+            hot.bytes += pending.batch.bytes as u64;
+        }
+        Ok(())
+    }
+
+    fn transaction<'a>(&mut self, batches: impl Iterator<Item = &'a Prepared>) -> duckdb::Result<()> {
+        super::failpoint::hit("commit.1")?;
+        self.conn.execute_batch("BEGIN")?;
+        self.hot.writer.append(&self.conn, batches)?;
+        super::failpoint::hit("commit.2")?;
+        self.conn.execute_batch("COMMIT")?;
+        super::failpoint::hit("commit.3")
+    }
+
+    fn answer(&self, pending: Pending, result: Result<(), AppendError>) {
+        let counters = &self.shared.counters;
+        let Prepared { bytes, items, rows, .. } = pending.batch;
+        match (&result, rows) {
+            (Err(_), _) => Counters::add(&counters.unavailable, 1),
+            (Ok(()), PreparedRows::Spans(_)) => Counters::add(&counters.spans, items),
+            (Ok(()), PreparedRows::Logs(_)) => Counters::add(&counters.logs, items),
+            (Ok(()), PreparedRows::Metrics(_)) => Counters::add(&counters.points, items),
+        }
+        self.shared.queue.release(bytes);
+        // A dropped future is no reason to undo.
+        let _ = pending.answer.send(result);
+    }
+
+    /// Keeps below `commit_rows_per_second_max`, for tests of overload.
+    fn throttle(&self, items: usize, started: Instant) {
+        let Some(rate) = self.shared.config.commit_rows_per_second_max.filter(|rate| *rate > 0) else { return };
+        let due = Duration::from_secs_f64(items as f64 / rate as f64);
+        let mut left = due.saturating_sub(started.elapsed());
+        while !left.is_zero() && !self.shared.closing.load(Relaxed) {
+            let nap = left.min(Duration::from_millis(50));
+            std::thread::sleep(nap);
+            left -= nap;
+        }
+    }
+
+    fn rotate_if_due(&mut self) {
+        let config = &self.shared.config;
+        let is_due = self.hot.rows >= config.hot_rows_max
+            || self.hot.bytes >= config.hot_bytes_max
+            || self.hot.since.elapsed() >= config.hot_age_max
+            || self.shared.rotation.is_forced();
+        if self.hot.rows == 0 {
+            self.shared.rotation.force_done();
+            return;
+        }
+        if !is_due {
+            return;
+        }
+        // Not made yet: go on with this one, its bounds are soft.
+        let Some(next) = self.shared.rotation.take_next() else {
+            self.shared.steward.ring();
+            return;
+        };
+        let full = std::mem::replace(&mut self.hot, Hot::new(next));
+        self.shared.rotation.push_full(FullSegment {
+            segment: full.segment,
+            ingest_range: full.ingest_range.unwrap_or_else(|| (now_ns(), now_ns())),
+        });
+        self.shared.rotation.force_done();
+        self.shared.steward.ring();
+        self.shared.sealer.ring();
+    }
+}
+
+impl Drop for Writer {
+    /// However it ended, nobody waits for an answer that cannot come.
+    fn drop(&mut self) {
+        self.shared.queue.abandon();
+    }
+}
+
+/// What a failed commit means for the client: bad data is never retryable, everything else may pass.
+fn refusal(error: &duckdb::Error) -> AppendError {
+    let text = error.to_string();
+    let is_data = ["Conversion Error", "Invalid Input Error", "Constraint Error", "Out of Range Error"]
+        .iter()
+        .any(|kind| text.starts_with(kind));
+    if is_data {
+        AppendError::Invalid { reason: text }
+    } else {
+        AppendError::Unavailable { retry_after: Duration::from_secs(2), source: std::io::Error::other(text) }
+    }
+}

@@ -1,0 +1,544 @@
+//! A breaker's settings: what trips it, how long it stays open, how it comes back.
+
+use std::time::Duration;
+
+use crate::random::Jitter;
+use crate::window::{CountWindow, TimeWindow, Window};
+
+use super::word::PROBES_MAX;
+
+/// Which calls the ratios are taken over.
+///
+/// ```
+/// use std::time::Duration;
+/// use tripline_sdk::WindowConfig;
+/// let last_minute = WindowConfig::Time { length: Duration::from_secs(60), buckets: 10 };
+/// let last_hundred = WindowConfig::Count { size: 100 };
+/// assert_ne!(last_minute, last_hundred);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowConfig {
+    /// The calls that began in the last `length`, forgotten in `buckets` steps. One bucket is a
+    /// tumbling window, which forgets everything at its boundary.
+    Time {
+        /// How far back the window reaches.
+        length: Duration,
+        /// In how many steps it slides, 1 to 1 000.
+        buckets: u16,
+    },
+    /// The last `size` calls, two bits each.
+    Count {
+        /// How many calls.
+        size: u32,
+    },
+}
+
+/// When a call counts as slow and how many slow calls are too many.
+///
+/// ```
+/// use std::time::Duration;
+/// use tripline_sdk::{BreakerConfig, SlowCalls};
+/// let config = BreakerConfig::new()
+///     .slow_calls(SlowCalls { threshold: Duration::from_millis(500), ratio: 0.8 });
+/// assert!(config.validate().is_ok());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SlowCalls {
+    /// From this duration on a call is slow.
+    pub threshold: Duration,
+    /// The share of slow calls that trips, in `(0, 1]`.
+    pub ratio: f64,
+}
+
+/// How long the breaker stays open: `base × multiplier^(attempt − 1)`, at most `max`, spread by
+/// `jitter`.
+///
+/// The attempt grows with every trip and shrinks by one for each `decay` spent healthy, so a peer
+/// that flaps is remembered and one that recovered is forgiven.
+///
+/// ```
+/// use std::time::Duration;
+/// use tripline_sdk::{Jitter, OpenTime};
+/// let fixed = OpenTime::fixed(Duration::from_secs(30));
+/// assert_eq!(fixed.nominal(1), fixed.nominal(9));
+/// assert_eq!(OpenTime::default().nominal(2), Duration::from_secs(10));
+/// assert_eq!(OpenTime::default().nominal(99), Duration::from_secs(60));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OpenTime {
+    /// The first open time.
+    pub base: Duration,
+    /// What each further attempt multiplies it by.
+    pub multiplier: f64,
+    /// No open time is longer, jitter and server hints included.
+    pub max: Duration,
+    /// How it is spread over the instances of a fleet.
+    pub jitter: Jitter,
+    /// How long a closed breaker must stay closed to forget one attempt; zero forgets all of them
+    /// as soon as it closes.
+    pub decay: Duration,
+}
+
+impl OpenTime {
+    /// Always the same, without jitter: for tests and for imitating other breakers.
+    #[must_use]
+    pub const fn fixed(length: Duration) -> Self {
+        Self {
+            base: length,
+            multiplier: 1.0,
+            max: length,
+            jitter: Jitter::None,
+            decay: Duration::ZERO,
+        }
+    }
+
+    /// The open time of `attempt` (the first is 1) before jitter.
+    #[must_use]
+    pub fn nominal(&self, attempt: u32) -> Duration {
+        let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+        let length = self.base.as_secs_f64() * self.multiplier.max(1.0).powi(exponent);
+        Duration::try_from_secs_f64(length)
+            .unwrap_or(self.max)
+            .min(self.max)
+    }
+}
+
+impl Default for OpenTime {
+    /// 5 s, doubling up to 60 s, ±20 %, one attempt forgotten a minute.
+    fn default() -> Self {
+        Self {
+            base: Duration::from_secs(5),
+            multiplier: 2.0,
+            max: Duration::from_secs(60),
+            jitter: Jitter::PlusMinus(0.2),
+            decay: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What must happen among the probes for the breaker to close.
+///
+/// ```
+/// use tripline_sdk::{BreakerConfig, CloseOn};
+/// let mut config = BreakerConfig::new();
+/// config.half_open.close_on = CloseOn::Successes(2);
+/// assert!(config.validate().is_ok());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseOn {
+    /// All permitted results are in and both ratios are under their thresholds. Without a failure
+    /// ratio, any failed probe reopens.
+    Ratios,
+    /// This many probes succeeded in time.
+    Successes(u16),
+}
+
+/// How the breaker finds out whether its peer is back.
+///
+/// ```
+/// use std::time::Duration;
+/// use tripline_sdk::{BreakerConfig, HalfOpen};
+/// let config = BreakerConfig::new()
+///     .half_open(HalfOpen { permits: 5, concurrent: 1, ..HalfOpen::default() });
+/// assert!(config.validate().is_ok());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HalfOpen {
+    /// Probes issued in one half-open era, at most 4 095.
+    pub permits: u16,
+    /// Probes in flight at once.
+    pub concurrent: u16,
+    /// When to close.
+    pub close_on: CloseOn,
+    /// Decide as soon as the remaining probes cannot change the verdict, rather than when the
+    /// last of them is in.
+    pub decide_early: bool,
+    /// How long a probe may take before it counts as failed, whatever became of it. Unset: the
+    /// smaller of the call timeout and twice the slow threshold, or 60 s if neither is known.
+    pub lease: Option<Duration>,
+    /// Ordinary calls are never used as probes; only [`acquire_probe`] gets a permit.
+    ///
+    /// [`acquire_probe`]: crate::CircuitBreaker::acquire_probe
+    pub dedicated_probes: bool,
+}
+
+impl Default for HalfOpen {
+    fn default() -> Self {
+        Self {
+            permits: 3,
+            concurrent: 3,
+            close_on: CloseOn::Ratios,
+            decide_early: true,
+            lease: None,
+            dedicated_probes: false,
+        }
+    }
+}
+
+/// After closing, let traffic in gradually: from this share up to all of it.
+///
+/// ```
+/// use std::time::Duration;
+/// use tripline_sdk::{BreakerConfig, Ramp};
+/// let config = BreakerConfig::new().ramp(Ramp { from: 0.1, over: Duration::from_secs(10) });
+/// assert!(config.validate().is_ok());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ramp {
+    /// The share admitted at first, in `(0, 1]`.
+    pub from: f64,
+    /// How long until everything is admitted.
+    pub over: Duration,
+}
+
+/// What a call counts as that was dropped before it had a result (cancelled, timed out outside).
+///
+/// Whatever is chosen, a panic counts as a failure, and a call dropped after the slow threshold
+/// counts as slow.
+///
+/// ```
+/// use tripline_sdk::{BreakerConfig, OnDrop};
+/// assert_eq!(BreakerConfig::new().on_drop, OnDrop::Ignore);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDrop {
+    /// Nothing: callers who changed their mind say nothing about the peer.
+    #[default]
+    Ignore,
+    /// A failure: for services whose callers only ever give up because it hangs.
+    Failure,
+}
+
+/// Who decides what the breaker's computed state means for calls.
+///
+/// ```
+/// use tripline_sdk::{BreakerConfig, CircuitBreaker, Mode};
+/// let breaker = CircuitBreaker::new("stock", BreakerConfig::new().mode(Mode::ForcedOpen)).unwrap();
+/// assert!(breaker.acquire().is_err());
+/// breaker.set_mode(Mode::Enforcing);
+/// assert!(breaker.acquire().is_ok());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// The state machine.
+    #[default]
+    Enforcing = 0,
+    /// Nobody: everything passes, the state machine runs along and says what it would have done.
+    MetricsOnly = 1,
+    /// The operator: everything is refused.
+    ForcedOpen = 2,
+    /// Nobody: everything passes, nothing is announced.
+    Disabled = 3,
+}
+
+/// The settings of one circuit breaker.
+///
+/// The defaults trip at 50 % failures of at least 20 calls in 10 s, stay open 5 s (up to 60 s) and
+/// close after 3 probes.
+///
+/// ```
+/// use std::time::Duration;
+/// use tripline_sdk::{BreakerConfig, SlowCalls};
+///
+/// let config = BreakerConfig::new()
+///     .failure_ratio(0.3)
+///     .minimum_calls(50)
+///     .slow_calls(SlowCalls { threshold: Duration::from_secs(1), ratio: 0.9 });
+/// assert!(config.validate().is_ok());
+/// assert!(config.failure_ratio(1.5).validate().is_err());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BreakerConfig {
+    /// What the ratios are taken over.
+    pub window: WindowConfig,
+    /// Nothing trips before the window holds this many calls (at most its size, if it counts).
+    pub minimum_calls: u32,
+    /// The share of failed calls that trips, in `(0, 1]`.
+    pub failure_ratio: Option<f64>,
+    /// The number of failed calls in the window that trips.
+    pub failure_count: Option<u32>,
+    /// The number of failures in a row that trips, once the minimum is reached.
+    pub consecutive_failures: Option<u32>,
+    /// When slow calls trip; unset, no call is ever slow.
+    pub slow_calls: Option<SlowCalls>,
+    /// How long it stays open.
+    pub open: OpenTime,
+    /// How it recovers.
+    pub half_open: HalfOpen,
+    /// Whether it lets traffic in gradually once closed.
+    pub ramp: Option<Ramp>,
+    /// What a dropped call counts as.
+    pub on_drop: OnDrop,
+    /// The timeout inside this breaker, if there is one: bounds the lease of a probe.
+    pub call_timeout: Option<Duration>,
+    /// Who decides.
+    pub mode: Mode,
+    /// Seed of the jitter; unset, every breaker has its own.
+    pub seed: Option<u64>,
+    /// Stripes of the window and the totals, a power of two: how many threads can record without
+    /// sharing a cache line. Four stripes of the default window take 1.5 KiB.
+    pub stripes: u8,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        Self {
+            window: WindowConfig::Time {
+                length: Duration::from_secs(10),
+                buckets: 10,
+            },
+            minimum_calls: 20,
+            failure_ratio: Some(0.5),
+            failure_count: None,
+            consecutive_failures: None,
+            slow_calls: None,
+            open: OpenTime::default(),
+            half_open: HalfOpen::default(),
+            ramp: None,
+            on_drop: OnDrop::Ignore,
+            call_timeout: None,
+            mode: Mode::Enforcing,
+            seed: None,
+            stripes: 4,
+        }
+    }
+}
+
+/// The lease of a probe when nothing is known about how long calls take.
+const LEASE_FALLBACK: Duration = Duration::from_secs(60);
+
+impl BreakerConfig {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets what the ratios are taken over.
+    #[must_use]
+    pub fn window(self, window: WindowConfig) -> Self {
+        Self { window, ..self }
+    }
+
+    /// Sets how many calls the window must hold before anything trips.
+    #[must_use]
+    pub fn minimum_calls(self, minimum_calls: u32) -> Self {
+        Self {
+            minimum_calls,
+            ..self
+        }
+    }
+
+    /// Sets the share of failures that trips.
+    #[must_use]
+    pub fn failure_ratio(self, ratio: f64) -> Self {
+        Self {
+            failure_ratio: Some(ratio),
+            ..self
+        }
+    }
+
+    /// Sets the number of failures in a row that trips, and drops the other criteria and the
+    /// minimum: the classic breaker of five failures.
+    #[must_use]
+    pub fn only_consecutive(self, failures: u32) -> Self {
+        Self {
+            consecutive_failures: Some(failures),
+            failure_ratio: None,
+            minimum_calls: 1,
+            ..self
+        }
+    }
+
+    /// Adds the number of failures in a row that trips.
+    #[must_use]
+    pub fn consecutive_failures(self, failures: u32) -> Self {
+        Self {
+            consecutive_failures: Some(failures),
+            ..self
+        }
+    }
+
+    /// Sets when slow calls trip.
+    #[must_use]
+    pub fn slow_calls(self, slow: SlowCalls) -> Self {
+        Self {
+            slow_calls: Some(slow),
+            ..self
+        }
+    }
+
+    /// Sets how long it stays open.
+    #[must_use]
+    pub fn open(self, open: OpenTime) -> Self {
+        Self { open, ..self }
+    }
+
+    /// Sets how it recovers.
+    #[must_use]
+    pub fn half_open(self, half_open: HalfOpen) -> Self {
+        Self { half_open, ..self }
+    }
+
+    /// Lets traffic in gradually after closing.
+    #[must_use]
+    pub fn ramp(self, ramp: Ramp) -> Self {
+        Self {
+            ramp: Some(ramp),
+            ..self
+        }
+    }
+
+    /// Sets what a dropped call counts as.
+    #[must_use]
+    pub fn on_drop(self, on_drop: OnDrop) -> Self {
+        Self { on_drop, ..self }
+    }
+
+    /// Tells the breaker the timeout of the calls inside it.
+    #[must_use]
+    pub fn call_timeout(self, timeout: Duration) -> Self {
+        Self {
+            call_timeout: Some(timeout),
+            ..self
+        }
+    }
+
+    /// Sets who decides.
+    #[must_use]
+    pub fn mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// Makes jitter repeatable.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Self {
+            seed: Some(seed),
+            ..self
+        }
+    }
+
+    /// How long a probe may take.
+    #[must_use]
+    pub fn probe_lease(&self) -> Duration {
+        let slow = self.slow_calls.map(|slow| slow.threshold.saturating_mul(2));
+        let known = [self.call_timeout, slow].into_iter().flatten().min();
+        self.half_open
+            .lease
+            .or(known)
+            .unwrap_or(LEASE_FALLBACK)
+            .max(Duration::from_nanos(1))
+    }
+
+    /// The minimum that can be reached: a count window never holds more than its size.
+    #[must_use]
+    pub fn effective_minimum(&self) -> u32 {
+        match self.window {
+            WindowConfig::Count { size } => self.minimum_calls.min(size),
+            WindowConfig::Time { .. } => self.minimum_calls,
+        }
+        .max(1)
+    }
+
+    /// Whether these settings make sense.
+    ///
+    /// # Errors
+    /// The first setting that does not, and why.
+    pub fn validate(&self) -> Result<(), InvalidConfig> {
+        let refuse = |setting, why| Err(InvalidConfig { setting, why });
+        let is_ratio = |ratio: f64| ratio > 0.0 && ratio <= 1.0;
+        match self.window {
+            WindowConfig::Time { length, buckets } => {
+                if length.is_zero() {
+                    return refuse("window.length", "must be longer than zero");
+                }
+                if !(1..=1_000).contains(&buckets) {
+                    return refuse("window.buckets", "must be 1 to 1000");
+                }
+            }
+            WindowConfig::Count { size } => {
+                if !(1..=1_000_000).contains(&size) {
+                    return refuse("window.size", "must be 1 to 1000000");
+                }
+            }
+        }
+        if self.failure_ratio.is_some_and(|ratio| !is_ratio(ratio)) {
+            return refuse("failure_ratio", "must be above 0 and at most 1");
+        }
+        if self.slow_calls.is_some_and(|slow| !is_ratio(slow.ratio)) {
+            return refuse("slow_calls.ratio", "must be above 0 and at most 1");
+        }
+        if self.slow_calls.is_some_and(|slow| slow.threshold.is_zero()) {
+            return refuse("slow_calls.threshold", "zero would make every call slow");
+        }
+        if self.consecutive_failures == Some(0) || self.failure_count == Some(0) {
+            return refuse("consecutive_failures", "zero failures would trip at once");
+        }
+        if self.open.base.is_zero() || self.open.base > self.open.max {
+            return refuse("open.base", "must be above zero and at most open.max");
+        }
+        if !(self.open.multiplier >= 1.0 && self.open.multiplier.is_finite()) {
+            return refuse("open.multiplier", "must be at least 1");
+        }
+        if self.ramp.is_some_and(|ramp| !is_ratio(ramp.from)) {
+            return refuse("ramp.from", "must be above 0 and at most 1");
+        }
+        self.validate_half_open()
+    }
+
+    fn validate_half_open(&self) -> Result<(), InvalidConfig> {
+        let HalfOpen {
+            permits,
+            concurrent,
+            close_on,
+            ..
+        } = self.half_open;
+        let refuse = |setting, why| Err(InvalidConfig { setting, why });
+        if !(1..=PROBES_MAX).contains(&permits) {
+            return refuse("half_open.permits", "must be 1 to 4095");
+        }
+        if !(1..=permits).contains(&concurrent) {
+            return refuse("half_open.concurrent", "must be 1 to half_open.permits");
+        }
+        match close_on {
+            CloseOn::Successes(needed) if !(1..=permits).contains(&needed) => refuse(
+                "half_open.close_on",
+                "as many successes as permits is the most that can happen",
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn build_window(&self) -> Window {
+        match self.window {
+            WindowConfig::Time { length, buckets } => {
+                Window::Time(TimeWindow::new(length, buckets, self.stripes))
+            }
+            WindowConfig::Count { size } => Window::Count(CountWindow::new(size)),
+        }
+    }
+}
+
+/// A setting that cannot work.
+///
+/// ```
+/// use tripline_sdk::BreakerConfig;
+/// let refused = BreakerConfig::new().failure_ratio(0.0).validate().unwrap_err();
+/// assert_eq!(refused.to_string(), "failure_ratio must be above 0 and at most 1");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidConfig {
+    /// The setting, as a path.
+    pub setting: &'static str,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+impl std::fmt::Display for InvalidConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.setting, self.why)
+    }
+}
+
+impl std::error::Error for InvalidConfig {}

@@ -1,0 +1,478 @@
+//! The breaker programs hold: a machine with a name, a clock and somebody who listens.
+
+use std::sync::Arc;
+
+use crate::clock::{Clock, Moment, MonotonicClock};
+
+use super::quota::OpenQuota;
+use super::{
+    Admission, BreakerConfig, CallId, InvalidConfig, Listener, Machine, Mode, Outcome, Rejection,
+    Snapshot, State, Transition,
+};
+
+/// A named circuit breaker. Clones are the same breaker.
+///
+/// Ask for a [`Permit`] before the call and tell it how the call ended. A permit that is dropped
+/// (the future was cancelled, a panic unwound) accounts for itself.
+///
+/// ```
+/// use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome, State};
+///
+/// let breaker = CircuitBreaker::new("inventory", BreakerConfig::new().only_consecutive(3))?;
+/// for _ in 0..3 {
+///     let permit = breaker.acquire().expect("closed");
+///     permit.finish(Outcome::Failure);
+/// }
+/// assert_eq!(breaker.state(), State::Open);
+/// let refused = breaker.acquire().unwrap_err();
+/// assert_eq!(refused.to_string(), "circuit breaker is open");
+/// # Ok::<(), tripline_sdk::InvalidConfig>(())
+/// ```
+#[derive(Debug)]
+pub struct CircuitBreaker<C: Clock = MonotonicClock> {
+    shared: Arc<Shared<C>>,
+}
+
+impl<C: Clock> Clone for CircuitBreaker<C> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+/// What clones share.
+pub(crate) struct Shared<C> {
+    name: Box<str>,
+    key: Option<Box<str>>,
+    machine: Machine,
+    clock: C,
+    listener: Option<Arc<dyn Listener>>,
+}
+
+impl<C> std::fmt::Debug for Shared<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CircuitBreaker")
+            .field("name", &self.name)
+            .field("key", &self.key)
+            .field("machine", &self.machine)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C: Clock> Shared<C> {
+    #[inline]
+    fn announce(&self, change: &Transition) {
+        if let Some(listener) = &self.listener {
+            listener.on_transition(&self.name, change);
+        }
+    }
+
+    fn current_call(&self) -> CallId {
+        self.listener
+            .as_ref()
+            .map(|listener| listener.current_call())
+            .unwrap_or_default()
+    }
+
+    #[inline]
+    fn admit(&self) -> Result<Admission, Rejection> {
+        self.machine
+            .admit(self.clock.now(), &mut |change| self.announce(change))
+    }
+
+    #[inline]
+    fn record(&self, admission: Admission, outcome: Outcome) {
+        let announce = &mut |change: &Transition| self.announce(change);
+        let now = self.clock.now();
+        self.machine
+            .record(admission, outcome, now, || self.current_call(), announce);
+    }
+
+    fn cancel(&self, admission: Admission) {
+        let announce = &mut |change: &Transition| self.announce(change);
+        let (now, panicked) = (self.clock.now(), std::thread::panicking());
+        self.machine
+            .cancel(admission, panicked, now, || self.current_call(), announce);
+    }
+}
+
+impl CircuitBreaker {
+    /// A breaker on the machine's monotonic clock that nobody listens to.
+    ///
+    /// # Errors
+    /// Settings that cannot work.
+    pub fn new(name: &str, config: BreakerConfig) -> Result<Self, InvalidConfig> {
+        Self::builder(name, config).build()
+    }
+
+    /// A breaker with more to say: a listener, a key, a clock.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock};
+    /// let breaker = CircuitBreaker::builder("stock", BreakerConfig::new())
+    ///     .key("shard-7")
+    ///     .clock(ManualClock::default())
+    ///     .build()?;
+    /// assert_eq!(breaker.key(), Some("shard-7"));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
+    #[must_use]
+    pub fn builder(name: &str, config: BreakerConfig) -> CircuitBreakerBuilder {
+        CircuitBreakerBuilder {
+            name: name.into(),
+            key: None,
+            config,
+            clock: MonotonicClock::default(),
+            listener: None,
+            quota: None,
+        }
+    }
+}
+
+impl<C: Clock> CircuitBreaker<C> {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Its key among the breakers of the same name, if it is one of several.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.shared.key.as_deref()
+    }
+
+    /// The clock it runs on.
+    #[must_use]
+    pub fn clock(&self) -> &C {
+        &self.shared.clock
+    }
+
+    /// Asks to make a call.
+    ///
+    /// # Errors
+    /// The refusal; the call must not be made.
+    #[inline]
+    pub fn acquire(&self) -> Result<Permit<'_, C>, Rejection> {
+        let shared = &*self.shared;
+        shared.admit().map(|admission| Permit {
+            holder: shared,
+            admission: Some(admission),
+        })
+    }
+
+    /// Asks to make a call, with a permit that can move into a future.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome};
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new())?;
+    /// let permit = breaker.acquire_owned().expect("closed");
+    /// std::thread::spawn(move || permit.finish(Outcome::Success)).join().unwrap();
+    /// assert_eq!(breaker.snapshot().totals.success, 1);
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The refusal; the call must not be made.
+    #[inline]
+    pub fn acquire_owned(&self) -> Result<OwnedPermit<C>, Rejection> {
+        let admission = self.shared.admit()?;
+        Ok(OwnedPermit {
+            shared: Arc::clone(&self.shared),
+            admission: Some(admission),
+        })
+    }
+
+    /// Asks for a probe on behalf of a health check, so that no user's request has to be one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::*;
+    ///
+    /// let clock = ManualClock::default();
+    /// let mut config = BreakerConfig::new().only_consecutive(1);
+    /// config.half_open.dedicated_probes = true;
+    /// let breaker = CircuitBreaker::builder("stock", config).clock(clock.clone()).build()?;
+    /// breaker.acquire().unwrap().finish(Outcome::Failure);
+    ///
+    /// clock.advance(Duration::from_secs(60));
+    /// assert!(breaker.acquire().is_err(), "users wait");
+    /// for _ in 0..3 {
+    ///     breaker.acquire_probe().unwrap().finish(Outcome::Success);
+    /// }
+    /// assert!(breaker.acquire().is_ok());
+    /// # Ok::<(), InvalidConfig>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The refusal: the breaker is not half-open, or its probes are out.
+    pub fn acquire_probe(&self) -> Result<OwnedPermit<C>, Rejection> {
+        let shared = &self.shared;
+        let announce = &mut |change: &Transition| shared.announce(change);
+        let admission = shared.machine.admit_probe(shared.clock.now(), announce)?;
+        Ok(OwnedPermit {
+            shared: Arc::clone(shared),
+            admission: Some(admission),
+        })
+    }
+
+    /// What callers experience now. Reads only.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.shared.machine.state(self.shared.clock.now())
+    }
+
+    /// Everything about the breaker now. Reads only.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.shared.machine.snapshot(self.shared.clock.now())
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn config(&self) -> BreakerConfig {
+        self.shared.machine.config()
+    }
+
+    /// Does what is due: see [`Machine::tick`].
+    pub fn tick(&self) {
+        self.with_machine(|machine, now, announce| machine.tick(now, announce));
+    }
+
+    /// When [`CircuitBreaker::tick`] next has something to do.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Moment> {
+        self.shared.machine.next_wakeup()
+    }
+
+    /// Changes who decides: enforce, observe only, force open, disable.
+    pub fn set_mode(&self, mode: Mode) {
+        self.with_machine(|machine, now, announce| machine.set_mode(mode, now, announce));
+        self.announce_config();
+    }
+
+    /// Opens it for something it cannot see itself, such as a failed health check.
+    pub fn trip(&self) {
+        self.with_machine(|machine, now, announce| machine.trip(now, announce));
+    }
+
+    /// Closes it and forgets window and attempts.
+    pub fn reset(&self) {
+        self.with_machine(|machine, now, announce| machine.reset(now, announce));
+    }
+
+    /// Takes new settings; the window keeps what it holds.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome, WindowConfig};
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new())?;
+    /// breaker.acquire().unwrap().finish(Outcome::Failure);
+    /// breaker.reconfigure(BreakerConfig::new().failure_ratio(0.1))?;
+    /// assert_eq!(breaker.snapshot().window.failures, 1, "not forgotten");
+    /// assert!(breaker
+    ///     .reconfigure(BreakerConfig::new().window(WindowConfig::Count { size: 9 }))
+    ///     .is_err());
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Settings that cannot work, or another window.
+    pub fn reconfigure(&self, config: BreakerConfig) -> Result<(), InvalidConfig> {
+        self.with_machine(|machine, now, announce| machine.reconfigure(config, now, announce))?;
+        self.announce_config();
+        Ok(())
+    }
+
+    fn with_machine<R>(
+        &self,
+        act: impl FnOnce(&Machine, Moment, &mut dyn FnMut(&Transition)) -> R,
+    ) -> R {
+        let shared = &self.shared;
+        act(&shared.machine, shared.clock.now(), &mut |change| {
+            shared.announce(change)
+        })
+    }
+
+    fn announce_config(&self) {
+        if let Some(listener) = &self.shared.listener {
+            listener.on_config(&self.shared.name, &self.config());
+        }
+    }
+}
+
+/// Makes a [`CircuitBreaker`].
+///
+/// ```
+/// use tripline_sdk::{BreakerConfig, CircuitBreaker};
+/// let breaker = CircuitBreaker::builder("stock", BreakerConfig::new()).build()?;
+/// assert_eq!(breaker.name(), "stock");
+/// # Ok::<(), tripline_sdk::InvalidConfig>(())
+/// ```
+pub struct CircuitBreakerBuilder<C: Clock = MonotonicClock> {
+    name: Box<str>,
+    key: Option<Box<str>>,
+    config: BreakerConfig,
+    clock: C,
+    listener: Option<Arc<dyn Listener>>,
+    quota: Option<Arc<OpenQuota>>,
+}
+
+impl<C: Clock> CircuitBreakerBuilder<C> {
+    /// One of several breakers of this name: the host, shard or tenant it guards.
+    #[must_use]
+    pub fn key(self, key: &str) -> Self {
+        Self {
+            key: Some(key.into()),
+            ..self
+        }
+    }
+
+    /// Who hears of its transitions.
+    #[must_use]
+    pub fn listen(self, listener: impl Listener + 'static) -> Self {
+        Self {
+            listener: Some(Arc::new(listener)),
+            ..self
+        }
+    }
+
+    /// Who hears of its transitions, shared with other breakers.
+    #[must_use]
+    pub fn listen_shared(self, listener: Arc<dyn Listener>) -> Self {
+        Self {
+            listener: Some(listener),
+            ..self
+        }
+    }
+
+    /// Runs it on another clock.
+    #[must_use]
+    pub fn clock<D: Clock>(self, clock: D) -> CircuitBreakerBuilder<D> {
+        let Self {
+            name,
+            key,
+            config,
+            listener,
+            quota,
+            ..
+        } = self;
+        CircuitBreakerBuilder {
+            name,
+            key,
+            config,
+            clock,
+            listener,
+            quota,
+        }
+    }
+
+    pub(crate) fn quota(self, quota: Option<Arc<OpenQuota>>) -> Self {
+        Self { quota, ..self }
+    }
+
+    /// The breaker.
+    ///
+    /// # Errors
+    /// Settings that cannot work.
+    pub fn build(self) -> Result<CircuitBreaker<C>, InvalidConfig> {
+        let machine = Machine::in_group(self.config, self.clock.now(), self.quota)?;
+        let breaker = CircuitBreaker {
+            shared: Arc::new(Shared {
+                name: self.name,
+                key: self.key,
+                machine,
+                clock: self.clock,
+                listener: self.listener,
+            }),
+        };
+        breaker.announce_config();
+        Ok(breaker)
+    }
+}
+
+/// The right to make one call. Tell it how the call ended.
+///
+/// Dropped untold, it counts the call as cancelled: ignored, unless it had become slow, a panic is
+/// unwinding, or [`OnDrop`](crate::OnDrop) says otherwise.
+///
+/// ```
+/// use tripline_sdk::{BreakerConfig, CircuitBreaker};
+/// let breaker = CircuitBreaker::new("stock", BreakerConfig::new())?;
+/// drop(breaker.acquire());
+/// assert_eq!(breaker.snapshot().totals.cancelled, 1);
+/// # Ok::<(), tripline_sdk::InvalidConfig>(())
+/// ```
+#[must_use = "a permit that is dropped at once counts as a cancelled call"]
+#[derive(Debug)]
+pub struct Permit<'a, C: Clock = MonotonicClock> {
+    holder: &'a Shared<C>,
+    admission: Option<Admission>,
+}
+
+impl<C: Clock> Permit<'_, C> {
+    /// Whether this call is one of the probes of a half-open breaker.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.admission.as_ref().is_some_and(Admission::is_probe)
+    }
+
+    /// The call ended.
+    #[inline]
+    pub fn finish(mut self, outcome: Outcome) {
+        if let Some(admission) = self.admission.take() {
+            self.holder.record(admission, outcome);
+        }
+    }
+}
+
+impl<C: Clock> Drop for Permit<'_, C> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(admission) = self.admission.take() {
+            self.holder.cancel(admission);
+        }
+    }
+}
+
+/// A [`Permit`] that borrows nothing.
+///
+/// ```
+/// use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome};
+/// let breaker = CircuitBreaker::new("stock", BreakerConfig::new())?;
+/// let permit = breaker.acquire_owned().expect("closed");
+/// assert!(!permit.is_probe());
+/// permit.finish(Outcome::Success);
+/// # Ok::<(), tripline_sdk::InvalidConfig>(())
+/// ```
+#[must_use = "a permit that is dropped at once counts as a cancelled call"]
+#[derive(Debug)]
+pub struct OwnedPermit<C: Clock = MonotonicClock> {
+    shared: Arc<Shared<C>>,
+    admission: Option<Admission>,
+}
+
+impl<C: Clock> OwnedPermit<C> {
+    /// Whether this call is one of the probes of a half-open breaker.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.admission.as_ref().is_some_and(Admission::is_probe)
+    }
+
+    /// The call ended.
+    #[inline]
+    pub fn finish(mut self, outcome: Outcome) {
+        if let Some(admission) = self.admission.take() {
+            self.shared.record(admission, outcome);
+        }
+    }
+}
+
+impl<C: Clock> Drop for OwnedPermit<C> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(admission) = self.admission.take() {
+            self.shared.cancel(admission);
+        }
+    }
+}

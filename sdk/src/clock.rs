@@ -1,0 +1,158 @@
+//! Time as the policies see it: nanoseconds since some origin, always handed in from outside.
+//!
+//! Nothing in the core reads a clock. That makes every policy a pure function of what it is fed:
+//! tests run in virtual time, and a recording of real calls can be replayed against other
+//! settings by the very code that runs in production. The clocks are monotonic: a wall clock that
+//! jumps can neither hold a breaker open nor empty its window.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A point on a monotonic clock, in nanoseconds since that clock's origin.
+///
+/// Only differences mean anything; arithmetic saturates instead of wrapping.
+///
+/// ```
+/// use std::time::Duration;
+/// use tripline_sdk::Moment;
+///
+/// let start = Moment::from_nanos(1_000);
+/// let end = start + Duration::from_micros(2);
+/// assert_eq!(end.since(start), Duration::from_micros(2));
+/// assert_eq!(start.since(end), Duration::ZERO);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Moment(u64);
+
+impl Moment {
+    /// The origin of the clock.
+    pub const ZERO: Self = Self(0);
+    /// The last moment there is; stands for *never*.
+    pub const MAX: Self = Self(u64::MAX);
+
+    /// The moment this many nanoseconds after the origin.
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// The moment this many milliseconds after the origin.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis.saturating_mul(1_000_000))
+    }
+
+    /// Nanoseconds since the origin.
+    #[must_use]
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero if it is not after it.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl std::ops::Add<Duration> for Moment {
+    type Output = Self;
+    fn add(self, length: Duration) -> Self {
+        Self(self.0.saturating_add(nanos(length)))
+    }
+}
+
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", Duration::from_nanos(self.0))
+    }
+}
+
+/// A duration in whole nanoseconds, at most `u64::MAX` (584 years).
+#[inline]
+pub(crate) fn nanos(length: Duration) -> u64 {
+    u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A duration of fractional seconds; nonsense (negative, NaN) is zero, too much is the maximum.
+pub(crate) fn seconds(length: f64) -> Duration {
+    Duration::try_from_secs_f64(length.max(0.0)).unwrap_or(Duration::MAX)
+}
+
+/// Where a policy takes its time from.
+///
+/// ```
+/// use std::time::Duration;
+/// use tripline_sdk::{Clock, ManualClock};
+///
+/// let clock = ManualClock::default();
+/// clock.advance(Duration::from_secs(1));
+/// assert_eq!(clock.now().as_nanos(), 1_000_000_000);
+/// ```
+pub trait Clock: Clone + Send + Sync + 'static {
+    /// Now. Never earlier than what it answered before.
+    fn now(&self) -> Moment;
+}
+
+/// The machine's monotonic clock, counted from when this value was made.
+///
+/// ```
+/// use tripline_sdk::{Clock, MonotonicClock};
+/// let clock = MonotonicClock::default();
+/// assert!(clock.now() <= clock.now());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct MonotonicClock {
+    origin: Instant,
+}
+
+impl Default for MonotonicClock {
+    fn default() -> Self {
+        Self {
+            origin: Instant::now(),
+        }
+    }
+}
+
+impl Clock for MonotonicClock {
+    #[inline]
+    fn now(&self) -> Moment {
+        Moment(nanos(self.origin.elapsed()))
+    }
+}
+
+/// A clock that moves when it is told to; clones share the same time.
+///
+/// ```
+/// use std::time::Duration;
+/// use tripline_sdk::{Clock, ManualClock, Moment};
+///
+/// let clock = ManualClock::default();
+/// let same = clock.clone();
+/// clock.advance(Duration::from_millis(5));
+/// assert_eq!(same.now(), Moment::from_millis(5));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ManualClock {
+    now: Arc<AtomicU64>,
+}
+
+impl ManualClock {
+    /// Moves this clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.now.fetch_add(nanos(by), Ordering::SeqCst);
+    }
+
+    /// Moves this clock to `moment`, if that is later than now.
+    pub fn advance_to(&self, moment: Moment) {
+        self.now.fetch_max(moment.as_nanos(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Moment {
+        Moment(self.now.load(Ordering::SeqCst))
+    }
+}

@@ -10,8 +10,9 @@ mod rows;
 pub use facts::{PeerKind, SpanFacts, is_proxy_resource};
 pub(crate) use rows::identity;
 pub use rows::{
-    ExemplarRow, HistogramPointRow, LogColumns, LogRow, MetricColumns, NumberPointRow, NumberValue,
-    ResourceRow, ScopeRow, SeriesRow, SpanColumns, SpanRow, time_columns,
+    ExemplarRow, HistogramPointRow, LogColumns, LogRow, MetricBatches, MetricColumns,
+    NumberPointRow, NumberValue, ResourceRow, ScopeRow, SeriesRow, SpanColumns, SpanRow,
+    time_columns,
 };
 
 /// One request's worth of one signal; committed whole or not at all.

@@ -15,4 +15,6 @@ pub mod ingest;
 #[cfg(feature = "engine")]
 pub mod rollup;
 #[cfg(feature = "engine")]
+pub mod segment;
+#[cfg(feature = "engine")]
 pub mod store;

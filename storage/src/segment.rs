@@ -74,7 +74,9 @@ impl Segment {
 
     /// Whether spans of the trace may be in it: `false` is certain.
     pub fn may_hold_trace(&self, trace_id: &str) -> bool {
-        self.traces.as_ref().is_none_or(|traces| traces.may_hold(trace_id))
+        self.traces
+            .as_ref()
+            .is_none_or(|traces| traces.may_hold(trace_id))
     }
 
     /// Whether events of these times (nanoseconds since the epoch, both inclusive) may be in its main
@@ -83,7 +85,9 @@ impl Segment {
         if self.is_text() || self.meta.outliers > 0 {
             return true;
         }
-        self.meta.event_range.is_some_and(|(first, last)| first <= to && from <= last)
+        self.meta
+            .event_range
+            .is_some_and(|(first, last)| first <= to && from <= last)
     }
 }
 
@@ -99,7 +103,10 @@ pub(crate) struct Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        let (alias, path) = (std::mem::take(&mut self.alias), std::mem::take(&mut self.path));
+        let (alias, path) = (
+            std::mem::take(&mut self.alias),
+            std::mem::take(&mut self.path),
+        );
         self.retirement.retire_segment(self.id, alias, path);
     }
 }

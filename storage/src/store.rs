@@ -1,12 +1,46 @@
 //! The door of the store: open, append, read, close.
 //!
 //! One writer thread owns the write connection; `append` puts a batch on the one bounded queue and resolves
-//! when the batch is committed and fsynced. Readers lease an immutable set of segments.
+//! when the batch is committed and fsynced. Readers lease an immutable set of segments. Three more threads work
+//! behind: the steward makes the next hot segment and buries what nobody holds, the sealer turns full hot
+//! segments into sealed ones, the keeper compacts and expires.
 
-use std::path::PathBuf;
-use std::time::Duration;
+mod bell;
+mod catalog;
+mod engine;
+pub mod failpoint;
+pub(crate) mod leases;
+mod lock;
+mod queue;
+mod reader;
+mod recovery;
+mod rotation;
+mod stats;
+mod steward;
+#[cfg(test)]
+mod tests;
+mod writer;
 
-use crate::ingest::Batch;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub(crate) use leases::Retirement;
+pub use leases::SegmentSet;
+pub use lock::{LockHolder, lock_holder};
+pub use reader::{ReadError, Reader};
+pub use stats::{DURATION_BUCKETS_SECONDS, Durations, RefusedSegment, StoreStats};
+
+use self::catalog::Catalog;
+use self::lock::Lock;
+use self::queue::Queue;
+use self::rotation::Rotation;
+use self::stats::Counters;
+use crate::ingest::{Batch, Rows};
+use crate::segment::SegmentState;
+use crate::segment::files;
+use crate::segment::hot::{Prepared, PreparedRows};
 
 /// Settings of the store; `Default` are the shipped ones.
 #[derive(Debug, Clone)]
@@ -35,6 +69,8 @@ pub struct StoreConfig {
     pub history_age: Duration,
     /// Sealed segments of one size class at which they are compacted into one.
     pub compaction_fan_in: usize,
+    /// How often compaction and retention look for work.
+    pub maintenance_interval: Duration,
     /// For tests of overload: at most this many rows a second are committed.
     pub commit_rows_per_second_max: Option<u64>,
 }
@@ -65,33 +101,377 @@ pub enum AppendError {
         #[source]
         source: std::io::Error,
     },
+    /// The batch contradicts itself or holds what cannot be stored; no retry helps.
+    #[error("the batch cannot be stored: {reason}")]
+    Invalid {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The store is shutting down; a retry goes to its successor.
     #[error("the store is closing")]
     Closing,
 }
 
-// Contract (to be implemented by the engine):
-//
-// impl Store {
-//     /// Takes the data directory's lock, recovers, starts the threads.
-//     pub fn open(config: StoreConfig) -> Result<Store, OpenError>;       // OpenError::{Locked{pid, addresses}, Newer{..}, ReadOnly, Io, ...}
-//     /// Resolves when committed and fsynced. Dropping the future does not undo the append.
-//     pub async fn append(&self, batch: Batch) -> Result<(), AppendError>;
-//     /// A leased, immutable set of segments with a connection to read them.
-//     pub fn reader(&self) -> Result<Reader, ReadError>;
-//     /// Counters and gauges for /metrics and /status.
-//     pub fn stats(&self) -> StoreStats;
-//     /// Writes the bound addresses into LOCK so that `tripline sql` finds the server.
-//     pub fn announce(&self, addresses: &str) -> std::io::Result<()>;
-//     /// Forces a rotation and waits until everything is sealed (tests, bench, export).
-//     pub fn seal_now(&self) -> Result<(), ReadError>;
-//     /// Stops taking batches, commits what is queued, joins the threads.
-//     pub fn close(self: Arc<Self>, within: Duration);
-// }
-// impl Reader {
-//     pub fn connection(&self) -> &duckdb::Connection;   // search path set so that the public view names resolve
-//     pub fn segments(&self) -> &SegmentSet;             // for server-made queries that prune by time
-//     pub fn interrupt_handle(&self) -> Arc<duckdb::InterruptHandle>;
-// }
-#[expect(dead_code, reason = "contract placeholder until the engine lands")]
-type Appends = fn(Batch) -> Result<(), AppendError>;
+impl AppendError {
+    /// The same refusal once more, for another request of the same group.
+    fn copied(&self) -> Self {
+        match self {
+            Self::Overloaded { retry_after } => Self::Overloaded {
+                retry_after: *retry_after,
+            },
+            Self::TooLarge { bytes, limit } => Self::TooLarge {
+                bytes: *bytes,
+                limit: *limit,
+            },
+            Self::Unavailable {
+                retry_after,
+                source,
+            } => Self::Unavailable {
+                retry_after: *retry_after,
+                source: std::io::Error::other(source.to_string()),
+            },
+            Self::Invalid { reason } => Self::Invalid {
+                reason: reason.clone(),
+            },
+            Self::Closing => Self::Closing,
+        }
+    }
+}
+
+/// Why the store did not open. Nothing was changed but what a former crash left to be tidied.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has the data directory.
+    #[error("{} is in use by process {}{}", data_dir.display(), pid.map_or("?".to_owned(), |pid| pid.to_string()), at(addresses))]
+    Locked {
+        /// The directory.
+        data_dir: PathBuf,
+        /// Who has it, if the file says so.
+        pid: Option<u32>,
+        /// What it announced, or empty.
+        addresses: String,
+    },
+    /// The data directory cannot be written.
+    #[error("{} cannot be written", data_dir.display())]
+    ReadOnly {
+        /// The directory.
+        data_dir: PathBuf,
+        /// What the file system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file system refused something else.
+    #[error("{} cannot be opened", data_dir.display())]
+    Io {
+        /// The directory.
+        data_dir: PathBuf,
+        /// What it said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The engine refused.
+    #[error("the engine did not start")]
+    Engine(#[from] duckdb::Error),
+}
+
+fn at(addresses: &str) -> String {
+    if addresses.is_empty() {
+        String::new()
+    } else {
+        format!(", which listens on {addresses}")
+    }
+}
+
+impl OpenError {
+    pub(crate) fn from_io(dir: &Path, source: std::io::Error) -> Self {
+        use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+        let data_dir = dir.to_owned();
+        match source.kind() {
+            PermissionDenied | ReadOnlyFilesystem => Self::ReadOnly { data_dir, source },
+            _ => Self::Io { data_dir, source },
+        }
+    }
+}
+
+impl Default for StoreConfig {
+    /// The hot bounds keep an attribute filter over the hot part alone near 50 ms and its memory near 200 MiB.
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("tripline-data"),
+            queue_bytes_max: 64 << 20,
+            hot_rows_max: 120_000,
+            hot_bytes_max: 128 << 20,
+            hot_age_max: Duration::from_secs(300),
+            memory_bytes_max: 512 << 20,
+            temp_bytes_max: 4 << 30,
+            threads: std::thread::available_parallelism().map_or(2, usize::from),
+            retention_age: Duration::from_secs(7 * 86_400),
+            retention_bytes: None,
+            history_age: Duration::from_secs(90 * 86_400),
+            compaction_fan_in: 8,
+            maintenance_interval: Duration::from_secs(5),
+            commit_rows_per_second_max: None,
+        }
+    }
+}
+
+/// What the threads share.
+pub(crate) struct Shared {
+    pub config: StoreConfig,
+    pub counters: Counters,
+    pub queue: Queue,
+    pub catalog: Catalog,
+    pub rotation: Rotation,
+    pub retirement: Retirement,
+    pub sealer: bell::Bell,
+    pub keeper: bell::Bell,
+    pub closing: AtomicBool,
+}
+
+impl Shared {
+    /// The steward's bell is the one that rings when something retires.
+    pub(crate) fn steward(&self) -> &bell::Bell {
+        self.retirement.bell()
+    }
+}
+
+/// The open store. Cheap to share behind an `Arc`.
+pub struct Store {
+    shared: Arc<Shared>,
+    lock: Mutex<Lock>,
+    threads: Mutex<Vec<Thread>>,
+}
+
+/// A thread, and the channel that closes when it ends.
+struct Thread {
+    handle: std::thread::JoinHandle<()>,
+    ended: mpsc::Receiver<()>,
+}
+
+impl Store {
+    /// Takes the data directory's lock, tidies up after a crash, starts the threads.
+    pub fn open(config: StoreConfig) -> Result<Self, OpenError> {
+        let dir = config.data_dir.clone();
+        std::fs::create_dir_all(&dir).map_err(|source| OpenError::from_io(&dir, source))?;
+        let lock = Lock::take(&dir)?;
+        let recovered = recovery::recover(&config)?;
+        let shared = Arc::new(Shared {
+            queue: Queue::new(config.queue_bytes_max),
+            counters: recovered.counters,
+            catalog: recovered.catalog,
+            rotation: recovered.rotation,
+            retirement: recovered.retirement,
+            sealer: bell::Bell::default(),
+            keeper: bell::Bell::default(),
+            closing: AtomicBool::new(false),
+            config,
+        });
+        let writer = writer::Writer::new(
+            Arc::clone(&shared),
+            shared.catalog.connect()?,
+            recovered.hot,
+        );
+        let mut threads = vec![spawn("tripline-writer", move || writer.run(), &dir)?];
+        let steward = Arc::clone(&shared);
+        threads.push(spawn(
+            "tripline-steward",
+            move || steward::run(&steward),
+            &dir,
+        )?);
+        Ok(Self {
+            shared,
+            lock: Mutex::new(lock),
+            threads: Mutex::new(threads),
+        })
+    }
+
+    /// Resolves when committed and fsynced. Dropping the future does not undo the append.
+    pub async fn append(&self, batch: Batch) -> Result<(), AppendError> {
+        let prepared = prepare(batch)?;
+        let answered = self.shared.queue.push(prepared).inspect_err(|error| {
+            if matches!(error, AppendError::Overloaded { .. }) {
+                Counters::add(&self.shared.counters.overloaded, 1);
+            }
+        })?;
+        answered.await.unwrap_or(Err(AppendError::Closing))
+    }
+
+    /// A leased, immutable set of segments with a connection to read them.
+    pub fn reader(&self) -> Result<Reader, ReadError> {
+        Reader::new(&self.shared.catalog)
+    }
+
+    /// Counters and gauges.
+    pub fn stats(&self) -> StoreStats {
+        snapshot(&self.shared)
+    }
+
+    /// Writes the bound addresses into `LOCK`, so that others find the server.
+    pub fn announce(&self, addresses: &str) -> std::io::Result<()> {
+        locked(&self.lock).announce(addresses)
+    }
+
+    /// Rotates now and waits until everything is sealed.
+    pub fn seal_now(&self) -> Result<(), ReadError> {
+        self.shared.rotation.force();
+        self.shared.queue.ring();
+        if self
+            .shared
+            .rotation
+            .wait_all_sealed(Duration::from_secs(300))
+        {
+            return Ok(());
+        }
+        let why = locked(&self.shared.counters.work).last_error.clone();
+        Err(ReadError::NotSealed {
+            reason: why.unwrap_or_else(|| "it takes too long".to_owned()),
+        })
+    }
+
+    /// Stops taking batches, commits what is queued, ends the threads; after `within` it stops waiting.
+    pub fn close(self: Arc<Self>, within: Duration) {
+        self.stop(within);
+    }
+
+    fn stop(&self, within: Duration) {
+        let deadline = Instant::now() + within;
+        self.shared.queue.close();
+        for thread in std::mem::take(&mut *locked(&self.threads)) {
+            // The writer is first: it drains the queue before the others hear of the end.
+            let left = deadline.saturating_duration_since(Instant::now());
+            match thread.ended.recv_timeout(left) {
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    tracing::warn!("a store thread did not end in time")
+                }
+                _ => drop(thread.handle.join()),
+            }
+            self.shared.closing.store(true, Relaxed);
+            self.shared.steward().ring();
+            self.shared.sealer.ring();
+            self.shared.keeper.ring();
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.stop(Duration::from_secs(10));
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static, dir: &Path) -> Result<Thread, OpenError> {
+    let (end, ended) = mpsc::channel();
+    let handle = std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            let _end = end;
+            run();
+        })
+        .map_err(|source| OpenError::from_io(dir, source))?;
+    Ok(Thread { handle, ended })
+}
+
+/// Finishes the columns on the request's own task, and checks what the writer relies on.
+fn prepare(batch: Batch) -> Result<Prepared, AppendError> {
+    let items = batch.items();
+    let Batch {
+        resources,
+        scopes,
+        rows,
+        bytes,
+    } = batch;
+    let rows = match rows {
+        Rows::Spans(spans) => PreparedRows::Spans(spans.finish()),
+        Rows::Logs(logs) => PreparedRows::Logs(logs.finish()),
+        Rows::Metrics(metrics) => PreparedRows::Metrics(metrics.finish()),
+    };
+    let prepared = Prepared {
+        resources,
+        scopes,
+        rows,
+        bytes,
+        items,
+    };
+    prepared
+        .check()
+        .map_err(|reason| AppendError::Invalid { reason })?;
+    Ok(prepared)
+}
+
+fn snapshot(shared: &Shared) -> StoreStats {
+    let counters = &shared.counters;
+    let set = shared.catalog.lease();
+    let count = |is: &dyn Fn(&crate::segment::Segment) -> bool| {
+        set.segments.iter().filter(|segment| is(segment)).count()
+    };
+    let work = locked(&counters.work);
+    let waiting = shared.rotation.waiting();
+    StoreStats {
+        spans_accepted: counters.spans.load(Relaxed),
+        logs_accepted: counters.logs.load(Relaxed),
+        points_accepted: counters.points.load(Relaxed),
+        batches_overloaded: counters.overloaded.load(Relaxed),
+        batches_unavailable: counters.unavailable.load(Relaxed),
+        queue_bytes: shared.queue.bytes(),
+        queue_bytes_max: shared.config.queue_bytes_max,
+        commits: work.commits,
+        seals: work.seals,
+        compactions: work.compactions,
+        segments_hot: count(&|segment| segment.is_text()).saturating_sub(waiting),
+        segments_rotated: waiting,
+        segments_sealed: count(&|segment| {
+            segment.state == SegmentState::Sealed && !segment.meta.is_history
+        }),
+        segments_history: count(&|segment| segment.meta.is_history),
+        segments_refused: work.refused.clone(),
+        disk_bytes: set
+            .segments
+            .iter()
+            .map(|segment| files::size(&segment.attachment.path))
+            .sum(),
+        rows_quarantined: set
+            .segments
+            .iter()
+            .map(|segment| segment.meta.quarantined)
+            .sum(),
+        segments_replaced: counters.replaced.load(Relaxed),
+        segments_expired: counters.expired.load(Relaxed),
+        rows_sealed: set.segments.iter().map(|segment| segment.meta.rows()).sum(),
+        last_error: work.last_error.clone(),
+    }
+}
+
+/// Locks; a panic elsewhere while it was held leaves counters and lists that are still whole.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Wall clock in nanoseconds since the epoch.
+pub(crate) fn now_ns() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Why a step of background work failed. The work is tried again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// The engine.
+    #[error("{0}")]
+    Engine(#[from] duckdb::Error),
+    /// The file system.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl StoreError {
+    fn into_open(self, dir: &Path) -> OpenError {
+        match self {
+            Self::Engine(error) => OpenError::Engine(error),
+            Self::Io(error) => OpenError::from_io(dir, error),
+        }
+    }
+}

@@ -17,7 +17,9 @@ impl TraceFilter {
     /// An empty filter sized for `keys` ids.
     pub(crate) fn with_capacity(keys: usize) -> Self {
         let blocks = (keys * BITS_PER_KEY).div_ceil(BLOCK_BITS).max(1);
-        Self { blocks: vec![[0; 8]; blocks] }
+        Self {
+            blocks: vec![[0; 8]; blocks],
+        }
     }
 
     /// Adds an id.
@@ -31,7 +33,9 @@ impl TraceFilter {
     /// Whether the id may be in it.
     pub(crate) fn may_hold(&self, trace_id: &str) -> bool {
         let (block, hash) = self.place(trace_id);
-        bits(hash).enumerate().all(|(word, bit)| self.blocks[block][word] & (1 << bit) != 0)
+        bits(hash)
+            .enumerate()
+            .all(|(word, bit)| self.blocks[block][word] & (1 << bit) != 0)
     }
 
     fn place(&self, trace_id: &str) -> (usize, u64) {
@@ -42,7 +46,11 @@ impl TraceFilter {
 
     /// The bytes kept in `meta`.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        self.blocks.iter().flatten().flat_map(|word| word.to_le_bytes()).collect()
+        self.blocks
+            .iter()
+            .flatten()
+            .flat_map(|word| word.to_le_bytes())
+            .collect()
     }
 
     /// Reads [`Self::to_bytes`]; `None` if the length is no filter's.
@@ -89,7 +97,9 @@ mod tests {
         (0..20_000).for_each(|n| filter.insert(&id(n)));
         let filter = TraceFilter::from_bytes(&filter.to_bytes()).expect("own bytes");
         assert!((0..20_000).all(|n| filter.may_hold(&id(n))));
-        let false_positives = (20_000..120_000).filter(|n| filter.may_hold(&id(*n))).count();
+        let false_positives = (20_000..120_000)
+            .filter(|n| filter.may_hold(&id(*n)))
+            .count();
         assert!(false_positives < 2_000, "{false_positives} of 100,000");
     }
 }

@@ -18,7 +18,8 @@ pub(super) struct NumberedSeries<'a> {
 
 /// Columns of the table `resources`.
 pub(super) fn resources(rows: &[(u32, &ResourceRow)]) -> RecordBatch {
-    let text = |field: fn(&ResourceRow) -> Option<&str>| texts(rows.iter().map(|(_, row)| field(row)));
+    let text =
+        |field: fn(&ResourceRow) -> Option<&str>| texts(rows.iter().map(|(_, row)| field(row)));
     record_batch(
         &RESOURCES,
         vec![
@@ -57,8 +58,13 @@ pub(super) fn scopes(rows: &[(u32, &ScopeRow)]) -> RecordBatch {
 
 /// Columns of the table `series`.
 pub(super) fn series(rows: &[(u32, NumberedSeries<'_>)]) -> RecordBatch {
-    let text = |field: fn(&SeriesRow) -> Option<&str>| texts(rows.iter().map(|(_, series)| field(series.row)));
-    let monotonic: BooleanArray = rows.iter().map(|(_, series)| series.row.is_monotonic).collect();
+    let text = |field: fn(&SeriesRow) -> Option<&str>| {
+        texts(rows.iter().map(|(_, series)| field(series.row)))
+    };
+    let monotonic: BooleanArray = rows
+        .iter()
+        .map(|(_, series)| series.row.is_monotonic)
+        .collect();
     record_batch(
         &SERIES,
         vec![
@@ -92,7 +98,11 @@ fn ids(values: impl Iterator<Item = u64>) -> ArrayRef {
 
 fn record_batch(table: &Table, columns: Vec<ArrayRef>) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(
-        table.columns.iter().zip(columns).map(|(column, array)| (column.name, array, true)),
+        table
+            .columns
+            .iter()
+            .zip(columns)
+            .map(|(column, array)| (column.name, array, true)),
     )
     .expect("one array a column, all of the rows' length")
 }

@@ -47,7 +47,9 @@ pub(crate) fn list(dir: &Path) -> io::Result<Vec<Found>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+            continue;
+        };
         let (kind, number) = if let Some(number) = strip(name, "seg-", ".duckdb.tmp") {
             (FileKind::Unfinished, number)
         } else if let Some(number) = strip(name, "seg-", ".duckdb") {
@@ -114,12 +116,20 @@ impl Sequence {
     /// Opens `SEQUENCE`; `floor` is the largest number seen in the directory.
     pub(crate) fn open(dir: &Path, floor: u64) -> io::Result<Self> {
         let path = dir.join("SEQUENCE");
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
         let mut text = String::new();
         // Unreadable content costs nothing but the memory of deleted numbers.
         let _ = file.read_to_string(&mut text);
         let stored: u64 = text.trim().parse().unwrap_or(0);
-        Ok(Self { file, next: stored.max(floor) + 1 })
+        Ok(Self {
+            file,
+            next: stored.max(floor) + 1,
+        })
     }
 
     /// A new number, remembered on disk before it is used.
@@ -145,7 +155,19 @@ mod tests {
         assert_eq!(sequence.take().expect("take"), 1);
         assert_eq!(sequence.take().expect("take"), 2);
         drop(sequence);
-        assert_eq!(Sequence::open(dir.path(), 0).expect("open").take().expect("take"), 3);
-        assert_eq!(Sequence::open(dir.path(), 9).expect("open").take().expect("take"), 10);
+        assert_eq!(
+            Sequence::open(dir.path(), 0)
+                .expect("open")
+                .take()
+                .expect("take"),
+            3
+        );
+        assert_eq!(
+            Sequence::open(dir.path(), 9)
+                .expect("open")
+                .take()
+                .expect("take"),
+            10
+        );
     }
 }

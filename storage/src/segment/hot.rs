@@ -35,6 +35,43 @@ pub(crate) enum PreparedRows {
     Metrics(MetricBatches),
 }
 
+impl Prepared {
+    /// Whether every index of the rows is inside the batch's own tables; the reason if not.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let (resources, scopes) = (self.resources.len(), self.scopes.len());
+        match &self.rows {
+            PreparedRows::Spans(rows) | PreparedRows::Logs(rows) => {
+                check_column(rows, 0, resources)?;
+                check_column(rows, 1, scopes)
+            }
+            PreparedRows::Metrics(rows) => {
+                let is_inside = |row: &SeriesRow| {
+                    (row.resource as usize) < resources && (row.scope as usize) < scopes
+                };
+                if !rows.series.iter().all(is_inside) {
+                    return Err(
+                        "a stream refers to a resource or scope that is not there".to_owned()
+                    );
+                }
+                [&rows.numbers, &rows.histograms, &rows.exemplars]
+                    .into_iter()
+                    .try_for_each(|batch| check_column(batch, 0, rows.series.len()))
+            }
+        }
+    }
+}
+
+fn check_column(batch: &RecordBatch, column: usize, len: usize) -> Result<(), String> {
+    let indexes = batch.column(column).as_primitive::<UInt32Type>().values();
+    if indexes.iter().all(|index| (*index as usize) < len) {
+        return Ok(());
+    }
+    Err(format!(
+        "{} beyond the {len} the batch has",
+        batch.schema().field(column).name()
+    ))
+}
+
 /// Numbers given to equal values, in order of appearance.
 #[derive(Debug)]
 struct Numbering<K> {
@@ -45,14 +82,18 @@ struct Numbering<K> {
 
 impl<K> Default for Numbering<K> {
     fn default() -> Self {
-        Self { known: HashMap::new(), committed: 0 }
+        Self {
+            known: HashMap::new(),
+            committed: 0,
+        }
     }
 }
 
 impl<K: Hash + Eq> Numbering<K> {
     /// The number of `key`, and whether it is new.
     fn number(&mut self, key: K) -> (u32, bool) {
-        let next = u32::try_from(self.known.len()).expect("a segment is rotated long before 2^32 rows");
+        let next =
+            u32::try_from(self.known.len()).expect("a segment is rotated long before 2^32 rows");
         let number = *self.known.entry(key).or_insert(next);
         (number, number == next)
     }
@@ -97,8 +138,14 @@ pub(crate) fn create(conn: &Connection, alias: &str, now_ns: i64) -> duckdb::Res
         sql.push_str(&table.create_hot(&schema));
     }
     conn.execute_batch(&sql)?;
-    let meta = Meta { format: FORMAT, ingest_range: (now_ns, now_ns), complete: true, ..Meta::default() };
+    let meta = Meta {
+        format: FORMAT,
+        ingest_range: (now_ns, now_ns),
+        complete: true,
+        ..Meta::default()
+    };
     meta.write(conn, &schema)?;
+    Meta::write_complete(conn, &schema)?;
     // Into the file itself, so that the log holds rows alone and the format can be read without replaying.
     conn.execute_batch(&format!("COMMIT; CHECKPOINT \"{alias}\";"))?;
     Ok(meta)
@@ -131,7 +178,8 @@ impl HotWriter {
                 PreparedRows::Spans(rows) => spans.push(with_numbers(rows, &[&resources, &scopes])),
                 PreparedRows::Logs(rows) => logs.push(with_numbers(rows, &[&resources, &scopes])),
                 PreparedRows::Metrics(rows) => {
-                    let series = self.number_series(conn, batch, &rows.series, &resources, &scopes)?;
+                    let series =
+                        self.number_series(conn, batch, &rows.series, &resources, &scopes)?;
                     metrics.push((rows, series));
                 }
             }
@@ -139,7 +187,10 @@ impl HotWriter {
         self.append_table(conn, "spans", spans)?;
         self.append_table(conn, "logs", logs)?;
         let of = |pick: fn(&MetricBatches) -> &RecordBatch| -> Vec<RecordBatch> {
-            metrics.iter().map(|(rows, series)| with_numbers(pick(rows), &[series])).collect()
+            metrics
+                .iter()
+                .map(|(rows, series)| with_numbers(pick(rows), &[series]))
+                .collect()
         };
         self.append_table(conn, "number_points", of(|rows| &rows.numbers))?;
         self.append_table(conn, "histogram_points", of(|rows| &rows.histograms))?;
@@ -160,7 +211,12 @@ impl HotWriter {
         self.series.roll_back();
     }
 
-    fn append_table(&self, conn: &Connection, table: &str, batches: Vec<RecordBatch>) -> duckdb::Result<()> {
+    fn append_table(
+        &self,
+        conn: &Connection,
+        table: &str,
+        batches: Vec<RecordBatch>,
+    ) -> duckdb::Result<()> {
         if batches.iter().all(|batch| batch.num_rows() == 0) {
             return Ok(());
         }
@@ -173,7 +229,11 @@ impl HotWriter {
         appender.flush()
     }
 
-    fn number_resources(&mut self, conn: &Connection, rows: &[ResourceRow]) -> duckdb::Result<Vec<u32>> {
+    fn number_resources(
+        &mut self,
+        conn: &Connection,
+        rows: &[ResourceRow],
+    ) -> duckdb::Result<Vec<u32>> {
         let mut numbers = Vec::with_capacity(rows.len());
         let mut new = Vec::new();
         for row in rows {
@@ -227,7 +287,15 @@ impl HotWriter {
             numbers.push(number);
             if is_new {
                 let id = series_id(row, batch);
-                new.push((number, dictionary::NumberedSeries { id, resource, scope, row }));
+                new.push((
+                    number,
+                    dictionary::NumberedSeries {
+                        id,
+                        resource,
+                        scope,
+                        row,
+                    },
+                ));
             }
         }
         self.append_dictionary(conn, "series", &new, dictionary::series)?;
@@ -241,7 +309,11 @@ impl HotWriter {
         new: &[(u32, T)],
         columns: fn(&[(u32, T)]) -> RecordBatch,
     ) -> duckdb::Result<()> {
-        if new.is_empty() { Ok(()) } else { self.append_table(conn, table, vec![columns(new)]) }
+        if new.is_empty() {
+            Ok(())
+        } else {
+            self.append_table(conn, table, vec![columns(new)])
+        }
     }
 }
 
@@ -265,8 +337,13 @@ fn series_id(row: &SeriesRow, batch: &Prepared) -> u64 {
 fn with_numbers(batch: &RecordBatch, maps: &[&[u32]]) -> RecordBatch {
     let mut columns = batch.columns().to_vec();
     for (column, map) in columns.iter_mut().zip(maps) {
-        let mapped: UInt32Array =
-            column.as_primitive::<UInt32Type>().values().iter().map(|at| map[*at as usize]).collect::<Vec<_>>().into();
+        let mapped: UInt32Array = column
+            .as_primitive::<UInt32Type>()
+            .values()
+            .iter()
+            .map(|at| map[*at as usize])
+            .collect::<Vec<_>>()
+            .into();
         *column = Arc::new(mapped) as ArrayRef;
     }
     RecordBatch::try_new(batch.schema(), columns).expect("same types and lengths")

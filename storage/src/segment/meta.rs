@@ -43,7 +43,10 @@ impl Meta {
         let entries = [
             ("format", self.format.to_string()),
             ("ingest_range", range(self.ingest_range)),
-            ("event_range", self.event_range.map(range).unwrap_or_default()),
+            (
+                "event_range",
+                self.event_range.map(range).unwrap_or_default(),
+            ),
             ("spans", self.spans.to_string()),
             ("logs", self.logs.to_string()),
             ("points", self.points.to_string()),
@@ -67,7 +70,9 @@ impl Meta {
     /// Reads `schema`.meta. Unknown keys are ignored: a newer format may have them.
     pub(crate) fn read(conn: &Connection, schema: &str) -> duckdb::Result<Self> {
         let mut meta = Self::default();
-        let mut statement = conn.prepare(&format!("SELECT key, value FROM {schema}.meta WHERE value IS NOT NULL"))?;
+        let mut statement = conn.prepare(&format!(
+            "SELECT key, value FROM {schema}.meta WHERE value IS NOT NULL"
+        ))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let (key, value): (String, String) = (row.get(0)?, row.get(1)?);
@@ -89,7 +94,9 @@ impl Meta {
             "quarantined" => self.quarantined = number(),
             "outliers" => self.outliers = number(),
             "is_history" => self.is_history = value == "true",
-            "replaces" => self.replaces = value.split(' ').filter_map(|id| id.parse().ok()).collect(),
+            "replaces" => {
+                self.replaces = value.split(' ').filter_map(|id| id.parse().ok()).collect()
+            }
             "complete" => self.complete = value == "true",
             _ => {}
         }
@@ -97,13 +104,25 @@ impl Meta {
 }
 
 /// Stores a binary entry.
-pub(crate) fn write_bytes(conn: &Connection, schema: &str, key: &str, bytes: &[u8]) -> duckdb::Result<()> {
-    conn.execute(&format!("INSERT INTO {schema}.meta (key, bytes) VALUES (?, ?)"), params![key, bytes])?;
+pub(crate) fn write_bytes(
+    conn: &Connection,
+    schema: &str,
+    key: &str,
+    bytes: &[u8],
+) -> duckdb::Result<()> {
+    conn.execute(
+        &format!("INSERT INTO {schema}.meta (key, bytes) VALUES (?, ?)"),
+        params![key, bytes],
+    )?;
     Ok(())
 }
 
 /// Reads a binary entry, if it is there.
-pub(crate) fn read_bytes(conn: &Connection, schema: &str, key: &str) -> duckdb::Result<Option<Vec<u8>>> {
+pub(crate) fn read_bytes(
+    conn: &Connection,
+    schema: &str,
+    key: &str,
+) -> duckdb::Result<Option<Vec<u8>>> {
     let sql = format!("SELECT bytes FROM {schema}.meta WHERE key = ? AND bytes IS NOT NULL");
     let mut statement = conn.prepare(&sql)?;
     let mut rows = statement.query(params![key])?;
@@ -115,7 +134,10 @@ fn create(schema: &str) -> String {
 }
 
 fn put(conn: &Connection, schema: &str, key: &str, value: &str) -> duckdb::Result<()> {
-    conn.execute(&format!("INSERT INTO {schema}.meta (key, value) VALUES (?, ?)"), params![key, value])?;
+    conn.execute(
+        &format!("INSERT INTO {schema}.meta (key, value) VALUES (?, ?)"),
+        params![key, value],
+    )?;
     Ok(())
 }
 

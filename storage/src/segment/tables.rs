@@ -31,11 +31,17 @@ pub(crate) struct Table {
 }
 
 const fn plain(name: &'static str, sql_type: &'static str) -> Column {
-    Column { name, form: Form::Plain(sql_type) }
+    Column {
+        name,
+        form: Form::Plain(sql_type),
+    }
 }
 
 const fn document(name: &'static str) -> Column {
-    Column { name, form: Form::Document }
+    Column {
+        name,
+        form: Form::Document,
+    }
 }
 
 pub(crate) const RESOURCES: Table = Table {
@@ -222,8 +228,13 @@ pub(crate) const FACTS: [Table; 5] = [SPANS, LOGS, NUMBER_POINTS, HISTOGRAM_POIN
 pub(crate) const BREAKER_TABLES: &str = include_str!("breakers.sql");
 
 /// Names of the breaker relations, as in [`BREAKER_TABLES`].
-pub(crate) const BREAKER_RELATIONS: [&str; 5] =
-    ["breakers", "breaker_instances", "breaker_transitions", "breaker_samples", "breaker_config"];
+pub(crate) const BREAKER_RELATIONS: [&str; 5] = [
+    "breakers",
+    "breaker_instances",
+    "breaker_transitions",
+    "breaker_samples",
+    "breaker_config",
+];
 
 impl Table {
     /// `CREATE TABLE` of the hot form.
@@ -236,7 +247,11 @@ impl Table {
                 Form::Document => format!("{} VARCHAR", quoted(column.name)),
             })
             .collect();
-        format!("CREATE TABLE {schema}.{} ({});\n", self.name, columns.join(", "))
+        format!(
+            "CREATE TABLE {schema}.{} ({});\n",
+            self.name,
+            columns.join(", ")
+        )
     }
 
     /// `CREATE TABLE` of the sealed form.
@@ -249,12 +264,20 @@ impl Table {
                 Form::Document => format!("{} VARIANT", quoted(column.name)),
             })
             .collect();
-        format!("CREATE TABLE {schema}.{} ({});\n", self.name, columns.join(", "))
+        format!(
+            "CREATE TABLE {schema}.{} ({});\n",
+            self.name,
+            columns.join(", ")
+        )
     }
 
     /// The columns as a list.
     pub(crate) fn column_list(&self) -> String {
-        let names: Vec<String> = self.columns.iter().map(|column| quoted(column.name)).collect();
+        let names: Vec<String> = self
+            .columns
+            .iter()
+            .map(|column| quoted(column.name))
+            .collect();
         names.join(", ")
     }
 
@@ -273,7 +296,10 @@ impl Table {
 
     /// Names of the columns that are documents.
     pub(crate) fn documents(&self) -> impl Iterator<Item = &'static str> {
-        self.columns.iter().filter(|column| column.form == Form::Document).map(|column| column.name)
+        self.columns
+            .iter()
+            .filter(|column| column.form == Form::Document)
+            .map(|column| column.name)
     }
 }
 
@@ -288,11 +314,20 @@ mod tests {
     use arrow::record_batch::RecordBatch;
 
     fn names(batch: &RecordBatch) -> Vec<String> {
-        batch.schema().fields().iter().map(|field| field.name().clone()).collect()
+        batch
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect()
     }
 
     fn declared(table: &Table) -> Vec<String> {
-        table.columns.iter().map(|column| column.name.to_owned()).collect()
+        table
+            .columns
+            .iter()
+            .map(|column| column.name.to_owned())
+            .collect()
     }
 
     #[test]

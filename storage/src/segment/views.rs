@@ -28,16 +28,27 @@ const FACT_RELATIONS: [(&str, &str); 4] = [
 
 /// Relations of which several segments hold the same row: the newest segment's is shown.
 const DICTIONARY_RELATIONS: [(&str, &str, &str); 2] = [
-    ("resources", "resource_id", include_str!("views/resources.sql")),
+    (
+        "resources",
+        "resource_id",
+        include_str!("views/resources.sql"),
+    ),
     ("metrics", "series_id", include_str!("views/metrics.sql")),
 ];
 
 /// The body of a fact relation's view (`spans`, `logs`, `metric_points`, `exemplars`) over the given
 /// segments, for queries that know which segments they need. `None` for another name.
-pub(crate) fn relation<'a>(name: &str, segments: impl Iterator<Item = &'a Segment>) -> Option<String> {
-    let (_, template) = FACT_RELATIONS.iter().find(|(relation, _)| *relation == name)?;
-    let selects: Vec<String> =
-        segments.flat_map(parts).map(|part| part.select(template)).collect();
+pub(crate) fn relation<'a>(
+    name: &str,
+    segments: impl Iterator<Item = &'a Segment>,
+) -> Option<String> {
+    let (_, template) = FACT_RELATIONS
+        .iter()
+        .find(|(relation, _)| *relation == name)?;
+    let selects: Vec<String> = segments
+        .flat_map(parts)
+        .map(|part| part.select(template))
+        .collect();
     Some(union_or_empty(&selects, template))
 }
 
@@ -54,12 +65,23 @@ pub(crate) fn create_all(schema: &str, segments: &[&Segment]) -> String {
     }
     let rollups: Vec<crate::rollup::Part> = segments
         .iter()
-        .map(|segment| crate::rollup::Part { schema: segment.schema(), is_text: segment.is_text() })
+        .map(|segment| crate::rollup::Part {
+            schema: segment.schema(),
+            is_text: segment.is_text(),
+        })
         .collect();
-    let (red, edges) = (crate::rollup::red_view_sql(&rollups), crate::rollup::service_edges_view_sql(&rollups));
-    sql.push_str(&format!("CREATE VIEW {schema}.red AS {red};\nCREATE VIEW {schema}.service_edges AS {edges};\n"));
+    let (red, edges) = (
+        crate::rollup::red_view_sql(&rollups),
+        crate::rollup::service_edges_view_sql(&rollups),
+    );
+    sql.push_str(&format!(
+        "CREATE VIEW {schema}.red AS {red};\nCREATE VIEW {schema}.service_edges AS {edges};\n"
+    ));
     for name in BREAKER_RELATIONS {
-        sql.push_str(&format!("CREATE VIEW {schema}.{name} AS {};\n", breakers(name, segments)));
+        sql.push_str(&format!(
+            "CREATE VIEW {schema}.{name} AS {};\n",
+            breakers(name, segments)
+        ));
     }
     sql
 }
@@ -68,9 +90,20 @@ fn parts(segment: &Segment) -> Vec<Part> {
     if segment.meta.is_history {
         return Vec::new();
     }
-    let main = Part { facts: segment.schema(), dictionaries: segment.schema(), is_text: segment.is_text() };
-    let outliers = Part { facts: format!("\"{}\".outliers", segment.alias()), ..main.clone() };
-    if segment.meta.outliers > 0 { vec![main, outliers] } else { vec![main] }
+    let main = Part {
+        facts: segment.schema(),
+        dictionaries: segment.schema(),
+        is_text: segment.is_text(),
+    };
+    let outliers = Part {
+        facts: format!("\"{}\".outliers", segment.alias()),
+        ..main.clone()
+    };
+    if segment.meta.outliers > 0 {
+        vec![main, outliers]
+    } else {
+        vec![main]
+    }
 }
 
 impl Part {
@@ -80,7 +113,9 @@ impl Part {
         let mut rest = template;
         while let Some(at) = rest.find("{{") {
             let (before, after) = rest.split_at(at);
-            let (column, after) = after[2..].split_once("}}").expect("templates close what they open");
+            let (column, after) = after[2..]
+                .split_once("}}")
+                .expect("templates close what they open");
             sql.push_str(before);
             if self.is_text {
                 sql.push_str(&format!("TRY_CAST({column} AS JSON)::VARIANT"));
@@ -90,7 +125,8 @@ impl Part {
             rest = after;
         }
         sql.push_str(rest);
-        sql.replace("{facts}", &self.facts).replace("{dictionaries}", &self.dictionaries)
+        sql.replace("{facts}", &self.facts)
+            .replace("{dictionaries}", &self.dictionaries)
     }
 }
 
@@ -112,12 +148,23 @@ fn dictionary(id: &str, template: &str, segments: &[&Segment]) -> String {
         .iter()
         .filter(|segment| !segment.meta.is_history)
         .map(|segment| {
-            let part = Part { facts: segment.schema(), dictionaries: segment.schema(), is_text: segment.is_text() };
-            format!("SELECT {} AS segment_number, * FROM ({})", segment.id, part.select(template))
+            let part = Part {
+                facts: segment.schema(),
+                dictionaries: segment.schema(),
+                is_text: segment.is_text(),
+            };
+            format!(
+                "SELECT {} AS segment_number, * FROM ({})",
+                segment.id,
+                part.select(template)
+            )
         })
         .collect();
     let union = if selects.is_empty() {
-        format!("SELECT 0 AS segment_number, * FROM ({})", union_or_empty(&[], template))
+        format!(
+            "SELECT 0 AS segment_number, * FROM ({})",
+            union_or_empty(&[], template)
+        )
     } else {
         selects.join("\nUNION ALL\n")
     };

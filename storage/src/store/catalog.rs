@@ -49,9 +49,22 @@ impl Catalog {
         conn.execute_batch(&sealed_tables(EMPTY_SCHEMA))?;
         crate::rollup::create(&conn, EMPTY_SCHEMA)?;
         conn.execute_batch(&views::create_all(&schema_of(0), &[]))?;
-        let empty = SegmentSet { version: 0, segments: Vec::new(), retirement: retirement.clone() };
-        let ddl = Ddl { conn, version: 0, sequence };
-        Ok(Self { dir, retirement, current: Mutex::new(Arc::new(empty)), ddl: Mutex::new(ddl) })
+        let empty = SegmentSet {
+            version: 0,
+            segments: Vec::new(),
+            retirement: retirement.clone(),
+        };
+        let ddl = Ddl {
+            conn,
+            version: 0,
+            sequence,
+        };
+        Ok(Self {
+            dir,
+            retirement,
+            current: Mutex::new(Arc::new(empty)),
+            ddl: Mutex::new(ddl),
+        })
     }
 
     /// The data directory.
@@ -76,12 +89,16 @@ impl Catalog {
 
     /// Attaches a file under `alias`.
     pub(crate) fn attach(&self, path: &Path, alias: &str, access: Access) -> duckdb::Result<()> {
-        locked(&self.ddl).conn.execute_batch(&attach_sql(path, alias, access))
+        locked(&self.ddl)
+            .conn
+            .execute_batch(&attach_sql(path, alias, access))
     }
 
     /// Detaches what nobody uses.
     pub(crate) fn detach(&self, alias: &str) -> duckdb::Result<()> {
-        locked(&self.ddl).conn.execute_batch(&format!("DETACH \"{alias}\""))
+        locked(&self.ddl)
+            .conn
+            .execute_batch(&format!("DETACH \"{alias}\""))
     }
 
     /// Runs something on the catalog's own connection.
@@ -91,7 +108,12 @@ impl Catalog {
 
     /// The counted handle of an attached file.
     pub(crate) fn attachment(&self, id: u64, alias: String, path: PathBuf) -> Arc<Attachment> {
-        Arc::new(Attachment { id, alias, path, retirement: self.retirement.clone() })
+        Arc::new(Attachment {
+            id,
+            alias,
+            path,
+            retirement: self.retirement.clone(),
+        })
     }
 
     /// Changes the set: `change` gets the segments of now and returns those of next. On an error nothing
@@ -113,7 +135,11 @@ impl Catalog {
             return Err(error);
         }
         ddl.version = version;
-        let set = Arc::new(SegmentSet { version, segments, retirement: self.retirement.clone() });
+        let set = Arc::new(SegmentSet {
+            version,
+            segments,
+            retirement: self.retirement.clone(),
+        });
         let previous = std::mem::replace(&mut *locked(&self.current), set);
         drop(ddl);
         drop(previous);
@@ -125,7 +151,10 @@ impl Catalog {
         for retired in self.retirement.take() {
             let done = match &retired {
                 Retired::Schema(version) => self.with_connection(|conn| {
-                    conn.execute_batch(&format!("DROP SCHEMA IF EXISTS {} CASCADE", schema_of(*version)))
+                    conn.execute_batch(&format!(
+                        "DROP SCHEMA IF EXISTS {} CASCADE",
+                        schema_of(*version)
+                    ))
                 }),
                 Retired::Segment { alias, .. } => self.detach_if_attached(alias),
             };
@@ -134,7 +163,10 @@ impl Catalog {
                 self.retirement.defer(retired);
                 continue;
             }
-            if let Retired::Segment { path, unlink: true, .. } = &retired {
+            if let Retired::Segment {
+                path, unlink: true, ..
+            } = &retired
+            {
                 let removed = files::remove(path).and_then(|()| files::sync_dir(&self.dir));
                 if let Err(error) = removed {
                     tracing::warn!(%error, path = %path.display(), "could not delete a segment file");
@@ -145,7 +177,9 @@ impl Catalog {
     }
 
     fn detach_if_attached(&self, alias: &str) -> duckdb::Result<()> {
-        self.with_connection(|conn| conn.execute_batch(&format!("DETACH DATABASE IF EXISTS \"{alias}\"")))
+        self.with_connection(|conn| {
+            conn.execute_batch(&format!("DETACH DATABASE IF EXISTS \"{alias}\""))
+        })
     }
 }
 

@@ -10,19 +10,49 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 /// Every step, in the order a segment meets them.
 pub const NAMES: &[&str] = &[
     // commit: before the transaction, before COMMIT, after COMMIT and before the answer
-    "commit.1", "commit.2", "commit.3",
+    "commit.1",
+    "commit.2",
+    "commit.3",
     // rotate: before the next hot file is made, before its tables, before it is published, after
-    "rotate.1", "rotate.2", "rotate.3", "rotate.4",
+    "rotate.1",
+    "rotate.2",
+    "rotate.3",
+    "rotate.4",
     // seal: before the file, after the rows, after the roll-ups, after meta, after checkpoint, after the file's
     // fsync, after the rename, after the directory's fsync, after publishing
-    "seal.1", "seal.2", "seal.3", "seal.4", "seal.5", "seal.6", "seal.7", "seal.8", "seal.9",
+    "seal.1",
+    "seal.2",
+    "seal.3",
+    "seal.4",
+    "seal.5",
+    "seal.6",
+    "seal.7",
+    "seal.8",
+    "seal.9",
     // compact: the same steps of a compaction
-    "compact.1", "compact.2", "compact.3", "compact.4", "compact.5", "compact.6", "compact.7", "compact.8",
+    "compact.1",
+    "compact.2",
+    "compact.3",
+    "compact.4",
+    "compact.5",
+    "compact.6",
+    "compact.7",
+    "compact.8",
     "compact.9",
     // retain: before the history segment, (the build's steps,) after publishing
-    "retain.1", "retain.2", "retain.3", "retain.4", "retain.5", "retain.6", "retain.7", "retain.8", "retain.9",
+    "retain.1",
+    "retain.2",
+    "retain.3",
+    "retain.4",
+    "retain.5",
+    "retain.6",
+    "retain.7",
+    "retain.8",
+    "retain.9",
     // bury: before a detach, before an unlink, after
-    "bury.1", "bury.2", "bury.3",
+    "bury.1",
+    "bury.2",
+    "bury.3",
 ];
 
 #[derive(Debug)]
@@ -36,8 +66,13 @@ static ARMED: OnceLock<Option<(String, Action)>> = OnceLock::new();
 
 /// Reaches a step.
 pub(crate) fn hit(step: &str) -> duckdb::Result<()> {
-    debug_assert!(NAMES.contains(&step), "{step} is not in the list of failpoints");
-    let Some((armed, action)) = ARMED.get_or_init(from_environment) else { return Ok(()) };
+    debug_assert!(
+        NAMES.contains(&step),
+        "{step} is not in the list of failpoints"
+    );
+    let Some((armed, action)) = ARMED.get_or_init(from_environment) else {
+        return Ok(());
+    };
     if armed != step {
         return Ok(());
     }
@@ -50,7 +85,9 @@ pub(crate) fn hit(step: &str) -> duckdb::Result<()> {
 }
 
 fn failure(step: &str) -> duckdb::Error {
-    duckdb::Error::ToSqlConversionFailure(Box::new(std::io::Error::other(format!("failpoint {step}"))))
+    duckdb::Error::ToSqlConversionFailure(Box::new(std::io::Error::other(format!(
+        "failpoint {step}"
+    ))))
 }
 
 fn from_environment() -> Option<(String, Action)> {

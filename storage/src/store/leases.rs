@@ -34,7 +34,11 @@ impl SegmentSet {
     /// The body of a fact relation (`spans`, `logs`, `metric_points`, `exemplars`) over the segments that
     /// `pick` picks: the same columns as the public view, planned over fewer files.
     pub fn relation_sql(&self, relation: &str, pick: impl Fn(&Segment) -> bool) -> Option<String> {
-        let picked = self.segments.iter().map(Arc::as_ref).filter(|segment| pick(segment));
+        let picked = self
+            .segments
+            .iter()
+            .map(Arc::as_ref)
+            .filter(|segment| pick(segment));
         crate::segment::views::relation(relation, picked)
     }
 }
@@ -56,7 +60,11 @@ pub(crate) enum Retired {
     /// The view schema of a set.
     Schema(u64),
     /// An attached file; `unlink` when its rows are elsewhere or expired.
-    Segment { alias: String, path: PathBuf, unlink: bool },
+    Segment {
+        alias: String,
+        path: PathBuf,
+        unlink: bool,
+    },
 }
 
 /// Where drops leave what may go.
@@ -83,7 +91,11 @@ impl Retirement {
 
     pub(crate) fn retire_segment(&self, id: u64, alias: String, path: PathBuf) {
         let unlink = locked(&self.0.doomed).remove(&id);
-        self.push(Retired::Segment { alias, path, unlink });
+        self.push(Retired::Segment {
+            alias,
+            path,
+            unlink,
+        });
     }
 
     /// Takes what retired since, in order.

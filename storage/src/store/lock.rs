@@ -50,7 +50,8 @@ impl Lock {
             Err(errno) => return Err(OpenError::from_io(dir, errno.into())),
         }
         let mut lock = Self { file };
-        lock.announce("").map_err(|source| OpenError::from_io(dir, source))?;
+        lock.announce("")
+            .map_err(|source| OpenError::from_io(dir, source))?;
         Ok(lock)
     }
 
@@ -81,8 +82,13 @@ pub fn lock_holder(dir: &Path) -> io::Result<Option<LockHolder>> {
 fn parse(file: &mut File) -> LockHolder {
     let mut text = String::new();
     // A holder that cannot be read is still a holder.
-    let _ = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_string(&mut text));
+    let _ = file
+        .seek(SeekFrom::Start(0))
+        .and_then(|_| file.read_to_string(&mut text));
     let mut lines = text.lines();
     let pid = lines.next().and_then(|line| line.trim().parse().ok());
-    LockHolder { pid, addresses: lines.next().unwrap_or_default().to_owned() }
+    LockHolder {
+        pid,
+        addresses: lines.next().unwrap_or_default().to_owned(),
+    }
 }

@@ -57,7 +57,11 @@ impl Queue {
             drain_rate: 0.0,
             drained_at: Instant::now(),
         };
-        Self { state: Mutex::new(state), changed: Condvar::new(), bytes_max }
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            bytes_max,
+        }
     }
 
     /// Bytes waiting and being committed.
@@ -71,14 +75,19 @@ impl Queue {
         batch: Prepared,
     ) -> Result<oneshot::Receiver<Result<(), AppendError>>, AppendError> {
         if batch.bytes > self.bytes_max {
-            return Err(AppendError::TooLarge { bytes: batch.bytes, limit: self.bytes_max });
+            return Err(AppendError::TooLarge {
+                bytes: batch.bytes,
+                limit: self.bytes_max,
+            });
         }
         let mut state = locked(&self.state);
         if state.closed {
             return Err(AppendError::Closing);
         }
         if state.bytes + batch.bytes > self.bytes_max {
-            return Err(AppendError::Overloaded { retry_after: state.retry_after(batch.bytes) });
+            return Err(AppendError::Overloaded {
+                retry_after: state.retry_after(batch.bytes),
+            });
         }
         let (answer, answered) = oneshot::channel();
         state.bytes += batch.bytes;
@@ -93,7 +102,9 @@ impl Queue {
         let guard = locked(&self.state);
         let (mut state, _) = self
             .changed
-            .wait_timeout_while(guard, timeout, |state| state.waiting.is_empty() && !state.closed && !state.rung)
+            .wait_timeout_while(guard, timeout, |state| {
+                state.waiting.is_empty() && !state.closed && !state.rung
+            })
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         state.rung = false;
         if state.waiting.is_empty() && state.closed {
@@ -147,7 +158,11 @@ impl State {
     /// When half of what is queued should be gone, between one second and thirty.
     fn retry_after(&self, bytes: usize) -> Duration {
         let backlog = (self.bytes / 2 + bytes) as f64;
-        let seconds = if self.drain_rate > 0.0 { backlog / self.drain_rate } else { 1.0 };
+        let seconds = if self.drain_rate > 0.0 {
+            backlog / self.drain_rate
+        } else {
+            1.0
+        };
         Duration::from_secs_f64(seconds.clamp(1.0, 30.0))
     }
 }

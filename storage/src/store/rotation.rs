@@ -67,7 +67,9 @@ impl Rotation {
 
     /// The segment is sealed and published.
     pub(crate) fn sealed(&self, id: u64) {
-        locked(&self.state).full.retain(|full| full.segment.id != id);
+        locked(&self.state)
+            .full
+            .retain(|full| full.segment.id != id);
         self.changed.notify_all();
     }
 
@@ -79,7 +81,9 @@ impl Rotation {
     /// Lets the sealer catch up when too many wait.
     pub(crate) fn wait_for_sealer(&self) {
         let guard = locked(&self.state);
-        let _ = self.changed.wait_timeout_while(guard, SEALER_PATIENCE, |state| state.full.len() >= FULL_MAX);
+        let _ = self
+            .changed
+            .wait_timeout_while(guard, SEALER_PATIENCE, |state| state.full.len() >= FULL_MAX);
     }
 
     /// Asks the writer to rotate now.
@@ -99,10 +103,13 @@ impl Rotation {
     /// Waits until a forced rotation happened and nothing waits for the sealer; `false` after `timeout`.
     pub(crate) fn wait_all_sealed(&self, timeout: Duration) -> bool {
         let guard = locked(&self.state);
-        let (_, waited) = self
+        let (state, waited) = self
             .changed
-            .wait_timeout_while(guard, timeout, |state| state.forced || !state.full.is_empty())
+            .wait_timeout_while(guard, timeout, |state| {
+                state.forced || !state.full.is_empty()
+            })
             .unwrap_or_else(std::sync::PoisonError::into_inner);
+        drop(state);
         !waited.timed_out()
     }
 }

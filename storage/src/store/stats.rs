@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Upper bounds of the duration buckets, in seconds; the last bucket has none.
-pub const DURATION_BUCKETS_SECONDS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
+pub const DURATION_BUCKETS_SECONDS: [f64; 10] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
 
 /// Durations of one kind of work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,7 +27,9 @@ impl Durations {
         self.total += took;
         self.max = self.max.max(took);
         let seconds = took.as_secs_f64();
-        let bucket = DURATION_BUCKETS_SECONDS.iter().position(|bound| seconds <= *bound);
+        let bucket = DURATION_BUCKETS_SECONDS
+            .iter()
+            .position(|bound| seconds <= *bound);
         self.buckets[bucket.unwrap_or(DURATION_BUCKETS_SECONDS.len())] += 1;
     }
 }
@@ -124,7 +127,11 @@ impl Counters {
         let mut work = super::locked(&self.work);
         match result {
             Ok(()) => {
-                if work.last_error.as_ref().is_some_and(|error| error.starts_with(what)) {
+                if work
+                    .last_error
+                    .as_ref()
+                    .is_some_and(|error| error.starts_with(what))
+                {
                     work.last_error = None;
                 }
             }

@@ -43,13 +43,24 @@ struct Hot {
 impl Hot {
     fn new(segment: Arc<Segment>) -> Self {
         let writer = HotWriter::new(segment.alias().to_owned());
-        Self { segment, writer, rows: 0, bytes: 0, ingest_range: None, since: Instant::now() }
+        Self {
+            segment,
+            writer,
+            rows: 0,
+            bytes: 0,
+            ingest_range: None,
+            since: Instant::now(),
+        }
     }
 }
 
 impl Writer {
     pub(crate) fn new(shared: Arc<Shared>, conn: Connection, segment: Arc<Segment>) -> Self {
-        Self { shared, conn, hot: Hot::new(segment) }
+        Self {
+            shared,
+            conn,
+            hot: Hot::new(segment),
+        }
     }
 
     /// Runs until the queue is closed and empty.
@@ -71,23 +82,33 @@ impl Writer {
     fn commit_and_answer(&mut self, group: Vec<Pending>) {
         let started = Instant::now();
         let result = self.commit(&group);
-        self.shared.counters.record(|work| &mut work.commits, started.elapsed());
+        self.shared
+            .counters
+            .record(|work| &mut work.commits, started.elapsed());
         match result {
             Ok(()) => {
-                self.shared.counters.outcome::<duckdb::Error>("commit", &Ok(()));
+                self.shared
+                    .counters
+                    .outcome::<duckdb::Error>("commit", &Ok(()));
                 let items = group.iter().map(|pending| pending.batch.items).sum();
-                group.into_iter().for_each(|pending| self.answer(pending, Ok(())));
+                group
+                    .into_iter()
+                    .for_each(|pending| self.answer(pending, Ok(())));
                 self.throttle(items, started);
             }
             Err(error) if group.len() == 1 => {
                 let refusal = refusal(&error);
                 self.shared.counters.outcome("commit", &Err(error));
-                group.into_iter().for_each(|pending| self.answer(pending, Err(refusal.copied())));
+                group
+                    .into_iter()
+                    .for_each(|pending| self.answer(pending, Err(refusal.copied())));
             }
             // Which batch was it? Each for itself.
             Err(error) => {
                 tracing::warn!(%error, batches = group.len(), "group commit failed; trying its batches alone");
-                group.into_iter().for_each(|pending| self.commit_and_answer(vec![pending]));
+                group
+                    .into_iter()
+                    .for_each(|pending| self.commit_and_answer(vec![pending]));
             }
         }
     }
@@ -115,7 +136,10 @@ impl Writer {
         Ok(())
     }
 
-    fn transaction<'a>(&mut self, batches: impl Iterator<Item = &'a Prepared>) -> duckdb::Result<()> {
+    fn transaction<'a>(
+        &mut self,
+        batches: impl Iterator<Item = &'a Prepared>,
+    ) -> duckdb::Result<()> {
         super::failpoint::hit("commit.1")?;
         self.conn.execute_batch("BEGIN")?;
         self.hot.writer.append(&self.conn, batches)?;
@@ -126,7 +150,9 @@ impl Writer {
 
     fn answer(&self, pending: Pending, result: Result<(), AppendError>) {
         let counters = &self.shared.counters;
-        let Prepared { bytes, items, rows, .. } = pending.batch;
+        let Prepared {
+            bytes, items, rows, ..
+        } = pending.batch;
         match (&result, rows) {
             (Err(_), _) => Counters::add(&counters.unavailable, 1),
             (Ok(()), PreparedRows::Spans(_)) => Counters::add(&counters.spans, items),
@@ -140,7 +166,14 @@ impl Writer {
 
     /// Keeps below `commit_rows_per_second_max`, for tests of overload.
     fn throttle(&self, items: usize, started: Instant) {
-        let Some(rate) = self.shared.config.commit_rows_per_second_max.filter(|rate| *rate > 0) else { return };
+        let Some(rate) = self
+            .shared
+            .config
+            .commit_rows_per_second_max
+            .filter(|rate| *rate > 0)
+        else {
+            return;
+        };
         let due = Duration::from_secs_f64(items as f64 / rate as f64);
         let mut left = due.saturating_sub(started.elapsed());
         while !left.is_zero() && !self.shared.closing.load(Relaxed) {
@@ -165,7 +198,7 @@ impl Writer {
         }
         // Not made yet: go on with this one, its bounds are soft.
         let Some(next) = self.shared.rotation.take_next() else {
-            self.shared.steward.ring();
+            self.shared.steward().ring();
             return;
         };
         let full = std::mem::replace(&mut self.hot, Hot::new(next));
@@ -174,7 +207,7 @@ impl Writer {
             ingest_range: full.ingest_range.unwrap_or_else(|| (now_ns(), now_ns())),
         });
         self.shared.rotation.force_done();
-        self.shared.steward.ring();
+        self.shared.steward().ring();
         self.shared.sealer.ring();
     }
 }
@@ -189,12 +222,20 @@ impl Drop for Writer {
 /// What a failed commit means for the client: bad data is never retryable, everything else may pass.
 fn refusal(error: &duckdb::Error) -> AppendError {
     let text = error.to_string();
-    let is_data = ["Conversion Error", "Invalid Input Error", "Constraint Error", "Out of Range Error"]
-        .iter()
-        .any(|kind| text.starts_with(kind));
+    let is_data = [
+        "Conversion Error",
+        "Invalid Input Error",
+        "Constraint Error",
+        "Out of Range Error",
+    ]
+    .iter()
+    .any(|kind| text.starts_with(kind));
     if is_data {
         AppendError::Invalid { reason: text }
     } else {
-        AppendError::Unavailable { retry_after: Duration::from_secs(2), source: std::io::Error::other(text) }
+        AppendError::Unavailable {
+            retry_after: Duration::from_secs(2),
+            source: std::io::Error::other(text),
+        }
     }
 }

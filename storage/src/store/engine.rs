@@ -1,0 +1,43 @@
+//! The one DuckDB instance: in memory, with every segment file attached to it.
+//!
+//! Its bounds are set and locked at the start. `allowed_directories` is the data directory; external access
+//! is off, which is the second wall under the SQL guard.
+
+use duckdb::{Config, Connection};
+
+use super::{OpenError, StoreConfig};
+
+/// Starts the engine. What a former process left in the temp directory is removed.
+pub(crate) fn start(config: &StoreConfig) -> Result<Connection, OpenError> {
+    let dir = std::path::absolute(&config.data_dir)
+        .map_err(|source| OpenError::from_io(&config.data_dir, source))?;
+    let temp = dir.join("temp");
+    match std::fs::remove_dir_all(&temp) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(OpenError::from_io(&config.data_dir, error));
+        }
+        _ => {}
+    }
+    let literal = |path: &std::path::Path| path.to_string_lossy().replace('\'', "''");
+    let engine = Config::default()
+        .enable_autoload_extension(false)?
+        .threads(i64::try_from(config.threads.max(1)).unwrap_or(i64::MAX))?
+        .max_memory(&format!("{}B", config.memory_bytes_max))?
+        .with("autoinstall_known_extensions", "false")?
+        .with("allow_community_extensions", "false")?;
+    let conn = Connection::open_in_memory_with_flags(engine)?;
+    conn.execute_batch(&format!(
+        "SET temp_directory = '{temp}';
+         SET max_temp_directory_size = '{temp_bytes}B';
+         SET preserve_insertion_order = false;
+         SET checkpoint_threshold = '1TB';
+         SET checkpoint_on_detach = 'DISABLED';
+         SET allowed_directories = ['{dir}/'];
+         SET enable_external_access = false;
+         SET lock_configuration = true;",
+        temp = literal(&temp),
+        temp_bytes = config.temp_bytes_max,
+        dir = literal(&dir),
+    ))?;
+    Ok(conn)
+}

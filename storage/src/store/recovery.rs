@@ -1,0 +1,203 @@
+//! What happens between taking the lock and the first batch.
+//!
+//! Before any view exists: unfinished files are deleted, every segment's format is read, and every file that
+//! a complete segment names as replaced is deleted. Hot files are attached, which replays their logs, and wait
+//! for the sealer as if they had just been rotated. A file that cannot be opened, or is of a newer format, is
+//! left untouched and reported; the others are served.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use super::catalog::{Access, Catalog};
+use super::leases::Retirement;
+use super::rotation::{FullSegment, Rotation};
+use super::stats::{Counters, RefusedSegment};
+use super::{OpenError, StoreConfig, engine, locked, steward};
+use crate::segment::files::{self, FileKind, Found, Sequence};
+use crate::segment::meta::{self, FORMAT, Meta};
+use crate::segment::{Segment, SegmentState, TraceFilter};
+
+/// What the store starts with.
+pub(crate) struct Recovered {
+    pub catalog: Catalog,
+    pub counters: Counters,
+    pub rotation: Rotation,
+    pub retirement: Retirement,
+    pub hot: Arc<Segment>,
+}
+
+pub(crate) fn recover(config: &StoreConfig) -> Result<Recovered, OpenError> {
+    let dir = std::path::absolute(&config.data_dir)
+        .map_err(|source| OpenError::from_io(&config.data_dir, source))?;
+    let io = |source| OpenError::from_io(&dir, source);
+    let conn = engine::start(config)?;
+    let found = files::list(&dir).map_err(io)?;
+    let floor = found.iter().map(|file| file.id).max().unwrap_or(0);
+    let sequence = Sequence::open(&dir, floor).map_err(io)?;
+    let retirement = Retirement::default();
+    let catalog = Catalog::new(conn, dir.clone(), sequence, retirement.clone())?;
+    let counters = Counters::default();
+
+    for file in found
+        .iter()
+        .filter(|file| file.kind == FileKind::Unfinished)
+    {
+        files::remove(&file.path).map_err(io)?;
+    }
+    let mut opened = Vec::new();
+    for file in found
+        .iter()
+        .filter(|file| file.kind != FileKind::Unfinished)
+    {
+        match open_file(&catalog, file) {
+            Ok(segment) => opened.extend(segment),
+            Err(reason) => refuse(&counters, &file.path, &reason),
+        }
+    }
+    let replaced: HashSet<u64> = opened
+        .iter()
+        .flat_map(|segment| segment.meta.replaces.iter().copied())
+        .collect();
+    let (gone, kept): (Vec<Segment>, Vec<Segment>) = opened
+        .into_iter()
+        .partition(|segment| replaced.contains(&segment.id));
+    gone.iter().for_each(|segment| retirement.doom(segment.id));
+    drop(gone);
+    catalog.bury();
+
+    let rotation = Rotation::default();
+    let mut segments: Vec<Arc<Segment>> = Vec::new();
+    for segment in kept.into_iter().map(Arc::new) {
+        if segment.state == SegmentState::Rotated {
+            let ingest_range = (segment.meta.ingest_range.0, last_commit_ns(&segment));
+            rotation.push_full(FullSegment {
+                segment: Arc::clone(&segment),
+                ingest_range,
+            });
+        }
+        segments.push(segment);
+    }
+    let hot = steward::make_hot(&catalog).map_err(|error| error.into_open(&dir))?;
+    segments.push(Arc::clone(&hot));
+    catalog.publish(|_| segments)?;
+    Ok(Recovered {
+        catalog,
+        counters,
+        rotation,
+        retirement,
+        hot,
+    })
+}
+
+/// Opens one file as a segment. `None`: it was empty and is gone. The error says why it is refused.
+fn open_file(catalog: &Catalog, file: &Found) -> Result<Option<Segment>, String> {
+    let alias = match file.kind {
+        FileKind::Hot => format!("h{}", file.id),
+        _ => format!("s{}", file.id),
+    };
+    let schema = format!("\"{alias}\".main");
+    // Read-only first: a file of a newer format must not be changed, not even by replaying its log.
+    if let Err(error) = catalog.attach(&file.path, &alias, Access::ReadOnly) {
+        return unfinished_hot(file, error.to_string());
+    }
+    let attachment = catalog.attachment(file.id, alias.clone(), file.path.clone());
+    let read = catalog.with_connection(|conn| Meta::read(conn, &schema));
+    let meta = match read {
+        Ok(meta) => meta,
+        Err(error) => {
+            drop(attachment);
+            catalog.bury();
+            return unfinished_hot(file, error.to_string());
+        }
+    };
+    if meta.format > FORMAT {
+        return Err(format!(
+            "its format {} is newer than {FORMAT}, the newest this build knows",
+            meta.format
+        ));
+    }
+    if !meta.complete {
+        return Err("it was never finished".to_owned());
+    }
+    if file.kind == FileKind::Sealed {
+        let filter =
+            catalog.with_connection(|conn| meta::read_bytes(conn, &schema, "trace_filter"));
+        let traces = filter
+            .map_err(|error| error.to_string())?
+            .and_then(|bytes| TraceFilter::from_bytes(&bytes));
+        let traces = traces.map(Arc::new);
+        return Ok(Some(Segment {
+            id: file.id,
+            state: SegmentState::Sealed,
+            attachment,
+            meta,
+            traces,
+        }));
+    }
+    drop(attachment);
+    catalog.bury();
+    catalog
+        .attach(&file.path, &alias, Access::Append)
+        .map_err(|error| error.to_string())?;
+    let attachment = catalog.attachment(file.id, alias, file.path.clone());
+    Ok(Some(Segment {
+        id: file.id,
+        state: SegmentState::Rotated,
+        attachment,
+        meta,
+        traces: None,
+    }))
+}
+
+/// A hot file whose making was cut short never took a batch: it goes. Anything else stays and is refused.
+fn unfinished_hot(file: &Found, reason: String) -> Result<Option<Segment>, String> {
+    let has_log = files::wal_path(&file.path)
+        .metadata()
+        .is_ok_and(|log| log.len() > 0);
+    let is_tiny = file
+        .path
+        .metadata()
+        .is_ok_and(|metadata| metadata.len() <= HOT_HEADER_BYTES);
+    if file.kind == FileKind::Hot && is_tiny && !has_log {
+        files::remove(&file.path).map_err(|error| error.to_string())?;
+        return Ok(None);
+    }
+    Err(reason)
+}
+
+/// Size of a DuckDB file that has its headers and nothing else.
+const HOT_HEADER_BYTES: u64 = 12_288;
+
+fn refuse(counters: &Counters, path: &Path, reason: &str) {
+    let file = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    tracing::error!(
+        file,
+        reason,
+        "segment file refused; it is left as it is, the others are served"
+    );
+    locked(&counters.work).refused.push(RefusedSegment {
+        file,
+        reason: reason.to_owned(),
+    });
+}
+
+/// When a recovered hot segment was last committed into: the time its log was written last.
+fn last_commit_ns(segment: &Segment) -> i64 {
+    let path = &segment.attachment.path;
+    let modified = |path: &Path| {
+        path.metadata()
+            .and_then(|metadata| metadata.modified())
+            .ok()
+    };
+    let time = modified(&files::wal_path(path)).or_else(|| modified(path));
+    let since = time
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,71 @@
+//! The steward thread: keeps the next hot segment ready and buries what nobody holds.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use super::catalog::{Access, Catalog};
+use super::{Shared, StoreError, failpoint, now_ns};
+use crate::segment::{Segment, SegmentState, files, hot};
+
+/// How often it looks when nobody rings.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Runs until the store closes.
+pub(crate) fn run(shared: &Shared) {
+    while !shared.closing.load(Relaxed) {
+        if shared.rotation.needs_next() {
+            let made = make_next(shared);
+            shared
+                .counters
+                .outcome("making the next hot segment", &made);
+        }
+        shared.catalog.bury();
+        shared.steward().wait(TICK);
+    }
+    shared.catalog.bury();
+}
+
+fn make_next(shared: &Shared) -> Result<(), StoreError> {
+    let segment = make_hot(&shared.catalog)?;
+    let published = Arc::clone(&segment);
+    shared
+        .catalog
+        .publish(|segments| segments.iter().cloned().chain([published]).collect())?;
+    failpoint::hit("rotate.4")?;
+    shared.rotation.set_next(segment);
+    // A close that asked for a rotation, or a full segment, waits for this.
+    shared.queue.ring();
+    Ok(())
+}
+
+/// Makes a hot segment: its file, its tables; attached, not yet part of the set.
+pub(crate) fn make_hot(catalog: &Catalog) -> Result<Arc<Segment>, StoreError> {
+    failpoint::hit("rotate.1")?;
+    let id = catalog.take_id()?;
+    let alias = format!("h{id}");
+    let path = files::hot_path(catalog.dir(), id);
+    catalog.attach(&path, &alias, Access::Append)?;
+    let attachment = catalog.attachment(id, alias.clone(), path);
+    failpoint::hit("rotate.2")?;
+    let made = catalog
+        .connect()
+        .and_then(|conn| hot::create(&conn, &alias, now_ns()));
+    let meta = match made {
+        Ok(meta) => meta,
+        Err(error) => {
+            // Half a hot segment holds nothing: it goes when `attachment` does.
+            attachment.retirement.doom(id);
+            return Err(error.into());
+        }
+    };
+    files::sync_dir(catalog.dir())?;
+    failpoint::hit("rotate.3")?;
+    Ok(Arc::new(Segment {
+        id,
+        state: SegmentState::Hot,
+        attachment,
+        meta,
+        traces: None,
+    }))
+}

@@ -223,6 +223,10 @@ impl From<AppendError> for Refusal {
                 tracing::error!(error = %source, "the store could not commit");
                 Self::Unavailable { retry_after }
             }
+            AppendError::Invalid { reason } => Self::Malformed {
+                field: "request".to_owned(),
+                description: reason,
+            },
             AppendError::Closing => Self::Closing,
         }
     }

@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary `tripline`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tripline_collector::commands::main()
+}

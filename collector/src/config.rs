@@ -1,0 +1,210 @@
+//! The effective configuration: flags over environment over TOML file over defaults.
+//!
+//! Every key can be written in the file (`[store] hot_rows_max = 65536`) and in the environment
+//! (`TRIPLINE_STORE__HOT_ROWS_MAX=65536`; two underscores separate a table from its key). The few that
+//! people type have a flag. An unknown key is an error with a suggestion, wherever it stands.
+
+mod size;
+mod sources;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use size::{ByteSize, HumanDuration};
+pub use sources::{ConfigError, Overrides, load};
+
+/// Everything `tripline serve` can be told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where segments are kept.
+    pub data_dir: PathBuf,
+    /// OTLP/gRPC listener; `""` turns it off.
+    pub otlp_grpc: String,
+    /// OTLP/HTTP listener; `""` turns it off.
+    pub otlp_http: String,
+    /// UI and API listener.
+    pub http: SocketAddr,
+    /// The UI and API.
+    pub ui: UiConfig,
+    /// The receivers: limits, TLS, authentication, CORS.
+    pub receive: ReceiveSection,
+    /// The store.
+    pub store: StoreSection,
+    /// User SQL.
+    pub sql: SqlSection,
+    /// Our own logs.
+    pub log: LogSection,
+    /// How long a shutdown may take before it is cut.
+    pub shutdown_timeout: HumanDuration,
+}
+
+/// The receivers' own configuration type, embedded as it is.
+pub type ReceiveSection = crate::receive::ReceiveConfig;
+
+/// The UI and API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UiConfig {
+    /// Bearer token asked of every request when set.
+    #[serde(serialize_with = "redacted")]
+    pub token: Option<String>,
+    /// Accept binding beyond loopback without a token.
+    pub insecure: bool,
+    /// `Host` names answered besides the bound address, `localhost` and loopback.
+    pub allowed_hosts: Vec<String>,
+}
+
+/// The store; sizes as `"512MiB"`, times as `"30s"`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSection {
+    /// Bound of the queue before the writer.
+    pub queue_bytes_max: ByteSize,
+    /// Rows at which the hot segment rotates.
+    pub hot_rows_max: usize,
+    /// Bytes at which the hot segment rotates.
+    pub hot_bytes_max: ByteSize,
+    /// Age at which a hot segment with rows rotates.
+    pub hot_age_max: HumanDuration,
+    /// DuckDB's memory limit.
+    pub memory_bytes_max: ByteSize,
+    /// DuckDB's bound for temporary files.
+    pub temp_bytes_max: ByteSize,
+    /// DuckDB's threads; 0 = the machine's cores.
+    pub threads: usize,
+    /// Raw telemetry older than this is deleted.
+    pub retention_age: HumanDuration,
+    /// Raw telemetry beyond this is deleted, oldest first; `"0"` = no bound.
+    pub retention_bytes: ByteSize,
+    /// Roll-ups and breaker history older than this are deleted.
+    pub history_age: HumanDuration,
+    /// Segments of one size class that are compacted into one.
+    pub compaction_fan_in: usize,
+    /// For tests of overload: at most this many rows a second; 0 = no bound.
+    pub commit_rows_per_second_max: u64,
+}
+
+/// Bounds of user SQL.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SqlSection {
+    /// Longest time a query may ask for.
+    pub timeout_max: HumanDuration,
+    /// Time of a query that asks for none.
+    pub timeout_default: HumanDuration,
+    /// Most rows a result may have.
+    pub rows_max: usize,
+    /// Most bytes a result may have.
+    pub bytes_max: ByteSize,
+    /// Queries at once.
+    pub concurrency_max: usize,
+}
+
+/// Our own logs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSection {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter (`tripline=debug,info`).
+    pub level: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+/// Shape of our own log lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: "./tripline-data".into(),
+            otlp_grpc: "127.0.0.1:4317".into(),
+            otlp_http: "127.0.0.1:4318".into(),
+            http: SocketAddr::from(([127, 0, 0, 1], 7070)),
+            ui: UiConfig::default(),
+            receive: ReceiveSection::default(),
+            store: StoreSection::default(),
+            sql: SqlSection::default(),
+            log: LogSection::default(),
+            shutdown_timeout: HumanDuration::seconds(10),
+        }
+    }
+}
+
+impl Default for StoreSection {
+    fn default() -> Self {
+        Self {
+            queue_bytes_max: ByteSize::mib(256),
+            hot_rows_max: 65_536,
+            hot_bytes_max: ByteSize::mib(128),
+            hot_age_max: HumanDuration::seconds(30),
+            memory_bytes_max: ByteSize::mib(512),
+            temp_bytes_max: ByteSize::mib(4096),
+            threads: 0,
+            retention_age: HumanDuration::seconds(7 * 24 * 3600),
+            retention_bytes: ByteSize::mib(50 * 1024),
+            history_age: HumanDuration::seconds(90 * 24 * 3600),
+            compaction_fan_in: 8,
+            commit_rows_per_second_max: 0,
+        }
+    }
+}
+
+impl Default for SqlSection {
+    fn default() -> Self {
+        Self {
+            timeout_max: HumanDuration::seconds(60),
+            timeout_default: HumanDuration::seconds(10),
+            rows_max: 100_000,
+            bytes_max: ByteSize::mib(64),
+            concurrency_max: 4,
+        }
+    }
+}
+
+impl Default for LogSection {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+impl StoreSection {
+    /// The store's own settings, in `data_dir`.
+    pub fn to_store_config(&self, data_dir: PathBuf) -> tripline_storage::store::StoreConfig {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        tripline_storage::store::StoreConfig {
+            data_dir,
+            queue_bytes_max: self.queue_bytes_max.to_usize(),
+            hot_rows_max: self.hot_rows_max,
+            hot_bytes_max: self.hot_bytes_max.bytes(),
+            hot_age_max: self.hot_age_max.get(),
+            memory_bytes_max: self.memory_bytes_max.bytes(),
+            temp_bytes_max: self.temp_bytes_max.bytes(),
+            threads: if self.threads == 0 { cores } else { self.threads },
+            retention_age: self.retention_age.get(),
+            retention_bytes: (self.retention_bytes.bytes() > 0).then(|| self.retention_bytes.bytes()),
+            history_age: self.history_age.get(),
+            compaction_fan_in: self.compaction_fan_in,
+            commit_rows_per_second_max: (self.commit_rows_per_second_max > 0)
+                .then_some(self.commit_rows_per_second_max),
+        }
+    }
+}
+
+/// A secret is shown as set or not, never as itself.
+fn redacted<S: serde::Serializer>(secret: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(_) => serializer.serialize_str("(set)"),
+        None => serializer.serialize_none(),
+    }
+}

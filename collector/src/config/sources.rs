@@ -1,0 +1,237 @@
+//! Where settings come from, and how a mistake in one is told.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize as _;
+use toml::{Table, Value};
+
+use super::Config;
+
+/// The prefix of environment variables that are settings.
+const PREFIX: &str = "TRIPLINE_";
+/// Variables with the prefix that are no settings: the file's path, and switches for tests.
+const NOT_SETTINGS: [&str; 4] = ["CONFIG", "FAILPOINT", "UPDATE", "SKIP_BUNDLE"];
+
+/// A setting that cannot be used, and where it stands.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{} is not valid TOML: {message}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said, with line and column.
+        message: String,
+    },
+    /// A key or value is not one of ours.
+    #[error("{origin}: {message}")]
+    Invalid {
+        /// File, environment variable or flag.
+        origin: String,
+        /// What is wrong, with a suggestion where there is one.
+        message: String,
+    },
+}
+
+/// What flags set.
+#[derive(Debug, Default, Clone)]
+pub struct Overrides {
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `--otlp-grpc`.
+    pub otlp_grpc: Option<String>,
+    /// `--otlp-http`.
+    pub otlp_http: Option<String>,
+    /// `--http`.
+    pub http: Option<String>,
+    /// `--insecure`.
+    pub insecure: Option<bool>,
+}
+
+/// Reads file, environment and flags into one configuration; each later source wins key by key.
+pub fn load(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    flags: &Overrides,
+) -> Result<Config, ConfigError> {
+    let mut merged = match file {
+        Some(path) => read_file(path)?,
+        None => Table::new(),
+    };
+    if let Some(path) = file {
+        check(&merged, &path.display().to_string())?;
+    }
+    let mut variables: Vec<(String, String)> =
+        environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+    variables.sort();
+    for (name, value) in variables {
+        let key = &name[PREFIX.len()..];
+        if NOT_SETTINGS.contains(&key) {
+            continue;
+        }
+        let path: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
+        let mut alone = Table::new();
+        set(&mut alone, &path, scalar(&value), &name)?;
+        check(&alone, &name)?;
+        set(&mut merged, &path, scalar(&value), &name)?;
+    }
+    for (flag, key, value) in flag_values(flags) {
+        let mut alone = Table::new();
+        set(&mut alone, key, value.clone(), flag)?;
+        check(&alone, flag)?;
+        set(&mut merged, key, value, flag)?;
+    }
+    let config = Config::deserialize(Value::Table(merged))
+        .map_err(|error| ConfigError::Invalid { origin: "configuration".into(), message: explain(&error) })?;
+    if config.otlp_grpc.is_empty() && config.otlp_http.is_empty() {
+        return Err(ConfigError::Invalid {
+            origin: "configuration".into(),
+            message: "otlp_grpc and otlp_http are both off; at least one must have an address".into(),
+        });
+    }
+    Ok(config)
+}
+
+fn read_file(path: &Path) -> Result<Table, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
+    text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax {
+        path: path.into(),
+        message: error.to_string(),
+    })
+}
+
+/// Deserialises one source alone, so that a mistake is told with its origin.
+fn check(table: &Table, origin: &str) -> Result<(), ConfigError> {
+    Config::deserialize(Value::Table(table.clone()))
+        .map(|_| ())
+        .map_err(|error| ConfigError::Invalid { origin: origin.into(), message: explain(&error) })
+}
+
+/// The error in one line, with the nearest known key when a key is unknown.
+fn explain(error: &toml::de::Error) -> String {
+    let message = error.message();
+    let mut words = message.split('`').skip(1).step_by(2);
+    let suggestion = message
+        .starts_with("unknown field")
+        .then(|| {
+            let unknown = words.next()?;
+            words
+                .map(|known| (strsim::damerau_levenshtein(unknown, known), known))
+                .filter(|(distance, known)| *distance <= known.len().div_ceil(2))
+                .min()
+                .map(|(_, known)| format!("; did you mean `{known}`?"))
+        })
+        .flatten();
+    format!("{message}{}", suggestion.unwrap_or_default())
+}
+
+/// A TOML number, boolean or array where the text is one, else the text itself.
+fn scalar(text: &str) -> Value {
+    match format!("v = {text}").parse::<Table>() {
+        Ok(mut table) if !text.contains('\n') => match table.remove("v") {
+            Some(value @ (Value::Integer(_) | Value::Boolean(_) | Value::Array(_))) => value,
+            _ => Value::String(text.into()),
+        },
+        _ => Value::String(text.into()),
+    }
+}
+
+fn set<S: AsRef<str>>(table: &mut Table, path: &[S], value: Value, origin: &str) -> Result<(), ConfigError> {
+    let (last, parents) = path.split_last().expect("a key has at least one part");
+    let mut at = table;
+    for part in parents {
+        let inner = at.entry(part.as_ref()).or_insert_with(|| Value::Table(Table::new()));
+        at = inner.as_table_mut().ok_or_else(|| ConfigError::Invalid {
+            origin: origin.into(),
+            message: format!("`{}` is a value, not a table", part.as_ref()),
+        })?;
+    }
+    at.insert(last.as_ref().into(), value);
+    Ok(())
+}
+
+fn flag_values(flags: &Overrides) -> Vec<(&'static str, &'static [&'static str], Value)> {
+    let text = |value: &Option<String>| value.clone().map(Value::String);
+    [
+        ("--data-dir", &["data_dir"][..], flags.data_dir.as_ref().map(|p| Value::String(p.display().to_string()))),
+        ("--otlp-grpc", &["otlp_grpc"], text(&flags.otlp_grpc)),
+        ("--otlp-http", &["otlp_http"], text(&flags.otlp_http)),
+        ("--http", &["http"], text(&flags.http)),
+        ("--insecure", &["ui", "insecure"], flags.insecure.map(Value::Boolean)),
+    ]
+    .into_iter()
+    .filter_map(|(flag, path, value)| Some((flag, path, value?)))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect()
+    }
+
+    fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("tripline.toml");
+        std::fs::write(&path, text).expect("the file is written");
+        (dir, path)
+    }
+
+    #[test]
+    fn flags_win_over_environment_over_file_over_defaults() {
+        let (_dir, path) = file("otlp_grpc = 'f:1'\notlp_http = 'f:2'\n[store]\nhot_rows_max = 10\n[sql]\nrows_max = 5\n");
+        let environment = env(&[("TRIPLINE_OTLP_HTTP", "e:2"), ("TRIPLINE_STORE__HOT_ROWS_MAX", "20"), ("OTHER", "x")]);
+        let flags = Overrides { otlp_http: Some("c:2".into()), ..Overrides::default() };
+        let config = load(Some(&path), environment, &flags).expect("a good configuration");
+        assert_eq!((config.otlp_grpc.as_str(), config.otlp_http.as_str()), ("f:1", "c:2"));
+        assert_eq!((config.store.hot_rows_max, config.sql.rows_max), (20, 5));
+        assert_eq!(config.http.port(), 7070);
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_a_suggestion_and_its_origin() {
+        let (_dir, path) = file("[store]\nhot_row_max = 10\n");
+        let error = load(Some(&path), [], &Overrides::default()).expect_err("unknown key").to_string();
+        assert!(error.contains("tripline.toml") && error.contains("did you mean `hot_rows_max`"), "{error}");
+        let environment = env(&[("TRIPLINE_DATADIR", "/x")]);
+        let error = load(None, environment, &Overrides::default()).expect_err("unknown key").to_string();
+        assert!(error.contains("TRIPLINE_DATADIR") && error.contains("did you mean `data_dir`"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_value_names_where_it_stands() {
+        let error = load(None, env(&[("TRIPLINE_STORE__HOT_AGE_MAX", "soon")]), &Overrides::default())
+            .expect_err("no length of time")
+            .to_string();
+        assert!(error.starts_with("TRIPLINE_STORE__HOT_AGE_MAX: 'soon' is not a length of time"), "{error}");
+        let flags = Overrides { http: Some("nowhere".into()), ..Overrides::default() };
+        assert!(load(None, [], &flags).expect_err("no address").to_string().starts_with("--http: "));
+    }
+
+    #[test]
+    fn both_protocols_off_is_refused() {
+        let environment = env(&[("TRIPLINE_OTLP_GRPC", ""), ("TRIPLINE_OTLP_HTTP", "")]);
+        let error = load(None, environment, &Overrides::default()).expect_err("t12").to_string();
+        assert!(error.contains("at least one"), "{error}");
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let config = load(None, env(&[("TRIPLINE_UI__TOKEN", "hunter2")]), &Overrides::default()).expect("good");
+        assert_eq!(config.ui.token.as_deref(), Some("hunter2"));
+        let shown = toml::to_string(&config).expect("serialisable");
+        assert!(!shown.contains("hunter2") && shown.contains("(set)"), "{shown}");
+    }
+}

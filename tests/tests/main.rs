@@ -1,1 +1,4 @@
-//! Integration tests.
+//! The one integration binary: real ports, real DuckDB files, real clients, a real browser.
+
+mod harness;
+mod serving;

@@ -1,0 +1,62 @@
+//! Starting, stopping, killing and starting again, as an operator does it.
+
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+
+use crate::harness::{SpanShape, Start, Tripline, spans_request};
+
+fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    u64::try_from(since.as_nanos()).expect("before 2554")
+}
+
+async fn send(server: &Tripline, first: u64, count: u64) -> anyhow::Result<()> {
+    let mut client = TraceServiceClient::connect(format!("http://{}", server.otlp_grpc())).await?;
+    let shape = SpanShape { service: "orders", first, count, start_unix_nano: now() };
+    let answer = client.export(spans_request(shape)).await?.into_inner();
+    anyhow::ensure!(answer.partial_success.is_none(), "{answer:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_kill_dash_nine() -> anyhow::Result<()> {
+    let server = Tripline::start().await?;
+    send(&server, 0, 100).await?;
+    let remains = server.kill()?;
+    let server = Start::default().data_dir(&remains.data_dir).start().await?;
+    assert_eq!(server.number("SELECT count(*) FROM spans").await?, 100);
+    assert_eq!(server.number("SELECT count(DISTINCT span_id) FROM spans").await?, 100);
+    Ok(())
+}
+
+#[tokio::test]
+async fn sigterm_ends_it_cleanly_and_nothing_is_lost() -> anyhow::Result<()> {
+    let server = Tripline::start().await?;
+    send(&server, 0, 10).await?;
+    let (code, remains) = server.stop()?;
+    assert_eq!(code, Some(0));
+    let server = Start::default().data_dir(&remains.data_dir).start().await?;
+    assert_eq!(server.number("SELECT count(*) FROM spans").await?, 10);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_directory_is_refused_by_name() -> anyhow::Result<()> {
+    let server = Tripline::start().await?;
+    let Err(error) = Start::default().data_dir(server.data_dir()).start().await else {
+        anyhow::bail!("a second server started");
+    };
+    let said = format!("{error:#}");
+    assert!(said.contains(&server.pid().to_string()), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn health_tells_alive_and_ready() -> anyhow::Result<()> {
+    let server = Tripline::start().await?;
+    assert_eq!(server.get_text("/healthz").await?.0, 200);
+    assert_eq!(server.get_text("/readyz").await?.0, 200);
+    let (status, metrics) = server.get_text("/metrics").await?;
+    assert_eq!(status, 200);
+    assert!(metrics.contains("tripline_build_info"), "{metrics}");
+    Ok(())
+}

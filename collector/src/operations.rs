@@ -1,0 +1,7 @@
+//! What running a server needs besides its work: sockets, logs, health, metrics, signals.
+
+pub mod health;
+pub mod listening;
+pub mod logging;
+pub mod prometheus;
+pub mod signals;

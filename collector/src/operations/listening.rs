@@ -1,0 +1,71 @@
+//! Binding the three addresses, and telling the world which they became.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use crate::config::Config;
+
+/// The bound addresses; port 0 has become a real one.
+#[derive(Debug, Clone, Serialize)]
+pub struct Addresses {
+    /// OTLP/gRPC, if served.
+    pub otlp_grpc: Option<String>,
+    /// OTLP/HTTP, if served.
+    pub otlp_http: Option<String>,
+    /// UI and API.
+    pub http: String,
+}
+
+/// Listeners of everything that is served.
+pub struct Listeners {
+    /// OTLP/gRPC.
+    pub otlp_grpc: Option<TcpListener>,
+    /// OTLP/HTTP.
+    pub otlp_http: Option<TcpListener>,
+    /// UI and API.
+    pub http: TcpListener,
+    /// Their addresses.
+    pub addresses: Addresses,
+}
+
+impl Listeners {
+    /// Binds all or none; a port in use is an error that names the setting.
+    pub async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let otlp_grpc = bind_optional("otlp_grpc", &config.otlp_grpc).await?;
+        let otlp_http = bind_optional("otlp_http", &config.otlp_http).await?;
+        let http = bind("http", &config.http.to_string()).await?;
+        let address = |listener: &TcpListener| listener.local_addr().map(|address: SocketAddr| address.to_string());
+        let addresses = Addresses {
+            otlp_grpc: otlp_grpc.as_ref().map(address).transpose()?,
+            otlp_http: otlp_http.as_ref().map(address).transpose()?,
+            http: address(&http)?,
+        };
+        Ok(Self { otlp_grpc, otlp_http, http, addresses })
+    }
+}
+
+async fn bind_optional(setting: &str, address: &str) -> anyhow::Result<Option<TcpListener>> {
+    if address.is_empty() { Ok(None) } else { bind(setting, address).await.map(Some) }
+}
+
+async fn bind(setting: &str, address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} ({setting}); another process may have the port"))
+}
+
+impl Addresses {
+    /// The line `{"event":"listening",…}` of stdout.
+    pub fn line(&self) -> String {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            event: &'static str,
+            #[serde(flatten)]
+            addresses: &'a Addresses,
+        }
+        serde_json::to_string(&Line { event: "listening", addresses: self }).expect("plain strings serialise")
+    }
+}

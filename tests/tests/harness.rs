@@ -239,6 +239,20 @@ impl Drop for Tripline {
     }
 }
 
+/// Nanoseconds since the Unix epoch.
+pub fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    u64::try_from(since.as_nanos()).expect("before 2554")
+}
+
+/// Highest resident memory of a process so far, in bytes, as the kernel counts it.
+pub fn peak_memory(pid: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("no VmHWM")?;
+    let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+    Ok(kib * 1024)
+}
+
 /// What an ended server leaves.
 pub struct Remains {
     /// Its segments.

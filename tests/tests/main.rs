@@ -1,4 +1,7 @@
 //! The one integration binary: real ports, real DuckDB files, real clients, a real browser.
 
+mod durability;
 mod harness;
+mod hogs;
+mod overload;
 mod serving;

@@ -2,12 +2,7 @@
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 
-use crate::harness::{SpanShape, Start, Tripline, spans_request};
-
-fn now() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    u64::try_from(since.as_nanos()).expect("before 2554")
-}
+use crate::harness::{SpanShape, Start, Tripline, now, spans_request};
 
 async fn send(server: &Tripline, first: u64, count: u64) -> anyhow::Result<()> {
     let mut client = TraceServiceClient::connect(format!("http://{}", server.otlp_grpc())).await?;

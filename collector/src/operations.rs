@@ -5,3 +5,4 @@ pub mod listening;
 pub mod logging;
 pub mod prometheus;
 pub mod signals;
+mod store_metrics;

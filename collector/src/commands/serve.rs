@@ -1,0 +1,132 @@
+//! `tripline serve`: open the store, bind the doors, serve until a signal, close in order.
+//!
+//! Order down: the receivers stop first and finish what is in flight, then the pages, then the store commits what
+//! is queued and joins its threads. A success answer given at any moment stays true.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tripline_storage::store::Store;
+
+use super::{ServeFlags, print_line};
+use crate::config::Config;
+use crate::operations::health::{self, Readiness};
+use crate::operations::listening::{Addresses, Listeners};
+use crate::operations::{logging, signals};
+use crate::receive::{self, Listener, Receiver, Sink};
+
+/// Runs until SIGTERM or SIGINT.
+pub(super) fn run(flags: &ServeFlags) -> anyhow::Result<()> {
+    run_with(flags, |_| Ok(tokio::spawn(std::future::ready(Ok(())))))
+}
+
+/// The same, with a companion task started once everything is bound and aborted before anything closes.
+pub(super) fn run_with<F>(flags: &ServeFlags, companion: F) -> anyhow::Result<()>
+where
+    F: FnOnce(&Running) -> anyhow::Result<JoinHandle<anyhow::Result<()>>>,
+{
+    let config = flags.load()?;
+    logging::init(&config.log)?;
+    let shutdown_timeout = config.shutdown_timeout.get();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let running = Running::start(config).await?;
+        print_line(&running.addresses.line());
+        let companion = companion(&running)?;
+        let signal = signals::asked_to_end().await?;
+        tracing::info!(signal, "shutting down");
+        companion.abort();
+        running.stop(shutdown_timeout).await;
+        Ok(())
+    });
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+/// A server that runs.
+pub struct Running {
+    /// The bound addresses.
+    pub addresses: Addresses,
+    store: Arc<Store>,
+    stop: watch::Sender<bool>,
+    receivers: Vec<JoinHandle<()>>,
+    pages: JoinHandle<()>,
+}
+
+impl Running {
+    /// Opens the store, binds the addresses, starts to serve. Nothing is left behind when it fails.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        crate::api::check_bind(config.http, config.ui.token.is_some(), config.ui.insecure)?;
+        let data_dir = config.data_dir.clone();
+        let store_config = config.store.to_store_config(data_dir.clone());
+        let store = tokio::task::spawn_blocking(move || Store::open(store_config))
+            .await
+            .context("opening the store panicked")?
+            .with_context(|| format!("cannot open the data directory {}", data_dir.display()))?;
+        let store = Arc::new(store);
+        let listeners = Listeners::bind(&config).await?;
+        let addresses = listeners.addresses.clone();
+        store
+            .announce(&serde_json::to_string(&addresses).expect("plain strings serialise"))
+            .context("cannot write the bound addresses into the lock file")?;
+
+        let sink = {
+            let store = Arc::clone(&store);
+            Sink::new(move |batch| {
+                let store = Arc::clone(&store);
+                async move { store.append(batch).await }
+            })
+        };
+        let receiver = Receiver::new(config.receive.clone(), sink)?;
+        let (stop, stopped) = watch::channel(false);
+        let mut receivers = Vec::new();
+        if let Some(listener) = listeners.otlp_grpc {
+            let (receiver, stopped) = (receiver.clone(), wait(stopped.clone()));
+            receivers.push(tokio::spawn(async move {
+                told("otlp_grpc", receive::serve_grpc(Listener::Tcp(listener), receiver, stopped).await);
+            }));
+        }
+        if let Some(listener) = listeners.otlp_http {
+            let (receiver, stopped) = (receiver.clone(), wait(stopped.clone()));
+            receivers.push(tokio::spawn(async move {
+                told("otlp_http", receive::serve_http(Listener::Tcp(listener), receiver, stopped).await);
+            }));
+        }
+        let state = crate::api::AppState::new(Arc::clone(&store), &config, &addresses, receiver.clone());
+        let health = health::router(Readiness { store: Arc::clone(&store), receiver });
+        let router = health.merge(crate::api::router(state));
+        let stopped = wait(stopped);
+        let pages = tokio::spawn(async move {
+            told("http", axum::serve(listeners.http, router).with_graceful_shutdown(stopped).await);
+        });
+        Ok(Self { addresses, store, stop, receivers, pages })
+    }
+
+    /// Stops in order within `bound`; what does not end by then is cut.
+    pub async fn stop(self, bound: Duration) {
+        let _ = self.stop.send(true);
+        let deadline = tokio::time::Instant::now() + bound;
+        for receiver in self.receivers {
+            if tokio::time::timeout_at(deadline, receiver).await.is_err() {
+                tracing::warn!("a receiver did not finish its requests in time");
+            }
+        }
+        self.pages.abort();
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now()).max(Duration::from_secs(1));
+        let store = self.store;
+        let _ = tokio::task::spawn_blocking(move || store.close(left)).await;
+    }
+}
+
+async fn wait(mut stopped: watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+fn told<E: std::error::Error>(what: &str, outcome: Result<(), E>) {
+    if let Err(error) = outcome {
+        tracing::error!(what, %error, "stopped serving");
+    }
+}

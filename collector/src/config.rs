@@ -83,6 +83,8 @@ pub struct StoreSection {
     pub history_age: HumanDuration,
     /// Segments of one size class that are compacted into one.
     pub compaction_fan_in: usize,
+    /// How often compaction and retention look for work.
+    pub maintenance_interval: HumanDuration,
     /// For tests of overload: at most this many rows a second; 0 = no bound.
     pub commit_rows_per_second_max: u64,
 }
@@ -155,6 +157,7 @@ impl Default for StoreSection {
             retention_bytes: ByteSize::mib(50 * 1024),
             history_age: HumanDuration::seconds(90 * 24 * 3600),
             compaction_fan_in: 8,
+            maintenance_interval: HumanDuration::seconds(5),
             commit_rows_per_second_max: 0,
         }
     }
@@ -195,6 +198,7 @@ impl StoreSection {
             retention_bytes: (self.retention_bytes.bytes() > 0).then(|| self.retention_bytes.bytes()),
             history_age: self.history_age.get(),
             compaction_fan_in: self.compaction_fan_in,
+            maintenance_interval: self.maintenance_interval.get(),
             commit_rows_per_second_max: (self.commit_rows_per_second_max > 0)
                 .then_some(self.commit_rows_per_second_max),
         }

@@ -2,6 +2,7 @@
 //!
 //! It never knows SQL text (that is `tripline-storage`) or HTML (that is `tripline-web`).
 
+pub mod api;
 pub mod commands;
 pub mod config;
 pub mod decode;

@@ -130,7 +130,7 @@ mod tests {
         fn decode_json(_: &[u8]) -> Result<Self::Request, Malformed> {
             panic!("on purpose")
         }
-        fn into_batch(_: Self::Request, _: u64) -> Decoded {
+        fn columns(_: Self::Request, _: u64) -> Decoded {
             panic!("on purpose")
         }
         fn response(rejected: u64, message: String) -> Self::Response {

@@ -1,1 +1,30 @@
-//! Skeleton.
+//! The pages of Tripline: rendered on the server with their data in them, brought to life by islands.
+//!
+//! A page is a plain function of its data and the URL; it fetches nothing and knows no SQL, no OTLP and
+//! no HTTP. What the browser hydrates are the islands alone ([`islands`]), so the bundle stays small and
+//! every page works without it: links and forms carry the whole state in the URL.
+#![recursion_limit = "256"]
+
+pub mod islands;
+
+#[cfg(feature = "ssr")]
+pub mod chart;
+#[cfg(feature = "ssr")]
+pub mod document;
+#[cfg(feature = "ssr")]
+pub mod layout;
+#[cfg(feature = "ssr")]
+pub mod pages;
+#[cfg(feature = "ssr")]
+pub mod parts;
+#[cfg(feature = "ssr")]
+pub mod range;
+#[cfg(feature = "ssr")]
+pub mod units;
+
+/// Called by the loader once the bundle is there: gives the islands their reactive root.
+#[cfg(feature = "hydrate")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn hydrate() {
+    leptos::mount::hydrate_islands();
+}

@@ -1,0 +1,134 @@
+//! Lines over time with a lens on top.
+
+use std::fmt::Write as _;
+
+use leptos::prelude::*;
+
+use super::ticks;
+use crate::islands::{Lens, LensSeries};
+use crate::units;
+
+/// One line.
+#[derive(Debug, Clone, Default)]
+pub struct Line {
+    /// Name in the legend.
+    pub name: String,
+    /// Time in nanoseconds since the epoch and value, oldest first; `None` is a gap.
+    pub points: Vec<(u64, Option<f64>)>,
+}
+
+/// A dot that leads to a trace: an exemplar.
+#[derive(Debug, Clone)]
+pub struct Mark {
+    /// When.
+    pub time_ns: u64,
+    /// Where on the value axis.
+    pub value: f64,
+    /// Where it leads.
+    pub href: String,
+    /// What it says on hover.
+    pub title: String,
+}
+
+const WIDTH: f64 = 1000.0;
+const HEIGHT: f64 = 200.0;
+/// Steps of the lens; as many as a pointer can tell apart.
+const STEPS: u64 = 160;
+
+/// A chart of `lines` over `[from, to)`, values in `unit` (UCUM).
+pub fn time_series(lines: &[Line], marks: &[Mark], (from, to): (u64, u64), unit: &str) -> AnyView {
+    let values = lines.iter().flat_map(|line| line.points.iter().filter_map(|(_, value)| *value));
+    let highest = values.chain(marks.iter().map(|mark| mark.value)).fold(0.0, f64::max);
+    let lowest = lines.iter().flat_map(|line| line.points.iter().filter_map(|(_, v)| *v)).fold(0.0, f64::min);
+    let up = ticks(highest.max(if lowest < 0.0 { -lowest } else { 0.0 }));
+    let top = *up.last().expect("never empty");
+    let bottom = if lowest < 0.0 { -top } else { 0.0 };
+    let x = |time: u64| (time.saturating_sub(from)) as f64 / (to - from).max(1) as f64 * WIDTH;
+    let y = |value: f64| HEIGHT - (value - bottom) / (top - bottom) * HEIGHT;
+
+    let grid = up.iter().map(|tick| view! { <line x1="0" x2="1000" y1=y(*tick) y2=y(*tick)></line> }).collect_view();
+    let paths = lines
+        .iter()
+        .enumerate()
+        .map(|(at, line)| view! { <path class=format!("line c{}", at % 10) d=path_of(line, x, y)></path> })
+        .collect_view();
+    let dots = marks
+        .iter()
+        .map(|mark| {
+            let d = format!("M{:.1} {:.1}h0.01", x(mark.time_ns), y(mark.value));
+            view! { <a href=mark.href.clone()><path class="exemplar" d=d><title>{mark.title.clone()}</title></path></a> }
+        })
+        .collect_view();
+    let labels = up.iter().rev().map(|tick| view! { <span>{units::with_unit(*tick, unit)}</span> }).collect_view();
+    let times = (0..=4)
+        .map(|n| view! { <span>{units::axis_time(from + (to - from) / 4 * n, to - from)}</span> })
+        .collect_view();
+    view! {
+        <figure class="chart">
+            <div class="chart-y">{labels}</div>
+            <div class="chart-area">
+                <svg viewBox="0 0 1000 200" preserveAspectRatio="none" role="img" aria-label="Chart; the table below has its values">
+                    <g class="grid">{grid}</g>{paths}
+                </svg>
+                {lens(lines, (from, to), unit)}
+                <svg class="dots" viewBox="0 0 1000 200" preserveAspectRatio="none">{dots}</svg>
+            </div>
+            <div class="chart-x">{times}</div>
+        </figure>
+    }
+    .into_any()
+}
+
+fn path_of(line: &Line, x: impl Fn(u64) -> f64, y: impl Fn(f64) -> f64) -> String {
+    let mut d = String::new();
+    let mut pen_down = false;
+    for (time, value) in &line.points {
+        match value {
+            Some(value) if value.is_finite() => {
+                let _ = write!(d, "{}{:.1} {:.1}", if pen_down { 'L' } else { 'M' }, x(*time), y(*value));
+                pen_down = true;
+            }
+            _ => pen_down = false,
+        }
+    }
+    d
+}
+
+fn lens(lines: &[Line], (from, to): (u64, u64), unit: &str) -> AnyView {
+    let step = ((to - from) / STEPS).max(1);
+    let times = (0..STEPS).map(|n| units::axis_time(from + n * step, 0)).collect();
+    let series = lines
+        .iter()
+        .take(8)
+        .map(|line| LensSeries { name: line.name.clone(), values: sampled(line, from, step, unit) })
+        .collect();
+    view! { <Lens times=times series=series from_ms=from as f64 / 1e6 to_ms=to as f64 / 1e6/> }.into_any()
+}
+
+/// The newest value of each step, formatted.
+fn sampled(line: &Line, from: u64, step: u64, unit: &str) -> Vec<String> {
+    let mut values = vec![String::new(); STEPS as usize];
+    for (time, value) in &line.points {
+        let at = (time.saturating_sub(from) / step) as usize;
+        if let (Some(slot), Some(value)) = (values.get_mut(at), value) {
+            *slot = units::with_unit(*value, unit);
+        }
+    }
+    for at in 1..values.len() {
+        if values[at].is_empty() {
+            values[at] = values[at - 1].clone();
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_lifts_the_pen() {
+        let line = Line { name: String::new(), points: vec![(0, Some(1.0)), (1, None), (2, Some(2.0)), (3, Some(f64::NAN))] };
+        assert_eq!(path_of(&line, |t| t as f64, |v| v), "M0.0 1.0M2.0 2.0");
+    }
+}

@@ -1,0 +1,165 @@
+//! The document around every page: head, navigation, range picker, foot.
+
+use std::sync::Arc;
+
+use hydration_context::SsrSharedContext;
+use leptos::prelude::*;
+
+use crate::islands::{Keys, ThemeToggle};
+use crate::parts::{AssetPaths, Frame};
+use crate::range::PRESETS;
+
+const NAVIGATION: [(&str, &str); 8] = [
+    ("/", "Overview"),
+    ("/graph", "Graph"),
+    ("/traces", "Traces"),
+    ("/logs", "Logs"),
+    ("/explore", "Metrics"),
+    ("/breakers", "Breakers"),
+    ("/sql", "SQL"),
+    ("/status", "Status"),
+];
+
+/// Renders a whole page. `body` is called inside the reactive owner that islands need.
+pub fn render(frame: &Frame, title: &str, body: impl FnOnce(&Frame) -> AnyView) -> String {
+    let owner = Owner::new_root(Some(Arc::new(SsrSharedContext::new_islands())));
+    let html = owner.with(|| document(frame, title, body(frame)).to_html());
+    owner.cleanup();
+    format!("<!DOCTYPE html>{html}")
+}
+
+fn document(frame: &Frame, title: &str, body: AnyView) -> impl IntoView {
+    let title = format!("{title} · Tripline");
+    view! {
+        <html lang="en" data-theme=frame.theme>
+            <head>
+                <meta charset="utf-8"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1"/>
+                <meta name="color-scheme" content="light dark"/>
+                <title>{title}</title>
+                <link rel="icon" type="image/svg+xml" href=frame.assets.icon.clone()/>
+                <link rel="stylesheet" href=frame.assets.style.clone()/>
+                {scripts(&frame.assets)}
+            </head>
+            <body>
+                <a class="skip" href="#main">"Skip to content"</a>
+                {header(frame)}
+                <main id="main">{body}</main>
+                {footer(frame)}
+                <Keys/>
+            </body>
+        </html>
+    }
+}
+
+fn scripts(assets: &AssetPaths) -> Option<impl IntoView + use<>> {
+    assets.bundle.clone().map(|bundle| {
+        view! {
+            <link rel="modulepreload" href=bundle.module.clone()/>
+            <script type="module" src=bundle.loader id="bundle" data-module=bundle.module data-wasm=bundle.wasm></script>
+        }
+    })
+}
+
+fn header(frame: &Frame) -> AnyView {
+    let links = NAVIGATION
+        .iter()
+        .map(|(path, name)| {
+            let is_here = frame.path == *path
+                || (*path == "/traces" && frame.path.starts_with("/traces/"))
+                || (*path == "/" && frame.path.starts_with("/services/"));
+            let current = is_here.then_some("page");
+            view! { <a href=frame.link(path, &[]) aria-current=current>{*name}</a> }
+        })
+        .collect_view();
+    view! {
+        <header class="top">
+            <a class="brand" href="/" aria-label="Tripline">
+                <svg viewBox="0 0 28 20" width="28" height="20" aria-hidden="true">
+                    <path d="M1 14h8l7-9" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round"></path>
+                    <circle cx="9.5" cy="14" r="2.2" fill="currentColor"></circle>
+                    <circle cx="19" cy="14" r="2.2" class="brand-spark"></circle>
+                    <path d="M19 14h8" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round"></path>
+                </svg>
+                <span>"Tripline"</span>
+            </a>
+            <nav aria-label="Pages">{links}</nav>
+            <div class="top-tools">
+                {find(frame)}
+                {range_picker(frame)}
+                <ThemeToggle/>
+            </div>
+        </header>
+    }
+    .into_any()
+}
+
+/// A trace id pasted here finds its trace, whatever the range.
+fn find(_frame: &Frame) -> AnyView {
+    view! {
+        <form class="find" action="/find" method="get" role="search">
+            <input type="search" name="q" placeholder="Trace id or service" aria-label="Find a trace id or a service" autocomplete="off" data-search/>
+        </form>
+    }
+    .into_any()
+}
+
+fn range_picker(frame: &Frame) -> AnyView {
+    let presets = PRESETS
+        .iter()
+        .map(|(from, words)| {
+            let link = frame.with(&[("from", from), ("to", "now"), ("cursor", "")]);
+            let current = (frame.range.from.print() == *from && frame.range.to.print() == "now").then_some("true");
+            view! { <a href=link aria-current=current>"Last " {*words}</a> }
+        })
+        .collect_view();
+    let (from, to) = frame.bounds();
+    let frozen = frame.with(&[
+        ("from", &crate::units::timestamp(from, 3)),
+        ("to", &crate::units::timestamp(to, 3)),
+        ("cursor", ""),
+    ]);
+    let kept = frame
+        .params
+        .iter()
+        .filter(|(key, _)| !matches!(key.as_str(), "from" | "to" | "cursor"))
+        .map(|(key, value)| view! { <input type="hidden" name=key.clone() value=value.clone()/> })
+        .collect_view();
+    view! {
+        <details class="range">
+            <summary aria-label="Time range">{frame.range.label()}</summary>
+            <div class="range-panel">
+                <div class="range-presets">{presets}</div>
+                <form method="get" action=frame.path.clone()>
+                    {kept}
+                    <label>"From" <input name="from" value=frame.range.from.print() autocomplete="off"/></label>
+                    <label>"To" <input name="to" value=frame.range.to.print() autocomplete="off"/></label>
+                    <p class="quiet">"now-15m, 2026-11-21T03:00:00Z, UTC"</p>
+                    <button class="button">"Apply"</button>
+                    <a class="button plain" href=frozen>"Freeze to UTC"</a>
+                </form>
+            </div>
+        </details>
+    }
+    .into_any()
+}
+
+fn footer(frame: &Frame) -> AnyView {
+    let facts = frame
+        .footer
+        .iter()
+        .map(|fact| {
+            let class = if fact.is_bad { "fact amber" } else { "fact" };
+            view! { <span class=class><b>{fact.name.clone()}</b> " " {fact.value.clone()}</span> }
+        })
+        .collect_view();
+    let as_of = crate::units::time_of_day(frame.now_ns, 0);
+    view! {
+        <footer class="foot">
+            {facts}
+            <span class="fact"><b>"as of"</b> " " {as_of} " UTC"</span>
+            <span class="fact right"><a href="/api/v1/openapi.json">"API"</a> " · press " <kbd>"?"</kbd> " for keys"</span>
+        </footer>
+    }
+    .into_any()
+}

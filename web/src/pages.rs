@@ -1,0 +1,55 @@
+//! One file a page: a function from plain data to a view.
+
+mod breakers;
+mod explore;
+mod graph;
+mod logs;
+mod overview;
+mod service;
+mod sql;
+mod status;
+mod trace;
+mod traces;
+mod waterfall;
+
+pub use breakers::breakers;
+pub use explore::{Explore, explore};
+pub use graph::graph;
+pub use logs::logs;
+pub use overview::{Overview, overview};
+pub use service::{ServicePage, service};
+pub use sql::{SqlOutcome, SqlPage, SqlTable, sql};
+pub use status::{StatusSection, status};
+pub use trace::trace;
+pub use traces::traces;
+
+use leptos::prelude::*;
+
+use crate::parts::{Frame, failure, nothing};
+
+/// A page that could not be made, said as such.
+pub fn failed(frame: &Frame, title: &str, detail: &str) -> AnyView {
+    view! { <section class="panel">{failure(title, detail, Some(frame.with(&[])))}</section> }.into_any()
+}
+
+/// Nothing is at this address.
+pub fn missing(sentence: &str, advice: &str) -> AnyView {
+    view! { <section class="panel">{nothing(sentence, advice)}</section> }.into_any()
+}
+
+/// Asks for the token; the full address comes back after it.
+pub fn login(next: &str, is_wrong: Option<&str>) -> AnyView {
+    view! {
+        <section class="panel narrow">
+            <h1>"Token"</h1>
+            {is_wrong.map(|sentence| failure("Not accepted", sentence, None))}
+            <p>"This Tripline asks for its token before it shows anything."</p>
+            <form method="post" action="/login" class="stack">
+                <input type="hidden" name="next" value=next.to_owned()/>
+                <label>"Token" <input type="password" name="token" autocomplete="current-password" required autofocus/></label>
+                <button class="button">"Open"</button>
+            </form>
+        </section>
+    }
+    .into_any()
+}

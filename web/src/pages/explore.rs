@@ -1,0 +1,196 @@
+//! `/explore`: the list of metrics, and one of them over time with its exemplars.
+
+use leptos::prelude::*;
+use tripline_storage::model::{MetricPoint, MetricPoints, MetricSeries, MetricSummary, Page};
+
+use super::traces::kept_range;
+use crate::chart::{Line, Mark, time_series};
+use crate::parts::{Frame, list_note, nothing, positive, segment};
+use crate::units;
+
+/// What the page shows.
+#[derive(Debug, Clone, Default)]
+pub struct Explore {
+    /// All metrics that fit.
+    pub metrics: Page<MetricSummary>,
+    /// The one in the URL, with its points.
+    pub chosen: Option<(String, MetricPoints)>,
+}
+
+/// The page.
+pub fn explore(data: &Explore, frame: &Frame) -> AnyView {
+    let chart = match &data.chosen {
+        Some((name, points)) => chosen(name, points, data, frame),
+        None => nothing("Choose a metric.", "Its streams are drawn here, over the range above."),
+    };
+    view! {
+        <h1 class="visually-hidden">"Metrics"</h1>
+        <div class="explore">
+            <section class="panel metric-list">{list(data, frame)}</section>
+            <section class="panel">{chart}</section>
+        </div>
+    }
+    .into_any()
+}
+
+fn list(data: &Explore, frame: &Frame) -> AnyView {
+    let chosen = data.chosen.as_ref().map(|(name, _)| name.as_str());
+    let rows = data
+        .metrics
+        .items
+        .iter()
+        .map(|metric| {
+            let link = frame.with(&[("metric", &metric.name), ("show", "")]);
+            let current = (chosen == Some(metric.name.as_str())).then_some("true");
+            let detail = format!("{} · {}", metric.kind.replace('_', " "), plural(metric.streams, "stream"));
+            view! {
+                <li><a data-row href=link aria-current=current title=metric.description.clone()>
+                    <span class="metric-name">{metric.name.clone()}</span><span class="quiet">{detail}</span></a></li>
+            }
+        })
+        .collect_view();
+    let body = if data.metrics.items.is_empty() {
+        nothing("No metric fits.", "Exporters send metrics about once a minute.")
+    } else {
+        view! { <ul class="pick">{rows}</ul> {list_note(&data.metrics, "metrics, by name", frame)} }.into_any()
+    };
+    view! {
+        <form method="get" action="/explore" class="filters inline" role="search">
+            {kept_range(frame)}
+            <input type="search" name="text" value=frame.param("text").unwrap_or_default().to_owned() placeholder="Part of a name" aria-label="Part of a metric's name"/>
+            <button class="button">"Find"</button>
+        </form>
+        {body}
+    }
+    .into_any()
+}
+
+fn plural(n: u64, word: &str) -> String {
+    if n == 1 { format!("1 {word}") } else { format!("{} {word}s", units::count(n)) }
+}
+
+/// Which number of a point is drawn.
+fn views_of(series: &MetricSeries) -> &'static [&'static str] {
+    match series.kind.as_str() {
+        "gauge" => &["value"],
+        "sum" if series.is_monotonic == Some(true) => &["rate", "value"],
+        "sum" => &["value"],
+        _ => &["p95", "p50", "p99", "rate", "max"],
+    }
+}
+
+fn value_of(point: &MetricPoint, show: &str) -> Option<f64> {
+    match show {
+        "rate" => point.rate,
+        "p50" => point.p50,
+        "p95" => point.p95,
+        "p99" => point.p99,
+        "max" => point.max,
+        _ => point.value,
+    }
+}
+
+fn chosen(name: &str, points: &MetricPoints, data: &Explore, frame: &Frame) -> AnyView {
+    let Some(first) = points.series.first() else {
+        return nothing(&format!("{name} has no point in this range."), "Widen the range.");
+    };
+    let views = views_of(first);
+    let show = frame.param("show").filter(|show| views.contains(show)).unwrap_or(views[0]);
+    let unit = if show == "rate" { "/s" } else { first.unit.as_str() };
+    let names = names_of(&points.series);
+    let lines: Vec<Line> = points
+        .series
+        .iter()
+        .zip(&names)
+        .map(|(series, name)| Line {
+            name: name.clone(),
+            points: series
+                .points
+                .iter()
+                .filter_map(|point| Some((u64::try_from(point.time_unix_nano).ok()?, value_of(point, show))))
+                .collect(),
+        })
+        .collect();
+    let marks = if show == "rate" { Vec::new() } else { exemplars(points, frame) };
+    let description = data.metrics.items.iter().find(|m| m.name == name).map(|m| m.description.clone());
+    let tabs = views
+        .iter()
+        .map(|view_name| view! { <a href=frame.with(&[("show", view_name)]) aria-current=(*view_name == show).then_some("true")>{*view_name}</a> })
+        .collect_view();
+    view! {
+        <div class="panel-head"><div><h2>{name.to_owned()}</h2><p class="quiet">{description}</p></div><nav class="tabs" aria-label="What is drawn">{tabs}</nav></div>
+        {time_series(&lines, &marks, frame.bounds(), unit)}
+        {table(points, &names, show, unit)}
+        {points.truncated.then(|| view! { <p class="note amber">{format!("{} of {} streams are shown, with their newest points.", points.series.len(), points.total_series)}</p> })}
+    }
+    .into_any()
+}
+
+/// What tells the streams of one metric apart: only the attributes that differ.
+fn names_of(series: &[MetricSeries]) -> Vec<String> {
+    let differs = |key: &str| {
+        let value = |s: &MetricSeries| s.attributes.iter().find(|a| a.key == key).map(|a| a.value.to_string());
+        series.windows(2).any(|pair| value(&pair[0]) != value(&pair[1]))
+    };
+    let services_differ = series.windows(2).any(|pair| pair[0].service_name != pair[1].service_name);
+    series
+        .iter()
+        .map(|stream| {
+            let mut parts: Vec<String> = Vec::new();
+            if services_differ || series.len() == 1 {
+                parts.extend(stream.service_name.clone());
+            }
+            parts.extend(stream.attributes.iter().filter(|a| differs(&a.key)).map(|a| format!("{}={}", a.key, a.value)));
+            if parts.is_empty() {
+                parts.push(stream.service_instance_id.clone().unwrap_or_else(|| stream.series_id.clone()));
+            }
+            parts.join(" ")
+        })
+        .collect()
+}
+
+fn exemplars(points: &MetricPoints, frame: &Frame) -> Vec<Mark> {
+    let all = points.series.iter().flat_map(|series| &series.exemplars);
+    all.filter_map(|exemplar| {
+        let trace = exemplar.trace_id.as_deref()?;
+        let path = format!("/traces/{}", segment(trace));
+        let value = exemplar.value?;
+        Some(Mark {
+            time_ns: positive(exemplar.time_unix_nano)?,
+            value,
+            href: frame.link(&path, &[("span", exemplar.span_id.as_deref().unwrap_or_default())]),
+            title: format!("{}: open its trace", units::with_unit(value, &exemplar.unit)),
+        })
+    })
+    .take(200)
+    .collect()
+}
+
+fn table(points: &MetricPoints, names: &[String], show: &str, unit: &str) -> AnyView {
+    let rows = points
+        .series
+        .iter()
+        .zip(names)
+        .enumerate()
+        .map(|(at, (series, name))| {
+            let values: Vec<f64> = series.points.iter().filter_map(|p| value_of(p, show)).filter(|v| v.is_finite()).collect();
+            let text = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| units::with_unit(value, unit));
+            view! {
+                <tr>
+                    <td class="wide"><i class=format!("dot c{}", at % 10)></i> {name.clone()}</td>
+                    <td class="num">{text(values.last().copied())}</td>
+                    <td class="num">{text(values.iter().copied().reduce(f64::min))}</td>
+                    <td class="num">{text(values.iter().copied().reduce(f64::max))}</td>
+                    <td class="num">{units::count(series.points.len() as u64)}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="scroll"><table class="list">
+            <thead><tr><th>"Stream"</th><th class="num">"Last"</th><th class="num">"Min"</th><th class="num">"Max"</th><th class="num">"Points"</th></tr></thead>
+            <tbody>{rows}</tbody>
+        </table></div>
+    }
+    .into_any()
+}

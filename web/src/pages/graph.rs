@@ -1,0 +1,164 @@
+//! `/graph`: who calls whom, how often, how well. Layers from callers to callees.
+
+use leptos::prelude::*;
+use tripline_storage::model::{Graph, GraphEdge, GraphNode, NodeKind};
+
+use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
+use crate::parts::{Frame, error_share, nothing, segment, severity_of_share};
+use crate::units;
+
+/// The page.
+pub fn graph(graph: &Graph, frame: &Frame) -> AnyView {
+    if graph.nodes.is_empty() {
+        return view! { <h1 class="visually-hidden">"Graph"</h1><section class="panel">{nothing("No calls in this range.", "Edges come from client and server spans that share a trace.")}</section> }.into_any();
+    }
+    view! {
+        <h1 class="visually-hidden">"Graph"</h1>
+        <section class="panel">
+            <div class="panel-head">
+                <p class="quiet key"><span class="key-service">"service"</span><span class="key-peer">"inferred peer"</span><span class="key-async">"message"</span></p>
+                {focus(frame)}
+                {frame.how(EDGES_SQL)}
+            </div>
+            <div class="scroll">{picture(graph, frame)}</div>
+            {graph.truncated.then(|| view! { <p class="note amber">{format!("The {} busiest of {} edges are shown.", graph.edges.len(), graph.total_edges)}</p> })}
+        </section>
+        <section class="panel"><h2>"Calls"</h2>{edge_table(graph, frame)}</section>
+    }
+    .into_any()
+}
+
+const EDGES_SQL: &str = "SELECT caller, callee, kind, sum(calls) AS calls, sum(errors) AS errors\nFROM service_edges\nWHERE bucket_start > now() - INTERVAL 1 HOUR\nGROUP BY ALL ORDER BY calls DESC";
+
+fn focus(frame: &Frame) -> Option<AnyView> {
+    let service = frame.param("service")?.to_owned();
+    let all = frame.with(&[("service", "")]);
+    Some(view! { <span class="tag">"around " {service} " " <a href=all aria-label="Show everything">"✕"</a></span> }.into_any())
+}
+
+/// The drawing alone; the service page uses it too.
+pub(super) fn picture(graph: &Graph, frame: &Frame) -> AnyView {
+    // Inferred peers sort after services of the same layer: drawn apart.
+    let names: Vec<String> = graph.nodes.iter().map(|n| format!("{}{}", if n.inferred { "~" } else { "" }, n.name)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let pairs: Vec<(usize, usize)> = graph.edges.iter().map(|edge| (edge.caller, edge.callee)).collect();
+    let Picture { places, width, height } = layered(&names, &pairs);
+    let (from, to) = frame.bounds();
+    let seconds = (to - from) as f64 / 1e9;
+    let lines = graph.edges.iter().map(|edge| edge_line(edge, &places)).collect_view();
+    let labels = graph.edges.iter().map(|edge| edge_label(edge, &places, seconds)).collect_view();
+    let nodes = graph.nodes.iter().zip(&places).map(|(node, place)| node_box(node, *place, seconds, frame)).collect_view();
+    view! {
+        <svg class="graph" width=width height=height viewBox=format!("0 0 {width} {height}") role="group" aria-label="Call graph; the table below has the same numbers">
+            <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" class="arrow"></path></marker></defs>
+            {lines}{nodes}{labels}
+        </svg>
+    }
+    .into_any()
+}
+
+fn ends(edge: &GraphEdge, places: &[Place]) -> Option<((f64, f64), (f64, f64))> {
+    let (from, to) = (places.get(edge.caller)?, places.get(edge.callee)?);
+    Some(((from.x + NODE_WIDTH, from.y + NODE_HEIGHT / 2.0), (to.x, to.y + NODE_HEIGHT / 2.0)))
+}
+
+fn edge_line(edge: &GraphEdge, places: &[Place]) -> Option<AnyView> {
+    let ((x1, y1), (x2, y2)) = ends(edge, places)?;
+    let d = if x2 > x1 {
+        let bend = ((x2 - x1) / 2.0).max(40.0);
+        format!("M{x1:.0} {y1:.0}C{:.0} {y1:.0} {:.0} {y2:.0} {x2:.0} {y2:.0}", x1 + bend, x2 - bend)
+    } else {
+        // Back to an earlier layer, or to itself: around underneath.
+        let low = y1.max(y2) + NODE_HEIGHT;
+        format!("M{x1:.0} {y1:.0}C{:.0} {low:.0} {:.0} {low:.0} {x2:.0} {y2:.0}", x1 + 60.0, x2 - 60.0)
+    };
+    let class = format!("edge {}{}", severity_of_share(share(edge)), if edge.is_async { " async" } else { "" });
+    let weight = (1.0 + (edge.calls as f64 + 1.0).log10() * 0.55).min(5.0);
+    Some(view! { <path class=class d=d stroke-width=weight marker-end="url(#arrow)"></path> }.into_any())
+}
+
+fn share(edge: &GraphEdge) -> f64 {
+    if edge.calls == 0 { 0.0 } else { edge.errors as f64 / edge.calls as f64 }
+}
+
+fn edge_label(edge: &GraphEdge, places: &[Place], seconds: f64) -> Option<AnyView> {
+    let ((x1, y1), (x2, y2)) = ends(edge, places)?;
+    // Nearer to the callee: edges that leave one node together have parted there.
+    let (x, y) = (x1 + (x2 - x1) * 0.62, y1 + (y2 - y1) * 0.78 - 7.0);
+    let share = share(edge);
+    let rate = units::rate(edge.weight.max(edge.calls as f64) / seconds.max(1.0));
+    let p95 = edge.latency.p95_ns.map(|ns| format!(" · {}", units::duration(ns as u64))).unwrap_or_default();
+    let failed = (share > 0.0).then(|| view! { <tspan class=severity_of_share(share)>{format!(" · {}", units::percent(share))}</tspan> });
+    Some(view! { <text class="edge-label" x=x y=y text-anchor="middle"><tspan>{rate}</tspan>{failed}<tspan class="quiet">{p95}</tspan></text> }.into_any())
+}
+
+fn node_box(node: &GraphNode, place: Place, seconds: f64, frame: &Frame) -> AnyView {
+    let share = if node.calls == 0 { 0.0 } else { node.errors as f64 / node.calls as f64 };
+    let class = format!("node {}{}", severity_of_share(share), if node.inferred { " peer" } else { "" });
+    let link = if node.inferred {
+        frame.with(&[("service", &node.name)])
+    } else {
+        frame.link(&format!("/services/{}", segment(&node.name)), &[])
+    };
+    let kind = match node.kind {
+        NodeKind::Service => "",
+        NodeKind::Database => "database · ",
+        NodeKind::Messaging => "queue · ",
+        NodeKind::External => "external · ",
+    };
+    let p95 = node.latency.p95_ns.map(|ns| format!(" · p95 {}", units::duration(ns as u64))).unwrap_or_default();
+    let detail = format!("{kind}{}{p95}", units::rate(node.calls as f64 / seconds.max(1.0)));
+    let title = format!("{}: {} calls, {} failed", node.name, units::count(node.calls), units::count(node.errors));
+    let radius = if node.kind == NodeKind::Database { 24 } else { 8 };
+    view! {
+        <a href=link class=class>
+            <title>{title}</title>
+            <rect x=place.x y=place.y width=NODE_WIDTH height=NODE_HEIGHT rx=radius></rect>
+            <rect class="node-mark" x=place.x + 10.0 y=place.y + 13.0 width="4" height=NODE_HEIGHT - 26.0 rx="2"></rect>
+            <text x=place.x + 23.0 y=place.y + 22.0 class="node-name">{shortened(&node.name, 20)}</text>
+            <text x=place.x + 23.0 y=place.y + 38.0 class="node-detail">{shortened(&detail, 27)}</text>
+        </a>
+    }
+    .into_any()
+}
+
+fn shortened(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(max - 1).collect();
+    short.push('…');
+    short
+}
+
+/// The same numbers as a table.
+pub(super) fn edge_table(graph: &Graph, frame: &Frame) -> AnyView {
+    let (from, to) = frame.bounds();
+    let seconds = (to - from) as f64 / 1e9;
+    let rows = graph
+        .edges
+        .iter()
+        .filter_map(|edge| {
+            let (caller, callee) = (graph.nodes.get(edge.caller)?, graph.nodes.get(edge.callee)?);
+            let kind = if edge.is_async { "message" } else { "call" };
+            Some(view! {
+                <tr>
+                    <td>{caller.name.clone()}</td><td>{callee.name.clone()}{callee.inferred.then(|| view! { " " <span class="tag">"inferred"</span> })}</td>
+                    <td class="quiet">{kind}</td>
+                    <td class="num">{units::count(edge.calls)}</td><td class="num">{units::rate(edge.calls as f64 / seconds.max(1.0))}</td>
+                    <td class="num">{error_share(edge.errors, edge.calls)}</td>
+                    <td class="num">{units::duration_or_dash(edge.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(edge.latency.p95_ns)}</td>
+                    <td class="num">{units::duration_or_dash(edge.latency.p99_ns)}</td>
+                </tr>
+            })
+        })
+        .collect_view();
+    view! {
+        <div class="scroll"><table class="list">
+            <thead><tr><th>"Caller"</th><th>"Callee"</th><th>"Kind"</th><th class="num">"Calls"</th><th class="num">"Rate"</th><th class="num">"Errors"</th>
+            <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th></tr></thead>
+            <tbody>{rows}</tbody>
+        </table></div>
+    }
+    .into_any()
+}

@@ -1,0 +1,158 @@
+//! `/`: is anything arriving, from whom, and how are they doing.
+
+use leptos::prelude::*;
+use tripline_storage::model::{LiveCounts, Page, ServiceSummary};
+
+use crate::parts::{Frame, error_share, figure, list_note, nothing, positive, service_link, since};
+use crate::units;
+
+/// What the overview shows.
+#[derive(Debug, Clone, Default)]
+pub struct Overview {
+    /// Everything stored.
+    pub counts: LiveCounts,
+    /// Services in the range.
+    pub services: Page<ServiceSummary>,
+    /// Where OTLP/gRPC is received.
+    pub otlp_grpc: String,
+    /// Where OTLP/HTTP is received.
+    pub otlp_http: String,
+}
+
+/// The page.
+pub fn overview(data: &Overview, frame: &Frame) -> AnyView {
+    let counts = &data.counts;
+    if counts.spans == 0 && counts.logs == 0 && counts.metric_streams == 0 {
+        return first_run(data);
+    }
+    view! {
+        <h1 class="visually-hidden">"Overview"</h1>
+        <section class="figures" aria-label="Stored">
+            {signal("Spans", counts.spans, "traces", counts, frame)}
+            {signal("Log records", counts.logs, "logs", counts, frame)}
+            {signal("Metric streams", counts.metric_streams, "metrics", counts, frame)}
+            {figure("Services", units::count(counts.services), view! { <a href=frame.link("/graph", &[])>"see the graph"</a> }.into_any())}
+        </section>
+        <section class="panel">
+            <div class="panel-head"><h2>"Services"</h2>{frame.how(SERVICES_SQL)}</div>
+            {services(data, frame)}
+        </section>
+    }
+    .into_any()
+}
+
+const SERVICES_SQL: &str = "SELECT service_name, sum(calls) AS calls, sum(errors) AS errors\nFROM red\nWHERE bucket_start > now() - INTERVAL 1 HOUR\nGROUP BY ALL ORDER BY errors DESC, calls DESC";
+
+fn signal(name: &str, value: u64, signal: &str, counts: &LiveCounts, frame: &Frame) -> AnyView {
+    let newest = counts.ages.iter().find(|age| age.signal == signal).and_then(|age| positive(age.newest_unix_nano));
+    let detail = match newest {
+        Some(_) => view! { "newest " {since(newest, frame)} }.into_any(),
+        None => view! { "none yet" }.into_any(),
+    };
+    figure(name, units::count(value), detail)
+}
+
+fn services(data: &Overview, frame: &Frame) -> AnyView {
+    if data.services.items.is_empty() {
+        return nothing(
+            "No service sent a span in this range.",
+            "Widen the range; the counts above are of everything stored.",
+        );
+    }
+    let mut sorted: Vec<&ServiceSummary> = data.services.items.iter().collect();
+    sorted.sort_by(|a, b| {
+        b.errors.cmp(&a.errors).then(b.calls.cmp(&a.calls)).then_with(|| a.service_name.cmp(&b.service_name))
+    });
+    let busiest = sorted.iter().map(|s| s.rate_per_second).fold(0.0, f64::max);
+    let rows = sorted.into_iter().map(|service| row(service, busiest, frame)).collect_view();
+    view! {
+        <div class="scroll"><table class="list">
+            <thead><tr>
+                <th>"Service"</th><th class="num">"Rate"</th><th class="bar-head"></th><th class="num">"Errors"</th>
+                <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th>
+                <th>"Version"</th><th class="num">"Instances"</th><th class="num">"Last seen"</th>
+            </tr></thead>
+            <tbody>{rows}</tbody>
+        </table></div>
+        {list_note(&data.services, "services, most failures first", frame)}
+    }
+    .into_any()
+}
+
+fn row(service: &ServiceSummary, busiest: f64, frame: &Frame) -> AnyView {
+    let width = if busiest > 0.0 { service.rate_per_second / busiest * 100.0 } else { 0.0 };
+    let place = [&service.scope.environment, &service.scope.service_namespace, &service.scope.cluster]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(" / ");
+    let failed = width * service.error_ratio;
+    view! {
+        <tr>
+            <td>{service_link(frame, Some(&service.service_name))} " " <span class="quiet">{place}</span></td>
+            <td class="num" title=format!("{} calls in range", units::count(service.calls))>{units::rate(service.rate_per_second)}</td>
+            <td class="bar-cell"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
+                <rect class="bar" width=width height="8"></rect><rect class="bar bad" width=failed height="8"></rect>
+            </svg></td>
+            <td class="num">{error_share(service.errors, service.calls)}</td>
+            <td class="num">{units::duration_or_dash(service.latency.p50_ns)}</td>
+            <td class="num">{units::duration_or_dash(service.latency.p95_ns)}</td>
+            <td class="num">{units::duration_or_dash(service.latency.p99_ns)}</td>
+            <td>{if service.versions.is_empty() { "not reported".to_owned() } else { service.versions.join(", ") }}</td>
+            <td class="num">{units::count(service.instances)}</td>
+            <td class="num">{since(positive(service.last_seen_unix_nano), frame)}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn first_run(data: &Overview) -> AnyView {
+    let http = format!("http://{}", data.otlp_http);
+    let grpc = format!("http://{}", data.otlp_grpc);
+    let curl = format!(
+        "NOW=$(date +%s)\ncurl {http}/v1/traces -H 'content-type: application/json' -d '{{\"resourceSpans\":[{{\"resource\":{{\"attributes\":[\n  {{\"key\":\"service.name\",\"value\":{{\"stringValue\":\"hello\"}}}}]}},\"scopeSpans\":[{{\"spans\":[{{\n  \"traceId\":\"5b8aa5a2d2c872e8321cf37308d69df2\",\"spanId\":\"051581bf3cb55c13\",\"name\":\"first span\",\"kind\":2,\n  \"startTimeUnixNano\":\"'$NOW'000000000\",\"endTimeUnixNano\":\"'$NOW'050000000\"}}]}}]}}]}}'"
+    );
+    let python = format!(
+        "pip install opentelemetry-distro opentelemetry-exporter-otlp\nopentelemetry-bootstrap -a install\nOTEL_SERVICE_NAME=my-service OTEL_EXPORTER_OTLP_ENDPOINT={grpc} \\\n  opentelemetry-instrument python app.py"
+    );
+    let node = format!(
+        "npm install @opentelemetry/api @opentelemetry/auto-instrumentations-node\nOTEL_SERVICE_NAME=my-service OTEL_EXPORTER_OTLP_ENDPOINT={http} \\\n  node --require @opentelemetry/auto-instrumentations-node/register app.js"
+    );
+    let java = format!(
+        "OTEL_SERVICE_NAME=my-service OTEL_EXPORTER_OTLP_ENDPOINT={http} \\\n  java -javaagent:opentelemetry-javaagent.jar -jar app.jar"
+    );
+    let collector = format!(
+        "exporters:\n  otlp:\n    endpoint: {}\n    tls: {{ insecure: true }}\nservice:\n  pipelines:\n    traces: {{ receivers: [otlp], exporters: [otlp] }}",
+        data.otlp_grpc
+    );
+    let environment = format!("export OTEL_EXPORTER_OTLP_ENDPOINT={grpc}\nexport OTEL_SERVICE_NAME=my-service");
+    let is_local = [&data.otlp_grpc, &data.otlp_http].iter().all(|a| a.starts_with("127.") || a.starts_with("[::1]"));
+    view! {
+        <section class="panel welcome">
+            <h1>"Waiting for telemetry"</h1>
+            <p class="lead">"Nothing has arrived yet. Point any OpenTelemetry exporter here and reload; there is nothing to configure."</p>
+            <dl class="addresses">
+                <dt>"OTLP/gRPC"</dt><dd><code>{data.otlp_grpc.clone()}</code></dd>
+                <dt>"OTLP/HTTP"</dt><dd><code>{http.clone()}</code></dd>
+            </dl>
+            {is_local.then(|| view! {
+                <p class="quiet">"Loopback only: other machines and pods cannot reach these. Start with "
+                <code>"--otlp-grpc 0.0.0.0:4317 --otlp-http 0.0.0.0:4318"</code> " to change that."</p>
+            })}
+            <p class="quiet">"No service at hand? " <code>"tripline demo"</code> " runs a small shop that sends everything."</p>
+        </section>
+        <section class="panel">
+            <h2>"Send your first span"</h2>
+            <div class="recipes">
+                {recipe("curl, one span", curl, true)} {recipe("Any SDK", environment, false)} {recipe("Python", python, false)}
+                {recipe("Node.js", node, false)} {recipe("Java", java, false)} {recipe("OpenTelemetry Collector", collector, false)}
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+fn recipe(name: &str, text: String, is_open: bool) -> AnyView {
+    view! { <details class="recipe" open=is_open><summary>{name.to_owned()}</summary><pre><code>{text}</code></pre></details> }.into_any()
+}

@@ -1,0 +1,152 @@
+//! `/sql`: an editor, the relations one may ask, and the answer as a table. Works without script: a form.
+
+use leptos::prelude::*;
+
+use super::traces::kept_range;
+use crate::parts::{Frame, failure, nothing, segment};
+use crate::units;
+
+/// A relation with its columns: name and type.
+pub type Relation = (String, Vec<(String, String)>);
+
+/// What the page shows.
+#[derive(Debug, Clone, Default)]
+pub struct SqlPage {
+    /// The text in the editor.
+    pub query: String,
+    /// What came of it, if it was run.
+    pub outcome: Option<SqlOutcome>,
+    /// What may be asked.
+    pub relations: Vec<Relation>,
+}
+
+/// What came of a query.
+#[derive(Debug, Clone)]
+pub enum SqlOutcome {
+    /// Rows.
+    Table(SqlTable),
+    /// It was refused or failed: what kind of failure, and why.
+    Failed {
+        /// `refused`, `syntax`, `deadline`, `memory`, …
+        title: String,
+        /// In words.
+        detail: String,
+    },
+}
+
+/// Rows of text, as the API writes them.
+#[derive(Debug, Clone, Default)]
+pub struct SqlTable {
+    /// Name and type of each column.
+    pub columns: Vec<(String, String)>,
+    /// Values; `None` is NULL.
+    pub rows: Vec<Vec<Option<String>>>,
+    /// There were more rows.
+    pub truncated: bool,
+    /// How long it took.
+    pub elapsed_ms: u64,
+}
+
+const EXAMPLES: [(&str, &str); 4] = [
+    ("Slowest spans", "SELECT start_time, service_name, name, duration_ns / 1e6 AS ms, trace_id\nFROM spans\nWHERE start_time > now() - INTERVAL 1 HOUR\nORDER BY duration_ns DESC\nLIMIT 50"),
+    ("Errors by route", "SELECT service_name, attributes.\"http.route\" AS route, count(*) AS calls, count(*) FILTER (status_code = 'error') AS failed\nFROM spans\nWHERE kind = 'server'\nGROUP BY ALL\nORDER BY failed DESC\nLIMIT 50"),
+    ("Logs with their trace", "SELECT time, severity_text, service_name, body, trace_id\nFROM logs\nWHERE severity_number >= 17\nORDER BY time DESC\nLIMIT 100"),
+    ("Who calls whom", "SELECT caller, callee, kind, sum(calls) AS calls, sum(errors) AS errors\nFROM service_edges\nGROUP BY ALL\nORDER BY calls DESC"),
+];
+
+/// The page.
+pub fn sql(data: &SqlPage, frame: &Frame) -> AnyView {
+    let examples = EXAMPLES
+        .iter()
+        .map(|(name, query)| view! { <a href=frame.link("/sql", &[("q", query)])>{*name}</a> })
+        .collect_view();
+    view! {
+        <h1 class="visually-hidden">"SQL"</h1>
+        <div class="sql">
+            <section class="panel schema"><h2>"Relations"</h2>{schema(data)}</section>
+            <div class="sql-main">
+                <section class="panel">
+                    <form method="get" action="/sql" class="stack">
+                        {kept_range(frame)}
+                        <textarea name="q" rows="9" spellcheck="false" aria-label="SQL" data-search>{data.query.clone()}</textarea>
+                        <div class="panel-head">
+                            <p class="quiet">"Read only; one statement; time, memory and rows are bounded."</p>
+                            <button class="button">"Run"</button>
+                        </div>
+                    </form>
+                    <nav class="tabs" aria-label="Examples">{examples}</nav>
+                </section>
+                <section class="panel">{outcome(data, frame)}</section>
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+fn schema(data: &SqlPage) -> AnyView {
+    data.relations
+        .iter()
+        .map(|(name, columns)| {
+            let columns = columns
+                .iter()
+                .map(|(column, kind)| view! { <li><code>{column.clone()}</code> " " <span class="quiet">{kind.to_lowercase()}</span></li> })
+                .collect_view();
+            view! { <details><summary><code>{name.clone()}</code></summary><ul>{columns}</ul></details> }
+        })
+        .collect_view()
+        .into_any()
+}
+
+fn outcome(data: &SqlPage, frame: &Frame) -> AnyView {
+    match &data.outcome {
+        None => nothing("Nothing was run yet.", "Write a query or take an example."),
+        Some(SqlOutcome::Failed { title, detail }) => failure(title, detail, None),
+        Some(SqlOutcome::Table(table)) => result_table(table, frame),
+    }
+}
+
+fn is_numeric(kind: &str) -> bool {
+    let kind = kind.to_ascii_uppercase();
+    ["INT", "DOUBLE", "FLOAT", "DECIMAL", "REAL"].iter().any(|word| kind.contains(word)) && !kind.contains("INTERVAL")
+}
+
+fn result_table(table: &SqlTable, frame: &Frame) -> AnyView {
+    let class_of = |at: usize| table.columns.get(at).filter(|(_, kind)| is_numeric(kind)).map(|_| "num");
+    let head = table
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(at, (name, kind))| view! { <th class=class_of(at) title=kind.clone()>{name.clone()}</th> })
+        .collect_view();
+    let rows = table
+        .rows
+        .iter()
+        .map(|row| {
+            let cells = row
+                .iter()
+                .enumerate()
+                .map(|(at, value)| {
+                    let column = table.columns.get(at).map_or("", |(name, _)| name.as_str());
+                    view! { <td class=class_of(at)>{cell(column, value.as_deref(), frame)}</td> }
+                })
+                .collect_view();
+            view! { <tr>{cells}</tr> }
+        })
+        .collect_view();
+    let cut = if table.truncated { ", cut here: there are more" } else { "" };
+    let note = format!("{} rows in {} ms{cut}", units::count(table.rows.len() as u64), table.elapsed_ms);
+    view! { <p class="note">{note}</p><div class="scroll tall"><table class="list sql-result"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
+}
+
+/// Ids are links.
+fn cell(column: &str, value: Option<&str>, frame: &Frame) -> AnyView {
+    match (column, value) {
+        (_, None) => view! { <span class="quiet">"NULL"</span> }.into_any(),
+        ("trace_id", Some(id)) if id.len() == 32 => {
+            let link = frame.link(&format!("/traces/{}", segment(id)), &[]);
+            view! { <a href=link><code class="id">{id.to_owned()}</code></a> }.into_any()
+        }
+        ("service_name" | "caller", Some(name)) => crate::parts::service_link(frame, Some(name)),
+        (_, Some(text)) => view! { <span class="cell">{text.to_owned()}</span> }.into_any(),
+    }
+}

@@ -1,0 +1,55 @@
+//! `/status`: how Tripline itself is doing.
+
+use leptos::prelude::*;
+
+use crate::parts::Frame;
+
+/// A table of names and values under a heading.
+#[derive(Debug, Clone, Default)]
+pub struct StatusSection {
+    /// Heading.
+    pub title: String,
+    /// Heads of the columns; the first is the row's name.
+    pub columns: Vec<String>,
+    /// Values, formatted; the flag marks one that deserves a look.
+    pub rows: Vec<Vec<(String, bool)>>,
+}
+
+/// The page.
+pub fn status(sections: &[StatusSection], _frame: &Frame) -> AnyView {
+    let sections = sections.iter().map(section).collect_view();
+    view! { <h1 class="visually-hidden">"Status"</h1><div class="status">{sections}</div> }.into_any()
+}
+
+fn section(section: &StatusSection) -> AnyView {
+    let head = section
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(at, name)| view! { <th class=(at > 0).then_some("num")>{name.clone()}</th> })
+        .collect_view();
+    let rows = section
+        .rows
+        .iter()
+        .map(|row| {
+            let cells = row
+                .iter()
+                .enumerate()
+                .map(|(at, (text, is_bad))| {
+                    let class = match (at > 0, *is_bad) {
+                        (true, true) => "num amber",
+                        (true, false) => "num",
+                        _ => "",
+                    };
+                    view! { <td class=class>{text.clone()}</td> }
+                })
+                .collect_view();
+            view! { <tr>{cells}</tr> }
+        })
+        .collect_view();
+    view! {
+        <section class="panel"><h2>{section.title.clone()}</h2>
+        <div class="scroll"><table class="list"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>
+    }
+    .into_any()
+}

@@ -1,0 +1,280 @@
+//! The small parts every page is made of: links, times, counts, notes about what was cut.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use leptos::prelude::*;
+use tripline_storage::model::{Attributes, Page};
+
+use crate::range::Range;
+use crate::units;
+
+/// What every page is rendered with, taken from the request and the moment.
+#[derive(Debug, Clone, Default)]
+pub struct Frame {
+    /// Path of the page.
+    pub path: String,
+    /// Parameters of the URL, decoded, in their order.
+    pub params: Vec<(String, String)>,
+    /// The range in the URL.
+    pub range: Range,
+    /// Now, in nanoseconds since the epoch: one moment for the whole page.
+    pub now_ns: u64,
+    /// `light` or `dark`, if chosen.
+    pub theme: Option<&'static str>,
+    /// Where the stylesheet and the bundle are.
+    pub assets: AssetPaths,
+    /// What the foot of the page says.
+    pub footer: Vec<FooterFact>,
+}
+
+/// Addresses of the embedded files, with their hashes.
+#[derive(Debug, Clone, Default)]
+pub struct AssetPaths {
+    /// The stylesheet.
+    pub style: String,
+    /// The icon.
+    pub icon: String,
+    /// Loader, module and wasm of the bundle; `None` when the binary was built without one.
+    pub bundle: Option<BundlePaths>,
+}
+
+/// The three files of the bundle.
+#[derive(Debug, Clone)]
+pub struct BundlePaths {
+    /// Starts the islands.
+    pub loader: String,
+    /// Glue written by wasm-bindgen.
+    pub module: String,
+    /// The code.
+    pub wasm: String,
+}
+
+/// One fact at the foot of each page.
+#[derive(Debug, Clone)]
+pub struct FooterFact {
+    /// What it is about.
+    pub name: String,
+    /// What it says.
+    pub value: String,
+    /// It deserves a look.
+    pub is_bad: bool,
+}
+
+impl Frame {
+    /// A parameter of the URL; an empty one is an absent one.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|v| !v.is_empty())
+    }
+
+    /// A link to another page at the same range.
+    pub fn link(&self, path: &str, params: &[(&str, &str)]) -> String {
+        let mut pairs: Vec<(&str, &str)> = params.to_vec();
+        let (from, to) = (self.range.from.print(), self.range.to.print());
+        if self.range != Range::default() {
+            pairs.push(("from", &from));
+            pairs.push(("to", &to));
+        }
+        href(path, &pairs)
+    }
+
+    /// This very page with some parameters changed; an empty value takes one away.
+    pub fn with(&self, changes: &[(&str, &str)]) -> String {
+        let mut pairs: Vec<(&str, &str)> = self
+            .params
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .filter(|(key, _)| !changes.iter().any(|(changed, _)| changed == key))
+            .collect();
+        pairs.extend(changes.iter().copied().filter(|(_, value)| !value.is_empty()));
+        href(&self.path, &pairs)
+    }
+
+    /// Start and end of the range.
+    pub fn bounds(&self) -> (u64, u64) {
+        self.range.resolve(self.now_ns)
+    }
+
+    /// `/sql` with a query, at the same range: the "how?" behind a number.
+    pub fn how(&self, sql: &str) -> AnyView {
+        let link = self.link("/sql", &[("q", sql)]);
+        view! { <a class="how" href=link title="The SQL behind this">"how?"</a> }.into_any()
+    }
+}
+
+/// A path with its parameters percent-encoded. Everything that comes from telemetry goes through here.
+pub fn href(path: &str, params: &[(&str, &str)]) -> String {
+    let mut out = path.to_owned();
+    for (at, (key, value)) in params.iter().enumerate() {
+        out.push(if at == 0 { '?' } else { '&' });
+        encode_into(&mut out, key);
+        out.push('=');
+        encode_into(&mut out, value);
+    }
+    out
+}
+
+/// One segment of a path, percent-encoded: a service may be called `a/b?c`.
+pub fn segment(text: &str) -> String {
+    let mut out = String::new();
+    encode_into(&mut out, text);
+    out
+}
+
+fn encode_into(out: &mut String, text: &str) {
+    use std::fmt::Write as _;
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+}
+
+/// The colour class of a service: the same name has the same colour on every page.
+pub fn colour(service: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    service.hash(&mut hasher);
+    format!("c{}", hasher.finish() % 10)
+}
+
+/// A service's name with its colour, linked to its page.
+pub fn service_link(frame: &Frame, name: Option<&str>) -> AnyView {
+    let Some(name) = name.filter(|name| !name.is_empty()) else {
+        return view! { <span class="quiet">"unnamed"</span> }.into_any();
+    };
+    let link = frame.link(&format!("/services/{}", segment(name)), &[]);
+    view! { <a class="service" href=link><i class=format!("dot {}", colour(name))></i>{name.to_owned()}</a> }.into_any()
+}
+
+/// A moment: its time of day in a row, the whole of it (UTC) on hover.
+pub fn moment(unix_nano: Option<u64>, frame: &Frame) -> AnyView {
+    let Some(ns) = unix_nano.filter(|ns| *ns > 0) else {
+        return view! { <span class="quiet">"no time"</span> }.into_any();
+    };
+    let is_today = ns / 86_400_000_000_000 == frame.now_ns / 86_400_000_000_000;
+    let text =
+        if is_today { units::time_of_day(ns, 3) } else { units::timestamp(ns, 3).replace('T', " ").replace('Z', "") };
+    let exact = units::timestamp(ns, 9);
+    view! { <time datetime=exact.clone() title=exact>{text}</time> }.into_any()
+}
+
+/// How long ago, the exact time on hover.
+pub fn since(unix_nano: Option<u64>, frame: &Frame) -> AnyView {
+    let Some(ns) = unix_nano.filter(|ns| *ns > 0) else {
+        return view! { <span class="quiet">"never"</span> }.into_any();
+    };
+    let exact = units::timestamp(ns, 0);
+    view! { <time datetime=exact.clone() title=exact>{units::ago(ns, frame.now_ns)}</time> }.into_any()
+}
+
+/// A failed share, marked by weight of colour and by a word for those who do not see it.
+pub fn error_share(errors: u64, calls: u64) -> AnyView {
+    let share = if calls == 0 { 0.0 } else { errors as f64 / calls as f64 };
+    let class = severity_of_share(share);
+    let title = format!("{} of {} failed", units::count(errors), units::count(calls));
+    view! { <span class=format!("share {class}") title=title>{units::percent(share)}</span> }.into_any()
+}
+
+/// `bad` from 5 %, `warn` above zero, else `fine`.
+pub fn severity_of_share(share: f64) -> &'static str {
+    if share >= 0.05 {
+        "bad"
+    } else if share > 0.0 {
+        "warn"
+    } else {
+        "fine"
+    }
+}
+
+/// What a list says about its length: `200 of 12,431, newest first`.
+pub fn list_note<T>(page: &Page<T>, what: &str, frame: &Frame) -> AnyView {
+    let shown = units::count(page.items.len() as u64);
+    let text = match (page.truncated, page.total) {
+        (false, _) => format!("{shown} {what}"),
+        (true, Some(total)) => format!("{shown} of {} {what}, the rest was cut", units::count(total)),
+        (true, None) => format!("the first {shown} {what}, there are more"),
+    };
+    let more = page.next.as_deref().map(|cursor| {
+        let link = frame.with(&[("cursor", cursor)]);
+        view! { <a class="more" href=link rel="next">"older →"</a> }
+    });
+    view! { <p class="note">{text} " " {more}</p> }.into_any()
+}
+
+/// A sentence where a list would be.
+pub fn nothing(sentence: &str, advice: &str) -> AnyView {
+    view! { <div class="nothing"><p>{sentence.to_owned()}</p><p class="quiet">{advice.to_owned()}</p></div> }.into_any()
+}
+
+/// An error shown as one, with the way to try again.
+pub fn failure(title: &str, detail: &str, retry: Option<String>) -> AnyView {
+    view! {
+        <div class="failure" role="alert">
+            <strong>{title.to_owned()}</strong>
+            <p>{detail.to_owned()}</p>
+            {retry.map(|link| view! { <a class="button" href=link>"Try again"</a> })}
+        </div>
+    }
+    .into_any()
+}
+
+/// Attributes as a table; each value leads to the traces that share it.
+pub fn attribute_table(attributes: &Attributes, frame: &Frame) -> AnyView {
+    if attributes.is_empty() {
+        return view! { <p class="quiet">"none"</p> }.into_any();
+    }
+    let rows = attributes
+        .iter()
+        .map(|attribute| {
+            let value = attribute.value.to_string();
+            let filter = format!("{}={value}", attribute.key);
+            let link = frame.link("/traces", &[("attr", &filter)]);
+            view! {
+                <tr>
+                    <th scope="row">{attribute.key.clone()}</th>
+                    <td><code>{value}</code></td>
+                    <td class="tools"><a href=link title="Traces with this value" aria-label="Traces with this value">"＋"</a></td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! { <table class="attributes"><tbody>{rows}</tbody></table> }.into_any()
+}
+
+/// A number with its name under it.
+pub fn figure(name: &str, value: String, detail: AnyView) -> AnyView {
+    view! {
+        <div class="figure"><span class="figure-name">{name.to_owned()}</span><span class="figure-value">{value}</span>
+        <span class="figure-detail">{detail}</span></div>
+    }
+    .into_any()
+}
+
+/// Nanoseconds of a signed time, if it is one.
+pub fn positive(ns: Option<i64>) -> Option<u64> {
+    ns.and_then(|ns| u64::try_from(ns).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_carry_hostile_text_encoded() {
+        assert_eq!(href("/traces", &[("q", "a&b=\"<x>")]), "/traces?q=a%26b%3D%22%3Cx%3E");
+        assert_eq!(segment("a/b?c"), "a%2Fb%3Fc");
+    }
+
+    #[test]
+    fn changing_a_parameter_keeps_the_others() {
+        let frame = Frame {
+            path: "/logs".to_owned(),
+            params: vec![("service".to_owned(), "cart".to_owned()), ("cursor".to_owned(), "x".to_owned())],
+            ..Frame::default()
+        };
+        assert_eq!(frame.with(&[("cursor", "")]), "/logs?service=cart");
+        assert_eq!(frame.with(&[("cursor", "y")]), "/logs?service=cart&cursor=y");
+    }
+}

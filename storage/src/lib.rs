@@ -13,6 +13,8 @@ pub mod attributes;
 #[cfg(feature = "engine")]
 pub mod ingest;
 #[cfg(feature = "engine")]
+pub mod query;
+#[cfg(feature = "engine")]
 pub mod rollup;
 #[cfg(feature = "engine")]
 pub mod segment;

@@ -1,1 +1,148 @@
-//! Plain data that leaves the store: what pages and the API show. No engine types, builds for wasm32.
+//! Plain data that goes into and out of the store's questions: what pages and the API show.
+//!
+//! No engine types, builds for wasm32, serialises with serde. Units are in the names: `_ns` nanoseconds,
+//! `_unix_nano` nanoseconds since the Unix epoch (UTC). 64-bit integers that JSON numbers cannot carry
+//! exactly are written as strings ([`exact`]).
+
+pub mod exact;
+
+mod attribute;
+mod breaker;
+mod graph;
+mod live;
+mod log;
+mod metric;
+mod service;
+mod trace;
+
+use serde::{Deserialize, Serialize};
+
+pub use attribute::{Attribute, AttributeValue, Attributes};
+pub use breaker::BreakerTransition;
+pub use graph::{EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind};
+pub use live::{LiveCounts, ServiceCoverage, SignalAge};
+pub use log::{LogQuery, LogRecord};
+pub use metric::{
+    ExemplarRecord, MetricPoint, MetricPoints, MetricPointsQuery, MetricSeries, MetricSummary,
+    MetricsQuery,
+};
+pub use service::{ServiceSummary, ServicesQuery};
+pub use trace::{
+    AttributeFilter, SpanEvent, SpanLink, SpanRecord, SpanSummary, TraceDetail, TraceQuery,
+    TraceSummary,
+};
+
+/// A half-open range of time, `[from, to)`, nanoseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TimeRange {
+    /// Included.
+    #[serde(with = "exact")]
+    pub from_unix_nano: i64,
+    /// Excluded.
+    #[serde(with = "exact")]
+    pub to_unix_nano: i64,
+}
+
+impl TimeRange {
+    /// The `length_ns` nanoseconds that end at `to_unix_nano`.
+    pub fn ending(to_unix_nano: i64, length_ns: i64) -> Self {
+        Self {
+            from_unix_nano: to_unix_nano.saturating_sub(length_ns),
+            to_unix_nano,
+        }
+    }
+
+    /// Length in seconds; never negative.
+    pub fn seconds(&self) -> f64 {
+        self.to_unix_nano.saturating_sub(self.from_unix_nano).max(0) as f64 / 1e9
+    }
+}
+
+/// Where a service lives: the same service name in two scopes is two services.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Scope {
+    /// `deployment.environment.name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// `service.namespace`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_namespace: Option<String>,
+    /// `k8s.cluster.name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+}
+
+/// Which scopes a question is about; a field that is `None` means any.
+pub type ScopeFilter = Scope;
+
+/// A list that says whether and where it was cut.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// In the order the question promises.
+    pub items: Vec<T>,
+    /// There were more than the limit.
+    pub truncated: bool,
+    /// How many there are in all, where counting was cheap or the list is whole.
+    pub total: Option<u64>,
+    /// Opaque; give it back as `cursor` to get what follows. `None` at the end.
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A list that holds everything there is.
+    pub fn whole(items: Vec<T>) -> Self {
+        let total = Some(items.len() as u64);
+        Self {
+            items,
+            truncated: false,
+            total,
+            next: None,
+        }
+    }
+}
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            truncated: false,
+            total: Some(0),
+            next: None,
+        }
+    }
+}
+
+/// Latency of a set of calls, from mergeable histograms; each quantile is within 4.5 % of a true value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Median; `None` without a call whose duration is known.
+    pub p50_ns: Option<f64>,
+    /// 95th percentile.
+    pub p95_ns: Option<f64>,
+    /// 99th percentile.
+    pub p99_ns: Option<f64>,
+}
+
+/// What counts made from spans stand on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// Every span says it stands for itself alone.
+    All,
+    /// Some span stands for more than one (sampling); weights were used.
+    Sampled,
+    /// Spans do not say how they were sampled.
+    #[default]
+    Unknown,
+}
+
+impl Basis {
+    /// From the word in the column `basis`.
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "all" => Self::All,
+            "sampled" => Self::Sampled,
+            _ => Self::Unknown,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The call graph: services and inferred peers, and the calls between them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Basis, Latency, Scope, ScopeFilter, TimeRange};
+
+/// Asks for the graph of a time range.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GraphQuery {
+    /// Rounded outwards to whole buckets of 10 s.
+    pub range: TimeRange,
+    /// Only callers in these scopes.
+    pub scope: ScopeFilter,
+    /// Only edges that touch this service, if given.
+    pub service: Option<String>,
+    /// At most so many edges, busiest first.
+    pub edges_max: usize,
+}
+
+/// Nodes and edges of a time range.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Graph {
+    /// Ordered by scope and name: stable between refreshes. `GraphEdge` refers to them by index.
+    pub nodes: Vec<GraphNode>,
+    /// Busiest first.
+    pub edges: Vec<GraphEdge>,
+    /// Some edges were left out.
+    pub truncated: bool,
+    /// Edges in all.
+    pub total_edges: u64,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeKind {
+    /// A service that sends telemetry, or is named by one that does.
+    Service,
+    /// A database.
+    Database,
+    /// A destination of a message broker.
+    Messaging,
+    /// Any other address.
+    External,
+}
+
+/// A service or an inferred peer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GraphNode {
+    /// Its scope; an inferred peer has its caller's.
+    #[serde(flatten)]
+    pub scope: Scope,
+    /// Name.
+    pub name: String,
+    /// What it is.
+    pub kind: NodeKind,
+    /// Known only from its callers' (or consumers') spans.
+    pub inferred: bool,
+    /// Calls it received in the range: its own entry spans, or for an inferred peer the calls made to it.
+    pub calls: u64,
+    /// Of these, failed.
+    pub errors: u64,
+    /// Latency of these calls.
+    pub latency: Latency,
+}
+
+/// What an edge carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EdgeKind {
+    /// Request and response between services.
+    Service,
+    /// A database call.
+    Database,
+    /// A message.
+    Messaging,
+    /// A call to an address that sends no telemetry.
+    External,
+}
+
+/// Calls from one node to another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GraphEdge {
+    /// Index into [`Graph::nodes`].
+    pub caller: usize,
+    /// Index into [`Graph::nodes`].
+    pub callee: usize,
+    /// What it carries.
+    pub kind: EdgeKind,
+    /// The caller does not wait (messages): drawn dashed.
+    pub is_async: bool,
+    /// Calls seen.
+    pub calls: u64,
+    /// Of these, failed for the caller or the callee.
+    pub errors: u64,
+    /// Calls these stand for, by sampling weights.
+    pub weight: f64,
+    /// What the counts stand on.
+    pub basis: Basis,
+    /// As the caller saw it (the callee, where the caller's span is unknown).
+    pub latency: Latency,
+}

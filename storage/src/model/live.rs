@@ -1,0 +1,61 @@
+//! How much there is, and how old.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Scope, exact};
+
+/// Counts of everything stored, and the age of the newest of each signal.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LiveCounts {
+    /// Spans stored.
+    pub spans: u64,
+    /// Log records stored.
+    pub logs: u64,
+    /// Metric streams (distinct series).
+    pub metric_streams: u64,
+    /// Metric points stored.
+    pub metric_points: u64,
+    /// Services seen in the stored data.
+    pub services: u64,
+    /// Per signal: `traces`, `logs`, `metrics`.
+    pub ages: Vec<SignalAge>,
+}
+
+/// Newest and oldest data of one signal.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SignalAge {
+    /// `traces`, `logs` or `metrics`.
+    pub signal: String,
+    /// Oldest event time stored, outliers of the clock left out.
+    #[serde(with = "exact::option")]
+    pub oldest_unix_nano: Option<i64>,
+    /// Newest event time stored, outliers of the clock left out.
+    #[serde(with = "exact::option")]
+    pub newest_unix_nano: Option<i64>,
+}
+
+/// What one service sends, for the coverage table.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServiceCoverage {
+    /// Its scope.
+    #[serde(flatten)]
+    pub scope: Scope,
+    /// Its name.
+    pub service_name: String,
+    /// Newest span in the range.
+    #[serde(with = "exact::option")]
+    pub newest_span_unix_nano: Option<i64>,
+    /// Newest log record in the range.
+    #[serde(with = "exact::option")]
+    pub newest_log_unix_nano: Option<i64>,
+    /// Newest log record in the range that carries a trace id.
+    #[serde(with = "exact::option")]
+    pub newest_traced_log_unix_nano: Option<i64>,
+    /// Newest metric point in the range.
+    #[serde(with = "exact::option")]
+    pub newest_metric_unix_nano: Option<i64>,
+    /// It reports `service.version`.
+    pub has_version: bool,
+    /// It reports `service.instance.id`.
+    pub has_instance_id: bool,
+}

@@ -1,0 +1,70 @@
+//! Log records and how to search them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Attributes, Scope, ScopeFilter, TimeRange, exact, trace::AttributeFilter};
+
+/// Asks for log records, newest first. Every field narrows; `Default` with a limit asks for the newest of all.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LogQuery {
+    /// Effective time.
+    pub range: Option<TimeRange>,
+    /// Scopes.
+    pub scope: ScopeFilter,
+    /// Service.
+    pub service: Option<String>,
+    /// Part of the body or of the event name, case ignored.
+    pub text: Option<String>,
+    /// Smallest severity number (1-24; 9 = info, 13 = warn, 17 = error).
+    pub severity_min: Option<i32>,
+    /// 32 hex digits.
+    pub trace_id: Option<String>,
+    /// 16 hex digits.
+    pub span_id: Option<String>,
+    /// All must hold.
+    pub attributes: Vec<AttributeFilter>,
+    /// At most so many.
+    pub limit: usize,
+    /// Where the page before ended ([`super::Page::next`]).
+    pub cursor: Option<String>,
+}
+
+/// One log record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogRecord {
+    /// Its own time, else the observed, else the arrival's; `None` when beyond 2262.
+    #[serde(with = "exact::option")]
+    pub time_unix_nano: Option<i64>,
+    /// As sent; 0 = unknown.
+    #[serde(with = "exact")]
+    pub observed_time_unix_nano: u64,
+    /// 1-24, 0 = unset.
+    pub severity_number: i32,
+    /// Verbatim.
+    pub severity_text: Option<String>,
+    /// Marks an event.
+    pub event_name: Option<String>,
+    /// A string body verbatim; any other kind as JSON text.
+    pub body: Option<String>,
+    /// Kind of the body: `string`, `kvlist`, …
+    pub body_type: Option<String>,
+    /// 32 hex digits.
+    pub trace_id: Option<String>,
+    /// 16 hex digits.
+    pub span_id: Option<String>,
+    /// Scope of the service.
+    #[serde(flatten)]
+    pub scope: Scope,
+    /// Service.
+    pub service_name: Option<String>,
+    /// Its version.
+    pub service_version: Option<String>,
+    /// Its instance.
+    pub service_instance_id: Option<String>,
+    /// Instrumentation scope.
+    pub scope_name: Option<String>,
+    /// Of the record.
+    pub attributes: Attributes,
+    /// Of its resource.
+    pub resource_attributes: Attributes,
+}

@@ -28,3 +28,13 @@ pub mod units;
 pub fn hydrate() {
     leptos::mount::hydrate_islands();
 }
+
+/// The stylesheet of every page.
+#[cfg(feature = "ssr")]
+pub const STYLE: &str = include_str!("../style/tripline.css");
+/// The icon of the tab.
+#[cfg(feature = "ssr")]
+pub const ICON: &str = include_str!("../style/icon.svg");
+/// The script that starts the bundle, if there is one.
+#[cfg(feature = "ssr")]
+pub const LOADER: &str = include_str!("../style/islands.js");

@@ -18,7 +18,7 @@ pub use graph::graph;
 pub use logs::logs;
 pub use overview::{Overview, overview};
 pub use service::{ServicePage, service};
-pub use sql::{SqlOutcome, SqlPage, SqlTable, sql};
+pub use sql::{Relation, SqlOutcome, SqlPage, SqlTable, sql};
 pub use status::{StatusSection, status};
 pub use trace::trace;
 pub use traces::traces;

@@ -61,7 +61,7 @@ pub(super) fn choice(name: &'static str, label: &'static str, words: &[&'static 
         .iter()
         .map(|word| {
             let text = if word.is_empty() { "any" } else { word };
-            view! { <option value=*word selected=(*word == chosen)>{text}</option> }
+            view! { <option value=*word selected=*word == chosen>{text}</option> }
         })
         .collect_view();
     view! { <label class="short">{label} <select name=name>{options}</select></label> }.into_any()

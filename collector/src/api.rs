@@ -25,8 +25,18 @@ pub struct AppState {
 
 impl AppState {
     /// Shares these among handlers.
-    pub fn new(store: Arc<Store>, config: &Config, addresses: &Addresses, receiver: Receiver) -> Self {
-        Self { store, config: Arc::new(config.clone()), addresses: Arc::new(addresses.clone()), receiver }
+    pub fn new(
+        store: Arc<Store>,
+        config: &Config,
+        addresses: &Addresses,
+        receiver: Receiver,
+    ) -> Self {
+        Self {
+            store,
+            config: Arc::new(config.clone()),
+            addresses: Arc::new(addresses.clone()),
+            receiver,
+        }
     }
 }
 

@@ -73,8 +73,9 @@ impl ServeFlags {
             http: self.http.clone(),
             insecure: self.insecure.then_some(true),
         };
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
         config::load(self.config.as_deref(), environment, &overrides)
     }
 }

@@ -177,7 +177,10 @@ impl Default for SqlSection {
 
 impl Default for LogSection {
     fn default() -> Self {
-        Self { level: "info".into(), format: LogFormat::Text }
+        Self {
+            level: "info".into(),
+            format: LogFormat::Text,
+        }
     }
 }
 
@@ -193,9 +196,14 @@ impl StoreSection {
             hot_age_max: self.hot_age_max.get(),
             memory_bytes_max: self.memory_bytes_max.bytes(),
             temp_bytes_max: self.temp_bytes_max.bytes(),
-            threads: if self.threads == 0 { cores } else { self.threads },
+            threads: if self.threads == 0 {
+                cores
+            } else {
+                self.threads
+            },
             retention_age: self.retention_age.get(),
-            retention_bytes: (self.retention_bytes.bytes() > 0).then(|| self.retention_bytes.bytes()),
+            retention_bytes: (self.retention_bytes.bytes() > 0)
+                .then(|| self.retention_bytes.bytes()),
             history_age: self.history_age.get(),
             compaction_fan_in: self.compaction_fan_in,
             maintenance_interval: self.maintenance_interval.get(),
@@ -206,7 +214,10 @@ impl StoreSection {
 }
 
 /// A secret is shown as set or not, never as itself.
-fn redacted<S: serde::Serializer>(secret: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+fn redacted<S: serde::Serializer>(
+    secret: &Option<String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match secret {
         Some(_) => serializer.serialize_str("(set)"),
         None => serializer.serialize_none(),

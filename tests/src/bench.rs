@@ -18,7 +18,9 @@ fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let what = arguments.next().unwrap_or_else(|| "all".into());
     let scale: f64 = arguments.next().map_or(Ok(1.0), |text| text.parse())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         match what.as_str() {
             "ingest" => ingest::cost(scale).await,
@@ -31,7 +33,9 @@ fn main() -> anyhow::Result<()> {
                 ingest::disk(scale).await?;
                 queries::run(scale).await
             }
-            other => anyhow::bail!("no benchmark '{other}'; there are ingest, latency, disk, queries, all"),
+            other => anyhow::bail!(
+                "no benchmark '{other}'; there are ingest, latency, disk, queries, all"
+            ),
         }
     })
 }

@@ -32,37 +32,55 @@ async fn every_acknowledged_span_survives_fifty_kills_exactly_once() -> Result<(
     let numbers = Arc::new(AtomicU64::new(0));
     let mut acknowledged: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
     for round in 0..ROUNDS {
-        let server = restless(Start::default().data_dir(&data_dir)).start().await?;
+        let server = restless(Start::default().data_dir(&data_dir))
+            .start()
+            .await?;
         if let Some(previous) = round.checked_sub(1) {
             check(&server, previous, &acknowledged[&previous]).await?;
         }
         let heard = export_until_killed(server, round, &numbers).await?;
         acknowledged.insert(round, heard);
     }
-    let server = restless(Start::default().data_dir(&data_dir)).start().await?;
+    let server = restless(Start::default().data_dir(&data_dir))
+        .start()
+        .await?;
     for (round, heard) in &acknowledged {
         check(&server, *round, heard).await?;
     }
     let total: usize = acknowledged.values().map(BTreeSet::len).sum();
     println!("{ROUNDS} kills, {total} acknowledged spans, every one there once");
-    ensure!(total > 1000, "only {total} spans were acknowledged: the test shows too little");
+    ensure!(
+        total > 1000,
+        "only {total} spans were acknowledged: the test shows too little"
+    );
     Ok(())
 }
 
 /// Runs exporters against the server, kills it after a moment that differs each round, and answers the numbers
 /// of the spans whose export was acknowledged.
-async fn export_until_killed(server: Tripline, round: u64, numbers: &Arc<AtomicU64>) -> Result<BTreeSet<u64>> {
+async fn export_until_killed(
+    server: Tripline,
+    round: u64,
+    numbers: &Arc<AtomicU64>,
+) -> Result<BTreeSet<u64>> {
     let heard = Arc::new(Mutex::new(BTreeSet::new()));
     let url = format!("http://{}", server.otlp_grpc());
     let exporters: Vec<_> = (0..EXPORTERS)
         .map(|_| {
             let (heard, numbers, url) = (Arc::clone(&heard), Arc::clone(numbers), url.clone());
             tokio::spawn(async move {
-                let Ok(mut client) = TraceServiceClient::connect(url).await else { return };
+                let Ok(mut client) = TraceServiceClient::connect(url).await else {
+                    return;
+                };
                 let service = format!("round-{round}");
                 loop {
                     let first = numbers.fetch_add(BATCH, Ordering::Relaxed);
-                    let shape = SpanShape { service: &service, first, count: BATCH, start_unix_nano: now() };
+                    let shape = SpanShape {
+                        service: &service,
+                        first,
+                        count: BATCH,
+                        start_unix_nano: now(),
+                    };
                     match client.export(spans_request(shape)).await {
                         Ok(_) => heard.lock().expect("no panic").extend(first..first + BATCH),
                         Err(_) => return,
@@ -89,11 +107,22 @@ async fn check(server: &Tripline, round: u64, acknowledged: &BTreeSet<u64>) -> R
         .await?;
     let mut stored = BTreeSet::new();
     for row in &rows {
-        let number = row[0].as_u64().ok_or_else(|| anyhow::anyhow!("no number in {row:?}"))?;
-        ensure!(row[1].as_u64() == Some(1), "span {number} of round {round} is there {} times", row[1]);
+        let number = row[0]
+            .as_u64()
+            .ok_or_else(|| anyhow::anyhow!("no number in {row:?}"))?;
+        ensure!(
+            row[1].as_u64() == Some(1),
+            "span {number} of round {round} is there {} times",
+            row[1]
+        );
         stored.insert(number);
     }
     let lost: Vec<_> = acknowledged.difference(&stored).collect();
-    ensure!(lost.is_empty(), "round {round}: {} acknowledged spans are gone, first {:?}", lost.len(), lost.first());
+    ensure!(
+        lost.is_empty(),
+        "round {round}: {} acknowledged spans are gone, first {:?}",
+        lost.len(),
+        lost.first()
+    );
     Ok(())
 }

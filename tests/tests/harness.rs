@@ -73,10 +73,20 @@ impl Start {
             (None, None) => bail!("no data directory"),
         };
         let log = data_dir.with_extension("log");
-        let stderr = std::fs::OpenOptions::new().create(true).append(true).open(&log)?;
+        let stderr = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)?;
         let mut child = Command::new(env!("CARGO_BIN_EXE_tripline-under-test"))
             .arg(self.command.unwrap_or("serve"))
-            .args(["--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .args([
+                "--otlp-grpc",
+                "127.0.0.1:0",
+                "--otlp-http",
+                "127.0.0.1:0",
+                "--http",
+                "127.0.0.1:0",
+            ])
             .arg("--data-dir")
             .arg(&data_dir)
             .args(&self.arguments)
@@ -90,11 +100,18 @@ impl Start {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             let mut lines = BufReader::new(stdout).lines();
-            let listening = lines.by_ref().map_while(Result::ok).find(|line| line.contains("\"listening\""));
+            let listening = lines
+                .by_ref()
+                .map_while(Result::ok)
+                .find(|line| line.contains("\"listening\""));
             let _ = sender.send(listening);
             lines.for_each(drop);
         });
-        let line = tokio::time::timeout(PATIENCE, receiver).await.ok().and_then(Result::ok).flatten();
+        let line = tokio::time::timeout(PATIENCE, receiver)
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .flatten();
         let Some(line) = line else {
             let _ = child.kill();
             let status = child.wait()?;
@@ -154,7 +171,11 @@ impl Tripline {
 
     /// A GET of the UI or API: status and text.
     pub async fn get_text(&self, path: &str) -> Result<(u16, String)> {
-        let response = self.client.get(format!("http://{}{path}", self.http())).send().await?;
+        let response = self
+            .client
+            .get(format!("http://{}{path}", self.http()))
+            .send()
+            .await?;
         Ok((response.status().as_u16(), response.text().await?))
     }
 
@@ -175,7 +196,10 @@ impl Tripline {
             .await?;
         let status = response.status();
         let text = response.text().await?;
-        ensure!(status.is_success(), "SQL {query:?} answered {status}: {text}");
+        ensure!(
+            status.is_success(),
+            "SQL {query:?} answered {status}: {text}"
+        );
         let answer: Value = serde_json::from_str(&text)?;
         Ok(serde_json::from_value(answer["rows"].clone())?)
     }
@@ -183,7 +207,11 @@ impl Tripline {
     /// The one number a query answers.
     pub async fn number(&self, query: &str) -> Result<i64> {
         let rows = self.sql(query).await?;
-        let cell = rows.first().and_then(|row| row.first()).cloned().unwrap_or(Value::Null);
+        let cell = rows
+            .first()
+            .and_then(|row| row.first())
+            .cloned()
+            .unwrap_or(Value::Null);
         cell.as_i64()
             .or_else(|| cell.as_f64().map(|number| number as i64))
             .or_else(|| cell.as_str().and_then(|text| text.parse().ok()))
@@ -198,7 +226,11 @@ impl Tripline {
             if number >= wanted {
                 return Ok(number);
             }
-            ensure!(Instant::now() < deadline, "{query:?} answered {number}, never {wanted}\n{}", self.log());
+            ensure!(
+                Instant::now() < deadline,
+                "{query:?} answered {number}, never {wanted}\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -213,7 +245,10 @@ impl Tripline {
     /// SIGTERM, and its exit code once it is down.
     pub fn stop(mut self) -> Result<(Option<i32>, Remains)> {
         ensure!(
-            Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?.success(),
+            Command::new("kill")
+                .args(["-TERM", &self.child.id().to_string()])
+                .status()?
+                .success(),
             "cannot signal tripline"
         );
         let deadline = Instant::now() + PATIENCE;
@@ -221,14 +256,21 @@ impl Tripline {
             if let Some(status) = self.child.try_wait()? {
                 break status;
             }
-            ensure!(Instant::now() < deadline, "tripline ignores SIGTERM\n{}", self.log());
+            ensure!(
+                Instant::now() < deadline,
+                "tripline ignores SIGTERM\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(20));
         };
         Ok((status.code(), self.remains()))
     }
 
     fn remains(&mut self) -> Remains {
-        Remains { data_dir: self.data_dir.clone(), _scratch: self.scratch.take() }
+        Remains {
+            data_dir: self.data_dir.clone(),
+            _scratch: self.scratch.take(),
+        }
     }
 }
 
@@ -241,15 +283,24 @@ impl Drop for Tripline {
 
 /// Nanoseconds since the Unix epoch.
 pub fn now() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("after 1970");
     u64::try_from(since.as_nanos()).expect("before 2554")
 }
 
 /// Highest resident memory of a process so far, in bytes, as the kernel counts it.
 pub fn peak_memory(pid: u32) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("no VmHWM")?;
-    let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .context("no VmHWM")?;
+    let kib: u64 = line
+        .split_whitespace()
+        .nth(1)
+        .context("no number")?
+        .parse()?;
     Ok(kib * 1024)
 }
 

@@ -9,12 +9,30 @@ use crate::harness::{SpanShape, Tripline, now, peak_memory, spans_request};
 
 /// Six ways to ask too much.
 const HOGS: [(&str, &str); 6] = [
-    ("aggregate", "SELECT count(DISTINCT hash(a.range, b.range)) FROM range(1000000) a, range(1000000) b"),
-    ("sort", "SELECT a.range * b.range AS n FROM range(100000) a, range(100000) b ORDER BY hash(n) LIMIT 1 OFFSET 4000000000"),
-    ("cross join", "SELECT count(*) FROM spans a, spans b, spans c, spans d WHERE a.duration_ns + b.duration_ns + c.duration_ns + d.duration_ns = 1"),
-    ("recursion", "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT max(n) FROM r"),
-    ("list", "SELECT sum(len(list(a.range))) FROM range(3000000000) a"),
-    ("regular expression", "SELECT count(*) FROM range(1000000000) t(n) WHERE regexp_matches(repeat(n::VARCHAR, 50), '(1|2|3)*9(4|5|6)*$')"),
+    (
+        "aggregate",
+        "SELECT count(DISTINCT hash(a.range, b.range)) FROM range(1000000) a, range(1000000) b",
+    ),
+    (
+        "sort",
+        "SELECT a.range * b.range AS n FROM range(100000) a, range(100000) b ORDER BY hash(n) LIMIT 1 OFFSET 4000000000",
+    ),
+    (
+        "cross join",
+        "SELECT count(*) FROM spans a, spans b, spans c, spans d WHERE a.duration_ns + b.duration_ns + c.duration_ns + d.duration_ns = 1",
+    ),
+    (
+        "recursion",
+        "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT max(n) FROM r",
+    ),
+    (
+        "list",
+        "SELECT sum(len(list(a.range))) FROM range(3000000000) a",
+    ),
+    (
+        "regular expression",
+        "SELECT count(*) FROM range(1000000000) t(n) WHERE regexp_matches(repeat(n::VARCHAR, 50), '(1|2|3)*9(4|5|6)*$')",
+    ),
 ];
 /// Deadline each asks for.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -25,11 +43,21 @@ const MEMORY_MAX: u64 = 1536 << 20;
 async fn six_runaway_queries_are_cut_while_every_span_is_acknowledged() -> Result<()> {
     let server = Tripline::start().await?;
     let mut client = TraceServiceClient::connect(format!("http://{}", server.otlp_grpc())).await?;
-    let request = |first| spans_request(SpanShape { service: "steady", first, count: 500, start_unix_nano: now() });
+    let request = |first| {
+        spans_request(SpanShape {
+            service: "steady",
+            first,
+            count: 500,
+            start_unix_nano: now(),
+        })
+    };
     client.export(request(0)).await?;
     let mut hogs = tokio::task::JoinSet::new();
     for (name, query) in HOGS {
-        let (http, url) = (server.client.clone(), format!("http://{}/api/v1/sql", server.http()));
+        let (http, url) = (
+            server.client.clone(),
+            format!("http://{}/api/v1/sql", server.http()),
+        );
         hogs.spawn(async move {
             let asked = Instant::now();
             loop {
@@ -63,13 +91,25 @@ async fn six_runaway_queries_are_cut_while_every_span_is_acknowledged() -> Resul
     }
     for (name, status, text, took) in &ended {
         println!("{name}: {status} after {took:?}");
-        ensure!((400..600).contains(status), "the {name} hog was answered {status}: {text}");
+        ensure!(
+            (400..600).contains(status),
+            "the {name} hog was answered {status}: {text}"
+        );
         ensure!(text.contains("\"type\""), "no problem document: {text}");
-        ensure!(*took < DEADLINE + Duration::from_secs(10), "the {name} hog ran {took:?}");
+        ensure!(
+            *took < DEADLINE + Duration::from_secs(10),
+            "the {name} hog ran {took:?}"
+        );
     }
     let peak = peak_memory(server.pid())?;
-    println!("{first} spans acknowledged beside them, slowest answer {slowest:?}, peak {} MiB", peak >> 20);
+    println!(
+        "{first} spans acknowledged beside them, slowest answer {slowest:?}, peak {} MiB",
+        peak >> 20
+    );
     ensure!(peak < MEMORY_MAX, "peak memory {peak}");
-    assert_eq!(server.number("SELECT count(*) FROM spans").await?, i64::try_from(first)?);
+    assert_eq!(
+        server.number("SELECT count(*) FROM spans").await?,
+        i64::try_from(first)?
+    );
     Ok(())
 }

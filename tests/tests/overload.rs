@@ -21,7 +21,10 @@ const MEMORY_MAX: u64 = 1 << 30;
 
 async fn throttled() -> Result<Tripline> {
     Start::default()
-        .env("TRIPLINE_STORE__COMMIT_ROWS_PER_SECOND_MAX", &TAKEN.to_string())
+        .env(
+            "TRIPLINE_STORE__COMMIT_ROWS_PER_SECOND_MAX",
+            &TAKEN.to_string(),
+        )
         .env("TRIPLINE_STORE__QUEUE_BYTES_MAX", "512KiB")
         .start()
         .await
@@ -30,14 +33,21 @@ async fn throttled() -> Result<Tripline> {
 #[tokio::test]
 async fn ten_times_too_much_is_refused_with_a_hint_and_counted_exactly() -> Result<()> {
     let server = throttled().await?;
-    let channel = tonic::transport::Channel::from_shared(format!("http://{}", server.otlp_grpc()))?.connect().await?;
+    let channel = tonic::transport::Channel::from_shared(format!("http://{}", server.otlp_grpc()))?
+        .connect()
+        .await?;
     let mut answers = tokio::task::JoinSet::new();
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / u32::try_from(OFFERED / BATCH)?);
     let batches = SECONDS * OFFERED / BATCH;
     for batch in 0..batches {
         ticks.tick().await;
         let mut client = TraceServiceClient::new(channel.clone());
-        let shape = SpanShape { service: "flood", first: batch * BATCH, count: BATCH, start_unix_nano: now() };
+        let shape = SpanShape {
+            service: "flood",
+            first: batch * BATCH,
+            count: BATCH,
+            start_unix_nano: now(),
+        };
         let request = spans_request(shape);
         answers.spawn(async move { client.export(request).await });
     }
@@ -45,21 +55,40 @@ async fn ten_times_too_much_is_refused_with_a_hint_and_counted_exactly() -> Resu
     while let Some(answer) = answers.join_next().await {
         match answer? {
             Ok(answer) => {
-                ensure!(answer.into_inner().partial_success.is_none(), "overload is never a partial success");
+                ensure!(
+                    answer.into_inner().partial_success.is_none(),
+                    "overload is never a partial success"
+                );
                 stored += BATCH;
             }
             Err(status) => {
                 ensure!(status.code() == Code::Unavailable, "{status:?}");
-                ensure!(has_retry_info(status.details()), "a refusal without RetryInfo: {status:?}");
+                ensure!(
+                    has_retry_info(status.details()),
+                    "a refusal without RetryInfo: {status:?}"
+                );
                 refused += BATCH;
             }
         }
     }
-    println!("offered {}, stored {stored}, refused {refused}, peak {} MiB", batches * BATCH, peak_memory(server.pid())? >> 20);
+    println!(
+        "offered {}, stored {stored}, refused {refused}, peak {} MiB",
+        batches * BATCH,
+        peak_memory(server.pid())? >> 20
+    );
     ensure!(stored + refused == batches * BATCH, "accounts differ");
-    ensure!(refused > stored, "the throttle did not bite: stored {stored}, refused {refused}");
-    assert_eq!(server.number("SELECT count(*) FROM spans").await?, i64::try_from(stored)?);
-    ensure!(peak_memory(server.pid())? < MEMORY_MAX, "memory went past its bound");
+    ensure!(
+        refused > stored,
+        "the throttle did not bite: stored {stored}, refused {refused}"
+    );
+    assert_eq!(
+        server.number("SELECT count(*) FROM spans").await?,
+        i64::try_from(stored)?
+    );
+    ensure!(
+        peak_memory(server.pid())? < MEMORY_MAX,
+        "memory went past its bound"
+    );
     Ok(())
 }
 
@@ -75,10 +104,18 @@ async fn a_client_that_retries_until_acknowledged_loses_nothing() -> Result<()> 
             let mut retries = 0_u64;
             for batch in 0..5 {
                 let first = (lane * 5 + batch) * BATCH;
-                let shape = SpanShape { service: "patient", first, count: BATCH, start_unix_nano: now() };
+                let shape = SpanShape {
+                    service: "patient",
+                    first,
+                    count: BATCH,
+                    start_unix_nano: now(),
+                };
                 let deadline = Instant::now() + Duration::from_secs(60);
                 while let Err(status) = client.export(spans_request(shape)).await {
-                    ensure!(status.code() == Code::Unavailable && Instant::now() < deadline, "{status:?}");
+                    ensure!(
+                        status.code() == Code::Unavailable && Instant::now() < deadline,
+                        "{status:?}"
+                    );
                     retries += 1;
                     tokio::time::sleep(Duration::from_millis(100 + lane * 7)).await;
                 }
@@ -91,12 +128,19 @@ async fn a_client_that_retries_until_acknowledged_loses_nothing() -> Result<()> 
         retries += done??;
     }
     ensure!(retries > 0, "nothing was refused: the test shows nothing");
-    assert_eq!(server.number("SELECT count(DISTINCT span_id) FROM spans").await?, 100 * i64::try_from(BATCH)?);
+    assert_eq!(
+        server
+            .number("SELECT count(DISTINCT span_id) FROM spans")
+            .await?,
+        100 * i64::try_from(BATCH)?
+    );
     Ok(())
 }
 
 /// Whether a `google.rpc.Status` carries a `google.rpc.RetryInfo`.
 fn has_retry_info(details: &[u8]) -> bool {
     const TYPE_URL: &[u8] = b"type.googleapis.com/google.rpc.RetryInfo";
-    details.windows(TYPE_URL.len()).any(|window| window == TYPE_URL)
+    details
+        .windows(TYPE_URL.len())
+        .any(|window| window == TYPE_URL)
 }

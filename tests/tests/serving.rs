@@ -6,7 +6,12 @@ use crate::harness::{SpanShape, Start, Tripline, now, spans_request};
 
 async fn send(server: &Tripline, first: u64, count: u64) -> anyhow::Result<()> {
     let mut client = TraceServiceClient::connect(format!("http://{}", server.otlp_grpc())).await?;
-    let shape = SpanShape { service: "orders", first, count, start_unix_nano: now() };
+    let shape = SpanShape {
+        service: "orders",
+        first,
+        count,
+        start_unix_nano: now(),
+    };
     let answer = client.export(spans_request(shape)).await?.into_inner();
     anyhow::ensure!(answer.partial_success.is_none(), "{answer:?}");
     Ok(())
@@ -19,7 +24,12 @@ async fn what_was_acknowledged_survives_kill_dash_nine() -> anyhow::Result<()> {
     let remains = server.kill()?;
     let server = Start::default().data_dir(&remains.data_dir).start().await?;
     assert_eq!(server.number("SELECT count(*) FROM spans").await?, 100);
-    assert_eq!(server.number("SELECT count(DISTINCT span_id) FROM spans").await?, 100);
+    assert_eq!(
+        server
+            .number("SELECT count(DISTINCT span_id) FROM spans")
+            .await?,
+        100
+    );
     Ok(())
 }
 

@@ -31,7 +31,9 @@ where
     let config = flags.load()?;
     logging::init(&config.log)?;
     let shutdown_timeout = config.shutdown_timeout.get();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let outcome = runtime.block_on(async {
         let running = Running::start(config).await?;
         print_line(&running.addresses.line());
@@ -86,23 +88,44 @@ impl Running {
         if let Some(listener) = listeners.otlp_grpc {
             let (receiver, stopped) = (receiver.clone(), wait(stopped.clone()));
             receivers.push(tokio::spawn(async move {
-                told("otlp_grpc", receive::serve_grpc(Listener::Tcp(listener), receiver, stopped).await);
+                told(
+                    "otlp_grpc",
+                    receive::serve_grpc(Listener::Tcp(listener), receiver, stopped).await,
+                );
             }));
         }
         if let Some(listener) = listeners.otlp_http {
             let (receiver, stopped) = (receiver.clone(), wait(stopped.clone()));
             receivers.push(tokio::spawn(async move {
-                told("otlp_http", receive::serve_http(Listener::Tcp(listener), receiver, stopped).await);
+                told(
+                    "otlp_http",
+                    receive::serve_http(Listener::Tcp(listener), receiver, stopped).await,
+                );
             }));
         }
-        let state = crate::api::AppState::new(Arc::clone(&store), &config, &addresses, receiver.clone());
-        let health = health::router(Readiness { store: Arc::clone(&store), receiver });
+        let state =
+            crate::api::AppState::new(Arc::clone(&store), &config, &addresses, receiver.clone());
+        let health = health::router(Readiness {
+            store: Arc::clone(&store),
+            receiver,
+        });
         let router = health.merge(crate::api::router(state));
         let stopped = wait(stopped);
         let pages = tokio::spawn(async move {
-            told("http", axum::serve(listeners.http, router).with_graceful_shutdown(stopped).await);
+            told(
+                "http",
+                axum::serve(listeners.http, router)
+                    .with_graceful_shutdown(stopped)
+                    .await,
+            );
         });
-        Ok(Self { addresses, store, stop, receivers, pages })
+        Ok(Self {
+            addresses,
+            store,
+            stop,
+            receivers,
+            pages,
+        })
     }
 
     /// Stops in order within `bound`; what does not end by then is cut.
@@ -115,7 +138,9 @@ impl Running {
             }
         }
         self.pages.abort();
-        let left = deadline.saturating_duration_since(tokio::time::Instant::now()).max(Duration::from_secs(1));
+        let left = deadline
+            .saturating_duration_since(tokio::time::Instant::now())
+            .max(Duration::from_secs(1));
         let store = self.store;
         let _ = tokio::task::spawn_blocking(move || store.close(left)).await;
     }

@@ -109,7 +109,12 @@ impl std::fmt::Display for ByteSize {
 impl std::fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let millis = self.0.as_millis();
-        for (suffix, factor) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
+        for (suffix, factor) in [
+            ("d", 86_400_000),
+            ("h", 3_600_000),
+            ("m", 60_000),
+            ("s", 1_000),
+        ] {
             if millis >= factor && millis.is_multiple_of(factor) {
                 return write!(f, "{}{suffix}", millis / factor);
             }
@@ -144,7 +149,10 @@ impl<'de> Deserialize<'de> for ByteSize {
 
 impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Text(std::marker::PhantomData, "a length of time like \"30s\""))
+        deserializer.deserialize_any(Text(
+            std::marker::PhantomData,
+            "a length of time like \"30s\"",
+        ))
     }
 }
 
@@ -166,11 +174,31 @@ mod tests {
 
     #[test]
     fn sizes_and_times_read_as_people_write_them() {
-        for (text, bytes) in [("64MiB", 64 << 20), ("1.5 gib", 3 << 29), ("10MB", 10_000_000), ("7", 7), ("9B", 9)] {
-            assert_eq!(text.parse::<ByteSize>().map(ByteSize::bytes), Ok(bytes), "{text}");
+        for (text, bytes) in [
+            ("64MiB", 64 << 20),
+            ("1.5 gib", 3 << 29),
+            ("10MB", 10_000_000),
+            ("7", 7),
+            ("9B", 9),
+        ] {
+            assert_eq!(
+                text.parse::<ByteSize>().map(ByteSize::bytes),
+                Ok(bytes),
+                "{text}"
+            );
         }
-        for (text, millis) in [("250ms", 250), ("30s", 30_000), ("5m", 300_000), ("5min", 300_000), ("7d", 604_800_000)] {
-            assert_eq!(text.parse::<HumanDuration>().map(|d| d.get().as_millis()), Ok(millis), "{text}");
+        for (text, millis) in [
+            ("250ms", 250),
+            ("30s", 30_000),
+            ("5m", 300_000),
+            ("5min", 300_000),
+            ("7d", 604_800_000),
+        ] {
+            assert_eq!(
+                text.parse::<HumanDuration>().map(|d| d.get().as_millis()),
+                Ok(millis),
+                "{text}"
+            );
         }
         for text in ["", "-1s", "soon", "5 parsecs", "NaNs", "30"] {
             assert!(text.parse::<HumanDuration>().is_err(), "{text}");

@@ -70,8 +70,10 @@ pub fn load(
     if let Some(path) = file {
         check(&merged, &path.display().to_string())?;
     }
-    let mut variables: Vec<(String, String)> =
-        environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+    let mut variables: Vec<(String, String)> = environment
+        .into_iter()
+        .filter(|(name, _)| name.starts_with(PREFIX))
+        .collect();
     variables.sort();
     for (name, value) in variables {
         let key = &name[PREFIX.len()..];
@@ -90,31 +92,41 @@ pub fn load(
         check(&alone, flag)?;
         set(&mut merged, key, value, flag)?;
     }
-    let config = Config::deserialize(Value::Table(merged))
-        .map_err(|error| ConfigError::Invalid { origin: "configuration".into(), message: explain(&error) })?;
+    let config =
+        Config::deserialize(Value::Table(merged)).map_err(|error| ConfigError::Invalid {
+            origin: "configuration".into(),
+            message: explain(&error),
+        })?;
     if config.otlp_grpc.is_empty() && config.otlp_http.is_empty() {
         return Err(ConfigError::Invalid {
             origin: "configuration".into(),
-            message: "otlp_grpc and otlp_http are both off; at least one must have an address".into(),
+            message: "otlp_grpc and otlp_http are both off; at least one must have an address"
+                .into(),
         });
     }
     Ok(config)
 }
 
 fn read_file(path: &Path) -> Result<Table, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
-    text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
         path: path.into(),
-        message: error.to_string(),
-    })
+        source,
+    })?;
+    text.parse()
+        .map_err(|error: toml::de::Error| ConfigError::Syntax {
+            path: path.into(),
+            message: error.to_string(),
+        })
 }
 
 /// Deserialises one source alone, so that a mistake is told with its origin.
 fn check(table: &Table, origin: &str) -> Result<(), ConfigError> {
     Config::deserialize(Value::Table(table.clone()))
         .map(|_| ())
-        .map_err(|error| ConfigError::Invalid { origin: origin.into(), message: explain(&error) })
+        .map_err(|error| ConfigError::Invalid {
+            origin: origin.into(),
+            message: explain(&error),
+        })
 }
 
 /// The error in one line, with the nearest known key when a key is unknown.
@@ -146,11 +158,18 @@ fn scalar(text: &str) -> Value {
     }
 }
 
-fn set<S: AsRef<str>>(table: &mut Table, path: &[S], value: Value, origin: &str) -> Result<(), ConfigError> {
+fn set<S: AsRef<str>>(
+    table: &mut Table,
+    path: &[S],
+    value: Value,
+    origin: &str,
+) -> Result<(), ConfigError> {
     let (last, parents) = path.split_last().expect("a key has at least one part");
     let mut at = table;
     for part in parents {
-        let inner = at.entry(part.as_ref()).or_insert_with(|| Value::Table(Table::new()));
+        let inner = at
+            .entry(part.as_ref())
+            .or_insert_with(|| Value::Table(Table::new()));
         at = inner.as_table_mut().ok_or_else(|| ConfigError::Invalid {
             origin: origin.into(),
             message: format!("`{}` is a value, not a table", part.as_ref()),
@@ -163,11 +182,22 @@ fn set<S: AsRef<str>>(table: &mut Table, path: &[S], value: Value, origin: &str)
 fn flag_values(flags: &Overrides) -> Vec<(&'static str, &'static [&'static str], Value)> {
     let text = |value: &Option<String>| value.clone().map(Value::String);
     [
-        ("--data-dir", &["data_dir"][..], flags.data_dir.as_ref().map(|p| Value::String(p.display().to_string()))),
+        (
+            "--data-dir",
+            &["data_dir"][..],
+            flags
+                .data_dir
+                .as_ref()
+                .map(|p| Value::String(p.display().to_string())),
+        ),
         ("--otlp-grpc", &["otlp_grpc"], text(&flags.otlp_grpc)),
         ("--otlp-http", &["otlp_http"], text(&flags.otlp_http)),
         ("--http", &["http"], text(&flags.http)),
-        ("--insecure", &["ui", "insecure"], flags.insecure.map(Value::Boolean)),
+        (
+            "--insecure",
+            &["ui", "insecure"],
+            flags.insecure.map(Value::Boolean),
+        ),
     ]
     .into_iter()
     .filter_map(|(flag, path, value)| Some((flag, path, value?)))
@@ -179,7 +209,10 @@ mod tests {
     use super::*;
 
     fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect()
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).into(), (*v).into()))
+            .collect()
     }
 
     fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
@@ -191,11 +224,23 @@ mod tests {
 
     #[test]
     fn flags_win_over_environment_over_file_over_defaults() {
-        let (_dir, path) = file("otlp_grpc = 'f:1'\notlp_http = 'f:2'\n[store]\nhot_rows_max = 10\n[sql]\nrows_max = 5\n");
-        let environment = env(&[("TRIPLINE_OTLP_HTTP", "e:2"), ("TRIPLINE_STORE__HOT_ROWS_MAX", "20"), ("OTHER", "x")]);
-        let flags = Overrides { otlp_http: Some("c:2".into()), ..Overrides::default() };
+        let (_dir, path) = file(
+            "otlp_grpc = 'f:1'\notlp_http = 'f:2'\n[store]\nhot_rows_max = 10\n[sql]\nrows_max = 5\n",
+        );
+        let environment = env(&[
+            ("TRIPLINE_OTLP_HTTP", "e:2"),
+            ("TRIPLINE_STORE__HOT_ROWS_MAX", "20"),
+            ("OTHER", "x"),
+        ]);
+        let flags = Overrides {
+            otlp_http: Some("c:2".into()),
+            ..Overrides::default()
+        };
         let config = load(Some(&path), environment, &flags).expect("a good configuration");
-        assert_eq!((config.otlp_grpc.as_str(), config.otlp_http.as_str()), ("f:1", "c:2"));
+        assert_eq!(
+            (config.otlp_grpc.as_str(), config.otlp_http.as_str()),
+            ("f:1", "c:2")
+        );
         assert_eq!((config.store.hot_rows_max, config.sql.rows_max), (20, 5));
         assert_eq!(config.http.port(), 7070);
     }
@@ -203,35 +248,70 @@ mod tests {
     #[test]
     fn an_unknown_key_is_an_error_with_a_suggestion_and_its_origin() {
         let (_dir, path) = file("[store]\nhot_row_max = 10\n");
-        let error = load(Some(&path), [], &Overrides::default()).expect_err("unknown key").to_string();
-        assert!(error.contains("tripline.toml") && error.contains("did you mean `hot_rows_max`"), "{error}");
+        let error = load(Some(&path), [], &Overrides::default())
+            .expect_err("unknown key")
+            .to_string();
+        assert!(
+            error.contains("tripline.toml") && error.contains("did you mean `hot_rows_max`"),
+            "{error}"
+        );
         let environment = env(&[("TRIPLINE_DATADIR", "/x")]);
-        let error = load(None, environment, &Overrides::default()).expect_err("unknown key").to_string();
-        assert!(error.contains("TRIPLINE_DATADIR") && error.contains("did you mean `data_dir`"), "{error}");
+        let error = load(None, environment, &Overrides::default())
+            .expect_err("unknown key")
+            .to_string();
+        assert!(
+            error.contains("TRIPLINE_DATADIR") && error.contains("did you mean `data_dir`"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_wrong_value_names_where_it_stands() {
-        let error = load(None, env(&[("TRIPLINE_STORE__HOT_AGE_MAX", "soon")]), &Overrides::default())
-            .expect_err("no length of time")
-            .to_string();
-        assert!(error.starts_with("TRIPLINE_STORE__HOT_AGE_MAX: 'soon' is not a length of time"), "{error}");
-        let flags = Overrides { http: Some("nowhere".into()), ..Overrides::default() };
-        assert!(load(None, [], &flags).expect_err("no address").to_string().starts_with("--http: "));
+        let error = load(
+            None,
+            env(&[("TRIPLINE_STORE__HOT_AGE_MAX", "soon")]),
+            &Overrides::default(),
+        )
+        .expect_err("no length of time")
+        .to_string();
+        assert!(
+            error.starts_with("TRIPLINE_STORE__HOT_AGE_MAX: 'soon' is not a length of time"),
+            "{error}"
+        );
+        let flags = Overrides {
+            http: Some("nowhere".into()),
+            ..Overrides::default()
+        };
+        assert!(
+            load(None, [], &flags)
+                .expect_err("no address")
+                .to_string()
+                .starts_with("--http: ")
+        );
     }
 
     #[test]
     fn both_protocols_off_is_refused() {
         let environment = env(&[("TRIPLINE_OTLP_GRPC", ""), ("TRIPLINE_OTLP_HTTP", "")]);
-        let error = load(None, environment, &Overrides::default()).expect_err("t12").to_string();
+        let error = load(None, environment, &Overrides::default())
+            .expect_err("t12")
+            .to_string();
         assert!(error.contains("at least one"), "{error}");
     }
 
     #[test]
     fn secrets_are_not_printed() {
-        let config = load(None, env(&[("TRIPLINE_UI__TOKEN", "hunter2")]), &Overrides::default()).expect("good");
+        let config = load(
+            None,
+            env(&[("TRIPLINE_UI__TOKEN", "hunter2")]),
+            &Overrides::default(),
+        )
+        .expect("good");
         assert_eq!(config.ui.token.as_deref(), Some("hunter2"));
         let shown = toml::to_string(&config).expect("serialisable");
-        assert!(!shown.contains("hunter2") && shown.contains("(set)"), "{shown}");
+        assert!(
+            !shown.contains("hunter2") && shown.contains("(set)"),
+            "{shown}"
+        );
     }
 }

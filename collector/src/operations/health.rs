@@ -35,17 +35,40 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
     let outcome = tokio::task::spawn_blocking(move || readiness.store.reader().map(drop)).await;
     match outcome {
         Ok(Ok(())) => "ready\n".into_response(),
-        Ok(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("the store cannot be read: {error}\n")).into_response(),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store's reader panicked\n").into_response(),
+        Ok(Err(error)) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("the store cannot be read: {error}\n"),
+        )
+            .into_response(),
+        Err(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the store's reader panicked\n",
+        )
+            .into_response(),
     }
 }
 
 async fn metrics(State(readiness): State<Readiness>) -> Response {
     let mut text = Exposition::default();
-    text.family("tripline_build_info", "gauge", "Constant 1, the version as its label.");
-    text.sample("tripline_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    text.family(
+        "tripline_build_info",
+        "gauge",
+        "Constant 1, the version as its label.",
+    );
+    text.sample(
+        "tripline_build_info",
+        &[("version", env!("CARGO_PKG_VERSION"))],
+        1.0,
+    );
     super::store_metrics::write(&mut text, &readiness.store.stats());
     let mut text = text.finish();
     readiness.receiver.write_prometheus(&mut text);
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        text,
+    )
+        .into_response()
 }

@@ -37,24 +37,37 @@ impl Listeners {
         let otlp_grpc = bind_optional("otlp_grpc", &config.otlp_grpc).await?;
         let otlp_http = bind_optional("otlp_http", &config.otlp_http).await?;
         let http = bind("http", &config.http.to_string()).await?;
-        let address = |listener: &TcpListener| listener.local_addr().map(|address: SocketAddr| address.to_string());
+        let address = |listener: &TcpListener| {
+            listener
+                .local_addr()
+                .map(|address: SocketAddr| address.to_string())
+        };
         let addresses = Addresses {
             otlp_grpc: otlp_grpc.as_ref().map(address).transpose()?,
             otlp_http: otlp_http.as_ref().map(address).transpose()?,
             http: address(&http)?,
         };
-        Ok(Self { otlp_grpc, otlp_http, http, addresses })
+        Ok(Self {
+            otlp_grpc,
+            otlp_http,
+            http,
+            addresses,
+        })
     }
 }
 
 async fn bind_optional(setting: &str, address: &str) -> anyhow::Result<Option<TcpListener>> {
-    if address.is_empty() { Ok(None) } else { bind(setting, address).await.map(Some) }
+    if address.is_empty() {
+        Ok(None)
+    } else {
+        bind(setting, address).await.map(Some)
+    }
 }
 
 async fn bind(setting: &str, address: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address} ({setting}); another process may have the port"))
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address} ({setting}); another process may have the port")
+    })
 }
 
 impl Addresses {
@@ -66,6 +79,10 @@ impl Addresses {
             #[serde(flatten)]
             addresses: &'a Addresses,
         }
-        serde_json::to_string(&Line { event: "listening", addresses: self }).expect("plain strings serialise")
+        serde_json::to_string(&Line {
+            event: "listening",
+            addresses: self,
+        })
+        .expect("plain strings serialise")
     }
 }

@@ -9,9 +9,13 @@ use crate::config::{LogFormat, LogSection};
 pub fn init(section: &LogSection) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&section.level)
         .with_context(|| format!("log.level '{}' is not a level or a filter", section.level))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let _ = match section.format {
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Text => builder
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     Ok(())

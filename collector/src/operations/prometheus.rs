@@ -11,7 +11,11 @@ pub struct Exposition {
 impl Exposition {
     /// Starts a family: `counter`, `gauge` or `histogram`.
     pub fn family(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.text, "# HELP {name} {}\n# TYPE {name} {kind}", help.replace('\n', " "));
+        let _ = writeln!(
+            self.text,
+            "# HELP {name} {}\n# TYPE {name} {kind}",
+            help.replace('\n', " ")
+        );
     }
 
     /// One sample. Non-finite values are written as Prometheus spells them.
@@ -19,7 +23,10 @@ impl Exposition {
         self.text.push_str(name);
         for (at, (key, value)) in labels.iter().enumerate() {
             let open = if at == 0 { '{' } else { ',' };
-            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let value = value
+                .replace('\\', "\\\\")
+                .replace('"', "\\\"")
+                .replace('\n', "\\n");
             let _ = write!(self.text, "{open}{key}=\"{value}\"");
         }
         if !labels.is_empty() {

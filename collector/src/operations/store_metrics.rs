@@ -6,21 +6,67 @@ use super::prometheus::Exposition;
 
 /// Writes everything [`StoreStats`] knows.
 pub(super) fn write(text: &mut Exposition, stats: &StoreStats) {
-    text.family("tripline_store_accepted_total", "counter", "Items committed since start.");
-    for (signal, count) in
-        [("spans", stats.spans_accepted), ("logs", stats.logs_accepted), ("data_points", stats.points_accepted)]
-    {
-        text.sample("tripline_store_accepted_total", &[("signal", signal)], count as f64);
+    text.family(
+        "tripline_store_accepted_total",
+        "counter",
+        "Items committed since start.",
+    );
+    for (signal, count) in [
+        ("spans", stats.spans_accepted),
+        ("logs", stats.logs_accepted),
+        ("data_points", stats.points_accepted),
+    ] {
+        text.sample(
+            "tripline_store_accepted_total",
+            &[("signal", signal)],
+            count as f64,
+        );
     }
-    text.family("tripline_store_refused_batches_total", "counter", "Batches the store refused, nothing of them stored.");
-    for (reason, count) in [("overloaded", stats.batches_overloaded), ("unavailable", stats.batches_unavailable)] {
-        text.sample("tripline_store_refused_batches_total", &[("reason", reason)], count as f64);
+    text.family(
+        "tripline_store_refused_batches_total",
+        "counter",
+        "Batches the store refused, nothing of them stored.",
+    );
+    for (reason, count) in [
+        ("overloaded", stats.batches_overloaded),
+        ("unavailable", stats.batches_unavailable),
+    ] {
+        text.sample(
+            "tripline_store_refused_batches_total",
+            &[("reason", reason)],
+            count as f64,
+        );
     }
-    text.single("tripline_store_queue_bytes", "gauge", "Bytes queued or being committed.", stats.queue_bytes as f64);
-    text.single("tripline_store_queue_bytes_max", "gauge", "The queue's bound.", stats.queue_bytes_max as f64);
-    durations(text, "tripline_store_commit_seconds", "Group commits.", &stats.commits);
-    durations(text, "tripline_store_seal_seconds", "Seals of rotated segments.", &stats.seals);
-    durations(text, "tripline_store_compaction_seconds", "Compactions.", &stats.compactions);
+    text.single(
+        "tripline_store_queue_bytes",
+        "gauge",
+        "Bytes queued or being committed.",
+        stats.queue_bytes as f64,
+    );
+    text.single(
+        "tripline_store_queue_bytes_max",
+        "gauge",
+        "The queue's bound.",
+        stats.queue_bytes_max as f64,
+    );
+    durations(
+        text,
+        "tripline_store_commit_seconds",
+        "Group commits.",
+        &stats.commits,
+    );
+    durations(
+        text,
+        "tripline_store_seal_seconds",
+        "Seals of rotated segments.",
+        &stats.seals,
+    );
+    durations(
+        text,
+        "tripline_store_compaction_seconds",
+        "Compactions.",
+        &stats.compactions,
+    );
     text.family("tripline_store_segments", "gauge", "Segments by state.");
     for (state, count) in [
         ("hot", stats.segments_hot),
@@ -31,15 +77,46 @@ pub(super) fn write(text: &mut Exposition, stats: &StoreStats) {
     ] {
         text.sample("tripline_store_segments", &[("state", state)], count as f64);
     }
-    text.single("tripline_store_disk_bytes", "gauge", "Bytes of all segment files.", stats.disk_bytes as f64);
-    text.single("tripline_store_sealed_rows", "gauge", "Sealed rows known now.", stats.rows_sealed as f64);
-    text.single("tripline_store_quarantined_rows", "gauge", "Rows that could not be sealed.", stats.rows_quarantined as f64);
-    text.family("tripline_store_segments_ended_total", "counter", "Segments that are no more, by cause.");
-    for (cause, count) in [("replaced", stats.segments_replaced), ("expired", stats.segments_expired)] {
-        text.sample("tripline_store_segments_ended_total", &[("cause", cause)], count as f64);
+    text.single(
+        "tripline_store_disk_bytes",
+        "gauge",
+        "Bytes of all segment files.",
+        stats.disk_bytes as f64,
+    );
+    text.single(
+        "tripline_store_sealed_rows",
+        "gauge",
+        "Sealed rows known now.",
+        stats.rows_sealed as f64,
+    );
+    text.single(
+        "tripline_store_quarantined_rows",
+        "gauge",
+        "Rows that could not be sealed.",
+        stats.rows_quarantined as f64,
+    );
+    text.family(
+        "tripline_store_segments_ended_total",
+        "counter",
+        "Segments that are no more, by cause.",
+    );
+    for (cause, count) in [
+        ("replaced", stats.segments_replaced),
+        ("expired", stats.segments_expired),
+    ] {
+        text.sample(
+            "tripline_store_segments_ended_total",
+            &[("cause", cause)],
+            count as f64,
+        );
     }
     let failing = f64::from(u8::from(stats.last_error.is_some()));
-    text.single("tripline_store_background_failing", "gauge", "1 while background work fails.", failing);
+    text.single(
+        "tripline_store_background_failing",
+        "gauge",
+        "1 while background work fails.",
+        failing,
+    );
 }
 
 /// A histogram family; buckets accumulate as Prometheus wants them.

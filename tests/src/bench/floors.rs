@@ -9,8 +9,9 @@ use super::shapes;
 
 /// Time per span of decoding protobuf into columns, on one thread, over `batches` prepared requests.
 pub fn decode(batches: u64) -> Duration {
-    let bodies: Vec<Vec<u8>> =
-        (0..batches).map(|batch| shapes::spans(batch, 1_790_000_000_000_000_000).encode_to_vec()).collect();
+    let bodies: Vec<Vec<u8>> = (0..batches)
+        .map(|batch| shapes::spans(batch, 1_790_000_000_000_000_000).encode_to_vec())
+        .collect();
     let started = Instant::now();
     let mut items = 0;
     for body in &bodies {

@@ -15,7 +15,9 @@ use super::{floors, shapes};
 
 /// Nanoseconds since the epoch.
 pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(0))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(0))
 }
 
 fn scaled(count: u64, scale: f64) -> u64 {
@@ -27,7 +29,12 @@ fn micros(cpu: Duration, items: u64) -> f64 {
 }
 
 /// Sends `batches` of spans over `connections` connections, each its share; returns when all are acknowledged.
-pub async fn send_spans(url: &str, batches: std::ops::Range<u64>, connections: u64, at: impl Fn(u64) -> u64 + Send + Sync + 'static) -> Result<()> {
+pub async fn send_spans(
+    url: &str,
+    batches: std::ops::Range<u64>,
+    connections: u64,
+    at: impl Fn(u64) -> u64 + Send + Sync + 'static,
+) -> Result<()> {
     let at = Arc::new(at);
     let mut senders = tokio::task::JoinSet::new();
     for lane in 0..connections {
@@ -54,22 +61,38 @@ pub async fn cost(scale: f64) -> Result<()> {
     let batches = scaled(1_000, scale);
     let spans = batches * shapes::BATCH;
     // Nothing is sealed while acknowledging is measured; then one rotation by age seals all of it.
-    let server = Server::start(&[("TRIPLINE_STORE__HOT_ROWS_MAX", "100000000"), ("TRIPLINE_STORE__HOT_BYTES_MAX", "64GiB"), ("TRIPLINE_STORE__HOT_AGE_MAX", "1h")])?;
+    let server = Server::start(&[
+        ("TRIPLINE_STORE__HOT_ROWS_MAX", "100000000"),
+        ("TRIPLINE_STORE__HOT_BYTES_MAX", "64GiB"),
+        ("TRIPLINE_STORE__HOT_AGE_MAX", "1h"),
+    ])?;
     send_spans(&server.grpc(), 0..20, 4, |_| now()).await?;
     let before = server.cpu()?;
     send_spans(&server.grpc(), 20..20 + batches, 4, |_| now()).await?;
     let acknowledged = micros(server.cpu()? - before, spans);
     drop(server);
 
-    let server = Server::start(&[("TRIPLINE_STORE__HOT_AGE_MAX", "2s"), ("TRIPLINE_STORE__COMPACTION_FAN_IN", "1000000")])?;
+    let server = Server::start(&[
+        ("TRIPLINE_STORE__HOT_AGE_MAX", "2s"),
+        ("TRIPLINE_STORE__COMPACTION_FAN_IN", "1000000"),
+    ])?;
     let before = server.cpu()?;
     send_spans(&server.grpc(), 0..batches, 4, |_| now()).await?;
     server.settle().await?;
     let sealed = micros(server.cpu()? - before, spans);
     let floor = floors::decode(200).as_secs_f64() * 1e6;
-    println!("ingest: {spans} spans of 14 attributes, batches of {}", shapes::BATCH);
-    println!("  CPU socket -> acknowledged  {acknowledged:.2} µs a span ({:.1} x decode alone, {floor:.2} µs)", acknowledged / floor);
-    println!("  CPU socket -> sealed        {sealed:.2} µs a span ({:.1} x decode alone)", sealed / floor);
+    println!(
+        "ingest: {spans} spans of 14 attributes, batches of {}",
+        shapes::BATCH
+    );
+    println!(
+        "  CPU socket -> acknowledged  {acknowledged:.2} µs a span ({:.1} x decode alone, {floor:.2} µs)",
+        acknowledged / floor
+    );
+    println!(
+        "  CPU socket -> sealed        {sealed:.2} µs a span ({:.1} x decode alone)",
+        sealed / floor
+    );
     Ok(())
 }
 
@@ -108,9 +131,17 @@ pub async fn latency(scale: f64) -> Result<()> {
         }
     }
     dashboard.abort();
-    println!("latency: {} spans/s offered for {seconds} s, a dashboard query every 200 ms", per_second * shapes::BATCH);
+    println!(
+        "latency: {} spans/s offered for {seconds} s, a dashboard query every 200 ms",
+        per_second * shapes::BATCH
+    );
     let milli = |quantile: f64| times.value_at_quantile(quantile) as f64 / 1000.0;
-    println!("  acknowledged p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms; refused {refused} requests", milli(0.5), milli(0.99), milli(1.0));
+    println!(
+        "  acknowledged p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms; refused {refused} requests",
+        milli(0.5),
+        milli(0.99),
+        milli(1.0)
+    );
     println!("  peak memory {} MiB", server.peak_memory()? >> 20);
     Ok(())
 }
@@ -144,6 +175,9 @@ pub async fn disk(scale: f64) -> Result<()> {
 async fn report(what: &str, server: &Server, items: u64) -> Result<()> {
     server.settle().await?;
     let (bytes, files) = disk_usage(&server.data_dir())?;
-    println!("disk: {items} {what} in {files} files: {:.1} B each", bytes as f64 / items as f64);
+    println!(
+        "disk: {items} {what} in {files} files: {:.1} B each",
+        bytes as f64 / items as f64
+    );
     Ok(())
 }

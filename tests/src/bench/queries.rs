@@ -25,7 +25,9 @@ pub async fn run(scale: f64) -> Result<()> {
     let (bytes, files) = disk_usage(&server.data_dir())?;
     println!(
         "queries: {} spans loaded in {:.0} s; {files} files, {:.1} B a span",
-        batches * shapes::BATCH, loaded.as_secs_f64(), bytes as f64 / (batches * shapes::BATCH) as f64
+        batches * shapes::BATCH,
+        loaded.as_secs_f64(),
+        bytes as f64 / (batches * shapes::BATCH) as f64
     );
     let traces: Vec<String> = (0..200)
         .map(|n| {
@@ -35,11 +37,36 @@ pub async fn run(scale: f64) -> Result<()> {
         })
         .collect();
     measure(&server, "trace by id, no time given", &traces).await?;
-    let hour = |path: &str| vec![format!("{path}{}from=now-1h&to=now", if path.contains('?') { '&' } else { '?' }); 20];
-    measure(&server, "services over an hour (red)", &hour("/api/v1/services")).await?;
-    measure(&server, "service graph over an hour", &hour("/api/v1/graph")).await?;
-    let newest = hour("/api/v1/traces?service=service-03&attribute=http.response.status_code%3D500&limit=100");
-    measure(&server, "newest 100 of a service with an attribute filter", &newest).await?;
+    let hour = |path: &str| {
+        vec![
+            format!(
+                "{path}{}from=now-1h&to=now",
+                if path.contains('?') { '&' } else { '?' }
+            );
+            20
+        ]
+    };
+    measure(
+        &server,
+        "services over an hour (red)",
+        &hour("/api/v1/services"),
+    )
+    .await?;
+    measure(
+        &server,
+        "service graph over an hour",
+        &hour("/api/v1/graph"),
+    )
+    .await?;
+    let newest = hour(
+        "/api/v1/traces?service=service-03&attribute=http.response.status_code%3D500&limit=100",
+    );
+    measure(
+        &server,
+        "newest 100 of a service with an attribute filter",
+        &newest,
+    )
+    .await?;
     println!("  peak memory {} MiB", server.peak_memory()? >> 20);
     Ok(())
 }

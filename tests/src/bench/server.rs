@@ -20,10 +20,22 @@ impl Server {
     /// Starts the binary that lies beside this one.
     pub fn start(environment: &[(&str, &str)]) -> Result<Self> {
         let binary = std::env::current_exe()?.with_file_name("tripline-under-test");
-        ensure!(binary.exists(), "{} is missing; run cargo xtask bench", binary.display());
+        ensure!(
+            binary.exists(),
+            "{} is missing; run cargo xtask bench",
+            binary.display()
+        );
         let scratch = tempfile::tempdir()?;
         let mut child = Command::new(binary)
-            .args(["serve", "--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .args([
+                "serve",
+                "--otlp-grpc",
+                "127.0.0.1:0",
+                "--otlp-http",
+                "127.0.0.1:0",
+                "--http",
+                "127.0.0.1:0",
+            ])
             .arg("--data-dir")
             .arg(scratch.path().join("data"))
             .envs(environment.iter().copied())
@@ -31,13 +43,24 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()?;
         let stdout = child.stdout.take().context("stdout is piped")?;
-        let line = BufReader::new(stdout).lines().next().context("the server ended")??;
-        Ok(Self { child, addresses: serde_json::from_str(&line)?, scratch, client: reqwest::Client::new() })
+        let line = BufReader::new(stdout)
+            .lines()
+            .next()
+            .context("the server ended")??;
+        Ok(Self {
+            child,
+            addresses: serde_json::from_str(&line)?,
+            scratch,
+            client: reqwest::Client::new(),
+        })
     }
 
     /// `http://host:port` of OTLP/gRPC.
     pub fn grpc(&self) -> String {
-        format!("http://{}", self.addresses["otlp_grpc"].as_str().unwrap_or_default())
+        format!(
+            "http://{}",
+            self.addresses["otlp_grpc"].as_str().unwrap_or_default()
+        )
     }
 
     /// The data directory.
@@ -48,8 +71,16 @@ impl Server {
     /// CPU time so far, user and system.
     pub fn cpu(&self) -> Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let after = stat.rsplit_once(')').context("stat has a name in brackets")?.1;
-        let field = |at: usize| after.split_whitespace().nth(at).and_then(|text| text.parse::<u64>().ok());
+        let after = stat
+            .rsplit_once(')')
+            .context("stat has a name in brackets")?
+            .1;
+        let field = |at: usize| {
+            after
+                .split_whitespace()
+                .nth(at)
+                .and_then(|text| text.parse::<u64>().ok())
+        };
         let ticks = field(11).context("utime")? + field(12).context("stime")?;
         // Linux reports in USER_HZ, which is 100 on every platform it runs on.
         Ok(Duration::from_millis(ticks * 10))
@@ -58,14 +89,24 @@ impl Server {
     /// Highest resident memory so far, in bytes.
     pub fn peak_memory(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("VmHWM")?;
-        let kib: u64 = line.split_whitespace().nth(1).context("a number")?.parse()?;
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM:"))
+            .context("VmHWM")?;
+        let kib: u64 = line
+            .split_whitespace()
+            .nth(1)
+            .context("a number")?
+            .parse()?;
         Ok(kib * 1024)
     }
 
     /// A GET; the body as text.
     pub async fn get(&self, path: &str) -> Result<String> {
-        let url = format!("http://{}{path}", self.addresses["http"].as_str().unwrap_or_default());
+        let url = format!(
+            "http://{}{path}",
+            self.addresses["http"].as_str().unwrap_or_default()
+        );
         let response = self.client.get(url).send().await?;
         let status = response.status();
         let text = response.text().await?;
@@ -75,13 +116,18 @@ impl Server {
 
     /// Rows of a query.
     pub async fn sql(&self, query: &str) -> Result<Vec<Vec<Value>>> {
-        let url = format!("http://{}/api/v1/sql", self.addresses["http"].as_str().unwrap_or_default());
+        let url = format!(
+            "http://{}/api/v1/sql",
+            self.addresses["http"].as_str().unwrap_or_default()
+        );
         let body = serde_json::json!({ "query": query, "timeout_ms": 60_000 });
         let response = self.client.post(url).json(&body).send().await?;
         let status = response.status();
         let text = response.text().await?;
         ensure!(status.is_success(), "{query}: {status} {text}");
-        Ok(serde_json::from_value(serde_json::from_str::<Value>(&text)?["rows"].clone())?)
+        Ok(serde_json::from_value(
+            serde_json::from_str::<Value>(&text)?["rows"].clone(),
+        )?)
     }
 
     /// A gauge or counter of `/metrics`, summed over its labels that contain `label`.
@@ -100,10 +146,17 @@ impl Server {
         let mut last = self.cpu()?;
         let mut quiet = 0;
         while quiet < 4 {
-            ensure!(Instant::now() < deadline, "the server does not come to rest");
+            ensure!(
+                Instant::now() < deadline,
+                "the server does not come to rest"
+            );
             tokio::time::sleep(Duration::from_millis(500)).await;
             let now = self.cpu()?;
-            quiet = if now - last <= Duration::from_millis(20) { quiet + 1 } else { 0 };
+            quiet = if now - last <= Duration::from_millis(20) {
+                quiet + 1
+            } else {
+                0
+            };
             last = now;
         }
         Ok(())

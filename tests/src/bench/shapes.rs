@@ -3,10 +3,13 @@
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, InstrumentationScope, KeyValue, any_value::Value,
+};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric, number_data_point,
+    AggregationTemporality, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric,
+    number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
@@ -25,12 +28,22 @@ pub fn mix(seed: u64) -> u64 {
 }
 
 fn text(key: &str, value: String) -> KeyValue {
-    KeyValue { key: key.into(), value: Some(AnyValue { value: Some(Value::StringValue(value)) }), ..KeyValue::default() }
+    KeyValue {
+        key: key.into(),
+        value: Some(AnyValue {
+            value: Some(Value::StringValue(value)),
+        }),
+        ..KeyValue::default()
+    }
 }
 
 fn int(key: &str, value: u64) -> KeyValue {
     let value = Value::IntValue(i64::try_from(value).unwrap_or(i64::MAX));
-    KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+    KeyValue {
+        key: key.into(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..KeyValue::default()
+    }
 }
 
 fn resource(service: u64) -> Option<Resource> {
@@ -41,11 +54,18 @@ fn resource(service: u64) -> Option<Resource> {
         text("service.instance.id", format!("service-{service:02}-7c9f")),
         text("telemetry.sdk.language", "java".into()),
     ];
-    Some(Resource { attributes, ..Resource::default() })
+    Some(Resource {
+        attributes,
+        ..Resource::default()
+    })
 }
 
 fn scope() -> Option<InstrumentationScope> {
-    Some(InstrumentationScope { name: "io.opentelemetry.tomcat-10.0".into(), version: "2.9.0".into(), ..InstrumentationScope::default() })
+    Some(InstrumentationScope {
+        name: "io.opentelemetry.tomcat-10.0".into(),
+        version: "2.9.0".into(),
+        ..InstrumentationScope::default()
+    })
 }
 
 /// The id of the trace a span number belongs to.
@@ -64,22 +84,35 @@ pub fn span(number: u64, start_unix_nano: u64) -> Span {
     Span {
         trace_id: trace_id(number).to_vec(),
         span_id: mix(number ^ 0x5555).to_be_bytes().to_vec(),
-        parent_span_id: if number.is_multiple_of(8) { Vec::new() } else { mix((number - 1) ^ 0x5555).to_be_bytes().to_vec() },
+        parent_span_id: if number.is_multiple_of(8) {
+            Vec::new()
+        } else {
+            mix((number - 1) ^ 0x5555).to_be_bytes().to_vec()
+        },
         flags: 0x101,
         name: format!("GET /api/v1/items/{route}"),
         kind: if number.is_multiple_of(2) { 2 } else { 3 },
         start_time_unix_nano: start_unix_nano,
         end_time_unix_nano: start_unix_nano + duration,
-        status: failed.then(|| Status { code: 2, message: "internal error".into() }),
+        status: failed.then(|| Status {
+            code: 2,
+            message: "internal error".into(),
+        }),
         attributes: vec![
             text("http.request.method", "GET".into()),
             text("http.route", format!("/api/v1/items/{route}")),
             int("http.response.status_code", status),
             text("url.path", format!("/api/v1/items/{}", dice % 10_000)),
             text("url.scheme", "http".into()),
-            text("server.address", format!("service-{:02}.shop.svc", (number / 2 + 1) % SERVICES)),
+            text(
+                "server.address",
+                format!("service-{:02}.shop.svc", (number / 2 + 1) % SERVICES),
+            ),
             int("server.port", 8080),
-            text("client.address", format!("10.0.{}.{}", dice % 250, (dice >> 8) % 250)),
+            text(
+                "client.address",
+                format!("10.0.{}.{}", dice % 250, (dice >> 8) % 250),
+            ),
             text("user_agent.original", format!("okhttp/4.9.{}", dice % 5)),
             text("network.protocol.version", "1.1".into()),
             int("thread.id", dice % 64),
@@ -104,7 +137,11 @@ pub fn spans(batch: u64, start_unix_nano: u64) -> ExportTraceServiceRequest {
         .enumerate()
         .map(|(service, spans)| ResourceSpans {
             resource: resource(service as u64),
-            scope_spans: vec![ScopeSpans { scope: scope(), spans, ..ScopeSpans::default() }],
+            scope_spans: vec![ScopeSpans {
+                scope: scope(),
+                spans,
+                ..ScopeSpans::default()
+            }],
             ..ResourceSpans::default()
         })
         .collect();
@@ -143,7 +180,11 @@ pub fn logs(batch: u64, start_unix_nano: u64) -> ExportLogsServiceRequest {
     ExportLogsServiceRequest {
         resource_logs: vec![ResourceLogs {
             resource: resource(batch % SERVICES),
-            scope_logs: vec![ScopeLogs { scope: scope(), log_records, ..ScopeLogs::default() }],
+            scope_logs: vec![ScopeLogs {
+                scope: scope(),
+                log_records,
+                ..ScopeLogs::default()
+            }],
             ..ResourceLogs::default()
         }],
     }
@@ -160,11 +201,18 @@ pub fn points(collection: u64, start_unix_nano: u64) -> ExportMetricsServiceRequ
                 is_monotonic: true,
                 data_points: (0..10)
                     .map(|series| NumberDataPoint {
-                        attributes: vec![text("http.route", format!("/api/v1/items/{series}")), int("http.response.status_code", 200)],
+                        attributes: vec![
+                            text("http.route", format!("/api/v1/items/{series}")),
+                            int("http.response.status_code", 200),
+                        ],
                         start_time_unix_nano: start_unix_nano - 1_000_000_000_000,
                         time_unix_nano: start_unix_nano + collection * 10_000_000_000,
                         value: Some(number_data_point::Value::AsInt(
-                            i64::try_from(collection * (20 + mix(metric * 10 + series) % 50) + mix(collection ^ series) % 7).unwrap_or(0),
+                            i64::try_from(
+                                collection * (20 + mix(metric * 10 + series) % 50)
+                                    + mix(collection ^ series) % 7,
+                            )
+                            .unwrap_or(0),
                         )),
                         ..NumberDataPoint::default()
                     })
@@ -176,7 +224,11 @@ pub fn points(collection: u64, start_unix_nano: u64) -> ExportMetricsServiceRequ
     ExportMetricsServiceRequest {
         resource_metrics: vec![ResourceMetrics {
             resource: resource(collection % SERVICES),
-            scope_metrics: vec![ScopeMetrics { scope: scope(), metrics, ..ScopeMetrics::default() }],
+            scope_metrics: vec![ScopeMetrics {
+                scope: scope(),
+                metrics,
+                ..ScopeMetrics::default()
+            }],
             ..ResourceMetrics::default()
         }],
     }

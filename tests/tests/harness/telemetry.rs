@@ -25,7 +25,11 @@ pub fn text(key: &str, value: &str) -> KeyValue {
 
 /// An attribute of any kind.
 pub fn any(key: &str, value: Value) -> KeyValue {
-    KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+    KeyValue {
+        key: key.into(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..KeyValue::default()
+    }
 }
 
 /// One request with the spans of a shape.
@@ -35,12 +39,21 @@ pub fn spans_request(shape: SpanShape<'_>) -> ExportTraceServiceRequest {
             let trace = number / 8 + 1;
             let start = shape.start_unix_nano + (number - shape.first) * 1000;
             Span {
-                trace_id: u128::from(trace).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes().to_vec(),
-                span_id: (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes().to_vec(),
+                trace_id: u128::from(trace)
+                    .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+                    .to_be_bytes()
+                    .to_vec(),
+                span_id: (number + 1)
+                    .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                    .to_be_bytes()
+                    .to_vec(),
                 parent_span_id: if number.is_multiple_of(8) {
                     Vec::new()
                 } else {
-                    number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes().to_vec()
+                    number
+                        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                        .to_be_bytes()
+                        .to_vec()
                 },
                 name: "GET /items/{id}".into(),
                 kind: if number.is_multiple_of(2) { 2 } else { 3 },
@@ -58,8 +71,14 @@ pub fn spans_request(shape: SpanShape<'_>) -> ExportTraceServiceRequest {
         .collect();
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans {
-            resource: Some(Resource { attributes: vec![text("service.name", shape.service)], ..Resource::default() }),
-            scope_spans: vec![ScopeSpans { spans, ..ScopeSpans::default() }],
+            resource: Some(Resource {
+                attributes: vec![text("service.name", shape.service)],
+                ..Resource::default()
+            }),
+            scope_spans: vec![ScopeSpans {
+                spans,
+                ..ScopeSpans::default()
+            }],
             ..ResourceSpans::default()
         }],
     }

@@ -21,7 +21,11 @@ pub(super) enum Fault {
 pub(super) fn fault_at(seed: u64, elapsed: Duration) -> Fault {
     let cycle = elapsed.as_secs() / CYCLE.as_secs();
     let within = elapsed.as_secs() % CYCLE.as_secs();
-    let shift = if cycle == 0 { 0 } else { Dice::new(seed ^ cycle).below(9) };
+    let shift = if cycle == 0 {
+        0
+    } else {
+        Dice::new(seed ^ cycle).below(9)
+    };
     match within.checked_sub(shift) {
         Some(12..16) => Fault::Slow,
         Some(16..32) => Fault::Down,
@@ -69,12 +73,25 @@ mod tests {
     #[test]
     fn the_first_cycle_fails_within_twenty_seconds_and_recovers() {
         let at = |seconds| fault_at(7, Duration::from_secs(seconds));
-        assert_eq!((at(0), at(13), at(17), at(31), at(33)), (Fault::None, Fault::Slow, Fault::Down, Fault::Down, Fault::None));
+        assert_eq!(
+            (at(0), at(13), at(17), at(31), at(33)),
+            (
+                Fault::None,
+                Fault::Slow,
+                Fault::Down,
+                Fault::Down,
+                Fault::None
+            )
+        );
     }
 
     #[test]
     fn another_seed_tells_another_story() {
-        let story = |seed| (60..600).map(|s| fault_at(seed, Duration::from_secs(s)) as u8).collect::<Vec<_>>();
+        let story = |seed| {
+            (60..600)
+                .map(|s| fault_at(seed, Duration::from_secs(s)) as u8)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(story(1), story(1));
         assert_ne!(story(1), story(2));
     }

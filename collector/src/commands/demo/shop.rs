@@ -9,7 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, LoggerProvider as _, Severity};
 use opentelemetry::metrics::{Counter, Histogram, MeterProvider as _};
 use opentelemetry::trace::{
-    Link, Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _, TracerProvider as _,
+    Link, Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _,
+    TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::logs::SdkLogger;
@@ -53,7 +54,10 @@ impl Service {
             name,
             tracer: pipeline.traces.tracer("shop"),
             logger: pipeline.logs.logger("shop"),
-            requests: meter.u64_counter("shop.requests").with_description("Requests served").build(),
+            requests: meter
+                .u64_counter("shop.requests")
+                .with_description("Requests served")
+                .build(),
             duration: meter
                 .f64_histogram("http.server.request.duration")
                 .with_unit("s")
@@ -63,7 +67,14 @@ impl Service {
         })
     }
 
-    fn start(&self, name: &'static str, kind: SpanKind, at: SystemTime, parent: &Context, attributes: Vec<KeyValue>) -> Context {
+    fn start(
+        &self,
+        name: &'static str,
+        kind: SpanKind,
+        at: SystemTime,
+        parent: &Context,
+        attributes: Vec<KeyValue>,
+    ) -> Context {
         let span: Span = self
             .tracer
             .span_builder(name)
@@ -74,7 +85,14 @@ impl Service {
         Context::new().with_span(span)
     }
 
-    fn log(&self, cx: &Context, severity: Severity, body: String, event: Option<&'static str>, attributes: Vec<(&'static str, AnyValue)>) {
+    fn log(
+        &self,
+        cx: &Context,
+        severity: Severity,
+        body: String,
+        event: Option<&'static str>,
+        attributes: Vec<(&'static str, AnyValue)>,
+    ) {
         let mut record = self.logger.create_log_record();
         let span = cx.span().span_context().clone();
         record.set_timestamp(SystemTime::now());
@@ -90,7 +108,10 @@ impl Service {
     }
 
     fn served(&self, route: &'static str, status: i64, took: Duration) {
-        let attributes = [KeyValue::new("http.route", route), KeyValue::new("http.response.status_code", status)];
+        let attributes = [
+            KeyValue::new("http.route", route),
+            KeyValue::new("http.response.status_code", status),
+        ];
         self.requests.add(1, &attributes);
         self.duration.record(took.as_secs_f64(), &attributes);
     }
@@ -165,51 +186,111 @@ impl Shop {
         self.order_number += 1;
         let began = SystemTime::now();
         let mut now = Moment(began);
-        let root = self.gateway.start("POST /checkout", SpanKind::Server, began, &Context::new(), http_server("POST", "/checkout"));
+        let root = self.gateway.start(
+            "POST /checkout",
+            SpanKind::Server,
+            began,
+            &Context::new(),
+            http_server("POST", "/checkout"),
+        );
         now.pass(self.dice.millis(1, 3));
-        let client = self.gateway.start("POST /orders", SpanKind::Client, now.0, &root, http_client("POST", "orders", 8081));
+        let client = self.gateway.start(
+            "POST /orders",
+            SpanKind::Client,
+            now.0,
+            &root,
+            http_client("POST", "orders", 8081),
+        );
         let outcome = self.place_order(&client, &mut now);
         let status = if outcome == Outcome::Ok { 200 } else { 502 };
         end(&client, now.pass(self.dice.millis(0, 1)), status);
         self.recommend(&root, &mut now);
         end(&root, now.pass(self.dice.millis(1, 2)), status);
-        self.gateway.served("/checkout", status, now.0.duration_since(began).unwrap_or_default());
+        self.gateway.served(
+            "/checkout",
+            status,
+            now.0.duration_since(began).unwrap_or_default(),
+        );
     }
 
     fn place_order(&mut self, parent: &Context, now: &mut Moment) -> Outcome {
         let began = now.pass(self.dice.millis(0, 1));
-        let span = self.orders.start("POST /orders", SpanKind::Server, began, parent, http_server("POST", "/orders"));
+        let span = self.orders.start(
+            "POST /orders",
+            SpanKind::Server,
+            began,
+            parent,
+            http_server("POST", "/orders"),
+        );
         let order = self.order_number;
-        self.orders.log(&span, Severity::Info, format!("placing order {order}"), None, vec![("order.id", AnyValue::from(order as i64))]);
+        self.orders.log(
+            &span,
+            Severity::Info,
+            format!("placing order {order}"),
+            None,
+            vec![("order.id", AnyValue::from(order as i64))],
+        );
         self.reserve(&span, now);
         let outcome = self.pay(&span, now);
         if outcome == Outcome::Ok {
             self.ship(&span, now);
         } else {
-            self.orders.log(&span, Severity::Error, format!("order {order} could not be paid"), None, vec![("order.id", AnyValue::from(order as i64))]);
+            self.orders.log(
+                &span,
+                Severity::Error,
+                format!("order {order} could not be paid"),
+                None,
+                vec![("order.id", AnyValue::from(order as i64))],
+            );
         }
         let status = if outcome == Outcome::Ok { 201 } else { 503 };
         end(&span, now.pass(self.dice.millis(1, 2)), status);
-        self.orders.served("/orders", status, now.0.duration_since(began).unwrap_or_default());
+        self.orders.served(
+            "/orders",
+            status,
+            now.0.duration_since(began).unwrap_or_default(),
+        );
         outcome
     }
 
     fn reserve(&mut self, parent: &Context, now: &mut Moment) {
-        let client = self.orders.start("GET /stock/{sku}", SpanKind::Client, now.0, parent, http_client("GET", "inventory", 8082));
+        let client = self.orders.start(
+            "GET /stock/{sku}",
+            SpanKind::Client,
+            now.0,
+            parent,
+            http_client("GET", "inventory", 8082),
+        );
         let began = now.pass(self.dice.millis(0, 1));
-        let span = self.inventory.start("GET /stock/{sku}", SpanKind::Server, began, &client, http_server("GET", "/stock/{sku}"));
+        let span = self.inventory.start(
+            "GET /stock/{sku}",
+            SpanKind::Server,
+            began,
+            &client,
+            http_server("GET", "/stock/{sku}"),
+        );
         now.pass(self.dice.millis(0, 1));
         let query = vec![
             KeyValue::new("db.system.name", "postgresql"),
             KeyValue::new("db.namespace", "stock"),
             KeyValue::new("db.operation.name", "SELECT"),
-            KeyValue::new("db.query.text", "SELECT available FROM stock WHERE sku = $1"),
+            KeyValue::new(
+                "db.query.text",
+                "SELECT available FROM stock WHERE sku = $1",
+            ),
             KeyValue::new("server.address", "stock-db"),
         ];
-        let db = self.inventory.start("SELECT stock", SpanKind::Client, now.0, &span, query);
-        db.span().end_with_timestamp(now.pass(self.dice.millis(1, 6)));
+        let db = self
+            .inventory
+            .start("SELECT stock", SpanKind::Client, now.0, &span, query);
+        db.span()
+            .end_with_timestamp(now.pass(self.dice.millis(1, 6)));
         end(&span, now.pass(self.dice.millis(0, 1)), 200);
-        self.inventory.served("/stock/{sku}", 200, now.0.duration_since(began).unwrap_or_default());
+        self.inventory.served(
+            "/stock/{sku}",
+            200,
+            now.0.duration_since(began).unwrap_or_default(),
+        );
         end(&client, now.pass(self.dice.millis(0, 1)), 200);
     }
 
@@ -220,21 +301,53 @@ impl Shop {
             }
             self.change(parent, Breaker::HalfOpen, "wait_elapsed");
         }
-        let client = self.orders.start("POST /payments", SpanKind::Client, now.0, parent, http_client("POST", "payment", 8083));
-        client.span().set_attribute(KeyValue::new("circuit_breaker.name", "payment"));
-        client.span().set_attribute(KeyValue::new("circuit_breaker.state", self.breaker.word()));
+        let client = self.orders.start(
+            "POST /payments",
+            SpanKind::Client,
+            now.0,
+            parent,
+            http_client("POST", "payment", 8083),
+        );
+        client
+            .span()
+            .set_attribute(KeyValue::new("circuit_breaker.name", "payment"));
+        client
+            .span()
+            .set_attribute(KeyValue::new("circuit_breaker.state", self.breaker.word()));
         let outcome = self.charge(&client, now);
-        let word = if outcome == Outcome::Ok { "success" } else { "failure" };
-        client.span().set_attribute(KeyValue::new("circuit_breaker.outcome", word));
-        end(&client, now.pass(self.dice.millis(0, 1)), if outcome == Outcome::Ok { 200 } else { 503 });
+        let word = if outcome == Outcome::Ok {
+            "success"
+        } else {
+            "failure"
+        };
+        client
+            .span()
+            .set_attribute(KeyValue::new("circuit_breaker.outcome", word));
+        end(
+            &client,
+            now.pass(self.dice.millis(0, 1)),
+            if outcome == Outcome::Ok { 200 } else { 503 },
+        );
         self.record(&client, outcome);
         outcome
     }
 
     fn charge(&mut self, parent: &Context, now: &mut Moment) -> Outcome {
         let began = now.pass(self.dice.millis(0, 1));
-        let span = self.payment.start("POST /payments", SpanKind::Server, began, parent, http_server("POST", "/payments"));
-        let bank = self.payment.start("POST /charge", SpanKind::Client, now.0, &span, http_client("POST", "bank.example", 443));
+        let span = self.payment.start(
+            "POST /payments",
+            SpanKind::Server,
+            began,
+            parent,
+            http_server("POST", "/payments"),
+        );
+        let bank = self.payment.start(
+            "POST /charge",
+            SpanKind::Client,
+            now.0,
+            &span,
+            http_client("POST", "bank.example", 443),
+        );
         let (wait, outcome) = match fault_at(self.seed, self.opened.elapsed()) {
             Fault::None if self.dice.percent(1) => (self.dice.millis(30, 60), Outcome::Failed),
             Fault::None => (self.dice.millis(15, 40), Outcome::Ok),
@@ -252,12 +365,22 @@ impl Shop {
                     KeyValue::new("exception.message", "the bank did not answer within 1 s"),
                 ],
             );
-            self.payment.log(&bank, Severity::Error, "charging the card failed: deadline exceeded".into(), None, vec![("error.type", AnyValue::from("DEADLINE_EXCEEDED"))]);
+            self.payment.log(
+                &bank,
+                Severity::Error,
+                "charging the card failed: deadline exceeded".into(),
+                None,
+                vec![("error.type", AnyValue::from("DEADLINE_EXCEEDED"))],
+            );
         }
         let status = if outcome == Outcome::Ok { 200 } else { 503 };
         end(&bank, ended, if outcome == Outcome::Ok { 200 } else { 504 });
         end(&span, now.pass(self.dice.millis(0, 1)), status);
-        self.payment.served("/payments", status, now.0.duration_since(began).unwrap_or_default());
+        self.payment.served(
+            "/payments",
+            status,
+            now.0.duration_since(began).unwrap_or_default(),
+        );
         outcome
     }
 
@@ -268,9 +391,17 @@ impl Shop {
             KeyValue::new("circuit_breaker.outcome", "rejected"),
             KeyValue::new("service.peer.name", "payment"),
         ];
-        let span = self.orders.start("payment rejected", SpanKind::Internal, now.0, parent, attributes);
-        span.span().set_status(Status::error("circuit breaker is open"));
-        span.span().end_with_timestamp(now.pass(Duration::from_micros(20)));
+        let span = self.orders.start(
+            "payment rejected",
+            SpanKind::Internal,
+            now.0,
+            parent,
+            attributes,
+        );
+        span.span()
+            .set_status(Status::error("circuit breaker is open"));
+        span.span()
+            .end_with_timestamp(now.pass(Duration::from_micros(20)));
         Outcome::Failed
     }
 
@@ -280,12 +411,26 @@ impl Shop {
             (Breaker::Closed { failures }, Outcome::Failed) => {
                 *failures += 1;
                 if *failures >= TRIP_AFTER {
-                    self.change(cx, Breaker::Open { until: Instant::now() + OPEN_FOR }, "consecutive");
+                    self.change(
+                        cx,
+                        Breaker::Open {
+                            until: Instant::now() + OPEN_FOR,
+                        },
+                        "consecutive",
+                    );
                 }
             }
-            (Breaker::HalfOpen, Outcome::Ok) => self.change(cx, Breaker::Closed { failures: 0 }, "probe_ok"),
+            (Breaker::HalfOpen, Outcome::Ok) => {
+                self.change(cx, Breaker::Closed { failures: 0 }, "probe_ok")
+            }
             (Breaker::HalfOpen, Outcome::Failed) => {
-                self.change(cx, Breaker::Open { until: Instant::now() + OPEN_FOR }, "probe_failed");
+                self.change(
+                    cx,
+                    Breaker::Open {
+                        until: Instant::now() + OPEN_FOR,
+                    },
+                    "probe_failed",
+                );
             }
             (Breaker::Open { .. }, _) => {}
         }
@@ -294,7 +439,11 @@ impl Shop {
     fn change(&mut self, cx: &Context, to: Breaker, reason: &'static str) {
         let (from, to_word) = (self.breaker.word(), to.word());
         self.breaker = to;
-        let severity = if to_word == "open" { Severity::Warn } else { Severity::Info };
+        let severity = if to_word == "open" {
+            Severity::Warn
+        } else {
+            Severity::Info
+        };
         let attributes = vec![
             ("circuit_breaker.name", AnyValue::from("payment")),
             ("circuit_breaker.state.from", AnyValue::from(from)),
@@ -303,7 +452,13 @@ impl Shop {
             ("service.peer.name", AnyValue::from("payment")),
         ];
         let body = format!("circuit breaker payment: {from} to {to_word} ({reason})");
-        self.orders.log(cx, severity, body, Some("circuit_breaker.state_changed"), attributes);
+        self.orders.log(
+            cx,
+            severity,
+            body,
+            Some("circuit_breaker.state_changed"),
+            attributes,
+        );
     }
 
     fn recommend(&mut self, parent: &Context, now: &mut Moment) {
@@ -313,13 +468,31 @@ impl Shop {
             KeyValue::new("rpc.method", "List"),
             KeyValue::new("server.address", "recommendation"),
         ];
-        let client = self.gateway.start("shop.Recommendation/List", SpanKind::Client, now.0, parent, attributes.clone());
+        let client = self.gateway.start(
+            "shop.Recommendation/List",
+            SpanKind::Client,
+            now.0,
+            parent,
+            attributes.clone(),
+        );
         let began = now.pass(self.dice.millis(0, 1));
-        let span = self.recommendation.start("shop.Recommendation/List", SpanKind::Server, began, &client, attributes);
+        let span = self.recommendation.start(
+            "shop.Recommendation/List",
+            SpanKind::Server,
+            began,
+            &client,
+            attributes,
+        );
         now.pass(self.dice.millis(2, 12));
         span.span().end_with_timestamp(now.0);
-        self.recommendation.served("shop.Recommendation/List", 200, now.0.duration_since(began).unwrap_or_default());
-        client.span().end_with_timestamp(now.pass(self.dice.millis(0, 1)));
+        self.recommendation.served(
+            "shop.Recommendation/List",
+            200,
+            now.0.duration_since(began).unwrap_or_default(),
+        );
+        client
+            .span()
+            .end_with_timestamp(now.pass(self.dice.millis(0, 1)));
     }
 
     fn ship(&mut self, parent: &Context, now: &mut Moment) {
@@ -330,9 +503,16 @@ impl Shop {
                 KeyValue::new("messaging.operation.type", operation),
             ]
         };
-        let sent = self.orders.start("send parcels", SpanKind::Producer, now.0, parent, messaging("send"));
+        let sent = self.orders.start(
+            "send parcels",
+            SpanKind::Producer,
+            now.0,
+            parent,
+            messaging("send"),
+        );
         let link: SpanContext = sent.span().span_context().clone();
-        sent.span().end_with_timestamp(now.pass(self.dice.millis(0, 1)));
+        sent.span()
+            .end_with_timestamp(now.pass(self.dice.millis(0, 1)));
         let received = now.0 + self.dice.millis(2, 30);
         let mut consumer: Span = self
             .shipping
@@ -347,7 +527,16 @@ impl Shop {
         consumer.end_with_timestamp(received + took);
         self.shipping.served("process parcels", 200, took);
         let cx = Context::new().with_span(consumer);
-        self.shipping.log(&cx, Severity::Info, format!("{} hands parcel {} to the carrier", self.shipping.name, self.order_number), None, vec![]);
+        self.shipping.log(
+            &cx,
+            Severity::Info,
+            format!(
+                "{} hands parcel {} to the carrier",
+                self.shipping.name, self.order_number
+            ),
+            None,
+            vec![],
+        );
     }
 }
 

@@ -21,7 +21,11 @@ pub(super) struct Pipeline {
 
 impl Pipeline {
     /// Builds the pipeline of `service`, exporting to the OTLP/gRPC address `endpoint` (`host:port`).
-    pub(super) fn new(service: &'static str, version: &'static str, endpoint: &str) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        service: &'static str,
+        version: &'static str,
+        endpoint: &str,
+    ) -> anyhow::Result<Self> {
         let url = format!("http://{endpoint}");
         let resource = Resource::builder()
             .with_service_name(service)
@@ -32,9 +36,18 @@ impl Pipeline {
                 KeyValue::new("deployment.environment.name", "demo"),
             ])
             .build();
-        let spans = SpanExporter::builder().with_tonic().with_endpoint(&url).build()?;
-        let records = LogExporter::builder().with_tonic().with_endpoint(&url).build()?;
-        let points = MetricExporter::builder().with_tonic().with_endpoint(&url).build()?;
+        let spans = SpanExporter::builder()
+            .with_tonic()
+            .with_endpoint(&url)
+            .build()?;
+        let records = LogExporter::builder()
+            .with_tonic()
+            .with_endpoint(&url)
+            .build()?;
+        let points = MetricExporter::builder()
+            .with_tonic()
+            .with_endpoint(&url)
+            .build()?;
         Ok(Self {
             traces: SdkTracerProvider::builder()
                 .with_batch_exporter(spans)
@@ -45,7 +58,11 @@ impl Pipeline {
                 .with_resource(resource.clone())
                 .build(),
             metrics: SdkMeterProvider::builder()
-                .with_reader(PeriodicReader::builder(points).with_interval(METRICS_EVERY).build())
+                .with_reader(
+                    PeriodicReader::builder(points)
+                        .with_interval(METRICS_EVERY)
+                        .build(),
+                )
                 .with_resource(resource)
                 .build(),
         })

@@ -1,0 +1,11 @@
+SELECT
+    f.trace_id, f.span_id, f.parent_span_id, f.kind, f.start_time, f.duration_ns,
+    f.status_code = 'error' AS error, r.environment, r.service_namespace, r.cluster,
+    coalesce(r.service_name, 'unknown_service') AS service_name, f.peer, f.peer_kind,
+    coalesce(f.sidecar, false) AS sidecar, f.weight,
+    CASE WHEN f.kind = 'consumer' THEN {links} END AS links,
+    NULL::BOOLEAN AS is_dangling, false AS is_covered, f.name,
+    hash(f.trace_id, f.span_id, f.start_time, r.environment, r.service_namespace, r.cluster,
+        coalesce(r.service_name, 'unknown_service')) AS identity
+FROM {facts}.spans f
+JOIN {dictionaries}.resources r ON r.resource_ix = f.resource_ix

@@ -1,6 +1,6 @@
 //! The questions pages and the API ask: one function a question, plain data out.
 //!
-//! Each takes a [`Session`]: a leased reader's connection, the segments behind its views, and a deadline.
+//! Each takes a [`Session`]: a leased reader and a deadline.
 //! Values travel as bound parameters, never as SQL text; the only text put together here are names of
 //! segments, which the store makes itself. Lists are newest first and say when they were cut.
 
@@ -21,5 +21,5 @@ pub use logs::logs;
 pub use metrics::{metric_points, metrics};
 pub use search::{spans, traces};
 pub use services::services;
-pub use session::{QueryError, SegmentKind, SegmentPart, Session};
+pub use session::{QueryError, Session};
 pub use trace::trace;

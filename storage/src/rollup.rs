@@ -1,7 +1,35 @@
-//! Roll-ups of spans: `red` and `service_edges`. Placeholder with the engine's side of the contract; the
-//! relations have their keys and stay empty until the roll-ups land.
+//! Roll-ups: `red` and `service_edges`, computed once when a segment is sealed and live for the hot part.
+//!
+//! A row is one bucket of [`BUCKET_NS`]; the same bucket may have a row in several segments, so readers add
+//! them up. Durations are exponential histograms of base [`HISTOGRAM_BASE`], which merge by addition. A span
+//! that was stored again (same trace, span, service and start) counts once.
+//!
+//! `service_edges` = the final edges of sealed segments + what the halves they left open make together with
+//! each other and with the hot spans. A half is an entry whose cause is in another segment, or a call
+//! nobody answered here. `rollup/calls.sql` says what a call is.
 
-use duckdb::Connection;
+use duckdb::{Connection, OptionalExt as _};
+
+use crate::segment::EMPTY_SCHEMA;
+
+/// Width of `bucket_start`: 10 s. The SQL says the same number.
+pub const BUCKET_NS: i64 = 10_000_000_000;
+
+/// Base of the duration histograms: 2^(1/8), about 9 % a bucket (OpenTelemetry's scale 3). Bucket `i` holds
+/// durations in (base^(i-1), base^i] nanoseconds; bucket 0 also those of 0 and below.
+pub const HISTOGRAM_BASE: f64 = 1.090_507_732_665_257_7;
+
+const TABLES: &str = include_str!("rollup/tables.sql");
+const HOPS: &str = include_str!("rollup/hops.sql");
+const HALVES_STORED: &str = include_str!("rollup/halves_stored.sql");
+const ONCE: &str = include_str!("rollup/once.sql");
+const CALLS: &str = include_str!("rollup/calls.sql");
+const RED: &str = include_str!("rollup/red.sql");
+const EDGES: &str = include_str!("rollup/edges.sql");
+const RESOLVE: &str = include_str!("rollup/resolve.sql");
+const HALVES: &str = include_str!("rollup/halves.sql");
+const MERGE_RED: &str = include_str!("rollup/merge_red.sql");
+const MERGE_EDGES: &str = include_str!("rollup/merge_edges.sql");
 
 /// One segment as the roll-up views see it.
 #[derive(Debug, Clone)]
@@ -13,31 +41,118 @@ pub struct Part {
 }
 
 /// Creates the roll-up tables in `schema` (a new sealed segment), empty.
-pub fn create(_conn: &Connection, _schema: &str) -> duckdb::Result<()> {
-    Ok(())
+pub fn create(conn: &Connection, schema: &str) -> duckdb::Result<()> {
+    conn.execute_batch(&TABLES.replace("{schema}", schema))
 }
 
-/// Fills the roll-up tables of `to_schema` from the raw rows of `from_schema` (same attached database or
-/// another; documents are VARIANT).
-pub fn write(_conn: &Connection, _from_schema: &str, _to_schema: &str) -> duckdb::Result<()> {
-    Ok(())
+/// Fills the roll-up tables of `to_schema` from the raw rows of `from_schema` (hot or sealed form), its
+/// outliers included if they are in a schema `outliers` beside it.
+pub fn write(conn: &Connection, from_schema: &str, to_schema: &str) -> duckdb::Result<()> {
+    let mut stored = vec![hops(from_schema, from_schema, links_are_text(conn, from_schema)?)];
+    if let Some(outliers) = outliers_beside(conn, from_schema)? {
+        stored.push(hops(&outliers, from_schema, links_are_text(conn, &outliers)?));
+    }
+    let once = ONCE.replace("{stored}", &stored.join(" UNION ALL BY NAME "));
+    conn.execute_batch(&format!(
+        "CREATE OR REPLACE TEMP TABLE rollup_spans AS WITH {once} SELECT * FROM spans_once;"
+    ))?;
+    let resolve = format!("WITH spans_once AS (FROM rollup_spans), {CALLS} {RESOLVE}");
+    let filled = conn.execute_batch(&format!(
+        "INSERT INTO {to_schema}.red WITH spans_once AS (FROM rollup_spans) {RED};
+         CREATE OR REPLACE TEMP TABLE rollup_resolved AS {resolve};
+         INSERT INTO {to_schema}.edges {edges};
+         INSERT INTO {to_schema}.edge_halves {halves};",
+        edges = EDGES.replace("{rows}", "(FROM rollup_resolved WHERE NOT is_half)"),
+        halves = HALVES.replace("{rows}", "rollup_resolved"),
+    ));
+    conn.execute_batch("DROP TABLE IF EXISTS temp.rollup_spans; DROP TABLE IF EXISTS temp.rollup_resolved;")?;
+    filled
 }
 
 /// Merges the roll-up tables of sealed segments into those of `to_schema`, matching edge halves again.
-pub fn merge(_conn: &Connection, _from_schemas: &[String], _to_schema: &str) -> duckdb::Result<()> {
-    Ok(())
+pub fn merge(conn: &Connection, from_schemas: &[String], to_schema: &str) -> duckdb::Result<()> {
+    let union = |table: &str| {
+        let selects: Vec<String> = from_schemas.iter().map(|schema| format!("SELECT * FROM {schema}.{table}")).collect();
+        selects.join(" UNION ALL ")
+    };
+    if from_schemas.is_empty() {
+        return Ok(());
+    }
+    let halves: Vec<String> =
+        from_schemas.iter().map(|schema| HALVES_STORED.replace("{schema}", schema)).collect();
+    let once = ONCE.replace("{stored}", &halves.join(" UNION ALL "));
+    let matched = EDGES.replace("{rows}", "(FROM rollup_resolved WHERE NOT is_half)");
+    let edges = format!("{} UNION ALL ({matched})", union("edges"));
+    let filled = conn.execute_batch(&format!(
+        "INSERT INTO {to_schema}.red {red};
+         CREATE OR REPLACE TEMP TABLE rollup_resolved AS WITH {once}, {CALLS} {RESOLVE};
+         INSERT INTO {to_schema}.edges {edges};
+         INSERT INTO {to_schema}.edge_halves {halves};",
+        red = MERGE_RED.replace("{rows}", &union("red")),
+        edges = MERGE_EDGES.replace("{rows}", &edges),
+        halves = HALVES.replace("{rows}", "rollup_resolved"),
+    ));
+    conn.execute_batch("DROP TABLE IF EXISTS temp.rollup_resolved;")?;
+    filled
 }
 
 /// The body of the public view `red` over these segments.
-pub fn red_view_sql(_parts: &[Part]) -> String {
-    "SELECT NULL::TIMESTAMP_NS AS bucket_start, NULL::VARCHAR AS service_name, NULL::VARCHAR AS name, \
-     NULL::VARCHAR AS kind, NULL::UBIGINT AS calls, NULL::UBIGINT AS errors WHERE false"
-        .to_owned()
+pub fn red_view_sql(parts: &[Part]) -> String {
+    let mut selects = rolled_up(parts, "red");
+    let hot: Vec<String> = parts.iter().filter(|part| part.is_text).map(hot_hops).collect();
+    if !hot.is_empty() {
+        let once = ONCE.replace("{stored}", &hot.join(" UNION ALL "));
+        selects.push(format!("SELECT * FROM (WITH {once} {RED})"));
+    }
+    selects.join("\nUNION ALL\n")
 }
 
 /// The body of the public view `service_edges` over these segments.
-pub fn service_edges_view_sql(_parts: &[Part]) -> String {
-    "SELECT NULL::TIMESTAMP_NS AS bucket_start, NULL::VARCHAR AS caller, NULL::VARCHAR AS callee, \
-     NULL::VARCHAR AS kind, NULL::UBIGINT AS calls, NULL::UBIGINT AS errors WHERE false"
-        .to_owned()
+pub fn service_edges_view_sql(parts: &[Part]) -> String {
+    let mut selects = rolled_up(parts, "edges");
+    if !parts.is_empty() {
+        let stored: Vec<String> = parts
+            .iter()
+            .map(|part| match part.is_text {
+                true => hot_hops(part),
+                false => HALVES_STORED.replace("{schema}", &part.schema),
+            })
+            .collect();
+        let once = ONCE.replace("{stored}", &stored.join(" UNION ALL BY NAME "));
+        let live = EDGES.replace("{rows}", "calls");
+        selects.push(format!("SELECT * FROM (WITH {once}, {CALLS} {live})"));
+    }
+    selects.join("\nUNION ALL\n")
+}
+
+fn rolled_up(parts: &[Part], table: &str) -> Vec<String> {
+    let sealed = parts.iter().filter(|part| !part.is_text).map(|part| part.schema.as_str());
+    // The empty schema gives the columns when no segment does.
+    std::iter::once(EMPTY_SCHEMA).chain(sealed).map(|schema| format!("SELECT * FROM {schema}.{table}")).collect()
+}
+
+fn hot_hops(part: &Part) -> String {
+    hops(&part.schema, &part.schema, true)
+}
+
+fn hops(facts: &str, dictionaries: &str, links_are_text: bool) -> String {
+    let links = if links_are_text { "f.links" } else { "f.links::JSON" };
+    HOPS.replace("{facts}", facts).replace("{dictionaries}", dictionaries).replace("{links}", links)
+}
+
+/// Whether a segment's documents are text. Without rows it does not matter.
+fn links_are_text(conn: &Connection, schema: &str) -> duckdb::Result<bool> {
+    let sql = format!("SELECT typeof(links) <> 'VARIANT' FROM {schema}.spans LIMIT 1");
+    Ok(conn.query_row(&sql, [], |row| row.get(0)).optional()?.unwrap_or(true))
+}
+
+/// The schema of outliers beside `schema`, if its database has one with spans.
+fn outliers_beside(conn: &Connection, schema: &str) -> duckdb::Result<Option<String>> {
+    let Some(database) = schema.strip_suffix(".main") else {
+        return Ok(None);
+    };
+    let sql = "SELECT count(*) FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'outliers' \
+               AND table_name = 'spans'";
+    let found: i64 = conn.query_row(sql, [database.trim_matches('"')], |row| row.get(0))?;
+    Ok((found > 0).then(|| format!("{database}.outliers")))
 }

@@ -1,42 +1,17 @@
-//! What a question is asked on.
+//! What a question is asked on: a reader, and until when.
 
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-use duckdb::Connection;
+use duckdb::{Connection, InterruptHandle};
 
-/// A leased connection with the segments behind its views. Borrowed from the reader that holds the lease.
+use crate::store::{Reader, SegmentSet};
+
+/// A leased reader with a deadline. Questions on one session run one after the other.
 #[derive(Clone, Copy)]
 pub struct Session<'a> {
-    /// Search path set so that the public views resolve.
-    pub connection: &'a Connection,
-    /// Oldest first.
-    pub segments: &'a [SegmentPart],
-    /// After it, the question is interrupted and answers [`QueryError::Deadline`].
-    pub deadline: Option<Instant>,
-}
-
-/// What a segment is to a reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SegmentKind {
-    /// Hot tables: attributes as text, rows in order of arrival. Also one that is being sealed.
-    Hot,
-    /// Sealed tables: attributes as VARIANT, spans sorted by trace id, roll-ups beside them.
-    Sealed,
-    /// Sealed tables of rows whose event time lies far from their arrival; never pruned by time.
-    Outliers,
-}
-
-/// One attached segment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SegmentPart {
-    /// Where its tables are, as SQL may say it: `s17.main`. Made by the store, never from outside.
-    pub schema: String,
-    /// What it is.
-    pub kind: SegmentKind,
-    /// Earliest event time of any row, if it has one.
-    pub event_min_unix_nano: Option<i64>,
-    /// Latest event time of any row, if it has one.
-    pub event_max_unix_nano: Option<i64>,
+    reader: &'a Reader,
+    deadline: Option<Instant>,
 }
 
 /// Why a question has no answer.
@@ -51,4 +26,78 @@ pub enum QueryError {
     /// The engine failed.
     #[error("the store could not answer")]
     Engine(#[from] duckdb::Error),
+}
+
+impl<'a> Session<'a> {
+    /// Asks without a deadline.
+    pub fn new(reader: &'a Reader) -> Self {
+        Self { reader, deadline: None }
+    }
+
+    /// After `deadline` the question is interrupted and answers [`QueryError::Deadline`].
+    #[must_use]
+    pub fn until(self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..self }
+    }
+
+    pub(super) fn set(&self) -> &'a SegmentSet {
+        self.reader.segments()
+    }
+
+    /// Runs a question under its deadline.
+    pub(super) fn run<T>(
+        &self,
+        ask: impl FnOnce(&Connection) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
+        let Some(deadline) = self.deadline else {
+            return ask(self.reader.connection());
+        };
+        if deadline <= Instant::now() {
+            return Err(QueryError::Deadline);
+        }
+        let watchdog = Watchdog::set(deadline, self.reader.interrupt_handle());
+        let answer = ask(self.reader.connection());
+        if watchdog.call_off() && answer.is_err() { Err(QueryError::Deadline) } else { answer }
+    }
+}
+
+/// Interrupts a connection at a time, unless called off before; never afterwards.
+struct Watchdog(Arc<(Mutex<Watch>, Condvar)>);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    Waiting,
+    CalledOff,
+    Fired,
+}
+
+impl Watchdog {
+    fn set(deadline: Instant, handle: Arc<InterruptHandle>) -> Self {
+        let shared = Arc::new((Mutex::new(Watch::Waiting), Condvar::new()));
+        let theirs = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            let (watch, changed) = &*theirs;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let guard = watch.lock().unwrap_or_else(PoisonError::into_inner);
+            let (mut guard, _) = changed
+                .wait_timeout_while(guard, left, |watch| *watch == Watch::Waiting)
+                .unwrap_or_else(PoisonError::into_inner);
+            if *guard == Watch::Waiting {
+                *guard = Watch::Fired;
+                handle.interrupt();
+            }
+        });
+        Self(shared)
+    }
+
+    /// Calls it off; whether it had fired.
+    fn call_off(self) -> bool {
+        let (watch, changed) = &*self.0;
+        let before = std::mem::replace(
+            &mut *watch.lock().unwrap_or_else(PoisonError::into_inner),
+            Watch::CalledOff,
+        );
+        changed.notify_all();
+        before == Watch::Fired
+    }
 }

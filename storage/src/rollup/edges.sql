@@ -13,6 +13,5 @@ SELECT
     max(duration_ns) AS duration_max_ns,
     histogram(CASE WHEN duration_ns <= 1 THEN 0 ELSE ceil(log2(duration_ns) * 8) END::USMALLINT)
         FILTER (duration_ns IS NOT NULL) AS duration_histogram
-FROM calls
-WHERE {which}
+FROM {rows}
 GROUP BY ALL

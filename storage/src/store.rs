@@ -6,15 +6,18 @@
 //! segments into sealed ones, the keeper compacts and expires.
 
 mod bell;
+mod build;
 mod catalog;
 mod engine;
 pub mod failpoint;
 pub(crate) mod leases;
 mod lock;
+mod quarantine;
 mod queue;
 mod reader;
 mod recovery;
 mod rotation;
+mod sealer;
 mod stats;
 mod steward;
 #[cfg(test)]
@@ -278,6 +281,8 @@ impl Store {
             move || steward::run(&steward),
             &dir,
         )?);
+        let sealer = Arc::clone(&shared);
+        threads.push(spawn("tripline-sealer", move || sealer::run(&sealer), &dir)?);
         Ok(Self {
             shared,
             lock: Mutex::new(lock),

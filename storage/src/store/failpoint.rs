@@ -84,6 +84,14 @@ pub(crate) fn hit(step: &str) -> duckdb::Result<()> {
     }
 }
 
+/// Reaches step `number` of `work`.
+pub(crate) fn hit_numbered(work: &str, number: u8) -> duckdb::Result<()> {
+    if cfg!(not(debug_assertions)) && ARMED.get_or_init(from_environment).is_none() {
+        return Ok(());
+    }
+    hit(&format!("{work}.{number}"))
+}
+
 fn failure(step: &str) -> duckdb::Error {
     duckdb::Error::ToSqlConversionFailure(Box::new(std::io::Error::other(format!(
         "failpoint {step}"

@@ -89,6 +89,11 @@ impl Retirement {
         locked(&self.0.doomed).insert(id);
     }
 
+    /// It stays after all.
+    pub(crate) fn spare(&self, id: u64) {
+        locked(&self.0.doomed).remove(&id);
+    }
+
     pub(crate) fn retire_segment(&self, id: u64, alias: String, path: PathBuf) {
         let unlink = locked(&self.0.doomed).remove(&id);
         self.push(Retired::Segment {

@@ -1,0 +1,237 @@
+//! Building a sealed segment file, whoever builds it: sealer, compaction or retention.
+//!
+//! The commit is a rename. The file is made under a temporary name without a log, describes itself in `meta`
+//! (with `complete` last), is checkpointed, closed, fsynced, renamed, and the directory fsynced. Dying at any step
+//! leaves a temporary file, which means nothing, or a complete segment that names what it replaces.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use duckdb::Connection;
+
+use super::catalog::{Access, sealed_tables};
+use super::stats::Counters;
+use super::{Shared, StoreError, failpoint};
+use crate::segment::meta::{self, FORMAT, Meta};
+use crate::segment::{Segment, SegmentState, TraceFilter, files, tables};
+
+/// A sealed segment in the making.
+pub(crate) struct Build<'a> {
+    shared: &'a Shared,
+    /// Prefix of the failpoints: `seal`, `compact`, `retain`.
+    work: &'static str,
+    id: u64,
+    alias: String,
+    path: PathBuf,
+    conn: Connection,
+    /// Set once the file must not be thrown away.
+    is_done: bool,
+}
+
+impl<'a> Build<'a> {
+    /// Makes the file and its empty tables.
+    pub(crate) fn start(shared: &'a Shared, work: &'static str) -> Result<Self, StoreError> {
+        hit(work, 1)?;
+        let conn = shared.catalog.connect()?;
+        let id = shared.catalog.take_id()?;
+        let path = files::unfinished_path(shared.catalog.dir(), id);
+        let build = Self { shared, work, id, alias: format!("b{id}"), path, conn, is_done: false };
+        shared.catalog.attach(&build.path, &build.alias, Access::Build)?;
+        build.conn.execute_batch(&sealed_tables(&build.schema()))?;
+        crate::rollup::create(&build.conn, &build.schema())?;
+        Ok(build)
+    }
+
+    /// The connection that fills it; the file's schema is [`Self::schema`].
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// The qualified schema of its tables.
+    pub(crate) fn schema(&self) -> String {
+        format!("\"{}\".main", self.alias)
+    }
+
+    /// The qualified schema of its outliers.
+    pub(crate) fn outliers_schema(&self) -> String {
+        format!("\"{}\".outliers", self.alias)
+    }
+
+    /// Reaches a numbered step.
+    pub(crate) fn step(&self, number: u8) -> Result<(), StoreError> {
+        Ok(hit(self.work, number)?)
+    }
+
+    /// Makes the tables of the outliers.
+    pub(crate) fn create_outliers(&self) -> Result<(), StoreError> {
+        let schema = self.outliers_schema();
+        self.conn.execute_batch(&format!("CREATE SCHEMA {schema};"))?;
+        let tables: String = tables::FACTS.iter().map(|table| table.create_sealed(&schema)).collect();
+        Ok(self.conn.execute_batch(&tables)?)
+    }
+
+    /// One schema with all spans and what they refer to, outliers included, for the roll-ups to read.
+    pub(crate) fn with_all_spans(
+        &self,
+        has_outliers: bool,
+        read: impl FnOnce(&Connection, &str) -> duckdb::Result<()>,
+    ) -> Result<(), StoreError> {
+        let (main, outliers) = (self.schema(), self.outliers_schema());
+        if !has_outliers {
+            return Ok(read(&self.conn, &main)?);
+        }
+        let all = format!("\"{}\".every", self.alias);
+        self.conn.execute_batch(&format!(
+            "CREATE SCHEMA {all};
+             CREATE VIEW {all}.spans AS SELECT * FROM {main}.spans UNION ALL SELECT * FROM {outliers}.spans;
+             CREATE VIEW {all}.resources AS SELECT * FROM {main}.resources;
+             CREATE VIEW {all}.scopes AS SELECT * FROM {main}.scopes;"
+        ))?;
+        read(&self.conn, &all)?;
+        Ok(self.conn.execute_batch(&format!("DROP SCHEMA {all} CASCADE"))?)
+    }
+
+    /// Counts what is in the file into `meta`: rows and event times of the main tables.
+    pub(crate) fn count_rows(&self, meta: &mut Meta) -> Result<(), StoreError> {
+        let mut schemas = vec![self.schema()];
+        if meta.outliers > 0 {
+            schemas.push(self.outliers_schema());
+        }
+        let count = |table: &str| -> duckdb::Result<u64> {
+            let mut rows = 0;
+            for schema in &schemas {
+                rows += self.conn.query_row(&format!("SELECT count(*) FROM {schema}.{table}"), [], |row| row.get::<_, u64>(0))?;
+            }
+            Ok(rows)
+        };
+        meta.format = FORMAT;
+        meta.spans = count("spans")?;
+        meta.logs = count("logs")?;
+        meta.points = count("number_points")? + count("histogram_points")?;
+        meta.exemplars = count("exemplars")?;
+        meta.event_range = self.event_range()?;
+        let quarantined = format!("SELECT count(*) FROM {}.quarantine", self.schema());
+        meta.quarantined = self.conn.query_row(&quarantined, [], |row| row.get(0))?;
+        Ok(())
+    }
+
+    fn event_range(&self) -> duckdb::Result<Option<(i64, i64)>> {
+        let ranges: Vec<String> = tables::FACTS
+            .iter()
+            .filter_map(|table| table.event_time.map(|time| (table.name, time)))
+            .map(|(table, time)| {
+                let schema = self.schema();
+                format!("SELECT min({time}) AS first, max({time}) AS last FROM {schema}.{table}")
+            })
+            .collect();
+        let sql = format!("SELECT epoch_ns(min(first)), epoch_ns(max(last)) FROM ({})", ranges.join(" UNION ALL "));
+        let range: (Option<i64>, Option<i64>) = self.conn.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(range.0.zip(range.1))
+    }
+
+    /// The trace ids of the file.
+    pub(crate) fn trace_filter(&self, has_outliers: bool) -> Result<TraceFilter, StoreError> {
+        let mut selects = Vec::new();
+        let schemas = [Some(self.schema()), has_outliers.then(|| self.outliers_schema())];
+        for schema in schemas.into_iter().flatten() {
+            for table in ["spans", "logs", "exemplars"] {
+                selects.push(format!("SELECT trace_id FROM {schema}.{table}"));
+            }
+        }
+        let union = selects.join(" UNION ALL ");
+        let sql = format!("SELECT DISTINCT trace_id FROM ({union}) WHERE trace_id IS NOT NULL");
+        let mut statement = self.conn.prepare(&sql)?;
+        let mut ids = Vec::new();
+        for batch in statement.query_arrow([])? {
+            ids.push(batch);
+        }
+        let mut filter = TraceFilter::with_capacity(ids.iter().map(arrow::array::RecordBatch::num_rows).sum());
+        for batch in &ids {
+            use arrow::array::AsArray as _;
+            batch.column(0).as_string::<i32>().iter().flatten().for_each(|id| filter.insert(id));
+        }
+        Ok(filter)
+    }
+
+    /// Describes the file, makes it durable under its name, publishes it in place of what it replaces.
+    pub(crate) fn finish(mut self, mut meta: Meta, traces: Option<TraceFilter>) -> Result<(), StoreError> {
+        let schema = self.schema();
+        meta.complete = true;
+        meta.write(&self.conn, &schema)?;
+        if let Some(traces) = &traces {
+            meta::write_bytes(&self.conn, &schema, "trace_filter", &traces.to_bytes())?;
+        }
+        Meta::write_complete(&self.conn, &schema)?;
+        self.step(4)?;
+        self.conn.execute_batch(&format!("CHECKPOINT \"{}\"", self.alias))?;
+        self.shared.catalog.detach(&self.alias)?;
+        self.step(5)?;
+        files::sync_file(&self.path)?;
+        self.step(6)?;
+        let dir = self.shared.catalog.dir();
+        let path = files::sealed_path(dir, self.id);
+        std::fs::rename(&self.path, &path)?;
+        self.is_done = true;
+        self.step(7)?;
+        files::sync_dir(dir)?;
+        self.step(8)?;
+        self.publish(path, meta, traces)?;
+        self.step(9)
+    }
+
+    fn publish(&self, path: PathBuf, meta: Meta, traces: Option<TraceFilter>) -> Result<(), StoreError> {
+        let catalog = &self.shared.catalog;
+        let alias = format!("s{}", self.id);
+        let result = publish(self.shared, self.id, alias, path.clone(), meta, traces);
+        if result.is_err() {
+            // Not visible, so it must not be there either: its rows still are where they were.
+            files::remove(&path)?;
+            files::sync_dir(catalog.dir())?;
+        }
+        result
+    }
+}
+
+fn publish(
+    shared: &Shared,
+    id: u64,
+    alias: String,
+    path: PathBuf,
+    meta: Meta,
+    traces: Option<TraceFilter>,
+) -> Result<(), StoreError> {
+    let catalog = &shared.catalog;
+    catalog.attach(&path, &alias, Access::ReadOnly)?;
+    let attachment = catalog.attachment(id, alias, path);
+    let replaces = meta.replaces.clone();
+    let segment = Segment { id, state: SegmentState::Sealed, attachment, meta, traces: traces.map(Arc::new) };
+    let segment = Arc::new(segment);
+    replaces.iter().for_each(|id| shared.retirement.doom(*id));
+    let published = catalog.publish(|segments| {
+        let kept = segments.iter().filter(|segment| !replaces.contains(&segment.id)).cloned();
+        kept.chain([segment]).collect()
+    });
+    if published.is_err() {
+        replaces.iter().for_each(|id| shared.retirement.spare(*id));
+    }
+    published?;
+    Counters::add(&shared.counters.replaced, replaces.len());
+    Ok(())
+}
+
+impl Drop for Build<'_> {
+    /// Throws away what was not finished.
+    fn drop(&mut self) {
+        if self.is_done {
+            return;
+        }
+        let detached = self.shared.catalog.detach_if_attached(&self.alias);
+        if let Err(error) = detached.map_err(StoreError::from).and_then(|()| Ok(files::remove(&self.path)?)) {
+            tracing::warn!(%error, path = %self.path.display(), "an unfinished segment stays until the next start");
+        }
+    }
+}
+
+fn hit(work: &str, number: u8) -> duckdb::Result<()> {
+    failpoint::hit_numbered(work, number)
+}

@@ -10,8 +10,10 @@ mod build;
 mod catalog;
 mod engine;
 pub mod failpoint;
+mod keeper;
 pub(crate) mod leases;
 mod lock;
+mod merge;
 mod quarantine;
 mod queue;
 mod reader;
@@ -283,6 +285,8 @@ impl Store {
         )?);
         let sealer = Arc::clone(&shared);
         threads.push(spawn("tripline-sealer", move || sealer::run(&sealer), &dir)?);
+        let keeper = Arc::clone(&shared);
+        threads.push(spawn("tripline-keeper", move || keeper::run(&keeper), &dir)?);
         Ok(Self {
             shared,
             lock: Mutex::new(lock),

@@ -271,16 +271,6 @@ impl Table {
         )
     }
 
-    /// The columns as a list.
-    pub(crate) fn column_list(&self) -> String {
-        let names: Vec<String> = self
-            .columns
-            .iter()
-            .map(|column| quoted(column.name))
-            .collect();
-        names.join(", ")
-    }
-
     /// The columns of a hot table as a sealed one has them.
     pub(crate) fn sealing_list(&self) -> String {
         let names: Vec<String> = self
@@ -292,14 +282,6 @@ impl Table {
             })
             .collect();
         names.join(", ")
-    }
-
-    /// Names of the columns that are documents.
-    pub(crate) fn documents(&self) -> impl Iterator<Item = &'static str> {
-        self.columns
-            .iter()
-            .filter(|column| column.form == Form::Document)
-            .map(|column| column.name)
     }
 }
 

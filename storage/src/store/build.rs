@@ -168,27 +168,25 @@ impl<'a> Build<'a> {
         self.step(5)?;
         files::sync_file(&self.path)?;
         self.step(6)?;
-        let dir = self.shared.catalog.dir();
-        let path = files::sealed_path(dir, self.id);
+        let path = files::sealed_path(self.shared.catalog.dir(), self.id);
         std::fs::rename(&self.path, &path)?;
         self.is_done = true;
-        self.step(7)?;
-        files::sync_dir(dir)?;
-        self.step(8)?;
-        self.publish(path, meta, traces)?;
-        self.step(9)
+        if let Err(error) = self.publish(path.clone(), meta, traces) {
+            // Not visible, so it must not be there either: its rows still are where they were.
+            files::remove(&path)?;
+            files::sync_dir(self.shared.catalog.dir())?;
+            return Err(error);
+        }
+        // Published: whatever happens now, it is done.
+        let _ = self.step(9);
+        Ok(())
     }
 
     fn publish(&self, path: PathBuf, meta: Meta, traces: Option<TraceFilter>) -> Result<(), StoreError> {
-        let catalog = &self.shared.catalog;
-        let alias = format!("s{}", self.id);
-        let result = publish(self.shared, self.id, alias, path.clone(), meta, traces);
-        if result.is_err() {
-            // Not visible, so it must not be there either: its rows still are where they were.
-            files::remove(&path)?;
-            files::sync_dir(catalog.dir())?;
-        }
-        result
+        self.step(7)?;
+        files::sync_dir(self.shared.catalog.dir())?;
+        self.step(8)?;
+        publish(self.shared, self.id, format!("s{}", self.id), path, meta, traces)
     }
 }
 

@@ -123,10 +123,10 @@ impl Counters {
     }
 
     /// Notes a failure of background work, logs it, or clears it.
-    pub(crate) fn outcome<E: std::error::Error>(&self, what: &str, result: &Result<(), E>) {
+    pub(crate) fn outcome<T, E: std::error::Error>(&self, what: &str, result: &Result<T, E>) {
         let mut work = super::locked(&self.work);
         match result {
-            Ok(()) => {
+            Ok(_) => {
                 if work
                     .last_error
                     .as_ref()

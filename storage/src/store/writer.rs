@@ -89,7 +89,7 @@ impl Writer {
             Ok(()) => {
                 self.shared
                     .counters
-                    .outcome::<duckdb::Error>("commit", &Ok(()));
+                    .outcome::<(), duckdb::Error>("commit", &Ok(()));
                 let items = group.iter().map(|pending| pending.batch.items).sum();
                 group
                     .into_iter()
@@ -98,7 +98,7 @@ impl Writer {
             }
             Err(error) if group.len() == 1 => {
                 let refusal = refusal(&error);
-                self.shared.counters.outcome("commit", &Err(error));
+                self.shared.counters.outcome::<(), _>("commit", &Err(error));
                 group
                     .into_iter()
                     .for_each(|pending| self.answer(pending, Err(refusal.copied())));

@@ -1,0 +1,165 @@
+//! Several sealed segments into one: all rows (compaction), or only what outlives them (history).
+//!
+//! Resources, scopes and streams are numbered anew; the same one in two segments becomes one. Roll-ups are
+//! merged, not computed again, and edge halves meet there.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::build::Build;
+use super::{Shared, StoreError};
+use crate::segment::meta::Meta;
+use crate::segment::tables::{self, BREAKER_RELATIONS, Table};
+use crate::segment::{Segment, files};
+
+/// One segment with every row of `group`.
+pub(super) fn raw(shared: &Shared, group: &[Arc<Segment>]) -> Result<(), StoreError> {
+    let build = Build::start(shared, "compact")?;
+    let mut meta = Meta {
+        outliers: group.iter().map(|segment| segment.meta.outliers).sum(),
+        ..merged_meta(shared, group)
+    };
+    build.step(2)?;
+    let to = build.schema();
+    build.connection().execute_batch(&dictionaries_sql(group, &to))?;
+    let all: Vec<(u64, String)> = group.iter().map(|segment| (segment.id, segment.schema())).collect();
+    for table in tables::FACTS {
+        build.connection().execute_batch(&facts_sql(&table, &all, &to))?;
+    }
+    if meta.outliers > 0 {
+        build.create_outliers()?;
+        let outliers: Vec<(u64, String)> = group
+            .iter()
+            .filter(|segment| segment.meta.outliers > 0)
+            .map(|segment| (segment.id, format!("\"{}\".outliers", segment.alias())))
+            .collect();
+        for table in tables::FACTS {
+            build.connection().execute_batch(&facts_sql(&table, &outliers, &build.outliers_schema()))?;
+        }
+    }
+    copy_whole(&build, group, &["quarantine"])?;
+    copy_whole(&build, group, &BREAKER_RELATIONS)?;
+    build.step(3)?;
+    merge_rollups(&build, group)?;
+    build.count_rows(&mut meta)?;
+    let traces = build.trace_filter(meta.outliers > 0)?;
+    build.finish(meta, Some(traces))
+}
+
+/// One segment with what outlives the rows of `group`: roll-ups and breaker history.
+pub(super) fn to_history(shared: &Shared, work: &'static str, group: &[Arc<Segment>]) -> Result<(), StoreError> {
+    let build = Build::start(shared, work)?;
+    let meta = Meta { is_history: true, format: crate::segment::meta::FORMAT, ..merged_meta(shared, group) };
+    build.step(2)?;
+    copy_whole(&build, group, &BREAKER_RELATIONS)?;
+    build.step(3)?;
+    merge_rollups(&build, group)?;
+    build.finish(meta, None)
+}
+
+fn merge_rollups(build: &Build<'_>, group: &[Arc<Segment>]) -> Result<(), StoreError> {
+    let from: Vec<String> = group.iter().map(|segment| segment.schema()).collect();
+    Ok(crate::rollup::merge(build.connection(), &from, &build.schema())?)
+}
+
+fn merged_meta(shared: &Shared, group: &[Arc<Segment>]) -> Meta {
+    let first = group.iter().map(|segment| segment.meta.ingest_range.0).min().unwrap_or(0);
+    let last = group.iter().map(|segment| segment.meta.ingest_range.1).max().unwrap_or(0);
+    let dir = shared.catalog.dir();
+    // What a member replaced may still be there, held by a reader: then it is ours to replace now, or a
+    // crash after the member's end would bring it back.
+    let is_there = |id: &u64| files::hot_path(dir, *id).exists() || files::sealed_path(dir, *id).exists();
+    let inherited = group.iter().flat_map(|segment| segment.meta.replaces.iter().copied()).filter(is_there);
+    let mut replaces: Vec<u64> = group.iter().map(|segment| segment.id).chain(inherited).collect();
+    replaces.sort_unstable();
+    replaces.dedup();
+    Meta { ingest_range: (first, last), replaces, ..Meta::default() }
+}
+
+fn copy_whole(build: &Build<'_>, group: &[Arc<Segment>], names: &[&str]) -> Result<(), StoreError> {
+    for name in names {
+        for segment in group {
+            let sql = format!("INSERT INTO {}.{name} SELECT * FROM {}.{name}", build.schema(), segment.schema());
+            build.connection().execute_batch(&sql)?;
+        }
+    }
+    Ok(())
+}
+
+/// New numbers for resources, scopes and streams, in temporary tables (`map_…`: segment, old, new), and the
+/// dictionaries under these numbers. The newest segment's text wins.
+fn dictionaries_sql(group: &[Arc<Segment>], to: &str) -> String {
+    let mut sql = String::new();
+    for (table, number, id) in [
+        (&tables::RESOURCES, "resource_ix", "resource_id"),
+        (&tables::SCOPES, "scope_ix", "scope_id"),
+        (&tables::SERIES, "series_ix", "series_id"),
+    ] {
+        let name = table.name;
+        let selects: Vec<String> = group
+            .iter()
+            .map(|segment| format!("SELECT {}::UBIGINT AS segment, * FROM {}.{name}", segment.id, segment.schema()))
+            .collect();
+        let columns: Vec<String> = table
+            .columns
+            .iter()
+            .map(|column| match column.name {
+                name if name == number => "m.new".to_owned(),
+                "resource_ix" => "r.new".to_owned(),
+                "scope_ix" => "c.new".to_owned(),
+                name => format!("a.\"{name}\""),
+            })
+            .collect();
+        let joins = if name == "series" {
+            "JOIN map_resources r ON r.segment = a.segment AND r.old = a.resource_ix
+             JOIN map_scopes c ON c.segment = a.segment AND c.old = a.scope_ix"
+        } else {
+            ""
+        };
+        let _ = write!(
+            sql,
+            "CREATE OR REPLACE TEMP TABLE all_{name} AS {selects};
+             CREATE OR REPLACE TEMP TABLE map_{name} AS SELECT segment, {number} AS old,
+                 (dense_rank() OVER (ORDER BY {id}) - 1)::UINTEGER AS new FROM all_{name};
+             INSERT INTO {to}.{name} SELECT * EXCLUDE (segment) FROM (
+                 SELECT DISTINCT ON (m.new) {columns}, a.segment FROM all_{name} a
+                 JOIN map_{name} m ON m.segment = a.segment AND m.old = a.{number} {joins}
+                 ORDER BY m.new, a.segment DESC);
+             DROP TABLE all_{name};\n",
+            selects = selects.join(" UNION ALL "),
+            columns = columns.join(", "),
+        );
+    }
+    sql
+}
+
+fn facts_sql(table: &Table, from: &[(u64, String)], to: &str) -> String {
+    let columns: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| match column.name {
+            "resource_ix" => "r.new AS resource_ix".to_owned(),
+            "scope_ix" => "c.new AS scope_ix".to_owned(),
+            "series_ix" => "s.new AS series_ix".to_owned(),
+            name => format!("f.\"{name}\""),
+        })
+        .collect();
+    let selects: Vec<String> = from
+        .iter()
+        .map(|(id, schema)| {
+            let mut select = format!("SELECT {} FROM {schema}.{} f", columns.join(", "), table.name);
+            for (number, alias, map) in
+                [("resource_ix", "r", "resources"), ("scope_ix", "c", "scopes"), ("series_ix", "s", "series")]
+            {
+                if table.columns.iter().any(|column| column.name == number) {
+                    let _ = write!(
+                        select,
+                        " JOIN map_{map} {alias} ON {alias}.segment = {id} AND {alias}.old = f.{number}"
+                    );
+                }
+            }
+            select
+        })
+        .collect();
+    format!("INSERT INTO {to}.{} {} ORDER BY {}", table.name, selects.join(" UNION ALL "), table.order_by)
+}

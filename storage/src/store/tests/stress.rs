@@ -1,0 +1,92 @@
+//! Queries while everything moves: rotation, sealing, compaction and leases, all the time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use super::fixture::{append, config, hex, log, spans, trace};
+use crate::store::{Store, StoreConfig};
+
+#[test]
+fn no_query_fails_and_no_row_is_missing_or_doubled_while_segments_come_and_go() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(StoreConfig {
+        compaction_fan_in: 3,
+        hot_rows_max: 200,
+        maintenance_interval: Duration::from_millis(10),
+        ..config(dir.path())
+    });
+    let store = Arc::new(store.expect("open"));
+    let (acknowledged, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (started, most) = (Instant::now(), Duration::from_secs(90));
+    let is_enough = || {
+        let stats = store.stats();
+        started.elapsed() > most
+            || started.elapsed() > Duration::from_secs(8) && stats.seals.count > 6 && stats.compactions.count > 1
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut next = 0;
+            while !is_enough() {
+                append(&store, spans("shop", next, next + 40)).expect("appended");
+                next += 40;
+                acknowledged.store(next, SeqCst);
+                append(&store, log("shop", "x")).expect("appended");
+            }
+            is_over.store(true, SeqCst);
+        });
+        for reader in 0..2 {
+            let (store, acknowledged, is_over) = (&store, &acknowledged, &is_over);
+            scope.spawn(move || {
+                let mut rounds = 0_u64;
+                while !is_over.load(SeqCst) {
+                    rounds += 1;
+                    look(store, acknowledged, rounds + reader);
+                }
+                assert!(rounds > 3, "{rounds} rounds");
+            });
+        }
+    });
+    let stats = store.stats();
+    assert!(stats.seals.count > 6 && stats.compactions.count > 1, "{stats:?}");
+    assert_eq!(stats.last_error, None);
+}
+
+fn look(store: &Store, acknowledged: &AtomicU64, round: u64) {
+    let before = acknowledged.load(SeqCst);
+    let reader = store.reader().expect("a reader");
+    let conn = reader.connection();
+    // Several statements on one lease: nothing it needs may go in between.
+    let (count, distinct): (u64, u64) = conn
+        .query_row("SELECT count(*), count(DISTINCT span_id) FROM spans", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .expect("a count");
+    assert!(count >= before, "{count} of {before} acknowledged");
+    assert_eq!(count, distinct, "a span twice");
+    if before > 0 {
+        let number = round * 7_919 % before;
+        let sql = format!("SELECT count(*) FROM spans WHERE trace_id = '{}'", hex(&trace(number / 8)));
+        assert_eq!(conn.query_row(&sql, [], |row| row.get::<_, u64>(0)).expect("a trace"), 8);
+    }
+    conn.query_row("SELECT count(*) FROM logs l JOIN resources r USING (resource_id)", [], |row| row.get::<_, u64>(0))
+        .expect("a join");
+    conn.query_row("SELECT count(*) FROM service_edges, red", [], |row| row.get::<_, u64>(0)).expect("roll-ups");
+}
+
+#[test]
+fn a_lease_keeps_its_segments_and_lets_them_go_at_its_end() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(config(dir.path())).expect("open");
+    append(&store, spans("shop", 0, 100)).expect("spans");
+    let reader = store.reader().expect("a reader");
+    store.seal_now().expect("sealed");
+    append(&store, spans("shop", 100, 200)).expect("spans");
+    let count = |reader: &crate::store::Reader| -> u64 {
+        reader.connection().query_row("SELECT count(*) FROM spans", [], |row| row.get(0)).expect("a count")
+    };
+    assert_eq!(count(&reader), 100, "its own set, though that was replaced");
+    let hot_1 = dir.path().join("hot-0000000001.duckdb");
+    assert!(hot_1.exists(), "leased");
+    assert_eq!(count(&store.reader().expect("a reader")), 200);
+    drop(reader);
+    super::fixture::eventually("the replaced file is gone", || !hot_1.exists());
+}

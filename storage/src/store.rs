@@ -284,9 +284,17 @@ impl Store {
             &dir,
         )?);
         let sealer = Arc::clone(&shared);
-        threads.push(spawn("tripline-sealer", move || sealer::run(&sealer), &dir)?);
+        threads.push(spawn(
+            "tripline-sealer",
+            move || sealer::run(&sealer),
+            &dir,
+        )?);
         let keeper = Arc::clone(&shared);
-        threads.push(spawn("tripline-keeper", move || keeper::run(&keeper), &dir)?);
+        threads.push(spawn(
+            "tripline-keeper",
+            move || keeper::run(&keeper),
+            &dir,
+        )?);
         Ok(Self {
             shared,
             lock: Mutex::new(lock),

@@ -35,8 +35,18 @@ impl<'a> Build<'a> {
         let conn = shared.catalog.connect()?;
         let id = shared.catalog.take_id()?;
         let path = files::unfinished_path(shared.catalog.dir(), id);
-        let build = Self { shared, work, id, alias: format!("b{id}"), path, conn, is_done: false };
-        shared.catalog.attach(&build.path, &build.alias, Access::Build)?;
+        let build = Self {
+            shared,
+            work,
+            id,
+            alias: format!("b{id}"),
+            path,
+            conn,
+            is_done: false,
+        };
+        shared
+            .catalog
+            .attach(&build.path, &build.alias, Access::Build)?;
         build.conn.execute_batch(&sealed_tables(&build.schema()))?;
         crate::rollup::create(&build.conn, &build.schema())?;
         Ok(build)
@@ -65,8 +75,12 @@ impl<'a> Build<'a> {
     /// Makes the tables of the outliers.
     pub(crate) fn create_outliers(&self) -> Result<(), StoreError> {
         let schema = self.outliers_schema();
-        self.conn.execute_batch(&format!("CREATE SCHEMA {schema};"))?;
-        let tables: String = tables::FACTS.iter().map(|table| table.create_sealed(&schema)).collect();
+        self.conn
+            .execute_batch(&format!("CREATE SCHEMA {schema};"))?;
+        let tables: String = tables::FACTS
+            .iter()
+            .map(|table| table.create_sealed(&schema))
+            .collect();
         Ok(self.conn.execute_batch(&tables)?)
     }
 
@@ -88,7 +102,9 @@ impl<'a> Build<'a> {
              CREATE VIEW {all}.scopes AS SELECT * FROM {main}.scopes;"
         ))?;
         read(&self.conn, &all)?;
-        Ok(self.conn.execute_batch(&format!("DROP SCHEMA {all} CASCADE"))?)
+        Ok(self
+            .conn
+            .execute_batch(&format!("DROP SCHEMA {all} CASCADE"))?)
     }
 
     /// Counts what is in the file into `meta`: rows and event times of the main tables.
@@ -100,7 +116,11 @@ impl<'a> Build<'a> {
         let count = |table: &str| -> duckdb::Result<u64> {
             let mut rows = 0;
             for schema in &schemas {
-                rows += self.conn.query_row(&format!("SELECT count(*) FROM {schema}.{table}"), [], |row| row.get::<_, u64>(0))?;
+                rows += self.conn.query_row(
+                    &format!("SELECT count(*) FROM {schema}.{table}"),
+                    [],
+                    |row| row.get::<_, u64>(0),
+                )?;
             }
             Ok(rows)
         };
@@ -124,15 +144,23 @@ impl<'a> Build<'a> {
                 format!("SELECT min({time}) AS first, max({time}) AS last FROM {schema}.{table}")
             })
             .collect();
-        let sql = format!("SELECT epoch_ns(min(first)), epoch_ns(max(last)) FROM ({})", ranges.join(" UNION ALL "));
-        let range: (Option<i64>, Option<i64>) = self.conn.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let sql = format!(
+            "SELECT epoch_ns(min(first)), epoch_ns(max(last)) FROM ({})",
+            ranges.join(" UNION ALL ")
+        );
+        let range: (Option<i64>, Option<i64>) = self
+            .conn
+            .query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(range.0.zip(range.1))
     }
 
     /// The trace ids of the file.
     pub(crate) fn trace_filter(&self, has_outliers: bool) -> Result<TraceFilter, StoreError> {
         let mut selects = Vec::new();
-        let schemas = [Some(self.schema()), has_outliers.then(|| self.outliers_schema())];
+        let schemas = [
+            Some(self.schema()),
+            has_outliers.then(|| self.outliers_schema()),
+        ];
         for schema in schemas.into_iter().flatten() {
             for table in ["spans", "logs", "exemplars"] {
                 selects.push(format!("SELECT trace_id FROM {schema}.{table}"));
@@ -145,16 +173,26 @@ impl<'a> Build<'a> {
         for batch in statement.query_arrow([])? {
             ids.push(batch);
         }
-        let mut filter = TraceFilter::with_capacity(ids.iter().map(arrow::array::RecordBatch::num_rows).sum());
+        let mut filter =
+            TraceFilter::with_capacity(ids.iter().map(arrow::array::RecordBatch::num_rows).sum());
         for batch in &ids {
             use arrow::array::AsArray as _;
-            batch.column(0).as_string::<i32>().iter().flatten().for_each(|id| filter.insert(id));
+            batch
+                .column(0)
+                .as_string::<i32>()
+                .iter()
+                .flatten()
+                .for_each(|id| filter.insert(id));
         }
         Ok(filter)
     }
 
     /// Describes the file, makes it durable under its name, publishes it in place of what it replaces.
-    pub(crate) fn finish(mut self, mut meta: Meta, traces: Option<TraceFilter>) -> Result<(), StoreError> {
+    pub(crate) fn finish(
+        mut self,
+        mut meta: Meta,
+        traces: Option<TraceFilter>,
+    ) -> Result<(), StoreError> {
         let schema = self.schema();
         meta.complete = true;
         meta.write(&self.conn, &schema)?;
@@ -163,7 +201,8 @@ impl<'a> Build<'a> {
         }
         Meta::write_complete(&self.conn, &schema)?;
         self.step(4)?;
-        self.conn.execute_batch(&format!("CHECKPOINT \"{}\"", self.alias))?;
+        self.conn
+            .execute_batch(&format!("CHECKPOINT \"{}\"", self.alias))?;
         self.shared.catalog.detach(&self.alias)?;
         self.step(5)?;
         files::sync_file(&self.path)?;
@@ -182,11 +221,23 @@ impl<'a> Build<'a> {
         Ok(())
     }
 
-    fn publish(&self, path: PathBuf, meta: Meta, traces: Option<TraceFilter>) -> Result<(), StoreError> {
+    fn publish(
+        &self,
+        path: PathBuf,
+        meta: Meta,
+        traces: Option<TraceFilter>,
+    ) -> Result<(), StoreError> {
         self.step(7)?;
         files::sync_dir(self.shared.catalog.dir())?;
         self.step(8)?;
-        publish(self.shared, self.id, format!("s{}", self.id), path, meta, traces)
+        publish(
+            self.shared,
+            self.id,
+            format!("s{}", self.id),
+            path,
+            meta,
+            traces,
+        )
     }
 }
 
@@ -202,11 +253,20 @@ fn publish(
     catalog.attach(&path, &alias, Access::ReadOnly)?;
     let attachment = catalog.attachment(id, alias, path);
     let replaces = meta.replaces.clone();
-    let segment = Segment { id, state: SegmentState::Sealed, attachment, meta, traces: traces.map(Arc::new) };
+    let segment = Segment {
+        id,
+        state: SegmentState::Sealed,
+        attachment,
+        meta,
+        traces: traces.map(Arc::new),
+    };
     let segment = Arc::new(segment);
     replaces.iter().for_each(|id| shared.retirement.doom(*id));
     let published = catalog.publish(|segments| {
-        let kept = segments.iter().filter(|segment| !replaces.contains(&segment.id)).cloned();
+        let kept = segments
+            .iter()
+            .filter(|segment| !replaces.contains(&segment.id))
+            .cloned();
         kept.chain([segment]).collect()
     });
     if published.is_err() {
@@ -224,7 +284,10 @@ impl Drop for Build<'_> {
             return;
         }
         let detached = self.shared.catalog.detach_if_attached(&self.alias);
-        if let Err(error) = detached.map_err(StoreError::from).and_then(|()| Ok(files::remove(&self.path)?)) {
+        if let Err(error) = detached
+            .map_err(StoreError::from)
+            .and_then(|()| Ok(files::remove(&self.path)?))
+        {
             tracing::warn!(%error, path = %self.path.display(), "an unfinished segment stays until the next start");
         }
     }

@@ -172,7 +172,11 @@ impl Catalog {
                 path, unlink: true, ..
             } = &retired
             {
-                let removed = files::remove(path).and_then(|()| files::sync_dir(&self.dir));
+                let removed = failpoint::hit("bury.2")
+                    .map_err(std::io::Error::other)
+                    .and_then(|()| files::remove(path))
+                    .and_then(|()| failpoint::hit("bury.3").map_err(std::io::Error::other))
+                    .and_then(|()| files::sync_dir(&self.dir));
                 if let Err(error) = removed {
                     tracing::warn!(%error, path = %path.display(), "could not delete a segment file");
                     self.retirement.defer(retired);

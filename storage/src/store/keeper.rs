@@ -34,41 +34,66 @@ pub(crate) fn run(shared: &Shared) {
 /// Merges one group of segments, if there is one to merge.
 fn compact(shared: &Shared) -> Result<bool, StoreError> {
     let set = shared.catalog.lease();
-    let sealed: Vec<Arc<Segment>> =
-        set.segments.iter().filter(|segment| segment.state == SegmentState::Sealed).cloned().collect();
+    let sealed: Vec<Arc<Segment>> = set
+        .segments
+        .iter()
+        .filter(|segment| segment.state == SegmentState::Sealed)
+        .cloned()
+        .collect();
     drop(set);
     let config = &shared.config;
     let span_max = |age: Duration| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX) / AGE_FRACTION;
     for (is_history, age) in [(false, config.retention_age), (true, config.history_age)] {
-        let candidates: Vec<&Arc<Segment>> =
-            sealed.iter().filter(|segment| segment.meta.is_history == is_history).collect();
-        let Some(group) = choose(&candidates, config.compaction_fan_in, span_max(age)) else { continue };
+        let candidates: Vec<&Arc<Segment>> = sealed
+            .iter()
+            .filter(|segment| segment.meta.is_history == is_history)
+            .collect();
+        let Some(group) = choose(&candidates, config.compaction_fan_in, span_max(age)) else {
+            continue;
+        };
         let started = Instant::now();
         if is_history {
             merge::to_history(shared, "compact", &group)?;
         } else {
             merge::raw(shared, &group)?;
         }
-        shared.counters.record(|work| &mut work.compactions, started.elapsed());
+        shared
+            .counters
+            .record(|work| &mut work.compactions, started.elapsed());
         return Ok(true);
     }
     Ok(false)
 }
 
 /// The oldest `fan_in` segments of a size class that has so many.
-fn choose(segments: &[&Arc<Segment>], fan_in: usize, span_max_ns: i64) -> Option<Vec<Arc<Segment>>> {
+fn choose(
+    segments: &[&Arc<Segment>],
+    fan_in: usize,
+    span_max_ns: i64,
+) -> Option<Vec<Arc<Segment>>> {
     let fan_in = fan_in.max(2);
     let class = |segment: &Segment| (segment.rows() + 1).ilog(fan_in as u64);
     let mut classes: Vec<u32> = segments.iter().map(|segment| class(segment)).collect();
     classes.sort_unstable();
     classes.dedup();
     for wanted in classes {
-        let same: Vec<Arc<Segment>> =
-            segments.iter().filter(|segment| class(segment) == wanted).map(|segment| Arc::clone(segment)).collect();
+        let same: Vec<Arc<Segment>> = segments
+            .iter()
+            .filter(|segment| class(segment) == wanted)
+            .map(|segment| Arc::clone(segment))
+            .collect();
         // A window that is too wide in time may be followed by one that is not.
         let fits = |group: &&[Arc<Segment>]| {
-            let first = group.iter().map(|segment| segment.meta.ingest_range.0).min().unwrap_or(0);
-            let last = group.iter().map(|segment| segment.meta.ingest_range.1).max().unwrap_or(0);
+            let first = group
+                .iter()
+                .map(|segment| segment.meta.ingest_range.0)
+                .min()
+                .unwrap_or(0);
+            let last = group
+                .iter()
+                .map(|segment| segment.meta.ingest_range.1)
+                .max()
+                .unwrap_or(0);
             let rows: u64 = group.iter().map(|segment| segment.rows()).sum();
             last.saturating_sub(first) <= span_max_ns && rows <= MERGED_ROWS_MAX
         };
@@ -86,19 +111,27 @@ fn expire(shared: &Shared, clock: &mut SteadyClock) -> Result<(), StoreError> {
     let is_steady = clock.is_steady(now, Instant::now());
     let before = |age: Duration| {
         let age = i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
-        if is_steady { now.saturating_sub(age) } else { i64::MIN }
+        if is_steady {
+            now.saturating_sub(age)
+        } else {
+            i64::MIN
+        }
     };
     let set = shared.catalog.lease();
     let of = |is_history: bool| {
-        set.segments
-            .iter()
-            .filter(move |segment| segment.state == SegmentState::Sealed && segment.meta.is_history == is_history)
+        set.segments.iter().filter(move |segment| {
+            segment.state == SegmentState::Sealed && segment.meta.is_history == is_history
+        })
     };
     let (raw_before, history_before) = (before(config.retention_age), before(config.history_age));
-    let mut kept_bytes: u64 = of(false).map(|segment| files::size(&segment.attachment.path)).sum();
+    let mut kept_bytes: u64 = of(false)
+        .map(|segment| files::size(&segment.attachment.path))
+        .sum();
     let mut expired = Vec::new();
     for segment in of(false) {
-        let is_too_much = config.retention_bytes.is_some_and(|limit| kept_bytes > limit);
+        let is_too_much = config
+            .retention_bytes
+            .is_some_and(|limit| kept_bytes > limit);
         if segment.meta.ingest_range.1 < raw_before || is_too_much {
             kept_bytes -= files::size(&segment.attachment.path);
             expired.push(Arc::clone(segment));
@@ -117,7 +150,11 @@ fn expire(shared: &Shared, clock: &mut SteadyClock) -> Result<(), StoreError> {
     if !forgotten.is_empty() {
         forgotten.iter().for_each(|id| shared.retirement.doom(*id));
         shared.catalog.publish(|segments| {
-            segments.iter().filter(|segment| !forgotten.contains(&segment.id)).cloned().collect()
+            segments
+                .iter()
+                .filter(|segment| !forgotten.contains(&segment.id))
+                .cloned()
+                .collect()
         })?;
         Counters::add(&shared.counters.expired, forgotten.len());
     }
@@ -140,7 +177,11 @@ const PROBATION: Duration = Duration::from_secs(3_600);
 
 impl SteadyClock {
     fn new(wall_ns: i64, at: Instant) -> Self {
-        Self { wall_ns, at, jumped_at: None }
+        Self {
+            wall_ns,
+            at,
+            jumped_at: None,
+        }
     }
 
     /// Whether age may be measured with it now.
@@ -149,10 +190,14 @@ impl SteadyClock {
         let jump = wall_ns.saturating_sub(self.wall_ns.saturating_add(elapsed));
         (self.wall_ns, self.at) = (wall_ns, at);
         if jump.saturating_abs() > JUMP_NS {
-            tracing::warn!(jump_seconds = jump / 1_000_000_000, "the wall clock jumped; nothing expires by age for an hour");
+            tracing::warn!(
+                jump_seconds = jump / 1_000_000_000,
+                "the wall clock jumped; nothing expires by age for an hour"
+            );
             self.jumped_at = Some(at);
         }
-        self.jumped_at.is_none_or(|jumped_at| at.duration_since(jumped_at) >= PROBATION)
+        self.jumped_at
+            .is_none_or(|jumped_at| at.duration_since(jumped_at) >= PROBATION)
     }
 }
 

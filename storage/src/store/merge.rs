@@ -21,10 +21,17 @@ pub(super) fn raw(shared: &Shared, group: &[Arc<Segment>]) -> Result<(), StoreEr
     };
     build.step(2)?;
     let to = build.schema();
-    build.connection().execute_batch(&dictionaries_sql(group, &to))?;
-    let all: Vec<(u64, String)> = group.iter().map(|segment| (segment.id, segment.schema())).collect();
+    build
+        .connection()
+        .execute_batch(&dictionaries_sql(group, &to))?;
+    let all: Vec<(u64, String)> = group
+        .iter()
+        .map(|segment| (segment.id, segment.schema()))
+        .collect();
     for table in tables::FACTS {
-        build.connection().execute_batch(&facts_sql(&table, &all, &to))?;
+        build
+            .connection()
+            .execute_batch(&facts_sql(&table, &all, &to))?;
     }
     if meta.outliers > 0 {
         build.create_outliers()?;
@@ -34,7 +41,11 @@ pub(super) fn raw(shared: &Shared, group: &[Arc<Segment>]) -> Result<(), StoreEr
             .map(|segment| (segment.id, format!("\"{}\".outliers", segment.alias())))
             .collect();
         for table in tables::FACTS {
-            build.connection().execute_batch(&facts_sql(&table, &outliers, &build.outliers_schema()))?;
+            build.connection().execute_batch(&facts_sql(
+                &table,
+                &outliers,
+                &build.outliers_schema(),
+            ))?;
         }
     }
     copy_whole(&build, group, &["quarantine"])?;
@@ -47,9 +58,17 @@ pub(super) fn raw(shared: &Shared, group: &[Arc<Segment>]) -> Result<(), StoreEr
 }
 
 /// One segment with what outlives the rows of `group`: roll-ups and breaker history.
-pub(super) fn to_history(shared: &Shared, work: &'static str, group: &[Arc<Segment>]) -> Result<(), StoreError> {
+pub(super) fn to_history(
+    shared: &Shared,
+    work: &'static str,
+    group: &[Arc<Segment>],
+) -> Result<(), StoreError> {
     let build = Build::start(shared, work)?;
-    let meta = Meta { is_history: true, format: crate::segment::meta::FORMAT, ..merged_meta(shared, group) };
+    let meta = Meta {
+        is_history: true,
+        format: crate::segment::meta::FORMAT,
+        ..merged_meta(shared, group)
+    };
     build.step(2)?;
     copy_whole(&build, group, &BREAKER_RELATIONS)?;
     build.step(3)?;
@@ -59,27 +78,55 @@ pub(super) fn to_history(shared: &Shared, work: &'static str, group: &[Arc<Segme
 
 fn merge_rollups(build: &Build<'_>, group: &[Arc<Segment>]) -> Result<(), StoreError> {
     let from: Vec<String> = group.iter().map(|segment| segment.schema()).collect();
-    Ok(crate::rollup::merge(build.connection(), &from, &build.schema())?)
+    Ok(crate::rollup::merge(
+        build.connection(),
+        &from,
+        &build.schema(),
+    )?)
 }
 
 fn merged_meta(shared: &Shared, group: &[Arc<Segment>]) -> Meta {
-    let first = group.iter().map(|segment| segment.meta.ingest_range.0).min().unwrap_or(0);
-    let last = group.iter().map(|segment| segment.meta.ingest_range.1).max().unwrap_or(0);
+    let first = group
+        .iter()
+        .map(|segment| segment.meta.ingest_range.0)
+        .min()
+        .unwrap_or(0);
+    let last = group
+        .iter()
+        .map(|segment| segment.meta.ingest_range.1)
+        .max()
+        .unwrap_or(0);
     let dir = shared.catalog.dir();
     // What a member replaced may still be there, held by a reader: then it is ours to replace now, or a
     // crash after the member's end would bring it back.
-    let is_there = |id: &u64| files::hot_path(dir, *id).exists() || files::sealed_path(dir, *id).exists();
-    let inherited = group.iter().flat_map(|segment| segment.meta.replaces.iter().copied()).filter(is_there);
-    let mut replaces: Vec<u64> = group.iter().map(|segment| segment.id).chain(inherited).collect();
+    let is_there =
+        |id: &u64| files::hot_path(dir, *id).exists() || files::sealed_path(dir, *id).exists();
+    let inherited = group
+        .iter()
+        .flat_map(|segment| segment.meta.replaces.iter().copied())
+        .filter(is_there);
+    let mut replaces: Vec<u64> = group
+        .iter()
+        .map(|segment| segment.id)
+        .chain(inherited)
+        .collect();
     replaces.sort_unstable();
     replaces.dedup();
-    Meta { ingest_range: (first, last), replaces, ..Meta::default() }
+    Meta {
+        ingest_range: (first, last),
+        replaces,
+        ..Meta::default()
+    }
 }
 
 fn copy_whole(build: &Build<'_>, group: &[Arc<Segment>], names: &[&str]) -> Result<(), StoreError> {
     for name in names {
         for segment in group {
-            let sql = format!("INSERT INTO {}.{name} SELECT * FROM {}.{name}", build.schema(), segment.schema());
+            let sql = format!(
+                "INSERT INTO {}.{name} SELECT * FROM {}.{name}",
+                build.schema(),
+                segment.schema()
+            );
             build.connection().execute_batch(&sql)?;
         }
     }
@@ -98,7 +145,13 @@ fn dictionaries_sql(group: &[Arc<Segment>], to: &str) -> String {
         let name = table.name;
         let selects: Vec<String> = group
             .iter()
-            .map(|segment| format!("SELECT {}::UBIGINT AS segment, * FROM {}.{name}", segment.id, segment.schema()))
+            .map(|segment| {
+                format!(
+                    "SELECT {}::UBIGINT AS segment, * FROM {}.{name}",
+                    segment.id,
+                    segment.schema()
+                )
+            })
             .collect();
         let columns: Vec<String> = table
             .columns
@@ -161,5 +214,10 @@ fn facts_sql(table: &Table, from: &[(u64, String)], to: &str) -> String {
             select
         })
         .collect();
-    format!("INSERT INTO {to}.{} {} ORDER BY {}", table.name, selects.join(" UNION ALL "), table.order_by)
+    format!(
+        "INSERT INTO {to}.{} {} ORDER BY {}",
+        table.name,
+        selects.join(" UNION ALL "),
+        table.order_by
+    )
 }

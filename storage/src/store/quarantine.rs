@@ -19,7 +19,11 @@ pub(super) fn insert(
     to: &str,
     condition: &str,
 ) -> Result<(), StoreError> {
-    let run = |condition: &str| build.connection().execute_batch(&insert_sql(table, from, to, condition));
+    let run = |condition: &str| {
+        build
+            .connection()
+            .execute_batch(&insert_sql(table, from, to, condition))
+    };
     let error = match run(condition) {
         Ok(()) => return Ok(()),
         Err(error) if is_about_a_value(&error) => error,
@@ -34,8 +38,15 @@ pub(super) fn insert(
     let condition = format!("({condition}) AND rowid NOT IN ({})", numbers.join(", "));
     run(&condition)?;
     // Once, whichever of main tables and outliers comes first.
-    let known = format!("SELECT count(*) FROM {}.quarantine WHERE table_name = ?", build.schema());
-    if build.connection().query_row(&known, [table.name], |row| row.get::<_, u64>(0))? == 0 {
+    let known = format!(
+        "SELECT count(*) FROM {}.quarantine WHERE table_name = ?",
+        build.schema()
+    );
+    if build
+        .connection()
+        .query_row(&known, [table.name], |row| row.get::<_, u64>(0))?
+        == 0
+    {
         for (row, reason) in bad {
             set_aside(build, table, from, row, &reason)?;
         }
@@ -45,17 +56,28 @@ pub(super) fn insert(
 
 fn insert_sql(table: &Table, from: &str, to: &str, condition: &str) -> String {
     let (name, columns, order) = (table.name, table.sealing_list(), table.order_by);
-    format!("INSERT INTO {to}.{name} SELECT {columns} FROM (SELECT * FROM {from}.{name} WHERE {condition} ORDER BY {order})")
+    format!(
+        "INSERT INTO {to}.{name} SELECT {columns} FROM (SELECT * FROM {from}.{name} WHERE {condition} ORDER BY {order})"
+    )
 }
 
 fn is_about_a_value(error: &duckdb::Error) -> bool {
     let text = error.to_string();
-    ["Conversion Error", "Invalid Input Error", "Out of Range Error", "Malformed JSON"]
-        .iter()
-        .any(|kind| text.contains(kind))
+    [
+        "Conversion Error",
+        "Invalid Input Error",
+        "Out of Range Error",
+        "Malformed JSON",
+    ]
+    .iter()
+    .any(|kind| text.contains(kind))
 }
 
-fn find_bad_rows(build: &Build<'_>, table: &Table, from: &str) -> Result<Vec<(i64, String)>, StoreError> {
+fn find_bad_rows(
+    build: &Build<'_>,
+    table: &Table,
+    from: &str,
+) -> Result<Vec<(i64, String)>, StoreError> {
     let sql = format!("SELECT coalesce(max(rowid), -1) FROM {from}.{}", table.name);
     let last: i64 = build.connection().query_row(&sql, [], |row| row.get(0))?;
     let mut bad = Vec::new();
@@ -79,7 +101,13 @@ fn find_bad_rows(build: &Build<'_>, table: &Table, from: &str) -> Result<Vec<(i6
 }
 
 /// Casts the documents of a range of rows, for the error alone.
-fn probe(build: &Build<'_>, table: &Table, from: &str, first: i64, last: i64) -> duckdb::Result<()> {
+fn probe(
+    build: &Build<'_>,
+    table: &Table,
+    from: &str,
+    first: i64,
+    last: i64,
+) -> duckdb::Result<()> {
     let casts: Vec<String> = table
         .columns
         .iter()
@@ -94,7 +122,13 @@ fn probe(build: &Build<'_>, table: &Table, from: &str, first: i64, last: i64) ->
     ))
 }
 
-fn set_aside(build: &Build<'_>, table: &Table, from: &str, row: i64, reason: &str) -> Result<(), StoreError> {
+fn set_aside(
+    build: &Build<'_>,
+    table: &Table,
+    from: &str,
+    row: i64,
+    reason: &str,
+) -> Result<(), StoreError> {
     let sql = format!(
         "INSERT INTO {}.quarantine SELECT ?, ?, to_json(f)::VARCHAR FROM {from}.{} f WHERE rowid = {row}",
         build.schema(),

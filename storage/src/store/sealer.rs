@@ -29,7 +29,9 @@ pub(crate) fn run(shared: &Shared) {
         };
         let started = Instant::now();
         let sealed = seal(shared, &full);
-        shared.counters.record(|work| &mut work.seals, started.elapsed());
+        shared
+            .counters
+            .record(|work| &mut work.seals, started.elapsed());
         shared.counters.outcome("sealing", &sealed);
         if sealed.is_ok() {
             let id = full.segment.id;
@@ -64,7 +66,9 @@ fn seal(shared: &Shared, full: &FullSegment) -> Result<(), StoreError> {
     }
     build.step(3)?;
     let to = build.schema();
-    build.with_all_spans(meta.outliers > 0, |conn, from| crate::rollup::write(conn, from, &to))?;
+    build.with_all_spans(meta.outliers > 0, |conn, from| {
+        crate::rollup::write(conn, from, &to)
+    })?;
     build.count_rows(&mut meta)?;
     let traces = build.trace_filter(meta.outliers > 0)?;
     build.finish(meta, Some(traces))
@@ -81,7 +85,13 @@ fn seal_table(
         return quarantine::insert(build, table, from, &build.schema(), "true");
     };
     let is_outlier = usual.is_outlier(time);
-    quarantine::insert(build, table, from, &build.schema(), &format!("NOT {is_outlier}"))?;
+    quarantine::insert(
+        build,
+        table,
+        from,
+        &build.schema(),
+        &format!("NOT {is_outlier}"),
+    )?;
     quarantine::insert(build, table, from, &build.outliers_schema(), &is_outlier)
 }
 
@@ -98,7 +108,10 @@ struct Usual {
 
 impl Usual {
     fn around((first, last): (i64, i64)) -> Self {
-        Self { from: first.saturating_sub(EARLIEST_NS), to: last.saturating_add(LATEST_NS) }
+        Self {
+            from: first.saturating_sub(EARLIEST_NS),
+            to: last.saturating_add(LATEST_NS),
+        }
     }
 
     /// SQL of "this row is an outlier"; rows without a time are not.
@@ -114,7 +127,10 @@ impl Usual {
             .iter()
             .filter_map(|table| table.event_time.map(|time| (table.name, time)))
             .map(|(table, time)| {
-                format!("(SELECT count(*) FROM {from}.{table} WHERE {})", self.is_outlier(time))
+                format!(
+                    "(SELECT count(*) FROM {from}.{table} WHERE {})",
+                    self.is_outlier(time)
+                )
             })
             .collect();
         let sql = format!("SELECT {}", counts.join(" + "));

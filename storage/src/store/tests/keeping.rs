@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
-use super::fixture::{append, config, eventually, hex, log, metrics, number, spans, spans_at, trace};
+use super::fixture::{
+    append, config, eventually, hex, log, metrics, number, spans, spans_at, trace,
+};
 use crate::store::{Store, StoreConfig, now_ns};
 
 fn quick(dir: &std::path::Path) -> StoreConfig {
-    StoreConfig { compaction_fan_in: 3, ..config(dir) }
+    StoreConfig {
+        compaction_fan_in: 3,
+        ..config(dir)
+    }
 }
 
 #[test]
@@ -15,22 +20,62 @@ fn compaction_keeps_every_row_once_and_merges_what_rows_refer_to() {
     let store = Store::open(quick(dir.path())).expect("open");
     for round in 0..3 {
         append(&store, spans("shop", round * 100, round * 100 + 100)).expect("spans");
-        append(&store, spans_at(&format!("s{round}"), 1_000 + round, 1_001 + round, 77)).expect("an outlier");
+        append(
+            &store,
+            spans_at(&format!("s{round}"), 1_000 + round, 1_001 + round, 77),
+        )
+        .expect("an outlier");
         append(&store, log("shop", "x")).expect("log");
-        append(&store, metrics("shop", u64::try_from(now_ns()).expect("now"))).expect("metrics");
+        append(
+            &store,
+            metrics("shop", u64::try_from(now_ns()).expect("now")),
+        )
+        .expect("metrics");
         store.seal_now().expect("sealed");
     }
-    eventually("compacted", || store.stats().compactions.count >= 1 && store.stats().segments_sealed == 1);
+    eventually("compacted", || {
+        store.stats().compactions.count >= 1 && store.stats().segments_sealed == 1
+    });
     let check = |store: &Store| {
         assert_eq!(number(store, "SELECT count(*) FROM spans"), 303);
-        assert_eq!(number(store, "SELECT count(DISTINCT span_id) FROM spans"), 303);
-        assert_eq!(number(store, "SELECT count(*) FROM spans WHERE service_name = 's1' AND start_time_unix_nano = 77"), 1);
-        assert_eq!(number(store, r#"SELECT count(*) FROM spans WHERE attributes."http.route" = '/r/3'"#), 30);
+        assert_eq!(
+            number(store, "SELECT count(DISTINCT span_id) FROM spans"),
+            303
+        );
+        assert_eq!(
+            number(
+                store,
+                "SELECT count(*) FROM spans WHERE service_name = 's1' AND start_time_unix_nano = 77"
+            ),
+            1
+        );
+        assert_eq!(
+            number(
+                store,
+                r#"SELECT count(*) FROM spans WHERE attributes."http.route" = '/r/3'"#
+            ),
+            30
+        );
         assert_eq!(number(store, "SELECT count(*) FROM resources"), 4);
         assert_eq!(number(store, "SELECT count(*) FROM metrics"), 2);
-        assert_eq!(number(store, "SELECT count(*) FROM metric_points WHERE name = 'requests' AND value_int = 3"), 3);
+        assert_eq!(
+            number(
+                store,
+                "SELECT count(*) FROM metric_points WHERE name = 'requests' AND value_int = 3"
+            ),
+            3
+        );
         assert_eq!(number(store, "SELECT count(*) FROM logs"), 3);
-        assert_eq!(number(store, &format!("SELECT count(*) FROM spans WHERE trace_id = '{}'", hex(&trace(5)))), 8);
+        assert_eq!(
+            number(
+                store,
+                &format!(
+                    "SELECT count(*) FROM spans WHERE trace_id = '{}'",
+                    hex(&trace(5))
+                )
+            ),
+            8
+        );
     };
     check(&store);
     drop(store);
@@ -40,16 +85,30 @@ fn compaction_keeps_every_row_once_and_merges_what_rows_refer_to() {
 #[test]
 fn retention_by_age_deletes_raw_rows_and_keeps_their_history() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let config = StoreConfig { retention_age: Duration::from_millis(300), ..config(dir.path()) };
+    let config = StoreConfig {
+        retention_age: Duration::from_millis(300),
+        ..config(dir.path())
+    };
     let store = Store::open(config).expect("open");
     append(&store, spans("shop", 0, 100)).expect("spans");
     store.seal_now().expect("sealed");
     eventually("expired", || store.stats().segments_expired == 1);
     assert_eq!(number(&store, "SELECT count(*) FROM spans"), 0);
-    assert_eq!((store.stats().segments_sealed, store.stats().segments_history), (0, 1));
+    assert_eq!(
+        (
+            store.stats().segments_sealed,
+            store.stats().segments_history
+        ),
+        (0, 1)
+    );
     eventually("one sealed file is left", || {
-        let names = std::fs::read_dir(dir.path()).expect("readable").map(|entry| entry.expect("entry").file_name());
-        names.filter(|name| name.to_string_lossy().starts_with("seg-")).count() == 1
+        let names = std::fs::read_dir(dir.path())
+            .expect("readable")
+            .map(|entry| entry.expect("entry").file_name());
+        names
+            .filter(|name| name.to_string_lossy().starts_with("seg-"))
+            .count()
+            == 1
     });
 }
 
@@ -57,7 +116,12 @@ fn retention_by_age_deletes_raw_rows_and_keeps_their_history() {
 fn history_goes_when_its_own_age_is_over() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let age = Duration::from_millis(200);
-    let store = Store::open(StoreConfig { retention_age: age, history_age: age, ..config(dir.path()) }).expect("open");
+    let store = Store::open(StoreConfig {
+        retention_age: age,
+        history_age: age,
+        ..config(dir.path())
+    })
+    .expect("open");
     append(&store, spans("shop", 0, 100)).expect("spans");
     store.seal_now().expect("sealed");
     eventually("forgotten", || store.stats().segments_expired == 2);
@@ -73,12 +137,25 @@ fn retention_by_bytes_deletes_the_oldest_first() {
         store.seal_now().expect("sealed");
     }
     drop(store);
-    let sealed = std::fs::read_dir(dir.path()).expect("readable").map(|entry| entry.expect("entry"));
+    let sealed = std::fs::read_dir(dir.path())
+        .expect("readable")
+        .map(|entry| entry.expect("entry"));
     let sealed = sealed.filter(|entry| entry.file_name().to_string_lossy().starts_with("seg-"));
-    let bytes: u64 = sealed.map(|entry| entry.metadata().expect("a file").len()).sum();
+    let bytes: u64 = sealed
+        .map(|entry| entry.metadata().expect("a file").len())
+        .sum();
     let bound = Some(bytes * 5 / 8);
-    let store = Store::open(StoreConfig { retention_bytes: bound, ..config(dir.path()) }).expect("open");
-    eventually("the two oldest expired", || store.stats().segments_expired == 2);
+    let store = Store::open(StoreConfig {
+        retention_bytes: bound,
+        ..config(dir.path())
+    })
+    .expect("open");
+    eventually("the two oldest expired", || {
+        store.stats().segments_expired == 2
+    });
     assert_eq!(number(&store, "SELECT count(*) FROM spans"), 200);
-    assert_eq!(number(&store, "SELECT min(('0x' || span_id)::BIGINT) FROM spans"), 201);
+    assert_eq!(
+        number(&store, "SELECT min(('0x' || span_id)::BIGINT) FROM spans"),
+        201
+    );
 }

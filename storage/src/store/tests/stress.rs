@@ -22,7 +22,9 @@ fn no_query_fails_and_no_row_is_missing_or_doubled_while_segments_come_and_go() 
     let is_enough = || {
         let stats = store.stats();
         started.elapsed() > most
-            || started.elapsed() > Duration::from_secs(8) && stats.seals.count > 6 && stats.compactions.count > 1
+            || started.elapsed() > Duration::from_secs(8)
+                && stats.seals.count > 6
+                && stats.compactions.count > 1
     };
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -48,7 +50,10 @@ fn no_query_fails_and_no_row_is_missing_or_doubled_while_segments_come_and_go() 
         }
     });
     let stats = store.stats();
-    assert!(stats.seals.count > 6 && stats.compactions.count > 1, "{stats:?}");
+    assert!(
+        stats.seals.count > 6 && stats.compactions.count > 1,
+        "{stats:?}"
+    );
     assert_eq!(stats.last_error, None);
 }
 
@@ -58,18 +63,36 @@ fn look(store: &Store, acknowledged: &AtomicU64, round: u64) {
     let conn = reader.connection();
     // Several statements on one lease: nothing it needs may go in between.
     let (count, distinct): (u64, u64) = conn
-        .query_row("SELECT count(*), count(DISTINCT span_id) FROM spans", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(
+            "SELECT count(*), count(DISTINCT span_id) FROM spans",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
         .expect("a count");
     assert!(count >= before, "{count} of {before} acknowledged");
     assert_eq!(count, distinct, "a span twice");
     if before > 0 {
         let number = round * 7_919 % before;
-        let sql = format!("SELECT count(*) FROM spans WHERE trace_id = '{}'", hex(&trace(number / 8)));
-        assert_eq!(conn.query_row(&sql, [], |row| row.get::<_, u64>(0)).expect("a trace"), 8);
+        let sql = format!(
+            "SELECT count(*) FROM spans WHERE trace_id = '{}'",
+            hex(&trace(number / 8))
+        );
+        assert_eq!(
+            conn.query_row(&sql, [], |row| row.get::<_, u64>(0))
+                .expect("a trace"),
+            8
+        );
     }
-    conn.query_row("SELECT count(*) FROM logs l JOIN resources r USING (resource_id)", [], |row| row.get::<_, u64>(0))
-        .expect("a join");
-    conn.query_row("SELECT count(*) FROM service_edges, red", [], |row| row.get::<_, u64>(0)).expect("roll-ups");
+    conn.query_row(
+        "SELECT count(*) FROM logs l JOIN resources r USING (resource_id)",
+        [],
+        |row| row.get::<_, u64>(0),
+    )
+    .expect("a join");
+    conn.query_row("SELECT count(*) FROM service_edges, red", [], |row| {
+        row.get::<_, u64>(0)
+    })
+    .expect("roll-ups");
 }
 
 #[test]
@@ -81,7 +104,10 @@ fn a_lease_keeps_its_segments_and_lets_them_go_at_its_end() {
     store.seal_now().expect("sealed");
     append(&store, spans("shop", 100, 200)).expect("spans");
     let count = |reader: &crate::store::Reader| -> u64 {
-        reader.connection().query_row("SELECT count(*) FROM spans", [], |row| row.get(0)).expect("a count")
+        reader
+            .connection()
+            .query_row("SELECT count(*) FROM spans", [], |row| row.get(0))
+            .expect("a count")
     };
     assert_eq!(count(&reader), 100, "its own set, though that was replaced");
     let hot_1 = dir.path().join("hot-0000000001.duckdb");

@@ -3,5 +3,6 @@
 mod durability;
 mod harness;
 mod hogs;
+mod otlp;
 mod overload;
 mod serving;

@@ -1,0 +1,17 @@
+//! The receivers against the conformance checklist, over real sockets.
+//!
+//! The store behind them is a stand-in that keeps, refuses or holds batches as the test wants; the real store
+//! behind the real receivers is tested elsewhere. `conformance` checks that no id of the checklist lacks a test.
+
+mod access;
+mod answers;
+mod browser;
+mod compression;
+mod conformance;
+mod limits;
+mod payload;
+mod secure;
+mod server;
+mod stopping;
+mod transport;
+mod wire;

@@ -5,12 +5,21 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use tripline_storage::ingest::Batch;
-use tripline_storage::store::AppendError;
+use tripline_storage::store::{AppendError, Store};
 
 /// Takes a batch and resolves when it is committed and fsynced, or was not stored at all.
 #[derive(Clone)]
 pub struct Sink {
     append: Arc<dyn Fn(Batch) -> BoxFuture<'static, Result<(), AppendError>> + Send + Sync>,
+}
+
+impl From<Arc<Store>> for Sink {
+    fn from(store: Arc<Store>) -> Self {
+        Self::new(move |batch| {
+            let store = Arc::clone(&store);
+            async move { store.append(batch).await }
+        })
+    }
 }
 
 impl Sink {

@@ -8,7 +8,9 @@ use prost::Message as _;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use super::payload::{logs_with_a_warning, traces, traces_json, traces_protobuf, traces_with_one_bad};
+use super::payload::{
+    logs_with_a_warning, traces, traces_json, traces_protobuf, traces_with_one_bad,
+};
 use super::server::{Behaviour, start, start_with};
 use super::wire::{self, JSON, PROTOBUF, TRACE_EXPORT, frame, request, send};
 
@@ -25,16 +27,42 @@ async fn r01_full_success_leaves_partial_success_unset() {
 async fn r02_empty_requests_and_envelopes_succeed_and_store_nothing() {
     let server = start().await;
     for path in ["/v1/traces", "/v1/metrics", "/v1/logs"] {
-        for body in ["{}", r#"{"resourceSpans":[],"resourceLogs":[{}],"resourceMetrics":[{"scopeMetrics":[{}]}]}"#] {
-            assert_eq!(send(server.http, path, JSON, body.as_bytes()).await.status, 200, "{path} {body}");
+        for body in [
+            "{}",
+            r#"{"resourceSpans":[],"resourceLogs":[{}],"resourceMetrics":[{"scopeMetrics":[{}]}]}"#,
+        ] {
+            assert_eq!(
+                send(server.http, path, JSON, body.as_bytes()).await.status,
+                200,
+                "{path} {body}"
+            );
         }
         assert_eq!(send(server.http, path, PROTOBUF, b"").await.status, 200);
-        assert_eq!(send(server.http, path, PROTOBUF, &[0x0a, 0x00]).await.status, 200);
+        assert_eq!(
+            send(server.http, path, PROTOBUF, &[0x0a, 0x00])
+                .await
+                .status,
+            200
+        );
     }
-    let mut client = TraceServiceClient::connect(format!("http://{}", server.grpc)).await.unwrap();
-    assert_eq!(client.export(traces(0)).await.unwrap().into_inner().partial_success, None);
+    let mut client = TraceServiceClient::connect(format!("http://{}", server.grpc))
+        .await
+        .unwrap();
+    assert_eq!(
+        client
+            .export(traces(0))
+            .await
+            .unwrap()
+            .into_inner()
+            .partial_success,
+        None
+    );
     let (code, ..) = wire::grpc(server.grpc, TRACE_EXPORT, &[], Vec::new()).await;
-    assert_eq!(code, Some(13), "a call without a message is not an empty request");
+    assert_eq!(
+        code,
+        Some(13),
+        "a call without a message is not an empty request"
+    );
     assert!(server.stored.batches().is_empty());
 }
 
@@ -44,20 +72,43 @@ async fn r03_r06_bad_items_are_counted_exactly_and_the_good_ones_stored() {
     let body = traces_with_one_bad().encode_to_vec();
     let answer = send(server.http, "/v1/traces", PROTOBUF, &body).await;
     assert_eq!(answer.status, 200);
-    let partial = ExportTraceServiceResponse::decode(answer.body.as_slice()).unwrap().partial_success.unwrap();
+    let partial = ExportTraceServiceResponse::decode(answer.body.as_slice())
+        .unwrap()
+        .partial_success
+        .unwrap();
     assert_eq!(partial.rejected_spans, 1);
-    assert!(partial.error_message.contains("trace_id"), "{}", partial.error_message);
+    assert!(
+        partial.error_message.contains("trace_id"),
+        "{}",
+        partial.error_message
+    );
 
     let json = traces_json(2).replacen(&"07".repeat(16), "0707", 1);
     let answer = send(server.http, "/v1/traces", JSON, json.as_bytes()).await;
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.json()["partialSuccess"]["rejectedSpans"], "1", "64-bit numbers are strings");
+    assert_eq!(
+        answer.json()["partialSuccess"]["rejectedSpans"],
+        "1",
+        "64-bit numbers are strings"
+    );
 
-    let mut client = TraceServiceClient::connect(format!("http://{}", server.grpc)).await.unwrap();
-    let partial = client.export(traces_with_one_bad()).await.unwrap().into_inner().partial_success.unwrap();
+    let mut client = TraceServiceClient::connect(format!("http://{}", server.grpc))
+        .await
+        .unwrap();
+    let partial = client
+        .export(traces_with_one_bad())
+        .await
+        .unwrap()
+        .into_inner()
+        .partial_success
+        .unwrap();
     assert_eq!(partial.rejected_spans, 1);
     assert_eq!(server.stored.batches(), [2, 1, 2]);
-    assert_eq!(server.receiver.counters().refused("traces"), 3, "accepted + refused = sent");
+    assert_eq!(
+        server.receiver.counters().refused("traces"),
+        3,
+        "accepted + refused = sent"
+    );
 }
 
 #[tokio::test]
@@ -65,11 +116,22 @@ async fn r04_r05_a_warning_has_no_rejected_items_and_a_message() {
     let server = start().await;
     let body = logs_with_a_warning().encode_to_vec();
     let answer = send(server.http, "/v1/logs", PROTOBUF, &body).await;
-    let partial = ExportLogsServiceResponse::decode(answer.body.as_slice()).unwrap().partial_success.unwrap();
+    let partial = ExportLogsServiceResponse::decode(answer.body.as_slice())
+        .unwrap()
+        .partial_success
+        .unwrap();
     assert_eq!(partial.rejected_log_records, 0);
     assert!(!partial.error_message.is_empty());
-    let mut client = LogsServiceClient::connect(format!("http://{}", server.grpc)).await.unwrap();
-    let partial = client.export(logs_with_a_warning()).await.unwrap().into_inner().partial_success.unwrap();
+    let mut client = LogsServiceClient::connect(format!("http://{}", server.grpc))
+        .await
+        .unwrap();
+    let partial = client
+        .export(logs_with_a_warning())
+        .await
+        .unwrap()
+        .into_inner()
+        .partial_success
+        .unwrap();
     assert!(partial.rejected_log_records == 0 && !partial.error_message.is_empty());
     assert_eq!(server.stored.batches(), [2, 2]);
 }
@@ -81,10 +143,23 @@ async fn r07_an_answer_is_small_however_many_items_are_bad() {
     for span in &mut request.resource_spans[0].scope_spans[0].spans {
         span.trace_id = vec![1; 3];
     }
-    let answer = send(server.http, "/v1/traces", PROTOBUF, &request.encode_to_vec()).await;
-    let partial = ExportTraceServiceResponse::decode(answer.body.as_slice()).unwrap().partial_success.unwrap();
+    let answer = send(
+        server.http,
+        "/v1/traces",
+        PROTOBUF,
+        &request.encode_to_vec(),
+    )
+    .await;
+    let partial = ExportTraceServiceResponse::decode(answer.body.as_slice())
+        .unwrap()
+        .partial_success
+        .unwrap();
     assert_eq!(partial.rejected_spans, 20_000);
-    assert!(answer.body.len() < 4_096, "{} bytes; the limit is 4 MiB", answer.body.len());
+    assert!(
+        answer.body.len() < 4_096,
+        "{} bytes; the limit is 4 MiB",
+        answer.body.len()
+    );
 }
 
 #[tokio::test]
@@ -92,8 +167,12 @@ async fn r08_success_is_said_only_after_the_store_has_committed() {
     let server = start().await;
     server.behave(Behaviour::Hold);
     let http = server.http;
-    let asking = tokio::spawn(async move { send(http, "/v1/traces", PROTOBUF, &traces_protobuf(1)).await });
-    super::server::eventually("the batch waits at the store", || server.stored.waiting() == 1).await;
+    let asking =
+        tokio::spawn(async move { send(http, "/v1/traces", PROTOBUF, &traces_protobuf(1)).await });
+    super::server::eventually("the batch waits at the store", || {
+        server.stored.waiting() == 1
+    })
+    .await;
     assert!(!asking.is_finished() && server.stored.batches().is_empty());
     server.behave(Behaviour::Store);
     assert_eq!(asking.await.unwrap().status, 200);
@@ -106,7 +185,11 @@ async fn e01_e06_every_error_body_is_a_status_in_the_requests_encoding() {
     let (good, large) = (traces_json(1).into_bytes(), vec![b' '; 2_001]);
     let good = &good[..];
     for media in [JSON, PROTOBUF] {
-        let good = if media == JSON { good.to_vec() } else { traces_protobuf(1) };
+        let good = if media == JSON {
+            good.to_vec()
+        } else {
+            traces_protobuf(1)
+        };
         let table: [(Behaviour, &str, &str, &[u8], u16, i64); 8] = [
             (Behaviour::Store, "POST", "/v1/traces", b"\xff\xff", 400, 3),
             (Behaviour::Store, "POST", "/nowhere", &good, 404, 12),
@@ -120,10 +203,17 @@ async fn e01_e06_every_error_body_is_a_status_in_the_requests_encoding() {
         for (behaviour, method, path, body, status, code) in table {
             server.behave(behaviour);
             let answer = request(server.http, method, path, &[("content-type", media)], body).await;
-            assert_eq!((answer.status, answer.header("content-type")), (status, Some(media)), "{behaviour:?}");
+            assert_eq!(
+                (answer.status, answer.header("content-type")),
+                (status, Some(media)),
+                "{behaviour:?}"
+            );
             let (found, message, retry) = answer.rpc_status();
             assert_eq!(found, code, "{message}");
-            assert!(!message.contains("secret path"), "the inside of the house stays inside");
+            assert!(
+                !message.contains("secret path"),
+                "the inside of the house stays inside"
+            );
             assert_eq!(retry.is_some(), status == 503);
             assert_eq!(answer.header("retry-after").is_some(), status == 503);
         }
@@ -137,34 +227,60 @@ async fn e02_an_unreadable_payload_is_a_bad_request_with_details() {
     let answer = send(server.http, "/v1/traces", JSON, br#"{"resourceSpans": 7}"#).await;
     let detail = &answer.json()["details"][0];
     assert_eq!(detail["@type"], "type.googleapis.com/google.rpc.BadRequest");
-    assert!(!detail["fieldViolations"][0]["description"].as_str().unwrap().is_empty());
-    let (code, _, headers) = wire::grpc(server.grpc, TRACE_EXPORT, &[], frame(0, b"\xff\xff")).await;
+    assert!(
+        !detail["fieldViolations"][0]["description"]
+            .as_str()
+            .unwrap()
+            .is_empty()
+    );
+    let (code, _, headers) =
+        wire::grpc(server.grpc, TRACE_EXPORT, &[], frame(0, b"\xff\xff")).await;
     assert_eq!(code, Some(3));
     assert!(headers.contains_key("grpc-status-details-bin"));
     let two = [frame(0, &traces_protobuf(1)), frame(0, &traces_protobuf(1))].concat();
-    assert_eq!(wire::grpc(server.grpc, TRACE_EXPORT, &[], two).await.0, Some(3), "no message is lost in silence");
+    assert_eq!(
+        wire::grpc(server.grpc, TRACE_EXPORT, &[], two).await.0,
+        Some(3),
+        "no message is lost in silence"
+    );
     assert!(server.stored.batches().is_empty());
 }
 
 #[tokio::test]
 async fn e03_e04_e05_transient_trouble_is_retryable_for_the_whole_request_and_says_when() {
     let server = start().await;
-    let mut client = TraceServiceClient::connect(format!("http://{}", server.grpc)).await.unwrap();
-    for behaviour in [Behaviour::Overloaded, Behaviour::Unavailable, Behaviour::Closing] {
+    let mut client = TraceServiceClient::connect(format!("http://{}", server.grpc))
+        .await
+        .unwrap();
+    for behaviour in [
+        Behaviour::Overloaded,
+        Behaviour::Unavailable,
+        Behaviour::Closing,
+    ] {
         server.behave(behaviour);
         let status = client.export(traces_with_one_bad()).await.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable, "{behaviour:?}");
-        let delay = status.get_details_retry_info().unwrap().retry_delay.unwrap();
+        let delay = status
+            .get_details_retry_info()
+            .unwrap()
+            .retry_delay
+            .unwrap();
         assert!(delay.as_secs_f64() >= 1.0);
         let answer = send(server.http, "/v1/traces", JSON, traces_json(1).as_bytes()).await;
         let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
         assert_eq!(answer.status, 503);
-        assert!(seconds as f64 >= delay.as_secs_f64(), "rounded up, never to 0");
+        assert!(
+            seconds as f64 >= delay.as_secs_f64(),
+            "rounded up, never to 0"
+        );
     }
     server.behave(Behaviour::TooLarge);
     let status = client.export(traces(1)).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
-    assert!(status.get_details_retry_info().is_none(), "a poison request is never retryable");
+    assert!(
+        status.get_details_retry_info().is_none(),
+        "a poison request is never retryable"
+    );
     assert!(server.stored.batches().is_empty());
     assert_eq!(server.receiver.counters().accepted("traces"), 0);
     assert_eq!(server.receiver.counters().refused("traces"), 3 * 2 + 3 + 1);
@@ -173,8 +289,18 @@ async fn e03_e04_e05_transient_trouble_is_retryable_for_the_whole_request_and_sa
 #[tokio::test]
 async fn e08_where_no_encoding_is_known_the_status_is_json() {
     let server = start().await;
-    let answer = request(server.http, "POST", "/nowhere", &[("content-type", "image/png")], b"").await;
-    assert_eq!((answer.status, answer.header("content-type")), (404, Some(JSON)));
+    let answer = request(
+        server.http,
+        "POST",
+        "/nowhere",
+        &[("content-type", "image/png")],
+        b"",
+    )
+    .await;
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (404, Some(JSON))
+    );
     assert_eq!(answer.rpc_status().0, 12);
 }
 
@@ -194,7 +320,8 @@ async fn e09_error_texts_are_short() {
     let answer = send(server.http, "/v1/traces", PROTOBUF, &message).await;
     assert_eq!((answer.status, answer.rpc_status().0), (400, 3));
     assert!(answer.body.len() < 1_500, "{} bytes", answer.body.len());
-    let (code, text, headers) = wire::grpc(server.grpc, TRACE_EXPORT, &[], frame(0, &message)).await;
+    let (code, text, headers) =
+        wire::grpc(server.grpc, TRACE_EXPORT, &[], frame(0, &message)).await;
     assert_eq!(code, Some(3));
     assert!(text.len() < 1_000 && headers["grpc-status-details-bin"].len() < 3_000);
 }

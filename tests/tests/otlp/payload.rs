@@ -24,9 +24,15 @@ pub(super) fn span(at: u64) -> Span {
 }
 
 pub(super) fn trace_request(spans: Vec<Span>) -> ExportTraceServiceRequest {
-    let scope_spans = vec![ScopeSpans { spans, ..Default::default() }];
+    let scope_spans = vec![ScopeSpans {
+        spans,
+        ..Default::default()
+    }];
     ExportTraceServiceRequest {
-        resource_spans: vec![ResourceSpans { scope_spans, ..Default::default() }],
+        resource_spans: vec![ResourceSpans {
+            scope_spans,
+            ..Default::default()
+        }],
     }
 }
 
@@ -50,7 +56,10 @@ pub(super) fn traces_json(count: u64) -> String {
         )
     };
     let spans: Vec<String> = (0..count).map(span).collect();
-    format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}]}}]}}]}}"#, spans.join(","))
+    format!(
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}]}}]}}]}}"#,
+        spans.join(",")
+    )
 }
 
 pub(super) fn metrics(count: u64) -> ExportMetricsServiceRequest {
@@ -65,24 +74,42 @@ pub(super) fn metrics(count: u64) -> ExportMetricsServiceRequest {
         data: Some(metric::Data::Gauge(Gauge { data_points })),
         ..Default::default()
     };
-    let scope_metrics = vec![ScopeMetrics { metrics: vec![metric], ..Default::default() }];
+    let scope_metrics = vec![ScopeMetrics {
+        metrics: vec![metric],
+        ..Default::default()
+    }];
     ExportMetricsServiceRequest {
-        resource_metrics: vec![ResourceMetrics { scope_metrics, ..Default::default() }],
+        resource_metrics: vec![ResourceMetrics {
+            scope_metrics,
+            ..Default::default()
+        }],
     }
 }
 
 pub(super) fn logs(count: u64) -> ExportLogsServiceRequest {
-    let record = |at: u64| LogRecord { time_unix_nano: NOW + at, ..Default::default() };
+    let record = |at: u64| LogRecord {
+        time_unix_nano: NOW + at,
+        ..Default::default()
+    };
     let log_records = (0..count).map(record).collect();
-    let scope_logs = vec![ScopeLogs { log_records, ..Default::default() }];
+    let scope_logs = vec![ScopeLogs {
+        log_records,
+        ..Default::default()
+    }];
     ExportLogsServiceRequest {
-        resource_logs: vec![ResourceLogs { scope_logs, ..Default::default() }],
+        resource_logs: vec![ResourceLogs {
+            scope_logs,
+            ..Default::default()
+        }],
     }
 }
 
 /// Two good spans and one whose trace id is of the wrong length.
 pub(super) fn traces_with_one_bad() -> ExportTraceServiceRequest {
-    let bad = Span { trace_id: vec![1, 2, 3], ..span(9) };
+    let bad = Span {
+        trace_id: vec![1, 2, 3],
+        ..span(9)
+    };
     trace_request(vec![span(0), bad, span(1)])
 }
 

@@ -65,8 +65,8 @@ pub(super) async fn start_with(change: impl FnOnce(&mut ReceiveConfig)) -> Serve
     change(&mut config);
     let stored = Arc::new(Stored::default());
     let behaviour = watch::Sender::new(Behaviour::Store);
-    let receiver =
-        Receiver::new(config, sink(Arc::clone(&stored), behaviour.subscribe())).expect("valid settings");
+    let receiver = Receiver::new(config, sink(Arc::clone(&stored), behaviour.subscribe()))
+        .expect("valid settings");
     let grpc = Listener::bind("127.0.0.1:0").await.expect("a free port");
     let http = Listener::bind("127.0.0.1:0").await.expect("a free port");
     let stop = watch::Sender::new(false);
@@ -76,7 +76,15 @@ pub(super) async fn start_with(change: impl FnOnce(&mut ReceiveConfig)) -> Serve
         tokio::spawn(serve_grpc(grpc, receiver.clone(), stopped(&stop))),
         tokio::spawn(serve_http(http, receiver.clone(), stopped(&stop))),
     ];
-    Server { grpc: grpc_address, http: http_address, stored, receiver, behaviour, stop, tasks }
+    Server {
+        grpc: grpc_address,
+        http: http_address,
+        stored,
+        receiver,
+        behaviour,
+        stop,
+        tasks,
+    }
 }
 
 fn sink(stored: Arc<Stored>, behaviour: watch::Receiver<Behaviour>) -> Sink {
@@ -85,7 +93,10 @@ fn sink(stored: Arc<Stored>, behaviour: watch::Receiver<Behaviour>) -> Sink {
         let (stored, mut behaviour) = (Arc::clone(&stored), behaviour.clone());
         async move {
             *stored.waiting.lock().unwrap() += 1;
-            let now = *behaviour.wait_for(|now| *now != Behaviour::Hold).await.expect("the server lives");
+            let now = *behaviour
+                .wait_for(|now| *now != Behaviour::Hold)
+                .await
+                .expect("the server lives");
             *stored.waiting.lock().unwrap() -= 1;
             match now {
                 Behaviour::Store | Behaviour::Hold => {
@@ -143,7 +154,10 @@ impl Server {
 pub(super) async fn eventually(what: &str, done: impl Fn() -> bool) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
     while !done() {
-        assert!(tokio::time::Instant::now() < deadline, "not in time: {what}");
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "not in time: {what}"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

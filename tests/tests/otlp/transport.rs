@@ -12,7 +12,11 @@ use super::server::{start, start_with};
 use super::wire::{self, JSON, PROTOBUF, frame, post, request, send};
 
 async fn channel(to: std::net::SocketAddr) -> Channel {
-    Channel::from_shared(format!("http://{to}")).unwrap().connect().await.expect("connects")
+    Channel::from_shared(format!("http://{to}"))
+        .unwrap()
+        .connect()
+        .await
+        .expect("connects")
 }
 
 #[test]
@@ -26,9 +30,18 @@ fn t01_the_shipped_endpoints_are_local_and_on_the_ports_of_the_specification() {
 async fn t02_grpc_takes_all_three_signals_and_commits_them() {
     let server = start().await;
     let channel = channel(server.grpc).await;
-    let traced = TraceServiceClient::new(channel.clone()).export(traces(3)).await.unwrap();
-    let measured = MetricsServiceClient::new(channel.clone()).export(metrics(2)).await.unwrap();
-    let logged = LogsServiceClient::new(channel).export(logs(4)).await.unwrap();
+    let traced = TraceServiceClient::new(channel.clone())
+        .export(traces(3))
+        .await
+        .unwrap();
+    let measured = MetricsServiceClient::new(channel.clone())
+        .export(metrics(2))
+        .await
+        .unwrap();
+    let logged = LogsServiceClient::new(channel)
+        .export(logs(4))
+        .await
+        .unwrap();
     assert_eq!(traced.into_inner().partial_success, None);
     assert_eq!(measured.into_inner().partial_success, None);
     assert_eq!(logged.into_inner().partial_success, None);
@@ -71,7 +84,10 @@ async fn t04_http_takes_all_three_signals_at_their_paths() {
 
     let moved = start_with(|config| config.http.traces_path = "otlp/t".into()).await;
     assert_eq!(send(moved.http, "/otlp/t", JSON, b"{}").await.status, 200);
-    assert_eq!(send(moved.http, "/v1/traces", JSON, b"{}").await.status, 404);
+    assert_eq!(
+        send(moved.http, "/v1/traces", JSON, b"{}").await.status,
+        404
+    );
 }
 
 #[tokio::test]
@@ -79,7 +95,10 @@ async fn t05_http_1_and_http_2_without_tls_are_both_taken() {
     let server = start().await;
     let answer = send(server.http, "/v1/traces", PROTOBUF, &traces_protobuf(1)).await;
     assert_eq!(answer.status, 200);
-    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let client = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .build()
+        .unwrap();
     let answer = client
         .post(format!("http://{}/v1/traces", server.http))
         .header("content-type", PROTOBUF)
@@ -87,7 +106,10 @@ async fn t05_http_1_and_http_2_without_tls_are_both_taken() {
         .send()
         .await
         .unwrap();
-    assert_eq!((answer.status().as_u16(), answer.version()), (200, reqwest::Version::HTTP_2));
+    assert_eq!(
+        (answer.status().as_u16(), answer.version()),
+        (200, reqwest::Version::HTTP_2)
+    );
     assert_eq!(server.stored.batches(), [1, 2]);
 }
 
@@ -95,10 +117,28 @@ async fn t05_http_1_and_http_2_without_tls_are_both_taken() {
 async fn t06_both_encodings_and_grpc_share_a_port() {
     let server = start().await;
     let http = server.http;
-    assert_eq!(send(http, "/v1/traces", JSON, traces_json(1).as_bytes()).await.status, 200);
-    assert_eq!(send(http, "/v1/traces", PROTOBUF, &traces_protobuf(2)).await.status, 200);
-    TraceServiceClient::new(channel(http).await).export(traces(3)).await.unwrap();
-    assert_eq!(send(server.grpc, "/v1/traces", JSON, traces_json(4).as_bytes()).await.status, 200);
+    assert_eq!(
+        send(http, "/v1/traces", JSON, traces_json(1).as_bytes())
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        send(http, "/v1/traces", PROTOBUF, &traces_protobuf(2))
+            .await
+            .status,
+        200
+    );
+    TraceServiceClient::new(channel(http).await)
+        .export(traces(3))
+        .await
+        .unwrap();
+    assert_eq!(
+        send(server.grpc, "/v1/traces", JSON, traces_json(4).as_bytes())
+            .await
+            .status,
+        200
+    );
     assert_eq!(server.stored.batches(), [1, 2, 3, 4]);
 }
 
@@ -112,9 +152,16 @@ async fn t07_another_method_is_405_with_a_status_in_the_requests_encoding() {
             (&[("content-type", PROTOBUF)][..], PROTOBUF),
         ] {
             let answer = request(server.http, method, "/v1/logs", headers, b"").await;
-            assert_eq!((answer.status, answer.header("content-type")), (405, Some(media)), "{method}");
+            assert_eq!(
+                (answer.status, answer.header("content-type")),
+                (405, Some(media)),
+                "{method}"
+            );
             assert_eq!(answer.header("allow"), Some("POST"));
-            assert_eq!(answer.rpc_status().1, "405 method not allowed, supported: [POST]");
+            assert_eq!(
+                answer.rpc_status().1,
+                "405 method not allowed, supported: [POST]"
+            );
         }
     }
 }
@@ -123,17 +170,42 @@ async fn t07_another_method_is_405_with_a_status_in_the_requests_encoding() {
 async fn t08_content_types_are_read_as_http_says_and_unknown_ones_are_415() {
     let server = start().await;
     let json = traces_json(1).into_bytes();
-    for good in ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON", "application/json;x=1"] {
-        assert_eq!(send(server.http, "/v1/traces", good, &json).await.status, 200, "{good}");
+    for good in [
+        "application/json",
+        "application/json; charset=utf-8",
+        "APPLICATION/JSON",
+        "application/json;x=1",
+    ] {
+        assert_eq!(
+            send(server.http, "/v1/traces", good, &json).await.status,
+            200,
+            "{good}"
+        );
     }
     assert_eq!(server.stored.batches(), [1, 1, 1, 1]);
-    for bad in ["text/plain", "application/x-protobufs", "application/xml", ";", "application/protobuf+json"] {
+    for bad in [
+        "text/plain",
+        "application/x-protobufs",
+        "application/xml",
+        ";",
+        "application/protobuf+json",
+    ] {
         let answer = send(server.http, "/v1/traces", bad, &json).await;
-        assert_eq!((answer.status, answer.header("content-type")), (415, Some(JSON)), "{bad}");
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (415, Some(JSON)),
+            "{bad}"
+        );
         let (_, message, _) = answer.rpc_status();
-        assert!(message.contains(JSON) && message.contains(PROTOBUF), "{message}");
+        assert!(
+            message.contains(JSON) && message.contains(PROTOBUF),
+            "{message}"
+        );
     }
-    assert_eq!(post(server.http, "/v1/traces", &[], &json).await.status, 415);
+    assert_eq!(
+        post(server.http, "/v1/traces", &[], &json).await.status,
+        415
+    );
 }
 
 #[tokio::test]
@@ -143,10 +215,22 @@ async fn t09_an_answer_has_the_media_type_of_its_request() {
         ("application/json; charset=utf-8", JSON),
         ("Application/X-Protobuf", PROTOBUF),
     ] {
-        let good = send(server.http, "/v1/traces", sent, if expected == JSON { b"{}" } else { b"" }).await;
+        let good = send(
+            server.http,
+            "/v1/traces",
+            sent,
+            if expected == JSON { b"{}" } else { b"" },
+        )
+        .await;
         let bad = send(server.http, "/v1/traces", sent, b"\xff\xff\xff").await;
-        assert_eq!((good.status, good.header("content-type")), (200, Some(expected)));
-        assert_eq!((bad.status, bad.header("content-type")), (400, Some(expected)));
+        assert_eq!(
+            (good.status, good.header("content-type")),
+            (200, Some(expected))
+        );
+        assert_eq!(
+            (bad.status, bad.header("content-type")),
+            (400, Some(expected))
+        );
     }
 }
 
@@ -159,17 +243,31 @@ async fn t10_a_unix_socket_serves_and_a_port_in_use_is_an_error() {
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let listener = Listener::bind(&endpoint).await.unwrap();
     assert_eq!(listener.address().unwrap(), endpoint);
-    assert!(Listener::bind(&endpoint).await.is_err(), "a socket in use is not taken over");
-    let receiver = Receiver::new(ReceiveConfig::default(), Sink::new(|_| async { Ok(()) })).unwrap();
-    let serving = tokio::spawn(serve_http(listener, receiver.clone(), std::future::pending()));
+    assert!(
+        Listener::bind(&endpoint).await.is_err(),
+        "a socket in use is not taken over"
+    );
+    let receiver =
+        Receiver::new(ReceiveConfig::default(), Sink::new(|_| async { Ok(()) })).unwrap();
+    let serving = tokio::spawn(serve_http(
+        listener,
+        receiver.clone(),
+        std::future::pending(),
+    ));
     let stream = tokio::net::UnixStream::connect(&path).await.unwrap();
     let body = traces_protobuf(5);
     let headers = [("content-type", PROTOBUF)];
     let answer = wire::converse(stream, "POST", "/v1/traces", &headers, &body).await;
-    assert_eq!((answer.status, receiver.counters().accepted("traces")), (200, 5));
+    assert_eq!(
+        (answer.status, receiver.counters().accepted("traces")),
+        (200, 5)
+    );
     serving.abort();
 
     let server = start().await;
-    let error = Listener::bind(&server.http.to_string()).await.err().expect("the port is in use");
+    let error = Listener::bind(&server.http.to_string())
+        .await
+        .err()
+        .expect("the port is in use");
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
 }

@@ -20,7 +20,10 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(super) fn text(&self) -> String {
@@ -36,29 +39,43 @@ impl Answer {
         let found = match self.header("content-type") {
             Some(PROTOBUF) => {
                 let status = pb::Status::decode(self.body.as_slice()).expect("a Status");
-                let retry = status.details.iter().find(|any| any.type_url.ends_with("google.rpc.RetryInfo"));
+                let retry = status
+                    .details
+                    .iter()
+                    .find(|any| any.type_url.ends_with("google.rpc.RetryInfo"));
                 let retry = retry.map(|any| pb::RetryInfo::decode(any.value.as_slice()).unwrap());
                 let delay = retry.and_then(|info| info.retry_delay);
-                let seconds = delay.map(|delay| delay.seconds as f64 + f64::from(delay.nanos) / 1e9);
+                let seconds =
+                    delay.map(|delay| delay.seconds as f64 + f64::from(delay.nanos) / 1e9);
                 (i64::from(status.code), status.message, seconds)
             }
             Some(JSON) => {
                 let status = self.json();
                 let details = status["details"].as_array().cloned().unwrap_or_default();
-                let delay = details.iter().find_map(|detail| detail["retryDelay"].as_str());
+                let delay = details
+                    .iter()
+                    .find_map(|detail| detail["retryDelay"].as_str());
                 let seconds = delay.map(|text| text.trim_end_matches('s').parse().unwrap());
                 let message = status["message"].as_str().expect("a message").to_owned();
                 (status["code"].as_i64().expect("a code"), message, seconds)
             }
             other => panic!("content type {other:?} of an error: {self:?}"),
         };
-        assert!(!found.1.is_empty() && found.1.len() < 600, "the message is short and says something");
+        assert!(
+            !found.1.is_empty() && found.1.len() < 600,
+            "the message is short and says something"
+        );
         found
     }
 }
 
 /// POSTs over HTTP/1.1.
-pub(super) async fn post(to: SocketAddr, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+pub(super) async fn post(
+    to: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
     request(to, "POST", path, headers, body).await
 }
 
@@ -93,8 +110,14 @@ pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     head.push_str("\r\n");
-    stream.write_all(head.as_bytes()).await.expect("writes the head");
-    stream.write_all(body).await.expect("the server reads the body even when it refuses it");
+    stream
+        .write_all(head.as_bytes())
+        .await
+        .expect("writes the head");
+    stream
+        .write_all(body)
+        .await
+        .expect("the server reads the body even when it refuses it");
     read_answer(&mut stream).await
 }
 
@@ -102,7 +125,9 @@ pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
 pub(super) async fn read_answer<S: AsyncRead + Unpin>(stream: &mut S) -> Answer {
     let mut bytes = Vec::new();
     let limit = std::time::Duration::from_secs(30);
-    let read = tokio::time::timeout(limit, stream.read_to_end(&mut bytes)).await.expect("an answer in time");
+    let read = tokio::time::timeout(limit, stream.read_to_end(&mut bytes))
+        .await
+        .expect("an answer in time");
     if let Err(error) = read {
         // A TLS peer may close without saying so; everything else is a failure.
         assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof, "{error}");
@@ -115,14 +140,27 @@ fn parse(bytes: &[u8]) -> Answer {
     let end = end.unwrap_or_else(|| panic!("no head in {:?}", String::from_utf8_lossy(bytes)));
     let head = String::from_utf8(bytes[..end].to_vec()).expect("a head");
     let mut lines = head.split("\r\n");
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let status = lines
+        .next()
+        .unwrap()
+        .split(' ')
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap();
     let headers: Vec<(String, String)> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     let body = bytes[end + 4..].to_vec();
-    let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
-    Answer { status, headers, body: if chunked { unchunk(&body) } else { body } }
+    let chunked = headers
+        .iter()
+        .any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+    Answer {
+        status,
+        headers,
+        body: if chunked { unchunk(&body) } else { body },
+    }
 }
 
 fn unchunk(mut bytes: &[u8]) -> Vec<u8> {
@@ -145,7 +183,10 @@ pub(super) async fn grpc(
     headers: &[(&str, &str)],
     body: Vec<u8>,
 ) -> (Option<i32>, String, http::HeaderMap) {
-    let client = reqwest::Client::builder().http2_prior_knowledge().build().expect("a client");
+    let client = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .build()
+        .expect("a client");
     let mut call = client
         .post(format!("http://{to}{path}"))
         .header("content-type", "application/grpc")
@@ -157,7 +198,11 @@ pub(super) async fn grpc(
     let answer = call.send().await.expect("an answer");
     assert_eq!(answer.status(), 200, "gRPC errors travel in grpc-status");
     let headers = answer.headers().clone();
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .map(|value| value.to_str().unwrap().to_owned())
+    };
     let code = text("grpc-status").map(|code| code.parse().unwrap());
     (code, text("grpc-message").unwrap_or_default(), headers)
 }

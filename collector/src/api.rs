@@ -1,14 +1,34 @@
-//! The UI and API's router; its endpoints live in the modules below.
+//! The door for people and programs: the pages, and the API under `/api/v1`.
+//!
+//! A handler reads its parameters, asks one question of [`tripline_storage::query`] and writes the answer.
+//! Whatever goes wrong is an RFC 9457 problem document ([`problem`]); who may come in is decided in one
+//! place for pages and API alike ([`guard`]).
+
+pub mod ask;
+pub mod endpoints;
+pub mod guard;
+pub mod openapi;
+pub mod params;
+pub mod problem;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::Uri;
+use axum::middleware;
+use axum::routing::get;
+use tokio::sync::Semaphore;
 use tripline_storage::store::Store;
 
+use self::problem::Problem;
 use crate::config::Config;
 use crate::operations::listening::Addresses;
+use crate::pages;
 use crate::receive::Receiver;
+
+/// Questions of pages and API answered at the same time; the rest wait their turn.
+const QUESTIONS_MAX: usize = 8;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -21,21 +41,19 @@ pub struct AppState {
     pub addresses: Arc<Addresses>,
     /// The receivers, for their counters.
     pub receiver: Receiver,
+    /// Bounds the questions that run at once.
+    pub(crate) questions: Arc<Semaphore>,
 }
 
 impl AppState {
     /// Shares these among handlers.
-    pub fn new(
-        store: Arc<Store>,
-        config: &Config,
-        addresses: &Addresses,
-        receiver: Receiver,
-    ) -> Self {
+    pub fn new(store: Arc<Store>, config: &Config, addresses: &Addresses, receiver: Receiver) -> Self {
         Self {
             store,
             config: Arc::new(config.clone()),
             addresses: Arc::new(addresses.clone()),
             receiver,
+            questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
         }
     }
 }
@@ -53,6 +71,48 @@ pub fn check_bind(address: SocketAddr, has_token: bool, insecure: bool) -> anyho
 }
 
 /// Every route of the UI and API.
-pub fn router(_state: AppState) -> Router {
+pub fn router(state: AppState) -> Router {
+    let guarded = middleware::from_fn_with_state(state.clone(), guard::protect);
     Router::new()
+        .nest("/api/v1", api())
+        .route("/api", get(async |uri: Uri| Problem::no_such_address(uri.path())))
+        .route("/api/{*rest}", get(async |uri: Uri| Problem::no_such_address(uri.path())))
+        .merge(pages::router())
+        .layer(guarded)
+        .with_state(state)
+}
+
+fn api() -> Router<AppState> {
+    Router::new()
+        .route("/openapi.json", get(openapi::document))
+        .route("/services", get(endpoints::services))
+        .route("/traces", get(endpoints::traces))
+        .route("/traces/{trace_id}", get(endpoints::trace))
+        .route("/logs", get(endpoints::logs))
+        .route("/metrics", get(endpoints::metrics))
+        .route("/metrics/{name}", get(endpoints::metric))
+        .route("/graph", get(endpoints::graph))
+        .route("/counts", get(endpoints::counts))
+        .route("/breakers", get(endpoints::breakers))
+        .route("/breakers/{service}/{name}", get(endpoints::breaker))
+        .route("/breakers/{service}/{name}/{*rest}", get(endpoints::breaker))
+        .route("/incidents", get(endpoints::incidents))
+        .fallback(async |uri: Uri| Problem::no_such_address(uri.path()))
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_loopback_needs_a_token_or_a_word() {
+        let loopback: SocketAddr = "127.0.0.1:7070".parse().expect("an address");
+        let open: SocketAddr = "0.0.0.0:7070".parse().expect("an address");
+        assert!(check_bind(loopback, false, false).is_ok());
+        assert!(check_bind("[::1]:0".parse().expect("an address"), false, false).is_ok());
+        assert!(check_bind(open, false, false).is_err());
+        assert!(check_bind(open, true, false).is_ok());
+        assert!(check_bind(open, false, true).is_ok());
+    }
 }

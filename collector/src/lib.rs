@@ -7,4 +7,5 @@ pub mod commands;
 pub mod config;
 pub mod decode;
 pub mod operations;
+pub mod pages;
 pub mod receive;

@@ -25,6 +25,9 @@ pub use traces::traces;
 
 use leptos::prelude::*;
 
+/// What a page renders.
+pub type View = AnyView;
+
 use crate::parts::{Frame, failure, nothing};
 
 /// A page that could not be made, said as such.

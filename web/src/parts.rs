@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use leptos::prelude::*;
-use tripline_storage::model::{Attributes, Page};
+use tripline_storage::model::{AttributeValue, Attributes, Page};
 
 use crate::range::Range;
 use crate::units;
@@ -229,7 +229,10 @@ pub fn attribute_table(attributes: &Attributes, frame: &Frame) -> AnyView {
         .iter()
         .map(|attribute| {
             let value = attribute.value.to_string();
-            let filter = format!("{}={value}", attribute.key);
+            let filter = match &attribute.value {
+                AttributeValue::String(text) => format!("{}=\"{text}\"", attribute.key),
+                other => format!("{}={other}", attribute.key),
+            };
             let link = frame.link("/traces", &[("attr", &filter)]);
             view! {
                 <tr>

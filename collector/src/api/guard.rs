@@ -1,0 +1,202 @@
+//! Who may come in, for pages and API alike: the `Host` a browser was told, the origin of a write, the token.
+//!
+//! A loopback server is reachable by every page open in a browser on the machine. Against DNS rebinding the
+//! `Host` must be one we answer to; against forged writes a browser's request must be of the same origin,
+//! which it says itself (`Sec-Fetch-Site`, `Origin`), and carry JSON, which no form can.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::AppState;
+use super::problem::Problem;
+use crate::pages;
+
+/// Name of the cookie that carries the token of a browser.
+pub const TOKEN_COOKIE: &str = "tripline_token";
+
+/// No inline script or style at all, so no nonce either; `wasm-unsafe-eval` lets the bundle compile.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
+     img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; \
+     frame-ancestors 'none'";
+
+/// Lets a request pass, or answers it.
+pub async fn protect(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let is_api = request.uri().path().starts_with("/api");
+    let mut response = match check(&state, &request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) if is_api => problem.into_response(),
+        Err(problem) => pages::refused(&problem, request.uri()),
+    };
+    secure(response.headers_mut());
+    response
+}
+
+fn check(state: &AppState, request: &Request) -> Result<(), Problem> {
+    check_host(state, request)?;
+    let is_login = request.uri().path() == "/login";
+    if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+        check_origin(request)?;
+        if !is_login {
+            check_json(request.headers())?;
+        }
+    }
+    let is_open = is_login || request.uri().path().starts_with("/assets/");
+    match &state.config.ui.token {
+        Some(token) if !is_open && !carries(request.headers(), token) => {
+            let detail = "send the token as `Authorization: Bearer …`";
+            Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A token is needed", detail))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Name and port of the request's `Host` (or `:authority`).
+fn host_of(request: &Request) -> Option<&str> {
+    request
+        .uri()
+        .authority()
+        .map(axum::http::uri::Authority::as_str)
+        .or_else(|| request.headers().get(header::HOST)?.to_str().ok())
+}
+
+fn check_host(state: &AppState, request: &Request) -> Result<(), Problem> {
+    let host = host_of(request).unwrap_or_default();
+    let beyond_loopback = !state.config.http.ip().is_loopback();
+    let allowed = &state.config.ui.allowed_hosts;
+    if is_allowed(host, allowed) || (beyond_loopback && allowed.is_empty()) {
+        return Ok(());
+    }
+    let detail = "this server does not answer to that name; ui.allowed_hosts lists further ones";
+    Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "unknown-host", "Unknown host", detail))
+}
+
+fn is_allowed(host: &str, allowed: &[String]) -> bool {
+    let name = name_of(host).to_ascii_lowercase();
+    let is_loopback = name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    is_loopback
+        || name == "localhost"
+        || name.ends_with(".localhost")
+        || allowed.iter().any(|known| known.eq_ignore_ascii_case(&name) || known.eq_ignore_ascii_case(host))
+}
+
+/// Without the port and the brackets of an IPv6 address.
+fn name_of(host: &str) -> &str {
+    if let Some(rest) = host.strip_prefix('[') {
+        return rest.split(']').next().unwrap_or_default();
+    }
+    host.rsplit_once(':').map_or(host, |(name, _)| name)
+}
+
+fn check_origin(request: &Request) -> Result<(), Problem> {
+    let headers = request.headers();
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let is_foreign_site = site.is_some_and(|site| site != b"same-origin" && site != b"none");
+    let host = host_of(request).unwrap_or_default();
+    let is_foreign_origin = headers.get(header::ORIGIN).is_some_and(|origin| {
+        let authority = origin.to_str().ok().and_then(|origin| {
+            origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))
+        });
+        !authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+    });
+    if is_foreign_site || is_foreign_origin {
+        let detail = "a browser may write only from this server's own pages";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "cross-origin", "Cross-origin request", detail));
+    }
+    Ok(())
+}
+
+fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let detail = "send `content-type: application/json`";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "Unsupported media type", detail))
+}
+
+fn carries(headers: &HeaderMap, token: &str) -> bool {
+    let bearer = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, sent)| sent.trim());
+    bearer.is_some_and(|sent| is_same(sent, token)) || cookie(headers, TOKEN_COOKIE).is_some_and(|sent| is_same(&sent, token))
+}
+
+/// A cookie's value, percent-decoded for the token's sake.
+pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pair = all.flat_map(|line| line.split(';')).find_map(|pair| {
+        let (key, value) = pair.trim().split_once('=')?;
+        (key == name).then_some(value)
+    })?;
+    Some(pages::decoded(pair))
+}
+
+/// Compares in a time that does not tell where the texts differ.
+pub fn is_same(sent: &str, token: &str) -> bool {
+    let (sent, token) = (sent.as_bytes(), token.as_bytes());
+    let differences = sent.iter().zip(token).fold(0_u8, |sum, (a, b)| sum | (a ^ b));
+    sent.len() == token.len() && differences == 0
+}
+
+fn secure(headers: &mut HeaderMap) {
+    let fixed = [
+        ("content-security-policy", CONTENT_SECURITY_POLICY),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_answered() {
+        for host in ["localhost", "localhost:7070", "127.0.0.1:7070", "[::1]:7070", "app.localhost:1"] {
+            assert!(is_allowed(host, &[]), "{host}");
+        }
+        for host in ["", "evil.example", "evil.example:7070", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1"] {
+            assert!(!is_allowed(host, &[]), "{host}");
+        }
+        assert!(is_allowed("trip.example:443", &["trip.example".to_owned()]));
+    }
+
+    #[test]
+    fn a_browsers_write_must_be_of_the_same_origin() {
+        let request = |pairs: &[(&str, &str)]| {
+            let mut request = Request::builder().method("POST").uri("/api/v1/sql").header("host", "localhost:7070");
+            for (name, value) in pairs {
+                request = request.header(*name, *value);
+            }
+            request.body(axum::body::Body::empty()).expect("a request")
+        };
+        assert!(check_origin(&request(&[])).is_ok(), "not a browser");
+        assert!(check_origin(&request(&[("origin", "http://localhost:7070"), ("sec-fetch-site", "same-origin")])).is_ok());
+        for foreign in [
+            ("origin", "http://evil.example"), ("origin", "null"), ("origin", "http://localhost:9999"),
+            ("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"),
+        ] {
+            assert!(check_origin(&request(&[foreign])).is_err(), "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_the_same_only_in_full() {
+        assert!(is_same("secret", "secret"));
+        assert!(!is_same("secre", "secret") && !is_same("secret2", "secret") && !is_same("", "secret"));
+    }
+}

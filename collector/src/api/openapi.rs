@@ -1,0 +1,55 @@
+//! The API's description, written by hand and held to the routes by a test.
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+const DOCUMENT: &str = include_str!("openapi.json");
+
+/// `GET /openapi.json`.
+pub async fn document() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn every_route_is_described_and_every_description_has_a_route() {
+        let document: Value = serde_json::from_str(DOCUMENT).expect("JSON");
+        let paths = document["paths"].as_object().expect("paths");
+        let source = include_str!("../api.rs");
+        let mut routes: Vec<String> = source
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix(".route(\""))
+            .filter_map(|rest| rest.split('"').next())
+            .filter(|path| !path.starts_with("/api") && !path.contains("{*"))
+            .map(str::to_owned)
+            .collect();
+        routes.sort();
+        let mut described: Vec<String> = paths.keys().cloned().collect();
+        described.sort();
+        assert_eq!(routes, described);
+    }
+
+    #[test]
+    fn every_reference_of_the_document_leads_somewhere() {
+        fn walk(value: &Value, root: &Value) {
+            match value {
+                Value::Object(members) => {
+                    if let Some(Value::String(reference)) = members.get("$ref") {
+                        let pointer = reference.strip_prefix('#').expect("local");
+                        assert!(root.pointer(pointer).is_some(), "{reference}");
+                    }
+                    members.values().for_each(|member| walk(member, root));
+                }
+                Value::Array(values) => values.iter().for_each(|value| walk(value, root)),
+                _ => {}
+            }
+        }
+        let document: Value = serde_json::from_str(DOCUMENT).expect("JSON");
+        walk(&document, &document);
+    }
+}

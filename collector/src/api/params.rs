@@ -1,0 +1,276 @@
+//! Parameters of the URL, read once and strictly: an unknown one is an error, not a filter silently ignored.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use tripline_storage::model::{
+    AttributeFilter, AttributeValue, GraphQuery, LogQuery, MetricPointsQuery, MetricsQuery, ScopeFilter,
+    ServicesQuery, TimeRange, TraceQuery,
+};
+use tripline_web::range::Range;
+
+use super::problem::Problem;
+
+/// Rows of a list unless asked otherwise.
+const LIMIT_DEFAULT: usize = 100;
+/// Rows of a list at most.
+const LIMIT_MAX: usize = 10_000;
+
+/// The parameters, decoded, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Params(pub Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        axum::extract::Query::<Vec<(String, String)>>::from_request_parts(parts, state)
+            .await
+            .map(|query| Self(query.0))
+            .map_err(|error| Problem::parameter("query", error.body_text()))
+    }
+}
+
+/// Now, in nanoseconds since the epoch.
+pub fn now_ns() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
+
+impl Params {
+    /// A parameter; an empty one is an absent one.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.get(name).map(str::to_owned)
+    }
+
+    /// Refuses parameters that the address does not know.
+    pub fn only(&self, known: &[&str]) -> Result<(), Problem> {
+        match self.0.iter().find(|(key, _)| !known.contains(&key.as_str())) {
+            None => Ok(()),
+            Some((key, _)) => {
+                Err(Problem::parameter(key, format!("`{key}` is not known here; known are {}", known.join(", "))))
+            }
+        }
+    }
+
+    /// The range of `from` and `to`, or the last hour.
+    pub fn range(&self) -> Result<TimeRange, Problem> {
+        let range = Range::parse(self.get("from"), self.get("to")).map_err(|why| Problem::parameter("from", why))?;
+        let (from, to) = range.resolve(now_ns());
+        let nanos = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
+        Ok(TimeRange { from_unix_nano: nanos(from), to_unix_nano: nanos(to) })
+    }
+
+    /// The range, if one is asked for.
+    fn range_if_any(&self) -> Result<Option<TimeRange>, Problem> {
+        if self.get("from").is_none() && self.get("to").is_none() { Ok(None) } else { self.range().map(Some) }
+    }
+
+    fn limit(&self) -> Result<usize, Problem> {
+        match self.get("limit") {
+            None => Ok(LIMIT_DEFAULT),
+            Some(text) => match text.parse::<usize>() {
+                Ok(limit @ 1..=LIMIT_MAX) => Ok(limit),
+                _ => Err(Problem::parameter("limit", format!("`limit` is a number from 1 to {LIMIT_MAX}"))),
+            },
+        }
+    }
+
+    fn scope(&self) -> ScopeFilter {
+        ScopeFilter {
+            environment: self.text("environment"),
+            service_namespace: self.text("service_namespace"),
+            cluster: self.text("cluster"),
+        }
+    }
+
+    fn word(&self, name: &str, words: &[&str]) -> Result<Option<String>, Problem> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(word) if words.contains(&word) => Ok(Some(word.to_owned())),
+            Some(_) => Err(Problem::parameter(name, format!("`{name}` is one of {}", words.join(", ")))),
+        }
+    }
+
+    fn duration(&self, name: &str) -> Result<Option<i64>, Problem> {
+        self.get(name)
+            .map(|text| {
+                duration_ns(text)
+                    .ok_or_else(|| Problem::parameter(name, format!("`{name}` is a duration: 250us, 100ms, 1.5s, 2m")))
+            })
+            .transpose()
+    }
+
+    fn id(&self, name: &str, digits: usize) -> Result<Option<String>, Problem> {
+        self.get(name).map(|text| hex_id(name, text, digits)).transpose()
+    }
+
+    fn attributes(&self) -> Result<Vec<AttributeFilter>, Problem> {
+        self.0.iter().filter(|(key, value)| key == "attr" && !value.is_empty()).map(|(_, text)| attribute(text)).collect()
+    }
+
+    /// For `services`.
+    pub fn services(&self) -> Result<ServicesQuery, Problem> {
+        Ok(ServicesQuery { range: self.range()?, scope: self.scope(), limit: self.limit()? })
+    }
+
+    /// For `traces`.
+    pub fn traces(&self) -> Result<TraceQuery, Problem> {
+        Ok(TraceQuery {
+            range: self.range_if_any()?,
+            scope: self.scope(),
+            service: self.text("service"),
+            name: self.text("name"),
+            kind: self.word("kind", &["unspecified", "internal", "server", "client", "producer", "consumer"])?,
+            status: self.word("status", &["unset", "ok", "error"])?,
+            duration_min_ns: self.duration("min")?,
+            duration_max_ns: self.duration("max")?,
+            attributes: self.attributes()?,
+            limit: self.limit()?,
+            cursor: self.text("cursor"),
+        })
+    }
+
+    /// For `logs`.
+    pub fn logs(&self) -> Result<LogQuery, Problem> {
+        let severity = self.word("severity", &["trace", "debug", "info", "warn", "error", "fatal"])?;
+        let severity_min = severity.map(|word| match word.as_str() {
+            "trace" => 1,
+            "debug" => 5,
+            "info" => 9,
+            "warn" => 13,
+            "error" => 17,
+            _ => 21,
+        });
+        Ok(LogQuery {
+            range: self.range_if_any()?,
+            scope: self.scope(),
+            service: self.text("service"),
+            text: self.text("text"),
+            severity_min,
+            trace_id: self.id("trace", 32)?,
+            span_id: self.id("span", 16)?,
+            attributes: self.attributes()?,
+            limit: self.limit()?,
+            cursor: self.text("cursor"),
+        })
+    }
+
+    /// For `metrics`.
+    pub fn metrics(&self) -> Result<MetricsQuery, Problem> {
+        Ok(MetricsQuery {
+            range: self.range_if_any()?,
+            scope: self.scope(),
+            service: self.text("service"),
+            text: self.text("text"),
+            limit: self.limit()?,
+        })
+    }
+
+    /// For `metrics/{name}`.
+    pub fn metric(&self, name: &str) -> Result<MetricPointsQuery, Problem> {
+        Ok(MetricPointsQuery {
+            name: name.to_owned(),
+            range: self.range()?,
+            scope: self.scope(),
+            service: self.text("service"),
+            series_max: self.limit()?.min(200),
+            points_max: 2_000,
+        })
+    }
+
+    /// For `graph`.
+    pub fn graph(&self) -> Result<GraphQuery, Problem> {
+        Ok(GraphQuery {
+            range: self.range()?,
+            scope: self.scope(),
+            service: self.text("service"),
+            edges_max: self.get("limit").map_or(Ok(400), |_| self.limit())?,
+        })
+    }
+}
+
+/// An id of so many hex digits, in lower case.
+pub fn hex_id(name: &str, text: &str, digits: usize) -> Result<String, Problem> {
+    if text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(Problem::parameter(name, format!("`{name}` has {digits} hex digits")))
+    }
+}
+
+/// `100ms`, `1.5s`, `2 min`.
+fn duration_ns(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, unit) = text.split_at(at);
+    let scale = match unit.trim() {
+        "ns" => 1.0,
+        "us" | "µs" => 1e3,
+        "ms" => 1e6,
+        "s" => 1e9,
+        "m" | "min" => 60e9,
+        "h" => 3600e9,
+        _ => return None,
+    };
+    let ns = number.parse::<f64>().ok()? * scale;
+    (ns.is_finite() && ns < i64::MAX as f64).then_some(ns as i64)
+}
+
+/// `key=value`: a bare number or `true` is one, `"500"` in quotes is text.
+fn attribute(text: &str) -> Result<AttributeFilter, Problem> {
+    let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.trim().is_empty()) else {
+        return Err(Problem::parameter("attr", "`attr` is key=value, for example http.route=/cart"));
+    };
+    let value = value.trim();
+    let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let value = if let Some(text) = quoted {
+        AttributeValue::String(text.to_owned())
+    } else if let Ok(flag) = value.parse() {
+        AttributeValue::Bool(flag)
+    } else if let Ok(number) = value.parse() {
+        AttributeValue::Int(number)
+    } else if let Some(number) = value.parse::<f64>().ok().filter(|n| n.is_finite()) {
+        AttributeValue::Double(number)
+    } else {
+        AttributeValue::String(value.to_owned())
+    };
+    Ok(AttributeFilter { key: key.trim().to_owned(), value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn params(pairs: &[(&str, &str)]) -> Params {
+        Params(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_problem_that_names_the_parameter() {
+        for (name, value) in [
+            ("limit", "0"), ("limit", "-1"), ("limit", "many"), ("limit", "10001"), ("min", "fast"), ("kind", "Server"),
+            ("status", "bad"), ("attr", "novalue"), ("from", "yesterday"),
+        ] {
+            let problem = params(&[(name, value)]).traces().expect_err(value);
+            assert_eq!(problem.body()["parameter"], name, "{value}");
+        }
+        assert!(params(&[("sevice", "x")]).only(&["service"]).is_err());
+        assert!(params(&[("trace", "xyz")]).logs().is_err());
+    }
+
+    #[test]
+    fn attribute_filters_keep_the_kind_of_their_value() {
+        let value = |text: &str| attribute(text).expect("readable").value;
+        assert_eq!(value("a=5"), AttributeValue::Int(5));
+        assert_eq!(value("a=\"5\""), AttributeValue::String("5".to_owned()));
+        assert_eq!(value("a=true"), AttributeValue::Bool(true));
+        assert_eq!(value("a=0.5"), AttributeValue::Double(0.5));
+        assert_eq!(value("a=/cart?x=1"), AttributeValue::String("/cart?x=1".to_owned()));
+        assert_eq!(duration_ns("1.5s"), Some(1_500_000_000));
+    }
+}

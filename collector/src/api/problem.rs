@@ -1,0 +1,141 @@
+//! What an error looks like from outside: an RFC 9457 problem document.
+//!
+//! The title is fixed for each type; the detail tells only what the client sent or what it may do. What
+//! happened inside is logged, never shown.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+use tripline_storage::query::QueryError;
+
+/// One error.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// Last part of the type's URI: `/problems/{kind}`.
+    pub kind: &'static str,
+    /// Status of the response.
+    pub status: StatusCode,
+    /// The same for every problem of the kind.
+    pub title: &'static str,
+    /// What is wrong this time.
+    pub detail: String,
+    /// When a retry is likely to pass.
+    pub retry_after: Option<Duration>,
+    /// Further members, such as the position in a query.
+    pub members: Map<String, Value>,
+}
+
+impl Problem {
+    /// A problem of a kind.
+    pub fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { kind, status, title, detail: detail.into(), retry_after: None, members: Map::new() }
+    }
+
+    /// With one more member.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// With the time after which to try again.
+    #[must_use]
+    pub fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    /// A parameter that cannot be read, or is not known.
+    pub fn parameter(name: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter cannot be used", detail)
+            .with("parameter", name)
+    }
+
+    /// The thing asked for is not stored.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
+    }
+
+    /// No route has this path.
+    pub fn no_such_address(path: &str) -> Self {
+        Self::not_found(format!("there is nothing at {path}; /api/v1/openapi.json lists what there is"))
+    }
+
+    /// The route has other methods.
+    pub fn method_not_allowed() -> Self {
+        let detail = "this address answers other methods; see the header Allow";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", detail)
+    }
+
+    /// Something failed that the client cannot mend.
+    pub fn internal() -> Self {
+        let detail = "the server could not answer; its log says why";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
+    }
+
+    /// Too much runs already.
+    pub fn busy() -> Self {
+        let detail = "too many questions run at once; try again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy", detail).retry_after(Duration::from_secs(1))
+    }
+
+    /// The document.
+    pub fn body(&self) -> Value {
+        let mut body = self.members.clone();
+        body.insert("type".to_owned(), json!(format!("/problems/{}", self.kind)));
+        body.insert("title".to_owned(), json!(self.title));
+        body.insert("status".to_owned(), json!(self.status.as_u16()));
+        body.insert("detail".to_owned(), json!(self.detail));
+        Value::Object(body)
+    }
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Deadline => {
+                let detail = "the question took longer than it may; ask for a shorter range";
+                Self::new(StatusCode::GATEWAY_TIMEOUT, "deadline", "Deadline exceeded", detail)
+            }
+            QueryError::Invalid(detail) => {
+                Self::new(StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter cannot be used", detail)
+            }
+            QueryError::Engine(error) => {
+                tracing::error!(%error, "a question failed in the engine");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.body().to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(after) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_document_has_the_members_of_rfc_9457() {
+        let problem = Problem::parameter("limit", "`limit` is not a number");
+        let body = problem.body();
+        assert_eq!(body["type"], "/problems/invalid-parameter");
+        assert_eq!(body["status"], 400);
+        assert_eq!(body["parameter"], "limit");
+        let response = Problem::busy().into_response();
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+    }
+}

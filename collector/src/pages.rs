@@ -1,0 +1,98 @@
+//! The pages: each handler asks its questions and hands the plain answers to [`tripline_web`].
+
+mod assets;
+mod handlers;
+mod request;
+mod status;
+
+use axum::Router;
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use tripline_web::parts::Frame;
+use tripline_web::{document, pages as views};
+
+use crate::api::AppState;
+use crate::api::problem::Problem;
+
+/// Routes of the pages and of what they load.
+pub fn router() -> Router<AppState> {
+    Router::new()
+        .route("/", get(handlers::overview))
+        .route("/traces", get(handlers::traces))
+        .route("/traces/{trace_id}", get(handlers::trace))
+        .route("/logs", get(handlers::logs))
+        .route("/explore", get(handlers::explore))
+        .route("/graph", get(handlers::graph))
+        .route("/services/{name}", get(handlers::service))
+        .route("/breakers", get(handlers::breakers))
+        .route("/sql", get(handlers::sql))
+        .route("/status", get(status::status))
+        .route("/find", get(handlers::find))
+        .route("/login", post(handlers::login))
+        .route("/assets/{name}", get(assets::serve))
+        .fallback(handlers::nothing_here)
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+}
+
+/// A page as a response.
+fn page(frame: &Frame, status: StatusCode, title: &str, body: impl FnOnce(&Frame) -> views::View) -> Response {
+    (status, Html(document::render(frame, title, body))).into_response()
+}
+
+/// A problem as a page, at the address where it happened.
+fn problem_page(frame: &Frame, problem: &Problem) -> Response {
+    let mut response = page(frame, problem.status, problem.title, |frame| {
+        if problem.status == StatusCode::NOT_FOUND {
+            views::missing(&problem.detail, "A range does not matter for an address: check the id or the name.")
+        } else {
+            views::failed(frame, problem.title, &problem.detail)
+        }
+    });
+    if let Some(after) = problem.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, after.as_secs().max(1).into());
+    }
+    response
+}
+
+/// What somebody sees who may not come in: the login, or the reason.
+pub(crate) fn refused(problem: &Problem, uri: &Uri) -> Response {
+    let frame = request::bare_frame();
+    if problem.status == StatusCode::UNAUTHORIZED {
+        let next = uri.path_and_query().map_or("/", axum::http::uri::PathAndQuery::as_str);
+        return page(&frame, problem.status, problem.title, |_| views::login(next, None));
+    }
+    page(&frame, problem.status, problem.title, |frame| views::failed(frame, problem.title, &problem.detail))
+}
+
+/// Percent-decoded; what is not UTF-8 becomes replacement characters.
+pub(crate) fn decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                at += 3;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_decoding_survives_anything() {
+        assert_eq!(decoded("a%20b%"), "a b%");
+        assert_eq!(decoded("%zz%C3%A9\u{e9}%"), "%zz\u{e9}\u{e9}%");
+    }
+}

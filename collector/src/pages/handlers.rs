@@ -1,0 +1,253 @@
+//! One handler a page: ask, then render. A question that fails is shown as what it is.
+
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use tripline_storage::model::{GraphQuery, MetricPoints, Page, ServicesQuery, TimeRange, TraceQuery};
+use tripline_storage::query;
+use tripline_web::pages as views;
+use tripline_web::parts::{Frame, href, segment};
+
+use super::request::{PageRequest, bare_frame};
+use super::{page, problem_page};
+use crate::api::AppState;
+use crate::api::guard::{TOKEN_COOKIE, is_same};
+use crate::api::params::hex_id;
+use crate::api::problem::Problem;
+
+/// Services named in a page's list at most.
+const SERVICES_MAX: usize = 1_000;
+
+fn range_of(frame: &Frame) -> TimeRange {
+    let (from, to) = frame.bounds();
+    let nanos = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
+    TimeRange { from_unix_nano: nanos(from), to_unix_nano: nanos(to) }
+}
+
+fn services_of(frame: &Frame) -> ServicesQuery {
+    ServicesQuery { range: range_of(frame), scope: Default::default(), limit: SERVICES_MAX }
+}
+
+/// Renders what was answered, or the problem.
+fn show<T>(
+    frame: &Frame,
+    title: &str,
+    answer: Result<T, Problem>,
+    body: impl FnOnce(&T, &Frame) -> views::View,
+) -> Response {
+    match answer {
+        Ok(data) => page(frame, StatusCode::OK, title, |frame| body(&data, frame)),
+        Err(problem) => problem_page(frame, &problem),
+    }
+}
+
+/// `/`.
+pub(super) async fn overview(State(state): State<AppState>, request: PageRequest) -> Response {
+    let PageRequest { frame, range_problem, .. } = request;
+    if let Some(why) = range_problem {
+        return problem_page(&frame, &Problem::parameter("from", why));
+    }
+    let question = services_of(&frame);
+    let answer = state
+        .ask(move |session| Ok((query::live_counts(session)?, query::services(session, &question)?)))
+        .await
+        .map(|(counts, services)| views::Overview {
+            counts,
+            services,
+            otlp_grpc: state.addresses.otlp_grpc.clone().unwrap_or_else(|| "not served".to_owned()),
+            otlp_http: state.addresses.otlp_http.clone().unwrap_or_else(|| "not served".to_owned()),
+        });
+    show(&frame, "Overview", answer, views::overview)
+}
+
+/// `/traces`.
+pub(super) async fn traces(State(state): State<AppState>, request: PageRequest) -> Response {
+    let PageRequest { frame, params, range_problem } = request;
+    let question = match range_problem {
+        Some(why) => Err(Problem::parameter("from", why)),
+        None => params.traces(),
+    };
+    let question = match question {
+        Ok(question) => question,
+        Err(problem) => {
+            return page(&frame, problem.status, "Traces", |frame| {
+                views::traces(&Page::default(), &[], Some(&problem.detail), frame)
+            });
+        }
+    };
+    let of_services = services_of(&frame);
+    let answer = state
+        .ask(move |session| Ok((query::traces(session, &question)?, query::services(session, &of_services)?)))
+        .await;
+    show(&frame, "Traces", answer, |(found, services), frame| {
+        let names: Vec<String> = services.items.iter().map(|service| service.service_name.clone()).collect();
+        views::traces(found, &names, None, frame)
+    })
+}
+
+/// `/traces/{id}`.
+pub(super) async fn trace(
+    State(state): State<AppState>,
+    Path(trace_id): Path<String>,
+    request: PageRequest,
+) -> Response {
+    let frame = request.frame;
+    let id = match hex_id("trace id", &trace_id, 32) {
+        Ok(id) => id,
+        Err(problem) => return problem_page(&frame, &problem),
+    };
+    let title = format!("Trace {}", &id[..8]);
+    let missing = format!("No trace {id} is stored. It may have expired, or never arrived.");
+    let answer = state
+        .ask(move |session| query::trace(session, &id))
+        .await
+        .and_then(|found| found.ok_or_else(|| Problem::not_found(missing)));
+    show(&frame, &title, answer, views::trace)
+}
+
+/// `/logs`.
+pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) -> Response {
+    let PageRequest { frame, params, range_problem } = request;
+    let question = match range_problem {
+        Some(why) => Err(Problem::parameter("from", why)),
+        None => params.logs(),
+    };
+    match question {
+        Ok(question) => {
+            let answer = state.ask(move |session| query::logs(session, &question)).await;
+            show(&frame, "Logs", answer, |found, frame| views::logs(found, None, frame))
+        }
+        Err(problem) => page(&frame, problem.status, "Logs", |frame| {
+            views::logs(&Page::default(), Some(&problem.detail), frame)
+        }),
+    }
+}
+
+/// `/explore`.
+pub(super) async fn explore(State(state): State<AppState>, request: PageRequest) -> Response {
+    let PageRequest { frame, params, .. } = request;
+    let name = frame.param("metric").map(str::to_owned);
+    let questions = params.metrics().and_then(|list| {
+        let points = name.as_deref().map(|name| params.metric(name)).transpose()?;
+        Ok((list, points))
+    });
+    let (mut of_list, of_points) = match questions {
+        Ok(questions) => questions,
+        Err(problem) => return problem_page(&frame, &problem),
+    };
+    of_list.limit = 2_000;
+    let answer = state
+        .ask(move |session| {
+            let metrics = query::metrics(session, &of_list)?;
+            let points: Option<MetricPoints> = match of_points {
+                Some(mut question) => {
+                    question.series_max = 20;
+                    Some(query::metric_points(session, &question)?)
+                }
+                None => None,
+            };
+            Ok(views::Explore { metrics, chosen: name.zip(points) })
+        })
+        .await;
+    show(&frame, "Metrics", answer, views::explore)
+}
+
+fn graph_question(frame: &Frame, service: Option<String>) -> GraphQuery {
+    GraphQuery { range: range_of(frame), scope: Default::default(), service, edges_max: 300 }
+}
+
+/// `/graph`.
+pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -> Response {
+    let frame = request.frame;
+    let question = graph_question(&frame, frame.param("service").map(str::to_owned));
+    let answer = state.ask(move |session| query::graph(session, &question)).await;
+    show(&frame, "Graph", answer, views::graph)
+}
+
+/// `/services/{name}`.
+pub(super) async fn service(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+    request: PageRequest,
+) -> Response {
+    let frame = request.frame;
+    let of_services = services_of(&frame);
+    let of_graph = graph_question(&frame, Some(name.clone()));
+    let of_failed = TraceQuery {
+        range: Some(range_of(&frame)),
+        service: Some(name.clone()),
+        status: Some("error".to_owned()),
+        limit: 20,
+        ..TraceQuery::default()
+    };
+    let title = name.clone();
+    let answer = state
+        .ask(move |session| {
+            let mut services = query::services(session, &of_services)?;
+            services.items.retain(|service| service.service_name == name);
+            Ok(views::ServicePage {
+                summaries: services.items,
+                graph: query::graph(session, &of_graph)?,
+                failed: query::traces(session, &of_failed)?,
+                name,
+            })
+        })
+        .await;
+    show(&frame, &title, answer, views::service)
+}
+
+/// `/breakers`.
+pub(super) async fn breakers(request: PageRequest) -> Response {
+    page(&request.frame, StatusCode::OK, "Breakers", |frame| views::breakers(&Page::default(), frame))
+}
+
+/// `/sql`.
+pub(super) async fn sql(request: PageRequest) -> Response {
+    let frame = request.frame;
+    let data = views::SqlPage { query: frame.param("q").unwrap_or_default().to_owned(), ..Default::default() };
+    page(&frame, StatusCode::OK, "SQL", |frame| views::sql(&data, frame))
+}
+
+/// `/find`: a trace id leads to its trace, any other text to the service of that name.
+pub(super) async fn find(request: PageRequest) -> Redirect {
+    let text = request.frame.param("q").unwrap_or_default().trim().to_owned();
+    let target = match hex_id("q", &text, 32) {
+        Ok(id) => format!("/traces/{id}"),
+        Err(_) if text.is_empty() => "/traces".to_owned(),
+        Err(_) => href("/traces", &[("service", &text)]),
+    };
+    Redirect::to(&target)
+}
+
+/// What the login form sends.
+#[derive(Deserialize)]
+pub(super) struct Login {
+    token: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// `POST /login`: the token into a cookie that scripts cannot read.
+pub(super) async fn login(State(state): State<AppState>, Form(login): Form<Login>) -> Response {
+    let next = if login.next.starts_with('/') && !login.next.starts_with("//") && !login.next.contains('\\') {
+        login.next
+    } else {
+        "/".to_owned()
+    };
+    let is_right = state.config.ui.token.as_deref().is_none_or(|token| is_same(&login.token, token));
+    let cookie = format!("{TOKEN_COOKIE}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000", segment(&login.token));
+    match HeaderValue::from_str(&cookie) {
+        Ok(cookie) if is_right => ([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response(),
+        _ => page(&bare_frame(), StatusCode::UNAUTHORIZED, "Token", |_| {
+            views::login(&next, Some("That is not the token of this server."))
+        }),
+    }
+}
+
+/// Any other address.
+pub(super) async fn nothing_here(request: PageRequest) -> Response {
+    let detail = format!("There is no page at {}", request.frame.path);
+    problem_page(&request.frame, &Problem::not_found(detail))
+}

@@ -1,0 +1,82 @@
+//! What every page takes from its request: path, parameters, range, theme, and the facts of the footer.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use tripline_web::parts::{FooterFact, Frame};
+use tripline_web::range::Range;
+use tripline_web::units;
+
+use super::assets;
+use crate::api::AppState;
+use crate::api::guard::cookie;
+use crate::api::params::{Params, now_ns};
+
+/// The frame of the page asked for, and what is wrong with its range, if anything.
+pub(super) struct PageRequest {
+    /// For rendering.
+    pub(super) frame: Frame,
+    /// The parameters as the API reads them; without a range the page's default stands in it.
+    pub(super) params: Params,
+    /// The range cannot be read.
+    pub(super) range_problem: Option<String>,
+}
+
+impl FromRequestParts<AppState> for PageRequest {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        let params = Params::from_request_parts(parts, state).await.unwrap_or_default();
+        let (range, range_problem) = match Range::parse(params.get("from"), params.get("to")) {
+            Ok(range) => (range, None),
+            Err(why) => (Range::default(), Some(why)),
+        };
+        let theme = match cookie(&parts.headers, "theme").as_deref() {
+            Some("dark") => Some("dark"),
+            Some("light") => Some("light"),
+            _ => None,
+        };
+        let frame = Frame {
+            path: parts.uri.path().to_owned(),
+            params: params.0.clone(),
+            range,
+            now_ns: now_ns(),
+            theme,
+            assets: assets::paths(),
+            footer: footer(state),
+        };
+        Ok(Self { params: with_range(params, &range), frame, range_problem })
+    }
+}
+
+/// The same parameters with the range said, so that a page's lists cover what its picker shows.
+fn with_range(mut params: Params, range: &Range) -> Params {
+    params.0.retain(|(key, _)| key != "from" && key != "to");
+    params.0.push(("from".to_owned(), range.from.print()));
+    params.0.push(("to".to_owned(), range.to.print()));
+    params
+}
+
+/// A frame that knows nothing of the store, for those who may not come in.
+pub(super) fn bare_frame() -> Frame {
+    Frame { path: "/".to_owned(), now_ns: now_ns(), assets: assets::paths(), ..Frame::default() }
+}
+
+fn footer(state: &AppState) -> Vec<FooterFact> {
+    let counters = state.receiver.counters();
+    let mut facts: Vec<FooterFact> = [("traces", "spans"), ("logs", "log records"), ("metrics", "points")]
+        .into_iter()
+        .map(|(signal, name)| {
+            let (accepted, refused) = (counters.accepted(signal), counters.refused(signal));
+            let value = if refused > 0 {
+                format!("{} accepted, {} refused", units::count(accepted), units::count(refused))
+            } else {
+                format!("{} accepted", units::count(accepted))
+            };
+            FooterFact { name: name.to_owned(), value, is_bad: refused > 0 }
+        })
+        .collect();
+    if let Some(error) = state.store.stats().last_error {
+        facts.push(FooterFact { name: "store".to_owned(), value: error, is_bad: true });
+    }
+    facts
+}

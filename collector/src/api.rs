@@ -47,7 +47,12 @@ pub struct AppState {
 
 impl AppState {
     /// Shares these among handlers.
-    pub fn new(store: Arc<Store>, config: &Config, addresses: &Addresses, receiver: Receiver) -> Self {
+    pub fn new(
+        store: Arc<Store>,
+        config: &Config,
+        addresses: &Addresses,
+        receiver: Receiver,
+    ) -> Self {
         Self {
             store,
             config: Arc::new(config.clone()),
@@ -75,8 +80,14 @@ pub fn router(state: AppState) -> Router {
     let guarded = middleware::from_fn_with_state(state.clone(), guard::protect);
     Router::new()
         .nest("/api/v1", api())
-        .route("/api", get(async |uri: Uri| Problem::no_such_address(uri.path())))
-        .route("/api/{*rest}", get(async |uri: Uri| Problem::no_such_address(uri.path())))
+        .route(
+            "/api",
+            get(async |uri: Uri| Problem::no_such_address(uri.path())),
+        )
+        .route(
+            "/api/{*rest}",
+            get(async |uri: Uri| Problem::no_such_address(uri.path())),
+        )
         .merge(pages::router())
         .layer(guarded)
         .with_state(state)
@@ -95,7 +106,10 @@ fn api() -> Router<AppState> {
         .route("/counts", get(endpoints::counts))
         .route("/breakers", get(endpoints::breakers))
         .route("/breakers/{service}/{name}", get(endpoints::breaker))
-        .route("/breakers/{service}/{name}/{*rest}", get(endpoints::breaker))
+        .route(
+            "/breakers/{service}/{name}/{*rest}",
+            get(endpoints::breaker),
+        )
         .route("/incidents", get(endpoints::incidents))
         .fallback(async |uri: Uri| Problem::no_such_address(uri.path()))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())

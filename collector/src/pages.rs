@@ -36,7 +36,12 @@ pub fn router() -> Router<AppState> {
 }
 
 /// A page as a response.
-fn page(frame: &Frame, status: StatusCode, title: &str, body: impl FnOnce(&Frame) -> views::View) -> Response {
+fn page(
+    frame: &Frame,
+    status: StatusCode,
+    title: &str,
+    body: impl FnOnce(&Frame) -> views::View,
+) -> Response {
     (status, Html(document::render(frame, title, body))).into_response()
 }
 
@@ -44,13 +49,18 @@ fn page(frame: &Frame, status: StatusCode, title: &str, body: impl FnOnce(&Frame
 fn problem_page(frame: &Frame, problem: &Problem) -> Response {
     let mut response = page(frame, problem.status, problem.title, |frame| {
         if problem.status == StatusCode::NOT_FOUND {
-            views::missing(&problem.detail, "A range does not matter for an address: check the id or the name.")
+            views::missing(
+                &problem.detail,
+                "A range does not matter for an address: check the id or the name.",
+            )
         } else {
             views::failed(frame, problem.title, &problem.detail)
         }
     });
     if let Some(after) = problem.retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, after.as_secs().max(1).into());
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, after.as_secs().max(1).into());
     }
     response
 }
@@ -59,10 +69,16 @@ fn problem_page(frame: &Frame, problem: &Problem) -> Response {
 pub(crate) fn refused(problem: &Problem, uri: &Uri) -> Response {
     let frame = request::bare_frame();
     if problem.status == StatusCode::UNAUTHORIZED {
-        let next = uri.path_and_query().map_or("/", axum::http::uri::PathAndQuery::as_str);
-        return page(&frame, problem.status, problem.title, |_| views::login(next, None));
+        let next = uri
+            .path_and_query()
+            .map_or("/", axum::http::uri::PathAndQuery::as_str);
+        return page(&frame, problem.status, problem.title, |_| {
+            views::login(next, None)
+        });
     }
-    page(&frame, problem.status, problem.title, |frame| views::failed(frame, problem.title, &problem.detail))
+    page(&frame, problem.status, problem.title, |frame| {
+        views::failed(frame, problem.title, &problem.detail)
+    })
 }
 
 /// Percent-decoded; what is not UTF-8 becomes replacement characters.
@@ -71,7 +87,9 @@ pub(crate) fn decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
+        let hex = (bytes[at] == b'%')
+            .then(|| text.get(at + 1..at + 3))
+            .flatten();
         match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             Some(byte) => {
                 out.push(byte);

@@ -48,9 +48,17 @@ pub fn create(conn: &Connection, schema: &str) -> duckdb::Result<()> {
 /// Fills the roll-up tables of `to_schema` from the raw rows of `from_schema` (hot or sealed form), its
 /// outliers included if they are in a schema `outliers` beside it.
 pub fn write(conn: &Connection, from_schema: &str, to_schema: &str) -> duckdb::Result<()> {
-    let mut stored = vec![hops(from_schema, from_schema, links_are_text(conn, from_schema)?)];
+    let mut stored = vec![hops(
+        from_schema,
+        from_schema,
+        links_are_text(conn, from_schema)?,
+    )];
     if let Some(outliers) = outliers_beside(conn, from_schema)? {
-        stored.push(hops(&outliers, from_schema, links_are_text(conn, &outliers)?));
+        stored.push(hops(
+            &outliers,
+            from_schema,
+            links_are_text(conn, &outliers)?,
+        ));
     }
     let once = ONCE.replace("{stored}", &stored.join(" UNION ALL BY NAME "));
     conn.execute_batch(&format!(
@@ -65,21 +73,28 @@ pub fn write(conn: &Connection, from_schema: &str, to_schema: &str) -> duckdb::R
         edges = EDGES.replace("{rows}", "(FROM rollup_resolved WHERE NOT is_half)"),
         halves = HALVES.replace("{rows}", "rollup_resolved"),
     ));
-    conn.execute_batch("DROP TABLE IF EXISTS temp.rollup_spans; DROP TABLE IF EXISTS temp.rollup_resolved;")?;
+    conn.execute_batch(
+        "DROP TABLE IF EXISTS temp.rollup_spans; DROP TABLE IF EXISTS temp.rollup_resolved;",
+    )?;
     filled
 }
 
 /// Merges the roll-up tables of sealed segments into those of `to_schema`, matching edge halves again.
 pub fn merge(conn: &Connection, from_schemas: &[String], to_schema: &str) -> duckdb::Result<()> {
     let union = |table: &str| {
-        let selects: Vec<String> = from_schemas.iter().map(|schema| format!("SELECT * FROM {schema}.{table}")).collect();
+        let selects: Vec<String> = from_schemas
+            .iter()
+            .map(|schema| format!("SELECT * FROM {schema}.{table}"))
+            .collect();
         selects.join(" UNION ALL ")
     };
     if from_schemas.is_empty() {
         return Ok(());
     }
-    let halves: Vec<String> =
-        from_schemas.iter().map(|schema| HALVES_STORED.replace("{schema}", schema)).collect();
+    let halves: Vec<String> = from_schemas
+        .iter()
+        .map(|schema| HALVES_STORED.replace("{schema}", schema))
+        .collect();
     let once = ONCE.replace("{stored}", &halves.join(" UNION ALL "));
     let matched = EDGES.replace("{rows}", "(FROM rollup_resolved WHERE NOT is_half)");
     let edges = format!("{} UNION ALL ({matched})", union("edges"));
@@ -99,7 +114,11 @@ pub fn merge(conn: &Connection, from_schemas: &[String], to_schema: &str) -> duc
 /// The body of the public view `red` over these segments.
 pub fn red_view_sql(parts: &[Part]) -> String {
     let mut selects = rolled_up(parts, "red");
-    let hot: Vec<String> = parts.iter().filter(|part| part.is_text).map(hot_hops).collect();
+    let hot: Vec<String> = parts
+        .iter()
+        .filter(|part| part.is_text)
+        .map(hot_hops)
+        .collect();
     if !hot.is_empty() {
         let once = ONCE.replace("{stored}", &hot.join(" UNION ALL "));
         selects.push(format!("SELECT * FROM (WITH {once} {RED})"));
@@ -126,9 +145,15 @@ pub fn service_edges_view_sql(parts: &[Part]) -> String {
 }
 
 fn rolled_up(parts: &[Part], table: &str) -> Vec<String> {
-    let sealed = parts.iter().filter(|part| !part.is_text).map(|part| part.schema.as_str());
+    let sealed = parts
+        .iter()
+        .filter(|part| !part.is_text)
+        .map(|part| part.schema.as_str());
     // The empty schema gives the columns when no segment does.
-    std::iter::once(EMPTY_SCHEMA).chain(sealed).map(|schema| format!("SELECT * FROM {schema}.{table}")).collect()
+    std::iter::once(EMPTY_SCHEMA)
+        .chain(sealed)
+        .map(|schema| format!("SELECT * FROM {schema}.{table}"))
+        .collect()
 }
 
 fn hot_hops(part: &Part) -> String {
@@ -136,14 +161,23 @@ fn hot_hops(part: &Part) -> String {
 }
 
 fn hops(facts: &str, dictionaries: &str, links_are_text: bool) -> String {
-    let links = if links_are_text { "f.links" } else { "f.links::JSON" };
-    HOPS.replace("{facts}", facts).replace("{dictionaries}", dictionaries).replace("{links}", links)
+    let links = if links_are_text {
+        "f.links"
+    } else {
+        "f.links::JSON"
+    };
+    HOPS.replace("{facts}", facts)
+        .replace("{dictionaries}", dictionaries)
+        .replace("{links}", links)
 }
 
 /// Whether a segment's documents are text. Without rows it does not matter.
 fn links_are_text(conn: &Connection, schema: &str) -> duckdb::Result<bool> {
     let sql = format!("SELECT typeof(links) <> 'VARIANT' FROM {schema}.spans LIMIT 1");
-    Ok(conn.query_row(&sql, [], |row| row.get(0)).optional()?.unwrap_or(true))
+    Ok(conn
+        .query_row(&sql, [], |row| row.get(0))
+        .optional()?
+        .unwrap_or(true))
 }
 
 /// The schema of outliers beside `schema`, if its database has one with spans.

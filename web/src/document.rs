@@ -109,7 +109,8 @@ fn range_picker(frame: &Frame) -> AnyView {
         .iter()
         .map(|(from, words)| {
             let link = frame.with(&[("from", from), ("to", "now"), ("cursor", "")]);
-            let current = (frame.range.from.print() == *from && frame.range.to.print() == "now").then_some("true");
+            let current = (frame.range.from.print() == *from && frame.range.to.print() == "now")
+                .then_some("true");
             view! { <a href=link aria-current=current>"Last " {*words}</a> }
         })
         .collect_view();

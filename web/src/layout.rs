@@ -40,7 +40,13 @@ pub fn layered(names: &[&str], edges: &[(usize, usize)]) -> Picture {
     let layers = order_layers(names, &forward, &ranks);
     let tallest = layers.iter().map(Vec::len).max().unwrap_or(0) as f64;
     let height = (tallest * (NODE_HEIGHT + GAP_Y) - GAP_Y).max(NODE_HEIGHT) + 2.0 * MARGIN;
-    let mut places = vec![Place { x: MARGIN, y: MARGIN }; names.len()];
+    let mut places = vec![
+        Place {
+            x: MARGIN,
+            y: MARGIN
+        };
+        names.len()
+    ];
     for (column, layer) in layers.iter().enumerate() {
         let used = layer.len() as f64 * (NODE_HEIGHT + GAP_Y) - GAP_Y;
         let top = (height - used) / 2.0;
@@ -52,7 +58,11 @@ pub fn layered(names: &[&str], edges: &[(usize, usize)]) -> Picture {
         }
     }
     let width = layers.len().max(1) as f64 * (NODE_WIDTH + GAP_X) - GAP_X + 2.0 * MARGIN;
-    Picture { places, width, height }
+    Picture {
+        places,
+        width,
+        height,
+    }
 }
 
 /// Drops self-edges and the edges that close a cycle, met depth first in name order.
@@ -136,8 +146,11 @@ fn order_layers(names: &[&str], edges: &[(usize, usize)], ranks: &[usize]) -> Ve
     }
     let mut position = vec![0.0; names.len()];
     for sweep in 0..4 {
-        let order: Vec<usize> =
-            if sweep % 2 == 0 { (0..layers.len()).collect() } else { (0..layers.len()).rev().collect() };
+        let order: Vec<usize> = if sweep % 2 == 0 {
+            (0..layers.len()).collect()
+        } else {
+            (0..layers.len()).rev().collect()
+        };
         for at in order {
             place_layer(&mut layers[at], names, edges, &mut position);
         }
@@ -145,7 +158,12 @@ fn order_layers(names: &[&str], edges: &[(usize, usize)], ranks: &[usize]) -> Ve
     layers
 }
 
-fn place_layer(layer: &mut [usize], names: &[&str], edges: &[(usize, usize)], position: &mut [f64]) {
+fn place_layer(
+    layer: &mut [usize],
+    names: &[&str],
+    edges: &[(usize, usize)],
+    position: &mut [f64],
+) {
     let middle = |node: usize, position: &[f64]| {
         let (mut sum, mut found) = (0.0, 0.0);
         for &(from, to) in edges {
@@ -161,7 +179,10 @@ fn place_layer(layer: &mut [usize], names: &[&str], edges: &[(usize, usize)], po
         }
         if found > 0.0 { sum / found } else { 0.0 }
     };
-    let mut keyed: Vec<(f64, usize)> = layer.iter().map(|&node| (middle(node, position), node)).collect();
+    let mut keyed: Vec<(f64, usize)> = layer
+        .iter()
+        .map(|&node| (middle(node, position), node))
+        .collect();
     keyed.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| names[a.1].cmp(names[b.1])));
     let half = (keyed.len() as f64 - 1.0) / 2.0;
     for (row, (slot, (_, node))) in layer.iter_mut().zip(keyed).enumerate() {

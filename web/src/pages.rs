@@ -32,7 +32,8 @@ use crate::parts::{Frame, failure, nothing};
 
 /// A page that could not be made, said as such.
 pub fn failed(frame: &Frame, title: &str, detail: &str) -> AnyView {
-    view! { <section class="panel">{failure(title, detail, Some(frame.with(&[])))}</section> }.into_any()
+    view! { <section class="panel">{failure(title, detail, Some(frame.with(&[])))}</section> }
+        .into_any()
 }
 
 /// Nothing is at this address.

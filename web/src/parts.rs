@@ -63,7 +63,11 @@ pub struct FooterFact {
 impl Frame {
     /// A parameter of the URL; an empty one is an absent one.
     pub fn param(&self, name: &str) -> Option<&str> {
-        self.params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|v| !v.is_empty())
+        self.params
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|v| !v.is_empty())
     }
 
     /// A link to another page at the same range.
@@ -85,7 +89,12 @@ impl Frame {
             .map(|(key, value)| (key.as_str(), value.as_str()))
             .filter(|(key, _)| !changes.iter().any(|(changed, _)| changed == key))
             .collect();
-        pairs.extend(changes.iter().copied().filter(|(_, value)| !value.is_empty()));
+        pairs.extend(
+            changes
+                .iter()
+                .copied()
+                .filter(|(_, value)| !value.is_empty()),
+        );
         href(&self.path, &pairs)
     }
 
@@ -124,7 +133,9 @@ fn encode_into(out: &mut String, text: &str) {
     use std::fmt::Write as _;
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(char::from(byte))
+            }
             _ => {
                 let _ = write!(out, "%{byte:02X}");
             }
@@ -154,8 +165,11 @@ pub fn moment(unix_nano: Option<u64>, frame: &Frame) -> AnyView {
         return view! { <span class="quiet">"no time"</span> }.into_any();
     };
     let is_today = ns / 86_400_000_000_000 == frame.now_ns / 86_400_000_000_000;
-    let text =
-        if is_today { units::time_of_day(ns, 3) } else { units::timestamp(ns, 3).replace('T', " ").replace('Z', "") };
+    let text = if is_today {
+        units::time_of_day(ns, 3)
+    } else {
+        units::timestamp(ns, 3).replace('T', " ").replace('Z', "")
+    };
     let exact = units::timestamp(ns, 9);
     view! { <time datetime=exact.clone() title=exact>{text}</time> }.into_any()
 }
@@ -166,15 +180,21 @@ pub fn since(unix_nano: Option<u64>, frame: &Frame) -> AnyView {
         return view! { <span class="quiet">"never"</span> }.into_any();
     };
     let exact = units::timestamp(ns, 0);
-    view! { <time datetime=exact.clone() title=exact>{units::ago(ns, frame.now_ns)}</time> }.into_any()
+    view! { <time datetime=exact.clone() title=exact>{units::ago(ns, frame.now_ns)}</time> }
+        .into_any()
 }
 
 /// A failed share, marked by weight of colour and by a word for those who do not see it.
 pub fn error_share(errors: u64, calls: u64) -> AnyView {
-    let share = if calls == 0 { 0.0 } else { errors as f64 / calls as f64 };
+    let share = if calls == 0 {
+        0.0
+    } else {
+        errors as f64 / calls as f64
+    };
     let class = severity_of_share(share);
     let title = format!("{} of {} failed", units::count(errors), units::count(calls));
-    view! { <span class=format!("share {class}") title=title>{units::percent(share)}</span> }.into_any()
+    view! { <span class=format!("share {class}") title=title>{units::percent(share)}</span> }
+        .into_any()
 }
 
 /// `bad` from 5 %, `warn` above zero, else `fine`.
@@ -193,7 +213,10 @@ pub fn list_note<T>(page: &Page<T>, what: &str, frame: &Frame) -> AnyView {
     let shown = units::count(page.items.len() as u64);
     let text = match (page.truncated, page.total) {
         (false, _) => format!("{shown} {what}"),
-        (true, Some(total)) => format!("{shown} of {} {what}, the rest was cut", units::count(total)),
+        (true, Some(total)) => format!(
+            "{shown} of {} {what}, the rest was cut",
+            units::count(total)
+        ),
         (true, None) => format!("the first {shown} {what}, there are more"),
     };
     let more = page.next.as_deref().map(|cursor| {
@@ -266,7 +289,10 @@ mod tests {
 
     #[test]
     fn links_carry_hostile_text_encoded() {
-        assert_eq!(href("/traces", &[("q", "a&b=\"<x>")]), "/traces?q=a%26b%3D%22%3Cx%3E");
+        assert_eq!(
+            href("/traces", &[("q", "a&b=\"<x>")]),
+            "/traces?q=a%26b%3D%22%3Cx%3E"
+        );
         assert_eq!(segment("a/b?c"), "a%2Fb%3Fc");
     }
 
@@ -274,10 +300,16 @@ mod tests {
     fn changing_a_parameter_keeps_the_others() {
         let frame = Frame {
             path: "/logs".to_owned(),
-            params: vec![("service".to_owned(), "cart".to_owned()), ("cursor".to_owned(), "x".to_owned())],
+            params: vec![
+                ("service".to_owned(), "cart".to_owned()),
+                ("cursor".to_owned(), "x".to_owned()),
+            ],
             ..Frame::default()
         };
         assert_eq!(frame.with(&[("cursor", "")]), "/logs?service=cart");
-        assert_eq!(frame.with(&[("cursor", "y")]), "/logs?service=cart&cursor=y");
+        assert_eq!(
+            frame.with(&[("cursor", "y")]),
+            "/logs?service=cart&cursor=y"
+        );
     }
 }

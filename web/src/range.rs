@@ -27,7 +27,10 @@ pub struct Range {
 
 impl Default for Range {
     fn default() -> Self {
-        Self { from: Edge::Ago(3600 * SECOND), to: Edge::Ago(0) }
+        Self {
+            from: Edge::Ago(3600 * SECOND),
+            to: Edge::Ago(0),
+        }
     }
 }
 
@@ -45,20 +48,29 @@ pub const PRESETS: [(&str, &str); 7] = [
 impl Range {
     /// Reads `from` and `to`; absent or empty ones are the last hour's.
     pub fn parse(from: Option<&str>, to: Option<&str>) -> Result<Self, String> {
-        let edge = |name: &str, text: Option<&str>, default: Edge| match text.map(str::trim) {
+        let edge = |name: &str, text: Option<&str>, default: Edge| {
+            match text.map(str::trim) {
             None | Some("") => Ok(default),
             Some(text) => Edge::parse(text).ok_or_else(|| {
                 format!("`{name}` is not a time: write now-15m, 2026-11-21T03:00:00Z or nanoseconds since 1970")
             }),
+        }
         };
         let default = Self::default();
-        Ok(Self { from: edge("from", from, default.from)?, to: edge("to", to, default.to)? })
+        Ok(Self {
+            from: edge("from", from, default.from)?,
+            to: edge("to", to, default.to)?,
+        })
     }
 
     /// Start and end in nanoseconds since the epoch; never empty, never backwards.
     pub fn resolve(&self, now_ns: u64) -> (u64, u64) {
         let (from, to) = (self.from.resolve(now_ns), self.to.resolve(now_ns));
-        if from < to { (from, to) } else { (to, from.max(to + 1)) }
+        if from < to {
+            (from, to)
+        } else {
+            (to, from.max(to + 1))
+        }
     }
 
     /// The query string that means this range.
@@ -82,7 +94,11 @@ impl Edge {
     fn parse(text: &str) -> Option<Self> {
         if let Some(rest) = text.strip_prefix("now") {
             let rest = rest.trim();
-            return if rest.is_empty() { Some(Self::Ago(0)) } else { Some(Self::Ago(span(rest.strip_prefix('-')?.trim())?)) };
+            return if rest.is_empty() {
+                Some(Self::Ago(0))
+            } else {
+                Some(Self::Ago(span(rest.strip_prefix('-')?.trim())?))
+            };
         }
         if text.bytes().all(|b| b.is_ascii_digit()) {
             return text.parse().ok().map(Self::At);
@@ -137,14 +153,20 @@ fn span(text: &str) -> Option<u64> {
         "w" => 604_800,
         _ => return None,
     };
-    value.parse::<u64>().ok()?.checked_mul(seconds)?.checked_mul(SECOND)
+    value
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(seconds)?
+        .checked_mul(SECOND)
 }
 
 /// `2026-11-21T03:02:14[.123][Z|±hh:mm]`, a blank instead of `T` and a missing time of day included.
 fn rfc3339(text: &str) -> Option<u64> {
     let number = |from: usize, len: usize| -> Option<u64> {
         let part = text.get(from..from + len)?;
-        part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok())?
+        part.bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| part.parse().ok())?
     };
     let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
     let separators = text.get(4..5) == Some("-") && text.get(7..8) == Some("-");
@@ -175,7 +197,10 @@ fn rfc3339(text: &str) -> Option<u64> {
         "" | "Z" | "z" => 0,
         _ => offset_seconds(rest)?,
     };
-    u64::try_from(seconds - offset).ok()?.checked_mul(SECOND)?.checked_add(nanos)
+    u64::try_from(seconds - offset)
+        .ok()?
+        .checked_mul(SECOND)?
+        .checked_add(nanos)
 }
 
 fn offset_seconds(text: &str) -> Option<i64> {
@@ -184,7 +209,10 @@ fn offset_seconds(text: &str) -> Option<i64> {
         "-" => -1,
         _ => return None,
     };
-    let (hours, minutes) = (text.get(1..3)?.parse::<i64>().ok()?, text.get(4..6)?.parse::<i64>().ok()?);
+    let (hours, minutes) = (
+        text.get(1..3)?.parse::<i64>().ok()?,
+        text.get(4..6)?.parse::<i64>().ok()?,
+    );
     (text.get(3..4) == Some(":") && text.len() == 6).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
@@ -194,23 +222,48 @@ mod tests {
 
     #[test]
     fn a_range_prints_back_what_it_read() {
-        for text in ["now", "now-15m", "now-7d", "now-90s", "2026-11-21T03:02:14Z", "2026-11-21T03:02:14.123Z"] {
+        for text in [
+            "now",
+            "now-15m",
+            "now-7d",
+            "now-90s",
+            "2026-11-21T03:02:14Z",
+            "2026-11-21T03:02:14.123Z",
+        ] {
             assert_eq!(Edge::parse(text).map(Edge::print).as_deref(), Some(text));
         }
-        assert_eq!(Edge::parse("2026-11-21T04:02:14+01:00"), Edge::parse("2026-11-21T03:02:14Z"));
-        assert_eq!(Edge::parse("2026-11-21 03:02"), Edge::parse("2026-11-21T03:02:00Z"));
+        assert_eq!(
+            Edge::parse("2026-11-21T04:02:14+01:00"),
+            Edge::parse("2026-11-21T03:02:14Z")
+        );
+        assert_eq!(
+            Edge::parse("2026-11-21 03:02"),
+            Edge::parse("2026-11-21T03:02:00Z")
+        );
     }
 
     #[test]
     fn what_is_not_a_time_is_an_error_and_nothing_panics() {
-        for text in ["yesterday", "now-", "now-5x", "now+5m", "2026-13-01", "2026-1\u{e9}-01", "-1", "99999999999999999999"] {
+        for text in [
+            "yesterday",
+            "now-",
+            "now-5x",
+            "now+5m",
+            "2026-13-01",
+            "2026-1\u{e9}-01",
+            "-1",
+            "99999999999999999999",
+        ] {
             assert!(Range::parse(Some(text), None).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_backwards_range_is_turned_round() {
-        let range = Range { from: Edge::At(9), to: Edge::At(3) };
+        let range = Range {
+            from: Edge::At(9),
+            to: Edge::At(3),
+        };
         assert_eq!(range.resolve(100), (3, 9));
     }
 }

@@ -35,7 +35,13 @@ fn pair(small: u64, per_large: u64, large_unit: &str, small_unit: &str) -> Strin
 
 /// Three significant digits, trailing zeros dropped.
 fn digits(value: f64) -> String {
-    let decimals = if value >= 100.0 { 0 } else if value >= 10.0 { 1 } else { 2 };
+    let decimals = if value >= 100.0 {
+        0
+    } else if value >= 10.0 {
+        1
+    } else {
+        2
+    };
     trim(format!("{value:.decimals$}"))
 }
 
@@ -145,10 +151,15 @@ fn civil(unix_seconds: i64) -> Civil {
     let days = unix_seconds.div_euclid(86_400) + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097) as u64;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     Civil {
         year: year_of_era as i64 + era * 400 + i64::from(month <= 2),
         month,
@@ -164,12 +175,18 @@ pub(crate) fn days_from_civil(year: i64, month: u64, day: u64) -> i64 {
     let year_of_era = year.rem_euclid(400) as u64;
     let shifted = if month > 2 { month - 3 } else { month + 9 };
     let day_of_year = (153 * shifted + 2) / 5 + day - 1;
-    era * 146_097 + (year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year) as i64 - 719_468
+    era * 146_097 + (year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year) as i64
+        - 719_468
 }
 
 /// RFC 3339 in UTC, with as many digits of a second as asked (0, 3, 6 or 9).
 pub fn timestamp(unix_nano: u64, fraction_digits: usize) -> String {
-    let Civil { year, month, day, second_of_day } = civil((unix_nano / SECOND) as i64);
+    let Civil {
+        year,
+        month,
+        day,
+        second_of_day,
+    } = civil((unix_nano / SECOND) as i64);
     let clock = clock(second_of_day);
     let fraction = fraction(unix_nano % SECOND, fraction_digits);
     format!("{year:04}-{month:02}-{day:02}T{clock}{fraction}Z")
@@ -178,7 +195,11 @@ pub fn timestamp(unix_nano: u64, fraction_digits: usize) -> String {
 /// `03:02:14.123`: what a row of a table within a day needs.
 pub fn time_of_day(unix_nano: u64, fraction_digits: usize) -> String {
     let at = civil((unix_nano / SECOND) as i64);
-    format!("{}{}", clock(at.second_of_day), fraction(unix_nano % SECOND, fraction_digits))
+    format!(
+        "{}{}",
+        clock(at.second_of_day),
+        fraction(unix_nano % SECOND, fraction_digits)
+    )
 }
 
 /// `11-21 03:02`: what an axis needs, by the width it spans.
@@ -195,7 +216,12 @@ pub fn axis_time(unix_nano: u64, span_ns: u64) -> String {
 }
 
 fn clock(second_of_day: u64) -> String {
-    format!("{:02}:{:02}:{:02}", second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60)
+    format!(
+        "{:02}:{:02}:{:02}",
+        second_of_day / 3600,
+        second_of_day / 60 % 60,
+        second_of_day % 60
+    )
 }
 
 fn fraction(ns: u64, fraction_digits: usize) -> String {
@@ -243,7 +269,10 @@ mod tests {
     #[test]
     fn times_are_utc_and_the_calendar_is_right() {
         assert_eq!(timestamp(0, 0), "1970-01-01T00:00:00Z");
-        assert_eq!(timestamp(951_782_400_000_000_001, 9), "2000-02-29T00:00:00.000000001Z");
+        assert_eq!(
+            timestamp(951_782_400_000_000_001, 9),
+            "2000-02-29T00:00:00.000000001Z"
+        );
         assert_eq!(time_of_day(1_795_229_999_123_000_000, 3), "02:59:59.123");
         assert_eq!(days_from_civil(2000, 2, 29), 11_016);
         assert_eq!(ago(1_000_000_000, 4_000_000_000), "3 s ago");

@@ -19,7 +19,10 @@ impl AppState {
         T: Send + 'static,
         F: FnOnce(&Session<'_>) -> Result<T, QueryError> + Send + 'static,
     {
-        let turn = tokio::time::timeout(TURN_MAX, std::sync::Arc::clone(&self.questions).acquire_owned());
+        let turn = tokio::time::timeout(
+            TURN_MAX,
+            std::sync::Arc::clone(&self.questions).acquire_owned(),
+        );
         let Ok(Ok(turn)) = turn.await else {
             return Err(Problem::busy());
         };

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use tripline_storage::model::{
-    BreakerTransition, Graph, LiveCounts, LogRecord, MetricPoints, MetricSummary, Page, ServiceSummary, TraceDetail,
-    TraceSummary,
+    BreakerTransition, Graph, LiveCounts, LogRecord, MetricPoints, MetricSummary, Page,
+    ServiceSummary, TraceDetail, TraceSummary,
 };
 use tripline_storage::query;
 
@@ -15,24 +15,45 @@ use super::problem::Problem;
 type Answer<T> = Result<Json<T>, Problem>;
 
 /// Parameters every list knows.
-const RANGE: [&str; 6] = ["from", "to", "limit", "environment", "service_namespace", "cluster"];
+const RANGE: [&str; 6] = [
+    "from",
+    "to",
+    "limit",
+    "environment",
+    "service_namespace",
+    "cluster",
+];
 
 fn known(params: &Params, more: &[&str]) -> Result<(), Problem> {
     params.only(&[&RANGE, more].concat())
 }
 
 /// `GET /services`.
-pub async fn services(State(state): State<AppState>, params: Params) -> Answer<Page<ServiceSummary>> {
+pub async fn services(
+    State(state): State<AppState>,
+    params: Params,
+) -> Answer<Page<ServiceSummary>> {
     known(&params, &[])?;
     let question = params.services()?;
-    state.ask(move |session| query::services(session, &question)).await.map(Json)
+    state
+        .ask(move |session| query::services(session, &question))
+        .await
+        .map(Json)
 }
 
 /// `GET /traces`.
 pub async fn traces(State(state): State<AppState>, params: Params) -> Answer<Page<TraceSummary>> {
-    known(&params, &["service", "name", "kind", "status", "min", "max", "attr", "cursor"])?;
+    known(
+        &params,
+        &[
+            "service", "name", "kind", "status", "min", "max", "attr", "cursor",
+        ],
+    )?;
     let question = params.traces()?;
-    state.ask(move |session| query::traces(session, &question)).await.map(Json)
+    state
+        .ask(move |session| query::traces(session, &question))
+        .await
+        .map(Json)
 }
 
 /// `GET /traces/{trace_id}`: no range, a trace is found whenever it was.
@@ -44,31 +65,52 @@ pub async fn trace(
     params.only(&[])?;
     let trace_id = hex_id("trace_id", &trace_id, 32)?;
     let missing = format!("no trace {trace_id} is stored; it may have expired");
-    let found = state.ask(move |session| query::trace(session, &trace_id)).await?;
+    let found = state
+        .ask(move |session| query::trace(session, &trace_id))
+        .await?;
     found.map(Json).ok_or_else(|| Problem::not_found(missing))
 }
 
 /// `GET /logs`.
 pub async fn logs(State(state): State<AppState>, params: Params) -> Answer<Page<LogRecord>> {
-    known(&params, &["service", "text", "severity", "trace", "span", "attr", "cursor"])?;
+    known(
+        &params,
+        &[
+            "service", "text", "severity", "trace", "span", "attr", "cursor",
+        ],
+    )?;
     let question = params.logs()?;
-    state.ask(move |session| query::logs(session, &question)).await.map(Json)
+    state
+        .ask(move |session| query::logs(session, &question))
+        .await
+        .map(Json)
 }
 
 /// `GET /metrics`.
 pub async fn metrics(State(state): State<AppState>, params: Params) -> Answer<Page<MetricSummary>> {
     known(&params, &["service", "text"])?;
     let question = params.metrics()?;
-    state.ask(move |session| query::metrics(session, &question)).await.map(Json)
+    state
+        .ask(move |session| query::metrics(session, &question))
+        .await
+        .map(Json)
 }
 
 /// `GET /metrics/{name}`.
-pub async fn metric(State(state): State<AppState>, Path(name): Path<String>, params: Params) -> Answer<MetricPoints> {
+pub async fn metric(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+    params: Params,
+) -> Answer<MetricPoints> {
     known(&params, &["service"])?;
     let question = params.metric(&name)?;
-    let points = state.ask(move |session| query::metric_points(session, &question)).await?;
+    let points = state
+        .ask(move |session| query::metric_points(session, &question))
+        .await?;
     if points.series.is_empty() {
-        return Err(Problem::not_found(format!("no point of a metric named {name} in this range")));
+        return Err(Problem::not_found(format!(
+            "no point of a metric named {name} in this range"
+        )));
     }
     Ok(Json(points))
 }
@@ -77,7 +119,10 @@ pub async fn metric(State(state): State<AppState>, Path(name): Path<String>, par
 pub async fn graph(State(state): State<AppState>, params: Params) -> Answer<Graph> {
     known(&params, &["service"])?;
     let question = params.graph()?;
-    state.ask(move |session| query::graph(session, &question)).await.map(Json)
+    state
+        .ask(move |session| query::graph(session, &question))
+        .await
+        .map(Json)
 }
 
 /// `GET /counts`.

@@ -36,7 +36,10 @@ pub async fn protect(State(state): State<AppState>, request: Request, next: Next
 fn check(state: &AppState, request: &Request) -> Result<(), Problem> {
     check_host(state, request)?;
     let is_login = request.uri().path() == "/login";
-    if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+    if !matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    ) {
         check_origin(request)?;
         if !is_login {
             check_json(request.headers())?;
@@ -46,7 +49,12 @@ fn check(state: &AppState, request: &Request) -> Result<(), Problem> {
     match &state.config.ui.token {
         Some(token) if !is_open && !carries(request.headers(), token) => {
             let detail = "send the token as `Authorization: Bearer …`";
-            Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A token is needed", detail))
+            Err(Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "A token is needed",
+                detail,
+            ))
         }
         _ => Ok(()),
     }
@@ -69,16 +77,25 @@ fn check_host(state: &AppState, request: &Request) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = "this server does not answer to that name; ui.allowed_hosts lists further ones";
-    Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "unknown-host", "Unknown host", detail))
+    Err(Problem::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "unknown-host",
+        "Unknown host",
+        detail,
+    ))
 }
 
 fn is_allowed(host: &str, allowed: &[String]) -> bool {
     let name = name_of(host).to_ascii_lowercase();
-    let is_loopback = name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let is_loopback = name
+        .parse::<std::net::IpAddr>()
+        .is_ok_and(|ip| ip.is_loopback());
     is_loopback
         || name == "localhost"
         || name.ends_with(".localhost")
-        || allowed.iter().any(|known| known.eq_ignore_ascii_case(&name) || known.eq_ignore_ascii_case(host))
+        || allowed
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(&name) || known.eq_ignore_ascii_case(host))
 }
 
 /// Without the port and the brackets of an IPv6 address.
@@ -96,25 +113,40 @@ fn check_origin(request: &Request) -> Result<(), Problem> {
     let host = host_of(request).unwrap_or_default();
     let is_foreign_origin = headers.get(header::ORIGIN).is_some_and(|origin| {
         let authority = origin.to_str().ok().and_then(|origin| {
-            origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))
+            origin
+                .strip_prefix("http://")
+                .or_else(|| origin.strip_prefix("https://"))
         });
         !authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
     });
     if is_foreign_site || is_foreign_origin {
         let detail = "a browser may write only from this server's own pages";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "cross-origin", "Cross-origin request", detail));
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "cross-origin",
+            "Cross-origin request",
+            detail,
+        ));
     }
     Ok(())
 }
 
 fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
     let detail = "send `content-type: application/json`";
-    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "Unsupported media type", detail))
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "media-type",
+        "Unsupported media type",
+        detail,
+    ))
 }
 
 fn carries(headers: &HeaderMap, token: &str) -> bool {
@@ -124,12 +156,16 @@ fn carries(headers: &HeaderMap, token: &str) -> bool {
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, sent)| sent.trim());
-    bearer.is_some_and(|sent| is_same(sent, token)) || cookie(headers, TOKEN_COOKIE).is_some_and(|sent| is_same(&sent, token))
+    bearer.is_some_and(|sent| is_same(sent, token))
+        || cookie(headers, TOKEN_COOKIE).is_some_and(|sent| is_same(&sent, token))
 }
 
 /// A cookie's value, percent-decoded for the token's sake.
 pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let all = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     let pair = all.flat_map(|line| line.split(';')).find_map(|pair| {
         let (key, value) = pair.trim().split_once('=')?;
         (key == name).then_some(value)
@@ -140,7 +176,10 @@ pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 /// Compares in a time that does not tell where the texts differ.
 pub fn is_same(sent: &str, token: &str) -> bool {
     let (sent, token) = (sent.as_bytes(), token.as_bytes());
-    let differences = sent.iter().zip(token).fold(0_u8, |sum, (a, b)| sum | (a ^ b));
+    let differences = sent
+        .iter()
+        .zip(token)
+        .fold(0_u8, |sum, (a, b)| sum | (a ^ b));
     sent.len() == token.len() && differences == 0
 }
 
@@ -152,12 +191,17 @@ fn secure(headers: &mut HeaderMap) {
         ("referrer-policy", "same-origin"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
-        ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
+        (
+            "permissions-policy",
+            "camera=(), geolocation=(), microphone=()",
+        ),
     ];
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
 }
 
 #[cfg(test)]
@@ -166,10 +210,23 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_answered() {
-        for host in ["localhost", "localhost:7070", "127.0.0.1:7070", "[::1]:7070", "app.localhost:1"] {
+        for host in [
+            "localhost",
+            "localhost:7070",
+            "127.0.0.1:7070",
+            "[::1]:7070",
+            "app.localhost:1",
+        ] {
             assert!(is_allowed(host, &[]), "{host}");
         }
-        for host in ["", "evil.example", "evil.example:7070", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1"] {
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:7070",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "10.0.0.1",
+        ] {
             assert!(!is_allowed(host, &[]), "{host}");
         }
         assert!(is_allowed("trip.example:443", &["trip.example".to_owned()]));
@@ -178,17 +235,29 @@ mod tests {
     #[test]
     fn a_browsers_write_must_be_of_the_same_origin() {
         let request = |pairs: &[(&str, &str)]| {
-            let mut request = Request::builder().method("POST").uri("/api/v1/sql").header("host", "localhost:7070");
+            let mut request = Request::builder()
+                .method("POST")
+                .uri("/api/v1/sql")
+                .header("host", "localhost:7070");
             for (name, value) in pairs {
                 request = request.header(*name, *value);
             }
             request.body(axum::body::Body::empty()).expect("a request")
         };
         assert!(check_origin(&request(&[])).is_ok(), "not a browser");
-        assert!(check_origin(&request(&[("origin", "http://localhost:7070"), ("sec-fetch-site", "same-origin")])).is_ok());
+        assert!(
+            check_origin(&request(&[
+                ("origin", "http://localhost:7070"),
+                ("sec-fetch-site", "same-origin")
+            ]))
+            .is_ok()
+        );
         for foreign in [
-            ("origin", "http://evil.example"), ("origin", "null"), ("origin", "http://localhost:9999"),
-            ("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"),
+            ("origin", "http://evil.example"),
+            ("origin", "null"),
+            ("origin", "http://localhost:9999"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
         ] {
             assert!(check_origin(&request(&[foreign])).is_err(), "{foreign:?}");
         }
@@ -197,6 +266,8 @@ mod tests {
     #[test]
     fn tokens_are_the_same_only_in_full() {
         assert!(is_same("secret", "secret"));
-        assert!(!is_same("secre", "secret") && !is_same("secret2", "secret") && !is_same("", "secret"));
+        assert!(
+            !is_same("secre", "secret") && !is_same("secret2", "secret") && !is_same("", "secret")
+        );
     }
 }

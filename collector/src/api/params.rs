@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use tripline_storage::model::{
-    AttributeFilter, AttributeValue, GraphQuery, LogQuery, MetricPointsQuery, MetricsQuery, ScopeFilter,
-    ServicesQuery, TimeRange, TraceQuery,
+    AttributeFilter, AttributeValue, GraphQuery, LogQuery, MetricPointsQuery, MetricsQuery,
+    ScopeFilter, ServicesQuery, TimeRange, TraceQuery,
 };
 use tripline_web::range::Range;
 
@@ -34,13 +34,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
 
 /// Now, in nanoseconds since the epoch.
 pub fn now_ns() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| {
+            u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+        })
 }
 
 impl Params {
     /// A parameter; an empty one is an absent one.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        self.0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -49,25 +57,38 @@ impl Params {
 
     /// Refuses parameters that the address does not know.
     pub fn only(&self, known: &[&str]) -> Result<(), Problem> {
-        match self.0.iter().find(|(key, _)| !known.contains(&key.as_str())) {
+        match self
+            .0
+            .iter()
+            .find(|(key, _)| !known.contains(&key.as_str()))
+        {
             None => Ok(()),
-            Some((key, _)) => {
-                Err(Problem::parameter(key, format!("`{key}` is not known here; known are {}", known.join(", "))))
-            }
+            Some((key, _)) => Err(Problem::parameter(
+                key,
+                format!("`{key}` is not known here; known are {}", known.join(", ")),
+            )),
         }
     }
 
     /// The range of `from` and `to`, or the last hour.
     pub fn range(&self) -> Result<TimeRange, Problem> {
-        let range = Range::parse(self.get("from"), self.get("to")).map_err(|why| Problem::parameter("from", why))?;
+        let range = Range::parse(self.get("from"), self.get("to"))
+            .map_err(|why| Problem::parameter("from", why))?;
         let (from, to) = range.resolve(now_ns());
         let nanos = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
-        Ok(TimeRange { from_unix_nano: nanos(from), to_unix_nano: nanos(to) })
+        Ok(TimeRange {
+            from_unix_nano: nanos(from),
+            to_unix_nano: nanos(to),
+        })
     }
 
     /// The range, if one is asked for.
     fn range_if_any(&self) -> Result<Option<TimeRange>, Problem> {
-        if self.get("from").is_none() && self.get("to").is_none() { Ok(None) } else { self.range().map(Some) }
+        if self.get("from").is_none() && self.get("to").is_none() {
+            Ok(None)
+        } else {
+            self.range().map(Some)
+        }
     }
 
     fn limit(&self) -> Result<usize, Problem> {
@@ -75,7 +96,10 @@ impl Params {
             None => Ok(LIMIT_DEFAULT),
             Some(text) => match text.parse::<usize>() {
                 Ok(limit @ 1..=LIMIT_MAX) => Ok(limit),
-                _ => Err(Problem::parameter("limit", format!("`limit` is a number from 1 to {LIMIT_MAX}"))),
+                _ => Err(Problem::parameter(
+                    "limit",
+                    format!("`limit` is a number from 1 to {LIMIT_MAX}"),
+                )),
             },
         }
     }
@@ -92,30 +116,47 @@ impl Params {
         match self.get(name) {
             None => Ok(None),
             Some(word) if words.contains(&word) => Ok(Some(word.to_owned())),
-            Some(_) => Err(Problem::parameter(name, format!("`{name}` is one of {}", words.join(", ")))),
+            Some(_) => Err(Problem::parameter(
+                name,
+                format!("`{name}` is one of {}", words.join(", ")),
+            )),
         }
     }
 
     fn duration(&self, name: &str) -> Result<Option<i64>, Problem> {
         self.get(name)
             .map(|text| {
-                duration_ns(text)
-                    .ok_or_else(|| Problem::parameter(name, format!("`{name}` is a duration: 250us, 100ms, 1.5s, 2m")))
+                duration_ns(text).ok_or_else(|| {
+                    Problem::parameter(
+                        name,
+                        format!("`{name}` is a duration: 250us, 100ms, 1.5s, 2m"),
+                    )
+                })
             })
             .transpose()
     }
 
     fn id(&self, name: &str, digits: usize) -> Result<Option<String>, Problem> {
-        self.get(name).map(|text| hex_id(name, text, digits)).transpose()
+        self.get(name)
+            .map(|text| hex_id(name, text, digits))
+            .transpose()
     }
 
     fn attributes(&self) -> Result<Vec<AttributeFilter>, Problem> {
-        self.0.iter().filter(|(key, value)| key == "attr" && !value.is_empty()).map(|(_, text)| attribute(text)).collect()
+        self.0
+            .iter()
+            .filter(|(key, value)| key == "attr" && !value.is_empty())
+            .map(|(_, text)| attribute(text))
+            .collect()
     }
 
     /// For `services`.
     pub fn services(&self) -> Result<ServicesQuery, Problem> {
-        Ok(ServicesQuery { range: self.range()?, scope: self.scope(), limit: self.limit()? })
+        Ok(ServicesQuery {
+            range: self.range()?,
+            scope: self.scope(),
+            limit: self.limit()?,
+        })
     }
 
     /// For `traces`.
@@ -125,7 +166,17 @@ impl Params {
             scope: self.scope(),
             service: self.text("service"),
             name: self.text("name"),
-            kind: self.word("kind", &["unspecified", "internal", "server", "client", "producer", "consumer"])?,
+            kind: self.word(
+                "kind",
+                &[
+                    "unspecified",
+                    "internal",
+                    "server",
+                    "client",
+                    "producer",
+                    "consumer",
+                ],
+            )?,
             status: self.word("status", &["unset", "ok", "error"])?,
             duration_min_ns: self.duration("min")?,
             duration_max_ns: self.duration("max")?,
@@ -137,7 +188,10 @@ impl Params {
 
     /// For `logs`.
     pub fn logs(&self) -> Result<LogQuery, Problem> {
-        let severity = self.word("severity", &["trace", "debug", "info", "warn", "error", "fatal"])?;
+        let severity = self.word(
+            "severity",
+            &["trace", "debug", "info", "warn", "error", "fatal"],
+        )?;
         let severity_min = severity.map(|word| match word.as_str() {
             "trace" => 1,
             "debug" => 5,
@@ -199,7 +253,10 @@ pub fn hex_id(name: &str, text: &str, digits: usize) -> Result<String, Problem> 
     if text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit()) {
         Ok(text.to_ascii_lowercase())
     } else {
-        Err(Problem::parameter(name, format!("`{name}` has {digits} hex digits")))
+        Err(Problem::parameter(
+            name,
+            format!("`{name}` has {digits} hex digits"),
+        ))
     }
 }
 
@@ -223,11 +280,19 @@ fn duration_ns(text: &str) -> Option<i64> {
 
 /// `key=value`: a bare number or `true` is one, `"500"` in quotes is text.
 fn attribute(text: &str) -> Result<AttributeFilter, Problem> {
-    let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.trim().is_empty()) else {
-        return Err(Problem::parameter("attr", "`attr` is key=value, for example http.route=/cart"));
+    let Some((key, value)) = text
+        .split_once('=')
+        .filter(|(key, _)| !key.trim().is_empty())
+    else {
+        return Err(Problem::parameter(
+            "attr",
+            "`attr` is key=value, for example http.route=/cart",
+        ));
     };
     let value = value.trim();
-    let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let quoted = value
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
     let value = if let Some(text) = quoted {
         AttributeValue::String(text.to_owned())
     } else if let Ok(flag) = value.parse() {
@@ -239,7 +304,10 @@ fn attribute(text: &str) -> Result<AttributeFilter, Problem> {
     } else {
         AttributeValue::String(value.to_owned())
     };
-    Ok(AttributeFilter { key: key.trim().to_owned(), value })
+    Ok(AttributeFilter {
+        key: key.trim().to_owned(),
+        value,
+    })
 }
 
 #[cfg(test)]
@@ -247,14 +315,26 @@ mod tests {
     use super::*;
 
     fn params(pairs: &[(&str, &str)]) -> Params {
-        Params(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+        Params(
+            pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+        )
     }
 
     #[test]
     fn what_cannot_be_read_is_a_problem_that_names_the_parameter() {
         for (name, value) in [
-            ("limit", "0"), ("limit", "-1"), ("limit", "many"), ("limit", "10001"), ("min", "fast"), ("kind", "Server"),
-            ("status", "bad"), ("attr", "novalue"), ("from", "yesterday"),
+            ("limit", "0"),
+            ("limit", "-1"),
+            ("limit", "many"),
+            ("limit", "10001"),
+            ("min", "fast"),
+            ("kind", "Server"),
+            ("status", "bad"),
+            ("attr", "novalue"),
+            ("from", "yesterday"),
         ] {
             let problem = params(&[(name, value)]).traces().expect_err(value);
             assert_eq!(problem.body()["parameter"], name, "{value}");
@@ -270,7 +350,10 @@ mod tests {
         assert_eq!(value("a=\"5\""), AttributeValue::String("5".to_owned()));
         assert_eq!(value("a=true"), AttributeValue::Bool(true));
         assert_eq!(value("a=0.5"), AttributeValue::Double(0.5));
-        assert_eq!(value("a=/cart?x=1"), AttributeValue::String("/cart?x=1".to_owned()));
+        assert_eq!(
+            value("a=/cart?x=1"),
+            AttributeValue::String("/cart?x=1".to_owned())
+        );
         assert_eq!(duration_ns("1.5s"), Some(1_500_000_000));
     }
 }

@@ -29,8 +29,20 @@ pub struct Problem {
 
 impl Problem {
     /// A problem of a kind.
-    pub fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { kind, status, title, detail: detail.into(), retry_after: None, members: Map::new() }
+    pub fn new(
+        status: StatusCode,
+        kind: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            status,
+            title,
+            detail: detail.into(),
+            retry_after: None,
+            members: Map::new(),
+        }
     }
 
     /// With one more member.
@@ -49,8 +61,13 @@ impl Problem {
 
     /// A parameter that cannot be read, or is not known.
     pub fn parameter(name: &str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter cannot be used", detail)
-            .with("parameter", name)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-parameter",
+            "A parameter cannot be used",
+            detail,
+        )
+        .with("parameter", name)
     }
 
     /// The thing asked for is not stored.
@@ -60,25 +77,38 @@ impl Problem {
 
     /// No route has this path.
     pub fn no_such_address(path: &str) -> Self {
-        Self::not_found(format!("there is nothing at {path}; /api/v1/openapi.json lists what there is"))
+        Self::not_found(format!(
+            "there is nothing at {path}; /api/v1/openapi.json lists what there is"
+        ))
     }
 
     /// The route has other methods.
     pub fn method_not_allowed() -> Self {
         let detail = "this address answers other methods; see the header Allow";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", detail)
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            "Method not allowed",
+            detail,
+        )
     }
 
     /// Something failed that the client cannot mend.
     pub fn internal() -> Self {
         let detail = "the server could not answer; its log says why";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Internal error",
+            detail,
+        )
     }
 
     /// Too much runs already.
     pub fn busy() -> Self {
         let detail = "too many questions run at once; try again";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy", detail).retry_after(Duration::from_secs(1))
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy", detail)
+            .retry_after(Duration::from_secs(1))
     }
 
     /// The document.
@@ -97,11 +127,19 @@ impl From<QueryError> for Problem {
         match error {
             QueryError::Deadline => {
                 let detail = "the question took longer than it may; ask for a shorter range";
-                Self::new(StatusCode::GATEWAY_TIMEOUT, "deadline", "Deadline exceeded", detail)
+                Self::new(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    "deadline",
+                    "Deadline exceeded",
+                    detail,
+                )
             }
-            QueryError::Invalid(detail) => {
-                Self::new(StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter cannot be used", detail)
-            }
+            QueryError::Invalid(detail) => Self::new(
+                StatusCode::BAD_REQUEST,
+                "invalid-parameter",
+                "A parameter cannot be used",
+                detail,
+            ),
             QueryError::Engine(error) => {
                 tracing::error!(%error, "a question failed in the engine");
                 Self::internal()
@@ -114,10 +152,16 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.body().to_string()).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(after) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+            headers.insert(
+                header::RETRY_AFTER,
+                HeaderValue::from(after.as_secs().max(1)),
+            );
         }
         response
     }
@@ -135,7 +179,10 @@ mod tests {
         assert_eq!(body["status"], 400);
         assert_eq!(body["parameter"], "limit");
         let response = Problem::busy().into_response();
-        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(
+            response.headers()[header::CONTENT_TYPE],
+            "application/problem+json"
+        );
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");
     }
 }

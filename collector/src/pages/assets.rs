@@ -33,7 +33,10 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("icon.svg", tripline_web::ICON.as_bytes()),
         ("islands.js", tripline_web::LOADER.as_bytes()),
     ];
-    own.iter().chain(BUNDLE).map(|(name, bytes)| Asset::new(name, bytes)).collect()
+    own.iter()
+        .chain(BUNDLE)
+        .map(|(name, bytes)| Asset::new(name, bytes))
+        .collect()
 });
 
 impl Asset {
@@ -49,15 +52,24 @@ impl Asset {
             _ => "application/octet-stream",
         };
         let name = format!("{stem}-{:016x}.{extension}", hasher.finish());
-        Self { plain_name, name, kind, bytes, gzip: OnceLock::new(), brotli: OnceLock::new() }
+        Self {
+            plain_name,
+            name,
+            kind,
+            bytes,
+            gzip: OnceLock::new(),
+            brotli: OnceLock::new(),
+        }
     }
 
     /// The best encoding the client takes.
     fn encoded(&self, accepted: &str) -> (Option<&'static str>, &[u8]) {
-        let takes = |name: &str| accepted.split(',').any(|part| {
-            let mut words = part.split(';').map(str::trim);
-            words.next() == Some(name) && !words.any(|word| word == "q=0")
-        });
+        let takes = |name: &str| {
+            accepted.split(',').any(|part| {
+                let mut words = part.split(';').map(str::trim);
+                words.next() == Some(name) && !words.any(|word| word == "q=0")
+            })
+        };
         if takes("br") {
             (Some("br"), self.brotli.get_or_init(|| brotli(self.bytes)))
         } else if takes("gzip") {
@@ -76,22 +88,33 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 fn brotli(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    let params = brotli::enc::BrotliEncoderParams { quality: 10, ..Default::default() };
-    brotli::BrotliCompress(&mut &bytes[..], &mut out, &params).expect("writing to memory cannot fail");
+    let params = brotli::enc::BrotliEncoderParams {
+        quality: 10,
+        ..Default::default()
+    };
+    brotli::BrotliCompress(&mut &bytes[..], &mut out, &params)
+        .expect("writing to memory cannot fail");
     out
 }
 
 /// `/assets/{name}`.
 pub(super) async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let Some(asset) = ASSETS.iter().find(|asset| asset.name == name) else {
-        return Problem::not_found("no such file; reload the page, the server may be newer").into_response();
+        return Problem::not_found("no such file; reload the page, the server may be newer")
+            .into_response();
     };
-    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accepted = headers
+        .get(header::ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let (encoding, bytes) = asset.encoded(accepted);
     let mut response = bytes.to_vec().into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.kind));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=31536000, immutable"),
+    );
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     if let Some(encoding) = encoding {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
@@ -102,13 +125,18 @@ pub(super) async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Respo
 /// Where the files are.
 pub(super) fn paths() -> AssetPaths {
     let path = |plain_name: &str| {
-        ASSETS.iter().find(|asset| asset.plain_name == plain_name).map(|asset| format!("/assets/{}", asset.name))
+        ASSETS
+            .iter()
+            .find(|asset| asset.plain_name == plain_name)
+            .map(|asset| format!("/assets/{}", asset.name))
     };
-    let bundle = path("tripline_web.js").zip(path("tripline_web_bg.wasm")).map(|(module, wasm)| BundlePaths {
-        loader: path("islands.js").unwrap_or_default(),
-        module,
-        wasm,
-    });
+    let bundle = path("tripline_web.js")
+        .zip(path("tripline_web_bg.wasm"))
+        .map(|(module, wasm)| BundlePaths {
+            loader: path("islands.js").unwrap_or_default(),
+            module,
+            wasm,
+        });
     AssetPaths {
         style: path("tripline.css").unwrap_or_default(),
         icon: path("icon.svg").unwrap_or_default(),
@@ -122,7 +150,10 @@ mod tests {
 
     #[test]
     fn the_client_gets_the_best_encoding_it_takes() {
-        let asset = ASSETS.iter().find(|asset| asset.plain_name == "tripline.css").expect("the stylesheet");
+        let asset = ASSETS
+            .iter()
+            .find(|asset| asset.plain_name == "tripline.css")
+            .expect("the stylesheet");
         assert_eq!(asset.encoded("gzip, br").0, Some("br"));
         assert_eq!(asset.encoded("gzip;q=1, br;q=0").0, Some("gzip"));
         assert_eq!(asset.encoded("").0, None);
@@ -131,9 +162,15 @@ mod tests {
 
     #[test]
     fn the_bundle_is_within_its_budget() {
-        let wasm = ASSETS.iter().filter(|asset| asset.kind == "application/wasm");
+        let wasm = ASSETS
+            .iter()
+            .filter(|asset| asset.kind == "application/wasm");
         for asset in wasm {
-            assert!(asset.encoded("br").1.len() <= 500_000, "{} compressed", asset.encoded("br").1.len());
+            assert!(
+                asset.encoded("br").1.len() <= 500_000,
+                "{} compressed",
+                asset.encoded("br").1.len()
+            );
         }
     }
 }

@@ -5,7 +5,9 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use tripline_storage::model::{GraphQuery, MetricPoints, Page, ServicesQuery, TimeRange, TraceQuery};
+use tripline_storage::model::{
+    GraphQuery, MetricPoints, Page, ServicesQuery, TimeRange, TraceQuery,
+};
 use tripline_storage::query;
 use tripline_web::pages as views;
 use tripline_web::parts::{Frame, href, segment};
@@ -23,11 +25,18 @@ const SERVICES_MAX: usize = 1_000;
 fn range_of(frame: &Frame) -> TimeRange {
     let (from, to) = frame.bounds();
     let nanos = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
-    TimeRange { from_unix_nano: nanos(from), to_unix_nano: nanos(to) }
+    TimeRange {
+        from_unix_nano: nanos(from),
+        to_unix_nano: nanos(to),
+    }
 }
 
 fn services_of(frame: &Frame) -> ServicesQuery {
-    ServicesQuery { range: range_of(frame), scope: Default::default(), limit: SERVICES_MAX }
+    ServicesQuery {
+        range: range_of(frame),
+        scope: Default::default(),
+        limit: SERVICES_MAX,
+    }
 }
 
 /// Renders what was answered, or the problem.
@@ -45,26 +54,47 @@ fn show<T>(
 
 /// `/`.
 pub(super) async fn overview(State(state): State<AppState>, request: PageRequest) -> Response {
-    let PageRequest { frame, range_problem, .. } = request;
+    let PageRequest {
+        frame,
+        range_problem,
+        ..
+    } = request;
     if let Some(why) = range_problem {
         return problem_page(&frame, &Problem::parameter("from", why));
     }
     let question = services_of(&frame);
     let answer = state
-        .ask(move |session| Ok((query::live_counts(session)?, query::services(session, &question)?)))
+        .ask(move |session| {
+            Ok((
+                query::live_counts(session)?,
+                query::services(session, &question)?,
+            ))
+        })
         .await
         .map(|(counts, services)| views::Overview {
             counts,
             services,
-            otlp_grpc: state.addresses.otlp_grpc.clone().unwrap_or_else(|| "not served".to_owned()),
-            otlp_http: state.addresses.otlp_http.clone().unwrap_or_else(|| "not served".to_owned()),
+            otlp_grpc: state
+                .addresses
+                .otlp_grpc
+                .clone()
+                .unwrap_or_else(|| "not served".to_owned()),
+            otlp_http: state
+                .addresses
+                .otlp_http
+                .clone()
+                .unwrap_or_else(|| "not served".to_owned()),
         });
     show(&frame, "Overview", answer, views::overview)
 }
 
 /// `/traces`.
 pub(super) async fn traces(State(state): State<AppState>, request: PageRequest) -> Response {
-    let PageRequest { frame, params, range_problem } = request;
+    let PageRequest {
+        frame,
+        params,
+        range_problem,
+    } = request;
     let question = match range_problem {
         Some(why) => Err(Problem::parameter("from", why)),
         None => params.traces(),
@@ -79,10 +109,19 @@ pub(super) async fn traces(State(state): State<AppState>, request: PageRequest) 
     };
     let of_services = services_of(&frame);
     let answer = state
-        .ask(move |session| Ok((query::traces(session, &question)?, query::services(session, &of_services)?)))
+        .ask(move |session| {
+            Ok((
+                query::traces(session, &question)?,
+                query::services(session, &of_services)?,
+            ))
+        })
         .await;
     show(&frame, "Traces", answer, |(found, services), frame| {
-        let names: Vec<String> = services.items.iter().map(|service| service.service_name.clone()).collect();
+        let names: Vec<String> = services
+            .items
+            .iter()
+            .map(|service| service.service_name.clone())
+            .collect();
         views::traces(found, &names, None, frame)
     })
 }
@@ -109,15 +148,23 @@ pub(super) async fn trace(
 
 /// `/logs`.
 pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) -> Response {
-    let PageRequest { frame, params, range_problem } = request;
+    let PageRequest {
+        frame,
+        params,
+        range_problem,
+    } = request;
     let question = match range_problem {
         Some(why) => Err(Problem::parameter("from", why)),
         None => params.logs(),
     };
     match question {
         Ok(question) => {
-            let answer = state.ask(move |session| query::logs(session, &question)).await;
-            show(&frame, "Logs", answer, |found, frame| views::logs(found, None, frame))
+            let answer = state
+                .ask(move |session| query::logs(session, &question))
+                .await;
+            show(&frame, "Logs", answer, |found, frame| {
+                views::logs(found, None, frame)
+            })
         }
         Err(problem) => page(&frame, problem.status, "Logs", |frame| {
             views::logs(&Page::default(), Some(&problem.detail), frame)
@@ -130,7 +177,10 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
     let PageRequest { frame, params, .. } = request;
     let name = frame.param("metric").map(str::to_owned);
     let questions = params.metrics().and_then(|list| {
-        let points = name.as_deref().map(|name| params.metric(name)).transpose()?;
+        let points = name
+            .as_deref()
+            .map(|name| params.metric(name))
+            .transpose()?;
         Ok((list, points))
     });
     let (mut of_list, of_points) = match questions {
@@ -148,21 +198,31 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
                 }
                 None => None,
             };
-            Ok(views::Explore { metrics, chosen: name.zip(points) })
+            Ok(views::Explore {
+                metrics,
+                chosen: name.zip(points),
+            })
         })
         .await;
     show(&frame, "Metrics", answer, views::explore)
 }
 
 fn graph_question(frame: &Frame, service: Option<String>) -> GraphQuery {
-    GraphQuery { range: range_of(frame), scope: Default::default(), service, edges_max: 300 }
+    GraphQuery {
+        range: range_of(frame),
+        scope: Default::default(),
+        service,
+        edges_max: 300,
+    }
 }
 
 /// `/graph`.
 pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -> Response {
     let frame = request.frame;
     let question = graph_question(&frame, frame.param("service").map(str::to_owned));
-    let answer = state.ask(move |session| query::graph(session, &question)).await;
+    let answer = state
+        .ask(move |session| query::graph(session, &question))
+        .await;
     show(&frame, "Graph", answer, views::graph)
 }
 
@@ -186,7 +246,9 @@ pub(super) async fn service(
     let answer = state
         .ask(move |session| {
             let mut services = query::services(session, &of_services)?;
-            services.items.retain(|service| service.service_name == name);
+            services
+                .items
+                .retain(|service| service.service_name == name);
             Ok(views::ServicePage {
                 summaries: services.items,
                 graph: query::graph(session, &of_graph)?,
@@ -200,19 +262,31 @@ pub(super) async fn service(
 
 /// `/breakers`.
 pub(super) async fn breakers(request: PageRequest) -> Response {
-    page(&request.frame, StatusCode::OK, "Breakers", |frame| views::breakers(&Page::default(), frame))
+    page(&request.frame, StatusCode::OK, "Breakers", |frame| {
+        views::breakers(&Page::default(), frame)
+    })
 }
 
 /// `/sql`.
 pub(super) async fn sql(request: PageRequest) -> Response {
     let frame = request.frame;
-    let data = views::SqlPage { query: frame.param("q").unwrap_or_default().to_owned(), ..Default::default() };
-    page(&frame, StatusCode::OK, "SQL", |frame| views::sql(&data, frame))
+    let data = views::SqlPage {
+        query: frame.param("q").unwrap_or_default().to_owned(),
+        ..Default::default()
+    };
+    page(&frame, StatusCode::OK, "SQL", |frame| {
+        views::sql(&data, frame)
+    })
 }
 
 /// `/find`: a trace id leads to its trace, any other text to the service of that name.
 pub(super) async fn find(request: PageRequest) -> Redirect {
-    let text = request.frame.param("q").unwrap_or_default().trim().to_owned();
+    let text = request
+        .frame
+        .param("q")
+        .unwrap_or_default()
+        .trim()
+        .to_owned();
     let target = match hex_id("q", &text, 32) {
         Ok(id) => format!("/traces/{id}"),
         Err(_) if text.is_empty() => "/traces".to_owned(),
@@ -231,15 +305,28 @@ pub(super) struct Login {
 
 /// `POST /login`: the token into a cookie that scripts cannot read.
 pub(super) async fn login(State(state): State<AppState>, Form(login): Form<Login>) -> Response {
-    let next = if login.next.starts_with('/') && !login.next.starts_with("//") && !login.next.contains('\\') {
+    let next = if login.next.starts_with('/')
+        && !login.next.starts_with("//")
+        && !login.next.contains('\\')
+    {
         login.next
     } else {
         "/".to_owned()
     };
-    let is_right = state.config.ui.token.as_deref().is_none_or(|token| is_same(&login.token, token));
-    let cookie = format!("{TOKEN_COOKIE}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000", segment(&login.token));
+    let is_right = state
+        .config
+        .ui
+        .token
+        .as_deref()
+        .is_none_or(|token| is_same(&login.token, token));
+    let cookie = format!(
+        "{TOKEN_COOKIE}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000",
+        segment(&login.token)
+    );
     match HeaderValue::from_str(&cookie) {
-        Ok(cookie) if is_right => ([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response(),
+        Ok(cookie) if is_right => {
+            ([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response()
+        }
         _ => page(&bare_frame(), StatusCode::UNAUTHORIZED, "Token", |_| {
             views::login(&next, Some("That is not the token of this server."))
         }),

@@ -24,8 +24,13 @@ pub(super) struct PageRequest {
 impl FromRequestParts<AppState> for PageRequest {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
-        let params = Params::from_request_parts(parts, state).await.unwrap_or_default();
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &AppState,
+    ) -> Result<Self, Self::Rejection> {
+        let params = Params::from_request_parts(parts, state)
+            .await
+            .unwrap_or_default();
         let (range, range_problem) = match Range::parse(params.get("from"), params.get("to")) {
             Ok(range) => (range, None),
             Err(why) => (Range::default(), Some(why)),
@@ -44,7 +49,11 @@ impl FromRequestParts<AppState> for PageRequest {
             assets: assets::paths(),
             footer: footer(state),
         };
-        Ok(Self { params: with_range(params, &range), frame, range_problem })
+        Ok(Self {
+            params: with_range(params, &range),
+            frame,
+            range_problem,
+        })
     }
 }
 
@@ -58,25 +67,46 @@ fn with_range(mut params: Params, range: &Range) -> Params {
 
 /// A frame that knows nothing of the store, for those who may not come in.
 pub(super) fn bare_frame() -> Frame {
-    Frame { path: "/".to_owned(), now_ns: now_ns(), assets: assets::paths(), ..Frame::default() }
+    Frame {
+        path: "/".to_owned(),
+        now_ns: now_ns(),
+        assets: assets::paths(),
+        ..Frame::default()
+    }
 }
 
 fn footer(state: &AppState) -> Vec<FooterFact> {
     let counters = state.receiver.counters();
-    let mut facts: Vec<FooterFact> = [("traces", "spans"), ("logs", "log records"), ("metrics", "points")]
-        .into_iter()
-        .map(|(signal, name)| {
-            let (accepted, refused) = (counters.accepted(signal), counters.refused(signal));
-            let value = if refused > 0 {
-                format!("{} accepted, {} refused", units::count(accepted), units::count(refused))
-            } else {
-                format!("{} accepted", units::count(accepted))
-            };
-            FooterFact { name: name.to_owned(), value, is_bad: refused > 0 }
-        })
-        .collect();
+    let mut facts: Vec<FooterFact> = [
+        ("traces", "spans"),
+        ("logs", "log records"),
+        ("metrics", "points"),
+    ]
+    .into_iter()
+    .map(|(signal, name)| {
+        let (accepted, refused) = (counters.accepted(signal), counters.refused(signal));
+        let value = if refused > 0 {
+            format!(
+                "{} accepted, {} refused",
+                units::count(accepted),
+                units::count(refused)
+            )
+        } else {
+            format!("{} accepted", units::count(accepted))
+        };
+        FooterFact {
+            name: name.to_owned(),
+            value,
+            is_bad: refused > 0,
+        }
+    })
+    .collect();
     if let Some(error) = state.store.stats().last_error {
-        facts.push(FooterFact { name: "store".to_owned(), value: error, is_bad: true });
+        facts.push(FooterFact {
+            name: "store".to_owned(),
+            value: error,
+            is_bad: true,
+        });
     }
     facts
 }

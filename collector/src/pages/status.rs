@@ -14,8 +14,16 @@ use crate::api::AppState;
 /// `/status`.
 pub(super) async fn status(State(state): State<AppState>, request: PageRequest) -> Response {
     let stats = state.store.stats();
-    let sections = [ingest(&state), queue(&state, &stats), work(&stats), segments(&stats), about(&state)];
-    page(&request.frame, StatusCode::OK, "Status", |frame| view(&sections, frame))
+    let sections = [
+        ingest(&state),
+        queue(&state, &stats),
+        work(&stats),
+        segments(&stats),
+        about(&state),
+    ];
+    page(&request.frame, StatusCode::OK, "Status", |frame| {
+        view(&sections, frame)
+    })
 }
 
 fn row(name: &str, value: String) -> Vec<(String, bool)> {
@@ -27,34 +35,55 @@ fn alarm(name: &str, value: u64) -> Vec<(String, bool)> {
 }
 
 fn section(title: &str, columns: &[&str], rows: Vec<Vec<(String, bool)>>) -> StatusSection {
-    StatusSection { title: title.to_owned(), columns: columns.iter().map(|c| (*c).to_owned()).collect(), rows }
+    StatusSection {
+        title: title.to_owned(),
+        columns: columns.iter().map(|c| (*c).to_owned()).collect(),
+        rows,
+    }
 }
 
 fn ingest(state: &AppState) -> StatusSection {
     let counters = state.receiver.counters();
-    let rows = [("traces", "Spans"), ("logs", "Log records"), ("metrics", "Metric points")]
-        .into_iter()
-        .map(|(signal, name)| {
-            let refused = counters.refused(signal);
-            vec![
-                (name.to_owned(), false),
-                (units::count(counters.accepted(signal)), false),
-                (units::count(refused), refused > 0),
-            ]
-        })
-        .collect();
-    section("Ingest since start", &["Signal", "Accepted", "Refused or dropped"], rows)
+    let rows = [
+        ("traces", "Spans"),
+        ("logs", "Log records"),
+        ("metrics", "Metric points"),
+    ]
+    .into_iter()
+    .map(|(signal, name)| {
+        let refused = counters.refused(signal);
+        vec![
+            (name.to_owned(), false),
+            (units::count(counters.accepted(signal)), false),
+            (units::count(refused), refused > 0),
+        ]
+    })
+    .collect();
+    section(
+        "Ingest since start",
+        &["Signal", "Accepted", "Refused or dropped"],
+        rows,
+    )
 }
 
 fn queue(state: &AppState, stats: &StoreStats) -> StatusSection {
     let (held, limit) = state.receiver.bytes_in_flight();
-    let of = |held: usize, limit: usize| format!("{} of {}", units::bytes(held as u64), units::bytes(limit as u64));
+    let of = |held: usize, limit: usize| {
+        format!(
+            "{} of {}",
+            units::bytes(held as u64),
+            units::bytes(limit as u64)
+        )
+    };
     section(
         "Queue",
         &["", "Now"],
         vec![
             row("Requests in flight", of(held, limit)),
-            row("Waiting for a commit", of(stats.queue_bytes, stats.queue_bytes_max)),
+            row(
+                "Waiting for a commit",
+                of(stats.queue_bytes, stats.queue_bytes_max),
+            ),
             alarm("Batches refused: queue full", stats.batches_overloaded),
             alarm("Batches refused: no commit", stats.batches_unavailable),
         ],
@@ -63,17 +92,32 @@ fn queue(state: &AppState, stats: &StoreStats) -> StatusSection {
 
 fn work(stats: &StoreStats) -> StatusSection {
     let line = |name: &str, work: &Durations| {
-        let mean = u32::try_from(work.count).ok().filter(|n| *n > 0).map(|n| work.total / n);
-        let text = |d: std::time::Duration| units::duration(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX));
+        let mean = u32::try_from(work.count)
+            .ok()
+            .filter(|n| *n > 0)
+            .map(|n| work.total / n);
+        let text = |d: std::time::Duration| {
+            units::duration(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
+        };
         vec![
             (name.to_owned(), false),
             (units::count(work.count), false),
             (mean.map_or_else(|| "–".to_owned(), text), false),
-            (if work.count > 0 { text(work.max) } else { "–".to_owned() }, false),
+            (
+                if work.count > 0 {
+                    text(work.max)
+                } else {
+                    "–".to_owned()
+                },
+                false,
+            ),
         ]
     };
-    let rows =
-        vec![line("Commits", &stats.commits), line("Seals", &stats.seals), line("Compactions", &stats.compactions)];
+    let rows = vec![
+        line("Commits", &stats.commits),
+        line("Seals", &stats.seals),
+        line("Compactions", &stats.compactions),
+    ];
     section("Work of the store", &["", "Done", "Mean", "Longest"], rows)
 }
 
@@ -92,17 +136,24 @@ fn segments(stats: &StoreStats) -> StatusSection {
         alarm("Files refused", stats.segments_refused.len() as u64),
     ];
     for refused in &stats.segments_refused {
-        rows.push(vec![(refused.file.clone(), false), (refused.reason.clone(), true)]);
+        rows.push(vec![
+            (refused.file.clone(), false),
+            (refused.reason.clone(), true),
+        ]);
     }
     if let Some(error) = &stats.last_error {
-        rows.push(vec![("Last error".to_owned(), false), (error.clone(), true)]);
+        rows.push(vec![
+            ("Last error".to_owned(), false),
+            (error.clone(), true),
+        ]);
     }
     section("Segments", &["", "Now"], rows)
 }
 
 fn about(state: &AppState) -> StatusSection {
     let addresses = &state.addresses;
-    let or_off = |address: &Option<String>| address.clone().unwrap_or_else(|| "not served".to_owned());
+    let or_off =
+        |address: &Option<String>| address.clone().unwrap_or_else(|| "not served".to_owned());
     section(
         "This server",
         &["", ""],

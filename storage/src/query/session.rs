@@ -31,13 +31,19 @@ pub enum QueryError {
 impl<'a> Session<'a> {
     /// Asks without a deadline.
     pub fn new(reader: &'a Reader) -> Self {
-        Self { reader, deadline: None }
+        Self {
+            reader,
+            deadline: None,
+        }
     }
 
     /// After `deadline` the question is interrupted and answers [`QueryError::Deadline`].
     #[must_use]
     pub fn until(self, deadline: Instant) -> Self {
-        Self { deadline: Some(deadline), ..self }
+        Self {
+            deadline: Some(deadline),
+            ..self
+        }
     }
 
     pub(super) fn set(&self) -> &'a SegmentSet {
@@ -57,7 +63,11 @@ impl<'a> Session<'a> {
         }
         let watchdog = Watchdog::set(deadline, self.reader.interrupt_handle());
         let answer = ask(self.reader.connection());
-        if watchdog.call_off() && answer.is_err() { Err(QueryError::Deadline) } else { answer }
+        if watchdog.call_off() && answer.is_err() {
+            Err(QueryError::Deadline)
+        } else {
+            answer
+        }
     }
 }
 

@@ -21,14 +21,24 @@ pub struct Dot {
 
 /// Durations over the range the dots span.
 pub fn scatter(dots: &[Dot]) -> Option<AnyView> {
-    let (first, last) = (dots.iter().map(|d| d.time_ns).min()?, dots.iter().map(|d| d.time_ns).max()?);
+    let (first, last) = (
+        dots.iter().map(|d| d.time_ns).min()?,
+        dots.iter().map(|d| d.time_ns).max()?,
+    );
     let span = (last - first).max(1);
     let log = |ns: u64| (ns.max(1) as f64).log10();
     let low = log(dots.iter().map(|d| d.duration_ns).min()?).floor();
-    let high = log(dots.iter().map(|d| d.duration_ns).max()?).ceil().max(low + 1.0);
+    let high = log(dots.iter().map(|d| d.duration_ns).max()?)
+        .ceil()
+        .max(low + 1.0);
     let y = |value: f64| 110.0 - (value - low) / (high - low) * 100.0;
-    let decades: Vec<f64> = (0..=(high - low) as u32).map(|n| low + f64::from(n)).collect();
-    let grid = decades.iter().map(|d| view! { <line x1="0" x2="1000" y1=y(*d) y2=y(*d)></line> }).collect_view();
+    let decades: Vec<f64> = (0..=(high - low) as u32)
+        .map(|n| low + f64::from(n))
+        .collect();
+    let grid = decades
+        .iter()
+        .map(|d| view! { <line x1="0" x2="1000" y1=y(*d) y2=y(*d)></line> })
+        .collect_view();
     let labels = decades
         .iter()
         .rev()
@@ -43,8 +53,9 @@ pub fn scatter(dots: &[Dot]) -> Option<AnyView> {
             view! { <a href=dot.href.clone()><path class=class d=d><title>{dot.title.clone()}</title></path></a> }
         })
         .collect_view();
-    let times =
-        (0..=4).map(|n| view! { <span>{units::axis_time(first + span / 4 * n, span)}</span> }).collect_view();
+    let times = (0..=4)
+        .map(|n| view! { <span>{units::axis_time(first + span / 4 * n, span)}</span> })
+        .collect_view();
     Some(
         view! {
             <figure class="chart scatter">

@@ -37,16 +37,26 @@ const STEPS: u64 = 160;
 
 /// A chart of `lines` over `[from, to)`, values in `unit` (UCUM).
 pub fn time_series(lines: &[Line], marks: &[Mark], (from, to): (u64, u64), unit: &str) -> AnyView {
-    let values = lines.iter().flat_map(|line| line.points.iter().filter_map(|(_, value)| *value));
-    let highest = values.chain(marks.iter().map(|mark| mark.value)).fold(0.0, f64::max);
-    let lowest = lines.iter().flat_map(|line| line.points.iter().filter_map(|(_, v)| *v)).fold(0.0, f64::min);
+    let values = lines
+        .iter()
+        .flat_map(|line| line.points.iter().filter_map(|(_, value)| *value));
+    let highest = values
+        .chain(marks.iter().map(|mark| mark.value))
+        .fold(0.0, f64::max);
+    let lowest = lines
+        .iter()
+        .flat_map(|line| line.points.iter().filter_map(|(_, v)| *v))
+        .fold(0.0, f64::min);
     let up = ticks(highest.max(if lowest < 0.0 { -lowest } else { 0.0 }));
     let top = *up.last().expect("never empty");
     let bottom = if lowest < 0.0 { -top } else { 0.0 };
     let x = |time: u64| (time.saturating_sub(from)) as f64 / (to - from).max(1) as f64 * WIDTH;
     let y = |value: f64| HEIGHT - (value - bottom) / (top - bottom) * HEIGHT;
 
-    let grid = up.iter().map(|tick| view! { <line x1="0" x2="1000" y1=y(*tick) y2=y(*tick)></line> }).collect_view();
+    let grid = up
+        .iter()
+        .map(|tick| view! { <line x1="0" x2="1000" y1=y(*tick) y2=y(*tick)></line> })
+        .collect_view();
     let paths = lines
         .iter()
         .enumerate()
@@ -59,7 +69,11 @@ pub fn time_series(lines: &[Line], marks: &[Mark], (from, to): (u64, u64), unit:
             view! { <a href=mark.href.clone()><path class="exemplar" d=d><title>{mark.title.clone()}</title></path></a> }
         })
         .collect_view();
-    let labels = up.iter().rev().map(|tick| view! { <span>{units::with_unit(*tick, unit)}</span> }).collect_view();
+    let labels = up
+        .iter()
+        .rev()
+        .map(|tick| view! { <span>{units::with_unit(*tick, unit)}</span> })
+        .collect_view();
     let times = (0..=4)
         .map(|n| view! { <span>{units::axis_time(from + (to - from) / 4 * n, to - from)}</span> })
         .collect_view();
@@ -85,7 +99,13 @@ fn path_of(line: &Line, x: impl Fn(u64) -> f64, y: impl Fn(f64) -> f64) -> Strin
     for (time, value) in &line.points {
         match value {
             Some(value) if value.is_finite() => {
-                let _ = write!(d, "{}{:.1} {:.1}", if pen_down { 'L' } else { 'M' }, x(*time), y(*value));
+                let _ = write!(
+                    d,
+                    "{}{:.1} {:.1}",
+                    if pen_down { 'L' } else { 'M' },
+                    x(*time),
+                    y(*value)
+                );
                 pen_down = true;
             }
             _ => pen_down = false,
@@ -96,13 +116,19 @@ fn path_of(line: &Line, x: impl Fn(u64) -> f64, y: impl Fn(f64) -> f64) -> Strin
 
 fn lens(lines: &[Line], (from, to): (u64, u64), unit: &str) -> AnyView {
     let step = ((to - from) / STEPS).max(1);
-    let times = (0..STEPS).map(|n| units::axis_time(from + n * step, 0)).collect();
+    let times = (0..STEPS)
+        .map(|n| units::axis_time(from + n * step, 0))
+        .collect();
     let series = lines
         .iter()
         .take(8)
-        .map(|line| LensSeries { name: line.name.clone(), values: sampled(line, from, step, unit) })
+        .map(|line| LensSeries {
+            name: line.name.clone(),
+            values: sampled(line, from, step, unit),
+        })
         .collect();
-    view! { <Lens times=times series=series from_ms=from as f64 / 1e6 to_ms=to as f64 / 1e6/> }.into_any()
+    view! { <Lens times=times series=series from_ms=from as f64 / 1e6 to_ms=to as f64 / 1e6/> }
+        .into_any()
 }
 
 /// The newest value of each step, formatted.
@@ -128,7 +154,15 @@ mod tests {
 
     #[test]
     fn a_gap_lifts_the_pen() {
-        let line = Line { name: String::new(), points: vec![(0, Some(1.0)), (1, None), (2, Some(2.0)), (3, Some(f64::NAN))] };
+        let line = Line {
+            name: String::new(),
+            points: vec![
+                (0, Some(1.0)),
+                (1, None),
+                (2, Some(2.0)),
+                (3, Some(f64::NAN)),
+            ],
+        };
         assert_eq!(path_of(&line, |t| t as f64, |v| v), "M0.0 1.0M2.0 2.0");
     }
 }

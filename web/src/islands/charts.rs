@@ -15,7 +15,12 @@ pub struct LensSeries {
 /// Covers a chart. `times` are the steps as they read, `edges` the range in nanoseconds as text
 /// (a browser's numbers do not hold them).
 #[island]
-pub fn Lens(times: Vec<String>, series: Vec<LensSeries>, from_ms: f64, to_ms: f64) -> impl IntoView {
+pub fn Lens(
+    times: Vec<String>,
+    series: Vec<LensSeries>,
+    from_ms: f64,
+    to_ms: f64,
+) -> impl IntoView {
     let at = RwSignal::new(None::<f64>);
     let grabbed = RwSignal::new(None::<f64>);
     let steps = times.len();
@@ -67,7 +72,10 @@ pub fn Lens(times: Vec<String>, series: Vec<LensSeries>, from_ms: f64, to_ms: f6
 /// How far along the chart the pointer is, 0 to 1.
 fn share_of(event: &leptos::ev::PointerEvent) -> f64 {
     use leptos::wasm_bindgen::JsCast;
-    let Some(element) = event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok()) else {
+    let Some(element) = event
+        .current_target()
+        .and_then(|target| target.dyn_into::<web_sys::Element>().ok())
+    else {
         return 0.0;
     };
     let area = element.get_bounding_client_rect();
@@ -76,10 +84,14 @@ fn share_of(event: &leptos::ev::PointerEvent) -> f64 {
 
 /// Goes to the same page over `from..to`, both in milliseconds since the epoch.
 fn zoom(from_ms: f64, to_ms: f64) {
-    let Ok(query) = web_sys::UrlSearchParams::new_with_str(&window().location().search().unwrap_or_default()) else {
+    let Ok(query) =
+        web_sys::UrlSearchParams::new_with_str(&window().location().search().unwrap_or_default())
+    else {
         return;
     };
     query.set("from", &format!("{}", (from_ms * 1e6).round() as u64));
     query.set("to", &format!("{}", (to_ms * 1e6).round() as u64));
-    let _ = window().location().set_search(&String::from(query.to_string()));
+    let _ = window()
+        .location()
+        .set_search(&String::from(query.to_string()));
 }

@@ -46,7 +46,9 @@ fn listen(open: RwSignal<bool>) {
         let typing = event
             .target()
             .and_then(|target| target.dyn_into::<web_sys::Element>().ok())
-            .is_some_and(|element| matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT"));
+            .is_some_and(|element| {
+                matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
+            });
         let key = event.key();
         if key == "Escape" {
             open.set(false);
@@ -91,14 +93,23 @@ fn focus(selector: &str) {
 #[cfg(feature = "hydrate")]
 fn step(by: i32) {
     use leptos::wasm_bindgen::JsCast;
-    let Ok(rows) = document().query_selector_all("[data-row]") else { return };
+    let Ok(rows) = document().query_selector_all("[data-row]") else {
+        return;
+    };
     let focused = document().active_element();
     let at = (0..rows.length()).find(|&row| {
-        let node = rows.item(row).and_then(|node| node.dyn_into::<web_sys::Element>().ok());
+        let node = rows
+            .item(row)
+            .and_then(|node| node.dyn_into::<web_sys::Element>().ok());
         node.is_some() && node == focused
     });
-    let next = at.map_or(0, |at| (at as i32 + by).clamp(0, rows.length() as i32 - 1) as u32);
-    if let Some(element) = rows.item(next).and_then(|node| node.dyn_into::<web_sys::HtmlElement>().ok()) {
+    let next = at.map_or(0, |at| {
+        (at as i32 + by).clamp(0, rows.length() as i32 - 1) as u32
+    });
+    if let Some(element) = rows
+        .item(next)
+        .and_then(|node| node.dyn_into::<web_sys::HtmlElement>().ok())
+    {
         let _ = element.focus();
     }
 }

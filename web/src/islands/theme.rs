@@ -22,7 +22,9 @@ pub fn ThemeToggle() -> impl IntoView {
 #[cfg(feature = "hydrate")]
 fn turn_theme() {
     use leptos::wasm_bindgen::JsCast;
-    let Some(root) = document().document_element() else { return };
+    let Some(root) = document().document_element() else {
+        return;
+    };
     let dark_by_system = window()
         .match_media("(prefers-color-scheme: dark)")
         .ok()
@@ -36,6 +38,8 @@ fn turn_theme() {
     let theme = if dark { "light" } else { "dark" };
     let _ = root.set_attribute("data-theme", theme);
     if let Some(document) = document().dyn_ref::<web_sys::HtmlDocument>() {
-        let _ = document.set_cookie(&format!("theme={theme}; Path=/; Max-Age=31536000; SameSite=Strict"));
+        let _ = document.set_cookie(&format!(
+            "theme={theme}; Path=/; Max-Age=31536000; SameSite=Strict"
+        ));
     }
 }

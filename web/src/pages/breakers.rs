@@ -13,7 +13,11 @@ pub fn breakers(page: &Page<BreakerTransition>, frame: &Frame) -> AnyView {
             "Breakers are known by the telemetry they or their libraries send: state changes as spans, logs or metrics.",
         )
     } else {
-        let rows = page.items.iter().map(|transition| row(transition, frame)).collect_view();
+        let rows = page
+            .items
+            .iter()
+            .map(|transition| row(transition, frame))
+            .collect_view();
         view! {
             <div class="scroll"><table class="list">
                 <thead><tr><th>"Time"</th><th>"Service"</th><th>"Breaker"</th><th>"From"</th><th>"To"</th><th>"Why"</th></tr></thead>

@@ -21,7 +21,10 @@ pub struct Explore {
 pub fn explore(data: &Explore, frame: &Frame) -> AnyView {
     let chart = match &data.chosen {
         Some((name, points)) => chosen(name, points, data, frame),
-        None => nothing("Choose a metric.", "Its streams are drawn here, over the range above."),
+        None => nothing(
+            "Choose a metric.",
+            "Its streams are drawn here, over the range above.",
+        ),
     };
     view! {
         <h1 class="visually-hidden">"Metrics"</h1>
@@ -50,9 +53,13 @@ fn list(data: &Explore, frame: &Frame) -> AnyView {
         })
         .collect_view();
     let body = if data.metrics.items.is_empty() {
-        nothing("No metric fits.", "Exporters send metrics about once a minute.")
+        nothing(
+            "No metric fits.",
+            "Exporters send metrics about once a minute.",
+        )
     } else {
-        view! { <ul class="pick">{rows}</ul> {list_note(&data.metrics, "metrics, by name", frame)} }.into_any()
+        view! { <ul class="pick">{rows}</ul> {list_note(&data.metrics, "metrics, by name", frame)} }
+            .into_any()
     };
     view! {
         <form method="get" action="/explore" class="filters inline" role="search">
@@ -66,7 +73,11 @@ fn list(data: &Explore, frame: &Frame) -> AnyView {
 }
 
 fn plural(n: u64, word: &str) -> String {
-    if n == 1 { format!("1 {word}") } else { format!("{} {word}s", units::count(n)) }
+    if n == 1 {
+        format!("1 {word}")
+    } else {
+        format!("{} {word}s", units::count(n))
+    }
 }
 
 /// Which number of a point is drawn.
@@ -92,11 +103,21 @@ fn value_of(point: &MetricPoint, show: &str) -> Option<f64> {
 
 fn chosen(name: &str, points: &MetricPoints, data: &Explore, frame: &Frame) -> AnyView {
     let Some(first) = points.series.first() else {
-        return nothing(&format!("{name} has no point in this range."), "Widen the range.");
+        return nothing(
+            &format!("{name} has no point in this range."),
+            "Widen the range.",
+        );
     };
     let views = views_of(first);
-    let show = frame.param("show").filter(|show| views.contains(show)).unwrap_or(views[0]);
-    let unit = if show == "rate" { "/s" } else { first.unit.as_str() };
+    let show = frame
+        .param("show")
+        .filter(|show| views.contains(show))
+        .unwrap_or(views[0]);
+    let unit = if show == "rate" {
+        "/s"
+    } else {
+        first.unit.as_str()
+    };
     let names = names_of(&points.series);
     let lines: Vec<Line> = points
         .series
@@ -107,12 +128,26 @@ fn chosen(name: &str, points: &MetricPoints, data: &Explore, frame: &Frame) -> A
             points: series
                 .points
                 .iter()
-                .filter_map(|point| Some((u64::try_from(point.time_unix_nano).ok()?, value_of(point, show))))
+                .filter_map(|point| {
+                    Some((
+                        u64::try_from(point.time_unix_nano).ok()?,
+                        value_of(point, show),
+                    ))
+                })
                 .collect(),
         })
         .collect();
-    let marks = if show == "rate" { Vec::new() } else { exemplars(points, frame) };
-    let description = data.metrics.items.iter().find(|m| m.name == name).map(|m| m.description.clone());
+    let marks = if show == "rate" {
+        Vec::new()
+    } else {
+        exemplars(points, frame)
+    };
+    let description = data
+        .metrics
+        .items
+        .iter()
+        .find(|m| m.name == name)
+        .map(|m| m.description.clone());
     let tabs = views
         .iter()
         .map(|view_name| view! { <a href=frame.with(&[("show", view_name)]) aria-current=(*view_name == show).then_some("true")>{*view_name}</a> })
@@ -129,10 +164,19 @@ fn chosen(name: &str, points: &MetricPoints, data: &Explore, frame: &Frame) -> A
 /// What tells the streams of one metric apart: only the attributes that differ.
 fn names_of(series: &[MetricSeries]) -> Vec<String> {
     let differs = |key: &str| {
-        let value = |s: &MetricSeries| s.attributes.iter().find(|a| a.key == key).map(|a| a.value.to_string());
-        series.windows(2).any(|pair| value(&pair[0]) != value(&pair[1]))
+        let value = |s: &MetricSeries| {
+            s.attributes
+                .iter()
+                .find(|a| a.key == key)
+                .map(|a| a.value.to_string())
+        };
+        series
+            .windows(2)
+            .any(|pair| value(&pair[0]) != value(&pair[1]))
     };
-    let services_differ = series.windows(2).any(|pair| pair[0].service_name != pair[1].service_name);
+    let services_differ = series
+        .windows(2)
+        .any(|pair| pair[0].service_name != pair[1].service_name);
     series
         .iter()
         .map(|stream| {
@@ -140,9 +184,20 @@ fn names_of(series: &[MetricSeries]) -> Vec<String> {
             if services_differ || series.len() == 1 {
                 parts.extend(stream.service_name.clone());
             }
-            parts.extend(stream.attributes.iter().filter(|a| differs(&a.key)).map(|a| format!("{}={}", a.key, a.value)));
+            parts.extend(
+                stream
+                    .attributes
+                    .iter()
+                    .filter(|a| differs(&a.key))
+                    .map(|a| format!("{}={}", a.key, a.value)),
+            );
             if parts.is_empty() {
-                parts.push(stream.service_instance_id.clone().unwrap_or_else(|| stream.series_id.clone()));
+                parts.push(
+                    stream
+                        .service_instance_id
+                        .clone()
+                        .unwrap_or_else(|| stream.series_id.clone()),
+                );
             }
             parts.join(" ")
         })
@@ -158,8 +213,14 @@ fn exemplars(points: &MetricPoints, frame: &Frame) -> Vec<Mark> {
         Some(Mark {
             time_ns: positive(exemplar.time_unix_nano)?,
             value,
-            href: frame.link(&path, &[("span", exemplar.span_id.as_deref().unwrap_or_default())]),
-            title: format!("{}: open its trace", units::with_unit(value, &exemplar.unit)),
+            href: frame.link(
+                &path,
+                &[("span", exemplar.span_id.as_deref().unwrap_or_default())],
+            ),
+            title: format!(
+                "{}: open its trace",
+                units::with_unit(value, &exemplar.unit)
+            ),
         })
     })
     .take(200)
@@ -173,8 +234,15 @@ fn table(points: &MetricPoints, names: &[String], show: &str, unit: &str) -> Any
         .zip(names)
         .enumerate()
         .map(|(at, (series, name))| {
-            let values: Vec<f64> = series.points.iter().filter_map(|p| value_of(p, show)).filter(|v| v.is_finite()).collect();
-            let text = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| units::with_unit(value, unit));
+            let values: Vec<f64> = series
+                .points
+                .iter()
+                .filter_map(|p| value_of(p, show))
+                .filter(|v| v.is_finite())
+                .collect();
+            let text = |value: Option<f64>| {
+                value.map_or_else(|| "–".to_owned(), |value| units::with_unit(value, unit))
+            };
             view! {
                 <tr>
                     <td class="wide"><i class=format!("dot c{}", at % 10)></i> {name.clone()}</td>

@@ -39,15 +39,40 @@ fn focus(frame: &Frame) -> Option<AnyView> {
 /// The drawing alone; the service page uses it too.
 pub(super) fn picture(graph: &Graph, frame: &Frame) -> AnyView {
     // Inferred peers sort after services of the same layer: drawn apart.
-    let names: Vec<String> = graph.nodes.iter().map(|n| format!("{}{}", if n.inferred { "~" } else { "" }, n.name)).collect();
+    let names: Vec<String> = graph
+        .nodes
+        .iter()
+        .map(|n| format!("{}{}", if n.inferred { "~" } else { "" }, n.name))
+        .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let pairs: Vec<(usize, usize)> = graph.edges.iter().map(|edge| (edge.caller, edge.callee)).collect();
-    let Picture { places, width, height } = layered(&names, &pairs);
+    let pairs: Vec<(usize, usize)> = graph
+        .edges
+        .iter()
+        .map(|edge| (edge.caller, edge.callee))
+        .collect();
+    let Picture {
+        places,
+        width,
+        height,
+    } = layered(&names, &pairs);
     let (from, to) = frame.bounds();
     let seconds = (to - from) as f64 / 1e9;
-    let lines = graph.edges.iter().map(|edge| edge_line(edge, &places)).collect_view();
-    let labels = graph.edges.iter().map(|edge| edge_label(edge, &places, seconds)).collect_view();
-    let nodes = graph.nodes.iter().zip(&places).map(|(node, place)| node_box(node, *place, seconds, frame)).collect_view();
+    let lines = graph
+        .edges
+        .iter()
+        .map(|edge| edge_line(edge, &places))
+        .collect_view();
+    let labels = graph
+        .edges
+        .iter()
+        .map(|edge| edge_label(edge, &places, seconds))
+        .collect_view();
+    let nodes = graph
+        .nodes
+        .iter()
+        .zip(&places)
+        .map(|(node, place)| node_box(node, *place, seconds, frame))
+        .collect_view();
     view! {
         <svg class="graph" width=width height=height viewBox=format!("0 0 {width} {height}") role="group" aria-label="Call graph; the table below has the same numbers">
             <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" class="arrow"></path></marker></defs>
@@ -59,26 +84,48 @@ pub(super) fn picture(graph: &Graph, frame: &Frame) -> AnyView {
 
 fn ends(edge: &GraphEdge, places: &[Place]) -> Option<((f64, f64), (f64, f64))> {
     let (from, to) = (places.get(edge.caller)?, places.get(edge.callee)?);
-    Some(((from.x + NODE_WIDTH, from.y + NODE_HEIGHT / 2.0), (to.x, to.y + NODE_HEIGHT / 2.0)))
+    Some((
+        (from.x + NODE_WIDTH, from.y + NODE_HEIGHT / 2.0),
+        (to.x, to.y + NODE_HEIGHT / 2.0),
+    ))
 }
 
 fn edge_line(edge: &GraphEdge, places: &[Place]) -> Option<AnyView> {
     let ((x1, y1), (x2, y2)) = ends(edge, places)?;
     let d = if x2 > x1 {
         let bend = ((x2 - x1) / 2.0).max(40.0);
-        format!("M{x1:.0} {y1:.0}C{:.0} {y1:.0} {:.0} {y2:.0} {x2:.0} {y2:.0}", x1 + bend, x2 - bend)
+        format!(
+            "M{x1:.0} {y1:.0}C{:.0} {y1:.0} {:.0} {y2:.0} {x2:.0} {y2:.0}",
+            x1 + bend,
+            x2 - bend
+        )
     } else {
         // Back to an earlier layer, or to itself: around underneath.
         let low = y1.max(y2) + NODE_HEIGHT;
-        format!("M{x1:.0} {y1:.0}C{:.0} {low:.0} {:.0} {low:.0} {x2:.0} {y2:.0}", x1 + 60.0, x2 - 60.0)
+        format!(
+            "M{x1:.0} {y1:.0}C{:.0} {low:.0} {:.0} {low:.0} {x2:.0} {y2:.0}",
+            x1 + 60.0,
+            x2 - 60.0
+        )
     };
-    let class = format!("edge {}{}", severity_of_share(share(edge)), if edge.is_async { " async" } else { "" });
+    let class = format!(
+        "edge {}{}",
+        severity_of_share(share(edge)),
+        if edge.is_async { " async" } else { "" }
+    );
     let weight = (1.0 + (edge.calls as f64 + 1.0).log10() * 0.55).min(5.0);
-    Some(view! { <path class=class d=d stroke-width=weight marker-end="url(#arrow)"></path> }.into_any())
+    Some(
+        view! { <path class=class d=d stroke-width=weight marker-end="url(#arrow)"></path> }
+            .into_any(),
+    )
 }
 
 fn share(edge: &GraphEdge) -> f64 {
-    if edge.calls == 0 { 0.0 } else { edge.errors as f64 / edge.calls as f64 }
+    if edge.calls == 0 {
+        0.0
+    } else {
+        edge.errors as f64 / edge.calls as f64
+    }
 }
 
 fn edge_label(edge: &GraphEdge, places: &[Place], seconds: f64) -> Option<AnyView> {
@@ -87,14 +134,26 @@ fn edge_label(edge: &GraphEdge, places: &[Place], seconds: f64) -> Option<AnyVie
     let (x, y) = (x1 + (x2 - x1) * 0.62, y1 + (y2 - y1) * 0.78 - 7.0);
     let share = share(edge);
     let rate = units::rate(edge.weight.max(edge.calls as f64) / seconds.max(1.0));
-    let p95 = edge.latency.p95_ns.map(|ns| format!(" · {}", units::duration(ns as u64))).unwrap_or_default();
+    let p95 = edge
+        .latency
+        .p95_ns
+        .map(|ns| format!(" · {}", units::duration(ns as u64)))
+        .unwrap_or_default();
     let failed = (share > 0.0).then(|| view! { <tspan class=severity_of_share(share)>{format!(" · {}", units::percent(share))}</tspan> });
     Some(view! { <text class="edge-label" x=x y=y text-anchor="middle"><tspan>{rate}</tspan>{failed}<tspan class="quiet">{p95}</tspan></text> }.into_any())
 }
 
 fn node_box(node: &GraphNode, place: Place, seconds: f64, frame: &Frame) -> AnyView {
-    let share = if node.calls == 0 { 0.0 } else { node.errors as f64 / node.calls as f64 };
-    let class = format!("node {}{}", severity_of_share(share), if node.inferred { " peer" } else { "" });
+    let share = if node.calls == 0 {
+        0.0
+    } else {
+        node.errors as f64 / node.calls as f64
+    };
+    let class = format!(
+        "node {}{}",
+        severity_of_share(share),
+        if node.inferred { " peer" } else { "" }
+    );
     let link = if node.inferred {
         frame.with(&[("service", &node.name)])
     } else {
@@ -106,10 +165,26 @@ fn node_box(node: &GraphNode, place: Place, seconds: f64, frame: &Frame) -> AnyV
         NodeKind::Messaging => "queue · ",
         NodeKind::External => "external · ",
     };
-    let p95 = node.latency.p95_ns.map(|ns| format!(" · p95 {}", units::duration(ns as u64))).unwrap_or_default();
-    let detail = format!("{kind}{}{p95}", units::rate(node.calls as f64 / seconds.max(1.0)));
-    let title = format!("{}: {} calls, {} failed", node.name, units::count(node.calls), units::count(node.errors));
-    let radius = if node.kind == NodeKind::Database { 24 } else { 8 };
+    let p95 = node
+        .latency
+        .p95_ns
+        .map(|ns| format!(" · p95 {}", units::duration(ns as u64)))
+        .unwrap_or_default();
+    let detail = format!(
+        "{kind}{}{p95}",
+        units::rate(node.calls as f64 / seconds.max(1.0))
+    );
+    let title = format!(
+        "{}: {} calls, {} failed",
+        node.name,
+        units::count(node.calls),
+        units::count(node.errors)
+    );
+    let radius = if node.kind == NodeKind::Database {
+        24
+    } else {
+        8
+    };
     view! {
         <a href=link class=class>
             <title>{title}</title>

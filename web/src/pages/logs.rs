@@ -4,7 +4,9 @@ use leptos::prelude::*;
 use tripline_storage::model::{LogRecord, Page};
 
 use super::traces::{choice, kept_range};
-use crate::parts::{Frame, attribute_table, failure, list_note, moment, nothing, positive, segment, service_link};
+use crate::parts::{
+    Frame, attribute_table, failure, list_note, moment, nothing, positive, segment, service_link,
+};
 
 /// The page. `problem` is what is wrong with the question, if anything.
 pub fn logs(page: &Page<LogRecord>, problem: Option<&str>, frame: &Frame) -> AnyView {
@@ -57,7 +59,10 @@ fn form(frame: &Frame) -> AnyView {
 
 fn results(page: &Page<LogRecord>, frame: &Frame) -> AnyView {
     if page.items.is_empty() {
-        return nothing("No log record fits.", "Widen the time range or take a condition away.");
+        return nothing(
+            "No log record fits.",
+            "Widen the time range or take a condition away.",
+        );
     }
     let rows = page.items.iter().map(|log| row(log, frame)).collect_view();
     view! { <div class="log-list">{rows}</div> {list_note(page, "log records, newest first", frame)} }.into_any()
@@ -65,7 +70,11 @@ fn results(page: &Page<LogRecord>, frame: &Frame) -> AnyView {
 
 fn row(log: &LogRecord, frame: &Frame) -> AnyView {
     let (word, class) = severity(log);
-    let text = log.body.clone().or_else(|| log.event_name.clone()).unwrap_or_else(|| "(no body)".to_owned());
+    let text = log
+        .body
+        .clone()
+        .or_else(|| log.event_name.clone())
+        .unwrap_or_else(|| "(no body)".to_owned());
     let trace = log.trace_id.as_deref().map(|id| {
         let path = format!("/traces/{}", segment(id));
         let link = match log.span_id.as_deref() {

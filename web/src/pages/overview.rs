@@ -44,7 +44,11 @@ pub fn overview(data: &Overview, frame: &Frame) -> AnyView {
 const SERVICES_SQL: &str = "SELECT service_name, sum(calls) AS calls, sum(errors) AS errors\nFROM red\nWHERE bucket_start > now() - INTERVAL 1 HOUR\nGROUP BY ALL ORDER BY errors DESC, calls DESC";
 
 fn signal(name: &str, value: u64, signal: &str, counts: &LiveCounts, frame: &Frame) -> AnyView {
-    let newest = counts.ages.iter().find(|age| age.signal == signal).and_then(|age| positive(age.newest_unix_nano));
+    let newest = counts
+        .ages
+        .iter()
+        .find(|age| age.signal == signal)
+        .and_then(|age| positive(age.newest_unix_nano));
     let detail = match newest {
         Some(_) => view! { "newest " {since(newest, frame)} }.into_any(),
         None => view! { "none yet" }.into_any(),
@@ -61,10 +65,16 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
     }
     let mut sorted: Vec<&ServiceSummary> = data.services.items.iter().collect();
     sorted.sort_by(|a, b| {
-        b.errors.cmp(&a.errors).then(b.calls.cmp(&a.calls)).then_with(|| a.service_name.cmp(&b.service_name))
+        b.errors
+            .cmp(&a.errors)
+            .then(b.calls.cmp(&a.calls))
+            .then_with(|| a.service_name.cmp(&b.service_name))
     });
     let busiest = sorted.iter().map(|s| s.rate_per_second).fold(0.0, f64::max);
-    let rows = sorted.into_iter().map(|service| row(service, busiest, frame)).collect_view();
+    let rows = sorted
+        .into_iter()
+        .map(|service| row(service, busiest, frame))
+        .collect_view();
     view! {
         <div class="scroll"><table class="list">
             <thead><tr>
@@ -80,13 +90,21 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
 }
 
 fn row(service: &ServiceSummary, busiest: f64, frame: &Frame) -> AnyView {
-    let width = if busiest > 0.0 { service.rate_per_second / busiest * 100.0 } else { 0.0 };
-    let place = [&service.scope.environment, &service.scope.service_namespace, &service.scope.cluster]
-        .into_iter()
-        .flatten()
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(" / ");
+    let width = if busiest > 0.0 {
+        service.rate_per_second / busiest * 100.0
+    } else {
+        0.0
+    };
+    let place = [
+        &service.scope.environment,
+        &service.scope.service_namespace,
+        &service.scope.cluster,
+    ]
+    .into_iter()
+    .flatten()
+    .cloned()
+    .collect::<Vec<_>>()
+    .join(" / ");
     let failed = width * service.error_ratio;
     view! {
         <tr>
@@ -126,8 +144,11 @@ fn first_run(data: &Overview) -> AnyView {
         "exporters:\n  otlp:\n    endpoint: {}\n    tls: {{ insecure: true }}\nservice:\n  pipelines:\n    traces: {{ receivers: [otlp], exporters: [otlp] }}",
         data.otlp_grpc
     );
-    let environment = format!("export OTEL_EXPORTER_OTLP_ENDPOINT={grpc}\nexport OTEL_SERVICE_NAME=my-service");
-    let is_local = [&data.otlp_grpc, &data.otlp_http].iter().all(|a| a.starts_with("127.") || a.starts_with("[::1]"));
+    let environment =
+        format!("export OTEL_EXPORTER_OTLP_ENDPOINT={grpc}\nexport OTEL_SERVICE_NAME=my-service");
+    let is_local = [&data.otlp_grpc, &data.otlp_http]
+        .iter()
+        .all(|a| a.starts_with("127.") || a.starts_with("[::1]"));
     view! {
         <section class="panel welcome">
             <h1>"Waiting for telemetry"</h1>

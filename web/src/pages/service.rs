@@ -25,7 +25,11 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
     let traces = frame.link("/traces", &[("service", &data.name)]);
     let logs = frame.link("/logs", &[("service", &data.name)]);
     let metrics = frame.link("/explore", &[("service", &data.name)]);
-    let summaries = data.summaries.iter().map(|summary| figures(summary, frame)).collect_view();
+    let summaries = data
+        .summaries
+        .iter()
+        .map(|summary| figures(summary, frame))
+        .collect_view();
     view! {
         <div class="trace-head"><div class="trace-title">
             <h1><i class=format!("dot {}", colour(&data.name))></i>{data.name.clone()}</h1>
@@ -47,13 +51,21 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
 }
 
 fn figures(summary: &ServiceSummary, _frame: &Frame) -> AnyView {
-    let place = [&summary.scope.environment, &summary.scope.service_namespace, &summary.scope.cluster]
-        .into_iter()
-        .flatten()
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(" / ");
-    let versions = if summary.versions.is_empty() { "version not reported".to_owned() } else { summary.versions.join(", ") };
+    let place = [
+        &summary.scope.environment,
+        &summary.scope.service_namespace,
+        &summary.scope.cluster,
+    ]
+    .into_iter()
+    .flatten()
+    .cloned()
+    .collect::<Vec<_>>()
+    .join(" / ");
+    let versions = if summary.versions.is_empty() {
+        "version not reported".to_owned()
+    } else {
+        summary.versions.join(", ")
+    };
     view! {
         <section class="figures" aria-label="In this range">
             {figure("Rate", units::rate(summary.rate_per_second), view! { {units::count(summary.calls)} " calls " {place} }.into_any())}

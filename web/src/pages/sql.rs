@@ -48,10 +48,22 @@ pub struct SqlTable {
 }
 
 const EXAMPLES: [(&str, &str); 4] = [
-    ("Slowest spans", "SELECT start_time, service_name, name, duration_ns / 1e6 AS ms, trace_id\nFROM spans\nWHERE start_time > now() - INTERVAL 1 HOUR\nORDER BY duration_ns DESC\nLIMIT 50"),
-    ("Errors by route", "SELECT service_name, attributes.\"http.route\" AS route, count(*) AS calls, count(*) FILTER (status_code = 'error') AS failed\nFROM spans\nWHERE kind = 'server'\nGROUP BY ALL\nORDER BY failed DESC\nLIMIT 50"),
-    ("Logs with their trace", "SELECT time, severity_text, service_name, body, trace_id\nFROM logs\nWHERE severity_number >= 17\nORDER BY time DESC\nLIMIT 100"),
-    ("Who calls whom", "SELECT caller, callee, kind, sum(calls) AS calls, sum(errors) AS errors\nFROM service_edges\nGROUP BY ALL\nORDER BY calls DESC"),
+    (
+        "Slowest spans",
+        "SELECT start_time, service_name, name, duration_ns / 1e6 AS ms, trace_id\nFROM spans\nWHERE start_time > now() - INTERVAL 1 HOUR\nORDER BY duration_ns DESC\nLIMIT 50",
+    ),
+    (
+        "Errors by route",
+        "SELECT service_name, attributes.\"http.route\" AS route, count(*) AS calls, count(*) FILTER (status_code = 'error') AS failed\nFROM spans\nWHERE kind = 'server'\nGROUP BY ALL\nORDER BY failed DESC\nLIMIT 50",
+    ),
+    (
+        "Logs with their trace",
+        "SELECT time, severity_text, service_name, body, trace_id\nFROM logs\nWHERE severity_number >= 17\nORDER BY time DESC\nLIMIT 100",
+    ),
+    (
+        "Who calls whom",
+        "SELECT caller, callee, kind, sum(calls) AS calls, sum(errors) AS errors\nFROM service_edges\nGROUP BY ALL\nORDER BY calls DESC",
+    ),
 ];
 
 /// The page.
@@ -107,11 +119,20 @@ fn outcome(data: &SqlPage, frame: &Frame) -> AnyView {
 
 fn is_numeric(kind: &str) -> bool {
     let kind = kind.to_ascii_uppercase();
-    ["INT", "DOUBLE", "FLOAT", "DECIMAL", "REAL"].iter().any(|word| kind.contains(word)) && !kind.contains("INTERVAL")
+    ["INT", "DOUBLE", "FLOAT", "DECIMAL", "REAL"]
+        .iter()
+        .any(|word| kind.contains(word))
+        && !kind.contains("INTERVAL")
 }
 
 fn result_table(table: &SqlTable, frame: &Frame) -> AnyView {
-    let class_of = |at: usize| table.columns.get(at).filter(|(_, kind)| is_numeric(kind)).map(|_| "num");
+    let class_of = |at: usize| {
+        table
+            .columns
+            .get(at)
+            .filter(|(_, kind)| is_numeric(kind))
+            .map(|_| "num")
+    };
     let head = table
         .columns
         .iter()
@@ -133,8 +154,16 @@ fn result_table(table: &SqlTable, frame: &Frame) -> AnyView {
             view! { <tr>{cells}</tr> }
         })
         .collect_view();
-    let cut = if table.truncated { ", cut here: there are more" } else { "" };
-    let note = format!("{} rows in {} ms{cut}", units::count(table.rows.len() as u64), table.elapsed_ms);
+    let cut = if table.truncated {
+        ", cut here: there are more"
+    } else {
+        ""
+    };
+    let note = format!(
+        "{} rows in {} ms{cut}",
+        units::count(table.rows.len() as u64),
+        table.elapsed_ms
+    );
     view! { <p class="note">{note}</p><div class="scroll tall"><table class="list sql-result"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
 }
 

@@ -18,7 +18,8 @@ pub struct StatusSection {
 /// The page.
 pub fn status(sections: &[StatusSection], _frame: &Frame) -> AnyView {
     let sections = sections.iter().map(section).collect_view();
-    view! { <h1 class="visually-hidden">"Status"</h1><div class="status">{sections}</div> }.into_any()
+    view! { <h1 class="visually-hidden">"Status"</h1><div class="status">{sections}</div> }
+        .into_any()
 }
 
 fn section(section: &StatusSection) -> AnyView {

@@ -7,7 +7,9 @@ use tripline_storage::model::{LogRecord, SpanRecord, TraceDetail};
 
 use super::logs::severity;
 use super::waterfall::{Row, Waterfall};
-use crate::parts::{Frame, attribute_table, colour, figure, moment, nothing, positive, segment, service_link};
+use crate::parts::{
+    Frame, attribute_table, colour, figure, moment, nothing, positive, segment, service_link,
+};
 use crate::units;
 
 /// Rows of one page: what a browser lays out without a pause.
@@ -18,7 +20,9 @@ const LOGS_IN_PLACE_MAX: usize = 12;
 /// The page.
 pub fn trace(trace: &TraceDetail, frame: &Frame) -> AnyView {
     let waterfall = Waterfall::of(trace);
-    let chosen = frame.param("span").and_then(|id| trace.spans.iter().find(|span| span.span_id == id));
+    let chosen = frame
+        .param("span")
+        .and_then(|id| trace.spans.iter().find(|span| span.span_id == id));
     let class = if chosen.is_some() { "split" } else { "whole" };
     view! {
         {heading(trace, &waterfall, frame)}
@@ -38,10 +42,21 @@ pub fn trace(trace: &TraceDetail, frame: &Frame) -> AnyView {
 fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> AnyView {
     let root = waterfall.rows.first().map(|row| row.span);
     let name = root.map_or_else(|| "Trace".to_owned(), |span| span.name.clone());
-    let errors = trace.spans.iter().filter(|span| span.status_code == "error").count() as u64;
+    let errors = trace
+        .spans
+        .iter()
+        .filter(|span| span.status_code == "error")
+        .count() as u64;
     let error_class = if errors > 0 { "share bad" } else { "quiet" };
-    let how = format!("SELECT start_time, duration_ns, service_name, name, kind, status_code\nFROM spans\nWHERE trace_id = '{}'\nORDER BY start_time", trace.trace_id);
-    let how = trace.trace_id.bytes().all(|b| b.is_ascii_hexdigit()).then(|| frame.how(&how));
+    let how = format!(
+        "SELECT start_time, duration_ns, service_name, name, kind, status_code\nFROM spans\nWHERE trace_id = '{}'\nORDER BY start_time",
+        trace.trace_id
+    );
+    let how = trace
+        .trace_id
+        .bytes()
+        .all(|b| b.is_ascii_hexdigit())
+        .then(|| frame.how(&how));
     let download = format!("/api/v1/traces/{}", segment(&trace.trace_id));
     view! {
         <div class="trace-head">
@@ -63,7 +78,9 @@ fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
 fn legend(trace: &TraceDetail, frame: &Frame) -> AnyView {
     let mut by_service: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for span in &trace.spans {
-        let entry = by_service.entry(span.service_name.as_deref().unwrap_or("")).or_default();
+        let entry = by_service
+            .entry(span.service_name.as_deref().unwrap_or(""))
+            .or_default();
         entry.0 += 1;
         entry.1 += u64::from(span.status_code == "error");
     }
@@ -78,7 +95,9 @@ fn legend(trace: &TraceDetail, frame: &Frame) -> AnyView {
 }
 
 fn ruler(waterfall: &Waterfall<'_>) -> AnyView {
-    let labels = (0..=4).map(|n| view! { <span>{units::duration(waterfall.length_ns / 4 * n)}</span> }).collect_view();
+    let labels = (0..=4)
+        .map(|n| view! { <span>{units::duration(waterfall.length_ns / 4 * n)}</span> })
+        .collect_view();
     view! { <div class="wf-row wf-ruler" aria-hidden="true"><span></span><span class="wf-ticks">{labels}</span><span></span></div> }.into_any()
 }
 
@@ -86,7 +105,11 @@ fn body(waterfall: &Waterfall<'_>, chosen: Option<&SpanRecord>, frame: &Frame) -
     if waterfall.rows.is_empty() {
         return nothing("No span of this trace is stored.", "Its logs are below.");
     }
-    let skip = frame.param("row").and_then(|row| row.parse::<usize>().ok()).unwrap_or(0).min(waterfall.rows.len());
+    let skip = frame
+        .param("row")
+        .and_then(|row| row.parse::<usize>().ok())
+        .unwrap_or(0)
+        .min(waterfall.rows.len());
     let rows = waterfall
         .rows
         .iter()
@@ -103,7 +126,12 @@ fn body(waterfall: &Waterfall<'_>, chosen: Option<&SpanRecord>, frame: &Frame) -
     view! { <div class="waterfall" role="list">{rows}</div> {more} }.into_any()
 }
 
-fn span_row(row: &Row<'_>, waterfall: &Waterfall<'_>, chosen: Option<&SpanRecord>, frame: &Frame) -> AnyView {
+fn span_row(
+    row: &Row<'_>,
+    waterfall: &Waterfall<'_>,
+    chosen: Option<&SpanRecord>,
+    frame: &Frame,
+) -> AnyView {
     let span = row.span;
     let is_error = span.status_code == "error";
     let is_chosen = chosen.is_some_and(|other| other.span_id == span.span_id);
@@ -113,7 +141,11 @@ fn span_row(row: &Row<'_>, waterfall: &Waterfall<'_>, chosen: Option<&SpanRecord
         (false, true) => "wf-row failed",
         (false, false) => "wf-row",
     };
-    let link = format!("{}#s-{}", frame.with(&[("span", &span.span_id)]), segment(&span.span_id));
+    let link = format!(
+        "{}#s-{}",
+        frame.with(&[("span", &span.span_id)]),
+        segment(&span.span_id)
+    );
     let duration = positive(span.duration_ns).map_or_else(|| "–".to_owned(), units::duration);
     view! {
         <a class=class role="listitem" data-row id=format!("s-{}", span.span_id) href=link aria-current=is_chosen.then_some("true")>
@@ -140,7 +172,10 @@ fn bar(row: &Row<'_>, waterfall: &Waterfall<'_>) -> AnyView {
     let end = waterfall.share(span.end_time_unix_nano.max(span.start_time_unix_nano)) * 1000.0;
     let width = (end - x).max(2.5);
     let x = x.min(1000.0 - width);
-    let class = format!("wf-bar {}", colour(span.service_name.as_deref().unwrap_or("")));
+    let class = format!(
+        "wf-bar {}",
+        colour(span.service_name.as_deref().unwrap_or(""))
+    );
     let events = span
         .events
         .iter()
@@ -175,14 +210,22 @@ fn logs_in_place(row: &Row<'_>, waterfall: &Waterfall<'_>, frame: &Frame) -> Opt
         .map(|log| view! { <div class=class.clone()>{log_line(log, waterfall.start_ns)}</div> })
         .collect_view();
     let left = logs.len().saturating_sub(LOGS_IN_PLACE_MAX);
-    let rest = (left > 0).then(|| view! { <div class=class>{format!("{left} more log records: open the span")}</div> });
+    let rest = (left > 0).then(
+        || view! { <div class=class>{format!("{left} more log records: open the span")}</div> },
+    );
     Some(view! { {lines}{rest} }.into_any())
 }
 
 fn log_line(log: &LogRecord, start_ns: u64) -> AnyView {
     let (word, class) = severity(log);
-    let at = positive(log.time_unix_nano).map_or_else(String::new, |ns| format!("+{}", units::duration(ns.saturating_sub(start_ns))));
-    let text = log.body.clone().or_else(|| log.event_name.clone()).unwrap_or_default();
+    let at = positive(log.time_unix_nano).map_or_else(String::new, |ns| {
+        format!("+{}", units::duration(ns.saturating_sub(start_ns)))
+    });
+    let text = log
+        .body
+        .clone()
+        .or_else(|| log.event_name.clone())
+        .unwrap_or_default();
     view! { <span class="wf-at num">{at}</span> <span class=format!("severity {class}")>{word}</span> <span class="wf-body">{text}</span> }.into_any()
 }
 
@@ -206,13 +249,24 @@ fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> AnyView
         .links
         .iter()
         .map(|link| {
-            let to = frame.link(&format!("/traces/{}", segment(&link.trace_id)), &[("span", &link.span_id)]);
+            let to = frame.link(
+                &format!("/traces/{}", segment(&link.trace_id)),
+                &[("span", &link.span_id)],
+            );
             view! { <li><a href=to><code class="id">{link.trace_id.clone()}</code></a></li> }
         })
         .collect_view();
-    let around = frame.link("/logs", &[("trace", &span.trace_id), ("span", &span.span_id)]);
-    let dropped = span.dropped_attributes_count + span.dropped_events_count + span.dropped_links_count;
-    let status_class = if span.status_code == "error" { "share bad" } else { "quiet" };
+    let around = frame.link(
+        "/logs",
+        &[("trace", &span.trace_id), ("span", &span.span_id)],
+    );
+    let dropped =
+        span.dropped_attributes_count + span.dropped_events_count + span.dropped_links_count;
+    let status_class = if span.status_code == "error" {
+        "share bad"
+    } else {
+        "quiet"
+    };
     view! {
         <aside class="panel span-panel" aria-label="Span">
             <div class="panel-head"><h2>{span.name.clone()}</h2><a class="close" href=frame.with(&[("span", "")]) aria-label="Close the span">"✕"</a></div>
@@ -263,6 +317,10 @@ fn events(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> Option
 
 fn span_logs(span: &SpanRecord, waterfall: &Waterfall<'_>) -> Option<AnyView> {
     let logs = waterfall.logs.get(span.span_id.as_str())?;
-    let lines = logs.iter().take(100).map(|log| view! { <div class="wf-log i0">{log_line(log, waterfall.start_ns)}</div> }).collect_view();
+    let lines = logs
+        .iter()
+        .take(100)
+        .map(|log| view! { <div class="wf-log i0">{log_line(log, waterfall.start_ns)}</div> })
+        .collect_view();
     Some(view! { <h3>"Logs"</h3> {lines} }.into_any())
 }

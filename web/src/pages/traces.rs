@@ -8,7 +8,12 @@ use crate::parts::{Frame, list_note, moment, nothing, positive, service_link};
 use crate::units;
 
 /// The page. `problem` is what is wrong with the question, if anything.
-pub fn traces(page: &Page<TraceSummary>, services: &[String], problem: Option<&str>, frame: &Frame) -> AnyView {
+pub fn traces(
+    page: &Page<TraceSummary>,
+    services: &[String],
+    problem: Option<&str>,
+    frame: &Frame,
+) -> AnyView {
     view! {
         <h1 class="visually-hidden">"Traces"</h1>
         {form(services, frame)}
@@ -24,7 +29,10 @@ pub fn traces(page: &Page<TraceSummary>, services: &[String], problem: Option<&s
 
 fn form(services: &[String], frame: &Frame) -> AnyView {
     let value = |name: &str| frame.param(name).unwrap_or_default().to_owned();
-    let options = services.iter().map(|name| view! { <option value=name.clone()></option> }).collect_view();
+    let options = services
+        .iter()
+        .map(|name| view! { <option value=name.clone()></option> })
+        .collect_view();
     view! {
         <form class="filters" method="get" action="/traces" role="search">
             {kept_range(frame)}
@@ -55,7 +63,12 @@ pub(super) fn kept_range(frame: &Frame) -> AnyView {
 }
 
 /// A list of words to choose from; the empty one means any.
-pub(super) fn choice(name: &'static str, label: &'static str, words: &[&'static str], frame: &Frame) -> AnyView {
+pub(super) fn choice(
+    name: &'static str,
+    label: &'static str,
+    words: &[&'static str],
+    frame: &Frame,
+) -> AnyView {
     let chosen = frame.param(name).unwrap_or_default();
     let options = words
         .iter()
@@ -69,13 +82,19 @@ pub(super) fn choice(name: &'static str, label: &'static str, words: &[&'static 
 
 fn results(page: &Page<TraceSummary>, frame: &Frame) -> AnyView {
     if page.items.is_empty() {
-        return nothing("No trace fits.", "Widen the time range or take a condition away.");
+        return nothing(
+            "No trace fits.",
+            "Widen the time range or take a condition away.",
+        );
     }
     let dots: Vec<Dot> = page
         .items
         .iter()
         .filter_map(|trace| {
-            let (time_ns, duration_ns) = (positive(trace.start_time_unix_nano)?, positive(trace.duration_ns)?);
+            let (time_ns, duration_ns) = (
+                positive(trace.start_time_unix_nano)?,
+                positive(trace.duration_ns)?,
+            );
             Some(Dot {
                 time_ns,
                 duration_ns,
@@ -85,8 +104,18 @@ fn results(page: &Page<TraceSummary>, frame: &Frame) -> AnyView {
             })
         })
         .collect();
-    let longest = page.items.iter().filter_map(|trace| positive(trace.duration_ns)).max().unwrap_or(1).max(1);
-    let rows = page.items.iter().map(|trace| row(trace, longest, frame)).collect_view();
+    let longest = page
+        .items
+        .iter()
+        .filter_map(|trace| positive(trace.duration_ns))
+        .max()
+        .unwrap_or(1)
+        .max(1);
+    let rows = page
+        .items
+        .iter()
+        .map(|trace| row(trace, longest, frame))
+        .collect_view();
     view! {
         {scatter(&dots)}
         <div class="scroll"><table class="list">

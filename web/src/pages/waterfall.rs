@@ -36,8 +36,19 @@ impl<'a> Waterfall<'a> {
     /// Arranges the spans of a trace. Parents missing, cycles and clocks that disagree are all survived.
     pub(super) fn of(trace: &'a TraceDetail) -> Self {
         let known = |span: &&SpanRecord| span.start_time_unix_nano > 0;
-        let start_ns = trace.spans.iter().filter(known).map(|s| s.start_time_unix_nano).min().unwrap_or(0);
-        let end_ns = trace.spans.iter().map(|s| s.end_time_unix_nano.max(s.start_time_unix_nano)).max().unwrap_or(0);
+        let start_ns = trace
+            .spans
+            .iter()
+            .filter(known)
+            .map(|s| s.start_time_unix_nano)
+            .min()
+            .unwrap_or(0);
+        let end_ns = trace
+            .spans
+            .iter()
+            .map(|s| s.end_time_unix_nano.max(s.start_time_unix_nano))
+            .max()
+            .unwrap_or(0);
         let mut by_span: HashMap<&str, usize> = HashMap::new();
         for (at, span) in trace.spans.iter().enumerate() {
             by_span.entry(span.span_id.as_str()).or_insert(at);
@@ -50,7 +61,13 @@ impl<'a> Waterfall<'a> {
                 None => loose_logs.push(log),
             }
         }
-        Self { rows: rows(&trace.spans, &by_span), start_ns, length_ns: end_ns.saturating_sub(start_ns).max(1), logs, loose_logs }
+        Self {
+            rows: rows(&trace.spans, &by_span),
+            start_ns,
+            length_ns: end_ns.saturating_sub(start_ns).max(1),
+            logs,
+            loose_logs,
+        }
     }
 
     /// Where a moment is, as a share of the whole, 0 to 1.
@@ -82,7 +99,12 @@ fn rows<'a>(spans: &'a [SpanRecord], by_span: &HashMap<&str, usize>) -> Vec<Row<
                 continue;
             }
             let is_orphan = depth == 0 && spans[at].parent_span_id.is_some();
-            rows.push(Row { span: &spans[at], depth, descendants: 0, is_orphan });
+            rows.push(Row {
+                span: &spans[at],
+                depth,
+                descendants: 0,
+                is_orphan,
+            });
             stack.extend(children[at].iter().rev().map(|&child| (child, depth + 1)));
         }
     }
@@ -94,7 +116,10 @@ fn rows<'a>(spans: &'a [SpanRecord], by_span: &HashMap<&str, usize>) -> Vec<Row<
 fn count_descendants(rows: &mut [Row<'_>]) {
     let mut open: Vec<usize> = Vec::new();
     for at in 0..rows.len() {
-        while open.last().is_some_and(|&above| rows[above].depth >= rows[at].depth) {
+        while open
+            .last()
+            .is_some_and(|&above| rows[above].depth >= rows[at].depth)
+        {
             open.pop();
         }
         for &above in &open {
@@ -120,20 +145,40 @@ mod tests {
     }
 
     fn shape(spans: Vec<SpanRecord>) -> Vec<(String, usize, usize)> {
-        let trace = TraceDetail { spans, ..TraceDetail::default() };
-        Waterfall::of(&trace).rows.iter().map(|row| (row.span.span_id.clone(), row.depth, row.descendants)).collect()
+        let trace = TraceDetail {
+            spans,
+            ..TraceDetail::default()
+        };
+        Waterfall::of(&trace)
+            .rows
+            .iter()
+            .map(|row| (row.span.span_id.clone(), row.depth, row.descendants))
+            .collect()
     }
 
     #[test]
     fn children_follow_their_parent_in_order_of_start() {
-        let rows = shape(vec![span("a", None, 1, 9), span("b", Some("a"), 2, 3), span("d", Some("b"), 2, 3), span("c", Some("a"), 4, 5)]);
+        let rows = shape(vec![
+            span("a", None, 1, 9),
+            span("b", Some("a"), 2, 3),
+            span("d", Some("b"), 2, 3),
+            span("c", Some("a"), 4, 5),
+        ]);
         let expected = [("a", 0, 3), ("b", 1, 1), ("d", 2, 0), ("c", 1, 0)];
-        assert_eq!(rows, expected.map(|(id, depth, below)| (id.to_owned(), depth, below)));
+        assert_eq!(
+            rows,
+            expected.map(|(id, depth, below)| (id.to_owned(), depth, below))
+        );
     }
 
     #[test]
     fn cycles_and_missing_parents_lose_no_span() {
-        let rows = shape(vec![span("a", Some("b"), 1, 2), span("b", Some("a"), 1, 2), span("c", Some("gone"), 1, 2), span("d", Some("d"), 0, 0)]);
+        let rows = shape(vec![
+            span("a", Some("b"), 1, 2),
+            span("b", Some("a"), 1, 2),
+            span("c", Some("gone"), 1, 2),
+            span("d", Some("d"), 0, 0),
+        ]);
         assert_eq!(rows.len(), 4);
     }
 }

@@ -1,0 +1,32 @@
+//! `cargo xtask bench`: the numbers of BENCHMARKS.md.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::shell;
+use crate::workspace::Workspace;
+
+/// No benchmark run takes longer than this on the machine of BENCHMARKS.md.
+const LIMIT: Duration = Duration::from_secs(60 * 60);
+
+/// Measure the numbers of BENCHMARKS.md on this machine.
+///
+///   cargo xtask bench                    all of them
+///   cargo xtask bench -- ingest          one: ingest, latency, disk or queries
+///   cargo xtask bench -- queries 0.1     with a tenth of the load
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// Arguments for the benchmark program.
+    #[arg(last = true)]
+    bench: Vec<String>,
+}
+
+/// Builds the server and the benchmark program, then measures.
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
+    let build = workspace.cargo(&["build", "--package", "tripline-tests", "--bins"]);
+    shell::must(&mut shell::within(LIMIT, build))?;
+    let mut bench = Command::new(workspace.binary("tripline-bench"));
+    bench.args(&args.bench);
+    shell::must(&mut shell::within(LIMIT, bench))
+}

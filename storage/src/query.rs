@@ -4,11 +4,16 @@
 //! Values travel as bound parameters, never as SQL text; the only text put together here are names of
 //! segments, which the store makes itself. Lists are newest first and say when they were cut.
 
+mod conditions;
 mod coverage;
+mod document;
 mod graph;
+mod histogram;
 mod live;
 mod logs;
 mod metrics;
+mod newest;
+mod points;
 mod search;
 mod services;
 mod session;
@@ -18,8 +23,12 @@ pub use coverage::coverage;
 pub use graph::graph;
 pub use live::live_counts;
 pub use logs::logs;
-pub use metrics::{metric_points, metrics};
+pub use metrics::metrics;
+pub use points::metric_points;
 pub use search::{spans, traces};
 pub use services::services;
 pub use session::{QueryError, Session};
 pub use trace::trace;
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,135 @@
 //! The call graph of a time range.
 
-use super::{QueryError, Session};
-use crate::model::{Graph, GraphQuery};
+use std::collections::BTreeMap;
+
+use duckdb::types::Value;
+use duckdb::{Connection, params_from_iter};
+
+use super::conditions::Conditions;
+use super::histogram::Totals;
+use super::{QueryError, Session, services};
+use crate::model::{EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind, Scope, ServicesQuery};
+
+const EDGES: &str = include_str!("graph.sql");
+
+/// Names a node: inferred peers stand apart from services by their kind.
+type NodeKey = (Scope, String, NodeKind);
+type EdgeKey = (NodeKey, NodeKey, EdgeKind, bool);
 
 /// Nodes and edges of the range, from `service_edges` and `red`.
-pub fn graph(_session: &Session<'_>, _query: &GraphQuery) -> Result<Graph, QueryError> {
-    Ok(Graph::default())
+pub fn graph(session: &Session<'_>, query: &GraphQuery) -> Result<Graph, QueryError> {
+    let (edges, services) = session.run(|conn| {
+        let range = ServicesQuery { range: query.range, scope: query.scope.clone(), limit: usize::MAX };
+        Ok((edges(conn, query)?, services::calls(conn, &range)?))
+    })?;
+    let mut nodes: BTreeMap<NodeKey, (bool, Totals)> = BTreeMap::new();
+    for ((scope, name), (totals, _)) in services {
+        if query.service.is_none() || query.service.as_ref() == Some(&name) {
+            nodes.insert((scope, name, NodeKind::Service), (false, totals));
+        }
+    }
+    Ok(assemble(nodes, edges, query.edges_max))
+}
+
+/// The sums of each edge.
+fn edges(conn: &Connection, query: &GraphQuery) -> Result<BTreeMap<EdgeKey, Edge>, QueryError> {
+    let mut conditions = Conditions::default();
+    conditions.buckets(query.range);
+    conditions.scope(&query.scope);
+    if let Some(service) = &query.service {
+        let name = Value::Text(service.clone());
+        conditions.add("(caller = ? OR callee = ?)", [name.clone(), name]);
+    }
+    let mut statement = conn.prepare(&EDGES.replace("{where}", &conditions.filter_clause()))?;
+    let mut rows = statement.query(params_from_iter(conditions.values()))?;
+    let mut edges: BTreeMap<EdgeKey, Edge> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let caller = Scope { environment: row.get(0)?, service_namespace: row.get(1)?, cluster: row.get(2)? };
+        let callee = Scope { environment: row.get(4)?, service_namespace: row.get(5)?, cluster: row.get(6)? };
+        let word: String = row.get(8)?;
+        let inferred: Option<String> = row.get(10)?;
+        let (kind, peer) = kinds(&word);
+        let node = |end: &str| if inferred.as_deref() == Some(end) { peer } else { NodeKind::Service };
+        let key = (
+            (caller, row.get(3)?, node("caller")),
+            (callee, row.get(7)?, node("callee")),
+            kind,
+            row.get(9)?,
+        );
+        let edge = edges.entry(key).or_default();
+        edge.caller_inferred |= inferred.as_deref() == Some("caller");
+        edge.callee_inferred |= inferred.as_deref() == Some("callee");
+        match row.get::<_, Option<u16>>(11)? {
+            Some(bucket) => edge.totals.add_bucket(bucket, row.get(12)?),
+            None => {
+                let basis: String = row.get(15)?;
+                edge.totals.add(row.get(12)?, row.get(13)?, row.get(14)?, &basis);
+            }
+        }
+    }
+    Ok(edges)
+}
+
+#[derive(Default)]
+struct Edge {
+    totals: Totals,
+    caller_inferred: bool,
+    callee_inferred: bool,
+}
+
+fn kinds(word: &str) -> (EdgeKind, NodeKind) {
+    match word {
+        "database" => (EdgeKind::Database, NodeKind::Database),
+        "messaging" => (EdgeKind::Messaging, NodeKind::Messaging),
+        "external" => (EdgeKind::External, NodeKind::External),
+        _ => (EdgeKind::Service, NodeKind::Service),
+    }
+}
+
+fn assemble(
+    mut nodes: BTreeMap<NodeKey, (bool, Totals)>,
+    edges: BTreeMap<EdgeKey, Edge>,
+    edges_max: usize,
+) -> Graph {
+    let total_edges = edges.len() as u64;
+    let mut edges: Vec<(EdgeKey, Edge)> = edges.into_iter().collect();
+    edges.sort_by_key(|(_, edge)| std::cmp::Reverse(edge.totals.calls));
+    edges.truncate(edges_max);
+    let own: std::collections::BTreeSet<NodeKey> = nodes.keys().cloned().collect();
+    for ((caller, callee, ..), edge) in &edges {
+        nodes.entry(caller.clone()).or_insert_with(|| (edge.caller_inferred, Totals::default()));
+        let node = nodes.entry(callee.clone()).or_insert_with(|| (edge.callee_inferred, Totals::default()));
+        // A service counts its own entry spans; a peer without spans, the calls made to it.
+        if !own.contains(callee) {
+            node.1.merge(&edge.totals);
+        }
+    }
+    let index: BTreeMap<NodeKey, usize> = nodes.keys().cloned().enumerate().map(|(at, key)| (key, at)).collect();
+    let edges: Vec<GraphEdge> = edges
+        .into_iter()
+        .map(|((caller, callee, kind, is_async), edge)| GraphEdge {
+            caller: index[&caller],
+            callee: index[&callee],
+            kind,
+            is_async,
+            calls: edge.totals.calls,
+            errors: edge.totals.errors,
+            weight: edge.totals.weight,
+            basis: edge.totals.basis(),
+            latency: edge.totals.latency(),
+        })
+        .collect();
+    let nodes = nodes
+        .into_iter()
+        .map(|((scope, name, kind), (inferred, totals))| GraphNode {
+            scope,
+            name,
+            kind,
+            inferred,
+            calls: totals.calls,
+            errors: totals.errors,
+            latency: totals.latency(),
+        })
+        .collect();
+    Graph { nodes, truncated: (edges.len() as u64) < total_edges, edges, total_edges }
 }

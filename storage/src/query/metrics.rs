@@ -1,20 +1,48 @@
-//! Metric streams and their points.
+//! The list of metrics.
 
+use duckdb::params_from_iter;
+use duckdb::types::Value;
+
+use super::conditions::Conditions;
 use super::{QueryError, Session};
-use crate::model::{MetricPoints, MetricPointsQuery, MetricSummary, MetricsQuery, Page};
+use crate::model::{MetricSummary, MetricsQuery, Page};
 
-/// The metrics stored, by name.
-pub fn metrics(
-    _session: &Session<'_>,
-    _query: &MetricsQuery,
-) -> Result<Page<MetricSummary>, QueryError> {
-    Ok(Page::default())
-}
-
-/// The points of one metric, per stream, with rates and quantiles.
-pub fn metric_points(
-    _session: &Session<'_>,
-    _query: &MetricPointsQuery,
-) -> Result<MetricPoints, QueryError> {
-    Ok(MetricPoints::default())
+/// The metrics stored, by name. Streams know no times, so a range narrows nothing yet.
+pub fn metrics(session: &Session<'_>, query: &MetricsQuery) -> Result<Page<MetricSummary>, QueryError> {
+    let mut conditions = Conditions::default();
+    conditions.scope(&query.scope);
+    conditions.text("service_name = ?", query.service.as_ref());
+    if let Some(text) = query.text.as_ref().filter(|text| !text.is_empty()) {
+        conditions.add("contains(lower(name), ?)", [Value::Text(text.to_lowercase())]);
+    }
+    let sql = format!(
+        "SELECT name, type, unit, temporality, is_monotonic, any_value(description), count(*)::UBIGINT, \
+         array_to_string(list_sort(list_distinct(list(service_name))), chr(31)) \
+         FROM metrics {} GROUP BY name, type, unit, temporality, is_monotonic \
+         ORDER BY name, type, unit, temporality, is_monotonic",
+        conditions.filter_clause()
+    );
+    let mut items: Vec<MetricSummary> = session.run(|conn| {
+        let mut statement = conn.prepare(&sql)?;
+        let rows = statement.query_map(params_from_iter(conditions.values()), |row| {
+            let services: Option<String> = row.get(7)?;
+            Ok(MetricSummary {
+                name: row.get(0)?,
+                kind: row.get(1)?,
+                unit: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+                temporality: row.get(3)?,
+                is_monotonic: row.get(4)?,
+                description: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
+                streams: row.get(6)?,
+                services: services
+                    .filter(|text| !text.is_empty())
+                    .map(|text| text.split('\u{1f}').map(str::to_owned).collect())
+                    .unwrap_or_default(),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    })?;
+    let total = items.len() as u64;
+    items.truncate(query.limit.max(1));
+    Ok(Page { truncated: (items.len() as u64) < total, items, total: Some(total), next: None })
 }

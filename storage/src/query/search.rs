@@ -1,17 +1,164 @@
 //! Search for spans and traces, newest first.
 
-use super::{QueryError, Session};
-use crate::model::{Page, SpanSummary, TraceQuery, TraceSummary};
+use std::collections::{HashMap, HashSet};
 
-/// Spans that fit, newest first.
-pub fn spans(_session: &Session<'_>, _query: &TraceQuery) -> Result<Page<SpanSummary>, QueryError> {
-    Ok(Page::default())
+use duckdb::types::Value;
+use duckdb::{Row, params};
+
+use super::conditions::Conditions;
+use super::newest::{Newest, Position};
+use super::{QueryError, Session};
+use crate::model::{Page, Scope, SpanSummary, TraceQuery, TraceSummary};
+
+const SPANS: &str = include_str!("search.sql");
+const SUMMARIES: &str = include_str!("summaries.sql");
+/// Rows a page may have.
+const LIMIT_MAX: usize = 10_000;
+/// Rounds of reading spans to find enough distinct traces; each reads more than the one before.
+const ROUNDS_MAX: usize = 8;
+
+/// Spans that fit, newest first, each once.
+pub fn spans(session: &Session<'_>, query: &TraceQuery) -> Result<Page<SpanSummary>, QueryError> {
+    let limit = query.limit.clamp(1, LIMIT_MAX);
+    let before = query.cursor.as_deref().map(Position::parse).transpose()?;
+    let (mut rows, mut truncated) = matching(session, query, before, limit)?;
+    if rows.len() > limit {
+        rows.truncate(limit);
+        truncated = true;
+    }
+    let next = if truncated { rows.last().map(|(key, _)| after(*key)) } else { None };
+    let total = (!truncated && before.is_none()).then_some(rows.len() as u64);
+    Ok(Page { items: rows.into_iter().map(|(_, span)| span).collect(), truncated, total, next })
 }
 
 /// Traces with a span that fits, by their newest such span, newest first.
-pub fn traces(
-    _session: &Session<'_>,
-    _query: &TraceQuery,
-) -> Result<Page<TraceSummary>, QueryError> {
-    Ok(Page::default())
+pub fn traces(session: &Session<'_>, query: &TraceQuery) -> Result<Page<TraceSummary>, QueryError> {
+    let limit = query.limit.clamp(1, LIMIT_MAX / 10);
+    let before = query.cursor.as_deref().map(Position::parse).transpose()?;
+    let mut fetch = limit * 4;
+    let mut traces: Vec<((i64, u64), SpanSummary)> = Vec::new();
+    let mut truncated = true;
+    for round in 0..ROUNDS_MAX {
+        let (rows, more) = matching(session, query, before, fetch)?;
+        let mut seen = HashSet::new();
+        traces = rows.into_iter().filter(|(_, span)| seen.insert(span.trace_id.clone())).collect();
+        truncated = more || traces.len() > limit;
+        if !more || traces.len() >= limit || round + 1 == ROUNDS_MAX {
+            break;
+        }
+        fetch *= 4;
+    }
+    // Spans of a trace that was shown on an earlier page lead to it again: they belong to that page.
+    let next = if truncated { traces.get(limit.min(traces.len()).wrapping_sub(1)).map(|(key, _)| after(*key)) } else { None };
+    traces.truncate(limit);
+    let total = (!truncated && before.is_none()).then_some(traces.len() as u64);
+    let items = summaries(session, traces.into_iter().map(|(_, span)| span).collect())?;
+    Ok(Page { items, truncated, total, next })
+}
+
+fn after((time, tie): (i64, u64)) -> String {
+    Position { time, tie, skip: 0 }.cursor()
+}
+
+type Keyed = ((i64, u64), SpanSummary);
+
+/// At least `limit` distinct spans if there are as many, and whether there may be more.
+fn matching(
+    session: &Session<'_>,
+    query: &TraceQuery,
+    before: Option<Position>,
+    limit: usize,
+) -> Result<(Vec<Keyed>, bool), QueryError> {
+    let conditions = conditions(query, before);
+    let mut fetch = limit;
+    loop {
+        let newest = Newest {
+            template: SPANS,
+            conditions: &conditions,
+            attributes: &query.attributes,
+            range: query.range,
+            limit: fetch,
+        };
+        let (mut rows, more) = newest.read(session, |row| Ok(((row.get(0)?, row.get(1)?), span_summary(row)?)))?;
+        // A span that was resent is stored again right beside itself.
+        rows.dedup_by_key(|(key, _): &mut Keyed| *key);
+        if !more || rows.len() >= limit {
+            return Ok((rows, more));
+        }
+        fetch *= 2;
+    }
+}
+
+fn conditions(query: &TraceQuery, before: Option<Position>) -> Conditions {
+    let mut conditions = Conditions::default();
+    if let Some(range) = query.range {
+        conditions.add(
+            "f.start_time >= make_timestamp_ns(?) AND f.start_time < make_timestamp_ns(?)",
+            [Value::BigInt(range.from_unix_nano), Value::BigInt(range.to_unix_nano)],
+        );
+    }
+    if let Some(position) = before {
+        let (time, tie) = (Value::BigInt(position.time), Value::UBigInt(position.tie));
+        conditions.add("(at < ? OR at = ? AND tie > ?)", [time.clone(), time, tie]);
+    }
+    conditions.scope(&query.scope);
+    conditions.text("r.service_name = ?", query.service.as_ref());
+    conditions.text("f.name = ?", query.name.as_ref());
+    conditions.text("f.kind = ?", query.kind.as_ref());
+    conditions.text("f.status_code = ?", query.status.as_ref());
+    conditions.int("f.duration_ns >= ?", query.duration_min_ns);
+    conditions.int("f.duration_ns <= ?", query.duration_max_ns);
+    conditions
+}
+
+fn span_summary(row: &Row<'_>) -> duckdb::Result<SpanSummary> {
+    Ok(SpanSummary {
+        trace_id: row.get(2)?,
+        span_id: row.get(3)?,
+        parent_span_id: row.get(4)?,
+        scope: Scope { environment: row.get(5)?, service_namespace: row.get(6)?, cluster: row.get(7)? },
+        service_name: row.get(8)?,
+        name: row.get(9)?,
+        kind: row.get(10)?,
+        status_code: row.get(11)?,
+        start_time_unix_nano: row.get(12)?,
+        duration_ns: row.get(13)?,
+    })
+}
+
+/// The whole of each trace, in the order of the matches.
+fn summaries(session: &Session<'_>, matches: Vec<SpanSummary>) -> Result<Vec<TraceSummary>, QueryError> {
+    if matches.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<&str> = matches.iter().map(|span| span.trace_id.as_str()).collect();
+    let relation = session
+        .set()
+        .relation_sql("spans", |segment| ids.iter().any(|id| segment.may_hold_trace(id)))
+        .expect("spans is a relation");
+    let ids = ids.join(",");
+    let mut whole: HashMap<String, TraceSummary> = session.run(|conn| {
+        let mut statement = conn.prepare(&SUMMARIES.replace("{spans}", &relation))?;
+        let rows = statement.query_map(params![ids], |row| {
+            let root = span_summary(row)?;
+            let (first, last): (Option<i64>, Option<i64>) = (row.get(16)?, row.get(17)?);
+            let services: Option<String> = row.get(18)?;
+            Ok((root.trace_id.clone(), TraceSummary {
+                trace_id: root.trace_id.clone(),
+                has_root: root.parent_span_id.is_none(),
+                start_time_unix_nano: first,
+                duration_ns: first.zip(last).map(|(first, last)| last - first),
+                spans: row.get(14)?,
+                errors: row.get(15)?,
+                services: services.map(|text| text.split('\u{1f}').map(str::to_owned).collect()).unwrap_or_default(),
+                matched: root.clone(),
+                root,
+            }))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    })?;
+    Ok(matches
+        .into_iter()
+        .filter_map(|span| whole.remove(&span.trace_id).map(|summary| TraceSummary { matched: span, ..summary }))
+        .collect())
 }

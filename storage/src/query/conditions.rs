@@ -1,0 +1,160 @@
+//! Conditions of a question: SQL with holes, and the values that are bound to them.
+
+use duckdb::types::Value;
+
+use super::QueryError;
+use crate::attributes::AttributesWriter;
+use crate::model::{AttributeFilter, AttributeValue, ScopeFilter, TimeRange};
+
+/// Conditions joined by AND.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Conditions {
+    sql: Vec<&'static str>,
+    values: Vec<Value>,
+}
+
+/// A condition on attributes in its two forms: hot text and sealed VARIANT. `{documents}` is the column.
+pub(super) struct AttributeCondition {
+    sql: &'static str,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    /// `sql` has one `?` a value.
+    pub(super) fn add(&mut self, sql: &'static str, values: impl IntoIterator<Item = Value>) {
+        self.sql.push(sql);
+        self.values.extend(values);
+    }
+
+    /// Adds it when there is a value to compare with.
+    pub(super) fn text(&mut self, sql: &'static str, value: Option<&String>) {
+        if let Some(value) = value {
+            self.add(sql, [Value::Text(value.clone())]);
+        }
+    }
+
+    /// Adds it when there is a value to compare with.
+    pub(super) fn int(&mut self, sql: &'static str, value: Option<i64>) {
+        if let Some(value) = value {
+            self.add(sql, [Value::BigInt(value)]);
+        }
+    }
+
+    /// `environment`, `service_namespace` and `cluster`.
+    pub(super) fn scope(&mut self, scope: &ScopeFilter) {
+        self.text("environment = ?", scope.environment.as_ref());
+        self.text("service_namespace = ?", scope.service_namespace.as_ref());
+        self.text("cluster = ?", scope.cluster.as_ref());
+    }
+
+    /// Buckets that touch the range.
+    pub(super) fn buckets(&mut self, range: TimeRange) {
+        let width = crate::rollup::BUCKET_NS;
+        let from = range.from_unix_nano.div_euclid(width).saturating_mul(width);
+        self.add(
+            "bucket_start >= make_timestamp_ns(?) AND bucket_start < make_timestamp_ns(?)",
+            [Value::BigInt(from), Value::BigInt(range.to_unix_nano)],
+        );
+    }
+
+    /// `WHERE …`, or nothing.
+    pub(super) fn filter_clause(&self) -> String {
+        if self.sql.is_empty() { String::new() } else { format!("WHERE {}", self.sql.join(" AND ")) }
+    }
+
+    /// The values, in the order of their holes.
+    pub(super) fn values(&self) -> &[Value] {
+        &self.values
+    }
+}
+
+impl AttributeCondition {
+    /// The filter as a condition on documents that are text (`is_text`) or VARIANT.
+    pub(super) fn new(filter: &AttributeFilter, is_text: bool) -> Result<Self, QueryError> {
+        let Some(comparison) = Comparison::of(&filter.value) else {
+            return Err(QueryError::Invalid("attributes compare with text, booleans and numbers only"));
+        };
+        Ok(if is_text { comparison.on_text(filter) } else { comparison.on_variant(filter) })
+    }
+
+    /// SQL on the given column.
+    pub(super) fn sql(&self, column: &str) -> String {
+        self.sql.replace("{documents}", column)
+    }
+
+    /// The values, in the order of their holes.
+    pub(super) fn values(&self) -> &[Value] {
+        &self.values
+    }
+}
+
+enum Comparison {
+    Text(String),
+    Bool(bool),
+    Number(f64),
+}
+
+impl Comparison {
+    fn of(value: &AttributeValue) -> Option<Self> {
+        match value {
+            AttributeValue::String(text) => Some(Self::Text(text.clone())),
+            AttributeValue::Bool(value) => Some(Self::Bool(*value)),
+            AttributeValue::Int(value) => Some(Self::Number(*value as f64)),
+            AttributeValue::Double(value) => Some(Self::Number(*value)),
+            _ => None,
+        }
+    }
+
+    /// Looks for the hot encoding's own bytes first, which needs no parsing, and parses only what has them.
+    fn on_text(self, filter: &AttributeFilter) -> AttributeCondition {
+        let mut needle = AttributesWriter::new();
+        needle.begin_object();
+        if needle.key(&filter.key) {
+            match &self {
+                Self::Text(text) => needle.string(text),
+                Self::Bool(value) => needle.bool(*value),
+                Self::Number(_) => {}
+            }
+        }
+        let needle = Value::Text(needle.as_str()[1..].to_owned());
+        let pointer = Value::Text(format!("/{}", filter.key.replace('~', "~0").replace('/', "~1")));
+        match self {
+            Self::Text(text) => AttributeCondition {
+                sql: "(contains({documents}, ?) AND json_type({documents}, ?) = 'VARCHAR' \
+                      AND json_extract_string({documents}, ?) = ?)",
+                values: vec![needle, pointer.clone(), pointer, Value::Text(text)],
+            },
+            Self::Bool(value) => AttributeCondition {
+                sql: "(contains({documents}, ?) AND json_type({documents}, ?) = 'BOOLEAN' \
+                      AND json_extract_string({documents}, ?) = ?)",
+                values: vec![needle, pointer.clone(), pointer, Value::Text(value.to_string())],
+            },
+            Self::Number(value) => AttributeCondition {
+                sql: "(contains({documents}, ?) AND json_type({documents}, ?) IN ('BIGINT', 'UBIGINT', 'DOUBLE') \
+                      AND TRY_CAST(json_extract_string({documents}, ?) AS DOUBLE) = ?)",
+                values: vec![needle, pointer.clone(), pointer, Value::Double(value)],
+            },
+        }
+    }
+
+    fn on_variant(self, filter: &AttributeFilter) -> AttributeCondition {
+        let key = Value::Text(filter.key.clone());
+        match self {
+            Self::Text(text) => AttributeCondition {
+                sql: "(TRY_CAST(variant_extract({documents}, ?) AS VARCHAR) = ? \
+                      AND variant_typeof(variant_extract({documents}, ?)) = 'VARCHAR')",
+                values: vec![key.clone(), Value::Text(text), key],
+            },
+            Self::Bool(value) => AttributeCondition {
+                sql: "(TRY_CAST(variant_extract({documents}, ?) AS VARCHAR) = ? \
+                      AND variant_typeof(variant_extract({documents}, ?)) LIKE 'BOOL%')",
+                values: vec![key.clone(), Value::Text(value.to_string()), key],
+            },
+            Self::Number(value) => AttributeCondition {
+                sql: "(TRY_CAST(variant_extract({documents}, ?) AS DOUBLE) = ? \
+                      AND variant_typeof(variant_extract({documents}, ?)) NOT IN ('VARCHAR', 'BOOL_TRUE', 'BOOL_FALSE', 'BOOLEAN'))",
+                values: vec![key.clone(), Value::Double(value), key],
+            },
+        }
+    }
+}

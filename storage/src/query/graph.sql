@@ -1,0 +1,15 @@
+-- Rows of two kinds: sums (bucket NULL) and buckets of the duration histogram.
+WITH chosen AS MATERIALIZED (
+    SELECT environment, service_namespace, cluster, caller, callee_environment, callee_service_namespace,
+        callee_cluster, callee, kind, is_async, inferred, basis, calls, errors, weight, duration_histogram
+    FROM service_edges {where}
+)
+SELECT environment, service_namespace, cluster, caller, callee_environment, callee_service_namespace,
+    callee_cluster, callee, kind, is_async, inferred, NULL::USMALLINT AS bucket,
+    sum(calls)::UBIGINT, sum(errors)::UBIGINT, sum(weight), basis
+FROM chosen GROUP BY ALL
+UNION ALL
+SELECT environment, service_namespace, cluster, caller, callee_environment, callee_service_namespace,
+    callee_cluster, callee, kind, is_async, inferred, entry.key, sum(entry.value)::UBIGINT, 0, 0, NULL
+FROM (SELECT * EXCLUDE (duration_histogram), unnest(map_entries(duration_histogram)) AS entry FROM chosen)
+GROUP BY ALL

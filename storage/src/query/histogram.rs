@@ -1,0 +1,95 @@
+//! Quantiles of the roll-ups' duration histograms.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Basis, Latency};
+use crate::rollup::HISTOGRAM_BASE;
+
+/// Sums of rows of `red` or `service_edges`.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Totals {
+    pub calls: u64,
+    pub errors: u64,
+    pub weight: f64,
+    pub last_bucket_unix_nano: Option<i64>,
+    is_sampled: bool,
+    is_unknown: bool,
+    buckets: BTreeMap<u16, u64>,
+}
+
+impl Totals {
+    /// Adds counts of one basis.
+    pub(super) fn add(&mut self, calls: u64, errors: u64, weight: f64, basis: &str) {
+        self.calls += calls;
+        self.errors += errors;
+        self.weight += weight;
+        self.is_sampled |= basis == "sampled";
+        self.is_unknown |= basis == "unknown";
+    }
+
+    /// Adds to a bucket of the histogram.
+    pub(super) fn add_bucket(&mut self, bucket: u16, count: u64) {
+        *self.buckets.entry(bucket).or_default() += count;
+    }
+
+    /// Adds another's sums.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.errors += other.errors;
+        self.weight += other.weight;
+        self.is_sampled |= other.is_sampled;
+        self.is_unknown |= other.is_unknown;
+        self.last_bucket_unix_nano = self.last_bucket_unix_nano.max(other.last_bucket_unix_nano);
+        for (&bucket, &count) in &other.buckets {
+            self.add_bucket(bucket, count);
+        }
+    }
+
+    /// What the counts stand on.
+    pub(super) fn basis(&self) -> Basis {
+        match (self.is_sampled, self.is_unknown) {
+            (true, _) => Basis::Sampled,
+            (false, true) => Basis::Unknown,
+            (false, false) => Basis::All,
+        }
+    }
+
+    /// Quantiles.
+    pub(super) fn latency(&self) -> Latency {
+        Latency { p50_ns: self.quantile(0.5), p95_ns: self.quantile(0.95), p99_ns: self.quantile(0.99) }
+    }
+
+    /// The middle (geometrically) of the bucket the quantile falls into: off by at most half a bucket.
+    fn quantile(&self, quantile: f64) -> Option<f64> {
+        let total: u64 = self.buckets.values().sum();
+        let rank = (quantile * total as f64).ceil().max(1.0) as u64;
+        let mut below = 0;
+        let (bucket, _) = self.buckets.iter().find(|(_, count)| {
+            below += **count;
+            below >= rank
+        })?;
+        Some(if *bucket == 0 { 1.0 } else { HISTOGRAM_BASE.powf(f64::from(*bucket) - 0.5) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_is_within_half_a_bucket_of_the_true_value() {
+        let mut totals = Totals::default();
+        let mut durations: Vec<f64> = (1..=1000).map(|i| f64::from(i) * 1_000.0).collect();
+        for duration in &durations {
+            totals.add_bucket((duration.log2() * 8.0).ceil() as u16, 1);
+        }
+        durations.sort_by(f64::total_cmp);
+        for (estimate, true_value) in
+            [(totals.quantile(0.5), durations[499]), (totals.quantile(0.99), durations[989])]
+        {
+            let ratio = estimate.expect("not empty") / true_value;
+            assert!((0.955..1.046).contains(&ratio), "{ratio}");
+        }
+        assert_eq!(Totals::default().quantile(0.5), None);
+    }
+}

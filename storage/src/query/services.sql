@@ -1,0 +1,17 @@
+-- Rows of two kinds: sums (bucket NULL) and buckets of the duration histogram. The rank says how well a span
+-- stands for a call to its service: its own entry spans, else its proxy's, else its outgoing spans.
+WITH chosen AS MATERIALIZED (
+    SELECT environment, service_namespace, cluster, service_name,
+        CASE WHEN kind IN ('server', 'consumer') THEN CASE WHEN sidecar THEN 2 ELSE 1 END
+             WHEN kind IN ('client', 'producer') THEN 3 ELSE 4 END::UTINYINT AS rank,
+        basis, calls, errors, weight, bucket_start, duration_histogram
+    FROM red {where}
+)
+SELECT environment, service_namespace, cluster, service_name, rank, NULL::USMALLINT AS bucket,
+    sum(calls)::UBIGINT, sum(errors)::UBIGINT, sum(weight), basis, epoch_ns(max(bucket_start))
+FROM chosen GROUP BY ALL
+UNION ALL
+SELECT environment, service_namespace, cluster, service_name, rank, entry.key, sum(entry.value)::UBIGINT,
+    0, 0, NULL, NULL
+FROM (SELECT * EXCLUDE (duration_histogram), unnest(map_entries(duration_histogram)) AS entry FROM chosen)
+GROUP BY ALL

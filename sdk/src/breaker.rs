@@ -26,10 +26,10 @@ pub use config::{
     WindowConfig,
 };
 pub use event::{
-    CONTRIBUTING_MAX, CallId, Listener, Outcome, Reason, RejectReason, Rejection, Snapshot, State,
-    Totals, Transition,
+    CONTRIBUTING_MAX, CallId, CallOutcome, Listener, Origin, Outcome, Reason, RejectReason,
+    Rejection, Snapshot, State, Totals, Transition,
 };
-pub use handle::{CircuitBreaker, CircuitBreakerBuilder, OwnedPermit, Permit};
+pub use handle::{CircuitBreaker, CircuitBreakerBuilder, OwnedPermit, Permit, WatchedBreaker};
 pub use keyed::{KeyedBreakers, KeyedConfig};
 pub use machine::{Admission, Machine};
 pub use replay::{RecordedCall, ReplayReport, replay};

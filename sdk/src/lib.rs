@@ -1,13 +1,94 @@
 //! Resilience policies that report themselves.
+//!
+//! # One breaker
+//!
+//! A [`CircuitBreaker`] watches the calls to one peer. While it is closed calls pass; when too many
+//! of them fail or are slow it *opens* and refuses further ones at once; after a while it lets a
+//! few probes through and closes if they succeed.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome, SlowCalls};
+//!
+//! let config = BreakerConfig::new()
+//!     .failure_ratio(0.5)
+//!     .minimum_calls(20)
+//!     .slow_calls(SlowCalls { threshold: Duration::from_secs(1), ratio: 0.8 });
+//! let inventory = CircuitBreaker::new("inventory", config)?;
+//!
+//! match inventory.acquire() {
+//!     Ok(permit) => permit.finish(Outcome::Success), // after making the call
+//!     Err(refused) => println!("{refused}, again in {:?}", refused.retry_after),
+//! }
+//! # Ok::<(), tripline_sdk::InvalidConfig>(())
+//! ```
+//!
+//! A permit that is dropped accounts for itself, so cancelled futures and panics cannot leave the
+//! breaker stuck. For a peer of many parts (hosts, shards, tenants) use [`KeyedBreakers`].
+//!
+//! # The rest of the policy
+//!
+//! A breaker alone is half a policy: with feature `tower`, `Policy` puts a deadline, a retry with a
+//! [`RetryBudget`], the breaker, a timeout for each try, a [`RateLimit`] and a [`Bulkhead`] around a
+//! call, in the one order that works, and refuses the others with the reason.
+//!
+//! Beyond on and off there are [`Throttle`] (refuse in proportion), [`AdaptiveLimit`] (find the
+//! right concurrency), [`Shedder`] (drop the least important first), [`HedgePolicy`] (send a second
+//! try when the first is slow) and [`Deadline`].
+//!
+//! # What if
+//!
+//! Nothing in the core reads a clock or the network: time is handed in. [`replay`] therefore runs
+//! recorded calls against other settings through the very state machine that runs in production.
+//!
+//! # Telemetry
+//!
+//! With feature `telemetry`, give `telemetry::Telemetry` to your breakers as their [`Listener`]:
+//! metrics, a log event for each transition in the trace of the call that caused it, and
+//! attributes on the caller's span.
+//!
+//! # Features
+//!
+//! | feature | adds | needs |
+//! |---|---|---|
+//! | none | the core: every policy above, pure, for `wasm32` too | nothing |
+//! | `tower` | `Policy`, layers over tower services | tokio's timer, tower's traits |
+//! | `telemetry` | OpenTelemetry metrics, events, span attributes | the OpenTelemetry API |
 #![warn(missing_docs)]
 
 mod breaker;
+mod bulkhead;
+mod classify;
 mod clock;
+mod concurrency;
+mod deadline;
+mod hedge;
+mod limit;
+#[cfg(feature = "tower")]
+mod policy;
 mod random;
+mod refusal;
+mod retry;
+mod shed;
 mod sync;
+#[cfg(feature = "telemetry")]
+pub mod telemetry;
+mod throttle;
 mod window;
 
 pub use breaker::*;
+pub use bulkhead::{Bulkhead, Place};
+pub use classify::{Classify, DefaultClassifier};
 pub use clock::{Clock, ManualClock, Moment, MonotonicClock};
+pub use concurrency::{AdaptiveLimit, ConcurrencyAlgorithm, Gradient2, LimitedCall, Sample, Vegas};
+pub use deadline::{Deadline, format_grpc_timeout, parse_grpc_timeout};
+pub use hedge::HedgePolicy;
+pub use limit::*;
+#[cfg(feature = "tower")]
+pub use policy::{Part, Policy, PolicyBuilder, PolicyError, TokioClock};
 pub use random::{Chance, Jitter};
+pub use refusal::{Error, MaybeRefused, Refusal};
+pub use retry::{Backoff, BackoffJitter, BudgetConfig, RetryBudget, RetryConfig};
+pub use shed::{Priority, ShedConfig, Shedder};
+pub use throttle::{Throttle, ThrottleConfig};
 pub use window::Sums;

@@ -73,11 +73,6 @@ impl Chance {
 /// assert_eq!(Jitter::None.spread(base, &chance), base);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "snake_case")
-)]
 pub enum Jitter {
     /// Exactly the delay.
     None,

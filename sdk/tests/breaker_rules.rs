@@ -398,7 +398,7 @@ fn a_trip_names_the_call_that_tipped_it_and_those_that_led_to_it() {
             span_id: 1,
         };
         machine.record(call, Outcome::Failure, now, id, &mut |change| {
-            made = Some(*change)
+            made = Some(*change);
         });
     }
     let made = made.expect("it tripped");

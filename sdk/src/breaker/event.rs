@@ -378,6 +378,59 @@ impl Snapshot {
     }
 }
 
+/// Which breaker something is about.
+///
+/// ```
+/// let origin = tripline_sdk::Origin { name: "orders", key: Some("shard-7") };
+/// assert_eq!(origin.key, Some("shard-7"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its key among the breakers of that name.
+    pub key: Option<&'a str>,
+}
+
+/// How a call through a breaker ended, as telemetry tells it.
+///
+/// ```
+/// assert_eq!(tripline_sdk::CallOutcome::SlowFailure.as_str(), "slow_failure");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallOutcome {
+    /// Succeeded in time.
+    Success,
+    /// Failed in time.
+    Failure,
+    /// Succeeded, slowly.
+    SlowSuccess,
+    /// Failed, slowly.
+    SlowFailure,
+    /// Said nothing about the peer.
+    Ignored,
+    /// Refused.
+    Rejected,
+    /// Dropped by its caller.
+    Cancelled,
+}
+
+impl CallOutcome {
+    /// The name telemetry uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::SlowSuccess => "slow_success",
+            Self::SlowFailure => "slow_failure",
+            Self::Ignored => "ignored",
+            Self::Rejected => "rejected",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// Hears of transitions. Called outside every lock, so it may ask the breaker anything.
 ///
 /// ```
@@ -393,14 +446,26 @@ pub trait Listener: Send + Sync {
     /// A breaker changed its state.
     fn on_transition(&self, name: &str, change: &Transition);
 
+    /// The same with all there is to know: which breaker, and how long ago it took effect (a
+    /// transition that time alone caused is noticed by whoever comes next).
+    fn on_announced(&self, origin: Origin<'_>, change: &Transition, _age: Duration) {
+        self.on_transition(origin.name, change);
+    }
+
     /// The call being recorded on this thread, for [`Transition::tripped_by`]; asked only for
     /// failing and slow calls.
     fn current_call(&self) -> CallId {
         CallId::default()
     }
 
-    /// The settings changed.
-    fn on_config(&self, _name: &str, _config: &super::BreakerConfig) {}
+    /// A call ended, or was refused, on this thread; `state` is what it met.
+    fn on_call(&self, _origin: Origin<'_>, _state: State, _outcome: CallOutcome) {}
+
+    /// A breaker was made, or its settings changed.
+    fn on_config(&self, _origin: Origin<'_>, _config: &super::BreakerConfig) {}
+
+    /// A breaker was made: the handle reads it for as long as it lives.
+    fn on_created(&self, _breaker: super::WatchedBreaker) {}
 }
 
 impl<F: Fn(&str, &Transition) + Send + Sync> Listener for F {

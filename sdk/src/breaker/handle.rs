@@ -1,13 +1,14 @@
 //! The breaker programs hold: a machine with a name, a clock and somebody who listens.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use crate::clock::{Clock, Moment, MonotonicClock};
 
 use super::quota::OpenQuota;
 use super::{
-    Admission, BreakerConfig, CallId, InvalidConfig, Listener, Machine, Mode, Outcome, Rejection,
-    Snapshot, State, Transition,
+    Admission, BreakerConfig, CallId, CallOutcome, InvalidConfig, Listener, Machine, Mode, Origin,
+    Outcome, RejectReason, Rejection, Snapshot, State, Transition,
 };
 
 /// A named circuit breaker. Clones are the same breaker.
@@ -61,10 +62,18 @@ impl<C> std::fmt::Debug for Shared<C> {
 }
 
 impl<C: Clock> Shared<C> {
+    fn origin(&self) -> Origin<'_> {
+        Origin {
+            name: &self.name,
+            key: self.key.as_deref(),
+        }
+    }
+
     #[inline]
     fn announce(&self, change: &Transition) {
         if let Some(listener) = &self.listener {
-            listener.on_transition(&self.name, change);
+            let age = self.clock.now().since(change.at);
+            listener.on_announced(self.origin(), change, age);
         }
     }
 
@@ -77,14 +86,29 @@ impl<C: Clock> Shared<C> {
 
     #[inline]
     fn admit(&self) -> Result<Admission, Rejection> {
-        self.machine
-            .admit(self.clock.now(), &mut |change| self.announce(change))
+        let admitted = self
+            .machine
+            .admit(self.clock.now(), &mut |change| self.announce(change));
+        if let (Err(rejection), Some(listener)) = (&admitted, &self.listener) {
+            let state = match rejection.reason {
+                RejectReason::Open => State::Open,
+                RejectReason::HalfOpen => State::HalfOpen,
+                RejectReason::ForcedOpen => State::ForcedOpen,
+                RejectReason::Ramp => State::Closed,
+            };
+            listener.on_call(self.origin(), state, CallOutcome::Rejected);
+        }
+        admitted
     }
 
     #[inline]
     fn record(&self, admission: Admission, outcome: Outcome) {
         let announce = &mut |change: &Transition| self.announce(change);
         let now = self.clock.now();
+        if let Some(listener) = &self.listener {
+            let outcome = self.machine.outcome_of(&admission, outcome, now);
+            listener.on_call(self.origin(), self.met(&admission), outcome);
+        }
         self.machine
             .record(admission, outcome, now, || self.current_call(), announce);
     }
@@ -92,8 +116,93 @@ impl<C: Clock> Shared<C> {
     fn cancel(&self, admission: Admission) {
         let announce = &mut |change: &Transition| self.announce(change);
         let (now, panicked) = (self.clock.now(), std::thread::panicking());
+        if let Some(listener) = &self.listener {
+            listener.on_call(self.origin(), self.met(&admission), CallOutcome::Cancelled);
+        }
         self.machine
             .cancel(admission, panicked, now, || self.current_call(), announce);
+    }
+
+    /// The state a call met when it was let through.
+    fn met(&self, admission: &Admission) -> State {
+        match self.machine.state(admission.start()) {
+            _ if admission.is_probe() => State::HalfOpen,
+            State::Open | State::HalfOpen => State::Closed,
+            state => state,
+        }
+    }
+}
+
+/// Reads a breaker for as long as it lives, without keeping it alive.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use tripline_sdk::{BreakerConfig, CircuitBreaker, Listener, Transition, WatchedBreaker};
+///
+/// #[derive(Clone, Default)]
+/// struct Watch(Arc<Mutex<Vec<WatchedBreaker>>>);
+/// impl Listener for Watch {
+///     fn on_transition(&self, _: &str, _: &Transition) {}
+///     fn on_created(&self, breaker: WatchedBreaker) {
+///         self.0.lock().unwrap().push(breaker);
+///     }
+/// }
+///
+/// let watch = Watch::default();
+/// let breaker = CircuitBreaker::builder("stock", BreakerConfig::new())
+///     .listen(watch.clone())
+///     .build()?;
+/// let watched = watch.0.lock().unwrap().pop().unwrap();
+/// assert!(watched.read(|origin, snapshot| assert_eq!(origin.name, "stock")).is_some());
+/// drop(breaker);
+/// assert!(watched.read(|_, _| ()).is_none());
+/// # Ok::<(), tripline_sdk::InvalidConfig>(())
+/// ```
+#[derive(Clone)]
+pub struct WatchedBreaker {
+    shared: Weak<dyn Observe>,
+}
+
+impl WatchedBreaker {
+    /// Looks at the breaker, if it still lives.
+    pub fn read<R>(&self, look: impl FnOnce(Origin<'_>, &Snapshot) -> R) -> Option<R> {
+        let shared = self.shared.upgrade()?;
+        Some(look(shared.origin(), &shared.snapshot()))
+    }
+
+    /// Does what is due: see [`Machine::tick`]. Nothing if the breaker is gone, else when to look
+    /// again and how far that is.
+    #[must_use]
+    pub fn tick(&self) -> Option<Option<Duration>> {
+        Some(self.shared.upgrade()?.tick())
+    }
+}
+
+impl std::fmt::Debug for WatchedBreaker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WatchedBreaker").finish_non_exhaustive()
+    }
+}
+
+trait Observe: Send + Sync {
+    fn origin(&self) -> Origin<'_>;
+    fn snapshot(&self) -> Snapshot;
+    fn tick(&self) -> Option<Duration>;
+}
+
+impl<C: Clock> Observe for Shared<C> {
+    fn origin(&self) -> Origin<'_> {
+        Shared::origin(self)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.machine.snapshot(self.clock.now())
+    }
+
+    fn tick(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        self.machine.tick(now, &mut |change| self.announce(change));
+        self.machine.next_wakeup().map(|next| next.since(now))
     }
 }
 
@@ -290,13 +399,13 @@ impl<C: Clock> CircuitBreaker<C> {
     ) -> R {
         let shared = &self.shared;
         act(&shared.machine, shared.clock.now(), &mut |change| {
-            shared.announce(change)
+            shared.announce(change);
         })
     }
 
     fn announce_config(&self) {
         if let Some(listener) = &self.shared.listener {
-            listener.on_config(&self.shared.name, &self.config());
+            listener.on_config(self.shared.origin(), &self.config());
         }
     }
 }
@@ -386,6 +495,10 @@ impl<C: Clock> CircuitBreakerBuilder<C> {
                 listener: self.listener,
             }),
         };
+        if let Some(listener) = &breaker.shared.listener {
+            let shared: Weak<Shared<C>> = Arc::downgrade(&breaker.shared);
+            listener.on_created(WatchedBreaker { shared });
+        }
         breaker.announce_config();
         Ok(breaker)
     }

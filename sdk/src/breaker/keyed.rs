@@ -284,11 +284,14 @@ mod tests {
             capacity,
             max_open_percent,
         };
-        KeyedBreakers::with("shards", config, ManualClock::default(), None).unwrap()
+        KeyedBreakers::with("shards", config, ManualClock::default(), None).expect("in a test")
     }
 
     fn fail(breaker: &CircuitBreaker<ManualClock>) {
-        breaker.acquire().unwrap().finish(Outcome::Failure);
+        breaker
+            .acquire()
+            .expect("in a test")
+            .finish(Outcome::Failure);
     }
 
     #[test]
@@ -300,7 +303,7 @@ mod tests {
         let kept: Vec<_> = group
             .all()
             .iter()
-            .map(|b| b.key().unwrap().to_owned())
+            .map(|b| b.key().expect("in a test").to_owned())
             .collect();
         assert_eq!(kept, ["3", "1"]);
     }
@@ -352,7 +355,7 @@ mod tests {
                 model.insert(0, key);
                 model.truncate(capacity);
                 let kept: Vec<String> =
-                    group.all().iter().map(|b| b.key().unwrap().to_owned()).collect();
+                    group.all().iter().map(|b| b.key().expect("in a test").to_owned()).collect();
                 let expected: Vec<String> = model.iter().map(ToString::to_string).collect();
                 prop_assert_eq!(kept, expected);
             }

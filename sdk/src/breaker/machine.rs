@@ -24,8 +24,8 @@ use super::recent::RecentCalls;
 use super::totals::{Counter, Counters};
 use super::word::{Phase, Word};
 use super::{
-    BreakerConfig, CallId, CloseOn, InvalidConfig, Mode, OnDrop, Outcome, Reason, RejectReason,
-    Rejection, Snapshot, State, Transition, WindowConfig,
+    BreakerConfig, CallId, CallOutcome, CloseOn, InvalidConfig, Mode, OnDrop, Outcome, Reason,
+    RejectReason, Rejection, Snapshot, State, Transition, WindowConfig,
 };
 
 /// No server hint and no jitter makes an open time shorter than this.
@@ -153,6 +153,7 @@ impl Changes {
 }
 
 /// What goes with a transition besides the states.
+#[derive(Clone, Copy)]
 struct Cause {
     at: Moment,
     reason: Reason,
@@ -428,8 +429,12 @@ impl Machine {
         }
     }
 
-    /// Records the result of a call. `call` names it, and is asked only if the result can matter
-    /// to a transition.
+    /// Records the result of a call and answers what it counted as. `call` names it, and is asked
+    /// only if the result can matter to a transition.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an admission is spent by accounting for it"
+    )]
     #[inline]
     pub fn record(
         &self,
@@ -463,6 +468,23 @@ impl Machine {
             dropped: false,
         };
         self.settle_report(&admission, &report, call, announce);
+    }
+
+    /// What a result will count as.
+    pub(crate) fn outcome_of(
+        &self,
+        admission: &Admission,
+        outcome: Outcome,
+        now: Moment,
+    ) -> CallOutcome {
+        let slow = self.hot.criteria.is_slow(nanos(now.since(admission.start)));
+        match (outcome, slow) {
+            (Outcome::Ignore, _) => CallOutcome::Ignored,
+            (Outcome::Success, false) => CallOutcome::Success,
+            (Outcome::Success, true) => CallOutcome::SlowSuccess,
+            (Outcome::Failure | Outcome::Overload { .. }, false) => CallOutcome::Failure,
+            (Outcome::Failure | Outcome::Overload { .. }, true) => CallOutcome::SlowFailure,
+        }
     }
 
     /// Accounts for a call that was dropped without a result. `panicked` says whether a panic
@@ -774,7 +796,7 @@ impl Machine {
     /// Changes who decides. The state machine starts over, closed and with an empty window.
     pub fn set_mode(&self, mode: Mode, now: Moment, announce: &mut dyn FnMut(&Transition)) {
         self.locked(now, announce, |era, changes| {
-            self.change_mode(era, mode, now, changes)
+            self.change_mode(era, mode, now, changes);
         });
     }
 

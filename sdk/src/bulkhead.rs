@@ -1,0 +1,110 @@
+//! The bulkhead: at most so many calls at once, so that one slow peer cannot take every task.
+
+use std::sync::Arc;
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// A cap on concurrent calls. Clones share it.
+///
+/// ```
+/// use tripline_sdk::Bulkhead;
+/// let bulkhead = Bulkhead::new(1);
+/// let place = bulkhead.try_enter().expect("empty");
+/// assert!(bulkhead.try_enter().is_none(), "full");
+/// drop(place);
+/// assert!(bulkhead.try_enter().is_some());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Bulkhead {
+    shared: Arc<Places>,
+}
+
+#[derive(Debug)]
+struct Places {
+    max: AtomicU64,
+    taken: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Bulkhead {
+    /// Room for `max` calls at once.
+    #[must_use]
+    pub fn new(max: u32) -> Self {
+        Self {
+            shared: Arc::new(Places {
+                max: AtomicU64::new(u64::from(max)),
+                taken: AtomicU64::new(0),
+                refused: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// A place, if one is free; a refusal is counted.
+    #[must_use]
+    pub fn try_enter(&self) -> Option<Place> {
+        let max = self.shared.max.load(Ordering::Relaxed);
+        let mut taken = self.shared.taken.load(Ordering::Relaxed);
+        loop {
+            if taken >= max {
+                self.shared.refused.fetch_add(1, Ordering::Relaxed);
+                return None;
+            }
+            match self.shared.taken.compare_exchange_weak(
+                taken,
+                taken + 1,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => {
+                    return Some(Place {
+                        shared: Arc::clone(&self.shared),
+                    });
+                }
+                Err(seen) => taken = seen,
+            }
+        }
+    }
+
+    /// Changes the cap; calls inside finish.
+    pub fn resize(&self, max: u32) {
+        self.shared.max.store(u64::from(max), Ordering::Relaxed);
+    }
+
+    /// The cap.
+    #[must_use]
+    pub fn max(&self) -> u64 {
+        self.shared.max.load(Ordering::Relaxed)
+    }
+
+    /// Calls inside.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.shared.taken.load(Ordering::Relaxed)
+    }
+
+    /// Calls refused so far.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.shared.refused.load(Ordering::Relaxed)
+    }
+}
+
+/// A place in a [`Bulkhead`], free again when dropped.
+///
+/// ```
+/// let bulkhead = tripline_sdk::Bulkhead::new(8);
+/// let place = bulkhead.try_enter();
+/// assert_eq!(bulkhead.in_flight(), 1);
+/// # drop(place);
+/// ```
+#[must_use = "the place is free again when this is dropped"]
+#[derive(Debug)]
+pub struct Place {
+    shared: Arc<Places>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.taken.fetch_sub(1, Ordering::AcqRel);
+    }
+}

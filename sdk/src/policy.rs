@@ -1,0 +1,429 @@
+//! A policy: the parts that guard one kind of call, in the one order that works.
+//!
+//! From the outside in: a deadline over everything, a fallback, the retry with its budget, the
+//! circuit breaker, the timeout of one try, the rate limit and the bulkhead. Per-try timeouts thus
+//! count as failures, every try is judged by the breaker, a rejection ends the retrying and costs
+//! no budget, and a full bulkhead says nothing about the peer.
+
+mod order;
+
+pub use order::{Part, PolicyError};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::breaker::{CircuitBreaker, Outcome};
+use crate::bulkhead::Bulkhead;
+use crate::classify::{Classify, DefaultClassifier};
+use crate::clock::{Clock, Moment};
+use crate::limit::RateLimit;
+use crate::random::Chance;
+use crate::refusal::{Error, Refusal};
+use crate::retry::{RetryBudget, RetryConfig};
+
+/// The runtime's clock: the machine's monotonic one, or tokio's virtual one in a paused test.
+///
+/// ```
+/// use tripline_sdk::{Clock, TokioClock};
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let clock = TokioClock::default();
+/// let before = clock.now();
+/// tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+/// assert_eq!(clock.now().since(before).as_secs(), 60);
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct TokioClock {
+    origin: tokio::time::Instant,
+}
+
+impl Default for TokioClock {
+    fn default() -> Self {
+        Self {
+            origin: tokio::time::Instant::now(),
+        }
+    }
+}
+
+impl Clock for TokioClock {
+    fn now(&self) -> Moment {
+        Moment::ZERO + self.origin.elapsed()
+    }
+}
+
+/// The parts that guard one kind of call. Clones share their state.
+///
+/// ```
+/// use std::time::Duration;
+/// use tripline_sdk::{
+///     BreakerConfig, Bulkhead, CircuitBreaker, Error, Policy, RetryConfig, TokioClock,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let breaker = CircuitBreaker::builder("inventory", BreakerConfig::new())
+///     .clock(TokioClock::default())
+///     .build()?;
+/// let policy = Policy::builder("inventory")
+///     .deadline(Duration::from_secs(5))
+///     .retry(RetryConfig::default())
+///     .breaker(breaker)
+///     .timeout(Duration::from_secs(1))
+///     .bulkhead(Bulkhead::new(64))
+///     .build()?;
+///
+/// let stock: Result<u32, Error<std::io::Error>> = policy.call(async || Ok(7)).await;
+/// assert_eq!(stock.unwrap(), 7);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Policy<C: Clock = TokioClock, D: Clock = C> {
+    parts: Arc<Parts<C, D>>,
+}
+
+impl<C: Clock, D: Clock> Clone for Policy<C, D> {
+    fn clone(&self) -> Self {
+        Self {
+            parts: Arc::clone(&self.parts),
+        }
+    }
+}
+
+struct Parts<C: Clock, D: Clock> {
+    name: Box<str>,
+    clock: C,
+    chance: Chance,
+    deadline: Option<Duration>,
+    retry: Option<RetryConfig>,
+    budget: Option<Arc<RetryBudget>>,
+    breaker: Option<CircuitBreaker<D>>,
+    timeout: Option<Duration>,
+    limiter: Option<Arc<dyn RateLimit>>,
+    bulkhead: Option<Bulkhead>,
+}
+
+impl<C: Clock, D: Clock> std::fmt::Debug for Parts<C, D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Policy")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Puts a [`Policy`] together, outermost part first.
+///
+/// ```
+/// use std::time::Duration;
+/// use tripline_sdk::{Part, Policy, PolicyError, RetryConfig};
+/// let refused = Policy::builder("stock")
+///     .timeout(Duration::from_secs(1))
+///     .retry(RetryConfig::default())
+///     .build();
+/// let expected = PolicyError::Order { outer: Part::Timeout, inner: Part::Retry };
+/// assert_eq!(refused.unwrap_err(), expected);
+/// ```
+#[must_use = "a builder builds nothing until `build`"]
+pub struct PolicyBuilder<C: Clock = TokioClock, D: Clock = C> {
+    parts: Parts<C, D>,
+    order: Vec<Part>,
+    retries_rejections: bool,
+}
+
+impl Policy {
+    /// A policy on the runtime's clock.
+    pub fn builder(name: &str) -> PolicyBuilder {
+        Policy::builder_on(name, TokioClock::default())
+    }
+
+    /// A policy on another clock.
+    pub fn builder_on<C: Clock>(name: &str, clock: C) -> PolicyBuilder<C> {
+        let parts = Parts {
+            name: name.into(),
+            clock,
+            chance: Chance::from_entropy(),
+            deadline: None,
+            retry: None,
+            budget: None,
+            breaker: None,
+            timeout: None,
+            limiter: None,
+            bulkhead: None,
+        };
+        PolicyBuilder {
+            parts,
+            order: Vec::new(),
+            retries_rejections: false,
+        }
+    }
+}
+
+impl<C: Clock, D: Clock> PolicyBuilder<C, D> {
+    fn with(mut self, part: Part, set: impl FnOnce(&mut Parts<C, D>)) -> Self {
+        self.order.push(part);
+        set(&mut self.parts);
+        self
+    }
+
+    /// The time all tries together may take, waits included.
+    pub fn deadline(self, timeout: Duration) -> Self {
+        self.with(Part::Deadline, |parts| parts.deadline = Some(timeout))
+    }
+
+    /// Tries again, on a budget of its own of the default size.
+    pub fn retry(self, config: RetryConfig) -> Self {
+        let now = self.parts.clock.now();
+        let budget = Arc::new(RetryBudget::new(crate::retry::BudgetConfig::default(), now));
+        self.retry_with_budget(config, budget)
+    }
+
+    /// Tries again, on a budget shared with others that call the same peer.
+    pub fn retry_with_budget(self, config: RetryConfig, budget: Arc<RetryBudget>) -> Self {
+        self.with(Part::Retry, |parts| {
+            parts.retry = Some(config);
+            parts.budget = Some(budget);
+        })
+    }
+
+    /// Declares that the retry shall repeat what the breaker refused; [`PolicyBuilder::build`]
+    /// explains why it must not.
+    pub fn retry_rejections(mut self) -> Self {
+        self.retries_rejections = true;
+        self
+    }
+
+    /// Guards the peer with a circuit breaker, on whatever clock it runs.
+    pub fn breaker<B: Clock>(self, breaker: CircuitBreaker<B>) -> PolicyBuilder<C, B> {
+        let Self {
+            parts,
+            mut order,
+            retries_rejections,
+        } = self;
+        order.push(Part::Breaker);
+        let parts = Parts {
+            breaker: Some(breaker),
+            name: parts.name,
+            clock: parts.clock,
+            chance: parts.chance,
+            deadline: parts.deadline,
+            retry: parts.retry,
+            budget: parts.budget,
+            timeout: parts.timeout,
+            limiter: parts.limiter,
+            bulkhead: parts.bulkhead,
+        };
+        PolicyBuilder {
+            parts,
+            order,
+            retries_rejections,
+        }
+    }
+
+    /// The time one try may take.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.with(Part::Timeout, |parts| parts.timeout = Some(timeout))
+    }
+
+    /// Limits the rate of tries.
+    pub fn rate_limit(self, limiter: impl RateLimit + 'static) -> Self {
+        self.with(Part::RateLimit, |parts| {
+            parts.limiter = Some(Arc::new(limiter));
+        })
+    }
+
+    /// Caps the tries at once.
+    pub fn bulkhead(self, bulkhead: Bulkhead) -> Self {
+        self.with(Part::Bulkhead, |parts| parts.bulkhead = Some(bulkhead))
+    }
+
+    /// Makes the jitter of the retry repeatable.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.parts.chance = Chance::seeded(seed);
+        self
+    }
+
+    /// The policy.
+    ///
+    /// # Errors
+    /// An order or a combination that would do harm, and why.
+    pub fn build(self) -> Result<Policy<C, D>, PolicyError> {
+        order::check(&self.order, self.retries_rejections)?;
+        Ok(Policy {
+            parts: Arc::new(self.parts),
+        })
+    }
+}
+
+impl<C: Clock, D: Clock> Policy<C, D> {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.parts.name
+    }
+
+    /// Its circuit breaker.
+    #[must_use]
+    pub fn breaker(&self) -> Option<&CircuitBreaker<D>> {
+        self.parts.breaker.as_ref()
+    }
+
+    /// Makes a call under this policy: `make` is asked for each try.
+    ///
+    /// Dropping the future gives everything back; a try in flight counts as cancelled.
+    ///
+    /// # Errors
+    /// The refusal of a part, or what the last try failed with.
+    pub async fn call<T, E, F>(&self, make: F) -> Result<T, Error<E>>
+    where
+        F: AsyncFn() -> Result<T, E>,
+    {
+        self.call_classified(make, &DefaultClassifier).await
+    }
+
+    /// [`Policy::call`], with a say in what counts as a failure.
+    ///
+    /// # Errors
+    /// The refusal of a part, or what the last try failed with.
+    pub async fn call_classified<T, E, F>(
+        &self,
+        make: F,
+        classify: &impl Classify<T, Error<E>>,
+    ) -> Result<T, Error<E>>
+    where
+        F: AsyncFn() -> Result<T, E>,
+    {
+        let tries = self.tries(&make, classify);
+        match self.parts.deadline {
+            None => tries.await,
+            Some(deadline) => tokio::time::timeout(deadline, tries)
+                .await
+                .unwrap_or(Err(Error::Refused(Refusal::DeadlineExceeded))),
+        }
+    }
+
+    /// [`Policy::call`], with an answer for when it fails.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let policy = tripline_sdk::Policy::builder("stock").build().unwrap();
+    /// let call = async || Err::<u32, _>(std::io::Error::other("down"));
+    /// assert_eq!(policy.call_or(call, async |_| 0).await, 0);
+    /// # }
+    /// ```
+    pub async fn call_or<T, E, F>(&self, make: F, fallback: impl AsyncFnOnce(Error<E>) -> T) -> T
+    where
+        F: AsyncFn() -> Result<T, E>,
+    {
+        match self.call(make).await {
+            Ok(answer) => answer,
+            Err(error) => fallback(error).await,
+        }
+    }
+
+    async fn tries<T, E, F>(
+        &self,
+        make: &F,
+        classify: &impl Classify<T, Error<E>>,
+    ) -> Result<T, Error<E>>
+    where
+        F: AsyncFn() -> Result<T, E>,
+    {
+        let parts = &*self.parts;
+        let mut waited = Duration::ZERO;
+        let mut attempt = 1;
+        loop {
+            let (result, outcome) = self.one_try(make, classify).await;
+            let Some(delay) = parts.next_delay(attempt, waited, &result, outcome) else {
+                return result;
+            };
+            tokio::time::sleep(delay).await;
+            waited = delay;
+            attempt += 1;
+        }
+    }
+
+    /// One try, with what it counted as; nothing if the breaker refused it.
+    async fn one_try<T, E, F>(
+        &self,
+        make: &F,
+        classify: &impl Classify<T, Error<E>>,
+    ) -> (Result<T, Error<E>>, Option<Outcome>)
+    where
+        F: AsyncFn() -> Result<T, E>,
+    {
+        let parts = &*self.parts;
+        let permit = match parts
+            .breaker
+            .as_ref()
+            .map(CircuitBreaker::acquire)
+            .transpose()
+        {
+            Ok(permit) => permit,
+            Err(rejection) => return (Err(Refusal::Breaker(rejection).into()), None),
+        };
+        if let Some(budget) = &parts.budget {
+            budget.deposit(parts.clock.now());
+        }
+        let result = match parts.timeout {
+            None => self.limited(make).await,
+            Some(after) => tokio::time::timeout(after, self.limited(make))
+                .await
+                .unwrap_or(Err(Error::Refused(Refusal::Timeout { after }))),
+        };
+        let outcome = classify.classify(result.as_ref());
+        if let Some(permit) = permit {
+            permit.finish(outcome);
+        }
+        (result, Some(outcome))
+    }
+
+    async fn limited<T, E, F>(&self, make: &F) -> Result<T, Error<E>>
+    where
+        F: AsyncFn() -> Result<T, E>,
+    {
+        let parts = &*self.parts;
+        if let Some(limiter) = &parts.limiter {
+            let decision = limiter.check(1, parts.clock.now());
+            if !decision.allowed {
+                let retry_after = decision.retry_after;
+                return Err(Refusal::RateLimited { retry_after }.into());
+            }
+        }
+        let place = parts.bulkhead.as_ref().map(Bulkhead::try_enter);
+        if matches!(place, Some(None)) {
+            return Err(Refusal::BulkheadFull.into());
+        }
+        make().await.map_err(Error::Call)
+    }
+}
+
+impl<C: Clock, D: Clock> Parts<C, D> {
+    /// How long to wait before the next try; nothing if there is none. Rejections, and results
+    /// that say nothing about the peer, are final and cost nothing.
+    fn next_delay<T, E>(
+        &self,
+        attempt: u32,
+        waited: Duration,
+        result: &Result<T, Error<E>>,
+        outcome: Option<Outcome>,
+    ) -> Option<Duration> {
+        let retry = self.retry.as_ref()?;
+        let hint = match outcome? {
+            Outcome::Success | Outcome::Ignore => return None,
+            Outcome::Failure => result
+                .as_ref()
+                .err()
+                .and_then(Error::refusal)
+                .and_then(Refusal::retry_after),
+            Outcome::Overload { retry_after } => retry_after,
+        };
+        let delay = retry.next_delay(attempt, waited, hint, &self.chance)?;
+        let paid = self
+            .budget
+            .as_ref()
+            .is_none_or(|budget| budget.try_withdraw(self.clock.now()));
+        paid.then_some(delay)
+    }
+}

@@ -1,0 +1,365 @@
+//! Telemetry: every decision as OpenTelemetry metrics, events and span attributes.
+//!
+//! Nothing is reported call by call. Breakers count anyway; the metrics read those counts when the
+//! reader asks, so a million rejections a second cost what one does. What happens rarely is told
+//! at once and in full: a transition is a log event *in the trace of the call that caused it*,
+//! with the window it was decided on and the traces that filled it, and it flushes the metrics, so
+//! that an open state shorter than the export interval is not lost.
+//!
+//! | what | name |
+//! |---|---|
+//! | gauge, one series a state | [`names::BREAKER_STATE`] |
+//! | counter of seconds by state | [`names::BREAKER_TIME_IN_STATE`] |
+//! | counter by from, to, reason | [`names::BREAKER_TRANSITIONS`] |
+//! | counter by outcome | [`names::BREAKER_CALLS`] |
+//! | gauges, absent below the minimum | [`names::BREAKER_FAILURE_RATIO`], [`names::BREAKER_SLOW_RATIO`] |
+//! | up-down counter | [`names::BREAKER_IN_FLIGHT`] |
+//! | log event | [`names::EVENT_STATE_CHANGED`], [`names::EVENT_CONFIGURED`] |
+//! | attributes of the caller's span | [`names::BREAKER_NAME`], [`names::BREAKER_STATE`], [`names::BREAKER_OUTCOME`] |
+
+mod event;
+pub mod names;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use opentelemetry::logs::Logger;
+use opentelemetry::metrics::{Counter, Meter};
+use opentelemetry::trace::{Span, SpanKind, TraceContextExt, Tracer};
+use opentelemetry::{Context, KeyValue, global};
+
+use crate::breaker::{
+    BreakerConfig, CallId, CallOutcome, Listener, Origin, Snapshot, State, Transition,
+    WatchedBreaker,
+};
+use event::Sink;
+
+/// Rejected calls that have no span get one, but no more often than this: a rejection storm must
+/// not become a span storm.
+const REJECTED_SPAN_EVERY: Duration = Duration::from_millis(100);
+
+/// Reports breakers through OpenTelemetry. Give it to them as their listener; clones are the same.
+///
+/// ```
+/// use opentelemetry::global;
+/// use opentelemetry::logs::{LoggerProvider, NoopLoggerProvider};
+/// use tripline_sdk::telemetry::Telemetry;
+/// use tripline_sdk::{BreakerConfig, CircuitBreaker};
+///
+/// // A real program takes the logger from its own logger provider.
+/// let logger = NoopLoggerProvider::new().logger("tripline_sdk");
+/// let telemetry = Telemetry::new(&global::meter("tripline_sdk"), logger);
+/// let breaker = CircuitBreaker::builder("inventory", BreakerConfig::new())
+///     .listen(telemetry.clone())
+///     .build()?;
+/// # Ok::<(), tripline_sdk::InvalidConfig>(())
+/// ```
+#[derive(Clone)]
+pub struct Telemetry {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    sink: Box<dyn Sink>,
+    transitions: Counter<u64>,
+    breakers: Arc<Mutex<Vec<WatchedBreaker>>>,
+    /// Hashes of the settings in force, by name: keys of a group share theirs.
+    config_hashes: Mutex<HashMap<Box<str>, Arc<str>>>,
+    flush: Option<Box<dyn Fn() + Send + Sync>>,
+    started: Instant,
+    last_rejected_span_ns: AtomicU64,
+}
+
+impl std::fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Telemetry").finish_non_exhaustive()
+    }
+}
+
+impl Telemetry {
+    /// Registers the instruments with `meter` and sends events to `logger`.
+    #[must_use]
+    pub fn new(meter: &Meter, logger: impl Logger + Send + Sync + 'static) -> Self {
+        Self::with_flush(meter, logger, None)
+    }
+
+    /// [`Telemetry::new`], and `flush` is called on every transition. It must not block: hand the
+    /// work to a thread or task of its own.
+    ///
+    /// ```
+    /// # use opentelemetry::{global, logs::{LoggerProvider, NoopLoggerProvider}};
+    /// # use tripline_sdk::telemetry::Telemetry;
+    /// # let (meter, logger) = (global::meter("x"), NoopLoggerProvider::new().logger("x"));
+    /// let (wake, _woken) = std::sync::mpsc::sync_channel(1);
+    /// let telemetry = Telemetry::flushing(&meter, logger, move || {
+    ///     let _ = wake.try_send(());
+    /// });
+    /// ```
+    #[must_use]
+    pub fn flushing(
+        meter: &Meter,
+        logger: impl Logger + Send + Sync + 'static,
+        flush: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        Self::with_flush(meter, logger, Some(Box::new(flush)))
+    }
+
+    fn with_flush(
+        meter: &Meter,
+        logger: impl Logger + Send + Sync + 'static,
+        flush: Option<Box<dyn Fn() + Send + Sync>>,
+    ) -> Self {
+        let breakers = Arc::new(Mutex::new(Vec::new()));
+        observe(meter, &breakers);
+        let transitions = meter
+            .u64_counter(names::BREAKER_TRANSITIONS)
+            .with_description("State changes of circuit breakers")
+            .with_unit("{transition}")
+            .build();
+        Self {
+            shared: Arc::new(Shared {
+                sink: Box::new(logger),
+                transitions,
+                breakers,
+                config_hashes: Mutex::new(HashMap::new()),
+                flush,
+                started: Instant::now(),
+                last_rejected_span_ns: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// Moves every breaker on that time alone moves on, and answers when to look again. A program
+    /// without traffic calls this from a timer, so that what it exports is what is.
+    pub fn tick(&self) -> Option<Duration> {
+        let watched = {
+            let mut breakers = lock(&self.shared.breakers);
+            breakers.retain(|breaker| breaker.read(|_, _| ()).is_some());
+            breakers.clone()
+        };
+        watched
+            .iter()
+            .filter_map(WatchedBreaker::tick)
+            .flatten()
+            .min()
+    }
+
+    fn config_hash(&self, name: &str) -> Arc<str> {
+        lock(&self.shared.config_hashes)
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| "".into())
+    }
+
+    /// A span for a refusal that would leave no trace otherwise.
+    fn rejected_span(&self, attributes: impl IntoIterator<Item = KeyValue>) {
+        let now = u64::try_from(self.shared.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let last = &self.shared.last_rejected_span_ns;
+        let before = last.load(Ordering::Relaxed);
+        let due = before == 0 || now - before.min(now) >= REJECTED_SPAN_EVERY.as_nanos() as u64;
+        let won = || {
+            last.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        };
+        if due && won() {
+            let tracer = global::tracer(names::SCOPE);
+            let span = tracer
+                .span_builder(names::SPAN_REJECTED)
+                .with_kind(SpanKind::Internal);
+            tracer
+                .build_with_context(span.with_attributes(attributes), &Context::current())
+                .end();
+        }
+    }
+}
+
+impl Listener for Telemetry {
+    fn on_transition(&self, name: &str, change: &Transition) {
+        self.on_announced(Origin { name, key: None }, change, Duration::ZERO);
+    }
+
+    fn on_announced(&self, origin: Origin<'_>, change: &Transition, age: Duration) {
+        if !change.shadow {
+            let mut attributes = named(origin);
+            attributes.extend([
+                KeyValue::new(names::BREAKER_FROM_STATE, change.from.as_str()),
+                KeyValue::new(names::BREAKER_TO_STATE, change.to.as_str()),
+                KeyValue::new(names::BREAKER_REASON, change.reason.as_str()),
+            ]);
+            self.shared.transitions.add(1, &attributes);
+        }
+        let call = Some(self.current_call()).filter(|call| !call.is_unknown());
+        let hash = self.config_hash(origin.name);
+        self.shared
+            .sink
+            .emit(event::state_changed(origin, change, age, call, &hash));
+        if let Some(flush) = &self.shared.flush {
+            flush();
+        }
+    }
+
+    fn current_call(&self) -> CallId {
+        Context::map_current(|context| {
+            let span = context.span();
+            let span = span.span_context();
+            CallId {
+                trace_id: u128::from_be_bytes(span.trace_id().to_bytes()),
+                span_id: u64::from_be_bytes(span.span_id().to_bytes()),
+            }
+        })
+    }
+
+    fn on_call(&self, origin: Origin<'_>, state: State, outcome: CallOutcome) {
+        let rejected = outcome == CallOutcome::Rejected;
+        let attributes = || {
+            let mut attributes = named(origin);
+            attributes.push(KeyValue::new(names::BREAKER_STATE, state.as_str()));
+            attributes.push(KeyValue::new(names::BREAKER_OUTCOME, outcome.as_str()));
+            attributes
+        };
+        let orphan = Context::map_current(|context| {
+            let span = context.span();
+            if span.is_recording() {
+                span.set_attributes(attributes());
+            }
+            !span.span_context().is_valid()
+        });
+        if rejected && orphan {
+            self.rejected_span(attributes());
+        }
+    }
+
+    fn on_config(&self, origin: Origin<'_>, config: &BreakerConfig) {
+        let hash: Arc<str> = event::config_hash(config).into();
+        lock(&self.shared.config_hashes).insert(origin.name.into(), Arc::clone(&hash));
+        self.shared
+            .sink
+            .emit(event::configured(origin, config, &hash));
+    }
+
+    fn on_created(&self, breaker: WatchedBreaker) {
+        lock(&self.shared.breakers).push(breaker);
+    }
+}
+
+type Breakers = Arc<Mutex<Vec<WatchedBreaker>>>;
+
+/// The observable instruments: each reads every breaker when it is collected.
+fn observe(meter: &Meter, breakers: &Breakers) {
+    let each = |breakers: &Breakers| {
+        let breakers = Arc::clone(breakers);
+        move |look: &mut dyn FnMut(&[KeyValue], &Snapshot)| for_each(&breakers, look)
+    };
+    let read = each(breakers);
+    meter
+        .u64_observable_gauge(names::BREAKER_STATE)
+        .with_description("1 for the state the circuit breaker is in, 0 for the others")
+        .with_callback(move |gauge| {
+            read(&mut |base, snapshot| {
+                for state in State::ALL {
+                    gauge.observe(u64::from(state == snapshot.state), &with_state(base, state));
+                }
+            });
+        })
+        .build();
+    let read = each(breakers);
+    meter
+        .f64_observable_counter(names::BREAKER_TIME_IN_STATE)
+        .with_description("Time the circuit breaker has spent in each state")
+        .with_unit("s")
+        .with_callback(move |counter| {
+            read(&mut |base, snapshot| {
+                for state in State::ALL {
+                    let time = snapshot.time_in(state).as_secs_f64();
+                    counter.observe(time, &with_state(base, state));
+                }
+            });
+        })
+        .build();
+    let read = each(breakers);
+    meter
+        .u64_observable_counter(names::BREAKER_CALLS)
+        .with_description("Calls through the circuit breaker by outcome")
+        .with_unit("{call}")
+        .with_callback(move |counter| {
+            read(&mut |base, snapshot| {
+                for (outcome, count) in by_outcome(snapshot) {
+                    let outcome = KeyValue::new(names::BREAKER_OUTCOME, outcome.as_str());
+                    counter.observe(count, &[base, &[outcome]].concat());
+                }
+            });
+        })
+        .build();
+    for (name, ratio) in [
+        (
+            names::BREAKER_FAILURE_RATIO,
+            (|s| s.failure_ratio) as fn(&Snapshot) -> Option<f64>,
+        ),
+        (names::BREAKER_SLOW_RATIO, |s| s.slow_ratio),
+    ] {
+        let read = each(breakers);
+        meter
+            .f64_observable_gauge(name)
+            .with_unit("1")
+            .with_callback(move |gauge| {
+                read(&mut |base, snapshot| {
+                    if let Some(ratio) = ratio(snapshot) {
+                        gauge.observe(ratio, base);
+                    }
+                });
+            })
+            .build();
+    }
+    let read = each(breakers);
+    meter
+        .i64_observable_up_down_counter(names::BREAKER_IN_FLIGHT)
+        .with_description("Calls let through that have no result yet")
+        .with_unit("{call}")
+        .with_callback(move |counter| {
+            read(&mut |base, snapshot| {
+                let in_flight = snapshot.totals.in_flight();
+                counter.observe(i64::try_from(in_flight).unwrap_or(i64::MAX), base);
+            });
+        })
+        .build();
+}
+
+fn for_each(breakers: &Breakers, look: &mut dyn FnMut(&[KeyValue], &Snapshot)) {
+    let watched = lock(breakers).clone();
+    for breaker in &watched {
+        breaker.read(|origin, snapshot| look(&named(origin), snapshot));
+    }
+}
+
+fn by_outcome(snapshot: &Snapshot) -> [(CallOutcome, u64); 7] {
+    let totals = &snapshot.totals;
+    [
+        (CallOutcome::Success, totals.success),
+        (CallOutcome::Failure, totals.failure),
+        (CallOutcome::SlowSuccess, totals.slow_success),
+        (CallOutcome::SlowFailure, totals.slow_failure),
+        (CallOutcome::Ignored, totals.ignored),
+        (CallOutcome::Rejected, totals.rejected),
+        (CallOutcome::Cancelled, totals.cancelled),
+    ]
+}
+
+fn with_state(base: &[KeyValue], state: State) -> Vec<KeyValue> {
+    [base, &[KeyValue::new(names::BREAKER_STATE, state.as_str())]].concat()
+}
+
+fn named(origin: Origin<'_>) -> Vec<KeyValue> {
+    let mut attributes = vec![KeyValue::new(names::BREAKER_NAME, origin.name.to_owned())];
+    attributes.extend(
+        origin
+            .key
+            .map(|key| KeyValue::new(names::BREAKER_KEY, key.to_owned())),
+    );
+    attributes
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,60 @@
+//! The names this crate's telemetry uses, exactly as recognisers match them.
+
+/// Attribute: the breaker's name.
+pub const BREAKER_NAME: &str = "circuit_breaker.name";
+/// Attribute: its key among the breakers of that name (host, shard, tenant).
+pub const BREAKER_KEY: &str = "circuit_breaker.key";
+/// Attribute, and gauge: the state. The gauge has one series a state, 1 for the one that holds.
+pub const BREAKER_STATE: &str = "circuit_breaker.state";
+/// Attribute: how a call ended.
+pub const BREAKER_OUTCOME: &str = "circuit_breaker.outcome";
+/// Attribute of transitions: the state before.
+pub const BREAKER_FROM_STATE: &str = "circuit_breaker.from_state";
+/// Attribute of transitions: the state after.
+pub const BREAKER_TO_STATE: &str = "circuit_breaker.to_state";
+/// Attribute of transitions: why.
+pub const BREAKER_REASON: &str = "circuit_breaker.reason";
+/// Attribute of transitions: their number, counted by the breaker.
+pub const BREAKER_GENERATION: &str = "circuit_breaker.generation";
+/// Attribute of transitions: true if it only would have happened (metrics-only mode).
+pub const BREAKER_SHADOW: &str = "circuit_breaker.shadow";
+/// Attribute of transitions: calls in the window.
+pub const BREAKER_WINDOW_CALLS: &str = "circuit_breaker.window_calls";
+/// Attribute of transitions: failed calls in the window.
+pub const BREAKER_WINDOW_FAILURES: &str = "circuit_breaker.window_failures";
+/// Attribute of transitions: slow calls in the window.
+pub const BREAKER_WINDOW_SLOW: &str = "circuit_breaker.window_slow";
+/// Attribute of transitions: the threshold that was crossed.
+pub const BREAKER_THRESHOLD: &str = "circuit_breaker.threshold";
+/// Attribute of transitions: for how many milliseconds it opened.
+pub const BREAKER_OPEN_FOR_MS: &str = "circuit_breaker.open_for_ms";
+/// Attribute of transitions: when it will probe, nanoseconds since the Unix epoch.
+pub const BREAKER_NEXT_PROBE: &str = "circuit_breaker.next_probe_unix_nano";
+/// Attribute of transitions: how many times in a row it has opened.
+pub const BREAKER_ATTEMPT: &str = "circuit_breaker.attempt";
+/// Attribute of transitions: for how many milliseconds the state before lasted.
+pub const BREAKER_LASTED_MS: &str = "circuit_breaker.lasted_ms";
+/// Attribute of transitions: trace ids of failing and slow calls from the window, newest first.
+pub const BREAKER_CONTRIBUTING: &str = "circuit_breaker.contributing_trace_ids";
+/// Attribute of transitions and settings: identifies the settings in force.
+pub const BREAKER_CONFIG_HASH: &str = "circuit_breaker.config_hash";
+/// Counter, seconds: time in each state. Unlike a gauge it misses no state, however short.
+pub const BREAKER_TIME_IN_STATE: &str = "circuit_breaker.time_in_state";
+/// Counter: transitions by from, to and reason.
+pub const BREAKER_TRANSITIONS: &str = "circuit_breaker.transitions";
+/// Counter: calls by outcome.
+pub const BREAKER_CALLS: &str = "circuit_breaker.calls";
+/// Gauge, and attribute of transitions: failures per call, absent below the minimum.
+pub const BREAKER_FAILURE_RATIO: &str = "circuit_breaker.failure_ratio";
+/// Gauge, and attribute of transitions: slow calls per call, absent below the minimum.
+pub const BREAKER_SLOW_RATIO: &str = "circuit_breaker.slow_ratio";
+/// Up-down counter: calls let through that have no result yet.
+pub const BREAKER_IN_FLIGHT: &str = "circuit_breaker.in_flight";
+/// Event: a breaker changed its state; a log record in the trace of the call that did it.
+pub const EVENT_STATE_CHANGED: &str = "circuit_breaker.state_changed";
+/// Event: the settings of a breaker, when it is made and when they change.
+pub const EVENT_CONFIGURED: &str = "circuit_breaker.configured";
+/// Span: a rejected call that had no active span to be written on.
+pub const SPAN_REJECTED: &str = "circuit_breaker.rejected";
+/// The instrumentation scope all of it carries.
+pub const SCOPE: &str = "tripline_sdk";

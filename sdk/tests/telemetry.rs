@@ -1,0 +1,307 @@
+//! What breakers say, as an exporter hears it.
+#![cfg(not(loom))]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use opentelemetry::logs::{AnyValue, LoggerProvider};
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry::trace::{TraceContextExt, Tracer, TracerProvider};
+use opentelemetry::{Context, Key};
+use opentelemetry_sdk::logs::{InMemoryLogExporter, SdkLogRecord, SdkLoggerProvider};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ScopeMetrics};
+use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+use tripline_sdk::telemetry::{Telemetry, names};
+use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock, OpenTime, Outcome};
+
+/// Metric, attributes, value.
+type Point = (String, Vec<(String, String)>, f64);
+
+struct Bench {
+    logs: InMemoryLogExporter,
+    metrics: InMemoryMetricExporter,
+    meters: SdkMeterProvider,
+    flushes: Arc<AtomicUsize>,
+    telemetry: Telemetry,
+    clock: ManualClock,
+}
+
+fn bench() -> Bench {
+    let logs = InMemoryLogExporter::default();
+    let loggers = SdkLoggerProvider::builder()
+        .with_simple_exporter(logs.clone())
+        .build();
+    let metrics = InMemoryMetricExporter::default();
+    let meters = SdkMeterProvider::builder()
+        .with_periodic_exporter(metrics.clone())
+        .build();
+    let flushes = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&flushes);
+    let telemetry = Telemetry::flushing(
+        &meters.meter(names::SCOPE),
+        loggers.logger(names::SCOPE),
+        move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+        },
+    );
+    Bench {
+        logs,
+        metrics,
+        meters,
+        flushes,
+        telemetry,
+        clock: ManualClock::default(),
+    }
+}
+
+impl Bench {
+    fn breaker(&self) -> CircuitBreaker<ManualClock> {
+        let config = BreakerConfig::new()
+            .only_consecutive(3)
+            .open(OpenTime::fixed(Duration::from_secs(5)));
+        CircuitBreaker::builder("inventory", config)
+            .key("shard-7")
+            .clock(self.clock.clone())
+            .listen(self.telemetry.clone())
+            .build()
+            .unwrap()
+    }
+
+    fn events(&self, name: &str) -> Vec<SdkLogRecord> {
+        let emitted = self.logs.get_emitted_logs().unwrap();
+        let records = emitted.into_iter().map(|log| log.record);
+        records
+            .filter(|record| record.event_name() == Some(name))
+            .collect()
+    }
+
+    /// Every point of the last collection: metric, attributes, value.
+    fn points(&self) -> Vec<Point> {
+        self.meters.force_flush().unwrap();
+        let mut points = Vec::new();
+        let collected = self.metrics.get_finished_metrics().unwrap();
+        let last = collected.last().unwrap();
+        for metric in last.scope_metrics().flat_map(ScopeMetrics::metrics) {
+            let mut push = |attributes: Vec<(String, String)>, value| {
+                points.push((metric.name().to_owned(), attributes, value));
+            };
+            macro_rules! data {
+                ($data:expr) => {
+                    match $data {
+                        MetricData::Gauge(gauge) => gauge
+                            .data_points()
+                            .for_each(|p| push(pairs(p.attributes()), p.value() as f64)),
+                        MetricData::Sum(sum) => sum
+                            .data_points()
+                            .for_each(|p| push(pairs(p.attributes()), p.value() as f64)),
+                        _ => panic!("no histograms here"),
+                    }
+                };
+            }
+            match metric.data() {
+                AggregatedMetrics::F64(data) => data!(data),
+                AggregatedMetrics::U64(data) => data!(data),
+                AggregatedMetrics::I64(data) => data!(data),
+            }
+        }
+        points
+    }
+
+    fn value(&self, metric: &str, attribute: &str) -> Option<f64> {
+        let points = self.points();
+        let has = |attributes: &[(String, String)]| {
+            attribute.is_empty() || attributes.iter().any(|(_, value)| value == attribute)
+        };
+        points
+            .iter()
+            .find(|point| point.0 == metric && has(&point.1))
+            .map(|point| point.2)
+    }
+}
+
+fn pairs<'a>(
+    attributes: impl Iterator<Item = &'a opentelemetry::KeyValue>,
+) -> Vec<(String, String)> {
+    attributes
+        .map(|pair| (pair.key.to_string(), pair.value.to_string()))
+        .collect()
+}
+
+fn attribute(record: &SdkLogRecord, name: &'static str) -> Option<AnyValue> {
+    let wanted = Key::from_static_str(name);
+    record
+        .attributes_iter()
+        .find(|(key, _)| *key == wanted)
+        .map(|(_, value)| value.clone())
+}
+
+fn trip(breaker: &CircuitBreaker<ManualClock>) {
+    (0..3).for_each(|_| breaker.acquire().unwrap().finish(Outcome::Failure));
+}
+
+#[test]
+fn a_transition_is_an_event_in_the_trace_of_the_call_that_tripped_it() {
+    let bench = bench();
+    let breaker = bench.breaker();
+    let tracer = SdkTracerProvider::builder().build().tracer("test");
+    let mut traces = Vec::new();
+    for _ in 0..3 {
+        let context = Context::current_with_span(tracer.start("call"));
+        traces.push(context.span().span_context().clone());
+        let _entered = context.attach();
+        breaker.acquire().unwrap().finish(Outcome::Failure);
+    }
+    let events = bench.events(names::EVENT_STATE_CHANGED);
+    let [event] = &events[..] else {
+        panic!("{} events", events.len())
+    };
+    let context = event.trace_context().expect("in a trace");
+    assert_eq!(context.trace_id, traces[2].trace_id());
+    assert_eq!(context.span_id, traces[2].span_id());
+    let expected = [
+        (names::BREAKER_NAME, "inventory"),
+        (names::BREAKER_KEY, "shard-7"),
+        (names::BREAKER_FROM_STATE, "closed"),
+        (names::BREAKER_TO_STATE, "open"),
+        (names::BREAKER_REASON, "consecutive"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(
+            attribute(event, name),
+            Some(AnyValue::from(value)),
+            "{name}"
+        );
+    }
+    let expected = [
+        (names::BREAKER_WINDOW_CALLS, 3),
+        (names::BREAKER_WINDOW_FAILURES, 3),
+        (names::BREAKER_OPEN_FOR_MS, 5_000),
+        (names::BREAKER_ATTEMPT, 1),
+    ];
+    for (name, value) in expected {
+        assert_eq!(attribute(event, name), Some(AnyValue::Int(value)), "{name}");
+    }
+    let contributing: Vec<AnyValue> = traces
+        .iter()
+        .rev()
+        .map(|trace| trace.trace_id().to_string().into())
+        .collect();
+    let listed = attribute(event, names::BREAKER_CONTRIBUTING);
+    assert_eq!(listed, Some(AnyValue::ListAny(Box::new(contributing))));
+    assert_eq!(bench.flushes.load(Ordering::SeqCst), 1, "flushed at once");
+}
+
+#[test]
+fn settings_are_an_event_and_every_transition_names_them() {
+    let bench = bench();
+    let breaker = bench.breaker();
+    trip(&breaker);
+    let configured = bench.events(names::EVENT_CONFIGURED);
+    let changed = bench.events(names::EVENT_STATE_CHANGED);
+    let hash = attribute(&configured[0], names::BREAKER_CONFIG_HASH);
+    assert!(hash.is_some());
+    assert_eq!(hash, attribute(&changed[0], names::BREAKER_CONFIG_HASH));
+    breaker
+        .reconfigure(breaker.config().only_consecutive(9))
+        .unwrap();
+    let again = bench.events(names::EVENT_CONFIGURED);
+    assert_ne!(attribute(&again[1], names::BREAKER_CONFIG_HASH), hash);
+}
+
+#[test]
+fn metrics_say_what_the_breaker_says() {
+    let bench = bench();
+    let breaker = bench.breaker();
+    bench.clock.advance(Duration::from_secs(3));
+    breaker.acquire().unwrap().finish(Outcome::Success);
+    trip(&breaker);
+    (0..10).for_each(|_| assert!(breaker.acquire().is_err()));
+    bench.clock.advance(Duration::from_secs(2));
+
+    assert_eq!(bench.value(names::BREAKER_STATE, "open"), Some(1.0));
+    assert_eq!(bench.value(names::BREAKER_STATE, "closed"), Some(0.0));
+    assert_eq!(
+        bench.value(names::BREAKER_TIME_IN_STATE, "closed"),
+        Some(3.0)
+    );
+    assert_eq!(bench.value(names::BREAKER_TIME_IN_STATE, "open"), Some(2.0));
+    assert_eq!(bench.value(names::BREAKER_CALLS, "rejected"), Some(10.0));
+    assert_eq!(bench.value(names::BREAKER_CALLS, "failure"), Some(3.0));
+    assert_eq!(bench.value(names::BREAKER_CALLS, "success"), Some(1.0));
+    assert_eq!(
+        bench.value(names::BREAKER_TRANSITIONS, "consecutive"),
+        Some(1.0)
+    );
+    assert_eq!(bench.value(names::BREAKER_IN_FLIGHT, ""), Some(0.0));
+    assert_eq!(
+        bench.value(names::BREAKER_FAILURE_RATIO, ""),
+        None,
+        "an open breaker has none"
+    );
+}
+
+#[test]
+fn a_breaker_without_traffic_moves_on_by_the_timer() {
+    let bench = bench();
+    let breaker = bench.breaker();
+    trip(&breaker);
+    bench.clock.advance(Duration::from_secs(4));
+    assert_eq!(bench.telemetry.tick(), Some(Duration::from_secs(1)));
+    bench.clock.advance(Duration::from_secs(1));
+    assert_eq!(bench.telemetry.tick(), None);
+    let events = bench.events(names::EVENT_STATE_CHANGED);
+    assert_eq!(
+        attribute(&events[1], names::BREAKER_TO_STATE),
+        Some("half_open".into())
+    );
+    assert_eq!(
+        attribute(&events[1], names::BREAKER_REASON),
+        Some("wait_elapsed".into())
+    );
+}
+
+#[test]
+fn the_callers_span_carries_the_breaker_and_a_storm_of_refusals_is_sampled() {
+    let bench = bench();
+    let breaker = bench.breaker();
+    let exporter = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder()
+        .with_simple_exporter(exporter.clone())
+        .build();
+    opentelemetry::global::set_tracer_provider(provider.clone());
+    let tracer = provider.tracer("test");
+    tracer.in_span("call", |_| {
+        breaker.acquire().unwrap().finish(Outcome::Success)
+    });
+    let spans = exporter.get_finished_spans().unwrap();
+    assert_eq!(spans.len(), 1, "no span of our own on the happy path");
+    let attributes = pairs(spans[0].attributes.iter());
+    for (name, value) in [
+        (names::BREAKER_NAME, "inventory"),
+        (names::BREAKER_STATE, "closed"),
+        (names::BREAKER_OUTCOME, "success"),
+    ] {
+        assert!(
+            attributes.contains(&(name.to_owned(), value.to_owned())),
+            "{name}"
+        );
+    }
+    trip(&breaker);
+    exporter.reset();
+    (0..10_000).for_each(|_| assert!(breaker.acquire().is_err()));
+    let spans = exporter.get_finished_spans().unwrap();
+    assert!(
+        (1..100).contains(&spans.len()),
+        "{} spans of 10 000 refusals",
+        spans.len()
+    );
+    assert!(spans.iter().all(|span| span.name == names::SPAN_REJECTED));
+    assert_eq!(
+        breaker.snapshot().totals.rejected,
+        10_000,
+        "all of them are counted"
+    );
+}

@@ -31,6 +31,7 @@ use std::sync::Arc;
 use auth::Authenticator;
 use budget::Budget;
 use gate::Gate;
+use tls::Tls;
 
 pub use config::{
     AuthConfig, ConfigError, CorsConfig, CredentialConfig, GrpcConfig, HttpConfig, ListenConfig,
@@ -51,16 +52,28 @@ pub struct Receiver {
     counters: Arc<Counters>,
     sink: Sink,
     gate: Gate,
+    grpc_tls: Option<Arc<Tls>>,
+    http_tls: Option<Arc<Tls>>,
 }
 
 impl Receiver {
     /// Checks the settings and builds the shared state; nothing listens yet.
     ///
     /// # Errors
-    /// The settings contradict each other.
+    /// The settings contradict each other, or TLS cannot be loaded.
     pub fn new(config: ReceiveConfig, sink: Sink) -> Result<Self, ConfigError> {
         config.validate()?;
+        let load = |listen: &ListenConfig| {
+            listen
+                .tls
+                .clone()
+                .map(Tls::load)
+                .transpose()
+                .map(|tls| tls.map(Arc::new))
+        };
         Ok(Self {
+            grpc_tls: load(&config.grpc.listen)?,
+            http_tls: load(&config.http.listen)?,
             auth: Arc::new(Authenticator::new(&config.auth)),
             budget: Budget::new(config.in_flight_bytes_max),
             counters: Arc::new(Counters::default()),
@@ -102,27 +115,23 @@ impl Receiver {
 /// Serves OTLP/gRPC on `listener` until `shutdown` resolves, then finishes what is in flight.
 ///
 /// When it returns, nothing that came by this listener reaches the store any more.
-///
-/// # Errors
-/// The TLS settings cannot be loaded.
 pub async fn serve_grpc(
     listener: Listener,
     receiver: Receiver,
     shutdown: impl Future<Output = ()> + Send,
-) -> Result<(), ConfigError> {
+) {
     let settings = receiver.config.grpc.listen.clone();
-    listen::serve(listener, receiver, settings, shutdown).await
+    let tls = receiver.grpc_tls.clone();
+    listen::serve(listener, receiver, settings, tls, shutdown).await;
 }
 
 /// Serves OTLP/HTTP on `listener` until `shutdown` resolves; otherwise as [`serve_grpc`].
-///
-/// # Errors
-/// The TLS settings cannot be loaded.
 pub async fn serve_http(
     listener: Listener,
     receiver: Receiver,
     shutdown: impl Future<Output = ()> + Send,
-) -> Result<(), ConfigError> {
+) {
     let settings = receiver.config.http.listen.clone();
-    listen::serve(listener, receiver, settings, shutdown).await
+    let tls = receiver.http_tls.clone();
+    listen::serve(listener, receiver, settings, tls, shutdown).await;
 }

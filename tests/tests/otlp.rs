@@ -13,5 +13,6 @@ mod payload;
 mod secure;
 mod server;
 mod stopping;
+mod stored;
 mod transport;
 mod wire;

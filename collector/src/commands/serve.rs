@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::operations::health::{self, Readiness};
 use crate::operations::listening::{Addresses, Listeners};
 use crate::operations::{logging, signals};
-use crate::receive::{self, Listener, Receiver, Sink};
+use crate::receive::{self, Receiver, Sink};
 
 /// Runs until SIGTERM or SIGINT.
 pub(super) fn run(flags: &ServeFlags) -> anyhow::Result<()> {
@@ -75,33 +75,21 @@ impl Running {
             .announce(&serde_json::to_string(&addresses).expect("plain strings serialise"))
             .context("cannot write the bound addresses into the lock file")?;
 
-        let sink = {
-            let store = Arc::clone(&store);
-            Sink::new(move |batch| {
-                let store = Arc::clone(&store);
-                async move { store.append(batch).await }
-            })
-        };
+        let sink = Sink::from(Arc::clone(&store));
         let receiver = Receiver::new(config.receive.clone(), sink)?;
         let (stop, stopped) = watch::channel(false);
         let mut receivers = Vec::new();
         if let Some(listener) = listeners.otlp_grpc {
             let (receiver, stopped) = (receiver.clone(), wait(stopped.clone()));
-            receivers.push(tokio::spawn(async move {
-                told(
-                    "otlp_grpc",
-                    receive::serve_grpc(Listener::Tcp(listener), receiver, stopped).await,
-                );
-            }));
+            receivers.push(tokio::spawn(receive::serve_grpc(
+                listener, receiver, stopped,
+            )));
         }
         if let Some(listener) = listeners.otlp_http {
             let (receiver, stopped) = (receiver.clone(), wait(stopped.clone()));
-            receivers.push(tokio::spawn(async move {
-                told(
-                    "otlp_http",
-                    receive::serve_http(Listener::Tcp(listener), receiver, stopped).await,
-                );
-            }));
+            receivers.push(tokio::spawn(receive::serve_http(
+                listener, receiver, stopped,
+            )));
         }
         let state =
             crate::api::AppState::new(Arc::clone(&store), &config, &addresses, receiver.clone());

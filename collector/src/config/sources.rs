@@ -104,6 +104,13 @@ pub fn load(
                 .into(),
         });
     }
+    config
+        .receive
+        .validate()
+        .map_err(|error| ConfigError::Invalid {
+            origin: "configuration".into(),
+            message: error.to_string(),
+        })?;
     Ok(config)
 }
 
@@ -291,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn both_protocols_off_is_refused() {
+    fn t12_both_protocols_off_is_refused() {
         let environment = env(&[("TRIPLINE_OTLP_GRPC", ""), ("TRIPLINE_OTLP_HTTP", "")]);
         let error = load(None, environment, &Overrides::default())
             .expect_err("t12")

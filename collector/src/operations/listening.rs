@@ -1,12 +1,11 @@
 //! Binding the three addresses, and telling the world which they became.
 
-use std::net::SocketAddr;
-
 use anyhow::Context as _;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
 use crate::config::Config;
+use crate::receive::Listener;
 
 /// The bound addresses; port 0 has become a real one.
 #[derive(Debug, Clone, Serialize)]
@@ -22,9 +21,9 @@ pub struct Addresses {
 /// Listeners of everything that is served.
 pub struct Listeners {
     /// OTLP/gRPC.
-    pub otlp_grpc: Option<TcpListener>,
+    pub otlp_grpc: Option<Listener>,
     /// OTLP/HTTP.
-    pub otlp_http: Option<TcpListener>,
+    pub otlp_http: Option<Listener>,
     /// UI and API.
     pub http: TcpListener,
     /// Their addresses.
@@ -37,15 +36,10 @@ impl Listeners {
         let otlp_grpc = bind_optional("otlp_grpc", &config.otlp_grpc).await?;
         let otlp_http = bind_optional("otlp_http", &config.otlp_http).await?;
         let http = bind("http", &config.http.to_string()).await?;
-        let address = |listener: &TcpListener| {
-            listener
-                .local_addr()
-                .map(|address: SocketAddr| address.to_string())
-        };
         let addresses = Addresses {
-            otlp_grpc: otlp_grpc.as_ref().map(address).transpose()?,
-            otlp_http: otlp_http.as_ref().map(address).transpose()?,
-            http: address(&http)?,
+            otlp_grpc: otlp_grpc.as_ref().map(Listener::address).transpose()?,
+            otlp_http: otlp_http.as_ref().map(Listener::address).transpose()?,
+            http: http.local_addr()?.to_string(),
         };
         Ok(Self {
             otlp_grpc,
@@ -56,18 +50,23 @@ impl Listeners {
     }
 }
 
-async fn bind_optional(setting: &str, address: &str) -> anyhow::Result<Option<TcpListener>> {
+async fn bind_optional(setting: &str, address: &str) -> anyhow::Result<Option<Listener>> {
     if address.is_empty() {
-        Ok(None)
-    } else {
-        bind(setting, address).await.map(Some)
+        return Ok(None);
     }
+    let bound = Listener::bind(address).await;
+    bound
+        .map(Some)
+        .with_context(|| cannot_listen(setting, address))
 }
 
 async fn bind(setting: &str, address: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address} ({setting}); another process may have the port")
-    })
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| cannot_listen(setting, address))
+}
+
+fn cannot_listen(setting: &str, address: &str) -> String {
+    format!("cannot listen on {address} ({setting}); another process may have the port")
 }
 
 impl Addresses {

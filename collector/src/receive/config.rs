@@ -74,7 +74,7 @@ impl Default for ReceiveConfig {
             request_bytes_max: REQUEST_BYTES_MAX,
             in_flight_bytes_max: IN_FLIGHT_BYTES_MAX,
             request_timeout_ms: 30_000,
-            drain_timeout_ms: 10_000,
+            drain_timeout_ms: 5_000,
             auth: AuthConfig::default(),
             cors: CorsConfig::default(),
         }
@@ -82,35 +82,17 @@ impl Default for ReceiveConfig {
 }
 
 /// OTLP/gRPC.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GrpcConfig {
-    /// Whether it listens at all.
-    pub enabled: bool,
-    /// `host:port`, or `unix:/path`.
-    pub endpoint: String,
     /// Connections.
     pub listen: ListenConfig,
-}
-
-impl Default for GrpcConfig {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            endpoint: "127.0.0.1:4317".into(),
-            listen: ListenConfig::default(),
-        }
-    }
 }
 
 /// OTLP/HTTP.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpConfig {
-    /// Whether it listens at all.
-    pub enabled: bool,
-    /// `host:port`, or `unix:/path`.
-    pub endpoint: String,
     /// Path for traces; a missing leading slash is added.
     pub traces_path: String,
     /// Path for metrics.
@@ -124,8 +106,6 @@ pub struct HttpConfig {
 impl Default for HttpConfig {
     fn default() -> Self {
         Self {
-            enabled: true,
-            endpoint: "127.0.0.1:4318".into(),
             traces_path: "/v1/traces".into(),
             metrics_path: "/v1/metrics".into(),
             logs_path: "/v1/logs".into(),
@@ -272,12 +252,6 @@ impl ReceiveConfig {
     /// # Errors
     /// The first contradiction found.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        if !self.grpc.enabled && !self.http.enabled {
-            return Err(ConfigError::invalid(
-                "grpc.enabled",
-                "at least one of grpc and http must be enabled",
-            ));
-        }
         if self.request_bytes_max == 0 || self.request_bytes_max > 1 << 30 {
             return Err(ConfigError::invalid(
                 "request_bytes_max",
@@ -393,12 +367,11 @@ impl AuthConfig {
                 );
             }
             let secrets = [&credential.bearer, &credential.password, &credential.value];
-            if secrets
-                .into_iter()
-                .flatten()
-                .any(|secret| secret.expose().is_empty())
-            {
-                return invalid(at, "the secret is empty");
+            if secrets.into_iter().flatten().any(Secret::is_placeholder) {
+                return invalid(
+                    at,
+                    "the secret is empty, or the mask of a printed configuration",
+                );
             }
             if credential
                 .signals
@@ -437,14 +410,11 @@ mod tests {
         let config = parsed("").unwrap();
         assert_eq!(config, ReceiveConfig::default());
         assert_eq!(config.request_bytes_max, 67_108_864);
-        assert_eq!(config.grpc.endpoint, "127.0.0.1:4317");
-        assert_eq!(config.http.endpoint, "127.0.0.1:4318");
     }
 
     #[test]
-    fn t12_s01_contradictions_are_refused_with_their_key() {
+    fn s01_contradictions_are_refused_with_their_key() {
         for (toml, key) in [
-            ("grpc.enabled = false\nhttp.enabled = false", "grpc.enabled"),
             ("request_bytes_max = 0", "request_bytes_max"),
             ("in_flight_bytes_max = 1000", "in_flight_bytes_max"),
             ("grpc.listen.tls.cert_file = 'a.pem'", "grpc.listen.tls"),

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Receiver;
-use super::config::{ConfigError, ListenConfig};
+use super::config::ListenConfig;
 use super::gate::Gate;
 use super::lifetime::Lifetime;
 use super::route::{self, Service};
@@ -112,16 +112,11 @@ pub(super) async fn serve(
     listener: Listener,
     mut receiver: Receiver,
     settings: ListenConfig,
+    tls: Option<Arc<Tls>>,
     shutdown: impl Future<Output = ()> + Send,
-) -> Result<(), ConfigError> {
+) {
     let gate = Gate::new();
     receiver.gate = gate.clone();
-    let tls = settings
-        .tls
-        .clone()
-        .map(Tls::load)
-        .transpose()?
-        .map(Arc::new);
     let drain = Duration::from_millis(receiver.config.drain_timeout_ms);
     let service = route::service(receiver);
     let settings = Arc::new(settings);
@@ -162,7 +157,6 @@ pub(super) async fn serve(
     }
     connections.shutdown().await;
     gate.shut(drain).await;
-    Ok(())
 }
 
 /// One connection: the handshake, where there is one, then HTTP.

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize, Serializer};
 use subtle::ConstantTimeEq as _;
 
+/// What is printed instead.
+const MASK: &str = "***";
+
 /// Text that never appears in logs or configuration dumps.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
@@ -19,6 +22,11 @@ impl Secret {
         &self.0
     }
 
+    /// Whether it is empty or the mask that printing leaves: a saved dump must not open the door.
+    pub(super) fn is_placeholder(&self) -> bool {
+        self.0.is_empty() || self.0 == MASK
+    }
+
     /// Compares in a time that depends on the lengths only.
     pub(super) fn matches(&self, candidate: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(candidate).into()
@@ -27,13 +35,13 @@ impl Secret {
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("***")
+        formatter.write_str(MASK)
     }
 }
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("***")
+        serializer.serialize_str(MASK)
     }
 }
 

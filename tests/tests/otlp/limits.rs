@@ -233,6 +233,7 @@ async fn closed_after(to: std::net::SocketAddr, head: &[u8]) -> Duration {
 async fn l08_idle_and_old_connections_are_closed() {
     let idle = start_with(|config| {
         config.grpc.listen.idle_timeout_ms = 300;
+        config.grpc.listen.connection_age_grace_ms = 300;
         config.http.listen.idle_timeout_ms = 300;
     })
     .await;

@@ -10,9 +10,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::net::TcpStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
-use tripline_collector::receive::{
-    Listener, ReceiveConfig, Receiver, Secret, Sink, TlsConfig, TlsVersion, serve_http,
-};
+use tripline_collector::receive::{ReceiveConfig, Receiver, Secret, Sink, TlsConfig, TlsVersion};
 
 use super::payload::{traces, traces_protobuf};
 use super::server::{Server, start_with};
@@ -213,8 +211,8 @@ async fn s01_the_lowest_version_is_kept() {
     assert!(send_tls(server.http, old).await.is_err());
 }
 
-#[tokio::test]
-async fn s01_what_cannot_be_loaded_stops_the_start() {
+#[test]
+fn s01_what_cannot_be_loaded_stops_the_start() {
     let authority = Authority::new();
     let (one, other) = (authority.server(), authority.server());
     let mismatched = TlsConfig {
@@ -233,13 +231,7 @@ async fn s01_what_cannot_be_loaded_stops_the_start() {
     for tls in [mismatched, missing, garbage] {
         let mut config = ReceiveConfig::default();
         config.http.listen.tls = Some(tls);
-        let receiver = Receiver::new(config, Sink::new(|_| async { Ok(()) })).unwrap();
-        let listener = Listener::bind("127.0.0.1:0").await.unwrap();
-        assert!(
-            serve_http(listener, receiver, std::future::pending())
-                .await
-                .is_err()
-        );
+        assert!(Receiver::new(config, Sink::new(|_| async { Ok(()) })).is_err());
     }
     let mut config = ReceiveConfig::default();
     config.http.listen.tls = Some(TlsConfig {

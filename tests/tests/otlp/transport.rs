@@ -5,6 +5,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use prost::Message as _;
 use tonic::transport::Channel;
+use tripline_collector::config::Config;
 use tripline_collector::receive::{Listener, ReceiveConfig, Receiver, Sink, serve_http};
 
 use super::payload::{logs, metrics, traces, traces_json, traces_protobuf};
@@ -21,9 +22,9 @@ async fn channel(to: std::net::SocketAddr) -> Channel {
 
 #[test]
 fn t01_the_shipped_endpoints_are_local_and_on_the_ports_of_the_specification() {
-    let config = ReceiveConfig::default();
-    assert_eq!(config.grpc.endpoint, "127.0.0.1:4317");
-    assert_eq!(config.http.endpoint, "127.0.0.1:4318");
+    let config = Config::default();
+    assert_eq!(config.otlp_grpc, "127.0.0.1:4317");
+    assert_eq!(config.otlp_http, "127.0.0.1:4318");
 }
 
 #[tokio::test]

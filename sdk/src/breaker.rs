@@ -14,6 +14,8 @@ mod event;
 mod half_open;
 mod handle;
 mod keyed;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod machine;
 mod quota;
 mod recent;

@@ -63,6 +63,8 @@ mod clock;
 mod concurrency;
 mod deadline;
 mod hedge;
+#[cfg(feature = "tower")]
+pub mod layer;
 mod limit;
 #[cfg(feature = "tower")]
 mod policy;
@@ -85,7 +87,7 @@ pub use deadline::{Deadline, format_grpc_timeout, parse_grpc_timeout};
 pub use hedge::HedgePolicy;
 pub use limit::*;
 #[cfg(feature = "tower")]
-pub use policy::{Part, Policy, PolicyBuilder, PolicyError, TokioClock};
+pub use policy::{Part, Policy, PolicyBuilder, PolicyError, PolicyService, TokioClock};
 pub use random::{Chance, Jitter};
 pub use refusal::{Error, MaybeRefused, Refusal};
 pub use retry::{Backoff, BackoffJitter, BudgetConfig, RetryBudget, RetryConfig};

@@ -12,10 +12,16 @@ pub use order::{Part, PolicyError};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tower_layer::Layer;
+
 use crate::breaker::{CircuitBreaker, Outcome};
 use crate::bulkhead::Bulkhead;
 use crate::classify::{Classify, DefaultClassifier};
 use crate::clock::{Clock, Moment};
+use crate::layer::{
+    BreakerLayer, BreakerService, BulkheadLayer, BulkheadService, RateLimitLayer, RateLimitService,
+    RetryLayer, RetryService, TimeoutLayer, TimeoutService,
+};
 use crate::limit::RateLimit;
 use crate::random::Chance;
 use crate::refusal::{Error, Refusal};
@@ -274,9 +280,10 @@ impl<C: Clock, D: Clock> Policy<C, D> {
     ///
     /// # Errors
     /// The refusal of a part, or what the last try failed with.
-    pub async fn call<T, E, F>(&self, make: F) -> Result<T, Error<E>>
+    pub async fn call<T, E, F, A>(&self, make: F) -> Result<T, Error<E>>
     where
-        F: AsyncFn() -> Result<T, E>,
+        F: Fn() -> A,
+        A: Future<Output = Result<T, E>>,
     {
         self.call_classified(make, &DefaultClassifier).await
     }
@@ -285,13 +292,14 @@ impl<C: Clock, D: Clock> Policy<C, D> {
     ///
     /// # Errors
     /// The refusal of a part, or what the last try failed with.
-    pub async fn call_classified<T, E, F>(
+    pub async fn call_classified<T, E, F, A>(
         &self,
         make: F,
         classify: &impl Classify<T, Error<E>>,
     ) -> Result<T, Error<E>>
     where
-        F: AsyncFn() -> Result<T, E>,
+        F: Fn() -> A,
+        A: Future<Output = Result<T, E>>,
     {
         let tries = self.tries(&make, classify);
         match self.parts.deadline {
@@ -312,9 +320,11 @@ impl<C: Clock, D: Clock> Policy<C, D> {
     /// assert_eq!(policy.call_or(call, async |_| 0).await, 0);
     /// # }
     /// ```
-    pub async fn call_or<T, E, F>(&self, make: F, fallback: impl AsyncFnOnce(Error<E>) -> T) -> T
+    pub async fn call_or<T, E, F, A, B>(&self, make: F, fallback: impl FnOnce(Error<E>) -> B) -> T
     where
-        F: AsyncFn() -> Result<T, E>,
+        F: Fn() -> A,
+        A: Future<Output = Result<T, E>>,
+        B: Future<Output = T>,
     {
         match self.call(make).await {
             Ok(answer) => answer,
@@ -322,19 +332,20 @@ impl<C: Clock, D: Clock> Policy<C, D> {
         }
     }
 
-    async fn tries<T, E, F>(
+    async fn tries<T, E, F, A>(
         &self,
         make: &F,
         classify: &impl Classify<T, Error<E>>,
     ) -> Result<T, Error<E>>
     where
-        F: AsyncFn() -> Result<T, E>,
+        F: Fn() -> A,
+        A: Future<Output = Result<T, E>>,
     {
         let parts = &*self.parts;
         let mut waited = Duration::ZERO;
         let mut attempt = 1;
         loop {
-            let (result, outcome) = self.one_try(make, classify).await;
+            let (result, outcome) = self.one_try(attempt, make, classify).await;
             let Some(delay) = parts.next_delay(attempt, waited, &result, outcome) else {
                 return result;
             };
@@ -345,13 +356,15 @@ impl<C: Clock, D: Clock> Policy<C, D> {
     }
 
     /// One try, with what it counted as; nothing if the breaker refused it.
-    async fn one_try<T, E, F>(
+    async fn one_try<T, E, F, A>(
         &self,
+        attempt: u32,
         make: &F,
         classify: &impl Classify<T, Error<E>>,
     ) -> (Result<T, Error<E>>, Option<Outcome>)
     where
-        F: AsyncFn() -> Result<T, E>,
+        F: Fn() -> A,
+        A: Future<Output = Result<T, E>>,
     {
         let parts = &*self.parts;
         let permit = match parts
@@ -363,7 +376,8 @@ impl<C: Clock, D: Clock> Policy<C, D> {
             Ok(permit) => permit,
             Err(rejection) => return (Err(Refusal::Breaker(rejection).into()), None),
         };
-        if let Some(budget) = &parts.budget {
+        if let Some(budget) = parts.budget.as_ref().filter(|_| attempt == 1) {
+            // Calls pay, retries do not: else retries would pay for retries.
             budget.deposit(parts.clock.now());
         }
         let result = match parts.timeout {
@@ -379,9 +393,10 @@ impl<C: Clock, D: Clock> Policy<C, D> {
         (result, Some(outcome))
     }
 
-    async fn limited<T, E, F>(&self, make: &F) -> Result<T, Error<E>>
+    async fn limited<T, E, F, A>(&self, make: &F) -> Result<T, Error<E>>
     where
-        F: AsyncFn() -> Result<T, E>,
+        F: Fn() -> A,
+        A: Future<Output = Result<T, E>>,
     {
         let parts = &*self.parts;
         if let Some(limiter) = &parts.limiter {
@@ -425,5 +440,38 @@ impl<C: Clock, D: Clock> Parts<C, D> {
             .as_ref()
             .is_none_or(|budget| budget.try_withdraw(self.clock.now()));
         paid.then_some(delay)
+    }
+}
+
+/// The stack a [`Policy`] puts around a service. Parts that are not configured pass through.
+///
+/// A deadline over all tries is not part of it: put a
+/// [`TimeoutLayer`](crate::layer::TimeoutLayer) outside, or use [`Policy::call`].
+pub type PolicyService<S, C = TokioClock, D = C> =
+    RetryService<BreakerService<TimeoutService<RateLimitService<BulkheadService<S>, C>>, D>, C>;
+
+/// ```
+/// use std::time::Duration;
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tripline_sdk::{Policy, Refusal};
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let policy = Policy::builder("stock").timeout(Duration::from_secs(1)).build().unwrap();
+/// let hangs = service_fn(async |(): ()| std::future::pending::<Result<(), Refusal>>().await);
+/// assert!(policy.layer(hangs).oneshot(()).await.is_err());
+/// # }
+/// ```
+impl<S, C: Clock, D: Clock> Layer<S> for Policy<C, D> {
+    type Service = PolicyService<S, C, D>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let parts = &*self.parts;
+        let inner = BulkheadLayer::optional(parts.bulkhead.clone()).layer(inner);
+        let inner =
+            RateLimitLayer::optional(parts.limiter.clone(), parts.clock.clone()).layer(inner);
+        let inner = TimeoutLayer::optional(parts.timeout).layer(inner);
+        let inner = BreakerLayer::optional(parts.breaker.clone()).layer(inner);
+        let retry = parts.retry.zip(parts.budget.clone());
+        RetryLayer::optional(retry, parts.clock.clone()).layer(inner)
     }
 }

@@ -274,7 +274,7 @@ fn the_callers_span_carries_the_breaker_and_a_storm_of_refusals_is_sampled() {
     opentelemetry::global::set_tracer_provider(provider.clone());
     let tracer = provider.tracer("test");
     tracer.in_span("call", |_| {
-        breaker.acquire().unwrap().finish(Outcome::Success)
+        breaker.acquire().unwrap().finish(Outcome::Success);
     });
     let spans = exporter.get_finished_spans().unwrap();
     assert_eq!(spans.len(), 1, "no span of our own on the happy path");

@@ -1,0 +1,196 @@
+//! The circuit breaker as a layer.
+//!
+//! The permit is taken in `call`, not in `poll_ready`: a service that is ready may never be
+//! called, and a probe that waits for nobody would be a probe lost. An open breaker answers
+//! without asking whether the service inside is ready, because one that hangs never would be.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::breaker::{CircuitBreaker, OwnedPermit, RejectReason, Rejection, State};
+use crate::classify::{Classify, DefaultClassifier};
+use crate::clock::Clock;
+use crate::policy::TokioClock;
+use crate::refusal::Refusal;
+
+/// Guards a service with a [`CircuitBreaker`].
+///
+/// ```
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tripline_sdk::layer::{BreakerLayer, GuardLayer};
+/// use tripline_sdk::{BreakerConfig, CircuitBreaker, State};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let breaker = CircuitBreaker::new("stock", BreakerConfig::new().only_consecutive(1)).unwrap();
+/// let failing = service_fn(async |(): ()| Err::<(), _>("down"));
+/// let service = BreakerLayer::new(breaker.clone()).layer(GuardLayer.layer(failing));
+/// assert!(service.clone().oneshot(()).await.unwrap_err().refusal().is_none());
+/// assert_eq!(breaker.state(), State::Open);
+/// assert!(service.oneshot(()).await.unwrap_err().refusal().is_some());
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct BreakerLayer<C: Clock = TokioClock, K = DefaultClassifier> {
+    breaker: Option<CircuitBreaker<C>>,
+    classify: K,
+}
+
+impl<C: Clock> BreakerLayer<C> {
+    /// A layer that takes errors for failures.
+    #[must_use]
+    pub fn new(breaker: CircuitBreaker<C>) -> Self {
+        Self {
+            breaker: Some(breaker),
+            classify: DefaultClassifier,
+        }
+    }
+
+    pub(crate) fn optional(breaker: Option<CircuitBreaker<C>>) -> Self {
+        Self {
+            breaker,
+            classify: DefaultClassifier,
+        }
+    }
+}
+
+impl<C: Clock, K> BreakerLayer<C, K> {
+    /// Lets `classify` say what a failure is.
+    #[must_use]
+    pub fn classify<L>(self, classify: L) -> BreakerLayer<C, L> {
+        BreakerLayer {
+            breaker: self.breaker,
+            classify,
+        }
+    }
+}
+
+impl<S, C: Clock, K: Clone> Layer<S> for BreakerLayer<C, K> {
+    type Service = BreakerService<S, C, K>;
+    fn layer(&self, inner: S) -> Self::Service {
+        let (breaker, classify) = (self.breaker.clone(), self.classify.clone());
+        BreakerService {
+            inner,
+            breaker,
+            classify,
+            inner_is_ready: false,
+        }
+    }
+}
+
+/// The service of [`BreakerLayer`].
+#[derive(Debug)]
+pub struct BreakerService<S, C: Clock = TokioClock, K = DefaultClassifier> {
+    inner: S,
+    breaker: Option<CircuitBreaker<C>>,
+    classify: K,
+    inner_is_ready: bool,
+}
+
+impl<S: Clone, C: Clock, K: Clone> Clone for BreakerService<S, C, K> {
+    /// A clone has to find out for itself whether the service inside is ready.
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            breaker: self.breaker.clone(),
+            classify: self.classify.clone(),
+            inner_is_ready: false,
+        }
+    }
+}
+
+impl<S, R, C, K> Service<R> for BreakerService<S, C, K>
+where
+    S: Service<R>,
+    S::Error: From<Refusal>,
+    C: Clock,
+    K: Classify<S::Response, S::Error> + Clone,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = BreakerFuture<S::Future, C, K>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        let refuses = |breaker: &CircuitBreaker<C>| {
+            matches!(breaker.state(), State::Open | State::ForcedOpen)
+        };
+        if !self.inner_is_ready && self.breaker.as_ref().is_some_and(refuses) {
+            return Poll::Ready(Ok(()));
+        }
+        let readiness = ready!(self.inner.poll_ready(context));
+        self.inner_is_ready = readiness.is_ok();
+        Poll::Ready(readiness)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let permit = self
+            .breaker
+            .as_ref()
+            .map(CircuitBreaker::acquire_owned)
+            .transpose();
+        let refused = match permit {
+            Err(rejection) => rejection,
+            // It began to probe between `poll_ready` and now; the permit goes back unused.
+            Ok(_) if !self.inner_is_ready => Rejection {
+                reason: RejectReason::Open,
+                retry_after: None,
+            },
+            Ok(permit) => {
+                self.inner_is_ready = false;
+                let (inner, classify) = (self.inner.call(request), self.classify.clone());
+                return BreakerFuture {
+                    inner: Some(inner),
+                    permit,
+                    classify,
+                    refused: None,
+                };
+            }
+        };
+        let (classify, refused) = (self.classify.clone(), Some(refused));
+        BreakerFuture {
+            inner: None,
+            permit: None,
+            classify,
+            refused,
+        }
+    }
+}
+
+pin_project! {
+    /// The future of [`BreakerService`]. Dropped, it accounts for the call as cancelled.
+    #[derive(Debug)]
+    pub struct BreakerFuture<F, C: Clock = TokioClock, K = DefaultClassifier> {
+        #[pin]
+        inner: Option<F>,
+        permit: Option<OwnedPermit<C>>,
+        classify: K,
+        refused: Option<Rejection>,
+    }
+}
+
+impl<F, T, E, C, K> Future for BreakerFuture<F, C, K>
+where
+    F: Future<Output = Result<T, E>>,
+    E: From<Refusal>,
+    C: Clock,
+    K: Classify<T, E>,
+{
+    type Output = Result<T, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Some(inner) = this.inner.as_pin_mut() else {
+            let refused = this.refused.take().expect("polled after it was ready");
+            return Poll::Ready(Err(Refusal::Breaker(refused).into()));
+        };
+        let result = ready!(inner.poll(context));
+        if let Some(permit) = this.permit.take() {
+            permit.finish(this.classify.classify(result.as_ref()));
+        }
+        Poll::Ready(result)
+    }
+}

@@ -1,0 +1,117 @@
+//! A timeout for each try.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::refusal::Refusal;
+
+/// Gives up on a call after a while, with [`Refusal::Timeout`].
+///
+/// ```
+/// use std::time::Duration;
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tripline_sdk::Refusal;
+/// use tripline_sdk::layer::TimeoutLayer;
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let hangs = service_fn(async |(): ()| std::future::pending::<Result<(), Refusal>>().await);
+/// let after = Duration::from_secs(1);
+/// let answer = TimeoutLayer::new(after).layer(hangs).oneshot(()).await;
+/// assert_eq!(answer, Err(Refusal::Timeout { after }));
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct TimeoutLayer {
+    after: Option<Duration>,
+}
+
+impl TimeoutLayer {
+    /// Gives up `after` this long.
+    #[must_use]
+    pub const fn new(after: Duration) -> Self {
+        Self { after: Some(after) }
+    }
+
+    pub(crate) const fn optional(after: Option<Duration>) -> Self {
+        Self { after }
+    }
+}
+
+impl<S> Layer<S> for TimeoutLayer {
+    type Service = TimeoutService<S>;
+    fn layer(&self, inner: S) -> TimeoutService<S> {
+        TimeoutService {
+            inner,
+            after: self.after,
+        }
+    }
+}
+
+/// The service of [`TimeoutLayer`].
+#[derive(Clone, Debug)]
+pub struct TimeoutService<S> {
+    inner: S,
+    after: Option<Duration>,
+}
+
+impl<S: Service<R>, R> Service<R> for TimeoutService<S>
+where
+    S::Error: From<Refusal>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = TimeoutFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let inner = self.inner.call(request);
+        TimeoutFuture {
+            inner,
+            sleep: self.after.map(sleep),
+            after: self.after,
+        }
+    }
+}
+
+pin_project! {
+    /// The future of [`TimeoutService`].
+    #[derive(Debug)]
+    pub struct TimeoutFuture<F> {
+        #[pin]
+        inner: F,
+        #[pin]
+        sleep: Option<Sleep>,
+        after: Option<Duration>,
+    }
+}
+
+impl<F: Future<Output = Result<T, E>>, T, E: From<Refusal>> Future for TimeoutFuture<F> {
+    type Output = Result<T, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        // The result first: one that is there in time is not thrown away.
+        if let Poll::Ready(result) = this.inner.poll(context) {
+            return Poll::Ready(result);
+        }
+        match (
+            this.sleep.as_pin_mut().map(|sleep| sleep.poll(context)),
+            *this.after,
+        ) {
+            (Some(Poll::Ready(())), Some(after)) => {
+                Poll::Ready(Err(Refusal::Timeout { after }.into()))
+            }
+            _ => Poll::Pending,
+        }
+    }
+}

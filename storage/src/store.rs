@@ -8,6 +8,7 @@
 mod bell;
 mod build;
 mod catalog;
+mod damage;
 mod engine;
 pub mod failpoint;
 mod keeper;
@@ -316,6 +317,13 @@ impl Store {
     /// A leased, immutable set of segments with a connection to read them.
     pub fn reader(&self) -> Result<Reader, ReadError> {
         Reader::new(&self.shared.catalog)
+    }
+
+    /// Tells the store what a query failed with. When a file turns out to be damaged it is taken out of the
+    /// set, left on disk and reported in [`StoreStats::segments_refused`]; then `true`, and the query may be
+    /// tried again over the healthy rest.
+    pub fn report(&self, error: &duckdb::Error) -> bool {
+        damage::is_damage(error) && damage::take_out_damaged(&self.shared)
     }
 
     /// Counters and gauges.

@@ -1,5 +1,7 @@
 //! Tests of the store through its door, on real files.
 
+mod bad_days;
+mod costs;
 mod crash;
 mod fixture;
 mod keeping;

@@ -1,0 +1,199 @@
+//! Bad files, torn logs, a full disk: a clear word, healthy segments served, nothing acknowledged lost.
+
+use std::fs::File;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::fixture::{append, config, number, spans};
+use crate::store::Store;
+
+/// A directory with two sealed segments of a hundred spans each.
+fn two_segments(dir: &Path) -> Vec<PathBuf> {
+    let store = Store::open(config(dir)).expect("open");
+    for round in 0..2 {
+        append(&store, spans("shop", round * 100, round * 100 + 100)).expect("spans");
+        store.seal_now().expect("sealed");
+    }
+    drop(store);
+    let mut sealed: Vec<PathBuf> = std::fs::read_dir(dir)
+        .expect("readable")
+        .map(|entry| entry.expect("entry").path())
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("seg-"))
+        })
+        .collect();
+    sealed.sort();
+    assert_eq!(sealed.len(), 2);
+    sealed
+}
+
+#[test]
+fn a_segment_with_a_broken_header_is_left_alone_and_the_others_are_served() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let sealed = two_segments(dir.path());
+    let mut file = File::options().write(true).open(&sealed[0]).expect("open");
+    file.write_all(&[0x5a; 12_288]).expect("overwritten");
+    let before = std::fs::read(&sealed[0]).expect("readable");
+    let store = Store::open(config(dir.path())).expect("open");
+    assert_eq!(number(&store, "SELECT count(*) FROM spans"), 100);
+    let refused = store.stats().segments_refused;
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(
+        refused[0].file.starts_with("seg-") && !refused[0].reason.is_empty(),
+        "{refused:?}"
+    );
+    append(&store, spans("shop", 200, 300)).expect("it goes on");
+    drop(store);
+    assert_eq!(
+        std::fs::read(&sealed[0]).expect("readable"),
+        before,
+        "untouched"
+    );
+}
+
+#[test]
+fn a_segment_that_breaks_where_rows_are_is_found_by_its_reader_and_taken_out() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let sealed = two_segments(dir.path());
+    let length = std::fs::metadata(&sealed[0]).expect("a file").len();
+    let mut file = File::options().write(true).open(&sealed[0]).expect("open");
+    // Every block after the headers, except the first ones, which the catalog is read from.
+    let mut at = 12_288 + 262_144;
+    while at + 262_144 <= length {
+        file.seek(SeekFrom::Start(at + 100)).expect("seek");
+        file.write_all(&[0x5a; 64]).expect("overwritten");
+        at += 262_144;
+    }
+    let store = Store::open(config(dir.path())).expect("open");
+    if store.stats().segments_refused.is_empty() {
+        let reader = store.reader().expect("a reader");
+        let read =
+            reader
+                .connection()
+                .query_row("SELECT count(DISTINCT span_id) FROM spans", [], |row| {
+                    row.get::<_, i64>(0)
+                });
+        let error = read.expect_err("the block is broken");
+        drop(reader);
+        assert!(store.report(&error), "{error}");
+    }
+    assert_eq!(
+        number(&store, "SELECT count(DISTINCT span_id) FROM spans"),
+        100
+    );
+    assert_eq!(store.stats().segments_refused.len(), 1);
+}
+
+#[test]
+fn a_segment_of_a_newer_format_is_refused_untouched() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let sealed = two_segments(dir.path());
+    let conn = duckdb::Connection::open(&sealed[1]).expect("open");
+    conn.execute_batch("UPDATE meta SET value = '999' WHERE key = 'format'; CHECKPOINT;")
+        .expect("changed");
+    drop(conn);
+    let before = std::fs::read(&sealed[1]).expect("readable");
+    let store = Store::open(config(dir.path())).expect("open");
+    assert_eq!(number(&store, "SELECT count(*) FROM spans"), 100);
+    let refused = store.stats().segments_refused;
+    assert!(
+        refused.len() == 1 && refused[0].reason.contains("newer"),
+        "{refused:?}"
+    );
+    drop(store);
+    assert_eq!(
+        std::fs::read(&sealed[1]).expect("readable"),
+        before,
+        "untouched"
+    );
+}
+
+#[test]
+fn a_torn_log_gives_back_every_whole_commit() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(config(dir.path())).expect("open");
+    for round in 0..5 {
+        append(&store, spans("shop", round * 10, round * 10 + 10)).expect("spans");
+    }
+    drop(store);
+    let log = std::fs::read_dir(dir.path())
+        .expect("readable")
+        .map(|entry| entry.expect("entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "wal"))
+        .max_by_key(|path| path.metadata().expect("a file").len())
+        .expect("a log");
+    let length = log.metadata().expect("a file").len();
+    File::options()
+        .write(true)
+        .open(&log)
+        .expect("open")
+        .set_len(length - 300)
+        .expect("torn");
+    let store = Store::open(config(dir.path())).expect("open");
+    assert_eq!(store.stats().segments_refused, []);
+    assert_eq!(number(&store, "SELECT count(*) FROM spans"), 40);
+}
+
+#[test]
+fn a_full_disk_refuses_loses_nothing_and_mends_itself() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"])
+        .arg(dir.path())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !mounted {
+        // Only root can make a small disk; where it cannot, the error path is covered by the failpoints.
+        return;
+    }
+    let _unmount = Unmount(dir.path().to_owned());
+    let store = Store::open(config(dir.path())).expect("open");
+    let mut acknowledged = 0;
+    let error = loop {
+        match append(&store, spans("shop", acknowledged, acknowledged + 2_000)) {
+            Ok(()) => acknowledged += 2_000,
+            Err(error) => break error,
+        }
+        assert!(acknowledged < 1_000_000, "the disk never filled");
+    };
+    assert!(
+        matches!(error, crate::store::AppendError::Unavailable { .. }),
+        "{error:?}"
+    );
+    let stored = i64::try_from(acknowledged).expect("few");
+    assert_eq!(
+        number(&store, "SELECT count(*) FROM spans"),
+        stored,
+        "reads go on"
+    );
+    let grown = std::process::Command::new("mount")
+        .args(["-o", "remount,size=200m"])
+        .arg(dir.path())
+        .status();
+    assert!(grown.is_ok_and(|status| status.success()));
+    append(&store, spans("shop", acknowledged, acknowledged + 2_000)).expect("space again");
+    store.seal_now().expect("sealed");
+    assert_eq!(
+        number(&store, "SELECT count(DISTINCT span_id) FROM spans"),
+        stored + 2_000
+    );
+    drop(store);
+    let store = Store::open(config(dir.path())).expect("open");
+    assert_eq!(
+        number(&store, "SELECT count(DISTINCT span_id) FROM spans"),
+        stored + 2_000
+    );
+    drop(store);
+}
+
+struct Unmount(PathBuf);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(&self.0)
+            .status();
+    }
+}

@@ -3,6 +3,9 @@
 //! The store behind them is a stand-in that keeps, refuses or holds batches as the test wants; the real store
 //! behind the real receivers is tested elsewhere. `conformance` checks that no id of the checklist lacks a test.
 
+// Tells clippy that all of this is test code, helper functions included.
+#![cfg(test)]
+
 mod access;
 mod answers;
 mod browser;

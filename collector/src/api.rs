@@ -10,6 +10,7 @@ pub mod guard;
 pub mod openapi;
 pub mod params;
 pub mod problem;
+pub mod sql;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,8 +18,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::Uri;
 use axum::middleware;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::sync::Semaphore;
+use tripline_storage::sql::Gate;
 use tripline_storage::store::Store;
 
 use self::problem::Problem;
@@ -41,25 +43,32 @@ pub struct AppState {
     pub addresses: Arc<Addresses>,
     /// The receivers, for their counters.
     pub receiver: Receiver,
+    /// Lets user SQL in.
+    pub gate: Arc<Gate>,
     /// Bounds the questions that run at once.
     pub(crate) questions: Arc<Semaphore>,
 }
 
 impl AppState {
     /// Shares these among handlers.
+    ///
+    /// # Errors
+    /// The store cannot be read.
     pub fn new(
         store: Arc<Store>,
         config: &Config,
         addresses: &Addresses,
         receiver: Receiver,
-    ) -> Self {
-        Self {
+    ) -> anyhow::Result<Self> {
+        let gate = Gate::new(store.reader()?.connection(), config.sql.to_limits())?;
+        Ok(Self {
+            gate,
             store,
             config: Arc::new(config.clone()),
             addresses: Arc::new(addresses.clone()),
             receiver,
             questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
-        }
+        })
     }
 }
 
@@ -111,6 +120,7 @@ fn api() -> Router<AppState> {
             get(endpoints::breaker),
         )
         .route("/incidents", get(endpoints::incidents))
+        .route("/sql", post(sql::answer))
         .fallback(async |uri: Uri| Problem::no_such_address(uri.path()))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
 }

@@ -98,7 +98,7 @@ pub struct SqlSection {
     /// Time of a query that asks for none.
     pub timeout_default: HumanDuration,
     /// Most rows a result may have.
-    pub rows_max: usize,
+    pub rows_max: u64,
     /// Most bytes a result may have.
     pub bytes_max: ByteSize,
     /// Queries at once.
@@ -168,7 +168,7 @@ impl Default for SqlSection {
         Self {
             timeout_max: HumanDuration::seconds(60),
             timeout_default: HumanDuration::seconds(10),
-            rows_max: 100_000,
+            rows_max: 1_000_000,
             bytes_max: ByteSize::mib(64),
             concurrency_max: 4,
         }
@@ -180,6 +180,20 @@ impl Default for LogSection {
         Self {
             level: "info".into(),
             format: LogFormat::Text,
+        }
+    }
+}
+
+impl SqlSection {
+    /// The bounds as the gate takes them; what is not configured is its default.
+    pub fn to_limits(&self) -> tripline_storage::sql::Limits {
+        tripline_storage::sql::Limits {
+            concurrent_max: self.concurrency_max,
+            rows_max: self.rows_max,
+            bytes_max: self.bytes_max.bytes(),
+            timeout_default: self.timeout_default.get(),
+            timeout_max: self.timeout_max.get(),
+            ..tripline_storage::sql::Limits::default()
         }
     }
 }

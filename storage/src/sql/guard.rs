@@ -13,6 +13,7 @@ mod allowed;
 mod parse;
 mod pivot;
 mod tokens;
+mod tree;
 mod walk;
 
 pub(crate) use pivot::{Pivots, VALUES_MAX as PIVOT_VALUES_MAX};

@@ -7,10 +7,9 @@
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use duckdb::{Config, Connection};
-use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::Refusal;
+use super::{Refusal, tree};
 
 /// Nesting of the tree's JSON beyond which a text is refused. An expression level costs about four.
 const DEPTH_MAX: usize = 1_600;
@@ -30,13 +29,9 @@ fn open() -> duckdb::Result<Connection> {
 /// The statements of `text` as trees; each has a `node`.
 pub(super) fn parse(text: &str) -> Result<Vec<Value>, Refusal> {
     let json = serialize(text)?;
-    if depth(&json) > DEPTH_MAX {
+    let Some(mut answer) = tree::read(&json, DEPTH_MAX) else {
         return Err(Refusal::refused("the statement is nested too deeply", None));
-    }
-    let mut deserializer = serde_json::Deserializer::from_str(&json);
-    deserializer.disable_recursion_limit();
-    let mut answer =
-        Value::deserialize(&mut deserializer).map_err(|_| Refusal::refused("the statement's tree is unreadable", None))?;
+    };
     if answer["error"] != Value::Bool(false) {
         return Err(parser_error(text, &answer));
     }
@@ -74,24 +69,4 @@ fn parser_error(text: &str, answer: &Value) -> Refusal {
 /// DuckDB appends suggestions and excerpts on further lines.
 fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().to_owned()
-}
-
-/// Deepest nesting of a JSON text.
-fn depth(json: &str) -> usize {
-    let (mut now, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
-            b'{' | b'[' => {
-                now += 1;
-                deepest = deepest.max(now);
-            }
-            b'}' | b']' => now = now.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }

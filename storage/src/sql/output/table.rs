@@ -7,7 +7,7 @@ use super::{Column, Ending, csv, json};
 /// Widest cell; longer texts are cut with `…`.
 const WIDTH_MAX: usize = 60;
 
-pub(super) struct Table {
+pub(in crate::sql) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
     bytes: usize,

@@ -51,7 +51,10 @@ pub(super) async fn answer(
             rejection.status(),
             "invalid-body",
             "The body cannot be read",
-            format!("{}; send {{\"query\": \"SELECT …\"}} as application/json", rejection.body_text()),
+            format!(
+                "{}; send {{\"query\": \"SELECT …\"}} as application/json",
+                rejection.body_text()
+            ),
         )
     })?;
     let format = accepted(&headers)?;
@@ -79,14 +82,26 @@ pub(super) async fn answer(
     });
     let mut response = Body::from_stream(rest).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(format.media_type()),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
 /// Whole answer as JSON, for the page `/sql`.
-pub(crate) async fn whole_json(state: &AppState, query: String, limit: u64) -> Result<Vec<u8>, Problem> {
-    let request = Request { query, limit: Some(limit), timeout: None, format: Format::Json };
+pub(crate) async fn whole_json(
+    state: &AppState,
+    query: String,
+    limit: u64,
+) -> Result<Vec<u8>, Problem> {
+    let request = Request {
+        query,
+        limit: Some(limit),
+        timeout: None,
+        format: Format::Json,
+    };
     let mut parts = start(Arc::clone(&state.store), Arc::clone(&state.gate), request)?;
     let mut whole = Vec::new();
     while let Some(part) = parts.recv().await {
@@ -96,7 +111,11 @@ pub(crate) async fn whole_json(state: &AppState, query: String, limit: u64) -> R
 }
 
 /// Admits the statement and starts its thread.
-fn start(store: Arc<Store>, gate: Arc<Gate>, request: Request) -> Result<mpsc::Receiver<Part>, Problem> {
+fn start(
+    store: Arc<Store>,
+    gate: Arc<Gate>,
+    request: Request,
+) -> Result<mpsc::Receiver<Part>, Problem> {
     let permit = gate.admit()?;
     let (sender, receiver) = mpsc::channel::<Part>(CHUNKS_MAX);
     let run = move || {
@@ -125,10 +144,15 @@ fn start(store: Arc<Store>, gate: Arc<Gate>, request: Request) -> Result<mpsc::R
 
 /// The first format of `Accept` we write; JSON when anything goes.
 fn accepted(headers: &HeaderMap) -> Result<Format, Problem> {
-    let Some(accept) = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()) else {
+    let Some(accept) = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+    else {
         return Ok(Format::Json);
     };
-    let kinds = accept.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    let kinds = accept
+        .split(',')
+        .map(|kind| kind.split(';').next().unwrap_or_default().trim());
     for kind in kinds {
         if matches!(kind, "" | "*/*" | "application/*") {
             return Ok(Format::Json);
@@ -154,25 +178,55 @@ impl From<SqlError> for Problem {
             None => problem,
         };
         match error {
-            SqlError::Refused { position, .. } => {
-                positioned(Self::new(StatusCode::FORBIDDEN, "sql-refused", "The statement may not run here", detail), position)
-            }
-            SqlError::Syntax { position, .. } => {
-                positioned(Self::new(StatusCode::BAD_REQUEST, "sql-syntax", "The statement is not SQL", detail), position)
-            }
-            SqlError::Invalid { .. } => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "sql-invalid", "The statement cannot be answered", detail)
-            }
-            SqlError::Deadline { .. } => Self::new(StatusCode::REQUEST_TIMEOUT, "sql-deadline", "Deadline exceeded", detail),
-            SqlError::Memory { .. } => {
-                Self::new(StatusCode::INSUFFICIENT_STORAGE, "sql-memory", "The statement needs too much memory", detail)
-            }
-            SqlError::Busy { retry_after, .. } => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "sql-busy", "Too many statements run", detail).retry_after(retry_after)
-            }
-            SqlError::Unsupported { .. } => {
-                Self::new(StatusCode::NOT_ACCEPTABLE, "sql-unsupported", "The format cannot hold the result", detail)
-            }
+            SqlError::Refused { position, .. } => positioned(
+                Self::new(
+                    StatusCode::FORBIDDEN,
+                    "sql-refused",
+                    "The statement may not run here",
+                    detail,
+                ),
+                position,
+            ),
+            SqlError::Syntax { position, .. } => positioned(
+                Self::new(
+                    StatusCode::BAD_REQUEST,
+                    "sql-syntax",
+                    "The statement is not SQL",
+                    detail,
+                ),
+                position,
+            ),
+            SqlError::Invalid { .. } => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "sql-invalid",
+                "The statement cannot be answered",
+                detail,
+            ),
+            SqlError::Deadline { .. } => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "sql-deadline",
+                "Deadline exceeded",
+                detail,
+            ),
+            SqlError::Memory { .. } => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "sql-memory",
+                "The statement needs too much memory",
+                detail,
+            ),
+            SqlError::Busy { retry_after, .. } => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "sql-busy",
+                "Too many statements run",
+                detail,
+            )
+            .retry_after(retry_after),
+            SqlError::Unsupported { .. } => Self::new(
+                StatusCode::NOT_ACCEPTABLE,
+                "sql-unsupported",
+                "The format cannot hold the result",
+                detail,
+            ),
             SqlError::Gone => Self::internal(),
             SqlError::Failed { source } => {
                 tracing::error!(error = %source, "a statement failed in the engine");

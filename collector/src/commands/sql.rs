@@ -65,10 +65,17 @@ impl Shape {
 
 /// Runs the statement where the data is.
 pub(super) fn run(args: SqlArgs) -> anyhow::Result<()> {
-    let flags = ServeFlags { data_dir: args.data_dir.clone(), config: args.config.clone(), ..ServeFlags::default() };
+    let flags = ServeFlags {
+        data_dir: args.data_dir.clone(),
+        config: args.config.clone(),
+        ..ServeFlags::default()
+    };
     let config = flags.load()?;
     if !config.data_dir.is_dir() {
-        bail!("there is no data directory {}; --data-dir names another", config.data_dir.display());
+        bail!(
+            "there is no data directory {}; --data-dir names another",
+            config.data_dir.display()
+        );
     }
     match lock_holder(&config.data_dir)? {
         Some(holder) => ask_server(&config, &holder.addresses, &args),
@@ -78,9 +85,15 @@ pub(super) fn run(args: SqlArgs) -> anyhow::Result<()> {
 
 /// Posts the statement to the server that holds the directory.
 fn ask_server(config: &Config, announced: &str, args: &SqlArgs) -> anyhow::Result<()> {
-    let address = server_address(announced)
-        .with_context(|| format!("the data directory {} is in use, and its holder serves no API", config.data_dir.display()))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let address = server_address(announced).with_context(|| {
+        format!(
+            "the data directory {} is in use, and its holder serves no API",
+            config.data_dir.display()
+        )
+    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let stream = tokio::net::TcpStream::connect(&address).await.with_context(|| format!("cannot reach {address}"))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -133,14 +146,20 @@ fn run_at_rest(config: Config, args: SqlArgs) -> anyhow::Result<()> {
         let gate = Gate::new(reader.connection(), config.sql.to_limits())?;
         let permit = gate.admit()?;
         let mut out = std::io::stdout().lock();
-        permit.run(reader.connection(), &request, &mut |bytes| out.write_all(&bytes).map_err(|_| Gone))?;
+        permit.run(reader.connection(), &request, &mut |bytes| {
+            out.write_all(&bytes).map_err(|_| Gone)
+        })?;
         out.flush()?;
         drop((permit, gate, reader));
         store.close(Duration::from_secs(10));
         Ok(())
     };
-    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(work)?;
-    thread.join().map_err(|_| anyhow::anyhow!("the statement's thread panicked"))?
+    let thread = std::thread::Builder::new()
+        .stack_size(STACK_BYTES)
+        .spawn(work)?;
+    thread
+        .join()
+        .map_err(|_| anyhow::anyhow!("the statement's thread panicked"))?
 }
 
 /// Opens the store of a directory at rest.

@@ -59,7 +59,11 @@ impl Conditions {
 
     /// `WHERE …`, or nothing.
     pub(super) fn filter_clause(&self) -> String {
-        if self.sql.is_empty() { String::new() } else { format!("WHERE {}", self.sql.join(" AND ")) }
+        if self.sql.is_empty() {
+            String::new()
+        } else {
+            format!("WHERE {}", self.sql.join(" AND "))
+        }
     }
 
     /// The values, in the order of their holes.
@@ -72,9 +76,15 @@ impl AttributeCondition {
     /// The filter as a condition on documents that are text (`is_text`) or VARIANT.
     pub(super) fn new(filter: &AttributeFilter, is_text: bool) -> Result<Self, QueryError> {
         let Some(comparison) = Comparison::of(&filter.value) else {
-            return Err(QueryError::Invalid("attributes compare with text, booleans and numbers only"));
+            return Err(QueryError::Invalid(
+                "attributes compare with text, booleans and numbers only",
+            ));
         };
-        Ok(if is_text { comparison.on_text(filter) } else { comparison.on_variant(filter) })
+        Ok(if is_text {
+            comparison.on_text(filter)
+        } else {
+            comparison.on_variant(filter)
+        })
     }
 
     /// SQL on the given column.
@@ -117,7 +127,10 @@ impl Comparison {
             }
         }
         let needle = Value::Text(needle.as_str()[1..].to_owned());
-        let pointer = Value::Text(format!("/{}", filter.key.replace('~', "~0").replace('/', "~1")));
+        let pointer = Value::Text(format!(
+            "/{}",
+            filter.key.replace('~', "~0").replace('/', "~1")
+        ));
         match self {
             Self::Text(text) => AttributeCondition {
                 sql: "(contains({documents}, ?) AND json_type({documents}, ?) = 'VARCHAR' \
@@ -127,7 +140,12 @@ impl Comparison {
             Self::Bool(value) => AttributeCondition {
                 sql: "(contains({documents}, ?) AND json_type({documents}, ?) = 'BOOLEAN' \
                       AND json_extract_string({documents}, ?) = ?)",
-                values: vec![needle, pointer.clone(), pointer, Value::Text(value.to_string())],
+                values: vec![
+                    needle,
+                    pointer.clone(),
+                    pointer,
+                    Value::Text(value.to_string()),
+                ],
             },
             Self::Number(value) => AttributeCondition {
                 sql: "(contains({documents}, ?) AND json_type({documents}, ?) IN ('BIGINT', 'UBIGINT', 'DOUBLE') \

@@ -45,11 +45,22 @@ fn objects(text: Option<&str>) -> impl Iterator<Item = Object> {
         Some(Ok(Value::Array(items))) => items,
         _ => Vec::new(),
     };
-    items.into_iter().filter_map(|item| if let Value::Object(object) = item { Some(object) } else { None })
+    items.into_iter().filter_map(|item| {
+        if let Value::Object(object) = item {
+            Some(object)
+        } else {
+            None
+        }
+    })
 }
 
 fn entries(map: Object) -> Attributes {
-    map.into_iter().map(|(key, value)| Attribute { key, value: decode(value) }).collect()
+    map.into_iter()
+        .map(|(key, value)| Attribute {
+            key,
+            value: decode(value),
+        })
+        .collect()
 }
 
 fn decode(value: Value) -> AttributeValue {
@@ -70,7 +81,9 @@ fn decode(value: Value) -> AttributeValue {
 fn special(mut map: Object) -> AttributeValue {
     if map.len() == 1 {
         match map.iter().next() {
-            Some((key, Value::String(text))) if key == "$bytes" => return AttributeValue::Bytes(text.clone()),
+            Some((key, Value::String(text))) if key == "$bytes" => {
+                return AttributeValue::Bytes(text.clone());
+            }
             Some((key, Value::String(text))) if key == "$double" => {
                 return AttributeValue::Double(text.parse().unwrap_or(f64::NAN));
             }

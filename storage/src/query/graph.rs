@@ -8,7 +8,9 @@ use duckdb::{Connection, params_from_iter};
 use super::conditions::Conditions;
 use super::histogram::Totals;
 use super::{QueryError, Session, services};
-use crate::model::{EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind, Scope, ServicesQuery};
+use crate::model::{
+    EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind, Scope, ServicesQuery,
+};
 
 const EDGES: &str = include_str!("graph.sql");
 
@@ -19,7 +21,11 @@ type EdgeKey = (NodeKey, NodeKey, EdgeKind, bool);
 /// Nodes and edges of the range, from `service_edges` and `red`.
 pub fn graph(session: &Session<'_>, query: &GraphQuery) -> Result<Graph, QueryError> {
     let (edges, services) = session.run(|conn| {
-        let range = ServicesQuery { range: query.range, scope: query.scope.clone(), limit: usize::MAX };
+        let range = ServicesQuery {
+            range: query.range,
+            scope: query.scope.clone(),
+            limit: usize::MAX,
+        };
         Ok((edges(conn, query)?, services::calls(conn, &range)?))
     })?;
     let mut nodes: BTreeMap<NodeKey, (bool, Totals)> = BTreeMap::new();
@@ -44,12 +50,26 @@ fn edges(conn: &Connection, query: &GraphQuery) -> Result<BTreeMap<EdgeKey, Edge
     let mut rows = statement.query(params_from_iter(conditions.values()))?;
     let mut edges: BTreeMap<EdgeKey, Edge> = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let caller = Scope { environment: row.get(0)?, service_namespace: row.get(1)?, cluster: row.get(2)? };
-        let callee = Scope { environment: row.get(4)?, service_namespace: row.get(5)?, cluster: row.get(6)? };
+        let caller = Scope {
+            environment: row.get(0)?,
+            service_namespace: row.get(1)?,
+            cluster: row.get(2)?,
+        };
+        let callee = Scope {
+            environment: row.get(4)?,
+            service_namespace: row.get(5)?,
+            cluster: row.get(6)?,
+        };
         let word: String = row.get(8)?;
         let inferred: Option<String> = row.get(10)?;
         let (kind, peer) = kinds(&word);
-        let node = |end: &str| if inferred.as_deref() == Some(end) { peer } else { NodeKind::Service };
+        let node = |end: &str| {
+            if inferred.as_deref() == Some(end) {
+                peer
+            } else {
+                NodeKind::Service
+            }
+        };
         let key = (
             (caller, row.get(3)?, node("caller")),
             (callee, row.get(7)?, node("callee")),
@@ -63,7 +83,8 @@ fn edges(conn: &Connection, query: &GraphQuery) -> Result<BTreeMap<EdgeKey, Edge
             Some(bucket) => edge.totals.add_bucket(bucket, row.get(12)?),
             None => {
                 let basis: String = row.get(15)?;
-                edge.totals.add(row.get(12)?, row.get(13)?, row.get(14)?, &basis);
+                edge.totals
+                    .add(row.get(12)?, row.get(13)?, row.get(14)?, &basis);
             }
         }
     }
@@ -97,14 +118,23 @@ fn assemble(
     edges.truncate(edges_max);
     let own: std::collections::BTreeSet<NodeKey> = nodes.keys().cloned().collect();
     for ((caller, callee, ..), edge) in &edges {
-        nodes.entry(caller.clone()).or_insert_with(|| (edge.caller_inferred, Totals::default()));
-        let node = nodes.entry(callee.clone()).or_insert_with(|| (edge.callee_inferred, Totals::default()));
+        nodes
+            .entry(caller.clone())
+            .or_insert_with(|| (edge.caller_inferred, Totals::default()));
+        let node = nodes
+            .entry(callee.clone())
+            .or_insert_with(|| (edge.callee_inferred, Totals::default()));
         // A service counts its own entry spans; a peer without spans, the calls made to it.
         if !own.contains(callee) {
             node.1.merge(&edge.totals);
         }
     }
-    let index: BTreeMap<NodeKey, usize> = nodes.keys().cloned().enumerate().map(|(at, key)| (key, at)).collect();
+    let index: BTreeMap<NodeKey, usize> = nodes
+        .keys()
+        .cloned()
+        .enumerate()
+        .map(|(at, key)| (key, at))
+        .collect();
     let edges: Vec<GraphEdge> = edges
         .into_iter()
         .map(|((caller, callee, kind, is_async), edge)| GraphEdge {
@@ -131,5 +161,10 @@ fn assemble(
             latency: totals.latency(),
         })
         .collect();
-    Graph { nodes, truncated: (edges.len() as u64) < total_edges, edges, total_edges }
+    Graph {
+        nodes,
+        truncated: (edges.len() as u64) < total_edges,
+        edges,
+        total_edges,
+    }
 }

@@ -56,7 +56,11 @@ impl Totals {
 
     /// Quantiles.
     pub(super) fn latency(&self) -> Latency {
-        Latency { p50_ns: self.quantile(0.5), p95_ns: self.quantile(0.95), p99_ns: self.quantile(0.99) }
+        Latency {
+            p50_ns: self.quantile(0.5),
+            p95_ns: self.quantile(0.95),
+            p99_ns: self.quantile(0.99),
+        }
     }
 
     /// The middle (geometrically) of the bucket the quantile falls into: off by at most half a bucket.
@@ -68,7 +72,11 @@ impl Totals {
             below += **count;
             below >= rank
         })?;
-        Some(if *bucket == 0 { 1.0 } else { HISTOGRAM_BASE.powf(f64::from(*bucket) - 0.5) })
+        Some(if *bucket == 0 {
+            1.0
+        } else {
+            HISTOGRAM_BASE.powf(f64::from(*bucket) - 0.5)
+        })
     }
 }
 
@@ -84,9 +92,10 @@ mod tests {
             totals.add_bucket((duration.log2() * 8.0).ceil() as u16, 1);
         }
         durations.sort_by(f64::total_cmp);
-        for (estimate, true_value) in
-            [(totals.quantile(0.5), durations[499]), (totals.quantile(0.99), durations[989])]
-        {
+        for (estimate, true_value) in [
+            (totals.quantile(0.5), durations[499]),
+            (totals.quantile(0.99), durations[989]),
+        ] {
             let ratio = estimate.expect("not empty") / true_value;
             assert!((0.955..1.046).contains(&ratio), "{ratio}");
         }

@@ -8,24 +8,36 @@ use crate::segment::Segment;
 
 /// Counts over all segments; cheap enough for a tick a second.
 pub fn live_counts(session: &Session<'_>) -> Result<LiveCounts, QueryError> {
-    let segments: Vec<&Segment> =
-        session.set().segments().iter().map(AsRef::as_ref).filter(|segment| !segment.is_history()).collect();
+    let segments: Vec<&Segment> = session
+        .set()
+        .segments()
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|segment| !segment.is_history())
+        .collect();
     session.run(|conn| {
         let mut counts = LiveCounts::default();
         for segment in &segments {
             add_rows(conn, segment, &mut counts)?;
         }
         let union = |columns: &str, table: &str| {
-            let selects: Vec<String> =
-                segments.iter().map(|segment| format!("SELECT {columns} FROM {}.{table}", segment.schema())).collect();
+            let selects: Vec<String> = segments
+                .iter()
+                .map(|segment| format!("SELECT {columns} FROM {}.{table}", segment.schema()))
+                .collect();
             selects.join(" UNION ALL ")
         };
         if !segments.is_empty() {
-            let streams = format!("SELECT count(DISTINCT series_id)::UBIGINT FROM ({})", union("series_id", "series"));
+            let streams = format!(
+                "SELECT count(DISTINCT series_id)::UBIGINT FROM ({})",
+                union("series_id", "series")
+            );
             counts.metric_streams = conn.query_row(&streams, [], |row| row.get(0))?;
             let service = "environment, service_namespace, cluster, service_name";
-            let services =
-                format!("SELECT count(*)::UBIGINT FROM (SELECT DISTINCT * FROM ({}))", union(service, "resources"));
+            let services = format!(
+                "SELECT count(*)::UBIGINT FROM (SELECT DISTINCT * FROM ({}))",
+                union(service, "resources")
+            );
             counts.services = conn.query_row(&services, [], |row| row.get(0))?;
         }
         for (signal, tables, time) in [
@@ -34,14 +46,22 @@ pub fn live_counts(session: &Session<'_>) -> Result<LiveCounts, QueryError> {
             ("metrics", &["number_points", "histogram_points"], "time"),
         ] {
             let (oldest_unix_nano, newest_unix_nano) = ages(conn, &segments, tables, time)?;
-            counts.ages.push(SignalAge { signal: signal.to_owned(), oldest_unix_nano, newest_unix_nano });
+            counts.ages.push(SignalAge {
+                signal: signal.to_owned(),
+                oldest_unix_nano,
+                newest_unix_nano,
+            });
         }
         Ok(counts)
     })
 }
 
 /// A sealed segment knows its rows; a hot one is counted, which reads no data.
-fn add_rows(conn: &Connection, segment: &Segment, counts: &mut LiveCounts) -> Result<(), QueryError> {
+fn add_rows(
+    conn: &Connection,
+    segment: &Segment,
+    counts: &mut LiveCounts,
+) -> Result<(), QueryError> {
     let meta = &segment.meta;
     let (spans, logs, points) = if segment.is_text() {
         let schema = segment.schema();
@@ -67,9 +87,14 @@ fn ages(
     time: &str,
 ) -> Result<(Option<i64>, Option<i64>), QueryError> {
     let of = |segment: &Segment| -> Result<(Option<i64>, Option<i64>), QueryError> {
-        let selects: Vec<String> =
-            tables.iter().map(|table| format!("SELECT {time} AS t FROM {}.{table}", segment.schema())).collect();
-        let sql = format!("SELECT epoch_ns(min(t)), epoch_ns(max(t)) FROM ({})", selects.join(" UNION ALL "));
+        let selects: Vec<String> = tables
+            .iter()
+            .map(|table| format!("SELECT {time} AS t FROM {}.{table}", segment.schema()))
+            .collect();
+        let sql = format!(
+            "SELECT epoch_ns(min(t)), epoch_ns(max(t)) FROM ({})",
+            selects.join(" UNION ALL ")
+        );
         Ok(conn.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?)
     };
     let (mut oldest, mut newest) = (None, None);

@@ -33,9 +33,18 @@ pub fn logs(session: &Session<'_>, query: &LogQuery) -> Result<Page<LogRecord>, 
     let (mut rows, truncated) = newest.read(session, read)?;
     rows.drain(..skip.min(rows.len()));
     let keys: Vec<(i64, u64)> = rows.iter().map(|(key, _)| *key).collect();
-    let next = if truncated { Position::after(before, &keys).map(Position::cursor) } else { None };
+    let next = if truncated {
+        Position::after(before, &keys).map(Position::cursor)
+    } else {
+        None
+    };
     let total = (!truncated && before.is_none()).then_some(rows.len() as u64);
-    Ok(Page { items: rows.into_iter().map(|(_, record)| record).collect(), truncated, total, next })
+    Ok(Page {
+        items: rows.into_iter().map(|(_, record)| record).collect(),
+        truncated,
+        total,
+        next,
+    })
 }
 
 fn conditions(query: &LogQuery, before: Option<Position>) -> Conditions {
@@ -43,7 +52,10 @@ fn conditions(query: &LogQuery, before: Option<Position>) -> Conditions {
     if let Some(range) = query.range {
         conditions.add(
             "f.time >= make_timestamp_ns(?) AND f.time < make_timestamp_ns(?)",
-            [Value::BigInt(range.from_unix_nano), Value::BigInt(range.to_unix_nano)],
+            [
+                Value::BigInt(range.from_unix_nano),
+                Value::BigInt(range.to_unix_nano),
+            ],
         );
     }
     if let Some(position) = before {
@@ -57,7 +69,10 @@ fn conditions(query: &LogQuery, before: Option<Position>) -> Conditions {
     conditions.text("f.span_id = lower(?)", query.span_id.as_ref());
     if let Some(text) = query.text.as_ref().filter(|text| !text.is_empty()) {
         let text = Value::Text(text.to_lowercase());
-        conditions.add("(contains(lower(f.body), ?) OR contains(lower(f.event_name), ?))", [text.clone(), text]);
+        conditions.add(
+            "(contains(lower(f.body), ?) OR contains(lower(f.event_name), ?))",
+            [text.clone(), text],
+        );
     }
     conditions
 }
@@ -79,7 +94,11 @@ fn record(row: &Row<'_>, from: usize) -> duckdb::Result<LogRecord> {
         body_type: text(6)?,
         trace_id: text(7)?,
         span_id: text(8)?,
-        scope: Scope { environment: text(9)?, service_namespace: text(10)?, cluster: text(11)? },
+        scope: Scope {
+            environment: text(9)?,
+            service_namespace: text(10)?,
+            cluster: text(11)?,
+        },
         service_name: text(12)?,
         service_version: text(13)?,
         service_instance_id: text(14)?,

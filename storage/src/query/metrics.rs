@@ -8,12 +8,18 @@ use super::{QueryError, Session};
 use crate::model::{MetricSummary, MetricsQuery, Page};
 
 /// The metrics stored, by name. Streams know no times, so a range narrows nothing yet.
-pub fn metrics(session: &Session<'_>, query: &MetricsQuery) -> Result<Page<MetricSummary>, QueryError> {
+pub fn metrics(
+    session: &Session<'_>,
+    query: &MetricsQuery,
+) -> Result<Page<MetricSummary>, QueryError> {
     let mut conditions = Conditions::default();
     conditions.scope(&query.scope);
     conditions.text("service_name = ?", query.service.as_ref());
     if let Some(text) = query.text.as_ref().filter(|text| !text.is_empty()) {
-        conditions.add("contains(lower(name), ?)", [Value::Text(text.to_lowercase())]);
+        conditions.add(
+            "contains(lower(name), ?)",
+            [Value::Text(text.to_lowercase())],
+        );
     }
     let sql = format!(
         "SELECT name, type, unit, temporality, is_monotonic, any_value(description), count(*)::UBIGINT, \
@@ -44,5 +50,10 @@ pub fn metrics(session: &Session<'_>, query: &MetricsQuery) -> Result<Page<Metri
     })?;
     let total = items.len() as u64;
     items.truncate(query.limit.max(1));
-    Ok(Page { truncated: (items.len() as u64) < total, items, total: Some(total), next: None })
+    Ok(Page {
+        truncated: (items.len() as u64) < total,
+        items,
+        total: Some(total),
+        next: None,
+    })
 }

@@ -39,15 +39,24 @@ impl Newest<'_> {
         session: &Session<'_>,
         read: impl Fn(&Row<'_>) -> duckdb::Result<T>,
     ) -> Result<(Vec<T>, bool), QueryError> {
-        let mut sources: Vec<Source> =
-            session.set().segments().iter().flat_map(|segment| sources(segment)).filter(|s| self.wants(s)).collect();
+        let mut sources: Vec<Source> = session
+            .set()
+            .segments()
+            .iter()
+            .flat_map(|segment| sources(segment))
+            .filter(|s| self.wants(s))
+            .collect();
         sources.sort_by_key(|source| std::cmp::Reverse(source.newest));
         session.run(|conn| {
             let mut found: Vec<((i64, u64), T)> = Vec::new();
             let mut more = false;
             for source in sources {
                 let is_full = found.len() >= self.limit;
-                if is_full && found.last().is_some_and(|((time, _), _)| *time > source.newest) {
+                if is_full
+                    && found
+                        .last()
+                        .is_some_and(|((time, _), _)| *time > source.newest)
+                {
                     // Everything in it is older than the last row shown; whether it has any does not matter.
                     more = true;
                     break;
@@ -63,7 +72,8 @@ impl Newest<'_> {
 
     fn wants(&self, source: &Source) -> bool {
         // A row without a time is not in any range, so pruning by the newest loses nothing.
-        self.range.is_none_or(|range| source.newest >= range.from_unix_nano)
+        self.range
+            .is_none_or(|range| source.newest >= range.from_unix_nano)
     }
 
     fn read_source<T>(
@@ -115,19 +125,29 @@ fn sources(segment: &Segment) -> Vec<Source> {
         (false, None) => i64::MIN,
         (true, _) => i64::MAX,
     };
-    let main = Source { facts: segment.schema(), dictionaries: segment.schema(), is_text: segment.is_text(), newest };
+    let main = Source {
+        facts: segment.schema(),
+        dictionaries: segment.schema(),
+        is_text: segment.is_text(),
+        newest,
+    };
     let outliers = Source {
         facts: format!("\"{}\".outliers", segment.alias()),
         dictionaries: segment.schema(),
         is_text: segment.is_text(),
         newest: i64::MAX,
     };
-    if segment.meta.outliers > 0 { vec![main, outliers] } else { vec![main] }
+    if segment.meta.outliers > 0 {
+        vec![main, outliers]
+    } else {
+        vec![main]
+    }
 }
 
 /// Replaces `{{column}}` by the column's document as JSON text.
 fn documents(sql: &str, is_text: bool) -> String {
-    sql.replace("{{", "").replace("}}", if is_text { "" } else { "::JSON::VARCHAR" })
+    sql.replace("{{", "")
+        .replace("}}", if is_text { "" } else { "::JSON::VARCHAR" })
 }
 
 /// Where a page ended: rows that come after it are older, or as old with a greater tie-breaker; of those
@@ -161,8 +181,18 @@ impl Position {
     /// The position after `keys` (in order), which followed `before`.
     pub(super) fn after(before: Option<Self>, keys: &[(i64, u64)]) -> Option<Self> {
         let &(time, tie) = keys.last()?;
-        let equal = keys.iter().rev().take_while(|key| **key == (time, tie)).count();
-        let carried = before.filter(|p| equal == keys.len() && (p.time, p.tie) == (time, tie)).map_or(0, |p| p.skip);
-        Some(Self { time, tie, skip: equal + carried })
+        let equal = keys
+            .iter()
+            .rev()
+            .take_while(|key| **key == (time, tie))
+            .count();
+        let carried = before
+            .filter(|p| equal == keys.len() && (p.time, p.tie) == (time, tie))
+            .map_or(0, |p| p.skip);
+        Some(Self {
+            time,
+            tie,
+            skip: equal + carried,
+        })
     }
 }

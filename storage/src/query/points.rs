@@ -10,7 +10,9 @@ use duckdb::{Connection, Row, params, params_from_iter};
 use super::conditions::Conditions;
 use super::trace::{EXEMPLAR_COLUMNS, exemplar_record};
 use super::{QueryError, Session, document};
-use crate::model::{ExemplarRecord, MetricPoint, MetricPoints, MetricPointsQuery, MetricSeries, Scope};
+use crate::model::{
+    ExemplarRecord, MetricPoint, MetricPoints, MetricPointsQuery, MetricSeries, Scope,
+};
 use distribution::Distribution;
 
 const POINTS: &str = include_str!("points.sql");
@@ -19,12 +21,19 @@ const POINTS_MAX: usize = 100_000;
 const EXEMPLARS_MAX: usize = 100;
 
 /// The points of one metric, per stream, with rates and quantiles.
-pub fn metric_points(session: &Session<'_>, query: &MetricPointsQuery) -> Result<MetricPoints, QueryError> {
+pub fn metric_points(
+    session: &Session<'_>,
+    query: &MetricPointsQuery,
+) -> Result<MetricPoints, QueryError> {
     let points_max = query.points_max.clamp(1, POINTS_MAX);
     session.run(|conn| {
         let mut series = series(conn, query)?;
         let total_series = series.len() as u64;
-        let kept: Vec<u64> = series.keys().copied().take(query.series_max.clamp(1, SERIES_MAX)).collect();
+        let kept: Vec<u64> = series
+            .keys()
+            .copied()
+            .take(query.series_max.clamp(1, SERIES_MAX))
+            .collect();
         series.retain(|id, _| kept.contains(id));
         let ids: Vec<String> = kept.iter().map(u64::to_string).collect();
         let mut truncated = (kept.len() as u64) < total_series;
@@ -37,15 +46,25 @@ pub fn metric_points(session: &Session<'_>, query: &MetricPointsQuery) -> Result
             }
         }
         for (id, exemplar) in exemplars(conn, query, &ids.join(","))? {
-            if let Some(series) = series.get_mut(&id).filter(|series| series.exemplars.len() < EXEMPLARS_MAX) {
+            if let Some(series) = series
+                .get_mut(&id)
+                .filter(|series| series.exemplars.len() < EXEMPLARS_MAX)
+            {
                 series.exemplars.push(exemplar);
             }
         }
-        Ok(MetricPoints { series: series.into_values().collect(), truncated, total_series })
+        Ok(MetricPoints {
+            series: series.into_values().collect(),
+            truncated,
+            total_series,
+        })
     })
 }
 
-fn series(conn: &Connection, query: &MetricPointsQuery) -> Result<BTreeMap<u64, MetricSeries>, QueryError> {
+fn series(
+    conn: &Connection,
+    query: &MetricPointsQuery,
+) -> Result<BTreeMap<u64, MetricSeries>, QueryError> {
     let mut conditions = Conditions::default();
     conditions.add("name = ?", [Value::Text(query.name.clone())]);
     conditions.scope(&query.scope);
@@ -58,19 +77,26 @@ fn series(conn: &Connection, query: &MetricPointsQuery) -> Result<BTreeMap<u64, 
     let mut statement = conn.prepare(&sql)?;
     let rows = statement.query_map(params_from_iter(conditions.values()), |row| {
         let id: u64 = row.get(0)?;
-        Ok((id, MetricSeries {
-            series_id: format!("{id:016x}"),
-            scope: Scope { environment: row.get(1)?, service_namespace: row.get(2)?, cluster: row.get(3)? },
-            service_name: row.get(4)?,
-            service_instance_id: row.get(5)?,
-            kind: row.get(6)?,
-            unit: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
-            temporality: row.get(8)?,
-            is_monotonic: row.get(9)?,
-            attributes: document::attributes(row.get::<_, Option<String>>(10)?.as_deref()),
-            points: Vec::new(),
-            exemplars: Vec::new(),
-        }))
+        Ok((
+            id,
+            MetricSeries {
+                series_id: format!("{id:016x}"),
+                scope: Scope {
+                    environment: row.get(1)?,
+                    service_namespace: row.get(2)?,
+                    cluster: row.get(3)?,
+                },
+                service_name: row.get(4)?,
+                service_instance_id: row.get(5)?,
+                kind: row.get(6)?,
+                unit: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
+                temporality: row.get(8)?,
+                is_monotonic: row.get(9)?,
+                attributes: document::attributes(row.get::<_, Option<String>>(10)?.as_deref()),
+                points: Vec::new(),
+                exemplars: Vec::new(),
+            },
+        ))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -96,7 +122,10 @@ fn points(
     let (from, to) = (query.range.from_unix_nano, query.range.to_unix_nano);
     let mut rows = statement.query(params![query.name, from, to, ids, points_max as u64 + 1])?;
     while let Some(row) = rows.next()? {
-        streams.entry(row.get(0)?).or_default().push(raw_point(row)?);
+        streams
+            .entry(row.get(0)?)
+            .or_default()
+            .push(raw_point(row)?);
     }
     Ok(streams)
 }
@@ -105,7 +134,9 @@ fn raw_point(row: &Row<'_>) -> duckdb::Result<RawPoint> {
     let point = MetricPoint {
         time_unix_nano: row.get(1)?,
         start_time_unix_nano: row.get::<_, Option<u64>>(2)?.unwrap_or(0),
-        value: row.get::<_, Option<f64>>(4)?.filter(|value| value.is_finite()),
+        value: row
+            .get::<_, Option<f64>>(4)?
+            .filter(|value| value.is_finite()),
         value_int: row.get(5)?,
         count: row.get(6)?,
         sum: row.get(7)?,
@@ -113,7 +144,10 @@ fn raw_point(row: &Row<'_>) -> duckdb::Result<RawPoint> {
         max: row.get(9)?,
         ..MetricPoint::default()
     };
-    Ok(RawPoint { distribution: Distribution::read(row)?, point })
+    Ok(RawPoint {
+        distribution: Distribution::read(row)?,
+        point,
+    })
 }
 
 /// Adds what follows from the point before.
@@ -127,7 +161,14 @@ fn computed(series: &MetricSeries, raw: &[RawPoint]) -> Vec<MetricPoint> {
     };
     let is_cumulative = is_cumulative || series.kind == "summary";
     let mut points = Vec::with_capacity(raw.len());
-    for (at, RawPoint { point, distribution }) in raw.iter().enumerate() {
+    for (
+        at,
+        RawPoint {
+            point,
+            distribution,
+        },
+    ) in raw.iter().enumerate()
+    {
         let before = at.checked_sub(1).map(|at| &raw[at]);
         let mut point = point.clone();
         if is_rate {
@@ -138,8 +179,12 @@ fn computed(series: &MetricSeries, raw: &[RawPoint]) -> Vec<MetricPoint> {
                 .filter(|raw| is_cumulative && !is_reset(&point, &raw.point))
                 .and_then(|raw| raw.distribution.as_ref());
             let recent = since.and_then(|before| distribution.minus(before));
-            let shown = recent.as_ref().filter(|recent| !recent.is_empty()).unwrap_or(distribution);
-            [point.p50, point.p95, point.p99] = [0.5, 0.95, 0.99].map(|q| shown.quantile(q, point.min, point.max));
+            let shown = recent
+                .as_ref()
+                .filter(|recent| !recent.is_empty())
+                .unwrap_or(distribution);
+            [point.p50, point.p95, point.p99] =
+                [0.5, 0.95, 0.99].map(|q| shown.quantile(q, point.min, point.max));
         }
         points.push(point);
     }
@@ -158,9 +203,15 @@ fn is_reset(point: &MetricPoint, before: &MetricPoint) -> bool {
 fn rate(point: &MetricPoint, before: Option<&MetricPoint>, is_cumulative: bool) -> Option<f64> {
     let amount_now = amount(point)?;
     let since_start = (point.start_time_unix_nano > 0)
-        .then(|| point.time_unix_nano.saturating_sub_unsigned(point.start_time_unix_nano))
+        .then(|| {
+            point
+                .time_unix_nano
+                .saturating_sub_unsigned(point.start_time_unix_nano)
+        })
         .filter(|length| *length > 0);
-    let since_before = before.map(|before| point.time_unix_nano - before.time_unix_nano).filter(|length| *length > 0);
+    let since_before = before
+        .map(|before| point.time_unix_nano - before.time_unix_nano)
+        .filter(|length| *length > 0);
     let (amount, length_ns) = match before.filter(|_| is_cumulative) {
         Some(before) if !is_reset(point, before) => (amount_now - amount(before)?, since_before?),
         Some(_) => (amount_now, since_start?),
@@ -185,6 +236,8 @@ fn exemplars(
     );
     let mut statement = conn.prepare(&sql)?;
     let (from, to) = (query.range.from_unix_nano, query.range.to_unix_nano);
-    let rows = statement.query_map(params![query.name, from, to, ids], |row| Ok((row.get(9)?, exemplar_record(row)?)))?;
+    let rows = statement.query_map(params![query.name, from, to, ids], |row| {
+        Ok((row.get(9)?, exemplar_record(row)?))
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

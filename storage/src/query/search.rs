@@ -26,9 +26,18 @@ pub fn spans(session: &Session<'_>, query: &TraceQuery) -> Result<Page<SpanSumma
         rows.truncate(limit);
         truncated = true;
     }
-    let next = if truncated { rows.last().map(|(key, _)| after(*key)) } else { None };
+    let next = if truncated {
+        rows.last().map(|(key, _)| after(*key))
+    } else {
+        None
+    };
     let total = (!truncated && before.is_none()).then_some(rows.len() as u64);
-    Ok(Page { items: rows.into_iter().map(|(_, span)| span).collect(), truncated, total, next })
+    Ok(Page {
+        items: rows.into_iter().map(|(_, span)| span).collect(),
+        truncated,
+        total,
+        next,
+    })
 }
 
 /// Traces with a span that fits, by their newest such span, newest first.
@@ -41,7 +50,10 @@ pub fn traces(session: &Session<'_>, query: &TraceQuery) -> Result<Page<TraceSum
     for round in 0..ROUNDS_MAX {
         let (rows, more) = matching(session, query, before, fetch)?;
         let mut seen = HashSet::new();
-        traces = rows.into_iter().filter(|(_, span)| seen.insert(span.trace_id.clone())).collect();
+        traces = rows
+            .into_iter()
+            .filter(|(_, span)| seen.insert(span.trace_id.clone()))
+            .collect();
         truncated = more || traces.len() > limit;
         if !more || traces.len() >= limit || round + 1 == ROUNDS_MAX {
             break;
@@ -49,11 +61,22 @@ pub fn traces(session: &Session<'_>, query: &TraceQuery) -> Result<Page<TraceSum
         fetch *= 4;
     }
     // Spans of a trace that was shown on an earlier page lead to it again: they belong to that page.
-    let next = if truncated { traces.get(limit.min(traces.len()).wrapping_sub(1)).map(|(key, _)| after(*key)) } else { None };
+    let next = if truncated {
+        traces
+            .get(limit.min(traces.len()).wrapping_sub(1))
+            .map(|(key, _)| after(*key))
+    } else {
+        None
+    };
     traces.truncate(limit);
     let total = (!truncated && before.is_none()).then_some(traces.len() as u64);
     let items = summaries(session, traces.into_iter().map(|(_, span)| span).collect())?;
-    Ok(Page { items, truncated, total, next })
+    Ok(Page {
+        items,
+        truncated,
+        total,
+        next,
+    })
 }
 
 fn after((time, tie): (i64, u64)) -> String {
@@ -79,7 +102,9 @@ fn matching(
             range: query.range,
             limit: fetch,
         };
-        let (mut rows, more) = newest.read(session, |row| Ok(((row.get(0)?, row.get(1)?), span_summary(row)?)))?;
+        let (mut rows, more) = newest.read(session, |row| {
+            Ok(((row.get(0)?, row.get(1)?), span_summary(row)?))
+        })?;
         // A span that was resent is stored again right beside itself.
         rows.dedup_by_key(|(key, _): &mut Keyed| *key);
         if !more || rows.len() >= limit {
@@ -94,7 +119,10 @@ fn conditions(query: &TraceQuery, before: Option<Position>) -> Conditions {
     if let Some(range) = query.range {
         conditions.add(
             "f.start_time >= make_timestamp_ns(?) AND f.start_time < make_timestamp_ns(?)",
-            [Value::BigInt(range.from_unix_nano), Value::BigInt(range.to_unix_nano)],
+            [
+                Value::BigInt(range.from_unix_nano),
+                Value::BigInt(range.to_unix_nano),
+            ],
         );
     }
     if let Some(position) = before {
@@ -116,7 +144,11 @@ fn span_summary(row: &Row<'_>) -> duckdb::Result<SpanSummary> {
         trace_id: row.get(2)?,
         span_id: row.get(3)?,
         parent_span_id: row.get(4)?,
-        scope: Scope { environment: row.get(5)?, service_namespace: row.get(6)?, cluster: row.get(7)? },
+        scope: Scope {
+            environment: row.get(5)?,
+            service_namespace: row.get(6)?,
+            cluster: row.get(7)?,
+        },
         service_name: row.get(8)?,
         name: row.get(9)?,
         kind: row.get(10)?,
@@ -127,14 +159,19 @@ fn span_summary(row: &Row<'_>) -> duckdb::Result<SpanSummary> {
 }
 
 /// The whole of each trace, in the order of the matches.
-fn summaries(session: &Session<'_>, matches: Vec<SpanSummary>) -> Result<Vec<TraceSummary>, QueryError> {
+fn summaries(
+    session: &Session<'_>,
+    matches: Vec<SpanSummary>,
+) -> Result<Vec<TraceSummary>, QueryError> {
     if matches.is_empty() {
         return Ok(Vec::new());
     }
     let ids: Vec<&str> = matches.iter().map(|span| span.trace_id.as_str()).collect();
     let relation = session
         .set()
-        .relation_sql("spans", |segment| ids.iter().any(|id| segment.may_hold_trace(id)))
+        .relation_sql("spans", |segment| {
+            ids.iter().any(|id| segment.may_hold_trace(id))
+        })
         .expect("spans is a relation");
     let ids = ids.join(",");
     let mut whole: HashMap<String, TraceSummary> = session.run(|conn| {
@@ -143,22 +180,32 @@ fn summaries(session: &Session<'_>, matches: Vec<SpanSummary>) -> Result<Vec<Tra
             let root = span_summary(row)?;
             let (first, last): (Option<i64>, Option<i64>) = (row.get(16)?, row.get(17)?);
             let services: Option<String> = row.get(18)?;
-            Ok((root.trace_id.clone(), TraceSummary {
-                trace_id: root.trace_id.clone(),
-                has_root: root.parent_span_id.is_none(),
-                start_time_unix_nano: first,
-                duration_ns: first.zip(last).map(|(first, last)| last - first),
-                spans: row.get(14)?,
-                errors: row.get(15)?,
-                services: services.map(|text| text.split('\u{1f}').map(str::to_owned).collect()).unwrap_or_default(),
-                matched: root.clone(),
-                root,
-            }))
+            Ok((
+                root.trace_id.clone(),
+                TraceSummary {
+                    trace_id: root.trace_id.clone(),
+                    has_root: root.parent_span_id.is_none(),
+                    start_time_unix_nano: first,
+                    duration_ns: first.zip(last).map(|(first, last)| last - first),
+                    spans: row.get(14)?,
+                    errors: row.get(15)?,
+                    services: services
+                        .map(|text| text.split('\u{1f}').map(str::to_owned).collect())
+                        .unwrap_or_default(),
+                    matched: root.clone(),
+                    root,
+                },
+            ))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     })?;
     Ok(matches
         .into_iter()
-        .filter_map(|span| whole.remove(&span.trace_id).map(|summary| TraceSummary { matched: span, ..summary }))
+        .filter_map(|span| {
+            whole.remove(&span.trace_id).map(|summary| TraceSummary {
+                matched: span,
+                ..summary
+            })
+        })
         .collect())
 }

@@ -13,11 +13,19 @@ const RED_OF_SERVICES: &str = include_str!("services.sql");
 
 /// Services known to the store, by scope and name, with their `red` in the range; those without spans in it
 /// have no calls.
-pub fn services(session: &Session<'_>, query: &ServicesQuery) -> Result<Page<ServiceSummary>, QueryError> {
+pub fn services(
+    session: &Session<'_>,
+    query: &ServicesQuery,
+) -> Result<Page<ServiceSummary>, QueryError> {
     let mut all = session.run(|conn| summaries(conn, query))?;
     let total = all.len() as u64;
     all.truncate(query.limit);
-    Ok(Page { truncated: (all.len() as u64) < total, items: all, total: Some(total), next: None })
+    Ok(Page {
+        truncated: (all.len() as u64) < total,
+        items: all,
+        total: Some(total),
+        next: None,
+    })
 }
 
 /// Names a service.
@@ -42,7 +50,11 @@ pub(super) fn calls(
     let mut rows = statement.query(params_from_iter(conditions.values()))?;
     let mut services: BTreeMap<ServiceKey, ByRank> = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let scope = Scope { environment: row.get(0)?, service_namespace: row.get(1)?, cluster: row.get(2)? };
+        let scope = Scope {
+            environment: row.get(0)?,
+            service_namespace: row.get(1)?,
+            cluster: row.get(2)?,
+        };
         let by_rank = services.entry((scope, row.get(3)?)).or_default();
         let totals = by_rank.ranks.entry(row.get(4)?).or_default();
         match row.get::<_, Option<u16>>(5)? {
@@ -54,13 +66,20 @@ pub(super) fn calls(
             }
         }
     }
-    Ok(services.into_iter().map(|(key, by_rank)| (key, by_rank.best())).collect())
+    Ok(services
+        .into_iter()
+        .map(|(key, by_rank)| (key, by_rank.best()))
+        .collect())
 }
 
 impl ByRank {
     fn best(self) -> (Totals, u64) {
         let spans = self.ranks.values().map(|totals| totals.calls).sum();
-        let last = self.ranks.values().filter_map(|totals| totals.last_bucket_unix_nano).max();
+        let last = self
+            .ranks
+            .values()
+            .filter_map(|totals| totals.last_bucket_unix_nano)
+            .max();
         let mut best = self.ranks.into_values().next().unwrap_or_default();
         best.last_bucket_unix_nano = last;
         (best, spans)
@@ -78,7 +97,11 @@ fn summaries(conn: &Connection, query: &ServicesQuery) -> Result<Vec<ServiceSumm
             weight: totals.weight,
             basis: totals.basis(),
             rate_per_second: totals.weight / query.range.seconds().max(1e-9),
-            error_ratio: if totals.calls == 0 { 0.0 } else { totals.errors as f64 / totals.calls as f64 },
+            error_ratio: if totals.calls == 0 {
+                0.0
+            } else {
+                totals.errors as f64 / totals.calls as f64
+            },
             latency: totals.latency(),
             spans,
             last_seen_unix_nano: totals.last_bucket_unix_nano,
@@ -106,13 +129,19 @@ fn add_resources(
     let mut statement = conn.prepare(&sql)?;
     let mut rows = statement.query(params_from_iter(conditions.values()))?;
     while let Some(row) = rows.next()? {
-        let scope = Scope { environment: row.get(0)?, service_namespace: row.get(1)?, cluster: row.get(2)? };
+        let scope = Scope {
+            environment: row.get(0)?,
+            service_namespace: row.get(1)?,
+            cluster: row.get(2)?,
+        };
         let key: ServiceKey = (scope, row.get(3)?);
-        let summary = services.entry(key.clone()).or_insert_with(|| ServiceSummary {
-            scope: key.0,
-            service_name: key.1,
-            ..ServiceSummary::default()
-        });
+        let summary = services
+            .entry(key.clone())
+            .or_insert_with(|| ServiceSummary {
+                scope: key.0,
+                service_name: key.1,
+                ..ServiceSummary::default()
+            });
         summary.versions.extend(row.get::<_, Option<String>>(4)?);
         summary.instances += row.get::<_, u64>(5)?;
     }

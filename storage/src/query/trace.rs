@@ -35,11 +35,23 @@ pub fn trace(session: &Session<'_>, trace_id: &str) -> Result<Option<TraceDetail
         }
         let truncated = cut || logs.len() >= OTHERS_MAX || exemplars.len() >= OTHERS_MAX;
         let total_spans = spans.len() as u64;
-        Ok(Some(TraceDetail { trace_id, spans, logs, exemplars, transitions, truncated, total_spans }))
+        Ok(Some(TraceDetail {
+            trace_id,
+            spans,
+            logs,
+            exemplars,
+            transitions,
+            truncated,
+            total_spans,
+        }))
     })
 }
 
-fn spans(conn: &Connection, relation: &str, trace_id: &str) -> Result<(Vec<SpanRecord>, bool), QueryError> {
+fn spans(
+    conn: &Connection,
+    relation: &str,
+    trace_id: &str,
+) -> Result<(Vec<SpanRecord>, bool), QueryError> {
     let mut statement = conn.prepare(&SPANS.replace("{spans}", relation))?;
     let mut rows = statement.query(params![trace_id])?;
     let mut spans: Vec<SpanRecord> = Vec::new();
@@ -48,8 +60,12 @@ fn spans(conn: &Connection, relation: &str, trace_id: &str) -> Result<(Vec<SpanR
     while let Some(row) = rows.next()? {
         read += 1;
         let span = span_record(row)?;
-        let identity =
-            (span.span_id.clone(), span.scope.clone(), span.service_name.clone(), span.start_time_unix_nano);
+        let identity = (
+            span.span_id.clone(),
+            span.scope.clone(),
+            span.service_name.clone(),
+            span.start_time_unix_nano,
+        );
         match seen.get(&identity) {
             Some(&at) => spans[at].copies += 1,
             None => {
@@ -71,7 +87,11 @@ fn span_record(row: &Row<'_>) -> duckdb::Result<SpanRecord> {
         parent_span_id: row.get(2)?,
         trace_state: row.get(3)?,
         flags: row.get(4)?,
-        scope: Scope { environment: row.get(5)?, service_namespace: row.get(6)?, cluster: row.get(7)? },
+        scope: Scope {
+            environment: row.get(5)?,
+            service_namespace: row.get(6)?,
+            cluster: row.get(7)?,
+        },
         service_name: row.get(8)?,
         service_version: row.get(9)?,
         service_instance_id: row.get(10)?,
@@ -97,14 +117,18 @@ fn span_record(row: &Row<'_>) -> duckdb::Result<SpanRecord> {
 }
 
 fn logs(conn: &Connection, trace_id: &str) -> Result<Vec<LogRecord>, QueryError> {
-    let sql = format!("SELECT {LOG_COLUMNS} FROM logs WHERE trace_id = ? ORDER BY time LIMIT {OTHERS_MAX}");
+    let sql = format!(
+        "SELECT {LOG_COLUMNS} FROM logs WHERE trace_id = ? ORDER BY time LIMIT {OTHERS_MAX}"
+    );
     let mut statement = conn.prepare(&sql)?;
     let rows = statement.query_map(params![trace_id], log_record)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn exemplars(conn: &Connection, trace_id: &str) -> Result<Vec<ExemplarRecord>, QueryError> {
-    let sql = format!("SELECT {EXEMPLAR_COLUMNS} FROM exemplars WHERE trace_id = ? ORDER BY time LIMIT {OTHERS_MAX}");
+    let sql = format!(
+        "SELECT {EXEMPLAR_COLUMNS} FROM exemplars WHERE trace_id = ? ORDER BY time LIMIT {OTHERS_MAX}"
+    );
     let mut statement = conn.prepare(&sql)?;
     let rows = statement.query_map(params![trace_id], exemplar_record)?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -121,7 +145,9 @@ pub(super) fn exemplar_record(row: &Row<'_>) -> duckdb::Result<ExemplarRecord> {
         unit: row.get(1)?,
         service_name: row.get(2)?,
         time_unix_nano: row.get(3)?,
-        value: row.get::<_, Option<f64>>(4)?.filter(|value| value.is_finite()),
+        value: row
+            .get::<_, Option<f64>>(4)?
+            .filter(|value| value.is_finite()),
         value_int: row.get(5)?,
         trace_id: row.get(6)?,
         span_id: row.get(7)?,
@@ -139,7 +165,11 @@ fn transitions(conn: &Connection, trace_id: &str) -> Result<Vec<BreakerTransitio
         Ok(BreakerTransition {
             time_unix_nano: row.get(0)?,
             breaker_id: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
-            scope: Scope { environment: row.get(2)?, service_namespace: row.get(3)?, cluster: row.get(4)? },
+            scope: Scope {
+                environment: row.get(2)?,
+                service_namespace: row.get(3)?,
+                cluster: row.get(4)?,
+            },
             service_name: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
             name: row.get::<_, Option<String>>(6)?.unwrap_or_default(),
             from_state: row.get(7)?,

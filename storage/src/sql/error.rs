@@ -84,12 +84,36 @@ impl From<duckdb::Error> for SqlError {
         };
         let kind = message.split(':').next().unwrap_or_default();
         match kind.trim_end_matches(" Error") {
-            "Out of Memory" => Self::Memory { what: "it needs more memory than queries have".to_owned() },
-            "Parser" => Self::Syntax { message: message.clone(), position: None },
-            "Binder" | "Catalog" | "Conversion" | "Invalid Input" | "Invalid" | "Out of Range" | "Not implemented"
-            | "Mismatch Type" | "Divide by Zero" | "Invalid type" | "Decimal" | "Object Size" | "Sequence"
-            | "Invalid Configuration" | "Syntax" | "Constraint" | "Permission" | "Missing Extension" | "Optimizer"
-            | "Parameter Not Resolved" | "Parameter Not Allowed" => Self::Invalid { message: message.clone() },
+            "Out of Memory" => Self::Memory {
+                what: "it needs more memory than queries have".to_owned(),
+            },
+            "Parser" => Self::Syntax {
+                message: message.clone(),
+                position: None,
+            },
+            "Binder"
+            | "Catalog"
+            | "Conversion"
+            | "Invalid Input"
+            | "Invalid"
+            | "Out of Range"
+            | "Not implemented"
+            | "Mismatch Type"
+            | "Divide by Zero"
+            | "Invalid type"
+            | "Decimal"
+            | "Object Size"
+            | "Sequence"
+            | "Invalid Configuration"
+            | "Syntax"
+            | "Constraint"
+            | "Permission"
+            | "Missing Extension"
+            | "Optimizer"
+            | "Parameter Not Resolved"
+            | "Parameter Not Allowed" => Self::Invalid {
+                message: message.clone(),
+            },
             _ => Self::Failed { source: error },
         }
     }

@@ -66,18 +66,31 @@ impl Gate {
     /// A gate over the instance `connection` belongs to; it keeps a connection to watch memory with.
     pub fn new(connection: &Connection, limits: Limits) -> duckdb::Result<Arc<Self>> {
         let probe = connection.try_clone()?;
-        probe.execute_batch(&format!("CREATE SCHEMA IF NOT EXISTS {FUNCTION_SCHEMA};\n{FUNCTIONS}"))?;
+        probe.execute_batch(&format!(
+            "CREATE SCHEMA IF NOT EXISTS {FUNCTION_SCHEMA};\n{FUNCTIONS}"
+        ))?;
         let watchdog = Watchdog::start(probe, &limits);
-        Ok(Arc::new(Self { limits, running: AtomicUsize::new(0), watchdog }))
+        Ok(Arc::new(Self {
+            limits,
+            running: AtomicUsize::new(0),
+            watchdog,
+        }))
     }
 
     /// Takes one of the places, or refuses at once: a queue of people who wait only hides that they do.
     pub fn admit(self: &Arc<Self>) -> Result<Permit, SqlError> {
         let max = self.limits.concurrent_max;
         self.running
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |running| (running < max).then_some(running + 1))
-            .map(|_| Permit { gate: Arc::clone(self) })
-            .map_err(|running| SqlError::Busy { running, retry_after: Duration::from_secs(1) })
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |running| {
+                (running < max).then_some(running + 1)
+            })
+            .map(|_| Permit {
+                gate: Arc::clone(self),
+            })
+            .map_err(|running| SqlError::Busy {
+                running,
+                retry_after: Duration::from_secs(1),
+            })
     }
 
     /// Statements running now.

@@ -46,7 +46,10 @@ pub enum Refusal {
 
 impl Refusal {
     pub(crate) fn refused(reason: impl Into<String>, position: Option<usize>) -> Self {
-        Self::Refused { reason: reason.into(), position }
+        Self::Refused {
+            reason: reason.into(),
+            position,
+        }
     }
 }
 
@@ -81,11 +84,17 @@ impl Checked {
 /// Checks a text. Safe on any input and any thread.
 pub fn check(text: &str) -> Result<Checked, Refusal> {
     if text.len() > TEXT_BYTES_MAX {
-        let reason = format!("the statement has {} bytes, more than {TEXT_BYTES_MAX}", text.len());
+        let reason = format!(
+            "the statement has {} bytes, more than {TEXT_BYTES_MAX}",
+            text.len()
+        );
         return Err(Refusal::refused(reason, None));
     }
     if let Some(position) = text.find('\0') {
-        return Err(Refusal::refused("the statement contains a zero byte", Some(position)));
+        return Err(Refusal::refused(
+            "the statement contains a zero byte",
+            Some(position),
+        ));
     }
     std::thread::scope(|scope| {
         std::thread::Builder::new()
@@ -100,11 +109,18 @@ pub fn check(text: &str) -> Result<Checked, Refusal> {
 
 fn check_here(text: &str) -> Result<Checked, Refusal> {
     if let Some((prefix, inner)) = explain(text) {
-        let inner = check_query(inner).map_err(|refusal| refusal.moved(text.len() - inner.len()))?;
+        let inner =
+            check_query(inner).map_err(|refusal| refusal.moved(text.len() - inner.len()))?;
         let CheckedKind::Query = inner.kind else {
-            return Err(Refusal::refused("EXPLAIN of a PIVOT needs its values: PIVOT … ON x IN (…)", Some(0)));
+            return Err(Refusal::refused(
+                "EXPLAIN of a PIVOT needs its values: PIVOT … ON x IN (…)",
+                Some(0),
+            ));
         };
-        return Ok(Checked { text: format!("{prefix}{}", inner.text), kind: CheckedKind::Explain });
+        return Ok(Checked {
+            text: format!("{prefix}{}", inner.text),
+            kind: CheckedKind::Explain,
+        });
     }
     check_query(text)
 }
@@ -116,11 +132,20 @@ fn check_query(text: &str) -> Result<Checked, Refusal> {
         for values in pivots.lookups() {
             check_tree(&values)?;
         }
-        return Ok(Checked { text: text.to_owned(), kind: CheckedKind::Pivot(pivots) });
+        return Ok(Checked {
+            text: text.to_owned(),
+            kind: CheckedKind::Pivot(pivots),
+        });
     }
     match check_tree(text)? {
-        walk::Outcome::Rows => Ok(Checked { text: text.to_owned(), kind: CheckedKind::Query }),
-        walk::Outcome::ListRelations => Ok(Checked { text: list_relations(), kind: CheckedKind::Query }),
+        walk::Outcome::Rows => Ok(Checked {
+            text: text.to_owned(),
+            kind: CheckedKind::Query,
+        }),
+        walk::Outcome::ListRelations => Ok(Checked {
+            text: list_relations(),
+            kind: CheckedKind::Query,
+        }),
     }
 }
 
@@ -130,7 +155,10 @@ fn check_tree(text: &str) -> Result<walk::Outcome, Refusal> {
         [] => Err(Refusal::refused("the statement is empty", None)),
         [statement] => walk::statement(statement),
         [_, second, ..] => {
-            let reason = format!("{} statements where exactly one is allowed", statements.len());
+            let reason = format!(
+                "{} statements where exactly one is allowed",
+                statements.len()
+            );
             Err(Refusal::refused(reason, walk::first_position(second)))
         }
     }
@@ -155,15 +183,23 @@ fn explain(text: &str) -> Option<(&'static str, &str)> {
 /// The statement without semicolons (and comments) after it, to stand inside parentheses.
 pub(crate) fn without_semicolon(text: &str) -> &str {
     let found = tokens::tokens(text);
-    let last = found.iter().rev().find(|token| token.kind != tokens::Kind::Other(b';'));
+    let last = found
+        .iter()
+        .rev()
+        .find(|token| token.kind != tokens::Kind::Other(b';'));
     last.and_then(|token| text.get(..token.end)).unwrap_or(text)
 }
 
 /// What `SHOW TABLES` runs here: DuckDB's own would name the segments too.
 fn list_relations() -> String {
-    let rows: Vec<String> =
-        super::schema_docs::RELATIONS.iter().map(|relation| format!("('{}')", relation.name)).collect();
-    format!("SELECT name FROM (VALUES {}) AS relations(name) ORDER BY name", rows.join(", "))
+    let rows: Vec<String> = super::schema_docs::RELATIONS
+        .iter()
+        .map(|relation| format!("('{}')", relation.name))
+        .collect();
+    format!(
+        "SELECT name FROM (VALUES {}) AS relations(name) ORDER BY name",
+        rows.join(", ")
+    )
 }
 
 impl Refusal {
@@ -177,8 +213,14 @@ impl Refusal {
     fn moved(self, by: usize) -> Self {
         let shift = |position: Option<usize>| position.map(|position| position + by);
         match self {
-            Self::Refused { reason, position } => Self::Refused { reason, position: shift(position) },
-            Self::Syntax { message, position } => Self::Syntax { message, position: shift(position) },
+            Self::Refused { reason, position } => Self::Refused {
+                reason,
+                position: shift(position),
+            },
+            Self::Syntax { message, position } => Self::Syntax {
+                message,
+                position: shift(position),
+            },
         }
     }
 }

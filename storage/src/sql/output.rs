@@ -74,7 +74,10 @@ pub(super) struct Column {
 
 impl Column {
     pub(super) fn text(name: &str) -> Self {
-        Self { name: name.to_owned(), sql_type: "VARCHAR".to_owned() }
+        Self {
+            name: name.to_owned(),
+            sql_type: "VARCHAR".to_owned(),
+        }
     }
 
     /// Whether it is or contains a VARIANT.
@@ -103,39 +106,86 @@ pub(super) struct Written {
 
 /// A result being written.
 pub(super) enum Encoder {
-    Json { columns: Vec<Column>, text: Vec<u8>, is_first: bool },
-    Csv { columns: Vec<Column>, text: Vec<u8> },
-    Ndjson { columns: Vec<Column>, keys: Vec<String>, text: Vec<u8> },
-    Arrow { schema: SchemaRef, writer: Box<StreamWriter<Vec<u8>>> },
-    Parquet { schema: SchemaRef, writer: Box<ArrowWriter<Vec<u8>>> },
+    Json {
+        columns: Vec<Column>,
+        text: Vec<u8>,
+        is_first: bool,
+    },
+    Csv {
+        columns: Vec<Column>,
+        text: Vec<u8>,
+    },
+    Ndjson {
+        columns: Vec<Column>,
+        keys: Vec<String>,
+        text: Vec<u8>,
+    },
+    Arrow {
+        schema: SchemaRef,
+        writer: Box<StreamWriter<Vec<u8>>>,
+    },
+    Parquet {
+        schema: SchemaRef,
+        writer: Box<ArrowWriter<Vec<u8>>>,
+    },
     Table(table::Table),
 }
 
 impl Encoder {
-    pub(super) fn new(format: Format, columns: Vec<Column>, schema: &SchemaRef) -> Result<Self, SqlError> {
+    pub(super) fn new(
+        format: Format,
+        columns: Vec<Column>,
+        schema: &SchemaRef,
+    ) -> Result<Self, SqlError> {
         Ok(match format {
-            Format::Json => Self::Json { text: json::head(&columns), columns, is_first: true },
-            Format::Csv => Self::Csv { text: csv::head(&columns), columns },
-            Format::Ndjson => Self::Ndjson { keys: json::keys(&columns), columns, text: Vec::new() },
+            Format::Json => Self::Json {
+                text: json::head(&columns),
+                columns,
+                is_first: true,
+            },
+            Format::Csv => Self::Csv {
+                text: csv::head(&columns),
+                columns,
+            },
+            Format::Ndjson => Self::Ndjson {
+                keys: json::keys(&columns),
+                columns,
+                text: Vec::new(),
+            },
             Format::Arrow => {
                 let schema = named(schema, &columns);
                 let writer = StreamWriter::try_new(Vec::new(), &schema).map_err(unsupported)?;
-                Self::Arrow { schema, writer: Box::new(writer) }
+                Self::Arrow {
+                    schema,
+                    writer: Box::new(writer),
+                }
             }
             Format::Parquet => {
                 let schema = named(schema, &columns);
-                let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), None).map_err(unsupported)?;
-                Self::Parquet { schema, writer: Box::new(writer) }
+                let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), None)
+                    .map_err(unsupported)?;
+                Self::Parquet {
+                    schema,
+                    writer: Box::new(writer),
+                }
             }
             Format::Table => Self::Table(table::Table::new(columns)),
         })
     }
 
     /// Writes rows until `bytes_max` more are pending.
-    pub(super) fn write(&mut self, batch: &RecordBatch, bytes_max: usize) -> Result<Written, SqlError> {
+    pub(super) fn write(
+        &mut self,
+        batch: &RecordBatch,
+        bytes_max: usize,
+    ) -> Result<Written, SqlError> {
         let rows = batch.num_rows();
         match self {
-            Self::Json { columns, text, is_first } => {
+            Self::Json {
+                columns,
+                text,
+                is_first,
+            } => {
                 for row in 0..rows {
                     if text.len() >= bytes_max {
                         return Ok(Written { rows: row });
@@ -154,7 +204,11 @@ impl Encoder {
                     csv::row(text, columns, batch, row);
                 }
             }
-            Self::Ndjson { columns, keys, text } => {
+            Self::Ndjson {
+                columns,
+                keys,
+                text,
+            } => {
                 for row in 0..rows {
                     if text.len() >= bytes_max {
                         return Ok(Written { rows: row });
@@ -166,18 +220,26 @@ impl Encoder {
                 if writer.get_ref().len() >= bytes_max {
                     return Ok(Written { rows: 0 });
                 }
-                writer.write(&renamed(schema, batch)?).map_err(unsupported)?;
+                writer
+                    .write(&renamed(schema, batch)?)
+                    .map_err(unsupported)?;
             }
             Self::Parquet { schema, writer } => {
                 if writer.bytes_written() + writer.in_progress_size() >= bytes_max {
                     return Ok(Written { rows: 0 });
                 }
-                writer.write(&renamed(schema, batch)?).map_err(unsupported)?;
+                writer
+                    .write(&renamed(schema, batch)?)
+                    .map_err(unsupported)?;
                 if writer.in_progress_size() > PARQUET_GROUP_BYTES {
                     writer.flush().map_err(unsupported)?;
                 }
             }
-            Self::Table(table) => return Ok(Written { rows: table.write(batch, bytes_max) }),
+            Self::Table(table) => {
+                return Ok(Written {
+                    rows: table.write(batch, bytes_max),
+                });
+            }
         }
         Ok(Written { rows })
     }
@@ -185,7 +247,9 @@ impl Encoder {
     /// Bytes ready to be handed on.
     pub(super) fn pending(&self) -> usize {
         match self {
-            Self::Json { text, .. } | Self::Csv { text, .. } | Self::Ndjson { text, .. } => text.len(),
+            Self::Json { text, .. } | Self::Csv { text, .. } | Self::Ndjson { text, .. } => {
+                text.len()
+            }
             Self::Arrow { writer, .. } => writer.get_ref().len(),
             Self::Parquet { writer, .. } => writer.inner().len(),
             Self::Table(_) => 0,
@@ -195,7 +259,9 @@ impl Encoder {
     /// Takes the bytes that are ready.
     pub(super) fn take(&mut self) -> Vec<u8> {
         match self {
-            Self::Json { text, .. } | Self::Csv { text, .. } | Self::Ndjson { text, .. } => std::mem::take(text),
+            Self::Json { text, .. } | Self::Csv { text, .. } | Self::Ndjson { text, .. } => {
+                std::mem::take(text)
+            }
             Self::Arrow { writer, .. } => std::mem::take(writer.get_mut()),
             Self::Parquet { writer, .. } => std::mem::take(writer.inner_mut()),
             Self::Table(_) => Vec::new(),
@@ -227,7 +293,9 @@ impl Encoder {
             // A quoted cell that never ends.
             Self::Csv { .. } => b"\"the result ends here because the query failed".to_vec(),
             // An object that never ends.
-            Self::Ndjson { .. } => b"{\"error\":\"the result ends here because the query failed\"".to_vec(),
+            Self::Ndjson { .. } => {
+                b"{\"error\":\"the result ends here because the query failed\"".to_vec()
+            }
             // A message that is announced and does not come.
             Self::Arrow { .. } => vec![0xFF, 0xFF, 0xFF, 0xFF, 0, 1, 0, 0],
         }
@@ -254,6 +322,8 @@ fn renamed(schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch, SqlEr
 
 fn unsupported(error: impl std::fmt::Display) -> SqlError {
     SqlError::Unsupported {
-        message: format!("the format cannot hold this result ({error}); cast the column, for example to VARCHAR"),
+        message: format!(
+            "the format cannot hold this result ({error}); cast the column, for example to VARCHAR"
+        ),
     }
 }

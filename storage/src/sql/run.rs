@@ -52,25 +52,40 @@ impl Permit {
     /// whatever was emitted is no complete document of its format.
     ///
     /// The thread that calls this needs a stack of [`STACK_BYTES`]: DuckDB plans nested queries recursively.
-    pub fn run(&self, connection: &Connection, request: &Request, emit: &mut Emit<'_>) -> Result<Summary, SqlError> {
+    pub fn run(
+        &self,
+        connection: &Connection,
+        request: &Request,
+        emit: &mut Emit<'_>,
+    ) -> Result<Summary, SqlError> {
         let limits = self.gate.limits();
-        let timeout = request.timeout.unwrap_or(limits.timeout_default).min(limits.timeout_max);
+        let timeout = request
+            .timeout
+            .unwrap_or(limits.timeout_default)
+            .min(limits.timeout_max);
         let started = Instant::now();
         let checked = guard::check(&request.query)?;
-        let watch = self.gate.watchdog().watch(connection.interrupt_handle(), timeout);
+        let watch = self
+            .gate
+            .watchdog()
+            .watch(connection.interrupt_handle(), timeout);
         let mut run = Run {
             connection,
             watch: &watch,
             started,
-            rows_left: request.limit.unwrap_or(limits.rows_default).min(limits.rows_max),
+            rows_left: request
+                .limit
+                .unwrap_or(limits.rows_default)
+                .min(limits.rows_max),
             bytes_left: limits.bytes_max,
             rows: 0,
             emitted: false,
         };
-        run.statement(&checked, request.format, emit).map_err(|error| match error {
-            SqlError::Gone => SqlError::Gone,
-            error => watch.stopped().unwrap_or(error),
-        })
+        run.statement(&checked, request.format, emit)
+            .map_err(|error| match error {
+                SqlError::Gone => SqlError::Gone,
+                error => watch.stopped().unwrap_or(error),
+            })
     }
 }
 
@@ -88,14 +103,23 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn statement(&mut self, checked: &Checked, format: Format, emit: &mut Emit<'_>) -> Result<Summary, SqlError> {
+    fn statement(
+        &mut self,
+        checked: &Checked,
+        format: Format,
+        emit: &mut Emit<'_>,
+    ) -> Result<Summary, SqlError> {
         self.find_our_functions()?;
         let text = match checked.kind() {
             CheckedKind::Query | CheckedKind::Explain => checked.text().to_owned(),
-            CheckedKind::Pivot(pivots) => guard::check(&self.with_values(pivots)?)?.text().to_owned(),
+            CheckedKind::Pivot(pivots) => {
+                guard::check(&self.with_values(pivots)?)?.text().to_owned()
+            }
         };
         let columns = match checked.kind() {
-            CheckedKind::Explain => vec![Column::text("explain_key"), Column::text("explain_value")],
+            CheckedKind::Explain => {
+                vec![Column::text("explain_key"), Column::text("explain_value")]
+            }
             CheckedKind::Query | CheckedKind::Pivot(_) => self.describe(&text)?,
         };
         let text = match readable(&text, &columns) {
@@ -108,12 +132,21 @@ impl Run<'_> {
     /// Our functions come after the relations in the search path, and before DuckDB's.
     fn find_our_functions(&self) -> Result<(), SqlError> {
         let path: String =
-            self.connection.query_row("SELECT current_setting('search_path')", [], |row| row.get(0))?;
+            self.connection
+                .query_row("SELECT current_setting('search_path')", [], |row| {
+                    row.get(0)
+                })?;
         if path.split(',').any(|schema| schema == FUNCTION_SCHEMA) {
             return Ok(());
         }
-        let path = if path.is_empty() { "main".to_owned() } else { path.replace('\'', "''") };
-        Ok(self.connection.execute_batch(&format!("SET search_path = '{path},{FUNCTION_SCHEMA}'"))?)
+        let path = if path.is_empty() {
+            "main".to_owned()
+        } else {
+            path.replace('\'', "''")
+        };
+        Ok(self
+            .connection
+            .execute_batch(&format!("SET search_path = '{path},{FUNCTION_SCHEMA}'"))?)
     }
 
     fn with_values(&self, pivots: &Pivots) -> Result<String, SqlError> {
@@ -121,11 +154,17 @@ impl Run<'_> {
         for lookup in pivots.lookups() {
             let checked = guard::check(&lookup)?;
             let mut statement = self.connection.prepare(checked.text())?;
-            let found = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+            let found = statement
+                .query_map([], |row| row.get::<_, String>(0))?
+                .collect::<Result<Vec<_>, _>>()?;
             if found.len() > guard::PIVOT_VALUES_MAX || found.is_empty() {
                 let reason = match found.len() {
-                    0 => "PIVOT found no values to make columns of; name them: ON … IN (…)".to_owned(),
-                    _ => format!("PIVOT would make more than {} columns; name the values: ON … IN (…)", guard::PIVOT_VALUES_MAX),
+                    0 => "PIVOT found no values to make columns of; name them: ON … IN (…)"
+                        .to_owned(),
+                    _ => format!(
+                        "PIVOT would make more than {} columns; name the values: ON … IN (…)",
+                        guard::PIVOT_VALUES_MAX
+                    ),
                 };
                 return Err(SqlError::Invalid { message: reason });
             }
@@ -136,11 +175,22 @@ impl Run<'_> {
 
     fn describe(&self, text: &str) -> Result<Vec<Column>, SqlError> {
         let mut statement = self.connection.prepare(&format!("DESCRIBE\n{text}"))?;
-        let columns = statement.query_map([], |row| Ok(Column { name: row.get(0)?, sql_type: row.get(1)? }))?;
+        let columns = statement.query_map([], |row| {
+            Ok(Column {
+                name: row.get(0)?,
+                sql_type: row.get(1)?,
+            })
+        })?;
         Ok(columns.collect::<Result<Vec<_>, _>>()?)
     }
 
-    fn rows(&mut self, text: &str, columns: Vec<Column>, format: Format, emit: &mut Emit<'_>) -> Result<Summary, SqlError> {
+    fn rows(
+        &mut self,
+        text: &str,
+        columns: Vec<Column>,
+        format: Format,
+        emit: &mut Emit<'_>,
+    ) -> Result<Summary, SqlError> {
         let mut statement = self.connection.prepare(text)?;
         let mut batches = statement.stream_arrow([])?;
         let mut encoder = Encoder::new(format, columns, &batches.get_schema())?;
@@ -167,7 +217,11 @@ impl Run<'_> {
                 let elapsed = self.started.elapsed();
                 let last = encoder.finish(Ending { truncated, elapsed })?;
                 emit(last).map_err(|Gone| SqlError::Gone)?;
-                Ok(Summary { rows: self.rows, truncated, elapsed })
+                Ok(Summary {
+                    rows: self.rows,
+                    truncated,
+                    elapsed,
+                })
             }
             Err(error) => {
                 if self.emitted {
@@ -179,12 +233,20 @@ impl Run<'_> {
     }
 
     /// Encodes what may still be shown of a batch; breaks when something had to be left out.
-    fn batch(&mut self, batch: &RecordBatch, encoder: &mut Encoder, emit: &mut Emit<'_>) -> Result<ControlFlow<()>, SqlError> {
+    fn batch(
+        &mut self,
+        batch: &RecordBatch,
+        encoder: &mut Encoder,
+        emit: &mut Emit<'_>,
+    ) -> Result<ControlFlow<()>, SqlError> {
         let rows = batch.num_rows() as u64;
         let shown = rows.min(self.rows_left);
         if shown > 0 {
             let shown_rows = usize::try_from(shown).expect("at most the rows of a batch");
-            let written = encoder.write(&batch.slice(0, shown_rows), usize::try_from(self.bytes_left).unwrap_or(usize::MAX))?;
+            let written = encoder.write(
+                &batch.slice(0, shown_rows),
+                usize::try_from(self.bytes_left).unwrap_or(usize::MAX),
+            )?;
             self.rows += written.rows as u64;
             self.rows_left -= written.rows as u64;
             if encoder.pending() >= CHUNK_BYTES {
@@ -194,7 +256,11 @@ impl Run<'_> {
                 return Ok(ControlFlow::Break(()));
             }
         }
-        Ok(if shown < rows { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok(if shown < rows {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
     }
 
     fn hand_on(&mut self, bytes: Vec<u8>, emit: &mut Emit<'_>) -> Result<(), SqlError> {
@@ -214,8 +280,16 @@ fn readable(text: &str, columns: &[Column]) -> Option<String> {
     let mut names = Vec::with_capacity(columns.len());
     for (number, column) in columns.iter().enumerate() {
         let name = format!("column_{number}");
-        select.push(if column.has_variant() { format!("CAST({name} AS JSON) AS {name}") } else { name.clone() });
+        select.push(if column.has_variant() {
+            format!("CAST({name} AS JSON) AS {name}")
+        } else {
+            name.clone()
+        });
         names.push(name);
     }
-    Some(format!("SELECT {} FROM (\n{text}\n) AS result({})", select.join(", "), names.join(", ")))
+    Some(format!(
+        "SELECT {} FROM (\n{text}\n) AS result({})",
+        select.join(", "),
+        names.join(", ")
+    ))
 }

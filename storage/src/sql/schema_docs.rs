@@ -30,7 +30,11 @@ pub struct Column {
 }
 
 const fn column(name: &'static str, sql_type: &'static str, doc: &'static str) -> Column {
-    Column { name, sql_type, doc }
+    Column {
+        name,
+        sql_type,
+        doc,
+    }
 }
 
 /// Every public relation.
@@ -75,9 +79,15 @@ test compares with the views of a store; do not edit by hand.
 pub fn markdown() -> String {
     let mut text = PREAMBLE.to_owned();
     for relation in RELATIONS {
-        text.push_str(&format!("\n## {}\n\n{}\n\n| column | type | |\n|---|---|---|\n", relation.name, relation.doc));
+        text.push_str(&format!(
+            "\n## {}\n\n{}\n\n| column | type | |\n|---|---|---|\n",
+            relation.name, relation.doc
+        ));
         for column in relation.columns {
-            text.push_str(&format!("| `{}` | `{}` | {} |\n", column.name, column.sql_type, column.doc));
+            text.push_str(&format!(
+                "| `{}` | `{}` | {} |\n",
+                column.name, column.sql_type, column.doc
+            ));
         }
     }
     text
@@ -94,7 +104,10 @@ mod tests {
             std::fs::write(path, markdown()).expect("SCHEMA.md is writable");
         }
         let on_disk = std::fs::read_to_string(path).expect("SCHEMA.md exists");
-        assert!(on_disk == markdown(), "SCHEMA.md is stale: TRIPLINE_UPDATE=1 cargo test -p tripline-storage schema");
+        assert!(
+            on_disk == markdown(),
+            "SCHEMA.md is stale: TRIPLINE_UPDATE=1 cargo test -p tripline-storage schema"
+        );
     }
 
     #[test]
@@ -103,8 +116,17 @@ mod tests {
             let mut names: Vec<_> = relation.columns.iter().map(|column| column.name).collect();
             names.sort_unstable();
             names.dedup();
-            assert_eq!(names.len(), relation.columns.len(), "{} repeats a column", relation.name);
-            assert!(relation.columns.iter().all(|column| column.doc.len() > 3), "{}", relation.name);
+            assert_eq!(
+                names.len(),
+                relation.columns.len(),
+                "{} repeats a column",
+                relation.name
+            );
+            assert!(
+                relation.columns.iter().all(|column| column.doc.len() > 3),
+                "{}",
+                relation.name
+            );
         }
     }
 }

@@ -66,7 +66,9 @@ pub(super) struct Watchdog {
 
 impl std::fmt::Debug for Watchdog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watchdog").field("watched", &self.shared.lock().watched.len()).finish()
+        f.debug_struct("Watchdog")
+            .field("watched", &self.shared.lock().watched.len())
+            .finish()
     }
 }
 
@@ -87,7 +89,10 @@ impl Watchdog {
             .name("sql-watchdog".to_owned())
             .spawn(move || watch(&in_thread, &probe, &limits))
             .expect("a process that starts can make a thread");
-        Self { shared, thread: Some(thread) }
+        Self {
+            shared,
+            thread: Some(thread),
+        }
     }
 
     /// Watches the statement run on the connection of `handle`.
@@ -98,9 +103,21 @@ impl Watchdog {
         let mut state = self.shared.lock();
         let number = state.next;
         state.next += 1;
-        state.watched.push(Watched { number, since, deadline, handle, verdict: Arc::clone(&verdict) });
+        state.watched.push(Watched {
+            number,
+            since,
+            deadline,
+            handle,
+            verdict: Arc::clone(&verdict),
+        });
         self.shared.changed.notify_one();
-        Watch { shared: Arc::clone(&self.shared), number, timeout, deadline, verdict }
+        Watch {
+            shared: Arc::clone(&self.shared),
+            number,
+            timeout,
+            deadline,
+            verdict,
+        }
     }
 }
 
@@ -118,20 +135,37 @@ impl Watch {
     /// The error to answer instead of whatever DuckDB said, if the statement was stopped.
     pub(super) fn stopped(&self) -> Option<SqlError> {
         let what = match self.verdict.load(Ordering::Acquire) {
-            verdict if verdict == Verdict::Deadline as u8 => return Some(SqlError::Deadline { limit: self.timeout }),
+            verdict if verdict == Verdict::Deadline as u8 => {
+                return Some(SqlError::Deadline {
+                    limit: self.timeout,
+                });
+            }
             verdict if verdict == Verdict::Memory as u8 => "queries hold more memory than they may",
-            verdict if verdict == Verdict::Temp as u8 => "queries hold more temporary disk than they may",
-            verdict if verdict == Verdict::Resident as u8 => "the process holds more memory than it may",
-            _ if Instant::now() >= self.deadline => return Some(SqlError::Deadline { limit: self.timeout }),
+            verdict if verdict == Verdict::Temp as u8 => {
+                "queries hold more temporary disk than they may"
+            }
+            verdict if verdict == Verdict::Resident as u8 => {
+                "the process holds more memory than it may"
+            }
+            _ if Instant::now() >= self.deadline => {
+                return Some(SqlError::Deadline {
+                    limit: self.timeout,
+                });
+            }
             _ => return None,
         };
-        Some(SqlError::Memory { what: what.to_owned() })
+        Some(SqlError::Memory {
+            what: what.to_owned(),
+        })
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.shared.lock().watched.retain(|watched| watched.number != self.number);
+        self.shared
+            .lock()
+            .watched
+            .retain(|watched| watched.number != self.number);
     }
 }
 
@@ -141,7 +175,10 @@ fn watch(shared: &Shared, probe: &Connection, limits: &Limits) {
     let mut state = shared.lock();
     loop {
         while state.watched.is_empty() && !state.closing {
-            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = shared
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         if state.closing {
             return;
@@ -162,19 +199,32 @@ fn watch(shared: &Shared, probe: &Connection, limits: &Limits) {
             memory_next = Instant::now() + MEMORY_EVERY;
             let may_stop = memory_stopped.is_none_or(|at| at.elapsed() >= GRACE);
             if let (Some(verdict), true) = (exceeded, may_stop) {
-                memory_stopped = stop_longest(&state, verdict).then(Instant::now).or(memory_stopped);
+                memory_stopped = stop_longest(&state, verdict)
+                    .then(Instant::now)
+                    .or(memory_stopped);
             }
         }
-        state = shared.changed.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner).0;
+        state = shared
+            .changed
+            .wait_timeout(state, TICK)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0;
     }
 }
 
 fn stop_longest(state: &State, verdict: Verdict) -> bool {
-    let running = state.watched.iter().filter(|watched| watched.verdict.load(Ordering::Acquire) == Verdict::Running as u8);
+    let running = state
+        .watched
+        .iter()
+        .filter(|watched| watched.verdict.load(Ordering::Acquire) == Verdict::Running as u8);
     let Some(longest) = running.min_by_key(|watched| watched.since) else {
         return false;
     };
-    tracing::warn!(?verdict, running_ms = longest.since.elapsed().as_millis(), "stopping a SQL query");
+    tracing::warn!(
+        ?verdict,
+        running_ms = longest.since.elapsed().as_millis(),
+        "stopping a SQL query"
+    );
     let _ = set(&longest.verdict, verdict);
     longest.handle.interrupt();
     true
@@ -182,7 +232,12 @@ fn stop_longest(state: &State, verdict: Verdict) -> bool {
 
 /// The first verdict stays.
 fn set(cell: &AtomicU8, verdict: Verdict) -> Result<u8, u8> {
-    cell.compare_exchange(Verdict::Running as u8, verdict as u8, Ordering::AcqRel, Ordering::Acquire)
+    cell.compare_exchange(
+        Verdict::Running as u8,
+        verdict as u8,
+        Ordering::AcqRel,
+        Ordering::Acquire,
+    )
 }
 
 fn exceeded(probe: &Connection, limits: &Limits) -> Option<Verdict> {

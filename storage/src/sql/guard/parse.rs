@@ -20,9 +20,14 @@ static PARSER: LazyLock<Mutex<Result<Connection, String>>> =
     LazyLock::new(|| Mutex::new(open().map_err(|error| error.to_string())));
 
 fn open() -> duckdb::Result<Connection> {
-    let config = Config::default().threads(1)?.max_memory("64MB")?.enable_external_access(false)?;
+    let config = Config::default()
+        .threads(1)?
+        .max_memory("64MB")?
+        .enable_external_access(false)?;
     let connection = Connection::open_in_memory_with_flags(config)?;
-    connection.execute_batch(&format!("SET max_expression_depth TO {EXPRESSION_DEPTH_MAX}"))?;
+    connection.execute_batch(&format!(
+        "SET max_expression_depth TO {EXPRESSION_DEPTH_MAX}"
+    ))?;
     Ok(connection)
 }
 
@@ -43,8 +48,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<Value>, Refusal> {
 
 fn serialize(text: &str) -> Result<String, Refusal> {
     let parser = PARSER.lock().unwrap_or_else(PoisonError::into_inner);
-    let connection =
-        parser.as_ref().map_err(|error| Refusal::refused(format!("the SQL parser is unavailable: {error}"), None))?;
+    let connection = parser.as_ref().map_err(|error| {
+        Refusal::refused(format!("the SQL parser is unavailable: {error}"), None)
+    })?;
     connection
         .prepare_cached(
             "SELECT json_serialize_sql(?::VARCHAR, skip_null := true, skip_empty := true, skip_default := true)::VARCHAR",
@@ -56,12 +62,20 @@ fn serialize(text: &str) -> Result<String, Refusal> {
 fn parser_error(text: &str, answer: &Value) -> Refusal {
     let message = answer["error_message"].as_str().unwrap_or("unknown error");
     if answer["error_type"] == "parser" || answer["error_type"] == "syntax" {
-        let position = answer["position"].as_str().and_then(|position| position.parse().ok());
-        return Refusal::Syntax { message: first_line(message), position };
+        let position = answer["position"]
+            .as_str()
+            .and_then(|position| position.parse().ok());
+        return Refusal::Syntax {
+            message: first_line(message),
+            position,
+        };
     }
     if message.contains("Only SELECT") {
         let keyword = super::tokens::first_keyword(text).unwrap_or_else(|| "this".to_owned());
-        return Refusal::refused(format!("{keyword} statements are not allowed; only one query that reads is"), Some(0));
+        return Refusal::refused(
+            format!("{keyword} statements are not allowed; only one query that reads is"),
+            Some(0),
+        );
     }
     Refusal::refused(first_line(message), None)
 }

@@ -29,7 +29,9 @@ pub(crate) struct Pivots {
 pub(super) fn find(text: &str) -> Option<Pivots> {
     let found = top_level(text);
     let first = found.first()?;
-    let at = found.iter().position(|token| token.is(text, "PIVOT") || token.is(text, "PIVOT_WIDER"))?;
+    let at = found
+        .iter()
+        .position(|token| token.is(text, "PIVOT") || token.is(text, "PIVOT_WIDER"))?;
     let starts_statement = at == 0 || (first.is(text, "WITH") && found[at - 1].kind == Kind::Close);
     if !starts_statement {
         return None;
@@ -37,7 +39,10 @@ pub(super) fn find(text: &str) -> Option<Pivots> {
     let after = &found[at + 1..];
     let on = after.iter().position(|token| token.is(text, "ON"))?;
     let list = &after[on + 1..];
-    let list_end = list.iter().position(|token| ends_list(token, text)).unwrap_or(list.len());
+    let list_end = list
+        .iter()
+        .position(|token| ends_list(token, text))
+        .unwrap_or(list.len());
     let columns: Vec<(usize, String)> = list[..list_end]
         .split(|token| token.kind == Kind::Other(b','))
         .filter(|column| !column.iter().any(|token| token.is(text, "IN")))
@@ -58,7 +63,17 @@ pub(super) fn find(text: &str) -> Option<Pivots> {
 }
 
 fn ends_list(token: &Token, text: &str) -> bool {
-    ["USING", "GROUP", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTERSECT"].iter().any(|keyword| token.is(text, keyword))
+    [
+        "USING",
+        "GROUP",
+        "ORDER",
+        "LIMIT",
+        "UNION",
+        "EXCEPT",
+        "INTERSECT",
+    ]
+    .iter()
+    .any(|keyword| token.is(text, keyword))
         || token.kind == Kind::Other(b';')
 }
 
@@ -103,8 +118,10 @@ impl Pivots {
         let mut text = String::with_capacity(self.text.len() * 2);
         let mut from = 0;
         for (number, (end, _)) in self.columns.iter().enumerate() {
-            let literals: Vec<String> =
-                values(number).iter().map(|value| format!("'{}'", value.replace('\'', "''"))).collect();
+            let literals: Vec<String> = values(number)
+                .iter()
+                .map(|value| format!("'{}'", value.replace('\'', "''")))
+                .collect();
             text.push_str(&self.text[from..*end]);
             text.push_str(&format!(" IN ({})", literals.join(", ")));
             from = *end;
@@ -127,12 +144,21 @@ mod tests {
             "WITH s AS (FROM spans) PIVOT s ON kind IN ('it''s 0'), name IN ('a'), lower(x) IN ('it''s 1') \
              USING count(*) GROUP BY y"
         );
-        assert!(pivots.lookups()[1].starts_with("WITH s AS (FROM spans) SELECT DISTINCT CAST((lower(x)"));
+        assert!(
+            pivots.lookups()[1]
+                .starts_with("WITH s AS (FROM spans) SELECT DISTINCT CAST((lower(x)")
+        );
     }
 
     #[test]
     fn a_pivot_with_values_or_inside_parentheses_is_left_alone() {
-        for text in ["PIVOT s ON a IN (1) USING count(*)", "FROM (PIVOT s ON a USING count(*))", "SELECT 1", "", "PIVOT"] {
+        for text in [
+            "PIVOT s ON a IN (1) USING count(*)",
+            "FROM (PIVOT s ON a USING count(*))",
+            "SELECT 1",
+            "",
+            "PIVOT",
+        ] {
             assert_eq!(find(text), None, "{text}");
         }
     }

@@ -2,7 +2,10 @@ use super::*;
 
 /// Cases are separated by an empty line; those of refusals start with a comment: a part of the reason.
 fn cases(text: &str) -> Vec<&str> {
-    text.split("\n\n").map(str::trim).filter(|case| !case.is_empty()).collect()
+    text.split("\n\n")
+        .map(str::trim)
+        .filter(|case| !case.is_empty())
+        .collect()
 }
 
 #[test]
@@ -25,8 +28,14 @@ fn every_trap_is_refused_with_its_reason() {
 fn ordinary_questions_pass() {
     let cases = cases(include_str!("cases/ordinary.sql"));
     assert!(cases.len() >= 80, "{} questions", cases.len());
-    let wrong: Vec<String> =
-        cases.iter().filter_map(|text| check(text).err().map(|refusal| format!("{text}\n   {refusal:?}"))).collect();
+    let wrong: Vec<String> = cases
+        .iter()
+        .filter_map(|text| {
+            check(text)
+                .err()
+                .map(|refusal| format!("{text}\n   {refusal:?}"))
+        })
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -37,20 +46,38 @@ fn a_refusal_says_where() {
         check(text).expect_err("getenv is refused"),
         Refusal::refused("the function getenv() is not allowed", text.find("getenv"))
     );
-    assert!(matches!(check("SELECT\nFROM FROM"), Err(Refusal::Syntax { position: Some(_), .. })));
+    assert!(matches!(
+        check("SELECT\nFROM FROM"),
+        Err(Refusal::Syntax {
+            position: Some(_),
+            ..
+        })
+    ));
     let explained = "EXPLAIN SELECT getenv('x')";
-    assert_eq!(check(explained).expect_err("refused").position(), explained.find("getenv"));
+    assert_eq!(
+        check(explained).expect_err("refused").position(),
+        explained.find("getenv")
+    );
 }
 
 #[test]
 fn nesting_and_size_are_bounded() {
-    let nested = |open: &str, close: &str, n: usize| format!("SELECT {}1{}", open.repeat(n), close.repeat(n));
+    let nested = |open: &str, close: &str, n: usize| {
+        format!("SELECT {}1{}", open.repeat(n), close.repeat(n))
+    };
     let texts = [
         nested("(", ")", 20_000),
         nested("abs(", ")", 10_000),
         format!("{}SELECT 1{}", "FROM (".repeat(9_000), ")".repeat(9_000)),
-        format!("{}SELECT 1{}", "WITH a AS (".repeat(5_000), ") FROM a".repeat(3_000)),
-        format!("SELECT * FROM spans{}", " JOIN spans USING (a)".repeat(3_000)),
+        format!(
+            "{}SELECT 1{}",
+            "WITH a AS (".repeat(5_000),
+            ") FROM a".repeat(3_000)
+        ),
+        format!(
+            "SELECT * FROM spans{}",
+            " JOIN spans USING (a)".repeat(3_000)
+        ),
         "[".repeat(60_000),
         "/*".repeat(30_000),
         "SELECT 1".repeat(10_000),
@@ -66,5 +93,8 @@ fn nesting_and_size_are_bounded() {
 fn what_is_checked_is_what_runs() {
     let text = "SELECT name FROM spans -- x";
     assert_eq!(check(text).expect("allowed").text(), text);
-    assert_eq!(check("explain  select 1").expect("allowed").text(), "EXPLAIN select 1");
+    assert_eq!(
+        check("explain  select 1").expect("allowed").text(),
+        "EXPLAIN select 1"
+    );
 }

@@ -46,7 +46,9 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
                 at = find(bytes, at + 2, b"*/");
                 continue;
             }
-            b'e' | b'E' if bytes.get(at + 1) == Some(&b'\'') => (escaped_string(bytes, at + 2), Kind::Quoted),
+            b'e' | b'E' if bytes.get(at + 1) == Some(&b'\'') => {
+                (escaped_string(bytes, at + 2), Kind::Quoted)
+            }
             quote @ (b'\'' | b'"') => (quoted(bytes, at + 1, quote), Kind::Quoted),
             b'$' => match dollar_string(bytes, at) {
                 Some(end) => (end, Kind::Quoted),
@@ -57,7 +59,11 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
             byte if is_word(byte) => (word(bytes, at), Kind::Word),
             byte => (at + 1, Kind::Other(byte)),
         };
-        found.push(Token { start: at, end, kind });
+        found.push(Token {
+            start: at,
+            end,
+            kind,
+        });
         at = end;
     }
     found
@@ -67,16 +73,24 @@ impl Token {
     /// Whether it is the keyword `keyword` (upper case).
     pub(super) fn is(&self, text: &str, keyword: &str) -> bool {
         self.kind == Kind::Word
-            && text.as_bytes().get(self.start..self.end).is_some_and(|word| word.eq_ignore_ascii_case(keyword.as_bytes()))
+            && text
+                .as_bytes()
+                .get(self.start..self.end)
+                .is_some_and(|word| word.eq_ignore_ascii_case(keyword.as_bytes()))
     }
 }
 
 /// The first keyword, upper case, of at most 20 letters.
 pub(super) fn first_keyword(text: &str) -> Option<String> {
-    let first = tokens(text).into_iter().find(|token| token.kind == Kind::Word)?;
+    let first = tokens(text)
+        .into_iter()
+        .find(|token| token.kind == Kind::Word)?;
     let word = text.get(first.start..first.end)?;
-    (word.len() <= 20 && word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_'))
-        .then(|| word.to_ascii_uppercase())
+    (word.len() <= 20
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_alphabetic() || byte == b'_'))
+    .then(|| word.to_ascii_uppercase())
 }
 
 fn is_word(byte: u8) -> bool {
@@ -84,13 +98,18 @@ fn is_word(byte: u8) -> bool {
 }
 
 fn word(bytes: &[u8], from: usize) -> usize {
-    bytes[from..].iter().position(|&byte| !is_word(byte)).map_or(bytes.len(), |length| from + length)
+    bytes[from..]
+        .iter()
+        .position(|&byte| !is_word(byte))
+        .map_or(bytes.len(), |length| from + length)
 }
 
 /// One past the next `needle`, or the end.
 fn find(bytes: &[u8], from: usize, needle: &[u8]) -> usize {
     let rest = bytes.get(from..).unwrap_or_default();
-    rest.windows(needle.len()).position(|window| window == needle).map_or(bytes.len(), |at| from + at + needle.len())
+    rest.windows(needle.len())
+        .position(|window| window == needle)
+        .map_or(bytes.len(), |at| from + at + needle.len())
 }
 
 fn quoted(bytes: &[u8], mut at: usize, quote: u8) -> usize {
@@ -132,21 +151,36 @@ mod tests {
     use super::*;
 
     fn texts(sql: &str) -> Vec<&str> {
-        tokens(sql).into_iter().map(|token| &sql[token.start..token.end]).collect()
+        tokens(sql)
+            .into_iter()
+            .map(|token| &sql[token.start..token.end])
+            .collect()
     }
 
     #[test]
     fn quotes_and_comments_hide_what_is_in_them() {
         assert_eq!(
             texts("a -- b'\n 'c''d' /* e */ \"f(\" $x$ ; $x$ E'g\\'h'(i)"),
-            ["a", "'c''d'", "\"f(\"", "$x$ ; $x$", "E'g\\'h'", "(", "i", ")"]
+            [
+                "a",
+                "'c''d'",
+                "\"f(\"",
+                "$x$ ; $x$",
+                "E'g\\'h'",
+                "(",
+                "i",
+                ")"
+            ]
         );
     }
 
     #[test]
     fn what_is_not_closed_ends_with_the_text() {
         for sql in ["'a", "\"a", "/* a", "$a$ b", "E'\\", "$", "-", "--", "é'"] {
-            assert!(tokens(sql).iter().all(|token| token.end <= sql.len()), "{sql}");
+            assert!(
+                tokens(sql).iter().all(|token| token.end <= sql.len()),
+                "{sql}"
+            );
         }
     }
 }

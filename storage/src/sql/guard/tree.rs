@@ -23,7 +23,11 @@ pub(super) fn read(json: &str, depth_max: usize) -> Option<Value> {
                 if open.len() >= depth_max {
                     return None;
                 }
-                open.push(if bytes[from] == b'{' { Open::Object(Map::new(), None) } else { Open::Array(Vec::new()) });
+                open.push(if bytes[from] == b'{' {
+                    Open::Object(Map::new(), None)
+                } else {
+                    Open::Array(Vec::new())
+                });
                 continue;
             }
             b'}' | b']' => match open.pop()? {
@@ -74,7 +78,13 @@ mod tests {
 
     #[test]
     fn it_reads_what_serde_json_reads() {
-        for json in [r#"{"a":[1,-2.5,true,null,"x\"\\\u00e9"],"b":{"c":{}},"d":[]}"#, "[]", "{}", "5", r#""""#] {
+        for json in [
+            r#"{"a":[1,-2.5,true,null,"x\"\\\u00e9"],"b":{"c":{}},"d":[]}"#,
+            "[]",
+            "{}",
+            "5",
+            r#""""#,
+        ] {
             assert_eq!(read(json, 10), serde_json::from_str(json).ok(), "{json}");
         }
     }
@@ -83,7 +93,9 @@ mod tests {
     fn depth_is_bounded_and_broken_text_is_no_tree() {
         assert!(read(&"[".repeat(100), 50).is_none());
         assert!(read(&format!("{}{}", "[".repeat(50), "]".repeat(50)), 50).is_some());
-        for json in ["", "{", "[1", "{\"a\"", "\"", "{\"a\":}", "}", "{1:2}", "nul"] {
+        for json in [
+            "", "{", "[1", "{\"a\"", "\"", "{\"a\":}", "}", "{1:2}", "nul",
+        ] {
             assert!(read(json, 10).is_none(), "{json}");
         }
     }

@@ -22,7 +22,12 @@ type Object = Map<String, Value>;
 
 /// Walks one statement.
 pub(super) fn statement(statement: &Value) -> Result<Outcome, Refusal> {
-    let mut walk = Walk { ctes: Vec::new(), recursive: Vec::new(), position: None, lambda_depth: 0 };
+    let mut walk = Walk {
+        ctes: Vec::new(),
+        recursive: Vec::new(),
+        position: None,
+        lambda_depth: 0,
+    };
     if lists_tables(&statement["node"]) {
         return Ok(Outcome::ListRelations);
     }
@@ -33,21 +38,28 @@ pub(super) fn statement(statement: &Value) -> Result<Outcome, Refusal> {
 /// The first place the tree names.
 pub(super) fn first_position(tree: &Value) -> Option<usize> {
     match tree {
-        Value::Object(object) => position_of(object).or_else(|| object.values().find_map(first_position)),
+        Value::Object(object) => {
+            position_of(object).or_else(|| object.values().find_map(first_position))
+        }
         Value::Array(values) => values.iter().find_map(first_position),
         _ => None,
     }
 }
 
 fn position_of(object: &Object) -> Option<usize> {
-    object.get("query_location")?.as_u64().and_then(|position| usize::try_from(position).ok())
+    object
+        .get("query_location")?
+        .as_u64()
+        .and_then(|position| usize::try_from(position).ok())
 }
 
 fn lists_tables(node: &Value) -> bool {
     let from = &node["from_table"];
     from["type"] == "SHOW_REF"
         && from["show_type"] == "SHOW_SPECIAL"
-        && from["table_name"].as_str().is_some_and(|name| matches!(name, "\"tables\"" | "tables" | "__show_tables_expanded"))
+        && from["table_name"]
+            .as_str()
+            .is_some_and(|name| matches!(name, "\"tables\"" | "tables" | "__show_tables_expanded"))
 }
 
 struct Walk {
@@ -77,7 +89,11 @@ impl Walk {
         self.refuse(format!("{} in {} is not allowed", words(key), words(node)))
     }
 
-    fn each(&mut self, values: &Value, mut check: impl FnMut(&mut Self, &Value) -> Checked) -> Checked {
+    fn each(
+        &mut self,
+        values: &Value,
+        mut check: impl FnMut(&mut Self, &Value) -> Checked,
+    ) -> Checked {
         match values {
             Value::Array(values) => values.iter().try_for_each(|value| check(self, value)),
             Value::Null => Ok(()),
@@ -91,7 +107,9 @@ impl Walk {
         for (key, value) in object {
             match key.as_str() {
                 "node" => self.query(value)?,
-                "named_param_map" => return self.refuse("parameters are not allowed; write the value"),
+                "named_param_map" => {
+                    return self.refuse("parameters are not allowed; write the value");
+                }
                 _ => return self.unknown("a statement", key),
             }
         }
@@ -103,8 +121,12 @@ impl Walk {
         let kind = text(object, "type");
         match kind {
             "SELECT_NODE" | "SET_OPERATION_NODE" | "RECURSIVE_CTE_NODE" => {}
-            "INSERT_QUERY_NODE" | "UPDATE_QUERY_NODE" | "DELETE_QUERY_NODE" | "MERGE_QUERY_NODE" => {
-                return self.refuse(format!("{} changes data; only queries that read are allowed", words(kind)));
+            "INSERT_QUERY_NODE" | "UPDATE_QUERY_NODE" | "DELETE_QUERY_NODE"
+            | "MERGE_QUERY_NODE" => {
+                return self.refuse(format!(
+                    "{} changes data; only queries that read are allowed",
+                    words(kind)
+                ));
             }
             _ => return self.refuse(format!("{} is not allowed", words(kind))),
         }
@@ -115,10 +137,21 @@ impl Walk {
         }
         for (key, value) in object {
             match key.as_str() {
-                "type" | "cte_map" | "aggregate_handling" | "group_sets" | "setop_type" | "setop_all" | "union_all"
-                | "cte_name" | "aliases" | "query_location" | "query_location_length" => {}
+                "type"
+                | "cte_map"
+                | "aggregate_handling"
+                | "group_sets"
+                | "setop_type"
+                | "setop_all"
+                | "union_all"
+                | "cte_name"
+                | "aliases"
+                | "query_location"
+                | "query_location_length" => {}
                 "modifiers" => self.each(value, Self::modifier)?,
-                "select_list" | "group_expressions" | "key_targets" => self.each(value, Self::expression)?,
+                "select_list" | "group_expressions" | "key_targets" => {
+                    self.each(value, Self::expression)?
+                }
                 "where_clause" | "having" | "qualify" => self.expression(value)?,
                 "from_table" => self.table(value)?,
                 "sample" => self.sample(value)?,
@@ -180,16 +213,27 @@ impl Walk {
     /// Names DuckDB could take for a file or for one of its own relations are nobody's.
     fn relation_name(&self, name: &str) -> Checked {
         let is_plain = !name.is_empty()
-            && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | ' ' | '-'))
-            && !["duckdb_", "pg_", "sqlite_", "pragma_"].iter().any(|prefix| name.starts_with(prefix))
+            && name
+                .chars()
+                .all(|c| c.is_alphanumeric() || matches!(c, '_' | ' ' | '-'))
+            && !["duckdb_", "pg_", "sqlite_", "pragma_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
             && name != "information_schema";
-        if is_plain { Ok(()) } else { self.refuse(format!("the relation name {} is not allowed", quoted(name))) }
+        if is_plain {
+            Ok(())
+        } else {
+            self.refuse(format!("the relation name {} is not allowed", quoted(name)))
+        }
     }
 
     fn modifier(&mut self, value: &Value) -> Checked {
         let object = self.object(value)?;
         let kind = text(object, "type");
-        if !matches!(kind, "LIMIT_MODIFIER" | "LIMIT_PERCENT_MODIFIER" | "ORDER_MODIFIER" | "DISTINCT_MODIFIER") {
+        if !matches!(
+            kind,
+            "LIMIT_MODIFIER" | "LIMIT_PERCENT_MODIFIER" | "ORDER_MODIFIER" | "DISTINCT_MODIFIER"
+        ) {
             return self.refuse(format!("{} is not allowed", words(kind)));
         }
         for (key, value) in object {
@@ -217,7 +261,10 @@ impl Walk {
 
     fn sample(&mut self, value: &Value) -> Checked {
         for key in self.object(value)?.keys() {
-            if !matches!(key.as_str(), "sample_size" | "is_percentage" | "method" | "seed" | "repeatable") {
+            if !matches!(
+                key.as_str(),
+                "sample_size" | "is_percentage" | "method" | "seed" | "repeatable"
+            ) {
                 return self.unknown("SAMPLE", key);
             }
         }
@@ -236,9 +283,19 @@ impl Walk {
         }
         for (key, value) in object {
             match (kind, key.as_str()) {
-                (_, "type" | "alias" | "column_name_alias" | "query_location" | "query_location_length") => {}
+                (
+                    _,
+                    "type"
+                    | "alias"
+                    | "column_name_alias"
+                    | "query_location"
+                    | "query_location_length",
+                ) => {}
                 (_, "sample") => self.sample(value)?,
-                ("BASE_TABLE", "table_name" | "qualified_name" | "schema_name" | "catalog_name") => {}
+                (
+                    "BASE_TABLE",
+                    "table_name" | "qualified_name" | "schema_name" | "catalog_name",
+                ) => {}
                 ("TABLE_FUNCTION", "function" | "with_ordinality") => {}
                 ("SHOW_REF", "show_type" | "table_name" | "qualified_name") => {}
                 ("SHOW_REF", "query") => self.query(value)?,
@@ -247,7 +304,9 @@ impl Walk {
                 ("JOIN", "left" | "right") => self.table(value)?,
                 ("JOIN", "condition") => self.expression(value)?,
                 ("EXPRESSION_LIST", "expected_names") => {}
-                ("EXPRESSION_LIST", "values") => self.each(value, |walk, row| walk.each(row, Self::expression))?,
+                ("EXPRESSION_LIST", "values") => {
+                    self.each(value, |walk, row| walk.each(row, Self::expression))?
+                }
                 ("PIVOT", "source") => self.table(value)?,
                 ("PIVOT", "aggregates") => self.each(value, Self::expression)?,
                 ("PIVOT", "unpivot_names" | "groups" | "include_nulls") => {}
@@ -273,7 +332,10 @@ impl Walk {
         if self.ctes.iter().any(|scope| scope.contains(name)) || is_relation(name) {
             return Ok(());
         }
-        self.refuse(format!("the relation {} is not one of the public ones (see SHOW TABLES)", quoted(name)))
+        self.refuse(format!(
+            "the relation {} is not one of the public ones (see SHOW TABLES)",
+            quoted(name)
+        ))
     }
 
     fn table_function(&mut self, value: &Value) -> Checked {
@@ -281,7 +343,12 @@ impl Walk {
         let path = path(object, "function_name");
         match path.as_slice() {
             [name] if text(object, "class") == "FUNCTION" && allowed::is_table_function(name) => {}
-            _ => return self.refuse(format!("the table function {}() is not allowed", path.join("."))),
+            _ => {
+                return self.refuse(format!(
+                    "the table function {}() is not allowed",
+                    path.join(".")
+                ));
+            }
         }
         self.call_parts("FROM", object)
     }
@@ -358,7 +425,11 @@ impl Walk {
                 _ => return self.unknown(class, key),
             }
         }
-        if KNOWN_CLASSES.contains(&class) { Ok(()) } else { self.refuse(format!("{} is not allowed", words(class))) }
+        if KNOWN_CLASSES.contains(&class) {
+            Ok(())
+        } else {
+            self.refuse(format!("{} is not allowed", words(class)))
+        }
     }
 
     fn function(&mut self, object: &Object) -> Checked {
@@ -372,15 +443,22 @@ impl Walk {
         // `a.b.f()` is also how f(a.b) may be written; a schema of DuckDB's there is a way around ours.
         let around = path.len() > 1
             && (allowed::is_bounded(name)
-                || matches!(path[0].as_str(), "system" | "temp" | "main" | "memory" | "pg_catalog" | "sql_functions"));
+                || matches!(
+                    path[0].as_str(),
+                    "system" | "temp" | "main" | "memory" | "pg_catalog" | "sql_functions"
+                ));
         if around {
-            return self.refuse(format!("the function {name}() is called without a schema here"));
+            return self.refuse(format!(
+                "the function {name}() is called without a schema here"
+            ));
         }
         if allowed::is_bounded(name) && self.lambda_depth > 0 {
             return self.refuse(format!("{name}() inside a lambda is not allowed"));
         }
         if matches!(name.as_str(), "printf" | "format") && !has_narrow_format(object) {
-            return self.refuse(format!("{name}() needs a constant format with widths below 1000"));
+            return self.refuse(format!(
+                "{name}() needs a constant format with widths below 1000"
+            ));
         }
         Ok(())
     }
@@ -389,12 +467,26 @@ impl Walk {
     fn call_parts(&mut self, node: &str, object: &Object) -> Checked {
         for (key, value) in object {
             match key.as_str() {
-                "class" | "type" | "alias" | "query_location" | "query_location_length" | "function_name" | "schema"
-                | "catalog" | "qualified_name" | "is_operator" | "distinct" | "start" | "end" | "ignore_nulls"
-                | "has_ignore_nulls" | "exclude_clause" => {}
+                "class"
+                | "type"
+                | "alias"
+                | "query_location"
+                | "query_location_length"
+                | "function_name"
+                | "schema"
+                | "catalog"
+                | "qualified_name"
+                | "is_operator"
+                | "distinct"
+                | "start"
+                | "end"
+                | "ignore_nulls"
+                | "has_ignore_nulls"
+                | "exclude_clause" => {}
                 "arguments" => self.each(value, Self::argument)?,
                 "children" | "partitions" => self.each(value, Self::expression)?,
-                "filter" | "filter_expr" | "start_expr" | "end_expr" | "offset_expr" | "default_expr" => {
+                "filter" | "filter_expr" | "start_expr" | "end_expr" | "offset_expr"
+                | "default_expr" => {
                     self.expression(value)?;
                 }
                 "order_bys" => self.modifier(value)?,
@@ -420,10 +512,21 @@ impl Walk {
     fn star(&mut self, object: &Object) -> Checked {
         for (key, value) in object {
             match key.as_str() {
-                "class" | "type" | "alias" | "query_location" | "query_location_length" | "relation_name" | "columns"
-                | "exclude_list" | "qualified_exclude_list" | "rename_list" | "unpacked" => {}
+                "class"
+                | "type"
+                | "alias"
+                | "query_location"
+                | "query_location_length"
+                | "relation_name"
+                | "columns"
+                | "exclude_list"
+                | "qualified_exclude_list"
+                | "rename_list"
+                | "unpacked" => {}
                 "expr" => self.expression(value)?,
-                "replace_list" => self.each(value, |walk, entry| walk.expression(&entry["value"]))?,
+                "replace_list" => {
+                    self.each(value, |walk, entry| walk.expression(&entry["value"]))?
+                }
                 _ => return self.unknown("*", key),
             }
         }
@@ -449,7 +552,12 @@ impl Walk {
         self.lambda_depth += 1;
         for (key, value) in object {
             match key.as_str() {
-                "class" | "type" | "alias" | "query_location" | "query_location_length" | "syntax_type" => {}
+                "class"
+                | "type"
+                | "alias"
+                | "query_location"
+                | "query_location_length"
+                | "syntax_type" => {}
                 "lhs" | "expr" => self.expression(value)?,
                 _ => return self.unknown("a lambda", key),
             }
@@ -461,14 +569,27 @@ impl Walk {
     fn type_name(&mut self, object: &Object) -> Checked {
         match path(object, "type_name").as_slice() {
             [_] => Ok(()),
-            path => self.refuse(format!("the type {} is not allowed", quoted(&path.join(".")))),
+            path => self.refuse(format!(
+                "the type {} is not allowed",
+                quoted(&path.join("."))
+            )),
         }
     }
 }
 
 const KNOWN_CLASSES: &[&str] = &[
-    "CONSTANT", "COLUMN_REF", "POSITIONAL_REFERENCE", "LAMBDA_REF", "COMPARISON", "CONJUNCTION", "OPERATOR", "CAST",
-    "TYPE", "BETWEEN", "COLLATE", "SUBQUERY",
+    "CONSTANT",
+    "COLUMN_REF",
+    "POSITIONAL_REFERENCE",
+    "LAMBDA_REF",
+    "COMPARISON",
+    "CONJUNCTION",
+    "OPERATOR",
+    "CAST",
+    "TYPE",
+    "BETWEEN",
+    "COLLATE",
+    "SUBQUERY",
 ];
 
 fn text<'a>(object: &'a Object, key: &str) -> &'a str {
@@ -477,9 +598,14 @@ fn text<'a>(object: &'a Object, key: &str) -> &'a str {
 
 /// The qualified name of a relation, function or type, lower case. Nothing when it is not plain text.
 fn path(object: &Object, fallback: &str) -> Vec<String> {
-    let qualified = object.get("qualified_name").and_then(|name| name["path"].as_array());
+    let qualified = object
+        .get("qualified_name")
+        .and_then(|name| name["path"].as_array());
     match qualified {
-        Some(parts) => parts.iter().map(|part| part.as_str().unwrap_or_default().to_lowercase()).collect(),
+        Some(parts) => parts
+            .iter()
+            .map(|part| part.as_str().unwrap_or_default().to_lowercase())
+            .collect(),
         None => vec![text(object, fallback).to_lowercase()],
     }
 }
@@ -487,9 +613,11 @@ fn path(object: &Object, fallback: &str) -> Vec<String> {
 /// Whether the first argument is a constant whose numbers have at most three digits and that takes no width
 /// from another argument.
 fn has_narrow_format(object: &Object) -> bool {
-    let format = object
-        .get("arguments")
-        .and_then(|arguments| arguments[0]["expression"]["literal"]["text"].as_str().or_else(|| arguments[0]["expression"]["value"]["value"].as_str()));
+    let format = object.get("arguments").and_then(|arguments| {
+        arguments[0]["expression"]["literal"]["text"]
+            .as_str()
+            .or_else(|| arguments[0]["expression"]["value"]["value"].as_str())
+    });
     format.is_some_and(|format| {
         let mut open = false;
         let nests = format.chars().any(|c| {
@@ -497,7 +625,11 @@ fn has_narrow_format(object: &Object) -> bool {
             open = if c == '{' { true } else { open && c != '}' };
             nested && !format.contains("{{")
         });
-        let longest = format.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or(0);
+        let longest = format
+            .split(|c: char| !c.is_ascii_digit())
+            .map(str::len)
+            .max()
+            .unwrap_or(0);
         !nests && !format.contains('*') && longest <= 3
     })
 }

@@ -7,11 +7,12 @@ use std::fmt::Write as _;
 
 use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, ListArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Field, Float32Type,
-    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, IntervalDayTimeType, IntervalMonthDayNanoType, IntervalUnit,
-    IntervalYearMonthType, Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType,
-    TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    DataType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
+    Field, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    IntervalDayTimeType, IntervalMonthDayNanoType, IntervalUnit, IntervalYearMonthType,
+    Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 
 use super::civil;
@@ -31,7 +32,11 @@ pub(super) fn write(text: &mut String, array: &dyn Array, field: &Field, row: us
     }
     match array.data_type() {
         DataType::Null => text.push_str("null"),
-        DataType::Boolean => text.push_str(if array.as_boolean().value(row) { "true" } else { "false" }),
+        DataType::Boolean => text.push_str(if array.as_boolean().value(row) {
+            "true"
+        } else {
+            "false"
+        }),
         DataType::Int8 => signed(text, array.as_primitive::<Int8Type>().value(row).into()),
         DataType::Int16 => signed(text, array.as_primitive::<Int16Type>().value(row).into()),
         DataType::Int32 => signed(text, array.as_primitive::<Int32Type>().value(row).into()),
@@ -42,10 +47,22 @@ pub(super) fn write(text: &mut String, array: &dyn Array, field: &Field, row: us
         DataType::UInt64 => unsigned(text, array.as_primitive::<UInt64Type>().value(row)),
         DataType::Float32 => single(text, array.as_primitive::<Float32Type>().value(row)),
         DataType::Float64 => double(text, array.as_primitive::<Float64Type>().value(row)),
-        DataType::Decimal32(..) => quoted(text, &array.as_primitive::<Decimal32Type>().value_as_string(row)),
-        DataType::Decimal64(..) => quoted(text, &array.as_primitive::<Decimal64Type>().value_as_string(row)),
-        DataType::Decimal128(..) => quoted(text, &array.as_primitive::<Decimal128Type>().value_as_string(row)),
-        DataType::Decimal256(..) => quoted(text, &array.as_primitive::<Decimal256Type>().value_as_string(row)),
+        DataType::Decimal32(..) => quoted(
+            text,
+            &array.as_primitive::<Decimal32Type>().value_as_string(row),
+        ),
+        DataType::Decimal64(..) => quoted(
+            text,
+            &array.as_primitive::<Decimal64Type>().value_as_string(row),
+        ),
+        DataType::Decimal128(..) => quoted(
+            text,
+            &array.as_primitive::<Decimal128Type>().value_as_string(row),
+        ),
+        DataType::Decimal256(..) => quoted(
+            text,
+            &array.as_primitive::<Decimal256Type>().value_as_string(row),
+        ),
         DataType::Utf8 => escape_into(text, array.as_string::<i32>().value(row)),
         DataType::LargeUtf8 => escape_into(text, array.as_string::<i64>().value(row)),
         DataType::Utf8View => escape_into(text, array.as_string_view().value(row)),
@@ -53,7 +70,12 @@ pub(super) fn write(text: &mut String, array: &dyn Array, field: &Field, row: us
         DataType::LargeBinary => hex(text, array.as_binary::<i64>().value(row)),
         DataType::BinaryView => hex(text, array.as_binary_view().value(row)),
         DataType::FixedSizeBinary(_) => hex(text, array.as_fixed_size_binary().value(row)),
-        DataType::Date32 | DataType::Date64 | DataType::Time32(_) | DataType::Time64(_) | DataType::Timestamp(..) | DataType::Interval(_) => {
+        DataType::Date32
+        | DataType::Date64
+        | DataType::Time32(_)
+        | DataType::Time64(_)
+        | DataType::Timestamp(..)
+        | DataType::Interval(_) => {
             text.push('"');
             moment(text, array, row);
             text.push('"');
@@ -69,7 +91,13 @@ pub(super) fn write(text: &mut String, array: &dyn Array, field: &Field, row: us
         }
         DataType::Struct(fields) => {
             let columns = array.as_struct().columns();
-            object(text, fields.iter().zip(columns).map(|(field, column)| (field.name().clone(), column, field.as_ref(), row)));
+            object(
+                text,
+                fields
+                    .iter()
+                    .zip(columns)
+                    .map(|(field, column)| (field.name().clone(), column, field.as_ref(), row)),
+            );
         }
         DataType::Map(..) => map(text, array, row),
         DataType::Dictionary(_, _) => {
@@ -81,7 +109,12 @@ pub(super) fn write(text: &mut String, array: &dyn Array, field: &Field, row: us
             let union = array.as_union();
             let id = union.type_id(row);
             match fields.iter().find(|(candidate, _)| *candidate == id) {
-                Some((_, field)) => write(text, union.child(id).as_ref(), field, union.value_offset(row)),
+                Some((_, field)) => write(
+                    text,
+                    union.child(id).as_ref(),
+                    field,
+                    union.value_offset(row),
+                ),
                 None => text.push_str("null"),
             }
         }
@@ -91,7 +124,10 @@ pub(super) fn write(text: &mut String, array: &dyn Array, field: &Field, row: us
 
 /// Whether the field's text is JSON, by the mark DuckDB puts on it.
 fn is_json(field: &Field) -> bool {
-    field.metadata().get("ARROW:extension:name").is_some_and(|name| name == "arrow.json")
+    field
+        .metadata()
+        .get("ARROW:extension:name")
+        .is_some_and(|name| name == "arrow.json")
 }
 
 /// The field as one whose text is JSON.
@@ -132,7 +168,11 @@ fn double(text: &mut String, value: f64) {
     if value.is_nan() {
         text.push_str("\"NaN\"");
     } else if value.is_infinite() {
-        text.push_str(if value > 0.0 { "\"Infinity\"" } else { "\"-Infinity\"" });
+        text.push_str(if value > 0.0 {
+            "\"Infinity\""
+        } else {
+            "\"-Infinity\""
+        });
     } else {
         let _ = write!(text, "{value:?}");
     }
@@ -170,7 +210,10 @@ fn elements(text: &mut String, values: &ArrayRef, field: &Field) {
     text.push(']');
 }
 
-fn object<'a>(text: &mut String, members: impl Iterator<Item = (String, &'a ArrayRef, &'a Field, usize)>) {
+fn object<'a>(
+    text: &mut String,
+    members: impl Iterator<Item = (String, &'a ArrayRef, &'a Field, usize)>,
+) {
     text.push('{');
     for (number, (name, column, field, row)) in members.enumerate() {
         if number > 0 {
@@ -207,25 +250,76 @@ fn moment(text: &mut String, array: &dyn Array, row: usize) {
             days if days == -i32::MAX => text.push_str("-infinity"),
             days => civil::date(text, days.into()),
         },
-        DataType::Date64 => civil::date(text, array.as_primitive::<Date64Type>().value(row).div_euclid(86_400_000)),
-        DataType::Time32(TimeUnit::Second) => civil::time(text, array.as_primitive::<Time32SecondType>().value(row).into(), 0),
-        DataType::Time32(_) => clock(text, array.as_primitive::<Time32MillisecondType>().value(row).into(), 1_000),
-        DataType::Time64(TimeUnit::Microsecond) => clock(text, array.as_primitive::<Time64MicrosecondType>().value(row), 1_000_000),
-        DataType::Time64(_) => clock(text, array.as_primitive::<Time64NanosecondType>().value(row), 1_000_000_000),
-        DataType::Timestamp(TimeUnit::Second, _) => stamp(text, array.as_primitive::<TimestampSecondType>().value(row), 1),
-        DataType::Timestamp(TimeUnit::Millisecond, _) => stamp(text, array.as_primitive::<TimestampMillisecondType>().value(row), 1_000),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => stamp(text, array.as_primitive::<TimestampMicrosecondType>().value(row), 1_000_000),
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => stamp(text, array.as_primitive::<TimestampNanosecondType>().value(row), 1_000_000_000),
+        DataType::Date64 => civil::date(
+            text,
+            array
+                .as_primitive::<Date64Type>()
+                .value(row)
+                .div_euclid(86_400_000),
+        ),
+        DataType::Time32(TimeUnit::Second) => civil::time(
+            text,
+            array.as_primitive::<Time32SecondType>().value(row).into(),
+            0,
+        ),
+        DataType::Time32(_) => clock(
+            text,
+            array
+                .as_primitive::<Time32MillisecondType>()
+                .value(row)
+                .into(),
+            1_000,
+        ),
+        DataType::Time64(TimeUnit::Microsecond) => clock(
+            text,
+            array.as_primitive::<Time64MicrosecondType>().value(row),
+            1_000_000,
+        ),
+        DataType::Time64(_) => clock(
+            text,
+            array.as_primitive::<Time64NanosecondType>().value(row),
+            1_000_000_000,
+        ),
+        DataType::Timestamp(TimeUnit::Second, _) => stamp(
+            text,
+            array.as_primitive::<TimestampSecondType>().value(row),
+            1,
+        ),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => stamp(
+            text,
+            array.as_primitive::<TimestampMillisecondType>().value(row),
+            1_000,
+        ),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => stamp(
+            text,
+            array.as_primitive::<TimestampMicrosecondType>().value(row),
+            1_000_000,
+        ),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => stamp(
+            text,
+            array.as_primitive::<TimestampNanosecondType>().value(row),
+            1_000_000_000,
+        ),
         DataType::Interval(IntervalUnit::MonthDayNano) => {
             let value = array.as_primitive::<IntervalMonthDayNanoType>().value(row);
             civil::interval(text, value.months, value.days, value.nanoseconds);
         }
         DataType::Interval(IntervalUnit::DayTime) => {
             let value = array.as_primitive::<IntervalDayTimeType>().value(row);
-            civil::interval(text, 0, value.days, i64::from(value.milliseconds) * 1_000_000);
+            civil::interval(
+                text,
+                0,
+                value.days,
+                i64::from(value.milliseconds) * 1_000_000,
+            );
         }
         DataType::Interval(IntervalUnit::YearMonth) => {
-            civil::interval(text, array.as_primitive::<IntervalYearMonthType>().value(row), 0, 0);
+            civil::interval(
+                text,
+                array.as_primitive::<IntervalYearMonthType>().value(row),
+                0,
+                0,
+            );
         }
         _ => {}
     }

@@ -56,11 +56,16 @@ fn civil(days: i64) -> (i64, u32, u32) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month as u32, day as u32)
 }
@@ -78,10 +83,16 @@ mod tests {
     #[test]
     fn known_moments_have_their_text() {
         assert_eq!(stamp(0, 0), "1970-01-01T00:00:00.000000000Z");
-        assert_eq!(stamp(951_782_399, 999_999_999), "2000-02-28T23:59:59.999999999Z");
+        assert_eq!(
+            stamp(951_782_399, 999_999_999),
+            "2000-02-28T23:59:59.999999999Z"
+        );
         assert_eq!(stamp(951_782_400, 1), "2000-02-29T00:00:00.000000001Z");
         assert_eq!(stamp(-1, 5), "1969-12-31T23:59:59.000000005Z");
-        assert_eq!(stamp(253_402_300_800, 0), "+10000-01-01T00:00:00.000000000Z");
+        assert_eq!(
+            stamp(253_402_300_800, 0),
+            "+10000-01-01T00:00:00.000000000Z"
+        );
     }
 
     #[test]

@@ -37,7 +37,9 @@ pub(super) fn row(out: &mut Vec<u8>, columns: &[Column], batch: &RecordBatch, ro
         match unquoted(&value) {
             Some(text) if is_number => line.push_str(&text),
             Some(text) => cell(&mut line, &text),
-            None if is_number || matches!(value.as_str(), "true" | "false") => line.push_str(&value),
+            None if is_number || matches!(value.as_str(), "true" | "false") => {
+                line.push_str(&value)
+            }
             None => cell(&mut line, &value),
         }
     }
@@ -47,21 +49,38 @@ pub(super) fn row(out: &mut Vec<u8>, columns: &[Column], batch: &RecordBatch, ro
 
 /// The text of a JSON string.
 pub(super) fn unquoted(json: &str) -> Option<String> {
-    if !json.starts_with('"') { None } else { serde_json::from_str(json).ok() }
+    if !json.starts_with('"') {
+        None
+    } else {
+        serde_json::from_str(json).ok()
+    }
 }
 
 fn is_number(sql_type: &str) -> bool {
     let name = sql_type.split('(').next().unwrap_or_default();
     matches!(
         name,
-        "TINYINT" | "SMALLINT" | "INTEGER" | "BIGINT" | "HUGEINT" | "UTINYINT" | "USMALLINT" | "UINTEGER" | "UBIGINT"
-            | "UHUGEINT" | "FLOAT" | "DOUBLE" | "DECIMAL" | "BIGNUM"
+        "TINYINT"
+            | "SMALLINT"
+            | "INTEGER"
+            | "BIGINT"
+            | "HUGEINT"
+            | "UTINYINT"
+            | "USMALLINT"
+            | "UINTEGER"
+            | "UBIGINT"
+            | "UHUGEINT"
+            | "FLOAT"
+            | "DOUBLE"
+            | "DECIMAL"
+            | "BIGNUM"
     ) && !sql_type.ends_with(']')
 }
 
 /// A text cell: neutralised, quoted where needed.
 pub(super) fn cell(line: &mut String, text: &str) {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    let is_formula =
+        text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     let needs_quotes = text.is_empty()
         || is_formula
         || text.contains([',', '"', '\r', '\n'])
@@ -91,7 +110,15 @@ mod tests {
 
     #[test]
     fn formulas_are_neutralised() {
-        for text in ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "＝1"] {
+        for text in [
+            "=1+1",
+            "+cmd|' /C calc'!A0",
+            "-2+3",
+            "@SUM(A1)",
+            "\t=1",
+            "\r=1",
+            "＝1",
+        ] {
             assert!(shown(text).starts_with("\"'"), "{text}");
         }
     }
@@ -107,6 +134,8 @@ mod tests {
     #[test]
     fn negative_numbers_stay_numbers() {
         assert!(is_number("BIGINT") && is_number("DECIMAL(18,3)"));
-        assert!(!is_number("VARCHAR") && !is_number("INTEGER[]") && !is_number("STRUCT(a INTEGER)"));
+        assert!(
+            !is_number("VARCHAR") && !is_number("INTEGER[]") && !is_number("STRUCT(a INTEGER)")
+        );
     }
 }

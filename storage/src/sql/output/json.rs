@@ -11,7 +11,11 @@ use crate::attributes::escape_into;
 pub(super) fn head(columns: &[Column]) -> Vec<u8> {
     let mut text = String::from("{\"columns\":[");
     for (number, column) in columns.iter().enumerate() {
-        text.push_str(if number > 0 { ",{\"name\":" } else { "{\"name\":" });
+        text.push_str(if number > 0 {
+            ",{\"name\":"
+        } else {
+            "{\"name\":"
+        });
         escape_into(&mut text, &column.name);
         text.push_str(",\"type\":");
         escape_into(&mut text, &column.sql_type);
@@ -37,7 +41,13 @@ pub(super) fn row(out: &mut Vec<u8>, columns: &[Column], batch: &RecordBatch, ro
 /// After the last row.
 pub(super) fn tail(out: &mut Vec<u8>, ending: Ending) {
     let Ending { truncated, elapsed } = ending;
-    out.extend_from_slice(format!("],\"truncated\":{truncated},\"elapsed_ms\":{}}}", elapsed.as_millis()).as_bytes());
+    out.extend_from_slice(
+        format!(
+            "],\"truncated\":{truncated},\"elapsed_ms\":{}}}",
+            elapsed.as_millis()
+        )
+        .as_bytes(),
+    );
 }
 
 /// The keys of NDJSON objects, made unique: `n`, `n_1`, …
@@ -58,7 +68,13 @@ pub(super) fn keys(columns: &[Column]) -> Vec<String> {
 }
 
 /// One row as an object on a line of its own.
-pub(super) fn object_row(out: &mut Vec<u8>, columns: &[Column], keys: &[String], batch: &RecordBatch, row: usize) {
+pub(super) fn object_row(
+    out: &mut Vec<u8>,
+    columns: &[Column],
+    keys: &[String],
+    batch: &RecordBatch,
+    row: usize,
+) {
     let mut text = String::from("{");
     for (number, key) in keys.iter().enumerate() {
         if number > 0 {
@@ -73,11 +89,22 @@ pub(super) fn object_row(out: &mut Vec<u8>, columns: &[Column], keys: &[String],
 }
 
 /// One value of a row.
-pub(super) fn value(text: &mut String, columns: &[Column], batch: &RecordBatch, column: usize, row: usize) {
+pub(super) fn value(
+    text: &mut String,
+    columns: &[Column],
+    batch: &RecordBatch,
+    column: usize,
+    row: usize,
+) {
     let schema = batch.schema_ref();
     let field = schema.field(column);
     if columns[column].is_json() {
-        cell::write(text, batch.column(column).as_ref(), &cell::as_json(field), row);
+        cell::write(
+            text,
+            batch.column(column).as_ref(),
+            &cell::as_json(field),
+            row,
+        );
     } else {
         cell::write(text, batch.column(column).as_ref(), field, row);
     }
@@ -105,7 +132,10 @@ pub(super) fn embed(text: &mut String, json: &str) {
             }
             byte if byte.is_ascii_whitespace() => at += 1,
             _ => {
-                while at < bytes.len() && !matches!(bytes[at], b'{' | b'}' | b'[' | b']' | b',' | b':' | b'"') && !bytes[at].is_ascii_whitespace() {
+                while at < bytes.len()
+                    && !matches!(bytes[at], b'{' | b'}' | b'[' | b']' | b',' | b':' | b'"')
+                    && !bytes[at].is_ascii_whitespace()
+                {
                     at += 1;
                 }
                 scalar(text, &json[from..at]);
@@ -118,7 +148,8 @@ fn scalar(text: &mut String, token: &str) {
     let digits = token.strip_prefix('-').unwrap_or(token);
     let is_integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     let is_exact = digits.len() < 16 || digits.parse::<u64>().is_ok_and(|value| value <= 1 << 53);
-    let is_number = digits.starts_with(|c: char| c.is_ascii_digit()) && token.parse::<f64>().is_ok_and(f64::is_finite);
+    let is_number = digits.starts_with(|c: char| c.is_ascii_digit())
+        && token.parse::<f64>().is_ok_and(f64::is_finite);
     match token {
         "true" | "false" | "null" => text.push_str(token),
         "NaN" | "nan" | "-nan" => text.push_str("\"NaN\""),
@@ -137,7 +168,10 @@ mod tests {
     #[test]
     fn embedded_json_follows_the_rules_of_columns() {
         let mut text = String::new();
-        embed(&mut text, r#"{"a" : 9007199254740993, "b":NaN,"c":[-1.50,true,null,"x\"9007199254740993"],"d":9007199254740992,"e":-inf}"#);
+        embed(
+            &mut text,
+            r#"{"a" : 9007199254740993, "b":NaN,"c":[-1.50,true,null,"x\"9007199254740993"],"d":9007199254740992,"e":-inf}"#,
+        );
         assert_eq!(
             text,
             r#"{"a":"9007199254740993","b":"NaN","c":[-1.50,true,null,"x\"9007199254740993"],"d":9007199254740992,"e":"-Infinity"}"#

@@ -15,7 +15,11 @@ pub(in crate::sql) struct Table {
 
 impl Table {
     pub(super) fn new(columns: Vec<Column>) -> Self {
-        Self { columns, rows: Vec::new(), bytes: 0 }
+        Self {
+            columns,
+            rows: Vec::new(),
+            bytes: 0,
+        }
     }
 
     /// Keeps rows until `bytes_max`; answers how many.
@@ -41,7 +45,11 @@ impl Table {
     }
 
     pub(super) fn finish(self, ending: Ending) -> Vec<u8> {
-        let names: Vec<String> = self.columns.iter().map(|column| shown(&column.name)).collect();
+        let names: Vec<String> = self
+            .columns
+            .iter()
+            .map(|column| shown(&column.name))
+            .collect();
         let mut widths: Vec<usize> = names.iter().map(|name| name.chars().count()).collect();
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
@@ -55,8 +63,16 @@ impl Table {
         for row in &self.rows {
             line(&mut text, row, &widths);
         }
-        let more = if ending.truncated { ", and there are more" } else { "" };
-        text.push_str(&format!("({} rows{more}, {} ms)\n", self.rows.len(), ending.elapsed.as_millis()));
+        let more = if ending.truncated {
+            ", and there are more"
+        } else {
+            ""
+        };
+        text.push_str(&format!(
+            "({} rows{more}, {} ms)\n",
+            self.rows.len(),
+            ending.elapsed.as_millis()
+        ));
         text.into_bytes()
     }
 }
@@ -77,7 +93,11 @@ fn line(text: &mut String, cells: &[String], widths: &[usize]) {
 fn shown(text: &str) -> String {
     let is_long = text.chars().count() > WIDTH_MAX;
     let kept = if is_long { WIDTH_MAX - 1 } else { WIDTH_MAX };
-    let mut shown: String = text.chars().take(kept).map(|c| if is_hidden(c) { '\u{FFFD}' } else { c }).collect();
+    let mut shown: String = text
+        .chars()
+        .take(kept)
+        .map(|c| if is_hidden(c) { '\u{FFFD}' } else { c })
+        .collect();
     if is_long {
         shown.push('…');
     }
@@ -86,5 +106,6 @@ fn shown(text: &str) -> String {
 
 /// Control characters and those that change the direction of text.
 fn is_hidden(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

@@ -22,7 +22,11 @@ pub(super) const SERVICE_EDGES: Relation = Relation {
         column("bucket_start", "TIMESTAMP_NS", "Start of the bucket"),
         column("caller", "VARCHAR", "Who called"),
         column("callee", "VARCHAR", "Who was called"),
-        column("kind", "VARCHAR", "How: `rpc`, `messaging`, `database`, `external` …"),
+        column(
+            "kind",
+            "VARCHAR",
+            "How: `rpc`, `messaging`, `database`, `external` …",
+        ),
         column("calls", "UBIGINT", "Calls, duplicates once"),
         column("errors", "UBIGINT", "Of these that failed"),
     ],

@@ -5,9 +5,9 @@ use std::{env, fs};
 
 fn main() {
     let crate_dir = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
-    let dist = env::var_os("TRIPLINE_BUNDLE_DIR")
+    let dist = env::var_os("XTASK_BUNDLE_DIR")
         .map_or_else(|| crate_dir.join("../web/dist"), PathBuf::from);
-    println!("cargo::rerun-if-env-changed=TRIPLINE_BUNDLE_DIR");
+    println!("cargo::rerun-if-env-changed=XTASK_BUNDLE_DIR");
     println!("cargo::rerun-if-changed={}", dist.display());
     let mut entries = String::new();
     for name in ["tripline_web.js", "tripline_web_bg.wasm"] {

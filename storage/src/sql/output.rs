@@ -58,6 +58,7 @@ impl Format {
             "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Self::Ndjson,
             "application/vnd.apache.arrow.stream" => Self::Arrow,
             "application/vnd.apache.parquet" => Self::Parquet,
+            "text/plain" => Self::Table,
             _ => return None,
         })
     }

@@ -215,9 +215,8 @@ fn tests(workspace: &Workspace, targets: &[&str], harness: &[&str], filters: &[S
     let mut command = workspace.cargo(&["test", "--workspace", "--no-fail-fast"]);
     command.args(targets).arg("--").args(harness).args(filters);
     command
-        .env("TRIPLINE_BIN", workspace.binary("tripline"))
-        .env("TRIPLINE_BUNDLE_DIR", bundle::directory(workspace))
-        .env("TRIPLINE_CLIENTS_DIR", clients::directory(workspace));
+        .env("XTASK_BUNDLE_DIR", bundle::directory(workspace))
+        .env("XTASK_CLIENTS_DIR", clients::directory(workspace));
     let mut command = shell::within(STAGE_LIMIT, command);
     let mut tally = Tally::default();
     let status = shell::stream(&mut command, |line| {

@@ -100,6 +100,9 @@ pub trait Signal: Send + Sync + 'static {
     /// The body is not OTLP/JSON: the field and what is wrong with it.
     fn decode_json(body: &[u8]) -> Result<Self::Request, Malformed>;
 
+    /// Writes a request message as OTLP/JSON, on one line.
+    fn encode_json(request: &Self::Request) -> String;
+
     /// Turns a request message into columns, `batch.bytes` left for the caller to set.
     /// `arrival_unix_nano` is the time of records that carry none.
     fn columns(request: Self::Request, arrival_unix_nano: u64) -> Decoded;
@@ -141,3 +144,6 @@ pub trait Signal: Send + Sync + 'static {
         Ok(decoded)
     }
 }
+
+#[cfg(test)]
+mod tests;

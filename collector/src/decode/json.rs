@@ -15,10 +15,12 @@ mod metrics;
 mod number;
 mod reader;
 mod traces;
+mod writer;
 
 pub(super) use logs::logs_request;
 pub(super) use metrics::metrics_request;
 pub(super) use traces::traces_request;
+pub(super) use writer::{logs_text, metrics_text, traces_text};
 
 use super::Malformed;
 use reader::{Parsed, Reader};
@@ -72,6 +74,3 @@ macro_rules! fields {
     }};
 }
 use fields;
-
-#[cfg(test)]
-mod tests;

@@ -30,6 +30,10 @@ impl Signal for Traces {
         json::decode(body, json::traces_request)
     }
 
+    fn encode_json(request: &Self::Request) -> String {
+        json::traces_text(request)
+    }
+
     fn columns(request: Self::Request, _arrival_unix_nano: u64) -> Decoded {
         let mut envelope = Envelope::default();
         let mut encoder = SpanEncoder::default();

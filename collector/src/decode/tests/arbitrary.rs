@@ -22,6 +22,10 @@ use proptest::prelude::*;
 
 use crate::decode::{Logs, Metrics, Signal, Traces};
 
+type TracesRequest = <Traces as Signal>::Request;
+type LogsRequest = <Logs as Signal>::Request;
+type MetricsRequest = <Metrics as Signal>::Request;
+
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => "[a-z.]{0,6}",
@@ -184,7 +188,7 @@ fn span() -> impl Strategy<Value = Span> {
     )
 }
 
-pub(super) fn traces() -> impl Strategy<Value = <Traces as Signal>::Request> {
+pub(super) fn traces() -> impl Strategy<Value = TracesRequest> {
     let scope_spans =
         (scope(), vec(span(), 0..3), text()).prop_map(|(scope, spans, schema_url)| ScopeSpans {
             scope,
@@ -198,8 +202,7 @@ pub(super) fn traces() -> impl Strategy<Value = <Traces as Signal>::Request> {
             schema_url,
         },
     );
-    vec(resource_spans, 0..3)
-        .prop_map(|resource_spans| <Traces as Signal>::Request { resource_spans })
+    vec(resource_spans, 0..3).prop_map(|resource_spans| TracesRequest { resource_spans })
 }
 
 fn log_record() -> impl Strategy<Value = LogRecord> {
@@ -230,7 +233,7 @@ fn log_record() -> impl Strategy<Value = LogRecord> {
         )
 }
 
-pub(super) fn logs() -> impl Strategy<Value = <Logs as Signal>::Request> {
+pub(super) fn logs() -> impl Strategy<Value = LogsRequest> {
     let scope_logs =
         (scope(), vec(log_record(), 0..3), text()).prop_map(|(scope, log_records, schema_url)| {
             ScopeLogs {
@@ -246,7 +249,7 @@ pub(super) fn logs() -> impl Strategy<Value = <Logs as Signal>::Request> {
             schema_url,
         },
     );
-    vec(resource_logs, 0..3).prop_map(|resource_logs| <Logs as Signal>::Request { resource_logs })
+    vec(resource_logs, 0..3).prop_map(|resource_logs| LogsRequest { resource_logs })
 }
 
 fn exemplar() -> impl Strategy<Value = Exemplar> {
@@ -428,7 +431,7 @@ fn data() -> impl Strategy<Value = Data> {
     ]
 }
 
-pub(super) fn metrics() -> impl Strategy<Value = <Metrics as Signal>::Request> {
+pub(super) fn metrics() -> impl Strategy<Value = MetricsRequest> {
     let metric = (
         text(),
         text(),
@@ -458,6 +461,5 @@ pub(super) fn metrics() -> impl Strategy<Value = <Metrics as Signal>::Request> {
             schema_url,
         },
     );
-    vec(resource_metrics, 0..3)
-        .prop_map(|resource_metrics| <Metrics as Signal>::Request { resource_metrics })
+    vec(resource_metrics, 0..3).prop_map(|resource_metrics| MetricsRequest { resource_metrics })
 }

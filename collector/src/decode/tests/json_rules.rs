@@ -306,7 +306,8 @@ fn nested(levels: usize, open: &str, close: &str) -> (bool, bool) {
         spans: vec![span],
         ..Default::default()
     }];
-    let request = <Traces as Signal>::Request {
+    type Request = <Traces as Signal>::Request;
+    let request = Request {
         resource_spans: vec![ResourceSpans {
             scope_spans,
             ..Default::default()

@@ -10,11 +10,13 @@
 mod checks;
 mod drops;
 mod envelope;
+pub mod hot;
 mod json;
 mod logs;
 mod metrics;
 mod points;
 mod response;
+pub mod rows;
 mod traces;
 mod values;
 mod words;

@@ -70,14 +70,20 @@ impl Tables {
         self.tables[table].num_rows()
     }
 
-    /// Everything there is, bit by bit (`PartialEq` of floats would not hold for NaN).
+    /// Everything there is, as text (`PartialEq` of floats would not hold for NaN).
     fn fingerprint(&self) -> String {
-        let columns: Vec<_> = self
-            .tables
-            .iter()
-            .flat_map(|table| table.columns())
-            .map(|c| c.to_data())
-            .collect();
+        let mut columns = Vec::new();
+        for (at, table) in self.tables.iter().enumerate() {
+            let names: Vec<String> = table
+                .schema()
+                .fields()
+                .iter()
+                .map(|field| field.name().clone())
+                .collect();
+            for row in 0..table.num_rows() {
+                columns.extend(names.iter().map(|name| self.cell_of(at, name, row)));
+            }
+        }
         format!(
             "{} {} {:?} {:?} {:?} {columns:?}",
             self.decoded_rejected, self.reason, self.resources, self.scopes, self.series

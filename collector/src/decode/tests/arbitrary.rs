@@ -67,7 +67,7 @@ fn id(length: usize) -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn any_value() -> impl Strategy<Value = AnyValue> {
+pub(super) fn any_value() -> impl Strategy<Value = AnyValue> {
     let leaf = prop_oneof![
         text().prop_map(Value::StringValue),
         any::<bool>().prop_map(Value::BoolValue),
@@ -96,7 +96,7 @@ fn key_value(value: impl Strategy<Value = AnyValue>) -> impl Strategy<Value = Ke
     })
 }
 
-fn attributes() -> impl Strategy<Value = Vec<KeyValue>> {
+pub(super) fn attributes() -> impl Strategy<Value = Vec<KeyValue>> {
     vec(key_value(any_value()), 0..4)
 }
 

@@ -66,6 +66,29 @@ proptest! {
         prop_assert_eq!(sent as u64, got.batch.items() as u64 + got.rejected());
     }
 
+    /// What the hot encoding says is what was sent, but for string indexes and duplicate keys.
+    #[test]
+    fn c01_values_come_back_from_the_hot_encoding(any in arbitrary::any_value(), attributes in arbitrary::attributes()) {
+        use crate::decode::{Drops, hot, values};
+        let mut writer = tripline_storage::attributes::AttributesWriter::new();
+        values::write_value(&mut writer, any.value.as_ref(), &mut Drops::default());
+        let once = writer.as_str().to_owned();
+        let back = hot::value(&once).map_err(|error| TestCaseError::fail(format!("{error}: {once}")))?;
+        writer.clear();
+        values::write_value(&mut writer, back.value.as_ref(), &mut Drops::default());
+        prop_assert_eq!(&once, writer.as_str());
+        if !format!("{any:?}").contains("Strindex(") && !format!("{any:?}").contains("KvlistValue") {
+            prop_assert_eq!(format!("{:?}", any), format!("{:?}", back));
+        }
+        writer.clear();
+        values::write_attributes(&mut writer, &attributes, &mut Drops::default(), |_, _| {});
+        let once = writer.as_str().to_owned();
+        let back = hot::attributes(&once).map_err(|error| TestCaseError::fail(format!("{error}: {once}")))?;
+        writer.clear();
+        values::write_attributes(&mut writer, &back, &mut Drops::default(), |_, _| {});
+        prop_assert_eq!(&once, writer.as_str());
+    }
+
     #[test]
     fn bytes_at_random_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in ".{0,200}") {
         for body in [bytes.as_slice(), text.as_bytes()] {

@@ -12,6 +12,7 @@ mod drops;
 mod envelope;
 pub mod hot;
 mod json;
+mod kind;
 mod logs;
 mod metrics;
 mod points;
@@ -22,6 +23,7 @@ mod values;
 mod words;
 
 pub use drops::{DropReason, Drops};
+pub use kind::{SignalKind, signal_of};
 pub use logs::Logs;
 pub use metrics::Metrics;
 pub use traces::Traces;

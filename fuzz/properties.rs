@@ -1,5 +1,5 @@
 //! What the fuzz targets hold true of any bytes. The corpus is replayed against the same properties by a plain
-//! `cargo test` (`decode::tests::corpus`), so nothing here needs libFuzzer.
+//! `cargo test` (`tests/tests/corpus.rs`), so nothing here needs libFuzzer.
 
 use tripline_collector::decode::{Logs, Metrics, Signal, Traces, hot, rows, signal_of};
 

@@ -18,13 +18,25 @@ const SPANS: usize = 512;
 const ROUNDS: usize = 400;
 
 fn text(key: &str, value: impl Into<String>) -> KeyValue {
-    let value = Some(AnyValue { value: Some(Value::StringValue(value.into())) });
-    KeyValue { key: key.to_owned(), value, key_strindex: 0 }
+    let value = Some(AnyValue {
+        value: Some(Value::StringValue(value.into())),
+    });
+    KeyValue {
+        key: key.to_owned(),
+        value,
+        key_strindex: 0,
+    }
 }
 
 fn int(key: &str, value: i64) -> KeyValue {
-    let value = Some(AnyValue { value: Some(Value::IntValue(value)) });
-    KeyValue { key: key.to_owned(), value, key_strindex: 0 }
+    let value = Some(AnyValue {
+        value: Some(Value::IntValue(value)),
+    });
+    KeyValue {
+        key: key.to_owned(),
+        value,
+        key_strindex: 0,
+    }
 }
 
 fn span(at: usize) -> Span {
@@ -33,7 +45,11 @@ fn span(at: usize) -> Span {
     Span {
         trace_id: [id(at / 8).to_be_bytes(), id(at / 8 + 7).to_be_bytes()].concat(),
         span_id: id(at + 1_000).to_be_bytes().to_vec(),
-        parent_span_id: if at % 8 == 0 { vec![] } else { id(at + 999).to_be_bytes().to_vec() },
+        parent_span_id: if at % 8 == 0 {
+            vec![]
+        } else {
+            id(at + 999).to_be_bytes().to_vec()
+        },
         name: "GET /api/v1/products/{id}".into(),
         kind: 2 + i32::from(at % 2 == 0),
         start_time_unix_nano: start,
@@ -41,7 +57,10 @@ fn span(at: usize) -> Span {
         attributes: vec![
             text("http.request.method", "GET"),
             text("http.route", "/api/v1/products/{id}"),
-            int("http.response.status_code", if at % 50 == 0 { 503 } else { 200 }),
+            int(
+                "http.response.status_code",
+                if at % 50 == 0 { 503 } else { 200 },
+            ),
             text("url.path", format!("/api/v1/products/{}", id(at) % 10_000)),
             text("url.scheme", "https"),
             text("server.address", "catalog.shop.svc.cluster.local"),
@@ -55,7 +74,10 @@ fn span(at: usize) -> Span {
             text("app.request_id", format!("{:016x}", id(at + 5))),
         ],
         flags: 0x101,
-        status: Some(Status { message: String::new(), code: i32::from(at % 50 == 0) * 2 }),
+        status: Some(Status {
+            message: String::new(),
+            code: i32::from(at % 50 == 0) * 2,
+        }),
         ..Span::default()
     }
 }
@@ -70,17 +92,33 @@ fn request(service: usize) -> Request {
         ],
         ..Resource::default()
     };
-    let scope = InstrumentationScope { name: "http".into(), version: "1".into(), ..Default::default() };
+    let scope = InstrumentationScope {
+        name: "http".into(),
+        version: "1".into(),
+        ..Default::default()
+    };
     let spans = (0..SPANS).map(|at| span(at + service * SPANS)).collect();
-    let scope_spans = vec![ScopeSpans { scope: Some(scope), spans, schema_url: String::new() }];
-    let resource_spans = vec![ResourceSpans { resource: Some(resource), scope_spans, schema_url: String::new() }];
+    let scope_spans = vec![ScopeSpans {
+        scope: Some(scope),
+        spans,
+        schema_url: String::new(),
+    }];
+    let resource_spans = vec![ResourceSpans {
+        resource: Some(resource),
+        scope_spans,
+        schema_url: String::new(),
+    }];
     Request { resource_spans }
 }
 
 /// CPU time of this process.
 fn cpu() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
-    let nanos = stat.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
+    let nanos = stat
+        .split(' ')
+        .next()
+        .and_then(|word| word.parse().ok())
+        .unwrap_or(0);
     Duration::from_nanos(nanos)
 }
 
@@ -101,22 +139,44 @@ fn main() {
     let requests: Vec<Request> = (0..20).map(request).collect();
     let bodies: Vec<Vec<u8>> = requests.iter().map(prost::Message::encode_to_vec).collect();
     let texts: Vec<String> = requests.iter().map(Traces::encode_json).collect();
-    per_span(&format!("protobuf to structs ({} B/span)", bodies[0].len() / SPANS), |at| {
-        Request::decode(bodies[at].as_slice()).expect("our own").resource_spans.len()
-    });
+    per_span(
+        &format!("protobuf to structs ({} B/span)", bodies[0].len() / SPANS),
+        |at| {
+            Request::decode(bodies[at].as_slice())
+                .expect("our own")
+                .resource_spans
+                .len()
+        },
+    );
     per_span("protobuf to columns", |at| {
-        Traces::from_protobuf(&bodies[at], 0).expect("our own").batch.items()
+        Traces::from_protobuf(&bodies[at], 0)
+            .expect("our own")
+            .batch
+            .items()
     });
     per_span("protobuf to Arrow", |at| {
-        match Traces::from_protobuf(&bodies[at], 0).expect("our own").batch.rows {
+        match Traces::from_protobuf(&bodies[at], 0)
+            .expect("our own")
+            .batch
+            .rows
+        {
             Rows::Spans(spans) => spans.finish().num_rows(),
             _ => 0,
         }
     });
-    per_span(&format!("JSON to structs ({} B/span)", texts[0].len() / SPANS), |at| {
-        Traces::decode_json(texts[at].as_bytes()).expect("our own").resource_spans.len()
-    });
+    per_span(
+        &format!("JSON to structs ({} B/span)", texts[0].len() / SPANS),
+        |at| {
+            Traces::decode_json(texts[at].as_bytes())
+                .expect("our own")
+                .resource_spans
+                .len()
+        },
+    );
     per_span("JSON to columns", |at| {
-        Traces::from_json(texts[at].as_bytes(), 0).expect("our own").batch.items()
+        Traces::from_json(texts[at].as_bytes(), 0)
+            .expect("our own")
+            .batch
+            .items()
     });
 }

@@ -18,8 +18,10 @@ mod metrics;
 mod points;
 mod response;
 pub mod rows;
+mod spans;
 mod traces;
 mod values;
+mod wire;
 mod words;
 
 pub use drops::{DropReason, Drops};
@@ -131,11 +133,7 @@ pub trait Signal: Send + Sync + 'static {
     /// # Errors
     /// The body is not the request message of this signal.
     fn from_protobuf(body: &[u8], arrival_unix_nano: u64) -> Result<Decoded, Malformed> {
-        let request = <Self::Request as prost::Message>::decode(body)
-            .map_err(|error| Malformed::new("", &error.to_string()))?;
-        let mut decoded = Self::columns(request, arrival_unix_nano);
-        decoded.batch.bytes = body.len();
-        Ok(decoded)
+        from_structs::<Self>(body, arrival_unix_nano)
     }
 
     /// Decodes a whole JSON body.
@@ -147,6 +145,18 @@ pub trait Signal: Send + Sync + 'static {
         decoded.batch.bytes = body.len();
         Ok(decoded)
     }
+}
+
+/// Decodes a protobuf body through the message structs: the reference.
+fn from_structs<S: Signal + ?Sized>(
+    body: &[u8],
+    arrival_unix_nano: u64,
+) -> Result<Decoded, Malformed> {
+    let request = <S::Request as prost::Message>::decode(body)
+        .map_err(|error| Malformed::new("", &error.to_string()))?;
+    let mut decoded = S::columns(request, arrival_unix_nano);
+    decoded.batch.bytes = body.len();
+    Ok(decoded)
 }
 
 #[cfg(test)]

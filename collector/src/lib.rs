@@ -9,7 +9,3 @@ pub mod decode;
 pub mod operations;
 pub mod pages;
 pub mod receive;
-
-// The fuzz properties name this crate as they do from outside.
-#[cfg(test)]
-extern crate self as tripline_collector;

@@ -68,12 +68,18 @@ enum LineError {
 }
 
 pub(super) fn run(args: ExportArgs) -> anyhow::Result<()> {
-    let flags = ServeFlags { data_dir: args.data_dir, config: args.config, ..ServeFlags::default() };
+    let flags = ServeFlags {
+        data_dir: args.data_dir,
+        config: args.config,
+        ..ServeFlags::default()
+    };
     let config = flags.load()?;
     let data_dir = config.data_dir.clone();
     let shown = data_dir.display();
     if let Some(holder) = lock_holder(&data_dir)? {
-        let pid = holder.pid.map_or_else(|| "another process".into(), |pid| format!("process {pid}"));
+        let pid = holder
+            .pid
+            .map_or_else(|| "another process".into(), |pid| format!("process {pid}"));
         anyhow::bail!(
             "{shown} is held by {pid}: stop it first, or ask it for Parquet through POST /api/v1/sql"
         );
@@ -85,13 +91,27 @@ pub(super) fn run(args: ExportArgs) -> anyhow::Result<()> {
         from_unix_nano: args.from.map(|time| time.unix_nano),
         to_unix_nano: args.to.map(|time| time.unix_nano),
     };
-    let signals = if args.signal.is_empty() { SignalKind::ALL.to_vec() } else { args.signal };
+    let signals = if args.signal.is_empty() {
+        SignalKind::ALL.to_vec()
+    } else {
+        args.signal
+    };
     let store = Store::open(config.store.to_store_config(data_dir.clone()))
         .with_context(|| format!("cannot open the data directory {shown}"))?;
-    let outcome = store.reader().map_err(anyhow::Error::from).and_then(|reader| {
-        let job = Job { reader, range, data_dir: &data_dir, dir: &args.dir };
-        signals.iter().try_for_each(|signal| job.export(*signal, args.format))
-    });
+    let outcome = store
+        .reader()
+        .map_err(anyhow::Error::from)
+        .and_then(|reader| {
+            let job = Job {
+                reader,
+                range,
+                data_dir: &data_dir,
+                dir: &args.dir,
+            };
+            signals
+                .iter()
+                .try_for_each(|signal| job.export(*signal, args.format))
+        });
     Arc::new(store).close(Duration::from_secs(10));
     outcome
 }
@@ -110,7 +130,11 @@ impl Job<'_> {
             SignalKind::Metrics => Relation::MetricPoints,
             SignalKind::Logs => Relation::Logs,
         };
-        let extension = if format == Format::Parquet { "parquet" } else { "jsonl" };
+        let extension = if format == Format::Parquet {
+            "parquet"
+        } else {
+            "jsonl"
+        };
         let file = self.dir.join(format!("{}.{extension}", signal.as_str()));
         let rows = match (format, signal) {
             (Format::Parquet, _) => self.parquet(relation, &file),
@@ -132,10 +156,16 @@ impl Job<'_> {
         let mut gathered = R::default();
         let rows = export::rows(&self.reader, relation, self.range, |row| {
             gathered.push(row)?;
-            if gathered.items() >= LINE_ITEMS { write_line(&mut gathered, &mut out) } else { Ok(()) }
+            if gathered.items() >= LINE_ITEMS {
+                write_line(&mut gathered, &mut out)
+            } else {
+                Ok(())
+            }
         })?;
         write_line(&mut gathered, &mut out)?;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        out.into_inner()
+            .map_err(io::IntoInnerError::into_error)?
+            .sync_all()?;
         std::fs::rename(&partial, file)?;
         Ok(rows)
     }

@@ -34,7 +34,12 @@ pub struct ImportArgs {
     #[arg(long, value_name = "FILE", env = "TRIPLINE_CONFIG")]
     config: Option<PathBuf>,
     /// Bearer token of a running server's receivers
-    #[arg(long, value_name = "TOKEN", env = "TRIPLINE_IMPORT_TOKEN", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "TRIPLINE_IMPORT_TOKEN",
+        hide_env_values = true
+    )]
     token: Option<String>,
 }
 
@@ -50,12 +55,24 @@ struct Imported {
 }
 
 pub(super) fn run(args: ImportArgs) -> anyhow::Result<()> {
-    let ImportArgs { paths, data_dir, config, token } = args;
-    let flags = ServeFlags { data_dir, config, ..ServeFlags::default() };
+    let ImportArgs {
+        paths,
+        data_dir,
+        config,
+        token,
+    } = args;
+    let flags = ServeFlags {
+        data_dir,
+        config,
+        ..ServeFlags::default()
+    };
     let files = files_of(&paths)?;
     let mut target = Target::open(flags.load()?, token)?;
-    let mut imported =
-        Imported { event: "imported", to: target.name(), ..Imported::default() };
+    let mut imported = Imported {
+        event: "imported",
+        to: target.name(),
+        ..Imported::default()
+    };
     let outcome = files.iter().try_for_each(|file| {
         imported.files += 1;
         import_file(file, &mut target, &mut imported)
@@ -83,7 +100,11 @@ fn files_of(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
             continue;
         }
         let mut inside: Vec<PathBuf> = std::fs::read_dir(path)
-            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
+            .and_then(|entries| {
+                entries
+                    .map(|entry| entry.map(|entry| entry.path()))
+                    .collect()
+            })
             .with_context(|| format!("cannot read the directory {}", path.display()))?;
         inside.retain(|file| file.is_file() && (is_parquet(file) || lines::is_readable(file)));
         inside.sort();
@@ -98,7 +119,8 @@ fn files_of(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn is_parquet(file: &Path) -> bool {
-    file.extension().is_some_and(|extension| extension == "parquet")
+    file.extension()
+        .is_some_and(|extension| extension == "parquet")
 }
 
 fn import_file(file: &Path, target: &mut Target, imported: &mut Imported) -> anyhow::Result<()> {
@@ -117,7 +139,8 @@ fn import_file(file: &Path, target: &mut Target, imported: &mut Imported) -> any
 
 fn import_line(line: &[u8], target: &mut Target, imported: &mut Imported) -> anyhow::Result<()> {
     imported.requests += 1;
-    let kind = signal_of(line)?.context("no resourceSpans, resourceMetrics or resourceLogs in it")?;
+    let kind =
+        signal_of(line)?.context("no resourceSpans, resourceMetrics or resourceLogs in it")?;
     target.send(kind, line, &mut |answer| imported.count(answer))
 }
 
@@ -125,7 +148,9 @@ fn import_line(line: &[u8], target: &mut Target, imported: &mut Imported) -> any
 fn import_parquet(file: &Path, target: &mut Target, imported: &mut Imported) -> anyhow::Result<()> {
     let mut gather = Gather::default();
     parquet_rows(file, |row| {
-        gather.push(row, target, imported).map_err(|error| std::io::Error::other(format!("{error:#}")))
+        gather
+            .push(row, target, imported)
+            .map_err(|error| std::io::Error::other(format!("{error:#}")))
     })?;
     gather.flush(target, imported)
 }
@@ -138,7 +163,12 @@ struct Gather {
 }
 
 impl Gather {
-    fn push(&mut self, row: &str, target: &mut Target, imported: &mut Imported) -> anyhow::Result<()> {
+    fn push(
+        &mut self,
+        row: &str,
+        target: &mut Target,
+        imported: &mut Imported,
+    ) -> anyhow::Result<()> {
         let full = if row.contains("\"severity_number\":") {
             self.logs.push(row)?;
             self.logs.items()
@@ -149,7 +179,11 @@ impl Gather {
             self.spans.push(row)?;
             self.spans.items()
         };
-        if full < PARQUET_REQUEST_ITEMS { Ok(()) } else { self.flush(target, imported) }
+        if full < PARQUET_REQUEST_ITEMS {
+            Ok(())
+        } else {
+            self.flush(target, imported)
+        }
     }
 
     fn flush(&mut self, target: &mut Target, imported: &mut Imported) -> anyhow::Result<()> {

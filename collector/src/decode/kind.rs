@@ -33,8 +33,9 @@ impl SignalKind {
 /// # Errors
 /// The document is no JSON object.
 pub fn signal_of(body: &[u8]) -> Result<Option<SignalKind>, Malformed> {
-    let text = std::str::from_utf8(body)
-        .map_err(|error| Malformed::new("", &format!("not UTF-8 at byte {}", error.valid_up_to())))?;
+    let text = std::str::from_utf8(body).map_err(|error| {
+        Malformed::new("", &format!("not UTF-8 at byte {}", error.valid_up_to()))
+    })?;
     let mut kind = None;
     let read = read(text, |r| {
         r.message(|r, key| {

@@ -4,7 +4,6 @@
 
 mod arbitrary;
 mod common_rules;
-mod corpus;
 mod json_rules;
 mod log_rules;
 mod metric_rules;

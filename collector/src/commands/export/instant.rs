@@ -13,9 +13,9 @@ impl FromStr for Instant {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let unix_nano = text.parse().ok().or_else(|| rfc3339(text));
-        unix_nano
-            .map(|unix_nano| Self { unix_nano })
-            .ok_or("not a time: say 2026-11-21T04:00:00Z, 2026-11-21, or nanoseconds since the epoch")
+        unix_nano.map(|unix_nano| Self { unix_nano }).ok_or(
+            "not a time: say 2026-11-21T04:00:00Z, 2026-11-21, or nanoseconds since the epoch",
+        )
     }
 }
 
@@ -45,7 +45,11 @@ fn time_of_day(text: &str) -> Option<(i64, u64)> {
         _ => {
             let [hours, minutes] = fields(&zone[1..], ':')?;
             let minutes = hours * 60 + minutes;
-            if zone.starts_with('-') { -minutes } else { minutes }
+            if zone.starts_with('-') {
+                -minutes
+            } else {
+                minutes
+            }
         }
     };
     let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
@@ -64,7 +68,11 @@ fn time_of_day(text: &str) -> Option<(i64, u64)> {
 fn fields<const N: usize>(text: &str, separator: char) -> Option<[i64; N]> {
     let numbers: Option<Vec<i64>> = text
         .split(separator)
-        .map(|part| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok())?)
+        .map(|part| {
+            part.bytes()
+                .all(|b| b.is_ascii_digit())
+                .then(|| part.parse().ok())?
+        })
         .collect();
     numbers?.try_into().ok()
 }
@@ -96,7 +104,15 @@ mod tests {
             assert_eq!(time.unix_nano, seconds * 1_000_000_000 + nanos, "{text}");
         }
         assert_eq!("5".parse(), Ok(Instant { unix_nano: 5 }));
-        for text in ["", "yesterday", "2023-13-01", "2023-11-14T25:00Z", "2023-11-14Tx", "1969-12-31", "-5"] {
+        for text in [
+            "",
+            "yesterday",
+            "2023-13-01",
+            "2023-11-14T25:00Z",
+            "2023-11-14Tx",
+            "1969-12-31",
+            "-5",
+        ] {
             assert!(text.parse::<Instant>().is_err(), "{text}");
         }
     }

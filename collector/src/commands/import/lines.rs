@@ -18,8 +18,14 @@ pub(super) struct Lines {
 
 /// Whether a directory's file is one to import.
 pub(super) fn is_readable(file: &Path) -> bool {
-    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(name);
+    let name = file
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let name = name
+        .strip_suffix(".gz")
+        .or(name.strip_suffix(".zst"))
+        .unwrap_or(name);
     name.ends_with(".jsonl") || name.ends_with(".json") || name.ends_with(".ndjson")
 }
 
@@ -31,7 +37,11 @@ impl Lines {
             Some("zst") => Box::new(BufReader::new(zstd::Decoder::new(plain)?)),
             _ => Box::new(BufReader::new(plain)),
         };
-        Ok(Self { reader, line: Vec::new(), number: 0 })
+        Ok(Self {
+            reader,
+            line: Vec::new(),
+            number: 0,
+        })
     }
 
     /// The next line, without its end; `None` after the last.

@@ -28,8 +28,15 @@ pub(super) struct Answer {
 }
 
 pub(super) enum Target {
-    Store { store: Arc<Store>, runtime: tokio::runtime::Runtime, pending: Vec<(Batch, Answer)> },
-    Server { address: String, token: Option<String> },
+    Store {
+        store: Arc<Store>,
+        runtime: tokio::runtime::Runtime,
+        pending: Vec<(Batch, Answer)>,
+    },
+    Server {
+        address: String,
+        token: Option<String>,
+    },
 }
 
 impl Target {
@@ -45,13 +52,21 @@ impl Target {
                 format!("{shown} is held by {pid}, which serves no OTLP/HTTP: stop it, or turn OTLP/HTTP on")
             })?;
             // A wildcard is where it listens, not where it is reached.
-            let address = address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
+            let address = address
+                .replace("0.0.0.0:", "127.0.0.1:")
+                .replace("[::]:", "[::1]:");
             return Ok(Self::Server { address, token });
         }
         let store = Store::open(config.store.to_store_config(data_dir))
             .with_context(|| format!("cannot open the data directory {shown}"))?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self::Store { store: Arc::new(store), runtime, pending: Vec::new() })
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        Ok(Self::Store {
+            store: Arc::new(store),
+            runtime,
+            pending: Vec::new(),
+        })
     }
 
     /// For the summary.
@@ -72,7 +87,10 @@ impl Target {
         // Decoded here in both cases: the line's items are counted, and its faults told with their field.
         let decoded = decode(kind, line)?;
         let items = decoded.batch.items() as u64 + decoded.rejected();
-        let answer = Answer { items, rejected: decoded.rejected() };
+        let answer = Answer {
+            items,
+            rejected: decoded.rejected(),
+        };
         match self {
             Self::Server { address, token } => {
                 post(address, token.as_deref(), kind, line)?;
@@ -81,16 +99,29 @@ impl Target {
             }
             Self::Store { pending, .. } => {
                 pending.push((decoded.batch, answer));
-                if pending.len() < BATCHES_AT_ONCE { Ok(()) } else { self.commit(answered) }
+                if pending.len() < BATCHES_AT_ONCE {
+                    Ok(())
+                } else {
+                    self.commit(answered)
+                }
             }
         }
     }
 
     /// Appends what is pending.
     fn commit(&mut self, answered: &mut dyn FnMut(Answer)) -> anyhow::Result<()> {
-        let Self::Store { store, runtime, pending } = self else { return Ok(()) };
+        let Self::Store {
+            store,
+            runtime,
+            pending,
+        } = self
+        else {
+            return Ok(());
+        };
         let (batches, answers): (Vec<_>, Vec<_>) = pending.drain(..).unzip();
-        let outcomes = runtime.block_on(join_all(batches.into_iter().map(|batch| store.append(batch))));
+        let outcomes = runtime.block_on(join_all(
+            batches.into_iter().map(|batch| store.append(batch)),
+        ));
         for (outcome, answer) in outcomes.into_iter().zip(answers) {
             outcome.map_err(explained)?;
             answered(answer);
@@ -113,7 +144,9 @@ fn explained(error: AppendError) -> anyhow::Error {
 }
 
 fn decode(kind: SignalKind, line: &[u8]) -> anyhow::Result<Decoded> {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let arrival = u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX);
     Ok(match kind {
         SignalKind::Traces => Traces::from_json(line, arrival)?,
@@ -149,8 +182,13 @@ fn exchange(
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let authorization = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
-    anyhow::ensure!(!authorization.trim_end().contains(['\r', '\n']), "the token holds a line break");
+    let authorization = token.map_or_else(String::new, |token| {
+        format!("Authorization: Bearer {token}\r\n")
+    });
+    anyhow::ensure!(
+        !authorization.trim_end().contains(['\r', '\n']),
+        "the token holds a line break"
+    );
     let head = format!(
         "POST /v1/{} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{authorization}Connection: close\r\n\r\n",
         kind.as_str(),
@@ -161,10 +199,20 @@ fn exchange(
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n").context("the answer is not HTTP")?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .context("the answer is not HTTP")?;
     let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
-    let retry_after = head.lines().filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
-        name.eq_ignore_ascii_case("retry-after").then(|| value.trim().parse().ok())?
-    });
-    Ok((status.context("the answer is not HTTP")?, retry_after.unwrap_or(1), body.to_owned()))
+    let retry_after = head
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find_map(|(name, value)| {
+            name.eq_ignore_ascii_case("retry-after")
+                .then(|| value.trim().parse().ok())?
+        });
+    Ok((
+        status.context("the answer is not HTTP")?,
+        retry_after.unwrap_or(1),
+        body.to_owned(),
+    ))
 }

@@ -58,6 +58,11 @@ fn double() -> impl Strategy<Value = f64> {
     .prop_map(|value| if value.is_nan() { f64::NAN } else { value })
 }
 
+/// Without presence: protobuf has no negative zero there.
+fn plain_double() -> impl Strategy<Value = f64> {
+    double().prop_map(|value| if value == 0.0 { 0.0 } else { value })
+}
+
 fn id(length: usize) -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         6 => vec(any::<u8>(), length),
@@ -339,7 +344,7 @@ fn exponential_point() -> impl Strategy<Value = ExponentialHistogramDataPoint> {
         option::of(double()),
         option::of(double()),
         option::of(double()),
-        double(),
+        plain_double(),
     );
     (
         point(),
@@ -385,11 +390,11 @@ fn exponential_point() -> impl Strategy<Value = ExponentialHistogramDataPoint> {
 
 fn summary_point() -> impl Strategy<Value = SummaryDataPoint> {
     let quantile = (
-        prop_oneof![0.0..=1.0, double()],
-        prop_oneof![0.0..9.0, double()],
+        prop_oneof![0.0..=1.0, plain_double()],
+        prop_oneof![0.0..9.0, plain_double()],
     )
         .prop_map(|(quantile, value)| ValueAtQuantile { quantile, value });
-    (point(), any::<u64>(), double(), vec(quantile, 0..3)).prop_map(
+    (point(), any::<u64>(), plain_double(), vec(quantile, 0..3)).prop_map(
         |(point, count, sum, quantile_values)| SummaryDataPoint {
             attributes: point.0,
             start_time_unix_nano: point.1,

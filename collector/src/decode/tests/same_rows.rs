@@ -43,6 +43,42 @@ proptest! {
         same_rows::<Metrics>(&request)?;
     }
 
+    /// The reader without structs against the one with them, on bodies also damaged at random.
+    #[test]
+    fn the_wire_reader_gives_the_rows_of_the_structs(
+        request in arbitrary::traces(), damage in proptest::collection::vec((any::<u16>(), any::<u8>()), 0..3)
+    ) {
+        let whole = request.encode_to_vec();
+        let mut bodies = vec![whole.clone()];
+        let mut damaged = whole;
+        for (at, byte) in damage {
+            if !damaged.is_empty() {
+                let at = usize::from(at) % damaged.len();
+                damaged[at] = byte;
+                bodies.push(damaged.clone());
+                bodies.push(damaged[..at].to_vec());
+            }
+        }
+        for body in bodies {
+            let reference = crate::decode::from_structs::<Traces>(&body, ARRIVAL);
+            let got = Traces::from_protobuf(&body, ARRIVAL);
+            match (got, reference) {
+                (Ok(got), Ok(reference)) => {
+                    prop_assert_eq!(&got.dropped, &reference.dropped);
+                    prop_assert_eq!(Tables::of(got).fingerprint(), Tables::of(reference).fingerprint());
+                }
+                (Err(got), Err(reference)) => prop_assert_eq!(got, reference),
+                (got, reference) => prop_assert!(false, "{got:?} {reference:?}"),
+            }
+        }
+    }
+
+    /// The plain case does not fall back.
+    #[test]
+    fn the_wire_reader_reads_what_exporters_send(request in arbitrary::traces()) {
+        prop_assert!(crate::decode::wire::traces(&request.encode_to_vec()).is_ok());
+    }
+
     /// Accepted = stored + rejected, for every signal.
     #[test]
     fn every_item_is_stored_or_counted(traces in arbitrary::traces(), metrics in arbitrary::metrics()) {

@@ -46,7 +46,9 @@ fn protobuf_of<S: Signal>(body: &[u8]) {
         Ok(decoded) => decoded,
     };
     // The reader without structs allows a resource two levels more than the limit of 100.
-    let Ok(request) = <S::Request as prost::Message>::decode(body) else { return };
+    let Ok(request) = <S::Request as prost::Message>::decode(body) else {
+        return;
+    };
     let text = S::encode_json(&request);
     let other = S::from_json(text.as_bytes(), ARRIVAL).expect("our own text is read again");
     assert_eq!(decoded.batch.items(), other.batch.items());

@@ -64,7 +64,12 @@ pub fn rows<E: std::error::Error + 'static>(
     each: impl FnMut(&str) -> Result<(), E>,
 ) -> Result<u64, ExportError<E>> {
     let sql = format!("SELECT to_json(x)::VARCHAR FROM ({}) x", relation.sql());
-    stream(reader.connection(), &sql, params![range.from_unix_nano, range.to_unix_nano], each)
+    stream(
+        reader.connection(),
+        &sql,
+        params![range.from_unix_nano, range.to_unix_nano],
+        each,
+    )
 }
 
 /// Writes the rows to a new Parquet file inside the data directory (the engine may write nowhere else).
@@ -77,11 +82,15 @@ pub fn parquet(
     range: TimeRange,
     path: &Path,
 ) -> Result<u64, ReadError> {
-    let sql = format!("COPY ({}) TO $3 (FORMAT parquet, COMPRESSION zstd)", relation.sql());
+    let sql = format!(
+        "COPY ({}) TO $3 (FORMAT parquet, COMPRESSION zstd)",
+        relation.sql()
+    );
     let path = path.to_string_lossy();
-    let written = reader
-        .connection()
-        .execute(&sql, params![range.from_unix_nano, range.to_unix_nano, path])?;
+    let written = reader.connection().execute(
+        &sql,
+        params![range.from_unix_nano, range.to_unix_nano, path],
+    )?;
     Ok(written as u64)
 }
 

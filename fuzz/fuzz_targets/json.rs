@@ -1,7 +1,7 @@
 #![no_main]
 
 #[path = "../properties.rs"]
-#[allow(dead_code, reason = "each target uses its own property")]
+#[expect(dead_code, reason = "each target uses its own property")]
 mod properties;
 
 libfuzzer_sys::fuzz_target!(|body: &[u8]| properties::json(body));

@@ -42,7 +42,7 @@ fn protobuf_corpus_holds_its_properties() {
 fn every_truncation_and_bit_flip_of_the_corpus_is_answered_without_a_panic() {
     for (target, property) in [
         ("json", properties::json as fn(&[u8])),
-        ("protobuf", properties::protobuf),
+        ("protobuf", properties::protobuf as fn(&[u8])),
     ] {
         for path in corpus(target) {
             let whole = std::fs::read(&path).expect("readable");

@@ -10,16 +10,22 @@
 mod checks;
 mod drops;
 mod envelope;
+pub mod hot;
 mod json;
+mod kind;
 mod logs;
 mod metrics;
 mod points;
 mod response;
+pub mod rows;
+mod spans;
 mod traces;
 mod values;
+mod wire;
 mod words;
 
 pub use drops::{DropReason, Drops};
+pub use kind::{SignalKind, signal_of};
 pub use logs::Logs;
 pub use metrics::Metrics;
 pub use traces::Traces;
@@ -100,6 +106,9 @@ pub trait Signal: Send + Sync + 'static {
     /// The body is not OTLP/JSON: the field and what is wrong with it.
     fn decode_json(body: &[u8]) -> Result<Self::Request, Malformed>;
 
+    /// Writes a request message as OTLP/JSON, on one line.
+    fn encode_json(request: &Self::Request) -> String;
+
     /// Turns a request message into columns, `batch.bytes` left for the caller to set.
     /// `arrival_unix_nano` is the time of records that carry none.
     fn columns(request: Self::Request, arrival_unix_nano: u64) -> Decoded;
@@ -124,11 +133,7 @@ pub trait Signal: Send + Sync + 'static {
     /// # Errors
     /// The body is not the request message of this signal.
     fn from_protobuf(body: &[u8], arrival_unix_nano: u64) -> Result<Decoded, Malformed> {
-        let request = <Self::Request as prost::Message>::decode(body)
-            .map_err(|error| Malformed::new("", &error.to_string()))?;
-        let mut decoded = Self::columns(request, arrival_unix_nano);
-        decoded.batch.bytes = body.len();
-        Ok(decoded)
+        from_structs::<Self>(body, arrival_unix_nano)
     }
 
     /// Decodes a whole JSON body.
@@ -141,3 +146,18 @@ pub trait Signal: Send + Sync + 'static {
         Ok(decoded)
     }
 }
+
+/// Decodes a protobuf body through the message structs: the reference.
+fn from_structs<S: Signal + ?Sized>(
+    body: &[u8],
+    arrival_unix_nano: u64,
+) -> Result<Decoded, Malformed> {
+    let request = <S::Request as prost::Message>::decode(body)
+        .map_err(|error| Malformed::new("", &error.to_string()))?;
+    let mut decoded = S::columns(request, arrival_unix_nano);
+    decoded.batch.bytes = body.len();
+    Ok(decoded)
+}
+
+#[cfg(test)]
+mod tests;

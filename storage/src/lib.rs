@@ -11,6 +11,8 @@ pub mod model;
 #[cfg(feature = "engine")]
 pub mod attributes;
 #[cfg(feature = "engine")]
+pub mod export;
+#[cfg(feature = "engine")]
 pub mod ingest;
 #[cfg(feature = "engine")]
 pub mod query;

@@ -1,9 +1,208 @@
-//! `tripline import`.
+//! `tripline import`: OTLP JSON lines (plain, gzip or zstd) and exported Parquet files into the store.
+//!
+//! Offline it opens the data directory itself; when a server holds it, the lines are posted to its OTLP/HTTP
+//! address. Either way a line counts only when it is committed, and the first one that cannot be read ends the
+//! import with its file and line: everything before it is stored.
+
+mod lines;
+mod target;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use tripline_storage::export::parquet_rows;
+
+use super::{ServeFlags, print_line};
+use crate::decode::rows::{LogRows, MetricRows, Requests, SpanRows};
+use crate::decode::{Signal, SignalKind, signal_of};
+use lines::Lines;
+use target::Target;
+
+/// Rows of a Parquet file that make one request.
+const PARQUET_REQUEST_ITEMS: usize = 1_000;
 
 /// Arguments of `tripline import`.
 #[derive(Debug, clap::Args)]
-pub struct ImportArgs {}
+pub struct ImportArgs {
+    /// Files, or directories of files: .jsonl, .json (also .gz, .zst), .parquet
+    #[arg(required = true, value_name = "FILE|DIR")]
+    paths: Vec<PathBuf>,
+    /// Where telemetry is kept [default: ./tripline-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "TRIPLINE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Bearer token of a running server's receivers
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "TRIPLINE_IMPORT_TOKEN",
+        hide_env_values = true
+    )]
+    token: Option<String>,
+}
 
-pub(super) fn run(_args: ImportArgs) -> anyhow::Result<()> {
-    anyhow::bail!("not in this build")
+/// What was done.
+#[derive(Debug, Default, serde::Serialize)]
+struct Imported {
+    event: &'static str,
+    files: u64,
+    requests: u64,
+    items: u64,
+    rejected: u64,
+    to: String,
+}
+
+pub(super) fn run(args: ImportArgs) -> anyhow::Result<()> {
+    let ImportArgs {
+        paths,
+        data_dir,
+        config,
+        token,
+    } = args;
+    let flags = ServeFlags {
+        data_dir,
+        config,
+        ..ServeFlags::default()
+    };
+    let files = files_of(&paths)?;
+    let mut target = Target::open(flags.load()?, token)?;
+    let mut imported = Imported {
+        event: "imported",
+        to: target.name(),
+        ..Imported::default()
+    };
+    let outcome = files.iter().try_for_each(|file| {
+        imported.files += 1;
+        import_file(file, &mut target, &mut imported)
+            .with_context(|| format!("cannot import {}", file.display()))
+    });
+    // What was handed over before an error is finished too, and told.
+    let flushed = target.finish(&mut |answer| imported.count(answer));
+    print_line(&serde_json::to_string(&imported).expect("plain numbers serialise"));
+    outcome.and(flushed)
+}
+
+impl Imported {
+    fn count(&mut self, answer: target::Answer) {
+        self.items += answer.items - answer.rejected.min(answer.items);
+        self.rejected += answer.rejected;
+    }
+}
+
+/// The files named, directories read one level deep, in name order.
+fn files_of(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let mut inside: Vec<PathBuf> = std::fs::read_dir(path)
+            .and_then(|entries| {
+                entries
+                    .map(|entry| entry.map(|entry| entry.path()))
+                    .collect()
+            })
+            .with_context(|| format!("cannot read the directory {}", path.display()))?;
+        inside.retain(|file| file.is_file() && (is_parquet(file) || lines::is_readable(file)));
+        inside.sort();
+        anyhow::ensure!(
+            !inside.is_empty(),
+            "{} holds no .jsonl, .json or .parquet file (also with .gz or .zst)",
+            path.display()
+        );
+        files.append(&mut inside);
+    }
+    Ok(files)
+}
+
+fn is_parquet(file: &Path) -> bool {
+    file.extension()
+        .is_some_and(|extension| extension == "parquet")
+}
+
+fn import_file(file: &Path, target: &mut Target, imported: &mut Imported) -> anyhow::Result<()> {
+    if is_parquet(file) {
+        return import_parquet(file, target, imported);
+    }
+    let mut lines = Lines::open(file)?;
+    while let Some(line) = lines.next()? {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        import_line(line, target, imported).with_context(|| format!("line {}", lines.number()))?;
+    }
+    Ok(())
+}
+
+fn import_line(line: &[u8], target: &mut Target, imported: &mut Imported) -> anyhow::Result<()> {
+    imported.requests += 1;
+    let kind =
+        signal_of(line)?.context("no resourceSpans, resourceMetrics or resourceLogs in it")?;
+    target.send(kind, line, &mut |answer| imported.count(answer))
+}
+
+/// Which signal a Parquet file holds shows in its first row.
+fn import_parquet(file: &Path, target: &mut Target, imported: &mut Imported) -> anyhow::Result<()> {
+    let mut gather = Gather::default();
+    parquet_rows(file, |row| {
+        gather
+            .push(row, target, imported)
+            .map_err(|error| std::io::Error::other(format!("{error:#}")))
+    })?;
+    gather.flush(target, imported)
+}
+
+#[derive(Default)]
+struct Gather {
+    spans: SpanRows,
+    logs: LogRows,
+    metrics: MetricRows,
+}
+
+impl Gather {
+    fn push(
+        &mut self,
+        row: &str,
+        target: &mut Target,
+        imported: &mut Imported,
+    ) -> anyhow::Result<()> {
+        let full = if row.contains("\"severity_number\":") {
+            self.logs.push(row)?;
+            self.logs.items()
+        } else if row.contains("\"series_id\":") {
+            self.metrics.push(row)?;
+            self.metrics.items()
+        } else {
+            self.spans.push(row)?;
+            self.spans.items()
+        };
+        if full < PARQUET_REQUEST_ITEMS {
+            Ok(())
+        } else {
+            self.flush(target, imported)
+        }
+    }
+
+    fn flush(&mut self, target: &mut Target, imported: &mut Imported) -> anyhow::Result<()> {
+        send_rows(&mut self.spans, SignalKind::Traces, target, imported)?;
+        send_rows(&mut self.logs, SignalKind::Logs, target, imported)?;
+        send_rows(&mut self.metrics, SignalKind::Metrics, target, imported)
+    }
+}
+
+fn send_rows<R: Requests>(
+    rows: &mut R,
+    kind: SignalKind,
+    target: &mut Target,
+    imported: &mut Imported,
+) -> anyhow::Result<()> {
+    if rows.items() == 0 {
+        return Ok(());
+    }
+    imported.requests += 1;
+    let line = R::Signal::encode_json(&rows.take());
+    target.send(kind, line.as_bytes(), &mut |answer| imported.count(answer))
 }

@@ -7,7 +7,7 @@ use tripline_storage::attributes::AttributesWriter;
 use tripline_storage::ingest::{Batch, ResourceRow, Rows, ScopeRow, is_proxy_resource};
 
 use super::drops::{DropReason, Drops};
-use super::values::{write_attributes, write_value};
+use super::values::{write_sorted, write_value};
 
 /// The name of a service that does not say its own (`OTLP.md` C10): never dropped.
 pub(super) const UNKNOWN_SERVICE: &str = "unknown_service";
@@ -45,7 +45,7 @@ impl Envelope {
         let mut is_proxy = false;
         let mut old_environment = None;
         self.writer.clear();
-        write_attributes(
+        write_sorted(
             &mut self.writer,
             &resource.attributes,
             &mut self.drops,
@@ -86,7 +86,7 @@ impl Envelope {
             version: scope.version.clone(),
             attributes: {
                 self.writer.clear();
-                write_attributes(
+                write_sorted(
                     &mut self.writer,
                     &scope.attributes,
                     &mut self.drops,

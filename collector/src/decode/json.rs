@@ -12,16 +12,18 @@ mod base64;
 mod common;
 mod logs;
 mod metrics;
-mod number;
+pub(super) mod number;
 mod reader;
 mod traces;
+mod writer;
 
 pub(super) use logs::logs_request;
 pub(super) use metrics::metrics_request;
 pub(super) use traces::traces_request;
+pub(super) use writer::{logs_text, metrics_text, traces_text};
 
 use super::Malformed;
-use reader::{Parsed, Reader};
+pub(super) use reader::{Parsed, Reader};
 
 /// Reads a whole body as one message.
 pub(super) fn decode<T>(
@@ -34,6 +36,14 @@ pub(super) fn decode<T>(
             &format!("the body is not UTF-8 at byte {}", error.valid_up_to()),
         )
     })?;
+    read(text, message)
+}
+
+/// Reads a whole text.
+pub(super) fn read<T>(
+    text: &str,
+    message: impl FnOnce(&mut Reader<'_>) -> Parsed<T>,
+) -> Result<T, Malformed> {
     let mut reader = Reader::new(text);
     let whole = message(&mut reader).and_then(|value| reader.finish().map(|()| value));
     whole.map_err(|fault| Malformed::new(&fault.path, &fault.description))
@@ -71,7 +81,4 @@ macro_rules! fields {
         })?;
     }};
 }
-use fields;
-
-#[cfg(test)]
-mod tests;
+pub(super) use fields;

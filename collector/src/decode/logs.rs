@@ -29,6 +29,10 @@ impl Signal for Logs {
         json::decode(body, json::logs_request)
     }
 
+    fn encode_json(request: &Self::Request) -> String {
+        json::logs_text(request)
+    }
+
     fn columns(request: Self::Request, arrival_unix_nano: u64) -> Decoded {
         let mut envelope = Envelope::default();
         let mut encoder = LogEncoder {

@@ -25,6 +25,10 @@ impl Signal for Metrics {
         json::decode(body, json::metrics_request)
     }
 
+    fn encode_json(request: &Self::Request) -> String {
+        json::metrics_text(request)
+    }
+
     fn columns(request: Self::Request, _arrival_unix_nano: u64) -> Decoded {
         let mut envelope = Envelope::default();
         let mut encoder = MetricEncoder::default();

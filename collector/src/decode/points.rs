@@ -146,7 +146,7 @@ impl MetricEncoder {
     /// The index of the stream with these attributes.
     fn series(&mut self, streams: &mut Streams, attributes: &[KeyValue], drops: &mut Drops) -> u32 {
         self.attributes.clear();
-        write_sorted(&mut self.attributes, attributes, drops);
+        write_sorted(&mut self.attributes, attributes, drops, |_, _| {});
         let text = self.attributes.as_str();
         if let Some(series) = streams.seen.get(text) {
             return *series;

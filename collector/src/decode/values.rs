@@ -23,21 +23,22 @@ pub(super) fn write_attributes<'a>(
     writer.end();
 }
 
-/// Writes a whole attribute map with its keys in order, so that equal maps have equal texts.
-pub(super) fn write_sorted(
+/// The same with the keys in order, so that equal maps have equal texts: for what has an identity.
+pub(super) fn write_sorted<'a>(
     writer: &mut AttributesWriter,
-    attributes: &[KeyValue],
+    attributes: &'a [KeyValue],
     drops: &mut Drops,
+    mut note: impl FnMut(&'a str, &'a Value),
 ) {
     if attributes.is_sorted_by(|a, b| a.key <= b.key) {
-        return write_attributes(writer, attributes, drops, |_, _| {});
+        return write_attributes(writer, attributes, drops, note);
     }
     let mut sorted: Vec<&KeyValue> = attributes.iter().collect();
     // Stable: the first of duplicate keys stays the first.
     sorted.sort_by(|a, b| a.key.cmp(&b.key));
     writer.begin_object();
     for attribute in sorted {
-        write_attribute(writer, attribute, drops, &mut |_, _| {});
+        write_attribute(writer, attribute, drops, &mut note);
     }
     writer.end();
 }

@@ -130,6 +130,9 @@ mod tests {
         fn decode_json(_: &[u8]) -> Result<Self::Request, Malformed> {
             panic!("on purpose")
         }
+        fn encode_json(_: &Self::Request) -> String {
+            panic!("on purpose")
+        }
         fn columns(_: Self::Request, _: u64) -> Decoded {
             panic!("on purpose")
         }

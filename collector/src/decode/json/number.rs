@@ -1,7 +1,7 @@
 //! Number and id texts: pure functions.
 
 /// Length of the JSON number `text` begins with; 0 when it begins with none.
-pub(super) fn prefix(text: &str) -> usize {
+pub(in crate::decode) fn prefix(text: &str) -> usize {
     let bytes = text.as_bytes();
     let digits = |from: usize| {
         bytes[from.min(bytes.len())..]
@@ -33,7 +33,7 @@ pub(super) fn prefix(text: &str) -> usize {
 }
 
 /// The exact integer of a number text, `1.0` and `1e3` included; none for a fraction or beyond 64 bits.
-pub(super) fn integer(text: &str) -> Option<i128> {
+pub(in crate::decode) fn integer(text: &str) -> Option<i128> {
     if text.is_empty() || prefix(text) != text.len() {
         return None;
     }
@@ -69,7 +69,7 @@ fn scaled(text: &str) -> Option<u64> {
 }
 
 /// A finite number, or one of the three words; none beyond the range of a double.
-pub(super) fn double(text: &str) -> Option<f64> {
+pub(in crate::decode) fn double(text: &str) -> Option<f64> {
     match text {
         "NaN" => Some(f64::NAN),
         "Infinity" => Some(f64::INFINITY),
@@ -83,7 +83,7 @@ pub(super) fn double(text: &str) -> Option<f64> {
 }
 
 /// Bytes of hexadecimal digits of either case; none for an odd count or another character.
-pub(super) fn hex(text: &str) -> Option<Vec<u8>> {
+pub(in crate::decode) fn hex(text: &str) -> Option<Vec<u8>> {
     let nibble = |digit: u8| match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),

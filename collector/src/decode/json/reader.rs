@@ -16,8 +16,8 @@ const UNKNOWN_NESTING_MAX: u32 = 100;
 /// What is wrong, and where.
 #[derive(Debug)]
 pub(in crate::decode) struct Fault {
-    pub(super) path: String,
-    pub(super) description: String,
+    pub(in crate::decode) path: String,
+    pub(in crate::decode) description: String,
 }
 
 pub(in crate::decode) type Parsed<T> = Result<T, Box<Fault>>;
@@ -29,7 +29,7 @@ pub(in crate::decode) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(in crate::decode) fn new(text: &'a str) -> Self {
         // RFC 8259 lets a parser ignore a byte order mark.
         let at = if text.starts_with('\u{feff}') {
             '\u{feff}'.len_utf8()
@@ -45,7 +45,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Nothing but white space may follow.
-    pub(super) fn finish(&mut self) -> Parsed<()> {
+    pub(in crate::decode) fn finish(&mut self) -> Parsed<()> {
         match self.peek() {
             None => Ok(()),
             Some(_) => Err(self.fault("something follows the end of the message")),
@@ -54,7 +54,7 @@ impl<'a> Reader<'a> {
 
     /// An error here.
     #[cold]
-    pub(super) fn fault(&self, description: &str) -> Box<Fault> {
+    pub(in crate::decode) fn fault(&self, description: &str) -> Box<Fault> {
         let description = format!("{description} (byte {})", self.at);
         Box::new(Fault {
             path: String::new(),
@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next byte that is no white space, without taking it.
-    pub(super) fn peek(&mut self) -> Option<u8> {
+    pub(in crate::decode) fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         while let Some(&byte) = bytes.get(self.at) {
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes `null` if it is next: any field may say so, and means unset.
-    pub(super) fn null(&mut self) -> Parsed<bool> {
+    pub(in crate::decode) fn null(&mut self) -> Parsed<bool> {
         if self.peek() != Some(b'n') {
             return Ok(false);
         }
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Marks a field as given; a second time is an error.
-    pub(super) fn once(&mut self, seen: &mut bool) -> Parsed<()> {
+    pub(in crate::decode) fn once(&mut self, seen: &mut bool) -> Parsed<()> {
         if std::mem::replace(seen, true) {
             return Err(self.fault("given twice, and only one could be kept"));
         }
@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A message: an object whose fields `field` reads.
-    pub(super) fn message(
+    pub(in crate::decode) fn message(
         &mut self,
         mut field: impl FnMut(&mut Self, &str) -> Parsed<()>,
     ) -> Parsed<()> {
@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A repeated field.
-    pub(super) fn list<T>(
+    pub(in crate::decode) fn list<T>(
         &mut self,
         mut element: impl FnMut(&mut Self) -> Parsed<T>,
     ) -> Parsed<Vec<T>> {
@@ -185,7 +185,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over any value.
-    pub(super) fn skip(&mut self) -> Parsed<()> {
+    pub(in crate::decode) fn skip(&mut self) -> Parsed<()> {
         self.skip_nested(UNKNOWN_NESTING_MAX)
     }
 
@@ -243,7 +243,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A string, borrowed where it has no escapes.
-    pub(super) fn string(&mut self) -> Parsed<Cow<'a, str>> {
+    pub(in crate::decode) fn string(&mut self) -> Parsed<Cow<'a, str>> {
         if !self.take(b'"') {
             return Err(self.expected("a string"));
         }
@@ -329,7 +329,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The text of a JSON number.
-    pub(super) fn number(&mut self) -> Parsed<&'a str> {
+    pub(in crate::decode) fn number(&mut self) -> Parsed<&'a str> {
         self.peek();
         let rest = &self.text[self.at..];
         match number::prefix(rest) {
@@ -351,11 +351,11 @@ impl<'a> Reader<'a> {
     }
 
     /// A string field.
-    pub(super) fn text(&mut self) -> Parsed<String> {
+    pub(in crate::decode) fn text(&mut self) -> Parsed<String> {
         self.string().map(Cow::into_owned)
     }
 
-    pub(super) fn boolean(&mut self) -> Parsed<bool> {
+    pub(in crate::decode) fn boolean(&mut self) -> Parsed<bool> {
         match self.peek() {
             Some(b't') if self.take_word("true") => Ok(true),
             Some(b'f') if self.take_word("false") => Ok(false),
@@ -364,7 +364,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An integer of any width: a number or a string, `1.0` and `1e3` included.
-    pub(super) fn integer<T: TryFrom<i128>>(&mut self) -> Parsed<T> {
+    pub(in crate::decode) fn integer<T: TryFrom<i128>>(&mut self) -> Parsed<T> {
         let start = self.at;
         let text = self.number_text()?;
         let value = number::integer(&text).and_then(|value| T::try_from(value).ok());
@@ -379,14 +379,17 @@ impl<'a> Reader<'a> {
     }
 
     /// A double: a number, or a string holding one, `NaN`, `Infinity` or `-Infinity`.
-    pub(super) fn double(&mut self) -> Parsed<f64> {
+    pub(in crate::decode) fn double(&mut self) -> Parsed<f64> {
         let text = self.number_text()?;
         number::double(&text)
             .ok_or_else(|| self.fault(&format!("{:?} is not a double", short(&text))))
     }
 
     /// An enum: its number; a name is accepted too, but one we do not know is an error, not a zero.
-    pub(super) fn enumeration(&mut self, by_name: fn(&str) -> Option<i32>) -> Parsed<i32> {
+    pub(in crate::decode) fn enumeration(
+        &mut self,
+        by_name: fn(&str) -> Option<i32>,
+    ) -> Parsed<i32> {
         if self.peek() != Some(b'"') {
             return self.integer();
         }
@@ -398,14 +401,14 @@ impl<'a> Reader<'a> {
     }
 
     /// An id: hexadecimal digits of either case. Its length is judged where it is used.
-    pub(super) fn hex(&mut self) -> Parsed<Vec<u8>> {
+    pub(in crate::decode) fn hex(&mut self) -> Parsed<Vec<u8>> {
         let text = self.string()?;
         number::hex(&text)
             .ok_or_else(|| self.fault(&format!("{:?} is not hexadecimal", short(&text))))
     }
 
     /// Bytes: base64, standard or URL-safe, padded or not.
-    pub(super) fn bytes(&mut self) -> Parsed<Vec<u8>> {
+    pub(in crate::decode) fn bytes(&mut self) -> Parsed<Vec<u8>> {
         let text = self.string()?;
         base64::decode(&text)
             .ok_or_else(|| self.fault(&format!("{:?} is not base64", short(&text))))

@@ -1,0 +1,7 @@
+#![no_main]
+
+#[path = "../properties.rs"]
+#[expect(dead_code, reason = "each target uses its own property")]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|body: &[u8]| properties::protobuf(body));

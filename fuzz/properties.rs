@@ -1,0 +1,56 @@
+//! What the fuzz targets hold true of any bytes. The corpus is replayed against the same properties by a plain
+//! `cargo test` (`tests/tests/corpus.rs`), so nothing here needs libFuzzer.
+
+use tripline_collector::decode::{Logs, Metrics, Signal, Traces, hot, rows, signal_of};
+
+const ARRIVAL: u64 = 1_700_000_000_000_000_000;
+
+/// Any text: a refusal or rows, never a panic; a refusal is short; what was accepted survives its own writing.
+pub fn json(body: &[u8]) {
+    json_of::<Traces>(body);
+    json_of::<Metrics>(body);
+    json_of::<Logs>(body);
+    let _ = signal_of(body);
+    if let Ok(text) = std::str::from_utf8(body) {
+        let _ = hot::attributes(text);
+        let _ = hot::value(text);
+        use rows::Requests as _;
+        let _ = rows::SpanRows::default().push(text);
+        let _ = rows::LogRows::default().push(text);
+        let _ = rows::MetricRows::default().push(text);
+    }
+}
+
+fn json_of<S: Signal>(body: &[u8]) {
+    match S::decode_json(body) {
+        Err(malformed) => assert!(malformed.to_string().len() < 1_000, "{malformed}"),
+        Ok(request) => {
+            let text = S::encode_json(&request);
+            let again = S::decode_json(text.as_bytes()).expect("our own text is read again");
+            assert_eq!(S::encode_json(&again), text);
+            let _ = S::into_batch(request, ARRIVAL);
+        }
+    }
+}
+
+/// Any bytes: a refusal or rows, never a panic; what was accepted gives as many items as its JSON.
+pub fn protobuf(body: &[u8]) {
+    protobuf_of::<Traces>(body);
+    protobuf_of::<Metrics>(body);
+    protobuf_of::<Logs>(body);
+}
+
+fn protobuf_of<S: Signal>(body: &[u8]) {
+    let decoded = match S::from_protobuf(body, ARRIVAL) {
+        Err(malformed) => return assert!(malformed.to_string().len() < 1_000, "{malformed}"),
+        Ok(decoded) => decoded,
+    };
+    // The reader without structs allows a resource two levels more than the limit of 100.
+    let Ok(request) = <S::Request as prost::Message>::decode(body) else {
+        return;
+    };
+    let text = S::encode_json(&request);
+    let other = S::from_json(text.as_bytes(), ARRIVAL).expect("our own text is read again");
+    assert_eq!(decoded.batch.items(), other.batch.items());
+    assert_eq!(decoded.dropped, other.dropped);
+}

@@ -1,0 +1,10 @@
+SELECT s.* REPLACE (
+        s.attributes::JSON::VARCHAR AS attributes,
+        s.resource_attributes::JSON::VARCHAR AS resource_attributes,
+        s.scope_attributes::JSON::VARCHAR AS scope_attributes,
+        s.events::JSON::VARCHAR AS events,
+        s.links::JSON::VARCHAR AS links),
+    r.entity_refs::VARCHAR AS resource_entity_refs
+FROM spans s LEFT JOIN resources r ON r.resource_id = s.resource_id
+WHERE ($1 IS NULL OR s.start_time_unix_nano >= $1) AND ($2 IS NULL OR s.start_time_unix_nano < $2)
+ORDER BY s.resource_id, s.scope_id, s.start_time_unix_nano

@@ -41,7 +41,6 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
     shell::must(&mut workspace.cargo(&["build", "--workspace", "--bin", "tripline"]))?;
     let binary = workspace.binary("tripline");
     let mut command = Command::new(&binary);
-    command.env("XTASK_BUNDLE_DIR", bundle::directory(workspace));
     if args.tripline.is_empty() {
         command.arg("demo");
     } else {

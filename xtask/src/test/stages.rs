@@ -214,9 +214,7 @@ fn portable(workspace: &Workspace) -> anyhow::Result<()> {
 fn tests(workspace: &Workspace, targets: &[&str], harness: &[&str], filters: &[String]) -> Outcome {
     let mut command = workspace.cargo(&["test", "--workspace", "--no-fail-fast"]);
     command.args(targets).arg("--").args(harness).args(filters);
-    command
-        .env("XTASK_BUNDLE_DIR", bundle::directory(workspace))
-        .env("XTASK_CLIENTS_DIR", clients::directory(workspace));
+    command.env("XTASK_CLIENTS_DIR", clients::directory(workspace));
     let mut command = shell::within(STAGE_LIMIT, command);
     let mut tally = Tally::default();
     let status = shell::stream(&mut command, |line| {

@@ -19,4 +19,6 @@ pub mod rollup;
 #[cfg(feature = "engine")]
 pub mod segment;
 #[cfg(feature = "engine")]
+pub mod sql;
+#[cfg(feature = "engine")]
 pub mod store;

@@ -1,0 +1,132 @@
+//! The public relations: their columns, their types, and a line on each.
+//!
+//! This list is what the guard allows, what SCHEMA.md shows (`TRIPLINE_UPDATE=1 cargo test -p tripline-storage
+//! schema` writes it), and what a test compares with the views a store really makes.
+
+mod breakers;
+mod rollups;
+mod telemetry;
+
+/// One public relation.
+#[derive(Debug)]
+pub struct Relation {
+    /// Its name in SQL.
+    pub name: &'static str,
+    /// What a row is.
+    pub doc: &'static str,
+    /// Its columns in order.
+    pub columns: &'static [Column],
+}
+
+/// One column of a public relation.
+#[derive(Debug)]
+pub struct Column {
+    /// Its name in SQL.
+    pub name: &'static str,
+    /// Its type as `DESCRIBE` prints it.
+    pub sql_type: &'static str,
+    /// What it says.
+    pub doc: &'static str,
+}
+
+const fn column(name: &'static str, sql_type: &'static str, doc: &'static str) -> Column {
+    Column {
+        name,
+        sql_type,
+        doc,
+    }
+}
+
+/// Every public relation.
+pub const RELATIONS: &[Relation] = &[
+    telemetry::SPANS,
+    telemetry::LOGS,
+    telemetry::METRICS,
+    telemetry::METRIC_POINTS,
+    telemetry::EXEMPLARS,
+    telemetry::RESOURCES,
+    rollups::RED,
+    rollups::SERVICE_EDGES,
+    breakers::BREAKERS,
+    breakers::BREAKER_INSTANCES,
+    breakers::BREAKER_TRANSITIONS,
+    breakers::BREAKER_SAMPLES,
+    breakers::BREAKER_CONFIG,
+];
+
+/// Whether `name` (lower case) is a public relation.
+pub fn is_relation(name: &str) -> bool {
+    RELATIONS.iter().any(|relation| relation.name == name)
+}
+
+const PREAMBLE: &str = "\
+# SQL schema
+
+The relations `POST /api/v1/sql` and `tripline sql` can read. Made from `storage/src/sql/schema_docs/`, which a
+test compares with the views of a store; do not edit by hand.
+
+- Times are UTC. A `TIMESTAMP_NS` column is NULL where the sender wrote 0 or a number beyond 63 bits; its
+  `…_unix_nano` twin has the exact number.
+- Ids are lower-case hex text: `WHERE trace_id = '5b8efff798038103d269b633813fc60c'`.
+- Attributes are `VARIANT`: `attributes.\"http.route\"` keeps the type the sender used; cast where a function needs
+  one, `attributes.\"http.response.status_code\"::INTEGER >= 500`. Bytes are `{\"$bytes\":\"<hex>\"}`, doubles that are
+  not finite `{\"$double\":\"NaN\"}`.
+- `now()`, `current_timestamp`, `today()` and `ago(INTERVAL 1 HOUR)` are UTC and compare with every time column.
+- `range()`, `repeat()`, `lpad()` and their like are bounded in expressions; `FROM range(…)` is not.
+";
+
+/// SCHEMA.md.
+pub fn markdown() -> String {
+    let mut text = PREAMBLE.to_owned();
+    for relation in RELATIONS {
+        text.push_str(&format!(
+            "\n## {}\n\n{}\n\n| column | type | |\n|---|---|---|\n",
+            relation.name, relation.doc
+        ));
+        for column in relation.columns {
+            text.push_str(&format!(
+                "| `{}` | `{}` | {} |\n",
+                column.name, column.sql_type, column.doc
+            ));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schema_md_is_what_the_documentation_makes() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../SCHEMA.md");
+        if std::env::var_os("TRIPLINE_UPDATE").is_some() {
+            std::fs::write(path, markdown()).expect("SCHEMA.md is writable");
+        }
+        let on_disk = std::fs::read_to_string(path).expect("SCHEMA.md exists");
+        assert!(
+            on_disk == markdown(),
+            "SCHEMA.md is stale: TRIPLINE_UPDATE=1 cargo test -p tripline-storage schema"
+        );
+    }
+
+    #[test]
+    fn every_column_is_documented_once() {
+        for relation in RELATIONS {
+            let mut names: Vec<_> = relation.columns.iter().map(|column| column.name).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(
+                names.len(),
+                relation.columns.len(),
+                "{} repeats a column",
+                relation.name
+            );
+            assert!(
+                relation.columns.iter().all(|column| !column.doc.is_empty()),
+                "{}",
+                relation.name
+            );
+        }
+    }
+}

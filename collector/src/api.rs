@@ -10,6 +10,7 @@ pub mod guard;
 pub mod openapi;
 pub mod params;
 pub mod problem;
+pub mod sql;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::Uri;
 use axum::middleware;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 use tripline_storage::store::Store;
 
@@ -41,6 +42,8 @@ pub struct AppState {
     pub addresses: Arc<Addresses>,
     /// The receivers, for their counters.
     pub receiver: Receiver,
+    /// The way of user SQL into the store.
+    pub(crate) sql: sql::Door,
     /// Bounds the questions that run at once.
     pub(crate) questions: Arc<Semaphore>,
 }
@@ -58,6 +61,7 @@ impl AppState {
             config: Arc::new(config.clone()),
             addresses: Arc::new(addresses.clone()),
             receiver,
+            sql: sql::Door::new(&config.sql),
             questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
         }
     }
@@ -111,6 +115,7 @@ fn api() -> Router<AppState> {
             get(endpoints::breaker),
         )
         .route("/incidents", get(endpoints::incidents))
+        .route("/sql", post(sql::query))
         .fallback(async |uri: Uri| Problem::no_such_address(uri.path()))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
 }

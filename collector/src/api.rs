@@ -20,7 +20,6 @@ use axum::http::Uri;
 use axum::middleware;
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
-use tripline_storage::sql::Gate;
 use tripline_storage::store::Store;
 
 use self::problem::Problem;
@@ -43,32 +42,28 @@ pub struct AppState {
     pub addresses: Arc<Addresses>,
     /// The receivers, for their counters.
     pub receiver: Receiver,
-    /// Lets user SQL in.
-    pub gate: Arc<Gate>,
+    /// The way of user SQL into the store.
+    pub(crate) sql: sql::Door,
     /// Bounds the questions that run at once.
     pub(crate) questions: Arc<Semaphore>,
 }
 
 impl AppState {
     /// Shares these among handlers.
-    ///
-    /// # Errors
-    /// The store cannot be read.
     pub fn new(
         store: Arc<Store>,
         config: &Config,
         addresses: &Addresses,
         receiver: Receiver,
-    ) -> anyhow::Result<Self> {
-        let gate = Gate::new(store.reader()?.connection(), config.sql.to_limits())?;
-        Ok(Self {
-            gate,
+    ) -> Self {
+        Self {
             store,
             config: Arc::new(config.clone()),
             addresses: Arc::new(addresses.clone()),
             receiver,
+            sql: sql::Door::new(&config.sql),
             questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
-        })
+        }
     }
 }
 
@@ -120,7 +115,7 @@ fn api() -> Router<AppState> {
             get(endpoints::breaker),
         )
         .route("/incidents", get(endpoints::incidents))
-        .route("/sql", post(sql::answer))
+        .route("/sql", post(sql::query))
         .fallback(async |uri: Uri| Problem::no_such_address(uri.path()))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
 }

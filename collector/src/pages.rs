@@ -26,7 +26,7 @@ pub fn router() -> Router<AppState> {
         .route("/graph", get(handlers::graph))
         .route("/services/{name}", get(handlers::service))
         .route("/breakers", get(handlers::breakers))
-        .route("/sql", get(handlers::sql))
+        .route("/sql", get(handlers::sql_page))
         .route("/status", get(status::status))
         .route("/find", get(handlers::find))
         .route("/login", post(handlers::login))

@@ -11,6 +11,8 @@ pub mod guard;
 mod output;
 mod run;
 pub mod schema_docs;
+#[cfg(test)]
+mod tests;
 mod watchdog;
 
 pub use error::SqlError;

@@ -1,237 +1,515 @@
-//! `POST /api/v1/sql`: one read-only statement in, its rows out, in the format the client accepts.
+//! `POST /api/v1/sql`: one read-only query, answered in the format the client accepts.
 //!
-//! The statement runs on a thread of its own (DuckDB plans nested queries recursively and wants a deep stack) and
-//! its answer is streamed through a short channel. Until the first bytes exist an error is a problem document;
-//! after that the connection is cut, so that no half answer looks whole.
+//! The query runs on a thread of its own (DuckDB plans recursively and needs the stack); its bytes come through
+//! a short channel. A result smaller than one chunk is answered whole, with its summary in headers; a longer one
+//! is streamed. When a streamed one fails the connection is cut, so that no client takes it for complete.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures::StreamExt as _;
 use serde::Deserialize;
 use tokio::sync::mpsc;
-use tripline_storage::sql::{Format, Gate, Gone, Request, STACK_BYTES, SqlError};
+use tokio_stream::wrappers::ReceiverStream;
+use tripline_storage::sql::{
+    Format, Gate, Gone, Limits, Permit, Request, STACK_BYTES, SqlError, Summary, schema_docs,
+};
 use tripline_storage::store::Store;
 
 use super::AppState;
 use super::problem::Problem;
+use crate::config::SqlSection;
 
-/// Chunks of an answer waiting for a slow client.
+/// Chunks between the query and the connection.
 const CHUNKS_MAX: usize = 4;
+/// A result that was this long when it ended is answered whole.
+const WHOLE_BYTES_MAX: usize = 64 * 1024;
+/// How long a client may take for one chunk.
+const CHUNK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Largest body: the longest statement, escaped.
+const BODY_BYTES_MAX: usize = 512 * 1024;
 
-/// What is asked.
+/// The way of user SQL into the store; opened at the first query.
+#[derive(Debug, Clone)]
+pub struct Door {
+    limits: Limits,
+    gate: Arc<Mutex<Option<Arc<Gate>>>>,
+}
+
+impl Door {
+    /// A door with these bounds.
+    pub fn new(section: &SqlSection) -> Self {
+        Self {
+            limits: limits(section),
+            gate: Arc::default(),
+        }
+    }
+
+    fn gate(&self, store: &Store) -> Result<Arc<Gate>, Problem> {
+        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gate) = gate.as_ref() {
+            return Ok(Arc::clone(gate));
+        }
+        let reader = store.reader().map_err(failed)?;
+        let opened = Gate::new(reader.connection(), self.limits.clone()).map_err(failed)?;
+        Ok(Arc::clone(gate.insert(opened)))
+    }
+}
+
+/// The bounds a configuration asks for.
+pub(crate) fn limits(section: &SqlSection) -> Limits {
+    let rows_max = section.rows_max as u64;
+    let defaults = Limits::default();
+    Limits {
+        concurrent_max: section.concurrency_max,
+        rows_default: defaults.rows_default.min(rows_max),
+        rows_max,
+        bytes_max: section.bytes_max.bytes(),
+        timeout_default: section.timeout_default.get(),
+        timeout_max: section.timeout_max.get(),
+        ..defaults
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Problem {
+    tracing::error!(%error, "cannot read the store");
+    Problem::internal()
+}
+
+/// The body of a request.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Question {
-    /// The statement.
+struct Asked {
     query: String,
-    /// Rows at most.
     limit: Option<u64>,
-    /// Milliseconds at most.
     timeout_ms: Option<u64>,
 }
 
-/// Bytes of the answer, or why there are no (more) of them.
-type Part = Result<Bytes, SqlError>;
-
 /// The handler.
-pub(super) async fn answer(
+pub(super) async fn query(
     State(state): State<AppState>,
     headers: HeaderMap,
-    question: Result<Json<Question>, JsonRejection>,
+    body: Bytes,
 ) -> Result<Response, Problem> {
-    let Json(question) = question.map_err(|rejection| {
-        Problem::new(
-            rejection.status(),
-            "invalid-body",
-            "The body cannot be read",
-            format!(
-                "{}; send {{\"query\": \"SELECT …\"}} as application/json",
-                rejection.body_text()
-            ),
-        )
-    })?;
+    if body.len() > BODY_BYTES_MAX {
+        let detail = format!("a query has at most {BODY_BYTES_MAX} bytes with its JSON");
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "Request too large",
+            detail,
+        ));
+    }
+    let asked: Asked = serde_json::from_slice(&body)
+        .map_err(|error| Problem::parameter("body", error.to_string()))?;
     let format = accepted(&headers)?;
     let request = Request {
-        query: question.query,
-        limit: question.limit,
-        timeout: question.timeout_ms.map(Duration::from_millis),
+        query: asked.query,
+        limit: asked.limit,
+        timeout: asked.timeout_ms.map(Duration::from_millis),
         format,
     };
-    let mut parts = start(Arc::clone(&state.store), Arc::clone(&state.gate), request)?;
-    let first = match parts.recv().await {
-        Some(Ok(first)) => first,
-        Some(Err(error)) => return Err(error.into()),
-        None => return Err(Problem::internal()),
+    let text = request.query.clone();
+    let outcome = answer(&state, request).await;
+    outcome.map_err(|error| problem(error, &text))
+}
+
+/// The answer of a query as the page shows it: the JSON document, at most `rows_max` rows of it.
+pub(crate) async fn document(
+    state: &AppState,
+    query: &str,
+    rows_max: u64,
+) -> Result<serde_json::Value, Problem> {
+    let (query, format) = (query.to_owned(), Format::Json);
+    let request = Request {
+        query: query.clone(),
+        limit: Some(rows_max),
+        timeout: None,
+        format,
     };
-    let rest = futures::stream::unfold((Some(first), parts), |(first, mut parts)| async move {
-        let part = match first {
-            Some(first) => Ok(first),
-            None => parts.recv().await?.map_err(|error| {
-                tracing::warn!(%error, "an answer broke off");
-                std::io::Error::other("the answer broke off")
-            }),
-        };
-        Some((part, (None, parts)))
+    let document = async {
+        let (mut events, _interrupt) = start(state, request).await?;
+        let mut collected = Vec::new();
+        while let Some(event) = events.recv().await {
+            match event {
+                Event::Bytes(bytes) => collected.extend(bytes),
+                Event::End(Ok(_)) => return Ok(collected),
+                Event::End(Err(error)) => return Err(error),
+            }
+        }
+        Err(SqlError::Gone)
+    };
+    let bytes = document.await.map_err(|error| problem(error, &query))?;
+    serde_json::from_slice(&bytes).map_err(failed)
+}
+
+/// What may be asked: relations with the names and types of their columns.
+pub(crate) fn relations() -> Vec<(String, Vec<(String, String)>)> {
+    schema_docs::RELATIONS
+        .iter()
+        .map(|relation| {
+            let columns = relation
+                .columns
+                .iter()
+                .map(|column| (column.name.to_owned(), column.sql_type.to_owned()));
+            (relation.name.to_owned(), columns.collect())
+        })
+        .collect()
+}
+
+/// What the query's thread tells.
+enum Event {
+    Bytes(Vec<u8>),
+    End(Result<Summary, SqlError>),
+}
+
+/// Interrupts the query when the client goes away while nothing is being sent.
+struct Interrupt(Box<dyn Fn() + Send + Sync>);
+
+impl Drop for Interrupt {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+async fn answer(state: &AppState, request: Request) -> Result<Response, SqlError> {
+    let format = request.format;
+    let (mut events, interrupt) = start(state, request).await?;
+    let mut collected = Vec::new();
+    while let Some(event) = events.recv().await {
+        match event {
+            Event::End(Ok(summary)) => return Ok(whole(format, collected, summary)),
+            Event::End(Err(error)) => return Err(error),
+            Event::Bytes(bytes) => collected.extend(bytes),
+        }
+        if collected.len() >= WHOLE_BYTES_MAX {
+            return Ok(streamed(format, collected, events, interrupt));
+        }
+    }
+    Err(SqlError::Gone)
+}
+
+type Started = (mpsc::Receiver<Event>, Interrupt);
+
+async fn start(state: &AppState, request: Request) -> Result<Started, SqlError> {
+    let gate = state.sql.gate(&state.store).map_err(|_| SqlError::Gone)?;
+    let permit = gate.admit()?;
+    let (events, receiver) = mpsc::channel(CHUNKS_MAX);
+    let (ready, interrupt) = tokio::sync::oneshot::channel();
+    let store = Arc::clone(&state.store);
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::Builder::new()
+        .name("sql-query".to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(move || run(&store, &permit, &request, &runtime, &events, ready))
+        .map_err(|error| {
+            tracing::error!(%error, "no thread for a query");
+            SqlError::Gone
+        })?;
+    let interrupt = interrupt.await.map_err(|_| SqlError::Gone)?;
+    Ok((receiver, interrupt))
+}
+
+fn run(
+    store: &Store,
+    permit: &Permit,
+    request: &Request,
+    runtime: &tokio::runtime::Handle,
+    events: &mpsc::Sender<Event>,
+    ready: tokio::sync::oneshot::Sender<Interrupt>,
+) {
+    let reader = match store.reader() {
+        Ok(reader) => reader,
+        Err(error) => {
+            tracing::error!(%error, "cannot read the store");
+            return;
+        }
+    };
+    let handle = reader.interrupt_handle();
+    if ready
+        .send(Interrupt(Box::new(move || handle.interrupt())))
+        .is_err()
+    {
+        return;
+    }
+    let send = |event| {
+        // Inside the runtime: a timer cannot be made outside of it.
+        let sent = runtime
+            .block_on(async { tokio::time::timeout(CHUNK_TIMEOUT, events.send(event)).await });
+        sent.ok().and_then(Result::ok).ok_or(Gone)
+    };
+    let outcome = permit.run(reader.connection(), request, &mut |bytes| {
+        send(Event::Bytes(bytes))
     });
-    let mut response = Body::from_stream(rest).into_response();
+    // Whoever is not there any more needs no end.
+    let _ = send(Event::End(outcome));
+}
+
+fn whole(format: Format, bytes: Vec<u8>, summary: Summary) -> Response {
+    let mut response = Body::from(bytes).into_response();
     let headers = response.headers_mut();
+    shared_headers(headers, format);
+    let number =
+        |value: u128| HeaderValue::from_str(&value.to_string()).expect("digits are a header value");
+    headers.insert(
+        HeaderName::from_static("x-tripline-rows"),
+        number(summary.rows.into()),
+    );
+    headers.insert(
+        HeaderName::from_static("x-tripline-elapsed-ms"),
+        number(summary.elapsed.as_millis()),
+    );
+    let truncated = HeaderValue::from_static(if summary.truncated { "true" } else { "false" });
+    headers.insert(HeaderName::from_static("x-tripline-truncated"), truncated);
+    response
+}
+
+fn streamed(
+    format: Format,
+    first: Vec<u8>,
+    events: mpsc::Receiver<Event>,
+    interrupt: Interrupt,
+) -> Response {
+    let first = futures::stream::once(std::future::ready(Ok(Bytes::from(first))));
+    let rest = ReceiverStream::new(events).scan(false, move |ended, event| {
+        let _alive = &interrupt;
+        let item = match event {
+            _ if *ended => None,
+            Event::Bytes(bytes) => Some(Ok(Bytes::from(bytes))),
+            Event::End(Ok(_)) => None,
+            Event::End(Err(error)) => {
+                *ended = true;
+                tracing::info!(%error, "a streamed query failed");
+                Some(Err(std::io::Error::other("the query failed")))
+            }
+        };
+        std::future::ready(item)
+    });
+    let mut response = Body::from_stream(first.chain(rest)).into_response();
+    shared_headers(response.headers_mut(), format);
+    response
+}
+
+fn shared_headers(headers: &mut HeaderMap, format: Format) {
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static(format.media_type()),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
 }
 
-/// Whole answer as JSON, for the page `/sql`.
-pub(crate) async fn whole_json(
-    state: &AppState,
-    query: String,
-    limit: u64,
-) -> Result<Vec<u8>, Problem> {
-    let request = Request {
-        query,
-        limit: Some(limit),
-        timeout: None,
-        format: Format::Json,
-    };
-    let mut parts = start(Arc::clone(&state.store), Arc::clone(&state.gate), request)?;
-    let mut whole = Vec::new();
-    while let Some(part) = parts.recv().await {
-        whole.extend_from_slice(&part?);
-    }
-    Ok(whole)
-}
-
-/// Admits the statement and starts its thread.
-fn start(
-    store: Arc<Store>,
-    gate: Arc<Gate>,
-    request: Request,
-) -> Result<mpsc::Receiver<Part>, Problem> {
-    let permit = gate.admit()?;
-    let (sender, receiver) = mpsc::channel::<Part>(CHUNKS_MAX);
-    let run = move || {
-        let reader = match store.reader() {
-            Ok(reader) => reader,
-            Err(error) => {
-                tracing::error!(%error, "no reader for a statement");
-                return;
-            }
-        };
-        let mut emit = |bytes: Vec<u8>| sender.blocking_send(Ok(bytes.into())).map_err(|_| Gone);
-        if let Err(error) = permit.run(reader.connection(), &request, &mut emit) {
-            let _ = sender.blocking_send(Err(error));
-        }
-    };
-    std::thread::Builder::new()
-        .name("sql".to_owned())
-        .stack_size(STACK_BYTES)
-        .spawn(run)
-        .map_err(|error| {
-            tracing::error!(%error, "no thread for a statement");
-            Problem::busy()
-        })?;
-    Ok(receiver)
-}
-
-/// The first format of `Accept` we write; JSON when anything goes.
+/// The format the client likes best.
 fn accepted(headers: &HeaderMap) -> Result<Format, Problem> {
-    let Some(accept) = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-    else {
+    let Some(accept) = headers.get(header::ACCEPT) else {
         return Ok(Format::Json);
     };
-    let kinds = accept
-        .split(',')
-        .map(|kind| kind.split(';').next().unwrap_or_default().trim());
-    for kind in kinds {
-        if matches!(kind, "" | "*/*" | "application/*") {
-            return Ok(Format::Json);
-        }
-        if let Some(format) = Format::of_media_type(kind) {
-            return Ok(format);
+    let accept = accept.to_str().unwrap_or_default().to_ascii_lowercase();
+    let mut best: Option<(f32, Format)> = None;
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let Some(format) = parts.next().and_then(Format::of_media_type) else {
+            continue;
+        };
+        let quality = parts
+            .find_map(|part| part.strip_prefix("q="))
+            .and_then(|q| q.parse().ok())
+            .unwrap_or(1.0);
+        if quality > 0.0 && best.is_none_or(|(other, _)| quality > other) {
+            best = Some((quality, format));
         }
     }
-    Err(Problem::new(
-        StatusCode::NOT_ACCEPTABLE,
-        "not-acceptable",
-        "No such format",
-        "answers are application/json, text/csv, application/x-ndjson, application/vnd.apache.arrow.stream or \
-         application/vnd.apache.parquet",
-    ))
+    best.map(|(_, format)| format).ok_or_else(|| {
+        let detail = "answers are application/json, text/csv, application/x-ndjson, \
+                      application/vnd.apache.arrow.stream, application/vnd.apache.parquet or text/plain";
+        Problem::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", "No acceptable format", detail)
+    })
 }
 
-impl From<SqlError> for Problem {
-    fn from(error: SqlError) -> Self {
-        let detail = error.to_string();
-        let positioned = |problem: Self, position: Option<usize>| match position {
-            Some(position) => problem.with("position", position),
-            None => problem,
-        };
-        match error {
-            SqlError::Refused { position, .. } => positioned(
-                Self::new(
-                    StatusCode::FORBIDDEN,
-                    "sql-refused",
-                    "The statement may not run here",
-                    detail,
-                ),
-                position,
-            ),
-            SqlError::Syntax { position, .. } => positioned(
-                Self::new(
-                    StatusCode::BAD_REQUEST,
-                    "sql-syntax",
-                    "The statement is not SQL",
-                    detail,
-                ),
-                position,
-            ),
-            SqlError::Invalid { .. } => Self::new(
+/// What an error looks like from outside.
+pub(crate) fn problem(error: SqlError, text: &str) -> Problem {
+    let detail = error.to_string();
+    match error {
+        SqlError::Refused { position, .. } => located(
+            Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "sql-invalid",
-                "The statement cannot be answered",
+                "sql-refused",
+                "The query is not allowed",
                 detail,
             ),
-            SqlError::Deadline { .. } => Self::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "sql-deadline",
-                "Deadline exceeded",
+            text,
+            position,
+        ),
+        SqlError::Syntax { position, .. } => located(
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "sql-syntax",
+                "The query is not SQL",
                 detail,
             ),
-            SqlError::Memory { .. } => Self::new(
-                StatusCode::INSUFFICIENT_STORAGE,
-                "sql-memory",
-                "The statement needs too much memory",
-                detail,
-            ),
-            SqlError::Busy { retry_after, .. } => Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "sql-busy",
-                "Too many statements run",
-                detail,
-            )
-            .retry_after(retry_after),
-            SqlError::Unsupported { .. } => Self::new(
-                StatusCode::NOT_ACCEPTABLE,
-                "sql-unsupported",
-                "The format cannot hold the result",
-                detail,
-            ),
-            SqlError::Gone => Self::internal(),
-            SqlError::Failed { source } => {
-                tracing::error!(error = %source, "a statement failed in the engine");
-                Self::internal()
-            }
+            text,
+            position,
+        ),
+        SqlError::Invalid { .. } => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "sql-invalid",
+            "The query cannot be answered",
+            detail,
+        ),
+        SqlError::Unsupported { .. } => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "sql-unsupported",
+            "The format cannot hold the result",
+            detail,
+        ),
+        SqlError::Deadline { .. } => Problem::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "sql-deadline",
+            "The query took too long",
+            detail,
+        ),
+        SqlError::Memory { .. } => Problem::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "sql-memory",
+            "The query needs too much memory",
+            detail,
+        ),
+        SqlError::Busy { retry_after, .. } => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "sql-busy",
+            "Too many queries run",
+            detail,
+        )
+        .retry_after(retry_after),
+        SqlError::Failed { source } => {
+            tracing::error!(error = %source, "a query failed in the engine");
+            Problem::internal()
         }
+        SqlError::Gone => Problem::internal(),
+    }
+}
+
+/// With line and column, from 1, for people and editors.
+fn located(problem: Problem, text: &str, position: Option<usize>) -> Problem {
+    let Some(before) = position.and_then(|position| text.get(..position)) else {
+        return problem;
+    };
+    let line = before.matches('\n').count() + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
+    problem
+        .with("position", before.len())
+        .with("line", line)
+        .with("column", column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(accept: &'static str) -> Option<Format> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        accepted(&headers).ok()
+    }
+
+    #[test]
+    fn the_best_liked_format_is_chosen() {
+        assert_eq!(accepted(&HeaderMap::new()).ok(), Some(Format::Json));
+        assert_eq!(of("*/*"), Some(Format::Json));
+        assert_eq!(of("text/csv"), Some(Format::Csv));
+        assert_eq!(
+            of("text/html, application/x-ndjson;q=0.9, application/json;q=0.5"),
+            Some(Format::Ndjson)
+        );
+        assert_eq!(of("application/vnd.apache.parquet"), Some(Format::Parquet));
+        assert_eq!(
+            of("application/vnd.apache.arrow.stream, */*;q=0.1"),
+            Some(Format::Arrow)
+        );
+        assert_eq!(of("image/png"), None);
+        assert_eq!(of("application/json;q=0"), None);
+    }
+
+    #[test]
+    fn every_kind_of_error_is_a_type_of_its_own() {
+        let text = "SELECT 1,\n getenv('x')";
+        let refused = problem(
+            SqlError::Refused {
+                reason: "no".into(),
+                position: Some(11),
+            },
+            text,
+        );
+        assert_eq!(
+            (
+                refused.kind,
+                refused.members["line"].as_u64(),
+                refused.members["column"].as_u64()
+            ),
+            ("sql-refused", Some(2), Some(2))
+        );
+        let kinds = [
+            problem(
+                SqlError::Syntax {
+                    message: String::new(),
+                    position: None,
+                },
+                text,
+            )
+            .kind,
+            problem(
+                SqlError::Deadline {
+                    limit: Duration::ZERO,
+                },
+                text,
+            )
+            .kind,
+            problem(
+                SqlError::Memory {
+                    what: String::new(),
+                },
+                text,
+            )
+            .kind,
+            problem(
+                SqlError::Busy {
+                    running: 4,
+                    retry_after: Duration::from_secs(1),
+                },
+                text,
+            )
+            .kind,
+            problem(
+                SqlError::Invalid {
+                    message: String::new(),
+                },
+                text,
+            )
+            .kind,
+        ];
+        assert_eq!(
+            kinds,
+            [
+                "sql-syntax",
+                "sql-deadline",
+                "sql-memory",
+                "sql-busy",
+                "sql-invalid"
+            ]
+        );
     }
 }

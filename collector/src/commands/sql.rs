@@ -1,69 +1,75 @@
-//! `tripline sql "…"`: the API's answer in a shell, over a running server or a data directory at rest.
+//! `tripline sql "…"`: one read-only query from a shell.
 //!
-//! The directory's lock tells which: a server that holds it has announced its address there. At rest the command
-//! takes the lock itself, replays what a crash left, and runs the same guard over the same views.
+//! The data directory's LOCK says whether a server runs; then the query goes to it. Otherwise the directory is
+//! opened here (which takes the lock and replays what a crash left) and the same guard and views answer.
 
-use std::io::Write as _;
+mod client;
+
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use clap::ValueEnum;
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::rt::TokioIo;
-use tripline_storage::sql::{Format, Gate, Gone, Request, STACK_BYTES};
+use anyhow::{Context as _, bail, ensure};
+use tripline_storage::sql::{Format, Gate, Gone, Request, STACK_BYTES, SqlError};
 use tripline_storage::store::{Store, lock_holder};
 
 use super::ServeFlags;
-use crate::config::Config;
+use crate::api::sql::limits;
+use crate::config::{Config, HumanDuration};
 
 /// Arguments of `tripline sql`.
 #[derive(Debug, clap::Args)]
 pub struct SqlArgs {
-    /// One read-only statement
-    query: String,
-    /// How the answer is written
-    #[arg(long, value_enum, default_value_t = Shape::Table)]
-    format: Shape,
-    /// Rows at most
-    #[arg(long, value_name = "N")]
-    limit: Option<u64>,
-    /// Milliseconds at most
-    #[arg(long, value_name = "MS")]
-    timeout: Option<u64>,
+    /// The query; `-` reads it from stdin
+    pub query: String,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub format: Output,
     /// Where telemetry is kept [default: ./tripline-data]
     #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
+    pub data_dir: Option<PathBuf>,
+    /// Most rows
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// Longest time, like 30s
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<HumanDuration>,
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE", env = "TRIPLINE_CONFIG")]
-    config: Option<PathBuf>,
+    pub config: Option<PathBuf>,
 }
 
-/// Formats of a shell.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Shape {
+/// How to print.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Output {
+    /// Aligned columns
     Table,
+    /// One JSON document
     Json,
+    /// Comma-separated values
     Csv,
+    /// One JSON object a line
     Ndjson,
+    /// Arrow IPC stream
     Arrow,
+    /// Parquet
     Parquet,
 }
 
-impl Shape {
-    fn format(self) -> Format {
-        match self {
-            Self::Table => Format::Table,
-            Self::Json => Format::Json,
-            Self::Csv => Format::Csv,
-            Self::Ndjson => Format::Ndjson,
-            Self::Arrow => Format::Arrow,
-            Self::Parquet => Format::Parquet,
+impl From<Output> for Format {
+    fn from(output: Output) -> Self {
+        match output {
+            Output::Table => Self::Table,
+            Output::Json => Self::Json,
+            Output::Csv => Self::Csv,
+            Output::Ndjson => Self::Ndjson,
+            Output::Arrow => Self::Arrow,
+            Output::Parquet => Self::Parquet,
         }
     }
 }
 
-/// Runs the statement where the data is.
 pub(super) fn run(args: SqlArgs) -> anyhow::Result<()> {
     let flags = ServeFlags {
         data_dir: args.data_dir.clone(),
@@ -71,100 +77,119 @@ pub(super) fn run(args: SqlArgs) -> anyhow::Result<()> {
         ..ServeFlags::default()
     };
     let config = flags.load()?;
-    if !config.data_dir.is_dir() {
+    let mut query = args.query;
+    if query == "-" {
+        query.clear();
+        std::io::stdin()
+            .read_to_string(&mut query)
+            .context("cannot read the query from stdin")?;
+    }
+    let request = Request {
+        query,
+        limit: args.limit,
+        timeout: args.timeout.map(HumanDuration::get),
+        format: args.format.into(),
+    };
+    let dir = config.data_dir.clone();
+    ensure!(
+        dir.is_dir(),
+        "there is no data directory at {}; name it with --data-dir",
+        dir.display()
+    );
+    match lock_holder(&dir).with_context(|| format!("cannot read {}/LOCK", dir.display()))? {
+        Some(holder) => ask_server(&config, &holder.addresses, holder.pid, &request),
+        None => ask_directory(&config, &dir, request),
+    }
+}
+
+/// Sends the query to the process that holds the directory.
+fn ask_server(
+    config: &Config,
+    addresses: &str,
+    pid: Option<u32>,
+    request: &Request,
+) -> anyhow::Result<()> {
+    let process = pid.map_or_else(|| "a process".to_owned(), |pid| format!("process {pid}"));
+    let addresses: serde_json::Value = serde_json::from_str(addresses).unwrap_or_default();
+    let Some(address) = addresses["http"].as_str() else {
         bail!(
-            "there is no data directory {}; --data-dir names another",
-            config.data_dir.display()
+            "{process} holds the data directory but does not serve SQL (yet); try again when it is done"
+        );
+    };
+    let answer = client::post(address, config.ui.token.as_deref(), request).with_context(|| {
+        format!("{process} holds the data directory and was asked at {address}")
+    })?;
+    match answer {
+        client::Answer::Complete => Ok(()),
+        client::Answer::Problem(problem) => bail!(told_problem(&problem, &request.query)),
+    }
+}
+
+/// Opens the directory here.
+fn ask_directory(config: &Config, dir: &Path, request: Request) -> anyhow::Result<()> {
+    let store = Store::open(config.store.to_store_config(dir.to_owned()))
+        .with_context(|| format!("cannot open the data directory {}", dir.display()))?;
+    let store = Arc::new(store);
+    let limits = limits(&config.sql);
+    let running = Arc::clone(&store);
+    let outcome = std::thread::Builder::new()
+        .name("sql-query".to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(move || {
+            let reader = running.reader()?;
+            let gate = Gate::new(reader.connection(), limits)?;
+            let outcome = gate.admit().and_then(|permit| {
+                let mut out = std::io::stdout().lock();
+                permit.run(reader.connection(), &request, &mut |bytes| {
+                    out.write_all(&bytes).map_err(|_| Gone)
+                })
+            });
+            match outcome {
+                Ok(_) | Err(SqlError::Gone) => Ok(()),
+                Err(error) => {
+                    let problem = crate::api::sql::problem(error, &request.query).body();
+                    bail!(told_problem(&problem, &request.query))
+                }
+            }
+        })
+        .context("no thread for the query")?
+        .join()
+        .unwrap_or_else(|_| bail!("the query panicked"));
+    store.close(Duration::from_secs(10));
+    outcome
+}
+
+/// A problem document as text: what, and where in the query.
+fn told_problem(problem: &serde_json::Value, query: &str) -> String {
+    let mut text = format!(
+        "{}: {}",
+        problem["title"].as_str().unwrap_or("the query failed"),
+        problem["detail"].as_str().unwrap_or_default()
+    );
+    if let (Some(line), Some(column)) = (problem["line"].as_u64(), problem["column"].as_u64()) {
+        let shown = query
+            .lines()
+            .nth(usize::try_from(line - 1).unwrap_or(0))
+            .unwrap_or_default();
+        let indent = " ".repeat(usize::try_from(column - 1).unwrap_or(0).min(400));
+        text.push_str(&format!(
+            "\n  {shown}\n  {indent}^ line {line}, column {column}"
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_told_with_its_place() {
+        let problem =
+            serde_json::json!({"title": "No", "detail": "because", "line": 2, "column": 3});
+        assert_eq!(
+            told_problem(&problem, "SELECT\n  x"),
+            "No: because\n    x\n    ^ line 2, column 3"
         );
     }
-    match lock_holder(&config.data_dir)? {
-        Some(holder) => ask_server(&config, &holder.addresses, &args),
-        None => run_at_rest(config, args),
-    }
-}
-
-/// Posts the statement to the server that holds the directory.
-fn ask_server(config: &Config, announced: &str, args: &SqlArgs) -> anyhow::Result<()> {
-    let address = server_address(announced).with_context(|| {
-        format!(
-            "the data directory {} is in use, and its holder serves no API",
-            config.data_dir.display()
-        )
-    })?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let stream = tokio::net::TcpStream::connect(&address).await.with_context(|| format!("cannot reach {address}"))?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let connection = tokio::spawn(connection);
-        let body = serde_json::json!({ "query": args.query, "limit": args.limit, "timeout_ms": args.timeout });
-        let mut request = http::Request::post("/api/v1/sql")
-            .header(http::header::HOST, &address)
-            .header(http::header::CONTENT_TYPE, "application/json")
-            .header(http::header::ACCEPT, args.format.format().media_type());
-        if let Some(token) = &config.ui.token {
-            request = request.header(http::header::AUTHORIZATION, format!("Bearer {token}"));
-        }
-        let response = sender.send_request(request.body(Full::new(bytes::Bytes::from(body.to_string())))?).await?;
-        let status = response.status();
-        if !status.is_success() {
-            let problem = response.into_body().collect().await?.to_bytes();
-            let problem: serde_json::Value = serde_json::from_slice(&problem).unwrap_or_default();
-            bail!("{}", problem["detail"].as_str().unwrap_or(status.as_str()));
-        }
-        let mut body = response.into_body();
-        let mut out = std::io::stdout().lock();
-        while let Some(frame) = body.frame().await {
-            if let Ok(data) = frame.context("the answer broke off")?.into_data() {
-                out.write_all(&data)?;
-            }
-        }
-        out.flush()?;
-        connection.abort();
-        Ok(())
-    })
-}
-
-/// The UI and API address a server announced.
-pub(super) fn server_address(announced: &str) -> Option<String> {
-    let announced: serde_json::Value = serde_json::from_str(announced).ok()?;
-    Some(announced["http"].as_str()?.to_owned())
-}
-
-/// Opens the store and runs the statement in this process.
-fn run_at_rest(config: Config, args: SqlArgs) -> anyhow::Result<()> {
-    let work = move || {
-        let store = open(&config, &config.data_dir)?;
-        let request = Request {
-            query: args.query,
-            limit: args.limit,
-            timeout: args.timeout.map(Duration::from_millis),
-            format: args.format.format(),
-        };
-        let reader = store.reader()?;
-        let gate = Gate::new(reader.connection(), config.sql.to_limits())?;
-        let permit = gate.admit()?;
-        let mut out = std::io::stdout().lock();
-        permit.run(reader.connection(), &request, &mut |bytes| {
-            out.write_all(&bytes).map_err(|_| Gone)
-        })?;
-        out.flush()?;
-        drop((permit, gate, reader));
-        store.close(Duration::from_secs(10));
-        Ok(())
-    };
-    let thread = std::thread::Builder::new()
-        .stack_size(STACK_BYTES)
-        .spawn(work)?;
-    thread
-        .join()
-        .map_err(|_| anyhow::anyhow!("the statement's thread panicked"))?
-}
-
-/// Opens the store of a directory at rest.
-fn open(config: &Config, data_dir: &Path) -> anyhow::Result<std::sync::Arc<Store>> {
-    let store = Store::open(config.store.to_store_config(data_dir.to_owned()))
-        .with_context(|| format!("cannot open the data directory {}", data_dir.display()))?;
-    Ok(std::sync::Arc::new(store))
 }

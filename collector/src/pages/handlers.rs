@@ -18,6 +18,7 @@ use crate::api::AppState;
 use crate::api::guard::{TOKEN_COOKIE, is_same};
 use crate::api::params::hex_id;
 use crate::api::problem::Problem;
+use crate::api::sql;
 
 /// Services named in a page's list at most.
 const SERVICES_MAX: usize = 1_000;
@@ -268,14 +269,61 @@ pub(super) async fn breakers(request: PageRequest) -> Response {
 }
 
 /// `/sql`.
-pub(super) async fn sql(request: PageRequest) -> Response {
+pub(super) async fn sql_page(State(state): State<AppState>, request: PageRequest) -> Response {
     let frame = request.frame;
+    let query = frame.param("q").unwrap_or_default().to_owned();
+    let outcome = match query.trim() {
+        "" => None,
+        _ => Some(sql_outcome(
+            sql::document(&state, &query, SQL_ROWS_MAX).await,
+        )),
+    };
+    let relations = sql::relations();
     let data = views::SqlPage {
-        query: frame.param("q").unwrap_or_default().to_owned(),
-        ..Default::default()
+        query,
+        outcome,
+        relations,
     };
     page(&frame, StatusCode::OK, "SQL", |frame| {
         views::sql(&data, frame)
+    })
+}
+
+/// Rows of an answer on the page; the API gives more.
+const SQL_ROWS_MAX: u64 = 500;
+
+fn sql_outcome(answer: Result<serde_json::Value, Problem>) -> views::SqlOutcome {
+    let document = match answer {
+        Ok(document) => document,
+        Err(problem) => {
+            return views::SqlOutcome::Failed {
+                title: problem.title.to_owned(),
+                detail: problem.detail,
+            };
+        }
+    };
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    let list = |value: &serde_json::Value| value.as_array().cloned().unwrap_or_default();
+    views::SqlOutcome::Table(views::SqlTable {
+        columns: list(&document["columns"])
+            .iter()
+            .map(|column| {
+                (
+                    text(&column["name"]).unwrap_or_default(),
+                    text(&column["type"]).unwrap_or_default(),
+                )
+            })
+            .collect(),
+        rows: list(&document["rows"])
+            .iter()
+            .map(|row| list(row).iter().map(text).collect())
+            .collect(),
+        truncated: document["truncated"] == true,
+        elapsed_ms: document["elapsed_ms"].as_u64().unwrap_or_default(),
     })
 }
 

@@ -21,6 +21,14 @@ const MEMORY_EVERY: Duration = Duration::from_millis(50);
 /// How long an interrupted query may take to free its memory before another is interrupted.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// Growth of resident memory since a query began that makes it a suspect.
+const GROWTH_BYTES: u64 = 128 << 20;
+
+/// Working memory of queries: without what DuckDB caches of files and gives up when it needs room.
+const USE: &str = "SELECT coalesce(sum(memory_usage_bytes) FILTER (tag NOT IN ('BASE_TABLE', 'EXTERNAL_FILE_CACHE', 'METADATA', \
+    'OBJECT_CACHE', 'IN_MEMORY_TABLE', 'OVERFLOW_STRINGS', 'TRANSACTION', 'ART_INDEX')), 0)::UBIGINT, \
+    coalesce(sum(temporary_storage_bytes), 0)::UBIGINT FROM duckdb_memory()";
+
 /// Why a statement was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
@@ -37,6 +45,8 @@ struct Watched {
     deadline: Instant,
     handle: Arc<InterruptHandle>,
     verdict: Arc<AtomicU8>,
+    /// Resident memory when it began.
+    resident_bytes: u64,
 }
 
 #[derive(Default)]
@@ -100,6 +110,7 @@ impl Watchdog {
         let since = Instant::now();
         let deadline = since + timeout;
         let verdict = Arc::new(AtomicU8::new(Verdict::Running as u8));
+        let resident_bytes = resident_bytes().unwrap_or(u64::MAX);
         let mut state = self.shared.lock();
         let number = state.next;
         state.next += 1;
@@ -109,6 +120,7 @@ impl Watchdog {
             deadline,
             handle,
             verdict: Arc::clone(&verdict),
+            resident_bytes,
         });
         self.shared.changed.notify_one();
         Watch {
@@ -213,10 +225,15 @@ fn watch(shared: &Shared, probe: &Connection, limits: &Limits) {
 }
 
 fn stop_longest(state: &State, verdict: Verdict) -> bool {
+    let resident = resident_bytes().unwrap_or(0);
     let running = state
         .watched
         .iter()
-        .filter(|watched| watched.verdict.load(Ordering::Acquire) == Verdict::Running as u8);
+        .filter(|watched| watched.verdict.load(Ordering::Acquire) == Verdict::Running as u8)
+        // A process that is large for other reasons is no reason to stop a query that did not make it so.
+        .filter(|watched| {
+            verdict != Verdict::Resident || resident.saturating_sub(watched.resident_bytes) > GROWTH_BYTES
+        });
     let Some(longest) = running.min_by_key(|watched| watched.since) else {
         return false;
     };
@@ -241,18 +258,22 @@ fn set(cell: &AtomicU8, verdict: Verdict) -> Result<u8, u8> {
 }
 
 fn exceeded(probe: &Connection, limits: &Limits) -> Option<Verdict> {
-    if resident_bytes().is_some_and(|bytes| bytes > limits.resident_bytes_max) {
-        return Some(Verdict::Resident);
-    }
     let (memory, temp) = probe
-        .prepare_cached("SELECT sum(memory_usage_bytes)::UBIGINT, sum(temporary_storage_bytes)::UBIGINT FROM duckdb_memory()")
-        .and_then(|mut statement| statement.query_row([], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?))))
+        .prepare_cached(USE)
+        .and_then(|mut statement| {
+            statement.query_row([], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?)))
+        })
         .inspect_err(|error| tracing::warn!(%error, "cannot read DuckDB's memory use"))
         .ok()?;
     if temp > limits.temp_bytes_max {
         return Some(Verdict::Temp);
     }
-    (memory > limits.memory_bytes_max).then_some(Verdict::Memory)
+    if memory > limits.memory_bytes_max {
+        return Some(Verdict::Memory);
+    }
+    resident_bytes()
+        .is_some_and(|bytes| bytes > limits.resident_bytes_max)
+        .then_some(Verdict::Resident)
 }
 
 /// Resident memory of this process; `None` where there is no /proc.

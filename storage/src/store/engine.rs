@@ -33,7 +33,7 @@ pub(crate) fn start(config: &StoreConfig) -> Result<Connection, OpenError> {
          SET checkpoint_threshold = '1TB';
          SET checkpoint_on_detach = 'DISABLED';
          PRAGMA disable_checkpoint_on_shutdown;
-         SET lambda_syntax = 'ENABLE_SINGLE_ARROW';
+         SET GLOBAL lambda_syntax = 'ENABLE_SINGLE_ARROW';
          SET allowed_directories = ['{dir}/'];
          SET enable_external_access = false;
          SET lock_configuration = true;",

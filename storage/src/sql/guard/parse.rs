@@ -71,6 +71,15 @@ fn parser_error(text: &str, answer: &Value) -> Refusal {
         };
     }
     if message.contains("Only SELECT") {
+        if super::tokens::tokens(text)
+            .iter()
+            .any(|token| token.is(text, "PIVOT"))
+        {
+            return Refusal::refused(
+                "a PIVOT inside another query has to name its values: PIVOT … ON x IN (…)",
+                None,
+            );
+        }
         let keyword = super::tokens::first_keyword(text).unwrap_or_else(|| "this".to_owned());
         return Refusal::refused(
             format!("{keyword} statements are not allowed; only one query that reads is"),

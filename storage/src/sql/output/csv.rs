@@ -28,11 +28,11 @@ pub(super) fn row(out: &mut Vec<u8>, columns: &[Column], batch: &RecordBatch, ro
         if number > 0 {
             line.push(',');
         }
-        if batch.column(number).is_null(row) {
-            continue;
-        }
         value.clear();
         json::value(&mut value, columns, batch, number, row);
+        if value == "null" {
+            continue;
+        }
         let is_number = is_number(&columns[number].sql_type);
         match unquoted(&value) {
             Some(text) if is_number => line.push_str(&text),

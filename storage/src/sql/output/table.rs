@@ -30,11 +30,11 @@ impl Table {
             }
             let cells: Vec<String> = (0..self.columns.len())
                 .map(|column| {
-                    if batch.column(column).is_null(row) {
-                        return String::new();
-                    }
                     let mut value = String::new();
                     json::value(&mut value, &self.columns, batch, column, row);
+                    if value == "null" {
+                        return String::new();
+                    }
                     shown(&csv::unquoted(&value).unwrap_or(value))
                 })
                 .collect();

@@ -178,7 +178,7 @@ pub(super) const BREAKER_SAMPLES: Relation = Relation {
         ),
         column(
             "ns_in_state",
-            "STRUCT(\"closed\" UBIGINT, \"open\" UBIGINT, half_open UBIGINT)",
+            "STRUCT(closed UBIGINT, open UBIGINT, half_open UBIGINT)",
             "Nanoseconds in each state since the last sample",
         ),
         column("evidence", "VARCHAR", "How the sample is known"),

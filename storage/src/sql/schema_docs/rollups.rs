@@ -4,30 +4,100 @@ use super::{Relation, column};
 
 pub(super) const RED: Relation = Relation {
     name: "red",
-    doc: "Rate, errors and duration of one operation of one service in one bucket of time.",
+    doc: "Rate, errors and duration of one operation of one service in ten seconds. Sum over rows: one bucket may have several.",
     columns: &[
-        column("bucket_start", "TIMESTAMP_NS", "Start of the bucket"),
+        column("bucket_start", "TIMESTAMP_NS", "Start of the ten seconds"),
+        column(
+            "environment",
+            "VARCHAR",
+            "`deployment.environment.name` of the service",
+        ),
+        column(
+            "service_namespace",
+            "VARCHAR",
+            "`service.namespace` of the service",
+        ),
+        column("cluster", "VARCHAR", "`k8s.cluster.name` of the service"),
         column("service_name", "VARCHAR", "Who answered"),
         column("name", "VARCHAR", "The operation"),
         column("kind", "VARCHAR", "Kind of the spans"),
-        column("calls", "UBIGINT", "Spans, duplicates once"),
-        column("errors", "UBIGINT", "Of these with status `error`"),
+        column(
+            "sidecar",
+            "BOOLEAN",
+            "Whether a service mesh's proxy made the spans",
+        ),
+        column("basis", "VARCHAR", "What the numbers were made from"),
+        column("calls", "UBIGINT", "Spans, duplicates counted once"),
+        column("errors", "UBIGINT", "Of these that failed"),
+        column("weight", "DOUBLE", "Calls with sampling undone"),
+        column(
+            "error_weight",
+            "DOUBLE",
+            "Failed calls with sampling undone",
+        ),
+        column("duration_sum_ns", "HUGEINT", "Sum of the durations"),
+        column("duration_min_ns", "BIGINT", "Shortest"),
+        column("duration_max_ns", "BIGINT", "Longest"),
+        column(
+            "duration_histogram",
+            "MAP(USMALLINT, UBIGINT)",
+            "Durations: bucket i counts those in (b^(i-1), b^i] nanoseconds, b = 2^(1/8)",
+        ),
     ],
 };
 
 pub(super) const SERVICE_EDGES: Relation = Relation {
     name: "service_edges",
-    doc: "Calls from one service to another (or to an inferred peer) in one bucket of time.",
+    doc: "Calls from one service to another (or to an inferred peer) in ten seconds. Sum over rows: one bucket may have several.",
     columns: &[
-        column("bucket_start", "TIMESTAMP_NS", "Start of the bucket"),
+        column("bucket_start", "TIMESTAMP_NS", "Start of the ten seconds"),
+        column("environment", "VARCHAR", "Environment of the caller"),
+        column("service_namespace", "VARCHAR", "Namespace of the caller"),
+        column("cluster", "VARCHAR", "Cluster of the caller"),
         column("caller", "VARCHAR", "Who called"),
+        column("callee_environment", "VARCHAR", "Environment of the callee"),
+        column(
+            "callee_service_namespace",
+            "VARCHAR",
+            "Namespace of the callee",
+        ),
+        column("callee_cluster", "VARCHAR", "Cluster of the callee"),
         column("callee", "VARCHAR", "Who was called"),
         column(
             "kind",
             "VARCHAR",
-            "How: `rpc`, `messaging`, `database`, `external` …",
+            "What was called: a service, a database, a queue, an external host",
         ),
-        column("calls", "UBIGINT", "Calls, duplicates once"),
+        column(
+            "is_async",
+            "BOOLEAN",
+            "Whether the caller did not wait (messages)",
+        ),
+        column(
+            "inferred",
+            "VARCHAR",
+            "How the callee is known when it sent no span itself",
+        ),
+        column("basis", "VARCHAR", "What the numbers were made from"),
+        column(
+            "calls",
+            "UBIGINT",
+            "Calls, duplicates counted once, proxies folded into their services",
+        ),
         column("errors", "UBIGINT", "Of these that failed"),
+        column("weight", "DOUBLE", "Calls with sampling undone"),
+        column(
+            "error_weight",
+            "DOUBLE",
+            "Failed calls with sampling undone",
+        ),
+        column("duration_sum_ns", "HUGEINT", "Sum of the durations"),
+        column("duration_min_ns", "BIGINT", "Shortest"),
+        column("duration_max_ns", "BIGINT", "Longest"),
+        column(
+            "duration_histogram",
+            "MAP(USMALLINT, UBIGINT)",
+            "Durations: bucket i counts those in (b^(i-1), b^i] nanoseconds, b = 2^(1/8)",
+        ),
     ],
 };

@@ -126,7 +126,7 @@ SELECT attributes."http.response.status_code"::INTEGER AS status, count(*) FROM 
 
 SELECT attributes['http.route'], attributes->>'http.route', resource_attributes."service.name" FROM spans
 
-SELECT unnest(variant_keys(attributes)) AS key, count(*) FROM spans GROUP BY ALL ORDER BY ALL
+SELECT key, count(*) FROM (SELECT unnest(variant_keys(attributes)) AS key FROM spans) GROUP BY ALL ORDER BY ALL
 
 SELECT key, value FROM spans, json_each(attributes::JSON) LIMIT 10
 

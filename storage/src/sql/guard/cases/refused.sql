@@ -134,13 +134,13 @@ SELECT ';' ; SELECT ';'
 -- empty
 -- only a comment
 
--- insert changes data
+-- INSERT changes data
 WITH x AS (INSERT INTO spans VALUES (1) RETURNING *) SELECT * FROM x
 
--- delete changes data
+-- DELETE changes data
 WITH x AS (DELETE FROM spans RETURNING *) SELECT * FROM x
 
--- update changes data
+-- UPDATE changes data
 WITH x AS (UPDATE spans SET name = 'x' RETURNING *) SELECT * FROM x
 
 -- changes data
@@ -324,7 +324,7 @@ SELECT * FROM spans JOIN logs ON getenv('HOME') = 'x'
 VALUES (getenv('HOME'))
 
 -- function getenv()
-PIVOT spans ON getenv('HOME') USING count(*)
+PIVOT spans ON getenv(name) USING count(*)
 
 -- function getenv()
 FROM generate_series(1, length(getenv('HOME')))
@@ -359,7 +359,7 @@ SELECT write_log('x')
 -- function finalize()
 SELECT finalize('x'::BLOB)
 
--- export_state
+-- EXPORT_STATE
 SELECT sum(duration_ns) EXPORT_STATE FROM spans
 
 -- without a schema
@@ -392,10 +392,10 @@ SHOW DATABASES
 -- SHOW
 SELECT * FROM (SHOW ALL TABLES)
 
--- at
+-- AT (time travel)
 SELECT * FROM spans AT (VERSION => 1)
 
--- name
+-- name its values
 FROM (PIVOT spans ON kind USING count(*))
 
 -- the type "main.mood"

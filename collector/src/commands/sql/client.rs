@@ -1,0 +1,144 @@
+//! One POST over HTTP/1.1 to our own server on this machine: too little to bring a client library in for.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use tripline_storage::sql::{Format, Request};
+
+/// What came back; a complete answer is already on stdout.
+pub(super) enum Answer {
+    /// All of it was written.
+    Complete,
+    /// A problem document.
+    Problem(serde_json::Value),
+}
+
+/// Longest silence: the longest query and some.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// Most bytes of a header line or a problem document.
+const SMALL_MAX: u64 = 1 << 20;
+
+/// Asks the server; a successful answer goes to stdout as it comes.
+pub(super) fn post(
+    address: &str,
+    token: Option<&str>,
+    request: &Request,
+) -> anyhow::Result<Answer> {
+    let mut stream = connect(address)?;
+    let body = serde_json::json!({
+        "query": request.query,
+        "limit": request.limit,
+        "timeout_ms": request.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+    })
+    .to_string();
+    let accept = match request.format {
+        Format::Table => "text/plain",
+        format => format.media_type().split(';').next().unwrap_or("*/*"),
+    };
+    let authorization = token
+        .map(|token| format!("Authorization: Bearer {token}\r\n"))
+        .unwrap_or_default();
+    write!(
+        stream,
+        "POST /api/v1/sql HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nAccept: {accept}\r\n\
+         {authorization}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )?;
+    stream.flush()?;
+    let mut reader = BufReader::new(stream);
+    let status = status(&line(&mut reader)?)?;
+    let head = headers(&mut reader)?;
+    if status != 200 {
+        let mut problem = Vec::new();
+        copy(&mut reader, head, &mut problem)?;
+        let problem = serde_json::from_slice(&problem)
+            .with_context(|| format!("the server answered {status}"))?;
+        return Ok(Answer::Problem(problem));
+    }
+    copy(&mut reader, head, &mut std::io::stdout().lock())?;
+    Ok(Answer::Complete)
+}
+
+fn connect(address: &str) -> anyhow::Result<TcpStream> {
+    let mut address: SocketAddr = address
+        .parse()
+        .context("the announced address is unreadable")?;
+    if address.ip().is_unspecified() {
+        let loopback = if address.is_ipv4() {
+            "127.0.0.1"
+        } else {
+            "::1"
+        };
+        address.set_ip(loopback.parse().expect("a loopback address"));
+    }
+    let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+    stream.set_read_timeout(Some(SILENCE_MAX))?;
+    Ok(stream)
+}
+
+type Reader = BufReader<TcpStream>;
+
+fn line(reader: &mut Reader) -> anyhow::Result<String> {
+    let mut line = String::new();
+    let read = reader.by_ref().take(SMALL_MAX).read_line(&mut line)?;
+    ensure!(read > 0, "the server closed the connection");
+    Ok(line.trim_end().to_owned())
+}
+
+fn status(line: &str) -> anyhow::Result<u16> {
+    line.split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .context("the answer is not HTTP")
+}
+
+/// How the body's end is known.
+#[derive(Clone, Copy)]
+enum Length {
+    Bytes(u64),
+    Chunked,
+}
+
+fn headers(reader: &mut Reader) -> anyhow::Result<Length> {
+    let mut length = None;
+    loop {
+        let header = line(reader)?.to_ascii_lowercase();
+        if header.is_empty() {
+            return length.context("the answer says no length");
+        }
+        match header.split_once(':') {
+            Some(("transfer-encoding", value)) if value.contains("chunked") => {
+                length = Some(Length::Chunked)
+            }
+            Some(("content-length", value)) => length = Some(Length::Bytes(value.trim().parse()?)),
+            _ => {}
+        }
+    }
+}
+
+fn copy(reader: &mut Reader, length: Length, out: &mut impl Write) -> anyhow::Result<()> {
+    match length {
+        Length::Bytes(bytes) => exactly(reader, bytes, out),
+        Length::Chunked => loop {
+            let size = line(reader).context("the result ends early: the query failed")?;
+            let bytes = u64::from_str_radix(size.split(';').next().unwrap_or_default().trim(), 16)?;
+            if bytes == 0 {
+                return Ok(());
+            }
+            exactly(reader, bytes, out)?;
+            line(reader).context("the result ends early: the query failed")?;
+        },
+    }
+}
+
+fn exactly(reader: &mut Reader, bytes: u64, out: &mut impl Write) -> anyhow::Result<()> {
+    match std::io::copy(&mut reader.by_ref().take(bytes), out) {
+        Ok(copied) if copied == bytes => Ok(()),
+        Ok(_) => bail!("the result ends early: the query failed"),
+        // Whoever reads our output has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => Err(error.into()),
+    }
+}

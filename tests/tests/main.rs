@@ -1,8 +1,10 @@
 //! The one integration binary: real ports, real DuckDB files, real clients, a real browser.
 
+mod browser;
 mod durability;
 mod harness;
 mod hogs;
 mod otlp;
 mod overload;
+mod pages;
 mod serving;

@@ -9,6 +9,7 @@ use tripline_storage::model::{
     GraphQuery, MetricPoints, Page, ServicesQuery, TimeRange, TraceQuery,
 };
 use tripline_storage::query;
+use tripline_storage::sql::schema_docs::RELATIONS;
 use tripline_web::pages as views;
 use tripline_web::parts::{Frame, href, segment};
 
@@ -18,6 +19,7 @@ use crate::api::AppState;
 use crate::api::guard::{TOKEN_COOKIE, is_same};
 use crate::api::params::hex_id;
 use crate::api::problem::Problem;
+use crate::api::sql;
 
 /// Services named in a page's list at most.
 const SERVICES_MAX: usize = 1_000;
@@ -267,15 +269,73 @@ pub(super) async fn breakers(request: PageRequest) -> Response {
     })
 }
 
-/// `/sql`.
-pub(super) async fn sql(request: PageRequest) -> Response {
+/// Rows of an answer shown on the page.
+const SQL_ROWS_MAX: u64 = 1_000;
+
+/// The part of an answer's JSON that the page reads.
+#[derive(Deserialize)]
+struct SqlAnswer {
+    columns: Vec<SqlColumn>,
+    rows: Vec<Vec<serde_json::Value>>,
+    truncated: bool,
+    elapsed_ms: f64,
+}
+
+#[derive(Deserialize)]
+struct SqlColumn {
+    name: String,
+    #[serde(rename = "type")]
+    sql_type: String,
+}
+
+/// `/sql`: the query stands in the URL, so it may be sent to a colleague.
+pub(super) async fn sql(State(state): State<AppState>, request: PageRequest) -> Response {
     let frame = request.frame;
-    let data = views::SqlPage {
-        query: frame.param("q").unwrap_or_default().to_owned(),
-        ..Default::default()
+    let query = frame.param("q").unwrap_or_default().to_owned();
+    let mut status = StatusCode::OK;
+    let outcome = if query.trim().is_empty() {
+        None
+    } else {
+        let answer = sql::whole_json(&state, query.clone(), SQL_ROWS_MAX).await;
+        Some(answer.and_then(|json| table_of(&json)).map_or_else(
+            |problem| {
+                status = problem.status;
+                let title = problem.title.to_owned();
+                views::SqlOutcome::Failed { title, detail: problem.detail }
+            },
+            views::SqlOutcome::Table,
+        ))
     };
-    page(&frame, StatusCode::OK, "SQL", |frame| {
-        views::sql(&data, frame)
+    let data = views::SqlPage { query, outcome, relations: relations() };
+    page(&frame, status, "SQL", |frame| views::sql(&data, frame))
+}
+
+fn relations() -> Vec<views::Relation> {
+    let text = |text: &str| text.to_owned();
+    RELATIONS
+        .iter()
+        .map(|relation| {
+            let columns = relation.columns.iter().map(|column| (text(column.name), text(column.sql_type)));
+            (text(relation.name), columns.collect())
+        })
+        .collect()
+}
+
+fn table_of(json: &[u8]) -> Result<views::SqlTable, Problem> {
+    let answer: SqlAnswer = serde_json::from_slice(json).map_err(|error| {
+        tracing::error!(%error, "an answer is not the JSON it should be");
+        Problem::internal()
+    })?;
+    let cell = |value: serde_json::Value| match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    };
+    Ok(views::SqlTable {
+        columns: answer.columns.into_iter().map(|column| (column.name, column.sql_type)).collect(),
+        rows: answer.rows.into_iter().map(|row| row.into_iter().map(cell).collect()).collect(),
+        truncated: answer.truncated,
+        elapsed_ms: answer.elapsed_ms as u64,
     })
 }
 

@@ -1,10 +1,12 @@
 //! The one integration binary: real ports, real DuckDB files, real clients, a real browser.
 
+mod browser;
 mod corpus;
 mod durability;
 mod harness;
 mod hogs;
 mod otlp;
 mod overload;
+mod pages;
 mod serving;
 mod transfer;

@@ -23,6 +23,9 @@ pub use status::{StatusSection, status};
 pub use trace::trace;
 pub use traces::traces;
 
+#[cfg(test)]
+mod tests;
+
 use leptos::prelude::*;
 
 /// What a page renders.

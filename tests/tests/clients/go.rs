@@ -1,0 +1,21 @@
+//! net/http with the stock Go SDK.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::service::{Exemplars, Protocol, check, place};
+
+fn command() -> Result<Command> {
+    Ok(Command::new(place("go")?.join("service")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn go_over_grpc_is_found_by_sql_and_api() -> Result<()> {
+    check(command()?, Protocol::Grpc, Exemplars::Sent).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn go_over_http_protobuf_is_found_by_sql_and_api() -> Result<()> {
+    check(command()?, Protocol::HttpProtobuf, Exemplars::Sent).await
+}

@@ -1,0 +1,29 @@
+//! Express under the stock Node SDK, loaded as its documentation says.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::service::{Exemplars, Protocol, check, place};
+
+fn command() -> Result<Command> {
+    let mut command = Command::new("node");
+    command
+        .current_dir(place("node")?)
+        .args([
+            "--require",
+            "@opentelemetry/auto-instrumentations-node/register",
+        ])
+        .arg("service.js");
+    Ok(command)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_over_grpc_is_found_by_sql_and_api() -> Result<()> {
+    check(command()?, Protocol::Grpc, Exemplars::NotSent).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_over_http_json_is_found_by_sql_and_api() -> Result<()> {
+    check(command()?, Protocol::HttpJson, Exemplars::NotSent).await
+}

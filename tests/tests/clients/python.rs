@@ -1,0 +1,27 @@
+//! Flask under the stock OpenTelemetry Python distribution and its auto-instrumentation.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::service::{Exemplars, Protocol, check, place};
+
+fn command() -> Result<Command> {
+    let place = place("python")?;
+    let mut command = Command::new(place.join("venv/bin/opentelemetry-instrument"));
+    command
+        .arg(place.join("venv/bin/python"))
+        .arg(place.join("service.py"))
+        .env("OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED", "true");
+    Ok(command)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_over_grpc_is_found_by_sql_and_api() -> Result<()> {
+    check(command()?, Protocol::Grpc, Exemplars::Sent).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_over_http_protobuf_is_found_by_sql_and_api() -> Result<()> {
+    check(command()?, Protocol::HttpProtobuf, Exemplars::Sent).await
+}

@@ -99,7 +99,7 @@ fn conditions(query: &TraceQuery, before: Option<Position>) -> Conditions {
     }
     if let Some(position) = before {
         let (time, tie) = (Value::BigInt(position.time), Value::UBigInt(position.tie));
-        conditions.add("(at < ? OR at = ? AND tie > ?)", [time.clone(), time, tie]);
+        conditions.add("(at_ns < ? OR at_ns = ? AND tie > ?)", [time.clone(), time, tie]);
     }
     conditions.scope(&query.scope);
     conditions.text("r.service_name = ?", query.service.as_ref());

@@ -45,22 +45,10 @@ pub fn create(conn: &Connection, schema: &str) -> duckdb::Result<()> {
     conn.execute_batch(&TABLES.replace("{schema}", schema))
 }
 
-/// Fills the roll-up tables of `to_schema` from the raw rows of `from_schema` (hot or sealed form), its
-/// outliers included if they are in a schema `outliers` beside it.
+/// Fills the roll-up tables of `to_schema` from the raw rows of `from_schema` (hot or sealed form).
 pub fn write(conn: &Connection, from_schema: &str, to_schema: &str) -> duckdb::Result<()> {
-    let mut stored = vec![hops(
-        from_schema,
-        from_schema,
-        links_are_text(conn, from_schema)?,
-    )];
-    if let Some(outliers) = outliers_beside(conn, from_schema)? {
-        stored.push(hops(
-            &outliers,
-            from_schema,
-            links_are_text(conn, &outliers)?,
-        ));
-    }
-    let once = ONCE.replace("{stored}", &stored.join(" UNION ALL BY NAME "));
+    let stored = hops(from_schema, from_schema, links_are_text(conn, from_schema)?);
+    let once = ONCE.replace("{stored}", &stored);
     conn.execute_batch(&format!(
         "CREATE OR REPLACE TEMP TABLE rollup_spans AS WITH {once} SELECT * FROM spans_once;"
     ))?;
@@ -180,13 +168,5 @@ fn links_are_text(conn: &Connection, schema: &str) -> duckdb::Result<bool> {
         .unwrap_or(true))
 }
 
-/// The schema of outliers beside `schema`, if its database has one with spans.
-fn outliers_beside(conn: &Connection, schema: &str) -> duckdb::Result<Option<String>> {
-    let Some(database) = schema.strip_suffix(".main") else {
-        return Ok(None);
-    };
-    let sql = "SELECT count(*) FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'outliers' \
-               AND table_name = 'spans'";
-    let found: i64 = conn.query_row(sql, [database.trim_matches('"')], |row| row.get(0))?;
-    Ok((found > 0).then(|| format!("{database}.outliers")))
-}
+#[cfg(test)]
+mod tests;

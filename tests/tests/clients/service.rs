@@ -44,7 +44,7 @@ pub enum Exemplars {
 
 /// The directory of a prepared client.
 pub fn place(language: &str) -> Result<PathBuf> {
-    let clients = std::env::var_os("TRIPLINE_CLIENTS_DIR").map_or_else(
+    let clients = std::env::var_os("XTASK_CLIENTS_DIR").map_or_else(
         || PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("clients"),
         PathBuf::from,
     );

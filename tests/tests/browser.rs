@@ -22,7 +22,9 @@ struct Browser {
 
 impl Browser {
     async fn open(width: u32, height: u32) -> Result<Self> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?
+            .local_addr()?
+            .port();
         let driver = Command::new("chromedriver")
             .arg(format!("--port={port}"))
             .stdout(Stdio::null())
@@ -31,8 +33,15 @@ impl Browser {
             .context("cannot start chromedriver (Debian: chromium-driver)")?;
         let profile = tempfile::tempdir()?;
         let arguments = [
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-            "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-sync",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-dev-shm-usage",
         ];
         let mut arguments: Vec<String> = arguments.map(str::to_owned).into();
         arguments.push(format!("--window-size={width},{height}"));
@@ -41,10 +50,13 @@ impl Browser {
             "goog:chromeOptions": {"args": arguments},
             "goog:loggingPrefs": {"browser": "ALL"},
         });
-        let Value::Object(capabilities) = capabilities else { unreachable!("an object") };
+        let Value::Object(capabilities) = capabilities else {
+            unreachable!("an object")
+        };
         let deadline = Instant::now() + PATIENCE;
         let client = loop {
-            let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+            let mut builder =
+                ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
             builder.capabilities(capabilities.clone());
             match builder.connect(&format!("http://127.0.0.1:{port}")).await {
                 Ok(client) => break client,
@@ -52,11 +64,18 @@ impl Browser {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         };
-        Ok(Self { driver, client, _profile: profile })
+        Ok(Self {
+            driver,
+            client,
+            _profile: profile,
+        })
     }
 
     async fn go(&self, server: &Tripline, path: &str) -> Result<()> {
-        Ok(self.client.goto(&format!("http://{}{path}", server.http())).await?)
+        Ok(self
+            .client
+            .goto(&format!("http://{}{path}", server.http()))
+            .await?)
     }
 
     async fn script(&self, script: &str) -> Result<Value> {
@@ -74,10 +93,14 @@ impl Browser {
     }
 
     async fn picture(&self, name: &str) -> Result<()> {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("../target"), PathBuf::from);
+        let target = std::env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| PathBuf::from("../target"), PathBuf::from);
         let directory = target.join("screenshots");
         std::fs::create_dir_all(&directory)?;
-        std::fs::write(directory.join(format!("{name}.png")), self.client.screenshot().await?)?;
+        std::fs::write(
+            directory.join(format!("{name}.png")),
+            self.client.screenshot().await?,
+        )?;
         Ok(())
     }
 
@@ -118,25 +141,47 @@ async fn the_islands_live_and_no_page_complains() -> Result<()> {
     seed(&server).await?;
     let browser = Browser::open(1280, 900).await?;
     browser.go(&server, "/").await?;
-    browser.until("return document.documentElement.dataset.live === ''").await?;
+    browser
+        .until("return document.documentElement.dataset.live === ''")
+        .await?;
 
     // Without the bundle nothing listens to the keyboard and no button turns the theme.
     let map = "return !document.querySelector('.keys').hidden";
     assert_eq!(browser.script(map).await?, Value::Bool(false));
-    browser.client.find(Locator::Css("body")).await?.send_keys("?").await?;
+    browser
+        .client
+        .find(Locator::Css("body"))
+        .await?
+        .send_keys("?")
+        .await?;
     browser.until(map).await?;
-    browser.client.find(Locator::Css("button[aria-label='Light or dark']")).await?.click().await?;
-    browser.until("return document.documentElement.dataset.theme === 'dark'").await?;
+    browser
+        .client
+        .find(Locator::Css("button[aria-label='Light or dark']"))
+        .await?
+        .click()
+        .await?;
+    browser
+        .until("return document.documentElement.dataset.theme === 'dark'")
+        .await?;
     browser.go(&server, "/traces").await?;
-    browser.until("return document.documentElement.dataset.theme === 'dark'").await?;
+    browser
+        .until("return document.documentElement.dataset.theme === 'dark'")
+        .await?;
     browser.picture("traces-dark").await?;
-    browser.script("document.cookie = 'theme=; Path=/; Max-Age=0'").await?;
+    browser
+        .script("document.cookie = 'theme=; Path=/; Max-Age=0'")
+        .await?;
 
     for (path, name) in pages() {
         browser.go(&server, &path).await?;
-        browser.until("return document.documentElement.dataset.live === ''").await?;
+        browser
+            .until("return document.documentElement.dataset.live === ''")
+            .await?;
         browser.picture(name).await?;
-        let wide = browser.script("return document.documentElement.scrollWidth > innerWidth").await?;
+        let wide = browser
+            .script("return document.documentElement.scrollWidth > innerWidth")
+            .await?;
         assert_eq!(wide, Value::Bool(false), "{path} scrolls sideways");
     }
     browser.close().await
@@ -148,9 +193,26 @@ async fn a_failing_span_is_three_clicks_from_the_overview() -> Result<()> {
     seed(&server).await?;
     let browser = Browser::open(1280, 900).await?;
     browser.go(&server, "/").await?;
-    browser.client.find(Locator::LinkText("payment")).await?.click().await?;
-    browser.client.wait().at_most(PATIENCE).for_element(Locator::Css("a[data-row]")).await?.click().await?;
-    let panel = browser.client.wait().at_most(PATIENCE).for_element(Locator::Css(".span-panel")).await?;
+    browser
+        .client
+        .find(Locator::LinkText("payment"))
+        .await?
+        .click()
+        .await?;
+    browser
+        .client
+        .wait()
+        .at_most(PATIENCE)
+        .for_element(Locator::Css("a[data-row]"))
+        .await?
+        .click()
+        .await?;
+    let panel = browser
+        .client
+        .wait()
+        .at_most(PATIENCE)
+        .for_element(Locator::Css(".span-panel"))
+        .await?;
     let text = panel.text().await?;
     assert!(text.contains("card declined"), "{text}");
     browser.close().await
@@ -164,7 +226,9 @@ async fn pages_fit_a_phone() -> Result<()> {
     // Headless windows have a least width; an emulated screen has none.
     for (path, name) in pages() {
         browser.go(&server, &path).await?;
-        let wide = browser.script("return document.documentElement.scrollWidth > innerWidth").await?;
+        let wide = browser
+            .script("return document.documentElement.scrollWidth > innerWidth")
+            .await?;
         browser.picture(&format!("{name}-narrow")).await?;
         assert_eq!(wide, Value::Bool(false), "{path} scrolls sideways");
     }

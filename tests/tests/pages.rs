@@ -42,7 +42,13 @@ pub(crate) async fn seed(server: &Tripline) -> Result<()> {
             {"timeUnixNano": at(0), "asInt": "3"}, {"timeUnixNano": at(1500), "asInt": "7"}]}}]}]}]});
     for (path, body) in [("traces", spans), ("logs", logs), ("metrics", metrics)] {
         let address = format!("http://{}/v1/{path}", server.otlp_http());
-        let status = server.client.post(address).json(&body).send().await?.status();
+        let status = server
+            .client
+            .post(address)
+            .json(&body)
+            .send()
+            .await?
+            .status();
         ensure!(status == 200, "{path}: {status}");
     }
     Ok(())
@@ -55,10 +61,16 @@ async fn says(server: &Tripline, path: &str, words: &[&str]) -> Result<String> {
         let (status, html) = server.get_text(path).await?;
         let missing: Vec<&&str> = words.iter().filter(|word| !html.contains(**word)).collect();
         if status == 200 && missing.is_empty() {
-            ensure!(!html.contains("<script>alert"), "{path} lets a script through");
+            ensure!(
+                !html.contains("<script>alert"),
+                "{path} lets a script through"
+            );
             return Ok(html);
         }
-        ensure!(Instant::now() < deadline, "{path} answered {status} without {missing:?}\n{html}");
+        ensure!(
+            Instant::now() < deadline,
+            "{path} answered {status} without {missing:?}\n{html}"
+        );
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
 }
@@ -66,20 +78,59 @@ async fn says(server: &Tripline, path: &str, words: &[&str]) -> Result<String> {
 #[tokio::test]
 async fn every_page_shows_what_was_sent() -> Result<()> {
     let server = Tripline::start().await?;
-    says(&server, "/", &["Waiting for telemetry", server.otlp_grpc(), server.otlp_http()]).await?;
+    says(
+        &server,
+        "/",
+        &[
+            "Waiting for telemetry",
+            server.otlp_grpc(),
+            server.otlp_http(),
+        ],
+    )
+    .await?;
     seed(&server).await?;
     says(&server, "/", &["Spans", "checkout", "payment", "1.2.3"]).await?;
-    says(&server, "/traces", &["POST /checkout", "120 ms", TRACE, "&lt;script&gt;"]).await?;
+    says(
+        &server,
+        "/traces",
+        &["POST /checkout", "120 ms", TRACE, "&lt;script&gt;"],
+    )
+    .await?;
     says(&server, "/traces?service=payment&status=error", &[TRACE]).await?;
     says(&server, "/traces?service=nobody", &["No trace fits."]).await?;
     let trace = format!("/traces/{TRACE}");
-    says(&server, &trace, &["POST /checkout", "charge", "declined", "80 ms"]).await?;
-    says(&server, &format!("{trace}?span=0515810000000003"), &["aria-label=\"Span\"", "card declined", "/checkout"]).await?;
+    says(
+        &server,
+        &trace,
+        &["POST /checkout", "charge", "declined", "80 ms"],
+    )
+    .await?;
+    says(
+        &server,
+        &format!("{trace}?span=0515810000000003"),
+        &["aria-label=\"Span\"", "card declined", "/checkout"],
+    )
+    .await?;
     says(&server, "/logs?severity=error", &["declined", "trace →"]).await?;
-    says(&server, "/logs?text=nothing-says-this", &["No log record fits."]).await?;
-    says(&server, "/explore?metric=queue.depth", &["queue.depth", "gauge", "1 stream"]).await?;
+    says(
+        &server,
+        "/logs?text=nothing-says-this",
+        &["No log record fits."],
+    )
+    .await?;
+    says(
+        &server,
+        "/explore?metric=queue.depth",
+        &["queue.depth", "gauge", "1 stream"],
+    )
+    .await?;
     says(&server, "/graph", &["checkout", "payment", "Caller"]).await?;
-    says(&server, "/services/checkout", &["checkout", "Callers and callees"]).await?;
+    says(
+        &server,
+        "/services/checkout",
+        &["checkout", "Callers and callees"],
+    )
+    .await?;
     says(&server, "/breakers", &["No evidence of a circuit breaker"]).await?;
     says(&server, "/sql?q=SELECT+1", &["SELECT 1"]).await?;
     says(&server, "/status", &["Ingest since start", "Segments"]).await?;
@@ -93,7 +144,9 @@ async fn the_api_answers_what_the_pages_show() -> Result<()> {
     let trace = server.get(&format!("/api/v1/traces/{TRACE}")).await?;
     assert_eq!(trace["spans"].as_array().map(Vec::len), Some(3), "{trace}");
     assert_eq!(trace["logs"].as_array().map(Vec::len), Some(1), "{trace}");
-    let found = server.get("/api/v1/traces?service=checkout&limit=10").await?;
+    let found = server
+        .get("/api/v1/traces?service=checkout&limit=10")
+        .await?;
     assert_eq!(found["items"][0]["trace_id"], TRACE);
     assert_eq!(found["truncated"], false);
     let logs = server.get(&format!("/api/v1/logs?trace={TRACE}")).await?;
@@ -101,17 +154,32 @@ async fn the_api_answers_what_the_pages_show() -> Result<()> {
     let metrics = server.get("/api/v1/metrics").await?;
     assert_eq!(metrics["items"][0]["name"], "queue.depth", "{metrics}");
     let points = server.get("/api/v1/metrics/queue.depth").await?;
-    assert_eq!(points["series"][0]["points"].as_array().map(Vec::len), Some(2), "{points}");
+    assert_eq!(
+        points["series"][0]["points"].as_array().map(Vec::len),
+        Some(2),
+        "{points}"
+    );
     let services = server.get("/api/v1/services").await?;
-    let names: Vec<&str> = services["items"].as_array().into_iter().flatten().filter_map(|s| s["service_name"].as_str()).collect();
+    let names: Vec<&str> = services["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|s| s["service_name"].as_str())
+        .collect();
     assert_eq!(names, ["checkout", "payment"]);
     let graph = server.get("/api/v1/graph").await?;
     assert_eq!(graph["edges"][0]["calls"], 1, "{graph}");
     assert_eq!(graph["edges"][0]["errors"], 1, "{graph}");
     for list in ["breakers", "incidents"] {
-        assert_eq!(server.get(&format!("/api/v1/{list}")).await?["items"], json!([]));
+        assert_eq!(
+            server.get(&format!("/api/v1/{list}")).await?["items"],
+            json!([])
+        );
     }
-    assert_eq!(server.get("/api/v1/openapi.json").await?["openapi"], "3.1.0");
+    assert_eq!(
+        server.get("/api/v1/openapi.json").await?["openapi"],
+        "3.1.0"
+    );
     Ok(())
 }
 
@@ -122,16 +190,28 @@ async fn every_error_of_the_api_is_a_problem_document() -> Result<()> {
         ("/api/v1/nothing", 404, "not-found"),
         ("/api/nothing", 404, "not-found"),
         ("/api/v1/traces/xyz", 400, "invalid-parameter"),
-        ("/api/v1/traces/00000000000000000000000000000001", 404, "not-found"),
+        (
+            "/api/v1/traces/00000000000000000000000000000001",
+            404,
+            "not-found",
+        ),
         ("/api/v1/traces?limit=0", 400, "invalid-parameter"),
         ("/api/v1/traces?sevice=x", 400, "invalid-parameter"),
         ("/api/v1/services?from=yesterday", 400, "invalid-parameter"),
         ("/api/v1/metrics/none", 404, "not-found"),
         ("/api/v1/breakers/checkout/payment", 404, "not-found"),
     ] {
-        let response = server.client.get(format!("http://{}{path}", server.http())).send().await?;
+        let response = server
+            .client
+            .get(format!("http://{}{path}", server.http()))
+            .send()
+            .await?;
         assert_eq!(response.status().as_u16(), status, "{path}");
-        assert_eq!(response.headers()["content-type"], "application/problem+json", "{path}");
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json",
+            "{path}"
+        );
         let body: Value = response.json().await?;
         assert_eq!(body["type"], format!("/problems/{kind}"), "{path}");
         assert_eq!(body["status"], status, "{path}");
@@ -139,7 +219,10 @@ async fn every_error_of_the_api_is_a_problem_document() -> Result<()> {
     let address = format!("http://{}/api/v1/services", server.http());
     let response = server.client.put(address).json(&json!({})).send().await?;
     assert_eq!(response.status(), 405);
-    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/problem+json"
+    );
     assert!(response.headers().contains_key("allow"));
     Ok(())
 }
@@ -147,18 +230,41 @@ async fn every_error_of_the_api_is_a_problem_document() -> Result<()> {
 #[tokio::test]
 async fn pages_carry_a_strict_policy_and_their_files_are_cached_for_ever() -> Result<()> {
     let server = Tripline::start().await?;
-    let response = server.client.get(format!("http://{}/", server.http())).send().await?;
-    let policy = response.headers()["content-security-policy"].to_str()?.to_owned();
-    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe-inline"), "{policy}");
+    let response = server
+        .client
+        .get(format!("http://{}/", server.http()))
+        .send()
+        .await?;
+    let policy = response.headers()["content-security-policy"]
+        .to_str()?
+        .to_owned();
+    assert!(
+        policy.contains("default-src 'none'") && !policy.contains("unsafe-inline"),
+        "{policy}"
+    );
     assert_eq!(response.headers()["x-content-type-options"], "nosniff");
     let html = response.text().await?;
-    assert!(!html.contains("http://") || html.contains("127.0.0.1"), "no external host");
-    let style = html.split("rel=\"stylesheet\" href=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
-    let request = server.client.get(format!("http://{}{style}", server.http())).header("accept-encoding", "br");
+    assert!(
+        !html.contains("http://") || html.contains("127.0.0.1"),
+        "no external host"
+    );
+    let style = html
+        .split("rel=\"stylesheet\" href=\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .unwrap_or_default();
+    let request = server
+        .client
+        .get(format!("http://{}{style}", server.http()))
+        .header("accept-encoding", "br");
     let response = request.send().await?;
     assert_eq!(response.status(), 200, "{style}");
     assert_eq!(response.headers()["content-encoding"], "br");
-    assert!(response.headers()["cache-control"].to_str()?.contains("immutable"));
+    assert!(
+        response.headers()["cache-control"]
+            .to_str()?
+            .contains("immutable")
+    );
     Ok(())
 }
 
@@ -166,28 +272,83 @@ async fn pages_carry_a_strict_policy_and_their_files_are_cached_for_ever() -> Re
 async fn foreign_hosts_and_foreign_writes_are_refused() -> Result<()> {
     let server = Tripline::start().await?;
     let address = format!("http://{}", server.http());
-    let response = server.client.get(&address).header("host", "evil.example").send().await?;
+    let response = server
+        .client
+        .get(&address)
+        .header("host", "evil.example")
+        .send()
+        .await?;
     assert_eq!(response.status(), 421);
-    for (name, value) in [("origin", "http://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
-        let request = server.client.post(format!("{address}/api/v1/sql")).header(name, value);
+    for (name, value) in [
+        ("origin", "http://evil.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+    ] {
+        let request = server
+            .client
+            .post(format!("{address}/api/v1/sql"))
+            .header(name, value);
         let response = request.json(&json!({"query": "SELECT 1"})).send().await?;
         assert_eq!(response.status(), 403, "{name}: {value}");
     }
-    let request = server.client.post(format!("{address}/api/v1/sql")).header("content-type", "text/plain");
-    assert_eq!(request.body(r#"{"query":"SELECT 1"}"#).send().await?.status(), 415);
+    let request = server
+        .client
+        .post(format!("{address}/api/v1/sql"))
+        .header("content-type", "text/plain");
+    assert_eq!(
+        request
+            .body(r#"{"query":"SELECT 1"}"#)
+            .send()
+            .await?
+            .status(),
+        415
+    );
     Ok(())
 }
 
 #[tokio::test]
 async fn a_token_is_asked_of_pages_and_api_alike() -> Result<()> {
-    let server = Start::default().env("TRIPLINE_UI__TOKEN", "s3cret").start().await?;
+    let server = Start::default()
+        .env("TRIPLINE_UI__TOKEN", "s3cret")
+        .start()
+        .await?;
     let (status, html) = server.get_text("/traces?service=a%26b").await?;
     assert_eq!(status, 401);
-    assert!(html.contains("name=\"token\"") && html.contains("/traces?service=a%26b"), "{html}");
+    assert!(
+        html.contains("name=\"token\"") && html.contains("/traces?service=a%26b"),
+        "{html}"
+    );
     assert_eq!(server.get_text("/api/v1/services").await?.0, 401);
     let address = format!("http://{}/api/v1/services", server.http());
-    assert_eq!(server.client.get(&address).bearer_auth("wrong").send().await?.status(), 401);
-    assert_eq!(server.client.get(&address).bearer_auth("s3cret").send().await?.status(), 200);
-    assert_eq!(server.client.get(&address).header("cookie", "tripline_token=s3cret").send().await?.status(), 200);
+    assert_eq!(
+        server
+            .client
+            .get(&address)
+            .bearer_auth("wrong")
+            .send()
+            .await?
+            .status(),
+        401
+    );
+    assert_eq!(
+        server
+            .client
+            .get(&address)
+            .bearer_auth("s3cret")
+            .send()
+            .await?
+            .status(),
+        200
+    );
+    assert_eq!(
+        server
+            .client
+            .get(&address)
+            .header("cookie", "tripline_token=s3cret")
+            .send()
+            .await?
+            .status(),
+        200
+    );
     Ok(())
 }

@@ -46,7 +46,13 @@ pub(crate) fn directory(workspace: &Workspace) -> PathBuf {
 pub(crate) fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let toolchain = Toolchain::find()?;
     let mut command = toolchain.cargo(workspace, "build");
-    command.args(["--package", "tripline-web", "--no-default-features", "--features", "hydrate"]);
+    command.args([
+        "--package",
+        "tripline-web",
+        "--no-default-features",
+        "--features",
+        "hydrate",
+    ]);
     command.args(["--profile", "browser"]);
     for setting in PROFILE {
         command.args(["--config", setting]);
@@ -63,7 +69,9 @@ pub(crate) fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
 
 /// `cargo check` for the browser's target, when this machine can compile for it.
 pub(crate) fn wasm_check(workspace: &Workspace) -> Option<Command> {
-    Toolchain::find().ok().map(|toolchain| toolchain.cargo(workspace, "check"))
+    Toolchain::find()
+        .ok()
+        .map(|toolchain| toolchain.cargo(workspace, "check"))
 }
 
 /// Runs wasm-bindgen, at exactly the version the pages are linked with.

@@ -30,7 +30,7 @@ pub(crate) const BUILD: &[Need] = &[
 /// The second way to a browser bundle: Debian's compiler with its library sources, for machines
 /// where `rustup target add wasm32-unknown-unknown` cannot work.
 pub(crate) const BUNDLE: &[Need] = &[
-    need("/usr/lib/rustlib/wasm32-unknown-unknown", "rustc-web"),
+    need("/usr/bin/rustc", "rustc-web"),
     need("/usr/lib/rustlib/src/rust/library", "rust-web-src"),
 ];
 

@@ -2,24 +2,34 @@
 
 use std::time::{Duration, Instant};
 
-use super::{QueryError, Session, graph, live_counts, logs, metric_points, metrics, services, spans, trace, traces};
+use super::{
+    QueryError, Session, graph, live_counts, logs, metric_points, metrics, services, spans, trace,
+    traces,
+};
 use crate::ingest::{
-    Batch, LogColumns, LogRow, MetricColumns, NumberPointRow, NumberValue, ResourceRow, Rows, ScopeRow, SeriesRow,
-    SpanColumns, SpanRow,
+    Batch, LogColumns, LogRow, MetricColumns, NumberPointRow, NumberValue, ResourceRow, Rows,
+    ScopeRow, SeriesRow, SpanColumns, SpanRow,
 };
 use crate::model::{
-    AttributeFilter, AttributeValue, EdgeKind, GraphQuery, LogQuery, MetricPointsQuery, MetricsQuery, NodeKind, Scope,
-    ServicesQuery, TimeRange, TraceQuery,
+    AttributeFilter, AttributeValue, EdgeKind, GraphQuery, LogQuery, MetricPointsQuery,
+    MetricsQuery, NodeKind, Scope, ServicesQuery, TimeRange, TraceQuery,
 };
 use crate::store::{Store, StoreConfig};
 
 const BASE: u64 = 1_700_000_000_000_000_000;
-const RANGE: TimeRange =
-    TimeRange { from_unix_nano: BASE as i64 - 60_000_000_000, to_unix_nano: BASE as i64 + 600_000_000_000 };
+const RANGE: TimeRange = TimeRange {
+    from_unix_nano: BASE as i64 - 60_000_000_000,
+    to_unix_nano: BASE as i64 + 600_000_000_000,
+};
 
 fn open(dir: &std::path::Path) -> Store {
-    Store::open(StoreConfig { data_dir: dir.to_owned(), threads: 2, memory_bytes_max: 256 << 20, ..StoreConfig::default() })
-        .expect("a store")
+    Store::open(StoreConfig {
+        data_dir: dir.to_owned(),
+        threads: 2,
+        memory_bytes_max: 256 << 20,
+        ..StoreConfig::default()
+    })
+    .expect("a store")
 }
 
 fn append(store: &Store, service: &str, rows: Rows) {
@@ -30,8 +40,16 @@ fn append(store: &Store, service: &str, rows: Rows) {
         attributes: r#"{"region":"north"}"#.to_owned(),
         ..ResourceRow::default()
     };
-    let scope = ScopeRow { attributes: "{}".to_owned(), ..ScopeRow::default() };
-    let batch = Batch { resources: vec![resource], scopes: vec![scope], rows, bytes: 1_000 };
+    let scope = ScopeRow {
+        attributes: "{}".to_owned(),
+        ..ScopeRow::default()
+    };
+    let batch = Batch {
+        resources: vec![resource],
+        scopes: vec![scope],
+        rows,
+        bytes: 1_000,
+    };
     futures::executor::block_on(store.append(batch)).expect("stored");
 }
 
@@ -40,9 +58,20 @@ fn call(store: &Store, number: u64) {
     let trace_id = u128::from(number + 1).to_be_bytes();
     let id = |span: u64| (number * 10 + span + 1).to_be_bytes();
     let start = BASE + number * 1_000_000_000;
-    let status = if number.is_multiple_of(10) { "error" } else { "ok" };
-    let attributes = format!(r#"{{"http.route":"/r/{}","n":{number},"half":{:?}}}"#, number % 4, number as f64 / 2.0);
-    let span = |columns: &mut SpanColumns, at: u64, kind: &'static str, peer: Option<(&'static str, &'static str)>| {
+    let status = if number.is_multiple_of(10) {
+        "error"
+    } else {
+        "ok"
+    };
+    let attributes = format!(
+        r#"{{"http.route":"/r/{}","n":{number},"half":{:?}}}"#,
+        number % 4,
+        number as f64 / 2.0
+    );
+    let span = |columns: &mut SpanColumns,
+                at: u64,
+                kind: &'static str,
+                peer: Option<(&'static str, &'static str)>| {
         columns.push(&SpanRow {
             trace_id,
             span_id: id(at),
@@ -64,7 +93,12 @@ fn call(store: &Store, number: u64) {
     append(store, "shop", Rows::Spans(shop));
     let mut pay = SpanColumns::default();
     span(&mut pay, 2, "server", None);
-    span(&mut pay, 3, "client", Some(("database", "postgresql:ledger")));
+    span(
+        &mut pay,
+        3,
+        "client",
+        Some(("database", "postgresql:ledger")),
+    );
     append(store, "pay", Rows::Spans(pay));
     let mut logs = LogColumns::default();
     logs.push(&LogRow {
@@ -98,30 +132,64 @@ fn services_and_graph_count_every_call() {
     let store = filled(dir.path());
     let reader = store.reader().expect("a reader");
     let session = Session::new(&reader);
-    let question = ServicesQuery { range: RANGE, scope: Scope::default(), limit: 100 };
+    let question = ServicesQuery {
+        range: RANGE,
+        scope: Scope::default(),
+        limit: 100,
+    };
     let page = services(&session, &question).expect("services");
-    let names: Vec<&str> = page.items.iter().map(|service| service.service_name.as_str()).collect();
+    let names: Vec<&str> = page
+        .items
+        .iter()
+        .map(|service| service.service_name.as_str())
+        .collect();
     assert_eq!(names, ["pay", "shop"]);
     for service in &page.items {
-        assert_eq!((service.calls, service.errors, service.spans), (40, 4, 80), "{}", service.service_name);
+        assert_eq!(
+            (service.calls, service.errors, service.spans),
+            (40, 4, 80),
+            "{}",
+            service.service_name
+        );
         assert_eq!(service.versions, ["1.2"]);
         let p50 = service.latency.p50_ns.expect("durations") / 20e6;
         assert!((0.955..1.046).contains(&p50), "{p50}");
     }
-    let question = GraphQuery { range: RANGE, scope: Scope::default(), service: None, edges_max: 100 };
+    let question = GraphQuery {
+        range: RANGE,
+        scope: Scope::default(),
+        service: None,
+        edges_max: 100,
+    };
     let graph = graph(&session, &question).expect("graph");
     let edges: Vec<(&str, &str, EdgeKind, u64, u64)> = graph
         .edges
         .iter()
         .map(|edge| {
             let name = |at: usize| graph.nodes[at].name.as_str();
-            (name(edge.caller), name(edge.callee), edge.kind, edge.calls, edge.errors)
+            (
+                name(edge.caller),
+                name(edge.callee),
+                edge.kind,
+                edge.calls,
+                edge.errors,
+            )
         })
         .collect();
-    assert!(edges.contains(&("shop", "pay", EdgeKind::Service, 40, 4)), "{edges:?}");
-    assert!(edges.contains(&("pay", "postgresql:ledger", EdgeKind::Database, 40, 4)), "{edges:?}");
+    assert!(
+        edges.contains(&("shop", "pay", EdgeKind::Service, 40, 4)),
+        "{edges:?}"
+    );
+    assert!(
+        edges.contains(&("pay", "postgresql:ledger", EdgeKind::Database, 40, 4)),
+        "{edges:?}"
+    );
     assert_eq!(edges.len(), 2);
-    let database = graph.nodes.iter().find(|node| node.kind == NodeKind::Database).expect("a node");
+    let database = graph
+        .nodes
+        .iter()
+        .find(|node| node.kind == NodeKind::Database)
+        .expect("a node");
     assert_eq!((database.calls, database.inferred), (40, true));
 }
 
@@ -131,16 +199,26 @@ fn a_search_pages_from_the_newest_to_the_oldest_without_gap_or_repeat() {
     let store = filled(dir.path());
     let reader = store.reader().expect("a reader");
     let session = Session::new(&reader);
-    let mut question = TraceQuery { service: Some("shop".to_owned()), limit: 7, ..TraceQuery::default() };
+    let mut question = TraceQuery {
+        service: Some("shop".to_owned()),
+        limit: 7,
+        ..TraceQuery::default()
+    };
     let mut starts = Vec::new();
     loop {
         let page = spans(&session, &question).expect("spans");
-        starts.extend(page.items.iter().map(|span| span.start_time_unix_nano.expect("a time") as u64 - BASE));
+        starts.extend(
+            page.items
+                .iter()
+                .map(|span| span.start_time_unix_nano.expect("a time") as u64 - BASE),
+        );
         assert_eq!(page.truncated, page.next.is_some());
         let Some(next) = page.next else { break };
         question.cursor = Some(next);
     }
-    let mut all: Vec<u64> = (0..40).flat_map(|number| [number * 1_000_000_000, number * 1_000_000_000 + 1]).collect();
+    let mut all: Vec<u64> = (0..40)
+        .flat_map(|number| [number * 1_000_000_000, number * 1_000_000_000 + 1])
+        .collect();
     all.reverse();
     assert_eq!(starts, all);
 }
@@ -152,16 +230,36 @@ fn attribute_filters_are_typed_and_agree_between_hot_and_sealed() {
     let reader = store.reader().expect("a reader");
     let session = Session::new(&reader);
     let count = |key: &str, value: AttributeValue| {
-        let attributes = vec![AttributeFilter { key: key.to_owned(), value }];
-        spans(&session, &TraceQuery { attributes, limit: 1_000, ..TraceQuery::default() }).expect("spans").items.len()
+        let attributes = vec![AttributeFilter {
+            key: key.to_owned(),
+            value,
+        }];
+        spans(
+            &session,
+            &TraceQuery {
+                attributes,
+                limit: 1_000,
+                ..TraceQuery::default()
+            },
+        )
+        .expect("spans")
+        .items
+        .len()
     };
-    assert_eq!(count("http.route", AttributeValue::String("/r/1".to_owned())), 40);
+    assert_eq!(
+        count("http.route", AttributeValue::String("/r/1".to_owned())),
+        40
+    );
     assert_eq!(count("n", AttributeValue::Int(7)), 4, "sealed");
     assert_eq!(count("n", AttributeValue::Int(33)), 4, "hot");
     assert_eq!(count("n", AttributeValue::String("7".to_owned())), 0);
     assert_eq!(count("half", AttributeValue::Double(3.5)), 4, "sealed");
     assert_eq!(count("half", AttributeValue::Double(16.5)), 4, "hot");
-    assert_eq!(count("region", AttributeValue::String("north".to_owned())), 160, "of the resource");
+    assert_eq!(
+        count("region", AttributeValue::String("north".to_owned())),
+        160,
+        "of the resource"
+    );
 }
 
 #[test]
@@ -170,23 +268,56 @@ fn traces_are_found_newest_first_and_shown_whole() {
     let store = filled(dir.path());
     let reader = store.reader().expect("a reader");
     let session = Session::new(&reader);
-    let question =
-        TraceQuery { status: Some("error".to_owned()), service: Some("pay".to_owned()), limit: 3, ..TraceQuery::default() };
+    let question = TraceQuery {
+        status: Some("error".to_owned()),
+        service: Some("pay".to_owned()),
+        limit: 3,
+        ..TraceQuery::default()
+    };
     let page = traces(&session, &question).expect("traces");
     let ids: Vec<String> = [31_u128, 21, 11].map(|id| format!("{id:032x}")).to_vec();
-    assert_eq!(page.items.iter().map(|trace| trace.trace_id.clone()).collect::<Vec<_>>(), ids);
+    assert_eq!(
+        page.items
+            .iter()
+            .map(|trace| trace.trace_id.clone())
+            .collect::<Vec<_>>(),
+        ids
+    );
     assert!(page.truncated);
     for summary in &page.items {
-        assert_eq!((summary.spans, summary.errors, summary.has_root), (4, 4, true));
-        assert_eq!((summary.root.service_name.as_deref(), summary.services.len()), (Some("shop"), 2));
+        assert_eq!(
+            (summary.spans, summary.errors, summary.has_root),
+            (4, 4, true)
+        );
+        assert_eq!(
+            (summary.root.service_name.as_deref(), summary.services.len()),
+            (Some("shop"), 2)
+        );
     }
     for id in [3_u128, 33] {
-        let detail = trace(&session, &format!("{id:032X}")).expect("an answer").expect("a trace");
-        assert_eq!((detail.spans.len(), detail.logs.len(), detail.truncated), (4, 1, false));
-        assert!(detail.spans.iter().all(|span| span.resource_attributes.len() == 1 && span.attributes.len() == 3));
+        let detail = trace(&session, &format!("{id:032X}"))
+            .expect("an answer")
+            .expect("a trace");
+        assert_eq!(
+            (detail.spans.len(), detail.logs.len(), detail.truncated),
+            (4, 1, false)
+        );
+        assert!(
+            detail
+                .spans
+                .iter()
+                .all(|span| span.resource_attributes.len() == 1 && span.attributes.len() == 3)
+        );
     }
-    assert!(trace(&session, &"f".repeat(32)).expect("an answer").is_none());
-    assert!(matches!(trace(&session, "'; DROP"), Err(QueryError::Invalid(_))));
+    assert!(
+        trace(&session, &"f".repeat(32))
+            .expect("an answer")
+            .is_none()
+    );
+    assert!(matches!(
+        trace(&session, "'; DROP"),
+        Err(QueryError::Invalid(_))
+    ));
 }
 
 #[test]
@@ -195,12 +326,32 @@ fn logs_are_searched_by_text_and_severity_and_paged() {
     let store = filled(dir.path());
     let reader = store.reader().expect("a reader");
     let session = Session::new(&reader);
-    let errors = LogQuery { severity_min: Some(17), text: Some("paid ORDER".to_owned()), limit: 10, ..LogQuery::default() };
+    let errors = LogQuery {
+        severity_min: Some(17),
+        text: Some("paid ORDER".to_owned()),
+        limit: 10,
+        ..LogQuery::default()
+    };
     let page = logs(&session, &errors).expect("logs");
-    let bodies: Vec<&str> = page.items.iter().filter_map(|log| log.body.as_deref()).collect();
-    assert_eq!(bodies, ["Paid order 30", "Paid order 20", "Paid order 10", "Paid order 0"]);
+    let bodies: Vec<&str> = page
+        .items
+        .iter()
+        .filter_map(|log| log.body.as_deref())
+        .collect();
+    assert_eq!(
+        bodies,
+        [
+            "Paid order 30",
+            "Paid order 20",
+            "Paid order 10",
+            "Paid order 0"
+        ]
+    );
     assert_eq!(page.total, Some(4));
-    let mut question = LogQuery { limit: 9, ..LogQuery::default() };
+    let mut question = LogQuery {
+        limit: 9,
+        ..LogQuery::default()
+    };
     let mut seen = Vec::new();
     loop {
         let page = logs(&session, &question).expect("logs");
@@ -208,16 +359,30 @@ fn logs_are_searched_by_text_and_severity_and_paged() {
         let Some(next) = page.next else { break };
         question.cursor = Some(next);
     }
-    assert_eq!(seen, (0..40).rev().map(|number| format!("Paid order {number}")).collect::<Vec<_>>());
-    let wrong = LogQuery { cursor: Some("1 OR 1".to_owned()), limit: 1, ..LogQuery::default() };
-    assert!(matches!(logs(&session, &wrong), Err(QueryError::Invalid(_))));
+    assert_eq!(
+        seen,
+        (0..40)
+            .rev()
+            .map(|number| format!("Paid order {number}"))
+            .collect::<Vec<_>>()
+    );
+    let wrong = LogQuery {
+        cursor: Some("1 OR 1".to_owned()),
+        limit: 1,
+        ..LogQuery::default()
+    };
+    assert!(matches!(
+        logs(&session, &wrong),
+        Err(QueryError::Invalid(_))
+    ));
 }
 
 #[test]
 fn a_counter_has_rates_and_a_reset_starts_anew() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());
-    let mut columns = MetricColumns { series: vec![SeriesRow {
+    let mut columns = MetricColumns::default();
+    columns.series.push(SeriesRow {
         name: "requests".to_owned(),
         unit: "1".to_owned(),
         kind: "sum",
@@ -225,12 +390,16 @@ fn a_counter_has_rates_and_a_reset_starts_anew() {
         is_monotonic: Some(true),
         attributes: r#"{"a":1}"#.to_owned(),
         ..SeriesRow::default()
-    }], ..MetricColumns::default() };
+    });
     for (second, value) in [(0_u64, 10_i64), (10, 30), (20, 5)] {
         columns.push_number(&NumberPointRow {
             series: 0,
             time_unix_nano: BASE + second * 1_000_000_000,
-            start_unix_nano: if second == 20 { BASE + 15_000_000_000 } else { BASE - 1_000_000_000 },
+            start_unix_nano: if second == 20 {
+                BASE + 15_000_000_000
+            } else {
+                BASE - 1_000_000_000
+            },
             flags: 0,
             value: Some(NumberValue::Int(value)),
         });
@@ -239,8 +408,18 @@ fn a_counter_has_rates_and_a_reset_starts_anew() {
     for state in ["hot", "sealed"] {
         let reader = store.reader().expect("a reader");
         let session = Session::new(&reader);
-        let list = metrics(&session, &MetricsQuery { limit: 10, ..MetricsQuery::default() }).expect("metrics");
-        assert_eq!((list.items[0].name.as_str(), list.items[0].streams), ("requests", 1));
+        let list = metrics(
+            &session,
+            &MetricsQuery {
+                limit: 10,
+                ..MetricsQuery::default()
+            },
+        )
+        .expect("metrics");
+        assert_eq!(
+            (list.items[0].name.as_str(), list.items[0].streams),
+            ("requests", 1)
+        );
         let question = MetricPointsQuery {
             name: "requests".to_owned(),
             range: RANGE,
@@ -250,7 +429,11 @@ fn a_counter_has_rates_and_a_reset_starts_anew() {
             points_max: 100,
         };
         let points = metric_points(&session, &question).expect("points");
-        let rates: Vec<Option<f64>> = points.series[0].points.iter().map(|point| point.rate).collect();
+        let rates: Vec<Option<f64>> = points.series[0]
+            .points
+            .iter()
+            .map(|point| point.rate)
+            .collect();
         assert_eq!(rates, [None, Some(2.0), Some(1.0)], "{state}");
         drop(reader);
         store.seal_now().expect("sealed");
@@ -264,7 +447,10 @@ fn live_counts_count_hot_and_sealed() {
     let reader = store.reader().expect("a reader");
     let counts = live_counts(&Session::new(&reader)).expect("counts");
     assert_eq!((counts.spans, counts.logs, counts.services), (160, 40, 2));
-    assert_eq!(counts.ages[1].newest_unix_nano, Some((BASE + 39_000_000_000) as i64));
+    assert_eq!(
+        counts.ages[1].newest_unix_nano,
+        Some((BASE + 39_000_000_000) as i64)
+    );
     assert_eq!(counts.ages[1].oldest_unix_nano, Some(BASE as i64));
 }
 

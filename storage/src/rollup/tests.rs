@@ -32,8 +32,15 @@ fn stored_edges(store: &Store) -> BTreeMap<Edge, [i64; 4]> {
                 basis: row.get(8)?,
             };
             assert_eq!(row.get::<_, bool>(6)?, edge.kind == "messaging");
-            assert_eq!(row.get::<_, i64>(13)?, row.get::<_, i64>(9)?, "every call is in the histogram");
-            Ok((edge, [row.get(9)?, row.get(10)?, row.get(11)?, row.get(12)?]))
+            assert_eq!(
+                row.get::<_, i64>(13)?,
+                row.get::<_, i64>(9)?,
+                "every call is in the histogram"
+            );
+            Ok((
+                edge,
+                [row.get(9)?, row.get(10)?, row.get(11)?, row.get(12)?],
+            ))
         })
         .expect("rows");
     rows.map(|row| row.expect("a row")).collect()
@@ -103,10 +110,18 @@ fn calls_whose_spans_lie_in_several_segments_are_counted_once_each() {
             let (now, later) = rest.split_at(rest.len() / (3 - part));
             workload::append(&store, now, seed);
             so_far.extend_from_slice(now);
-            check(&store, &so_far, &format!("seed {seed}, {part} sealed, one hot"));
+            check(
+                &store,
+                &so_far,
+                &format!("seed {seed}, {part} sealed, one hot"),
+            );
             if part < 2 {
                 store.seal_now().expect("sealed");
-                check(&store, &so_far, &format!("seed {seed}, {} sealed", part + 1));
+                check(
+                    &store,
+                    &so_far,
+                    &format!("seed {seed}, {} sealed", part + 1),
+                );
             }
             rest = later;
         }

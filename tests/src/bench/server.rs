@@ -114,32 +114,6 @@ impl Server {
         Ok(text)
     }
 
-    /// Rows of a query.
-    pub async fn sql(&self, query: &str) -> Result<Vec<Vec<Value>>> {
-        let url = format!(
-            "http://{}/api/v1/sql",
-            self.addresses["http"].as_str().unwrap_or_default()
-        );
-        let body = serde_json::json!({ "query": query, "timeout_ms": 60_000 });
-        let response = self.client.post(url).json(&body).send().await?;
-        let status = response.status();
-        let text = response.text().await?;
-        ensure!(status.is_success(), "{query}: {status} {text}");
-        Ok(serde_json::from_value(
-            serde_json::from_str::<Value>(&text)?["rows"].clone(),
-        )?)
-    }
-
-    /// A gauge or counter of `/metrics`, summed over its labels that contain `label`.
-    pub async fn metric(&self, name: &str, label: &str) -> Result<f64> {
-        let text = self.get("/metrics").await?;
-        Ok(text
-            .lines()
-            .filter(|line| line.starts_with(name) && line.contains(label))
-            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
-            .sum())
-    }
-
     /// Waits until nothing is left to seal or to compact: no hot rows waiting, CPU at rest for two seconds.
     pub async fn settle(&self) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(900);

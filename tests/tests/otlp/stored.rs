@@ -6,7 +6,6 @@ use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Metric, NumberDataPoint, Sum, metric, number_data_point,
 };
 use opentelemetry_proto::tonic::trace::v1::Span;
-use prost::Message as _;
 use tripline_collector::receive::{Listener, ReceiveConfig, Receiver, Sink, serve_http};
 use tripline_storage::store::{Store, StoreConfig};
 

@@ -2,7 +2,8 @@
 
 use leptos::serde_json::{Value, from_value, json};
 use tripline_storage::model::{
-    Graph, LiveCounts, LogRecord, MetricPoints, MetricSummary, Page, ServiceSummary, TraceDetail, TraceSummary,
+    Graph, LiveCounts, LogRecord, MetricPoints, MetricSummary, Page, ServiceSummary, TraceDetail,
+    TraceSummary,
 };
 
 use super::*;
@@ -20,8 +21,16 @@ const HOSTILE: [&str; 6] = [
 const NOW: u64 = 1_795_230_134_000_000_000;
 
 fn frame(path: &str, params: &[(&str, &str)]) -> Frame {
-    let params = params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    Frame { path: path.to_owned(), params, now_ns: NOW, ..Frame::default() }
+    let params = params
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect();
+    Frame {
+        path: path.to_owned(),
+        params,
+        now_ns: NOW,
+        ..Frame::default()
+    }
 }
 
 fn attributes(text: &str) -> Value {
@@ -65,49 +74,142 @@ fn cut<T: for<'de> serde::Deserialize<'de>>(item: Value) -> Page<T> {
 
 /// Every page, with `text` wherever telemetry or a URL can put text.
 fn gallery(text: &str) -> Vec<(&'static str, String)> {
-    let service: ServiceSummary = read(json!({"service_name": text, "environment": text, "calls": 200, "errors": 20, "weight": 200.0,
+    let service: ServiceSummary = read(
+        json!({"service_name": text, "environment": text, "calls": 200, "errors": 20, "weight": 200.0,
         "basis": "all", "rate_per_second": 12.4, "error_ratio": 0.1, "latency": {"p50_ns": 1e6, "p95_ns": 2e7, "p99_ns": 3e8},
-        "spans": 400, "versions": [text], "instances": 2, "last_seen_unix_nano": (NOW - 3_000_000_000).to_string()}));
+        "spans": 400, "versions": [text], "instances": 2, "last_seen_unix_nano": (NOW - 3_000_000_000).to_string()}),
+    );
     let graph_data: Graph = read(json!({"nodes": [
             {"name": text, "kind": "service", "inferred": false, "calls": 10, "errors": 1, "latency": {}},
             {"name": "orders-db", "kind": "database", "inferred": true, "calls": 10, "errors": 0, "latency": {"p95_ns": 2e6}}],
         "edges": [{"caller": 0, "callee": 1, "kind": "database", "is_async": false, "calls": 3600, "errors": 36, "weight": 3600.0, "basis": "all", "latency": {"p95_ns": 2e6}}],
         "truncated": true, "total_edges": 9}));
-    let mut trace_data = TraceDetail { trace_id: "5b8aa5a2d2c872e8321cf37308d69df2".to_owned(), ..TraceDetail::default() };
+    let mut trace_data = TraceDetail {
+        trace_id: "5b8aa5a2d2c872e8321cf37308d69df2".to_owned(),
+        ..TraceDetail::default()
+    };
     trace_data.spans = vec![
         read(span("051581bf3cb55c13", None, text, 0, 50_000_000)),
-        read(span("051581bf3cb55c14", Some("051581bf3cb55c13"), text, 10_000_000, 40_000_000)),
+        read(span(
+            "051581bf3cb55c14",
+            Some("051581bf3cb55c13"),
+            text,
+            10_000_000,
+            40_000_000,
+        )),
     ];
     trace_data.logs = vec![read(log(text))];
-    let metric: MetricSummary = read(json!({"name": text, "kind": "histogram", "unit": "s", "temporality": "cumulative", "is_monotonic": null,
-        "description": text, "streams": 2, "services": [text]}));
+    let metric: MetricSummary = read(
+        json!({"name": text, "kind": "histogram", "unit": "s", "temporality": "cumulative", "is_monotonic": null,
+        "description": text, "streams": 2, "services": [text]}),
+    );
     let mut points = MetricPoints::default();
-    points.series = vec![read(json!({"series_id": "00", "service_name": text, "service_instance_id": null, "kind": "histogram", "unit": "s",
+    points.series = vec![read(
+        json!({"series_id": "00", "service_name": text, "service_instance_id": null, "kind": "histogram", "unit": "s",
         "temporality": "cumulative", "is_monotonic": null, "attributes": attributes(text),
         "points": [{"time_unix_nano": (NOW - 60_000_000_000).to_string(), "start_time_unix_nano": 0, "value": null, "value_int": null, "rate": 2.0,
             "count": 5, "sum": 1.0, "min": 0.1, "max": 0.4, "p50": 0.2, "p95": 0.3, "p99": 0.4}],
         "exemplars": [{"metric_name": text, "unit": "s", "service_name": text, "time_unix_nano": (NOW - 60_000_000_000).to_string(), "value": 0.25,
-            "value_int": null, "trace_id": "5b8aa5a2d2c872e8321cf37308d69df2", "span_id": "051581bf3cb55c13", "filtered_attributes": []}]}))];
-    let counts = LiveCounts { spans: 1_234_567, logs: 42, metric_streams: 7, services: 3, ..LiveCounts::default() };
-    let overview_data = Overview { counts, services: Page::whole(vec![service.clone()]), ..Overview::default() };
-    let explore_data = Explore { metrics: Page::whole(vec![metric]), chosen: Some((text.to_owned(), points)) };
-    let service_data = ServicePage { name: text.to_owned(), summaries: vec![service], graph: graph_data.clone(), failed: cut(summary(text)) };
-    let table = SqlTable { columns: vec![(text.to_owned(), "VARCHAR".to_owned())], rows: vec![vec![Some(text.to_owned())], vec![None]], truncated: true, elapsed_ms: 3 };
-    let sql_data = SqlPage { query: text.to_owned(), outcome: Some(SqlOutcome::Table(table)), relations: Vec::new() };
-    let with = |path: &str| frame(path, &[("service", text), ("attr", text), ("text", text), ("q", text), ("name", text)]);
+            "value_int": null, "trace_id": "5b8aa5a2d2c872e8321cf37308d69df2", "span_id": "051581bf3cb55c13", "filtered_attributes": []}]}),
+    )];
+    let counts = LiveCounts {
+        spans: 1_234_567,
+        logs: 42,
+        metric_streams: 7,
+        services: 3,
+        ..LiveCounts::default()
+    };
+    let overview_data = Overview {
+        counts,
+        services: Page::whole(vec![service.clone()]),
+        ..Overview::default()
+    };
+    let explore_data = Explore {
+        metrics: Page::whole(vec![metric]),
+        chosen: Some((text.to_owned(), points)),
+    };
+    let service_data = ServicePage {
+        name: text.to_owned(),
+        summaries: vec![service],
+        graph: graph_data.clone(),
+        failed: cut(summary(text)),
+    };
+    let table = SqlTable {
+        columns: vec![(text.to_owned(), "VARCHAR".to_owned())],
+        rows: vec![vec![Some(text.to_owned())], vec![None]],
+        truncated: true,
+        elapsed_ms: 3,
+    };
+    let sql_data = SqlPage {
+        query: text.to_owned(),
+        outcome: Some(SqlOutcome::Table(table)),
+        relations: Vec::new(),
+    };
+    let with = |path: &str| {
+        frame(
+            path,
+            &[
+                ("service", text),
+                ("attr", text),
+                ("text", text),
+                ("q", text),
+                ("name", text),
+            ],
+        )
+    };
     let chosen = frame("/traces/x", &[("span", "051581bf3cb55c14"), ("x", text)]);
     vec![
-        ("overview", render(&with("/"), text, |f| overview(&overview_data, f))),
-        ("traces", render(&with("/traces"), text, |f| traces(&cut::<TraceSummary>(summary(text)), &[text.to_owned()], None, f))),
+        (
+            "overview",
+            render(&with("/"), text, |f| overview(&overview_data, f)),
+        ),
+        (
+            "traces",
+            render(&with("/traces"), text, |f| {
+                traces(
+                    &cut::<TraceSummary>(summary(text)),
+                    &[text.to_owned()],
+                    None,
+                    f,
+                )
+            }),
+        ),
         ("trace", render(&chosen, text, |f| trace(&trace_data, f))),
-        ("logs", render(&with("/logs"), text, |f| logs(&cut::<LogRecord>(log(text)), None, f))),
-        ("explore", render(&with("/explore"), text, |f| explore(&explore_data, f))),
-        ("graph", render(&with("/graph"), text, |f| graph(&graph_data, f))),
-        ("service", render(&with("/services/x"), text, |f| service(&service_data, f))),
+        (
+            "logs",
+            render(&with("/logs"), text, |f| {
+                logs(&cut::<LogRecord>(log(text)), None, f)
+            }),
+        ),
+        (
+            "explore",
+            render(&with("/explore"), text, |f| explore(&explore_data, f)),
+        ),
+        (
+            "graph",
+            render(&with("/graph"), text, |f| graph(&graph_data, f)),
+        ),
+        (
+            "service",
+            render(&with("/services/x"), text, |f| {
+                super::service(&service_data, f)
+            }),
+        ),
         ("sql", render(&with("/sql"), text, |f| sql(&sql_data, f))),
-        ("problem", render(&with("/logs"), text, |f| logs(&Page::default(), Some(text), f))),
-        ("failed", render(&with("/"), text, |f| failed(f, text, text))),
-        ("login", render(&with("/"), text, |_| login(text, Some(text)))),
+        (
+            "problem",
+            render(&with("/logs"), text, |f| {
+                logs(&Page::default(), Some(text), f)
+            }),
+        ),
+        (
+            "failed",
+            render(&with("/"), text, |f| failed(f, text, text)),
+        ),
+        (
+            "login",
+            render(&with("/"), text, |_| login(text, Some(text))),
+        ),
     ]
 }
 
@@ -115,15 +217,29 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
 fn hostile_telemetry_stays_text_on_every_page() {
     for text in HOSTILE {
         for (page, html) in gallery(text) {
-            for forbidden in ["<script>", "<img", "<svg onload", "<!--", "href=\"javascript", "' onmouseover", "\"><"] {
+            for forbidden in [
+                "<script>",
+                "<img",
+                "<svg onload",
+                "<!--",
+                "href=\"javascript",
+                "' onmouseover",
+                "\"><",
+            ] {
                 let found = html.match_indices(forbidden).any(|(at, _)| {
                     // Elements of our own may follow an attribute's end; ours are never empty values of text.
                     forbidden != "\"><" || html[at..].starts_with("\"><img")
                 });
                 assert!(!found, "{page}: {forbidden} from {text}\n{html}");
             }
-            assert!(!html.contains(" style=\""), "{page}: the policy forbids inline styles");
-            assert!(!html.contains("onclick"), "{page}: the policy forbids inline script");
+            assert!(
+                !html.contains(" style=\""),
+                "{page}: the policy forbids inline styles"
+            );
+            assert!(
+                !html.contains("onclick"),
+                "{page}: the policy forbids inline script"
+            );
         }
     }
 }
@@ -133,15 +249,69 @@ fn pages_say_what_they_know() {
     let pages: std::collections::HashMap<_, _> = gallery("checkout").into_iter().collect();
     let says = |page: &str, words: &[&str]| {
         for word in words {
-            assert!(pages[page].contains(word), "{page} does not say {word}\n{}", pages[page]);
+            assert!(
+                pages[page].contains(word),
+                "{page} does not say {word}\n{}",
+                pages[page]
+            );
         }
     };
-    says("overview", &["1,234,567", "checkout", "12.4/s", "10 %", "20 ms", "3 s ago", "Last 1 hour"]);
-    says("traces", &["1 of 12,431", "the rest was cut", "older →", "cursor=c%26u%22r", "1.2 ms"]);
-    says("trace", &["50 ms", "051581bf3cb55c14", "exception", "The sender dropped 2", "+7 ns", "aria-label=\"Span\""]);
-    says("logs", &["error", "trace →", "/traces/5b8aa5a2d2c872e8321cf37308d69df2?span=051581bf3cb55c13"]);
-    says("explore", &["histogram", "250 ms: open its trace", "p95", "300 ms"]);
-    says("graph", &["orders-db", "1/s", "1 %", "2 ms", "inferred", "The 1 busiest of 9"]);
+    says(
+        "overview",
+        &[
+            "1,234,567",
+            "checkout",
+            "12.4/s",
+            "10 %",
+            "20 ms",
+            "3 s ago",
+            "Last 1 hour",
+        ],
+    );
+    says(
+        "traces",
+        &[
+            "1 of 12,431",
+            "the rest was cut",
+            "older →",
+            "cursor=c%26u%22r",
+            "1.2 ms",
+        ],
+    );
+    says(
+        "trace",
+        &[
+            "50 ms",
+            "051581bf3cb55c14",
+            "exception",
+            "The sender dropped 2",
+            "+7 ns",
+            "aria-label=\"Span\"",
+        ],
+    );
+    says(
+        "logs",
+        &[
+            "error",
+            "trace →",
+            "/traces/5b8aa5a2d2c872e8321cf37308d69df2?span=051581bf3cb55c13",
+        ],
+    );
+    says(
+        "explore",
+        &["histogram", "250 ms: open its trace", "p95", "300 ms"],
+    );
+    says(
+        "graph",
+        &[
+            "orders-db",
+            "1/s",
+            "1 %",
+            "2 ms",
+            "inferred",
+            "The 1 busiest of 9",
+        ],
+    );
     says("sql", &["2 rows in 3 ms, cut here", "NULL"]);
     says("login", &["name=\"next\" value=\"checkout\""]);
 }
@@ -149,16 +319,37 @@ fn pages_say_what_they_know() {
 #[test]
 fn empty_is_a_sentence() {
     let frame = frame("/", &[]);
-    let first = Overview { otlp_grpc: "127.0.0.1:4317".to_owned(), otlp_http: "127.0.0.1:4318".to_owned(), ..Overview::default() };
+    let first = Overview {
+        otlp_grpc: "127.0.0.1:4317".to_owned(),
+        otlp_http: "127.0.0.1:4318".to_owned(),
+        ..Overview::default()
+    };
     let html = render(&frame, "Overview", |f| overview(&first, f));
-    for words in ["Waiting for telemetry", "127.0.0.1:4317", "Loopback only", "curl http://127.0.0.1:4318/v1/traces"] {
+    for words in [
+        "Waiting for telemetry",
+        "127.0.0.1:4317",
+        "Loopback only",
+        "curl http://127.0.0.1:4318/v1/traces",
+    ] {
         assert!(html.contains(words), "{words}");
     }
-    assert!(render(&frame, "x", |f| traces(&Page::default(), &[], None, f)).contains("No trace fits."));
-    assert!(render(&frame, "x", |f| logs(&Page::default(), None, f)).contains("No log record fits."));
-    assert!(render(&frame, "x", |f| graph(&Graph::default(), f)).contains("No calls in this range."));
-    assert!(render(&frame, "x", |f| trace(&TraceDetail::default(), f)).contains("No span of this trace is stored."));
-    assert!(render(&frame, "x", |f| breakers(&Page::default(), f)).contains("No evidence of a circuit breaker"));
+    assert!(
+        render(&frame, "x", |f| traces(&Page::default(), &[], None, f)).contains("No trace fits.")
+    );
+    assert!(
+        render(&frame, "x", |f| logs(&Page::default(), None, f)).contains("No log record fits.")
+    );
+    assert!(
+        render(&frame, "x", |f| graph(&Graph::default(), f)).contains("No calls in this range.")
+    );
+    assert!(
+        render(&frame, "x", |f| trace(&TraceDetail::default(), f))
+            .contains("No span of this trace is stored.")
+    );
+    assert!(
+        render(&frame, "x", |f| breakers(&Page::default(), f))
+            .contains("No evidence of a circuit breaker")
+    );
 }
 
 /// Writes every page into the directory of `TRIPLINE_GALLERY`, to be looked at.
@@ -166,10 +357,17 @@ fn empty_is_a_sentence() {
 fn every_page_renders_as_a_whole_document() {
     let directory = std::env::var_os("TRIPLINE_GALLERY").map(std::path::PathBuf::from);
     for (page, html) in gallery("checkout") {
-        assert!(html.starts_with("<!DOCTYPE html><html") && html.ends_with("</html>"), "{page}");
+        assert!(
+            html.starts_with("<!DOCTYPE html><html") && html.ends_with("</html>"),
+            "{page}"
+        );
         if let Some(directory) = &directory {
-            let html = html.replace("<link rel=\"stylesheet\" href=\"\">", &format!("<style>{}</style>", crate::STYLE));
-            std::fs::write(directory.join(format!("{page}.html")), html).expect("a writable directory");
+            let html = html.replace(
+                "<link rel=\"stylesheet\" href=\"\">",
+                &format!("<style>{}</style>", crate::STYLE),
+            );
+            std::fs::write(directory.join(format!("{page}.html")), html)
+                .expect("a writable directory");
         }
     }
 }

@@ -31,7 +31,13 @@ const BUCKET: i64 = 10_000_000_000;
 /// Calls, errors, weight, sum of durations.
 type Counts = [i64; 4];
 
-fn add<K: Ord>(sums: &mut BTreeMap<K, Counts>, key: K, error: bool, weight: Option<f64>, duration: i64) {
+fn add<K: Ord>(
+    sums: &mut BTreeMap<K, Counts>,
+    key: K,
+    error: bool,
+    weight: Option<f64>,
+    duration: i64,
+) {
     let sum = sums.entry(key).or_default();
     sum[0] += 1;
     sum[1] += i64::from(error);
@@ -55,7 +61,9 @@ fn service(span: &Sent) -> Service {
 /// Each span once.
 fn once(sent: &[Sent]) -> Vec<&Sent> {
     let mut seen = HashSet::new();
-    sent.iter().filter(|span| seen.insert((span.trace, span.id, span.service.clone(), span.start))).collect()
+    sent.iter()
+        .filter(|span| seen.insert((span.trace, span.id, span.service.clone(), span.start)))
+        .collect()
 }
 
 pub(super) fn red_of(sent: &[Sent]) -> BTreeMap<Red, Counts> {
@@ -92,13 +100,16 @@ impl<'a> Spans<'a> {
         let name = &proxy.service.1;
         proxy.sidecar
             && !application.sidecar
-            && (*name == application.service.1 || name.split('.').next() == Some(&application.service.1))
+            && (*name == application.service.1
+                || name.split('.').next() == Some(&application.service.1))
     }
 
     /// The span that stands for an outgoing one: the application's, for a proxy's.
     fn caller(&self, span: &'a Sent) -> &'a Sent {
         match self.parent(span) {
-            Some(parent) if goes_out(span) && goes_out(parent) && Self::is_pod(span, parent) => parent,
+            Some(parent) if goes_out(span) && goes_out(parent) && Self::is_pod(span, parent) => {
+                parent
+            }
             _ => span,
         }
     }
@@ -113,19 +124,34 @@ impl<'a> Spans<'a> {
 
 pub(super) fn edges_of(sent: &[Sent]) -> BTreeMap<Edge, Counts> {
     let spans = once(sent);
-    let by_id = spans.iter().map(|span| ((span.trace, span.id), *span)).collect();
+    let by_id = spans
+        .iter()
+        .map(|span| ((span.trace, span.id), *span))
+        .collect();
     let index = Spans { by_id };
-    let folded: HashSet<_> = spans.iter().filter_map(|span| index.proxy(span)).map(|span| span.id).collect();
+    let folded: HashSet<_> = spans
+        .iter()
+        .filter_map(|span| index.proxy(span))
+        .map(|span| span.id)
+        .collect();
     let mut sums = BTreeMap::new();
     let mut answered = HashSet::new();
-    for entry in spans.iter().filter(|span| matches!(span.kind, "server" | "consumer")) {
+    for entry in spans
+        .iter()
+        .filter(|span| matches!(span.kind, "server" | "consumer"))
+    {
         if folded.contains(&entry.id) {
             continue;
         }
-        let parent = index.proxy(entry).map_or(entry.parent, |proxy| proxy.parent);
+        let parent = index
+            .proxy(entry)
+            .map_or(entry.parent, |proxy| proxy.parent);
         let mut causes: BTreeSet<_> = parent.map(|id| (entry.trace, id)).into_iter().collect();
         causes.extend(entry.links.iter().copied());
-        let found: Vec<&Sent> = causes.iter().filter_map(|cause| index.by_id.get(cause).copied()).collect();
+        let found: Vec<&Sent> = causes
+            .iter()
+            .filter_map(|cause| index.by_id.get(cause).copied())
+            .collect();
         for cause in &found {
             if goes_out(cause) || cause.service != entry.service {
                 let caller = index.caller(cause);
@@ -133,7 +159,9 @@ pub(super) fn edges_of(sent: &[Sent]) -> BTreeMap<Edge, Counts> {
                 add_call(&mut sums, caller, entry);
             }
         }
-        if let (true, true, Some(("messaging", peer))) = (found.is_empty(), entry.kind == "consumer", entry.peer) {
+        if let (true, true, Some(("messaging", peer))) =
+            (found.is_empty(), entry.kind == "consumer", entry.peer)
+        {
             let key = Edge {
                 bucket: entry.start / BUCKET * BUCKET,
                 caller: (entry.service.0.to_owned(), peer.to_owned()),
@@ -153,7 +181,11 @@ fn add_call(sums: &mut BTreeMap<Edge, Counts>, caller: &Sent, entry: &Sent) {
     let is_message = entry.kind == "consumer" || caller.kind == "producer";
     let is_request = caller.kind == "client" && entry.kind == "server";
     let weight = entry.weight.or(caller.weight);
-    let start = if goes_out(caller) { caller.start } else { entry.start };
+    let start = if goes_out(caller) {
+        caller.start
+    } else {
+        entry.start
+    };
     let key = Edge {
         bucket: start / BUCKET * BUCKET,
         caller: service(caller),
@@ -162,7 +194,11 @@ fn add_call(sums: &mut BTreeMap<Edge, Counts>, caller: &Sent, entry: &Sent) {
         inferred: String::new(),
         basis: basis(weight),
     };
-    let duration = if is_request { caller.duration } else { entry.duration };
+    let duration = if is_request {
+        caller.duration
+    } else {
+        entry.duration
+    };
     add(sums, key, caller.error || entry.error, weight, duration);
 }
 
@@ -175,12 +211,19 @@ fn add_unanswered(
     let spoken_for: HashSet<_> = spans
         .iter()
         .filter(|span| goes_out(span) && !span.sidecar)
-        .filter_map(|span| index.parent(span).filter(|parent| goes_out(parent) && parent.service == span.service))
+        .filter_map(|span| {
+            index
+                .parent(span)
+                .filter(|parent| goes_out(parent) && parent.service == span.service)
+        })
         .map(|parent| parent.id)
         .collect();
     for span in spans.iter().filter(|span| goes_out(span)) {
         let stands_alone = index.caller(span).id == span.id && !spoken_for.contains(&span.id);
-        let Some((kind, peer)) = span.peer.filter(|_| stands_alone && !answered.contains(&span.id)) else {
+        let Some((kind, peer)) = span
+            .peer
+            .filter(|_| stands_alone && !answered.contains(&span.id))
+        else {
             continue;
         };
         let key = Edge {

@@ -37,7 +37,12 @@ pub(super) struct Workload {
 
 impl Workload {
     pub(super) fn new(seed: u64) -> Self {
-        Self { state: seed + 1, sent: Vec::new(), producers: Vec::new(), in_one_segment: true }
+        Self {
+            state: seed + 1,
+            sent: Vec::new(),
+            producers: Vec::new(),
+            in_one_segment: true,
+        }
     }
 
     /// Traces with everything that can happen in one segment, some spans resent.
@@ -68,13 +73,23 @@ impl Workload {
             self.enter(trace, environment, parent, service, 0, start);
         }
         for _ in 0..traces / 4 {
-            let links = (0..self.below(4).min(self.producers.len()))
-                .map(|_| self.producers[self.below(self.producers.len())])
-                .map(|at| (self.sent[at].trace, self.sent[at].id))
-                .collect();
+            let mut links = Vec::new();
+            for _ in 0..self.below(4).min(self.producers.len()) {
+                let chosen = self.below(self.producers.len());
+                let producer = &self.sent[self.producers[chosen]];
+                links.push((producer.trace, producer.id));
+            }
             let (trace, environment) = (self.bytes(), ENVIRONMENTS[self.below(2)]);
             let service = self.below(4);
-            let at = self.span(trace, environment, service, None, "consumer", BASE + 70 * SECOND, 77);
+            let at = self.span(
+                trace,
+                environment,
+                service,
+                None,
+                "consumer",
+                BASE + 70 * SECOND,
+                77,
+            );
             self.sent[at].links = links;
             self.sent[at].peer = self.chance(50).then_some(("messaging", "kafka:orders"));
         }
@@ -91,9 +106,21 @@ impl Workload {
         start: i64,
     ) {
         // A clock that is off.
-        let start = if self.chance(20) { start + (self.below(6) as i64 - 3) * SECOND } else { start };
+        let start = if self.chance(20) {
+            start + (self.below(6) as i64 - 3) * SECOND
+        } else {
+            start
+        };
         if self.in_one_segment && self.chance(30) {
-            let at = self.span(trace, environment, service, parent, "server", start, SECOND / 10);
+            let at = self.span(
+                trace,
+                environment,
+                service,
+                parent,
+                "server",
+                start,
+                SECOND / 10,
+            );
             self.sent[at].sidecar = true;
             if self.chance(50) {
                 self.sent[at].service.1 = format!("s{service}.shop");
@@ -103,14 +130,27 @@ impl Workload {
                 return;
             }
         }
-        let at = self.span(trace, environment, service, parent, "server", start, SECOND / 10);
+        let at = self.span(
+            trace,
+            environment,
+            service,
+            parent,
+            "server",
+            start,
+            SECOND / 10,
+        );
         for _ in 0..self.below(3) {
             self.work(at, service, depth, start);
         }
     }
 
     fn work(&mut self, server: usize, service: usize, depth: usize, start: i64) {
-        let Sent { trace, id, service: (environment, _), .. } = self.sent[server].clone();
+        let Sent {
+            trace,
+            id,
+            service: (environment, _),
+            ..
+        } = self.sent[server].clone();
         let parent = if self.chance(30) {
             let at = self.span(trace, environment, service, Some(id), "internal", start, 5);
             self.sent[at].id
@@ -118,13 +158,26 @@ impl Workload {
             id
         };
         let outgoing = |this: &mut Self, kind, duration, peer| {
-            let at = this.span(trace, environment, service, Some(parent), kind, start + 1, duration);
+            let at = this.span(
+                trace,
+                environment,
+                service,
+                Some(parent),
+                kind,
+                start + 1,
+                duration,
+            );
             this.sent[at].peer = peer;
             at
         };
         match self.below(10) {
             0 | 1 => {
-                outgoing(self, "client", 1_000, Some(("database", "postgresql:orders")));
+                outgoing(
+                    self,
+                    "client",
+                    1_000,
+                    Some(("database", "postgresql:orders")),
+                );
             }
             2 => {
                 outgoing(self, "client", 1_000, Some(("external", "api.example:443")));
@@ -132,7 +185,15 @@ impl Workload {
             3 if self.in_one_segment => {
                 let outer = outgoing(self, "client", 1_000, Some(("external", "sdk.example:443")));
                 let outer = self.sent[outer].id;
-                let at = self.span(trace, environment, service, Some(outer), "client", start + 1, 900);
+                let at = self.span(
+                    trace,
+                    environment,
+                    service,
+                    Some(outer),
+                    "client",
+                    start + 1,
+                    900,
+                );
                 self.sent[at].peer = Some(("external", "socket.example:443"));
             }
             4 => {
@@ -140,20 +201,43 @@ impl Workload {
                 self.producers.push(producer);
                 if self.chance(40) {
                     let (id, consumer) = (self.sent[producer].id, self.below(4));
-                    let at = self.span(trace, environment, consumer, Some(id), "consumer", start + SECOND, 100);
+                    let at = self.span(
+                        trace,
+                        environment,
+                        consumer,
+                        Some(id),
+                        "consumer",
+                        start + SECOND,
+                        100,
+                    );
                     self.sent[at].peer = Some(("messaging", "kafka:orders"));
                 }
             }
             // A caller that is not instrumented as a client.
             5 if self.in_one_segment && depth < 3 && service < 3 => {
-                self.enter(trace, environment, Some(parent), service + 1, depth + 1, start);
+                self.enter(
+                    trace,
+                    environment,
+                    Some(parent),
+                    service + 1,
+                    depth + 1,
+                    start,
+                );
             }
             _ if depth < 3 => {
                 let peer = [None, Some(("service", "x")), Some(("external", "x:1"))][self.below(3)];
                 let client = outgoing(self, "client", SECOND / 5, peer);
                 let mut cause = self.sent[client].id;
                 if self.in_one_segment && self.chance(30) {
-                    let at = self.span(trace, environment, service, Some(cause), "client", start, SECOND / 5);
+                    let at = self.span(
+                        trace,
+                        environment,
+                        service,
+                        Some(cause),
+                        "client",
+                        start,
+                        SECOND / 5,
+                    );
                     self.sent[at].sidecar = true;
                     self.sent[at].service.1 = format!("s{service}.shop");
                     self.sent[at].peer = Some(("external", "x:2"));
@@ -235,8 +319,13 @@ impl Workload {
 }
 
 pub(super) fn open(dir: &Path) -> Store {
-    Store::open(StoreConfig { data_dir: dir.to_owned(), threads: 2, memory_bytes_max: 256 << 20, ..StoreConfig::default() })
-        .expect("a store")
+    Store::open(StoreConfig {
+        data_dir: dir.to_owned(),
+        threads: 2,
+        memory_bytes_max: 256 << 20,
+        ..StoreConfig::default()
+    })
+    .expect("a store")
 }
 
 /// Sends the spans in small batches of mixed services.
@@ -251,14 +340,19 @@ pub(super) fn append(store: &Store, sent: &[Sent], seed: u64) {
                 attributes: "{}".to_owned(),
                 ..ResourceRow::default()
             };
-            let at = resources.iter().position(|known| *known == resource).unwrap_or_else(|| {
-                resources.push(resource);
-                resources.len() - 1
-            });
+            let at = resources
+                .iter()
+                .position(|known| *known == resource)
+                .unwrap_or_else(|| {
+                    resources.push(resource);
+                    resources.len() - 1
+                });
             let links: Vec<String> = span
                 .links
                 .iter()
-                .map(|(trace, id)| format!(r#"{{"trace_id":"{}","span_id":"{}"}}"#, hex(trace), hex(id)))
+                .map(|(trace, id)| {
+                    format!(r#"{{"trace_id":"{}","span_id":"{}"}}"#, hex(trace), hex(id))
+                })
                 .collect();
             let links = (!links.is_empty()).then(|| format!("[{}]", links.join(",")));
             columns.push(&SpanRow {
@@ -280,8 +374,16 @@ pub(super) fn append(store: &Store, sent: &[Sent], seed: u64) {
                 ..SpanRow::default()
             });
         }
-        let scope = ScopeRow { attributes: "{}".to_owned(), ..ScopeRow::default() };
-        let batch = Batch { resources, scopes: vec![scope], rows: Rows::Spans(columns), bytes: 1_000 };
+        let scope = ScopeRow {
+            attributes: "{}".to_owned(),
+            ..ScopeRow::default()
+        };
+        let batch = Batch {
+            resources,
+            scopes: vec![scope],
+            rows: Rows::Spans(columns),
+            bytes: 1_000,
+        };
         futures::executor::block_on(store.append(batch)).expect("stored");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::fixture::{append, config, number, resource, scope, trace};
+use super::fixture::{config, number, resource, scope, trace};
 use crate::ingest::{Batch, Rows, SpanColumns, SpanRow};
 use crate::store::{Store, now_ns};
 

@@ -1,3 +1,5 @@
+//! Arbitrary bytes as OTLP protobuf: never a panic, and what is taken reads back the same.
+
 #![no_main]
 
 #[path = "../properties.rs"]

@@ -313,3 +313,20 @@ mod tests {
         );
     }
 }
+
+/// Text as HTML that shows it. For `inner_html` of a `<textarea>` alone: Leptos takes such an element's
+/// children for raw text and writes them unescaped, everywhere else it escapes by itself. The first line
+/// break is one that HTML drops.
+pub fn text_as_html(text: &str) -> String {
+    let mut html = String::with_capacity(text.len() + 16);
+    html.push('\n');
+    for character in text.chars() {
+        match character {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            other => html.push(other),
+        }
+    }
+    html
+}

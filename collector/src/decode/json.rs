@@ -9,12 +9,12 @@
 //! or in neither; 100 nested containers in unknown fields; bounded error texts.
 
 mod base64;
-mod common;
 mod logs;
 mod metrics;
 pub(super) mod number;
 mod reader;
 mod traces;
+mod values;
 mod writer;
 
 pub(super) use logs::logs_request;

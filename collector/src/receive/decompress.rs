@@ -193,7 +193,7 @@ mod tests {
     ];
 
     fn unpack(coding: Coding, packed: Vec<u8>) -> Result<Bytes, Refusal> {
-        let budget = Budget::new(4 * LIMIT);
+        let budget = Budget::new(packed.len() + 4 * LIMIT);
         let seat = budget.seat();
         let packed_bytes = packed.len();
         seat.add(packed_bytes).unwrap();

@@ -6,7 +6,8 @@ use super::{QueryError, Session};
 use crate::model::{LiveCounts, SignalAge};
 use crate::segment::Segment;
 
-/// Counts over all segments; cheap enough for a tick a second.
+/// Counts over all segments; cheap enough for a tick a second. Ages leave outliers out: one bad clock would
+/// otherwise be the age of everything.
 pub fn live_counts(session: &Session<'_>) -> Result<LiveCounts, QueryError> {
     let segments: Vec<&Segment> = session
         .set()

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::traces::kept_range;
-use crate::parts::{Frame, failure, nothing, segment};
+use crate::parts::{Frame, failure, nothing, segment, text_as_html};
 use crate::units;
 
 /// A relation with its columns: name and type.
@@ -80,7 +80,7 @@ pub fn sql(data: &SqlPage, frame: &Frame) -> AnyView {
                 <section class="panel">
                     <form method="get" action="/sql" class="stack">
                         {kept_range(frame)}
-                        <textarea name="q" rows="9" spellcheck="false" aria-label="SQL" data-search>{data.query.clone()}</textarea>
+                        <textarea name="q" rows="9" spellcheck="false" aria-label="SQL" data-search inner_html=text_as_html(&data.query)></textarea>
                         <div class="panel-head">
                             <p class="quiet">"Read only; one statement; time, memory and rows are bounded."</p>
                             <button class="button">"Run"</button>

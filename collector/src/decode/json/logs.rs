@@ -3,9 +3,9 @@
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber};
 
-use super::common::{any_value, attributes, resource, scope};
 use super::fields;
 use super::reader::{Parsed, Reader};
+use super::values::{any_value, attributes, resource, scope};
 
 pub(in crate::decode) fn logs_request(r: &mut Reader<'_>) -> Parsed<ExportLogsServiceRequest> {
     let mut request = ExportLogsServiceRequest::default();

@@ -10,9 +10,9 @@ use opentelemetry_proto::tonic::metrics::v1::{
     Summary, SummaryDataPoint, exemplar, number_data_point,
 };
 
-use super::common::{attributes, resource, scope};
 use super::fields;
 use super::reader::{Parsed, Reader};
+use super::values::{attributes, resource, scope};
 
 pub(in crate::decode) fn metrics_request(
     r: &mut Reader<'_>,

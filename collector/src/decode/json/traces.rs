@@ -5,9 +5,9 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 
-use super::common::{attributes, resource, scope};
 use super::fields;
 use super::reader::{Parsed, Reader};
+use super::values::{attributes, resource, scope};
 
 pub(in crate::decode) fn traces_request(r: &mut Reader<'_>) -> Parsed<ExportTraceServiceRequest> {
     let mut request = ExportTraceServiceRequest::default();

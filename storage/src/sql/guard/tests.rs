@@ -1,3 +1,5 @@
+//! Statements an analyst writes run, statements beyond reading are refused: a table of each.
+
 use super::*;
 
 /// Cases are separated by an empty line; those of refusals start with a comment: a part of the reason.

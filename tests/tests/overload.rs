@@ -19,20 +19,21 @@ const SECONDS: u64 = 60;
 /// Resident memory the server may reach, in bytes.
 const MEMORY_MAX: u64 = 1 << 30;
 
-async fn throttled() -> Result<Tripline> {
+/// A server that commits [`TAKEN`] spans a second and lets `queue` wait.
+async fn throttled(queue: &str) -> Result<Tripline> {
     Start::default()
         .env(
             "TRIPLINE_STORE__COMMIT_ROWS_PER_SECOND_MAX",
             &TAKEN.to_string(),
         )
-        .env("TRIPLINE_STORE__QUEUE_BYTES_MAX", "512KiB")
+        .env("TRIPLINE_STORE__QUEUE_BYTES_MAX", queue)
         .start()
         .await
 }
 
 #[tokio::test]
 async fn ten_times_too_much_is_refused_with_a_hint_and_counted_exactly() -> Result<()> {
-    let server = throttled().await?;
+    let server = throttled("512KiB").await?;
     let channel = tonic::transport::Channel::from_shared(format!("http://{}", server.otlp_grpc()))?
         .connect()
         .await?;
@@ -94,7 +95,7 @@ async fn ten_times_too_much_is_refused_with_a_hint_and_counted_exactly() -> Resu
 
 #[tokio::test]
 async fn a_client_that_retries_until_acknowledged_loses_nothing() -> Result<()> {
-    let server = throttled().await?;
+    let server = throttled("128KiB").await?;
     let url = format!("http://{}", server.otlp_grpc());
     let mut clients = tokio::task::JoinSet::new();
     for lane in 0..20_u64 {

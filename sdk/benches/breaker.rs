@@ -75,7 +75,7 @@ fn main() {
     });
     let time = breaker(config());
     let closed = measure("closed, time window, slow calls, generations", || {
-        call(&time)
+        call(&time);
     });
     let count = breaker(config().window(WindowConfig::Count { size: 100 }));
     measure("closed, count window of 100", || call(&count));

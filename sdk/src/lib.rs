@@ -47,15 +47,38 @@
 //! metrics, a log event for each transition in the trace of the call that caused it, and
 //! attributes on the caller's span.
 //!
+//! [`init`] sets up the whole of a service's telemetry, [`instrument`] is its middleware:
+//!
+//! ```no_run
+//! use axum::{Router, routing::get};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let telemetry = tripline_sdk::init()?;
+//!     let app: Router = Router::new()
+//!         .route("/", get(async || "hello"))
+//!         .layer(telemetry.instrument().server());
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//!     axum::serve(listener, app).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # Features
 //!
 //! | feature | adds | needs |
 //! |---|---|---|
 //! | none | the core: every policy above, pure, for `wasm32` too | nothing |
 //! | `tower` | `Policy`, layers over tower services | tokio's timer, tower's traits |
-//! | `telemetry` | OpenTelemetry metrics, events, span attributes | the OpenTelemetry API |
+//! | `telemetry` | OpenTelemetry metrics, events, span attributes; [`propagation`] | the OpenTelemetry API |
+//! | `http` | [`instrument`], [`problem`], [`bearer`]: middleware for HTTP and gRPC | `http`, tower's traits |
+//! | `axum` | routes in spans, problems as answers of handlers | axum |
+//! | `tonic` | metadata as a carrier, interceptors, problems as `Status` | tonic |
+//! | `otlp` | [`init`] and [`setup`]: everything exported over OTLP | the OpenTelemetry SDK, `tracing` |
 #![warn(missing_docs)]
 
+#[cfg(feature = "http")]
+pub mod bearer;
 mod breaker;
 mod bulkhead;
 mod classify;
@@ -63,14 +86,24 @@ mod clock;
 mod concurrency;
 mod deadline;
 mod hedge;
+#[cfg(feature = "http")]
+pub mod instrument;
 #[cfg(feature = "tower")]
 pub mod layer;
 mod limit;
 #[cfg(feature = "tower")]
 mod policy;
+#[cfg(feature = "http")]
+pub mod problem;
+#[cfg(feature = "telemetry")]
+pub mod propagation;
 mod random;
 mod refusal;
 mod retry;
+#[cfg(any(feature = "http", feature = "otlp"))]
+mod rfc3339;
+#[cfg(feature = "otlp")]
+pub mod setup;
 mod shed;
 mod sync;
 #[cfg(feature = "telemetry")]
@@ -91,6 +124,8 @@ pub use policy::{Part, Policy, PolicyBuilder, PolicyError, PolicyService, TokioC
 pub use random::{Chance, Jitter};
 pub use refusal::{Error, MaybeRefused, Refusal};
 pub use retry::{Backoff, BackoffJitter, BudgetConfig, RetryBudget, RetryConfig};
+#[cfg(feature = "otlp")]
+pub use setup::init;
 pub use shed::{Priority, ShedConfig, Shedder};
 pub use throttle::{Throttle, ThrottleConfig};
 pub use window::Sums;

@@ -22,9 +22,10 @@ pub mod names;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use opentelemetry::global::BoxedTracer;
 use opentelemetry::logs::Logger;
 use opentelemetry::metrics::{Counter, Meter};
 use opentelemetry::trace::{Span, SpanKind, TraceContextExt, Tracer};
@@ -68,6 +69,8 @@ struct Shared {
     /// Hashes of the settings in force, by name: keys of a group share theirs.
     config_hashes: Mutex<HashMap<Box<str>, Arc<str>>>,
     flush: Option<Box<dyn Fn() + Send + Sync>>,
+    /// Makes the spans of rejections; unset, the global provider is asked.
+    tracer: OnceLock<BoxedTracer>,
     started: Instant,
     last_rejected_span_ns: AtomicU64,
 }
@@ -125,10 +128,29 @@ impl Telemetry {
                 breakers,
                 config_hashes: Mutex::new(HashMap::new()),
                 flush,
+                tracer: OnceLock::new(),
                 started: Instant::now(),
                 last_rejected_span_ns: AtomicU64::new(0),
             }),
         }
+    }
+
+    /// Makes the spans of rejected calls with `tracer` rather than with the global one. The first
+    /// tracer that is set stays.
+    ///
+    /// ```
+    /// # use opentelemetry::{global, logs::{LoggerProvider, NoopLoggerProvider}};
+    /// # use tripline_sdk::telemetry::Telemetry;
+    /// # let (meter, logger) = (global::meter("x"), NoopLoggerProvider::new().logger("x"));
+    /// let telemetry = Telemetry::new(&meter, logger);
+    /// telemetry.trace_with(global::tracer("orders"));
+    /// ```
+    pub fn trace_with<T>(&self, tracer: T)
+    where
+        T: Tracer + Send + Sync + 'static,
+        T::Span: Send + Sync + 'static,
+    {
+        let _ = self.shared.tracer.set(BoxedTracer::new(Box::new(tracer)));
     }
 
     /// Moves every breaker on that time alone moves on, and answers when to look again. A program
@@ -164,7 +186,14 @@ impl Telemetry {
                 .is_ok()
         };
         if due && won() {
-            let tracer = global::tracer(names::SCOPE);
+            let global;
+            let tracer = match self.shared.tracer.get() {
+                Some(tracer) => tracer,
+                None => {
+                    global = global::tracer(names::SCOPE);
+                    &global
+                }
+            };
             let span = tracer
                 .span_builder(names::SPAN_REJECTED)
                 .with_kind(SpanKind::Internal);

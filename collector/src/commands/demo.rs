@@ -1,17 +1,36 @@
-//! `tripline demo`: `serve`, and a small shop of six services that sends it telemetry.
+//! `tripline demo`: `serve`, and a small shop of real services that sends it telemetry.
 //!
-//! The shop's telemetry goes through the stock OpenTelemetry exporter over a real socket to our own
-//! OTLP/gRPC port: the demo knows nothing of the store. Payment fails and recovers in cycles, so a
-//! newcomer sees errors, fallbacks and a tripping breaker within half a minute.
+//! Gateway, orders, inventory, payment, two versions of recommendation and shipping talk over
+//! loopback sockets, gRPC and a queue, guarded by the SDK's policies, and export over OTLP/gRPC to
+//! our own port: the demo knows nothing of the store. A seeded script breaks one thing after the
+//! other; within half a minute of the first start payment's breaker has opened and recovered.
 
+mod gateway;
+mod inventory;
+mod load;
+mod orders;
+mod payment;
+mod peer;
+mod recommendation;
+mod rpc;
 mod script;
+mod service;
+mod shipping;
 mod shop;
-mod telemetry;
 
-use super::ServeFlags;
-use super::serve;
+use std::time::Instant;
 
-/// Flags of the demo: those of `serve`, and the script's seed.
+use anyhow::Context as _;
+use tokio::sync::oneshot;
+
+use super::{ServeFlags, serve};
+use crate::config::Config;
+use crate::operations::{logging, signals};
+use script::{Script, Victim};
+use service::World;
+use shop::{Part, Ports};
+
+/// Flags of the demo: those of `serve`, and what the shop is to do.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DemoFlags {
     #[command(flatten)]
@@ -19,22 +38,88 @@ pub struct DemoFlags {
     /// Seed of the fault script
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// Checkout requests a second
-    #[arg(long, default_value_t = 4.0)]
+    /// The most checkouts a second; fewer if they would take more than a sixth of a core
+    #[arg(long, default_value_t = 8.0)]
     rate: f64,
+    /// Nothing happens to this service (may be given several times)
+    #[arg(long, value_enum, value_name = "SERVICE")]
+    spare: Vec<Victim>,
+    /// Run only this part of the shop, and no server; the parts find each other by their ports
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Option<Part>,
+    /// With --only: where telemetry goes
+    #[arg(long, default_value = "http://127.0.0.1:4317", value_name = "URL")]
+    otlp: String,
+    /// With --only: the first of the seven ports of the shop
+    #[arg(long, default_value_t = 7101, value_name = "PORT")]
+    first_port: u16,
 }
 
-/// Runs the server and the shop until a signal comes.
+/// Runs the server and the shop, or one part of the shop, until a signal comes.
 pub(super) fn run(flags: &DemoFlags) -> anyhow::Result<()> {
     anyhow::ensure!(
         flags.rate.is_finite() && flags.rate > 0.0 && flags.rate <= 200.0,
         "--rate must be above 0 and at most 200"
     );
-    let (seed, rate) = (flags.seed, flags.rate);
-    serve::run_with(&flags.serve, move |running| {
+    if let Some(part) = flags.only {
+        return run_only(part, flags);
+    }
+    let flags = flags.clone();
+    serve::run_with(&flags.serve.clone(), move |running| {
         let Some(endpoint) = running.addresses.otlp_grpc.clone() else {
             anyhow::bail!("the demo sends over OTLP/gRPC; give --otlp-grpc an address");
         };
-        Ok(tokio::spawn(shop::open(endpoint, seed, rate)))
+        let world = flags.world(format!("http://{endpoint}"));
+        let (stop, stopped) = oneshot::channel::<()>();
+        std::thread::Builder::new()
+            .name("shop".into())
+            .spawn(move || {
+                let outcome = on_one_thread(async {
+                    tokio::select! {
+                        outcome = shop::open(&world, flags.rate) => outcome,
+                        _ = stopped => Ok(()),
+                    }
+                });
+                if let Err(error) = outcome {
+                    tracing::error!(error = format!("{error:#}"), "the shop could not open");
+                }
+            })
+            .context("cannot start the shop's thread")?;
+        Ok(tokio::spawn(async move {
+            // Dropped with this task, it closes the shop.
+            let _stop = stop;
+            std::future::pending().await
+        }))
     })
+}
+
+impl DemoFlags {
+    fn world(&self, otlp: String) -> World {
+        World {
+            otlp,
+            script: Script::new(self.seed, self.spare.clone()),
+            seed: self.seed,
+            opened: Instant::now(),
+        }
+    }
+}
+
+fn run_only(part: Part, flags: &DemoFlags) -> anyhow::Result<()> {
+    logging::init(&Config::default().log)?;
+    let world = flags.world(flags.otlp.clone());
+    on_one_thread(async {
+        tokio::select! {
+            outcome = shop::run_only(part, &world, Ports::from(flags.first_port), flags.rate) => outcome,
+            signal = signals::asked_to_end() => Ok(signal.map(drop)?),
+        }
+    })
+}
+
+/// The shop has one thread, so that it can never take more than one core and so that what it takes
+/// can be measured.
+fn on_one_thread(shop: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(shop)
 }

@@ -1,35 +1,97 @@
 //! The fault script: what is wrong with the shop at a given moment. Pure: seed and time in, fault out.
+//!
+//! A cycle lasts a minute. In the first one payment gets slow after six seconds and fails after
+//! nine, so its breaker is seen to open and to recover within half a minute; then one shard of
+//! inventory fails alone, then the canary of recommendation shows its bug. Later cycles tell the
+//! same story at moments, and about a shard, that the seed chooses.
 
+use std::ops::Range;
 use std::time::Duration;
 
 /// Length of one cycle of the script.
 pub(super) const CYCLE: Duration = Duration::from_secs(60);
+/// Shards of inventory.
+pub(super) const SHARDS: u32 = 4;
+/// By how many seconds later cycles may shift.
+const SHIFT_MAX: u64 = 8;
 
-/// What ails payment's bank connection now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// Nothing.
-    None,
-    /// Calls to the bank are slow.
-    Slow,
-    /// Calls to the bank fail.
-    Down,
+/// What can be made to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Victim {
+    /// Payment's bank.
+    Payment,
+    /// One shard of inventory.
+    Inventory,
+    /// The canary of recommendation.
+    Recommendation,
 }
 
-/// The fault at `elapsed` since the shop opened: healthy 12 s, slow 4 s, down 16 s, healthy to the cycle's
-/// end; later cycles start their trouble up to 8 s later, by the seed.
-pub(super) fn fault_at(seed: u64, elapsed: Duration) -> Fault {
-    let cycle = elapsed.as_secs() / CYCLE.as_secs();
-    let within = elapsed.as_secs() % CYCLE.as_secs();
-    let shift = if cycle == 0 {
-        0
-    } else {
-        Dice::new(seed ^ cycle).below(9)
-    };
-    match within.checked_sub(shift) {
-        Some(12..16) => Fault::Slow,
-        Some(16..32) => Fault::Down,
-        _ => Fault::None,
+impl Victim {
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::Payment, Self::Inventory, Self::Recommendation];
+}
+
+/// What ails it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Answers take most of a second.
+    Slow,
+    /// Most calls fail, some hang.
+    Down,
+    /// This shard fails, the others work.
+    ShardDown(u32),
+    /// The canary answers some baskets with an error.
+    Bug,
+}
+
+/// The seconds of a cycle at which a fault holds.
+const STORY: [(Victim, Range<u64>, Fault); 4] = [
+    (Victim::Payment, 6..9, Fault::Slow),
+    (Victim::Payment, 9..16, Fault::Down),
+    (Victim::Inventory, 27..34, Fault::ShardDown(2)),
+    (Victim::Recommendation, 42..50, Fault::Bug),
+];
+
+/// The script of one seed.
+#[derive(Debug, Clone)]
+pub(super) struct Script {
+    seed: u64,
+    spared: Vec<Victim>,
+}
+
+impl Script {
+    /// The story `seed` tells, without what happens to the `spared`.
+    pub(super) fn new(seed: u64, spared: Vec<Victim>) -> Self {
+        Self { seed, spared }
+    }
+
+    /// What ails `victim` at `elapsed` since the shop opened.
+    pub(super) fn fault(&self, victim: Victim, elapsed: Duration) -> Option<Fault> {
+        if self.spared.contains(&victim) {
+            return None;
+        }
+        let cycle = elapsed.as_secs() / CYCLE.as_secs();
+        let (shift, shard) = self.variation(cycle);
+        let second = (elapsed.as_secs() % CYCLE.as_secs()).checked_sub(shift)?;
+        let (.., fault) = STORY
+            .iter()
+            .find(|(who, when, _)| *who == victim && when.contains(&second))?;
+        Some(match fault {
+            Fault::ShardDown(first) => Fault::ShardDown(shard.unwrap_or(*first)),
+            other => *other,
+        })
+    }
+
+    /// The first cycle is always the same; in later ones the seed shifts everything and chooses
+    /// the shard.
+    fn variation(&self, cycle: u64) -> (u64, Option<u32>) {
+        if cycle == 0 {
+            return (0, None);
+        }
+        let mut dice = Dice::new(self.seed ^ cycle.wrapping_mul(0x9e37_79b9));
+        let shift = dice.below(SHIFT_MAX + 1);
+        let shard = u32::try_from(dice.below(u64::from(SHARDS))).unwrap_or_default();
+        (shift, Some(shard))
     }
 }
 
@@ -42,7 +104,7 @@ impl Dice {
         Self(seed)
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -70,29 +132,65 @@ impl Dice {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_first_cycle_fails_within_twenty_seconds_and_recovers() {
-        let at = |seconds| fault_at(7, Duration::from_secs(seconds));
-        assert_eq!(
-            (at(0), at(13), at(17), at(31), at(33)),
-            (
-                Fault::None,
-                Fault::Slow,
-                Fault::Down,
-                Fault::Down,
-                Fault::None
-            )
-        );
+    fn story(script: &Script) -> Vec<Option<Fault>> {
+        let seconds = (60..600).map(Duration::from_secs);
+        seconds
+            .flat_map(|at| Victim::ALL.map(|victim| script.fault(victim, at)))
+            .collect()
     }
 
     #[test]
-    fn another_seed_tells_another_story() {
-        let story = |seed| {
-            (60..600)
-                .map(|s| fault_at(seed, Duration::from_secs(s)) as u8)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(story(1), story(1));
-        assert_ne!(story(1), story(2));
+    fn the_first_cycle_lets_payment_fail_and_recover_in_time() {
+        let script = Script::new(7, Vec::new());
+        let payment = |seconds| script.fault(Victim::Payment, Duration::from_secs(seconds));
+        assert_eq!(
+            [0, 6, 9, 15, 16].map(payment),
+            [
+                None,
+                Some(Fault::Slow),
+                Some(Fault::Down),
+                Some(Fault::Down),
+                None
+            ]
+        );
+        let shard = script.fault(Victim::Inventory, Duration::from_secs(30));
+        assert_eq!(shard, Some(Fault::ShardDown(2)));
+        let canary = script.fault(Victim::Recommendation, Duration::from_secs(45));
+        assert_eq!(canary, Some(Fault::Bug));
+    }
+
+    #[test]
+    fn another_seed_tells_another_story_and_the_same_seed_the_same() {
+        let of = |seed| story(&Script::new(seed, Vec::new()));
+        assert_eq!(of(1), of(1));
+        assert_ne!(of(1), of(2));
+    }
+
+    #[test]
+    fn nothing_happens_to_the_spared() {
+        let spared = Script::new(7, Victim::ALL.to_vec());
+        assert!(story(&spared).iter().all(Option::is_none));
+        let only_payment = Script::new(7, vec![Victim::Inventory, Victim::Recommendation]);
+        let whole = Script::new(7, Vec::new());
+        for at in (0..600).map(Duration::from_secs) {
+            let payment = only_payment.fault(Victim::Payment, at);
+            assert_eq!(payment, whole.fault(Victim::Payment, at));
+            assert_eq!(only_payment.fault(Victim::Inventory, at), None);
+        }
+    }
+
+    #[test]
+    fn every_cycle_ends_well() {
+        for seed in 0..50 {
+            let script = Script::new(seed, Vec::new());
+            for cycle in 0..20 {
+                let end = CYCLE * (cycle + 1) - Duration::from_secs(1);
+                assert!(
+                    Victim::ALL
+                        .iter()
+                        .all(|victim| script.fault(*victim, end).is_none())
+                );
+            }
+        }
     }
 }

@@ -1,0 +1,163 @@
+//! Middleware: spans and metrics of every request, in the trace it belongs to.
+//!
+//! [`ServerLayer`] and [`ClientLayer`] are tower layers over `http::Request`: axum routers, tonic
+//! servers and channels, hyper and reqwest clients. A request whose content type is
+//! `application/grpc` is told by the conventions for RPC, with the status from its trailers, so all
+//! four kinds of gRPC calls are covered by the same two layers; any other by those for HTTP.
+//!
+//! ```
+//! use tower::{Layer, ServiceExt, service_fn};
+//! use tripline_sdk::instrument::Instrument;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let instrument = Instrument::global(); // or `pipeline.instrument()`
+//! let handler = service_fn(async |_: http::Request<String>| {
+//!     Ok::<_, std::convert::Infallible>(http::Response::new(String::from("hello")))
+//! });
+//! let server = instrument.server().layer(handler);
+//! let answer = server.oneshot(http::Request::new(String::new())).await.unwrap();
+//! assert_eq!(answer.status(), 200);
+//! # }
+//! ```
+//!
+//! # The order of layers
+//!
+//! In a server, outermost first:
+//!
+//! 1. **Tracing** ([`ServerLayer`]): everything below happens inside the request's span, so every
+//!    refusal has a trace and a request id.
+//! 2. **Logging**: a line a request, if you want one besides the span; below tracing, so that it
+//!    carries the trace.
+//! 3. **[`ProblemLayer`](crate::problem::ProblemLayer)**: turns the errors of what is below into
+//!    answers, which tracing then sees with their status.
+//! 4. **Shedding and a global rate limit**: cheap refusals come before dear work. A limit on
+//!    strangers stands before authentication, or guessing passwords is free.
+//! 5. **Authentication** ([`BearerLayer`](crate::bearer::BearerLayer)).
+//! 6. **The caller's own rate limit**: it needs to know who calls.
+//! 7. **Timeout**, then the handlers.
+//!
+//! In a client: fallback, retry, breaker, timeout, limiter and bulkhead as
+//! [`Policy`](crate::Policy) orders them, then [`ClientLayer`] innermost: each try is a call of its
+//! own, with a span of its own, and a refused one is none.
+//!
+//! # What is written
+//!
+//! Spans and metrics follow the semantic conventions for HTTP (stable) and for RPC (1.38 and
+//! later: `rpc.system.name`, a fully qualified `rpc.method`, `rpc.response.status_code`). The
+//! span ends when the body does, so a stream lasts as long as it streams.
+
+mod body;
+mod call;
+mod client;
+mod http_call;
+#[cfg(feature = "tonic")]
+mod interceptor;
+mod message;
+mod rpc_call;
+mod server;
+
+use std::sync::Arc;
+
+use opentelemetry::global::{self, BoxedTracer};
+use opentelemetry::metrics::{Histogram, Meter, UpDownCounter};
+use opentelemetry::trace::Tracer;
+
+use crate::telemetry::names;
+pub use body::TracedBody;
+pub use client::{ClientFuture, ClientLayer, ClientService};
+#[cfg(feature = "tonic")]
+pub use interceptor::{ExtractContext, InjectContext};
+pub use message::Destination;
+pub use server::{REQUEST_ID, ServerFuture, ServerLayer, ServerService};
+
+/// Bounds of duration histograms in seconds, as the conventions for HTTP and RPC advise.
+const DURATION_BOUNDS: [f64; 14] = [
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
+
+/// The tracer and instruments of one service; makes its layers. Clones are the same.
+///
+/// ```
+/// use opentelemetry::global;
+/// use tripline_sdk::instrument::Instrument;
+/// let instrument = Instrument::new(global::tracer("shop"), &global::meter("shop"));
+/// let _layers = (instrument.server(), instrument.client());
+/// ```
+#[derive(Clone)]
+pub struct Instrument {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    tracer: BoxedTracer,
+    http_server: Histogram<f64>,
+    http_client: Histogram<f64>,
+    rpc_server: Histogram<f64>,
+    rpc_client: Histogram<f64>,
+    active: UpDownCounter<i64>,
+}
+
+impl std::fmt::Debug for Instrument {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instrument").finish_non_exhaustive()
+    }
+}
+
+impl Instrument {
+    /// Records with a given tracer and meter.
+    #[must_use]
+    pub fn new<T>(tracer: T, meter: &Meter) -> Self
+    where
+        T: Tracer + Send + Sync + 'static,
+        T::Span: Send + Sync + 'static,
+    {
+        let duration = |name, description| {
+            meter
+                .f64_histogram(name)
+                .with_description(description)
+                .with_unit("s")
+                .with_boundaries(DURATION_BOUNDS.to_vec())
+                .build()
+        };
+        let active = meter
+            .i64_up_down_counter("http.server.active_requests")
+            .with_description("Number of active HTTP server requests")
+            .with_unit("{request}")
+            .build();
+        let shared = Shared {
+            tracer: BoxedTracer::new(Box::new(tracer)),
+            http_server: duration(
+                "http.server.request.duration",
+                "Duration of HTTP server requests",
+            ),
+            http_client: duration(
+                "http.client.request.duration",
+                "Duration of HTTP client requests",
+            ),
+            rpc_server: duration("rpc.server.call.duration", "Duration of incoming calls"),
+            rpc_client: duration("rpc.client.call.duration", "Duration of outgoing calls"),
+            active,
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Records with the global providers as they are now: call `init` first.
+    #[must_use]
+    pub fn global() -> Self {
+        Self::new(global::tracer(names::SCOPE), &global::meter(names::SCOPE))
+    }
+
+    /// The layer for servers.
+    #[must_use]
+    pub fn server(&self) -> ServerLayer {
+        ServerLayer::new(self.clone())
+    }
+
+    /// The layer for clients.
+    #[must_use]
+    pub fn client(&self) -> ClientLayer {
+        ClientLayer::new(self.clone())
+    }
+}

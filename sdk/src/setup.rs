@@ -1,0 +1,309 @@
+//! One call that makes a service visible: traces, metrics and logs over OTLP.
+//!
+//! ```no_run
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let _telemetry = tripline_sdk::init()?; // flushes when dropped
+//!     tracing::info!(port = 8080, "listening");
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`init`] reads the standard environment variables, so one binary runs anywhere:
+//!
+//! | variable | default | here |
+//! |---|---|---|
+//! | `OTEL_SDK_DISABLED` | `false` | nothing is recorded or sent; propagation goes on |
+//! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | `unknown_service:<program>` | who this is |
+//! | `OTEL_EXPORTER_OTLP_ENDPOINT`, `_HEADERS`, `_TIMEOUT`, `_COMPRESSION`, `_PROTOCOL`, `_INSECURE`, `_CERTIFICATE`, and each for `_TRACES_`, `_METRICS_`, `_LOGS_` | `http://localhost:4318`, `http/protobuf` | where it is sent |
+//! | `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER`, `OTEL_LOGS_EXPORTER` | `otlp` | `none` turns a signal off |
+//! | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | `parentbased_always_on` | what is sampled |
+//! | `OTEL_PROPAGATORS` | `tracecontext,baggage` | `none` turns the global propagator off |
+//! | `OTEL_BSP_*`, `OTEL_BLRP_*`, `OTEL_METRIC_EXPORT_*`, limits | the specification's | batching |
+//! | `RUST_LOG` | `info` | which `tracing` events and spans count |
+//!
+//! Code says the same with [`Pipeline::builder`], and there code wins over the environment. A
+//! program of several services makes one pipeline a service and installs none of them globally.
+//!
+//! # What it guarantees
+//!
+//! * Exports run on a thread and runtime of their own: a program without a runtime, a busy runtime
+//!   and one that is being shut down export all the same.
+//! * Exports retry with jittered backoff as OTLP says (`RetryInfo`, `Retry-After`), never after a
+//!   partial success, and refuse requests over 64 MiB and answers over 4 MiB; all of that is
+//!   `opentelemetry-otlp`'s.
+//! * A breaker's transition sends logs and metrics at once, so that an open state shorter than the
+//!   export interval arrives.
+//! * What the exporter itself logs is not exported: no feedback.
+
+mod builder;
+mod console;
+mod environment;
+mod export;
+mod flush;
+mod resource;
+mod runtime;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::logs::LoggerProvider;
+use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry::trace::TracerProvider;
+use opentelemetry::{InstrumentationScope, global};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::propagation::W3cPropagator;
+use crate::telemetry::{Telemetry, names};
+pub use builder::PipelineBuilder;
+pub use console::Console;
+pub use export::Protocol;
+use flush::Flusher;
+
+/// How long [`Pipeline`] waits for the last exports when it is dropped.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Sets everything up from the environment, globally: providers, propagator, `tracing`
+/// subscriber. Keep what it returns until the program ends; dropping it sends what is left.
+///
+/// # Errors
+/// The environment names an endpoint or certificate that cannot be used, or a `tracing` subscriber
+/// is installed already.
+pub fn init() -> Result<Pipeline, SetupError> {
+    Pipeline::builder()
+        .console(Console::Json)
+        .build()?
+        .install()
+}
+
+/// What can go wrong while setting up. Nothing of it happens later: an endpoint that does not
+/// answer is no error but retried.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// An exporter could not be built from its settings.
+    #[error("the exporter for {signal} cannot be built")]
+    Exporter {
+        /// `traces`, `metrics` or `logs`.
+        signal: &'static str,
+        /// Why.
+        #[source]
+        cause: opentelemetry_otlp::ExporterBuildError,
+    },
+    /// A certificate could not be read or is none.
+    #[error("the certificate {path} cannot be used: {why}")]
+    Certificate {
+        /// The file.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// A variable of the environment has a value nobody understands.
+    #[error("{variable} is {value:?}, which is none of {expected}")]
+    Variable {
+        /// Its name.
+        variable: String,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// The thread that exports could not be started.
+    #[error("the export thread cannot be started")]
+    Thread(#[source] std::io::Error),
+    /// `tracing` has a subscriber already.
+    #[error("a tracing subscriber is installed already")]
+    Subscriber,
+}
+
+/// The telemetry of one service: providers, exporters, and what hands breakers' reports to them.
+///
+/// Dropping it sends what is left, for at most five seconds.
+///
+/// ```no_run
+/// use tripline_sdk::setup::{Pipeline, Protocol};
+/// use tripline_sdk::{BreakerConfig, CircuitBreaker};
+///
+/// let orders = Pipeline::builder()
+///     .service("orders")
+///     .version("1.4.2")
+///     .environment("demo")
+///     .endpoint("http://127.0.0.1:4317", Protocol::Grpc)
+///     .build()?;
+/// let breaker = CircuitBreaker::builder("payment", BreakerConfig::new())
+///     .listen(orders.telemetry())
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "dropping it ends the export"]
+pub struct Pipeline {
+    providers: Providers,
+    telemetry: Telemetry,
+    dispatch: tracing::Dispatch,
+    propagates: bool,
+    /// Stopped first: it would otherwise flush providers that are shut down.
+    flusher: Option<Flusher>,
+}
+
+/// The three providers; clones are the same.
+#[derive(Clone)]
+struct Providers {
+    traces: SdkTracerProvider,
+    metrics: SdkMeterProvider,
+    logs: SdkLoggerProvider,
+    resource: Arc<Resource>,
+}
+
+impl std::fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("resource", &self.providers.resource)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pipeline {
+    /// Starts a pipeline of your own.
+    pub fn builder() -> PipelineBuilder {
+        PipelineBuilder::new()
+    }
+
+    /// Makes this pipeline the process's: global providers and propagator, `tracing` subscriber.
+    ///
+    /// # Errors
+    /// A `tracing` subscriber is installed already.
+    pub fn install(self) -> Result<Self, SetupError> {
+        self.dispatch
+            .clone()
+            .try_init()
+            .map_err(|_| SetupError::Subscriber)?;
+        global::set_tracer_provider(self.providers.traces.clone());
+        global::set_meter_provider(self.providers.metrics.clone());
+        if self.propagates {
+            global::set_text_map_propagator(W3cPropagator);
+        }
+        Ok(self)
+    }
+
+    /// The listener to give to breakers and policies.
+    #[must_use]
+    pub fn telemetry(&self) -> Telemetry {
+        self.telemetry.clone()
+    }
+
+    /// The middleware of this service.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn instrument(&self) -> crate::instrument::Instrument {
+        crate::instrument::Instrument::new(self.tracer(), &self.meter())
+    }
+
+    /// A tracer of the scope [`names::SCOPE`].
+    #[must_use]
+    pub fn tracer(&self) -> SdkTracer {
+        self.providers.traces.tracer_with_scope(scope())
+    }
+
+    /// A meter of the scope [`names::SCOPE`].
+    #[must_use]
+    pub fn meter(&self) -> Meter {
+        self.providers.metrics.meter_with_scope(scope())
+    }
+
+    /// The tracer provider.
+    #[must_use]
+    pub fn traces(&self) -> &SdkTracerProvider {
+        &self.providers.traces
+    }
+
+    /// The meter provider.
+    #[must_use]
+    pub fn metrics(&self) -> &SdkMeterProvider {
+        &self.providers.metrics
+    }
+
+    /// The logger provider.
+    #[must_use]
+    pub fn logs(&self) -> &SdkLoggerProvider {
+        &self.providers.logs
+    }
+
+    /// Who this service says it is.
+    #[must_use]
+    pub fn resource(&self) -> &Resource {
+        &self.providers.resource
+    }
+
+    /// The `tracing` subscriber of this pipeline, for a program of several services: run each
+    /// service's futures with its own (`tracing::instrument::WithSubscriber`).
+    #[must_use]
+    pub fn dispatch(&self) -> tracing::Dispatch {
+        self.dispatch.clone()
+    }
+
+    /// Sends what is there now. Blocks until it is sent or the exporters' timeout is over.
+    pub fn flush(&self) {
+        self.providers.flush();
+    }
+
+    /// Sends what is left and ends the export; says what could not be sent.
+    ///
+    /// # Errors
+    /// A provider failed to flush within `timeout`.
+    pub fn shutdown(
+        mut self,
+        timeout: Duration,
+    ) -> Result<(), opentelemetry_sdk::error::OTelSdkError> {
+        self.close(timeout)
+    }
+
+    fn close(&mut self, timeout: Duration) -> Result<(), opentelemetry_sdk::error::OTelSdkError> {
+        if self.flusher.take().is_none() {
+            return Ok(());
+        }
+        let Providers {
+            traces,
+            metrics,
+            logs,
+            ..
+        } = &self.providers;
+        let results = [
+            traces.shutdown_with_timeout(timeout),
+            metrics.shutdown_with_timeout(timeout),
+            logs.shutdown_with_timeout(timeout),
+        ];
+        results.into_iter().collect()
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        // Nobody is left to tell.
+        let _ = self.close(SHUTDOWN_TIMEOUT);
+    }
+}
+
+impl Providers {
+    /// Blocks; failures show in the exporters' own log.
+    fn flush(&self) {
+        let _ = self.logs.force_flush();
+        let _ = self.metrics.force_flush();
+        let _ = self.traces.force_flush();
+    }
+
+    fn telemetry(&self, wake: flush::Waker) -> Telemetry {
+        let meter = self.metrics.meter_with_scope(scope());
+        let logger = self.logs.logger_with_scope(scope());
+        let telemetry = Telemetry::flushing(&meter, logger, move || wake.wake());
+        telemetry.trace_with(self.traces.tracer_with_scope(scope()));
+        telemetry
+    }
+}
+
+fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder(names::SCOPE)
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .build()
+}

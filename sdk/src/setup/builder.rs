@@ -1,0 +1,161 @@
+//! Puts a pipeline together: what code says, and what the environment says where code is silent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::{Key, KeyValue, Value};
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+
+use super::console::{self, Console};
+use super::environment::{self, Signal};
+use super::export::{self, Protocol, Target};
+use super::flush::{Flusher, Waker};
+use super::{Pipeline, Providers, SetupError, resource};
+
+/// Builds a [`Pipeline`].
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use tripline_sdk::setup::{Console, Pipeline};
+/// let payment = Pipeline::builder()
+///     .service("payment")
+///     .attribute("service.namespace", "shop")
+///     .metrics_every(Duration::from_secs(5))
+///     .console(Console::Json)
+///     .build()?;
+/// # Ok::<(), tripline_sdk::setup::SetupError>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a builder builds nothing until `build`"]
+pub struct PipelineBuilder {
+    attributes: Vec<KeyValue>,
+    target: Option<Target>,
+    metrics_every: Option<Duration>,
+    console: Console,
+    filter: Option<String>,
+}
+
+impl PipelineBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            attributes: Vec::new(),
+            target: None,
+            metrics_every: None,
+            console: Console::Off,
+            filter: None,
+        }
+    }
+
+    /// Sets `service.name`.
+    pub fn service(self, name: impl Into<Value>) -> Self {
+        self.attribute("service.name", name)
+    }
+
+    /// Sets `service.version`.
+    pub fn version(self, version: impl Into<Value>) -> Self {
+        self.attribute("service.version", version)
+    }
+
+    /// Sets `service.instance.id`; otherwise it is a random UUID.
+    pub fn instance(self, id: impl Into<Value>) -> Self {
+        self.attribute("service.instance.id", id)
+    }
+
+    /// Sets `deployment.environment.name`.
+    pub fn environment(self, name: impl Into<Value>) -> Self {
+        self.attribute("deployment.environment.name", name)
+    }
+
+    /// Sets an attribute of the resource.
+    pub fn attribute(mut self, key: impl Into<Key>, value: impl Into<Value>) -> Self {
+        self.attributes.push(KeyValue::new(key, value));
+        self
+    }
+
+    /// Sends everything to `endpoint`, for example `http://127.0.0.1:4317`. The signals' paths are
+    /// added for HTTP.
+    pub fn endpoint(mut self, endpoint: impl Into<String>, protocol: Protocol) -> Self {
+        self.target = Some(Target {
+            endpoint: endpoint.into(),
+            protocol,
+        });
+        self
+    }
+
+    /// How often metrics are sent, besides on every transition.
+    pub fn metrics_every(mut self, interval: Duration) -> Self {
+        self.metrics_every = Some(interval);
+        self
+    }
+
+    /// What goes to standard output.
+    pub fn console(mut self, console: Console) -> Self {
+        self.console = console;
+        self
+    }
+
+    /// Which `tracing` events and spans count, in the syntax of `RUST_LOG`.
+    pub fn filter(mut self, directives: impl Into<String>) -> Self {
+        self.filter = Some(directives.into());
+        self
+    }
+
+    /// Builds the exporters and starts the export.
+    ///
+    /// # Errors
+    /// Settings that cannot work.
+    pub fn build(self) -> Result<Pipeline, SetupError> {
+        let resource = resource::detect(self.attributes);
+        let disabled = environment::is_true("OTEL_SDK_DISABLED");
+        let target = self.target.as_ref();
+        let sends = |signal| -> Result<bool, SetupError> {
+            Ok(!disabled && (target.is_some() || environment::exports(signal)?))
+        };
+        let mut traces = SdkTracerProvider::builder().with_resource(resource.clone());
+        if disabled {
+            traces = traces.with_sampler(Sampler::AlwaysOff);
+        }
+        if sends(Signal::Traces)? {
+            traces = traces.with_batch_exporter(export::spans(target)?);
+        }
+        let mut logs = SdkLoggerProvider::builder().with_resource(resource.clone());
+        if sends(Signal::Logs)? {
+            logs = logs.with_batch_exporter(export::logs(target)?);
+        }
+        let mut metrics = SdkMeterProvider::builder().with_resource(resource.clone());
+        if sends(Signal::Metrics)? {
+            let mut reader = PeriodicReader::builder(export::metrics(target)?);
+            if let Some(interval) = self.metrics_every {
+                reader = reader.with_interval(interval);
+            }
+            metrics = metrics.with_reader(reader.build());
+        }
+        let providers = Providers {
+            traces: traces.build(),
+            metrics: metrics.build(),
+            logs: logs.build(),
+            resource: Arc::new(resource),
+        };
+        start(providers, self.console, self.filter.as_deref())
+    }
+}
+
+fn start(
+    providers: Providers,
+    console: Console,
+    filter: Option<&str>,
+) -> Result<Pipeline, SetupError> {
+    let (waker, woken) = Waker::new();
+    let telemetry = providers.telemetry(waker.clone());
+    let flusher = Flusher::start(waker, woken, providers.clone(), telemetry.clone())?;
+    let dispatch = console::dispatch(&providers, console, filter);
+    Ok(Pipeline {
+        providers,
+        telemetry,
+        dispatch,
+        propagates: environment::propagates(),
+        flusher: Some(flusher),
+    })
+}

@@ -1,0 +1,172 @@
+//! The exporters: OTLP over gRPC or HTTP, on the export thread.
+
+mod client;
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use opentelemetry_otlp::tonic_types::transport::{Certificate, ClientTlsConfig, Identity};
+use opentelemetry_otlp::{
+    ExporterBuildError, LogExporter, MetricExporter, SpanExporter, WithExportConfig,
+    WithHttpConfig, WithTonicConfig,
+};
+
+use super::environment::{self, Signal};
+use super::{SetupError, runtime};
+use client::ExportClient;
+
+/// How telemetry travels.
+///
+/// ```
+/// use tripline_sdk::setup::Protocol;
+/// assert_eq!("grpc".parse(), Ok(Protocol::Grpc));
+/// assert_eq!("http/protobuf".parse(), Ok(Protocol::Http));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// Protobuf over HTTP, by default to port 4318.
+    #[default]
+    Http,
+    /// gRPC, by default to port 4317.
+    Grpc,
+}
+
+impl std::str::FromStr for Protocol {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        match name {
+            "http/protobuf" => Ok(Self::Http),
+            "grpc" => Ok(Self::Grpc),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Where code sends everything.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) endpoint: String,
+    pub(super) protocol: Protocol,
+}
+
+fn protocol(signal: Signal, target: Option<&Target>) -> Result<Protocol, SetupError> {
+    if let Some(target) = target {
+        return Ok(target.protocol);
+    }
+    let Some(value) = environment::otlp(signal, "PROTOCOL") else {
+        return Ok(Protocol::default());
+    };
+    value.parse().map_err(|()| SetupError::Variable {
+        variable: "OTEL_EXPORTER_OTLP_PROTOCOL".into(),
+        value,
+        expected: "http/protobuf, grpc",
+    })
+}
+
+/// The exporters differ in type but not in kind; this spells each of them out.
+macro_rules! exporter {
+    ($exporter:ident, $signal:expr, $target:expr) => {{
+        let (signal, target): (Signal, Option<&Target>) = ($signal, $target);
+        let runtime = runtime::handle().map_err(SetupError::Thread)?;
+        let _entered = runtime.enter();
+        let built = match protocol(signal, target)? {
+            Protocol::Grpc => {
+                let mut exporter = $exporter::builder().with_tonic();
+                if let Some(target) = target {
+                    exporter = exporter.with_endpoint(&target.endpoint);
+                }
+                if let Some(tls) = tls(signal)? {
+                    exporter = exporter.with_tls_config(tls);
+                }
+                exporter.build()
+            }
+            Protocol::Http => {
+                let authority = pem(signal, "CERTIFICATE")?;
+                let client =
+                    ExportClient::new(runtime.clone(), authority.as_deref(), timeout(signal))
+                        .map_err(|why| certificate_error(signal, why))?;
+                let mut exporter = $exporter::builder().with_http().with_http_client(client);
+                if let Some(target) = target {
+                    let base = target.endpoint.trim_end_matches('/');
+                    exporter = exporter.with_endpoint(format!("{base}/v1/{}", signal.lower()));
+                }
+                exporter.build()
+            }
+        };
+        built.map_err(|cause| exporter_error(signal, cause))
+    }};
+}
+
+pub(super) fn spans(target: Option<&Target>) -> Result<SpanExporter, SetupError> {
+    exporter!(SpanExporter, Signal::Traces, target)
+}
+
+pub(super) fn metrics(target: Option<&Target>) -> Result<MetricExporter, SetupError> {
+    exporter!(MetricExporter, Signal::Metrics, target)
+}
+
+pub(super) fn logs(target: Option<&Target>) -> Result<LogExporter, SetupError> {
+    exporter!(LogExporter, Signal::Logs, target)
+}
+
+fn exporter_error(signal: Signal, cause: ExporterBuildError) -> SetupError {
+    SetupError::Exporter {
+        signal: signal.lower(),
+        cause,
+    }
+}
+
+fn certificate_error(signal: Signal, why: String) -> SetupError {
+    let path = environment::otlp(signal, "CERTIFICATE").unwrap_or_default();
+    SetupError::Certificate { path, why }
+}
+
+/// The file the environment names, if it does.
+fn pem(signal: Signal, name: &str) -> Result<Option<Vec<u8>>, SetupError> {
+    let Some(path) = environment::otlp(signal, name) else {
+        return Ok(None);
+    };
+    std::fs::read(Path::new(&path))
+        .map(Some)
+        .map_err(|error| SetupError::Certificate {
+            path,
+            why: error.to_string(),
+        })
+}
+
+fn tls(signal: Signal) -> Result<Option<ClientTlsConfig>, SetupError> {
+    let authority = pem(signal, "CERTIFICATE")?;
+    let certificate = pem(signal, "CLIENT_CERTIFICATE")?;
+    let key = pem(signal, "CLIENT_KEY")?;
+    if authority.is_none() && certificate.is_none() {
+        return Ok(None);
+    }
+    let mut tls = ClientTlsConfig::new().with_enabled_roots();
+    if let Some(authority) = authority {
+        tls = tls.ca_certificate(Certificate::from_pem(authority));
+    }
+    if let Some((certificate, key)) = certificate.zip(key) {
+        tls = tls.identity(Identity::from_pem(certificate, key));
+    }
+    Ok(Some(tls))
+}
+
+fn timeout(signal: Signal) -> Duration {
+    environment::otlp(signal, "TIMEOUT")
+        .and_then(|millis| millis.parse().ok())
+        .map_or(
+            opentelemetry_otlp::OTEL_EXPORTER_OTLP_TIMEOUT_DEFAULT,
+            Duration::from_millis,
+        )
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http/protobuf",
+            Self::Grpc => "grpc",
+        })
+    }
+}

@@ -34,4 +34,4 @@ LEFT JOIN resources r ON r.resource_id = p.resource_id
 LEFT JOIN hung h ON h.series_id = p.series_id AND h.time_unix_nano = p.time_unix_nano
 -- By content, so that two stores with the same rows export the same bytes.
 ORDER BY p.service_name, p.resource_attributes::JSON::VARCHAR, p.resource_id, p.scope_name, p.scope_id,
-    p.name, p.kind, p.attributes::JSON::VARCHAR, p.series_id, p.time_unix_nano
+    p.name, p.type, p.attributes::JSON::VARCHAR, p.series_id, p.time_unix_nano

@@ -71,9 +71,9 @@ impl Service {
             .metrics_every(METRICS_EVERY)
             .filter("info")
             .build()?;
-        let salt = instance
-            .bytes()
-            .fold(0_u64, |salt, byte| salt * 31 + u64::from(byte));
+        let salt = instance.bytes().fold(0_u64, |salt, byte| {
+            salt.wrapping_mul(31).wrapping_add(u64::from(byte))
+        });
         Ok(Arc::new(Self {
             world: world.clone(),
             instrument: pipeline.instrument(),

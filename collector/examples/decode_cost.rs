@@ -45,13 +45,13 @@ fn span(at: usize) -> Span {
     Span {
         trace_id: [id(at / 8).to_be_bytes(), id(at / 8 + 7).to_be_bytes()].concat(),
         span_id: id(at + 1_000).to_be_bytes().to_vec(),
-        parent_span_id: if at % 8 == 0 {
+        parent_span_id: if at.is_multiple_of(8) {
             vec![]
         } else {
             id(at + 999).to_be_bytes().to_vec()
         },
         name: "GET /api/v1/products/{id}".into(),
-        kind: 2 + i32::from(at % 2 == 0),
+        kind: 2 + i32::from(at.is_multiple_of(2)),
         start_time_unix_nano: start,
         end_time_unix_nano: start + 7_654_321,
         attributes: vec![
@@ -59,7 +59,7 @@ fn span(at: usize) -> Span {
             text("http.route", "/api/v1/products/{id}"),
             int(
                 "http.response.status_code",
-                if at % 50 == 0 { 503 } else { 200 },
+                if at.is_multiple_of(50) { 503 } else { 200 },
             ),
             text("url.path", format!("/api/v1/products/{}", id(at) % 10_000)),
             text("url.scheme", "https"),
@@ -76,7 +76,7 @@ fn span(at: usize) -> Span {
         flags: 0x101,
         status: Some(Status {
             message: String::new(),
-            code: i32::from(at % 50 == 0) * 2,
+            code: i32::from(at.is_multiple_of(50)) * 2,
         }),
         ..Span::default()
     }

@@ -30,6 +30,10 @@ pub struct Batch {
 
 /// The rows of one signal.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one value a request, moved twice; a box would only add an allocation"
+)]
 pub enum Rows {
     /// Spans.
     Spans(SpanColumns),

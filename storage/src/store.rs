@@ -366,7 +366,7 @@ impl Store {
             let left = deadline.saturating_duration_since(Instant::now());
             match thread.ended.recv_timeout(left) {
                 Err(mpsc::RecvTimeoutError::Timeout) => {
-                    tracing::warn!("a store thread did not end in time")
+                    tracing::warn!("a store thread did not end in time");
                 }
                 _ => drop(thread.handle.join()),
             }
@@ -385,7 +385,7 @@ impl Drop for Store {
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static, dir: &Path) -> Result<Thread, OpenError> {
-    let (end, ended) = mpsc::channel();
+    let (end, ended) = mpsc::sync_channel(1);
     let handle = std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(move || {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub const NODE_WIDTH: f64 = 176.0;
 /// Height of a node.
 pub const NODE_HEIGHT: f64 = 52.0;
-const GAP_X: f64 = 148.0;
+const GAP_X: f64 = 216.0;
 const GAP_Y: f64 = 26.0;
 const MARGIN: f64 = 16.0;
 

@@ -134,7 +134,7 @@ fn encode_into(out: &mut String, text: &str) {
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                out.push(char::from(byte))
+                out.push(char::from(byte));
             }
             _ => {
                 let _ = write!(out, "%{byte:02X}");
@@ -283,6 +283,23 @@ pub fn positive(ns: Option<i64>) -> Option<u64> {
     ns.and_then(|ns| u64::try_from(ns).ok())
 }
 
+/// Text as HTML that shows it. For `inner_html` of a `<textarea>` alone: Leptos takes such an element's
+/// children for raw text and writes them unescaped, everywhere else it escapes by itself. The first line
+/// break is one that HTML drops.
+pub fn text_as_html(text: &str) -> String {
+    let mut html = String::with_capacity(text.len() + 16);
+    html.push('\n');
+    for character in text.chars() {
+        match character {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            other => html.push(other),
+        }
+    }
+    html
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,21 +329,4 @@ mod tests {
             "/logs?service=cart&cursor=y"
         );
     }
-}
-
-/// Text as HTML that shows it. For `inner_html` of a `<textarea>` alone: Leptos takes such an element's
-/// children for raw text and writes them unescaped, everywhere else it escapes by itself. The first line
-/// break is one that HTML drops.
-pub fn text_as_html(text: &str) -> String {
-    let mut html = String::with_capacity(text.len() + 16);
-    html.push('\n');
-    for character in text.chars() {
-        match character {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            other => html.push(other),
-        }
-    }
-    html
 }

@@ -62,7 +62,7 @@ impl Door {
 
 /// The bounds a configuration asks for.
 pub(crate) fn limits(section: &SqlSection) -> Limits {
-    let rows_max = section.rows_max as u64;
+    let rows_max = section.rows_max;
     let defaults = Limits::default();
     Limits {
         concurrent_max: section.concurrency_max,

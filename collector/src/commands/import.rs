@@ -67,7 +67,7 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<()> {
         ..ServeFlags::default()
     };
     let files = files_of(&paths)?;
-    let mut target = Target::open(flags.load()?, token)?;
+    let mut target = Target::open(&flags.load()?, token)?;
     let mut imported = Imported {
         event: "imported",
         to: target.name(),

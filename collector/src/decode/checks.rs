@@ -105,7 +105,7 @@ pub(super) fn summary(point: &SummaryDataPoint) -> Check {
     let quantiles = &point.quantile_values;
     let in_range = quantiles
         .iter()
-        .all(|q| (0.0..=1.0).contains(&q.quantile) && !(q.value < 0.0));
+        .all(|q| (0.0..=1.0).contains(&q.quantile) && (q.value.is_nan() || q.value >= 0.0));
     let increasing = quantiles
         .windows(2)
         .all(|pair| pair[0].quantile < pair[1].quantile);

@@ -109,7 +109,7 @@ impl<'a> SpanFacts<'a> {
         match key {
             "server.port" | "net.peer.port" => self.port = Some(value),
             "SampleRate" | "sampling.probability" | "sampler.param" => {
-                self.double(key, value as f64)
+                self.double(key, value as f64);
             }
             _ => {}
         }

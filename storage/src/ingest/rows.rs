@@ -327,9 +327,9 @@ fn hex_or_null(builder: &mut StringBuilder, bytes: Option<&[u8]>) {
 
 fn text_or_null(builder: &mut StringBuilder, text: &str) {
     if text.is_empty() {
-        builder.append_null()
+        builder.append_null();
     } else {
-        builder.append_value(text)
+        builder.append_value(text);
     }
 }
 

@@ -77,8 +77,8 @@ fn edges(conn: &Connection, query: &GraphQuery) -> Result<BTreeMap<EdgeKey, Edge
             row.get(9)?,
         );
         let edge = edges.entry(key).or_default();
-        edge.caller_inferred |= inferred.as_deref() == Some("caller");
-        edge.callee_inferred |= inferred.as_deref() == Some("callee");
+        edge.caller_seen |= inferred.as_deref() != Some("caller");
+        edge.callee_seen |= inferred.as_deref() != Some("callee");
         match row.get::<_, Option<u16>>(11)? {
             Some(bucket) => edge.totals.add_bucket(bucket, row.get(12)?),
             None => {
@@ -94,8 +94,10 @@ fn edges(conn: &Connection, query: &GraphQuery) -> Result<BTreeMap<EdgeKey, Edge
 #[derive(Default)]
 struct Edge {
     totals: Totals,
-    caller_inferred: bool,
-    callee_inferred: bool,
+    /// Whether a span of this end ever met the other's: one call without its callee's span does not
+    /// make a service a guess.
+    caller_seen: bool,
+    callee_seen: bool,
 }
 
 fn kinds(word: &str) -> (EdgeKind, NodeKind) {
@@ -118,12 +120,14 @@ fn assemble(
     edges.truncate(edges_max);
     let own: std::collections::BTreeSet<NodeKey> = nodes.keys().cloned().collect();
     for ((caller, callee, ..), edge) in &edges {
-        nodes
+        let node = nodes
             .entry(caller.clone())
-            .or_insert_with(|| (edge.caller_inferred, Totals::default()));
+            .or_insert_with(|| (true, Totals::default()));
+        node.0 &= !edge.caller_seen;
         let node = nodes
             .entry(callee.clone())
-            .or_insert_with(|| (edge.callee_inferred, Totals::default()));
+            .or_insert_with(|| (true, Totals::default()));
+        node.0 &= !edge.callee_seen;
         // A service counts its own entry spans; a peer without spans, the calls made to it.
         if !own.contains(callee) {
             node.1.merge(&edge.totals);

@@ -80,7 +80,7 @@ fn add_rows(
     Ok(())
 }
 
-/// Oldest from the oldest segment that has any, newest from the hot ones, else the newest sealed.
+/// Of all hot rows, and of the sealed segment that reaches furthest back and forth.
 fn ages(
     conn: &Connection,
     segments: &[&Segment],
@@ -99,16 +99,30 @@ fn ages(
         Ok(conn.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?)
     };
     let (mut oldest, mut newest) = (None, None);
-    for segment in segments {
-        (oldest, _) = of(segment)?;
-        if oldest.is_some() {
+    let (hot, mut sealed): (Vec<&Segment>, Vec<&Segment>) =
+        segments.iter().partition(|segment| segment.is_text());
+    for segment in hot {
+        let (first, last) = of(segment)?;
+        oldest = oldest.into_iter().chain(first).min();
+        newest = newest.max(last);
+    }
+    sealed.retain(|segment| segment.meta.event_range.is_some());
+    sealed.sort_by_key(|segment| segment.meta.event_range.map(|(first, _)| first));
+    for segment in &sealed {
+        if let (Some(first), _) = of(segment)? {
+            oldest = oldest.into_iter().chain([first]).min();
             break;
         }
     }
-    for segment in segments.iter().rev() {
-        let (_, last) = of(segment)?;
-        newest = newest.max(last);
-        if newest.is_some() && !segment.is_text() {
+    sealed.sort_by_key(|segment| {
+        segment
+            .meta
+            .event_range
+            .map(|(_, last)| std::cmp::Reverse(last))
+    });
+    for segment in &sealed {
+        if let (_, Some(last)) = of(segment)? {
+            newest = newest.max(Some(last));
             break;
         }
     }

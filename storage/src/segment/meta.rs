@@ -95,7 +95,7 @@ impl Meta {
             "outliers" => self.outliers = number(),
             "is_history" => self.is_history = value == "true",
             "replaces" => {
-                self.replaces = value.split(' ').filter_map(|id| id.parse().ok()).collect()
+                self.replaces = value.split(' ').filter_map(|id| id.parse().ok()).collect();
             }
             "complete" => self.complete = value == "true",
             _ => {}

@@ -179,6 +179,9 @@ async fn r08_success_is_said_only_after_the_store_has_committed() {
     assert_eq!(server.stored.batches(), [1]);
 }
 
+/// How the store behaves, the request, and the answer: HTTP status and `google.rpc.Code`.
+type Case<'a> = (Behaviour, &'a str, &'a str, &'a [u8], u16, i64);
+
 #[tokio::test]
 async fn e01_e06_every_error_body_is_a_status_in_the_requests_encoding() {
     let server = start_with(|config| config.request_bytes_max = 2_000).await;
@@ -190,7 +193,7 @@ async fn e01_e06_every_error_body_is_a_status_in_the_requests_encoding() {
         } else {
             traces_protobuf(1)
         };
-        let table: [(Behaviour, &str, &str, &[u8], u16, i64); 8] = [
+        let table: [Case<'_>; 8] = [
             (Behaviour::Store, "POST", "/v1/traces", b"\xff\xff", 400, 3),
             (Behaviour::Store, "POST", "/nowhere", &good, 404, 12),
             (Behaviour::Store, "GET", "/v1/traces", b"", 405, 12),

@@ -68,7 +68,7 @@ fn read<T: for<'de> serde::Deserialize<'de>>(value: Value) -> T {
     from_value(value).expect("the shape of the model")
 }
 
-fn cut<T: for<'de> serde::Deserialize<'de>>(item: Value) -> Page<T> {
+fn cut<T: for<'de> serde::Deserialize<'de>>(item: &Value) -> Page<T> {
     read(json!({"items": [item], "truncated": true, "total": 12_431, "next": "c&u\"r"}))
 }
 
@@ -103,8 +103,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         json!({"name": text, "kind": "histogram", "unit": "s", "temporality": "cumulative", "is_monotonic": null,
         "description": text, "streams": 2, "services": [text]}),
     );
-    let mut points = MetricPoints::default();
-    points.series = vec![read(
+    let series = vec![read(
         json!({"series_id": "00", "service_name": text, "service_instance_id": null, "kind": "histogram", "unit": "s",
         "temporality": "cumulative", "is_monotonic": null, "attributes": attributes(text),
         "points": [{"time_unix_nano": (NOW - 60_000_000_000).to_string(), "start_time_unix_nano": 0, "value": null, "value_int": null, "rate": 2.0,
@@ -112,6 +111,10 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         "exemplars": [{"metric_name": text, "unit": "s", "service_name": text, "time_unix_nano": (NOW - 60_000_000_000).to_string(), "value": 0.25,
             "value_int": null, "trace_id": "5b8aa5a2d2c872e8321cf37308d69df2", "span_id": "051581bf3cb55c13", "filtered_attributes": []}]}),
     )];
+    let points = MetricPoints {
+        series,
+        ..MetricPoints::default()
+    };
     let counts = LiveCounts {
         spans: 1_234_567,
         logs: 42,
@@ -132,7 +135,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         name: text.to_owned(),
         summaries: vec![service],
         graph: graph_data.clone(),
-        failed: cut(summary(text)),
+        failed: cut(&summary(text)),
     };
     let table = SqlTable {
         columns: vec![(text.to_owned(), "VARCHAR".to_owned())],
@@ -167,7 +170,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
             "traces",
             render(&with("/traces"), text, |f| {
                 traces(
-                    &cut::<TraceSummary>(summary(text)),
+                    &cut::<TraceSummary>(&summary(text)),
                     &[text.to_owned()],
                     None,
                     f,
@@ -178,7 +181,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         (
             "logs",
             render(&with("/logs"), text, |f| {
-                logs(&cut::<LogRecord>(log(text)), None, f)
+                logs(&cut::<LogRecord>(&log(text)), None, f)
             }),
         ),
         (

@@ -41,7 +41,7 @@ pub(super) enum Target {
 
 impl Target {
     /// The store when nobody holds it, else who holds it.
-    pub(super) fn open(config: Config, token: Option<String>) -> anyhow::Result<Self> {
+    pub(super) fn open(config: &Config, token: Option<String>) -> anyhow::Result<Self> {
         let data_dir = config.data_dir.clone();
         let shown = data_dir.display().to_string();
         if let Some(holder) = lock_holder(&data_dir)? {

@@ -110,7 +110,7 @@ fn headers(reader: &mut Reader) -> anyhow::Result<Length> {
         }
         match header.split_once(':') {
             Some(("transfer-encoding", value)) if value.contains("chunked") => {
-                length = Some(Length::Chunked)
+                length = Some(Length::Chunked);
             }
             Some(("content-length", value)) => length = Some(Length::Bytes(value.trim().parse()?)),
             _ => {}

@@ -30,7 +30,7 @@ pub(in crate::decode) fn traces_text(request: &ExportTraceServiceRequest) -> Str
             "resourceSpans",
             &request.resource_spans,
             Json::resource_spans,
-        )
+        );
     })
 }
 

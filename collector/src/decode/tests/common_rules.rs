@@ -97,7 +97,11 @@ fn c05_c06_scopes_differing_in_any_field_stay_apart() {
         r#"{{"resourceSpans":[{{"schemaUrl":"https://example.org/r","scopeSpans":[{}]}}]}}"#,
         scopes.join(",")
     ));
-    let ids: std::collections::HashSet<u64> = got.scopes.iter().map(|scope| scope.id()).collect();
+    let ids: std::collections::HashSet<u64> = got
+        .scopes
+        .iter()
+        .map(tripline_storage::ingest::ScopeRow::id)
+        .collect();
     assert_eq!(ids.len(), 5);
     assert_eq!(
         got.scopes[4].schema_url.as_deref(),

@@ -150,7 +150,7 @@ impl Walk {
                 | "query_location_length" => {}
                 "modifiers" => self.each(value, Self::modifier)?,
                 "select_list" | "group_expressions" | "key_targets" => {
-                    self.each(value, Self::expression)?
+                    self.each(value, Self::expression)?;
                 }
                 "where_clause" | "having" | "qualify" => self.expression(value)?,
                 "from_table" => self.table(value)?,
@@ -305,7 +305,7 @@ impl Walk {
                 ("JOIN", "condition") => self.expression(value)?,
                 ("EXPRESSION_LIST", "expected_names") => {}
                 ("EXPRESSION_LIST", "values") => {
-                    self.each(value, |walk, row| walk.each(row, Self::expression))?
+                    self.each(value, |walk, row| walk.each(row, Self::expression))?;
                 }
                 ("PIVOT", "source") => self.table(value)?,
                 ("PIVOT", "aggregates") => self.each(value, Self::expression)?,
@@ -525,7 +525,7 @@ impl Walk {
                 | "unpacked" => {}
                 "expr" => self.expression(value)?,
                 "replace_list" => {
-                    self.each(value, |walk, entry| walk.expression(&entry["value"]))?
+                    self.each(value, |walk, entry| walk.expression(&entry["value"]))?;
                 }
                 _ => return self.unknown("*", key),
             }

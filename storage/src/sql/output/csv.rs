@@ -38,7 +38,7 @@ pub(super) fn row(out: &mut Vec<u8>, columns: &[Column], batch: &RecordBatch, ro
             Some(text) if is_number => line.push_str(&text),
             Some(text) => cell(&mut line, &text),
             None if is_number || matches!(value.as_str(), "true" | "false") => {
-                line.push_str(&value)
+                line.push_str(&value);
             }
             None => cell(&mut line, &value),
         }

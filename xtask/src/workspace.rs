@@ -41,7 +41,8 @@ impl Workspace {
         let mut command = Command::new(cargo);
         command
             .current_dir(&self.root)
-            .env("CARGO_TARGET_DIR", &self.target);
+            .env("CARGO_TARGET_DIR", &self.target)
+            .env("XTASK_BUNDLE_DIR", crate::bundle::directory(self));
         let split = usize::from(!arguments.is_empty());
         command.args(&arguments[..split]);
         let takes_lock = arguments

@@ -5,4 +5,5 @@ mod harness;
 mod hogs;
 mod otlp;
 mod overload;
+mod recognisers;
 mod serving;

@@ -5,6 +5,7 @@
 //! place for pages and API alike ([`guard`]).
 
 pub mod ask;
+pub mod breakers;
 pub mod endpoints;
 pub mod guard;
 pub mod openapi;
@@ -108,12 +109,11 @@ fn api() -> Router<AppState> {
         .route("/metrics/{name}", get(endpoints::metric))
         .route("/graph", get(endpoints::graph))
         .route("/counts", get(endpoints::counts))
-        .route("/breakers", get(endpoints::breakers))
-        .route("/breakers/{service}/{name}", get(endpoints::breaker))
-        .route(
-            "/breakers/{service}/{name}/{*rest}",
-            get(endpoints::breaker),
-        )
+        .route("/breakers", get(breakers::list))
+        .route("/breakers/{id}", get(breakers::by_id))
+        .route("/breakers/{id}/transitions", get(breakers::transitions_by_id))
+        .route("/breakers/{service}/{name}", get(breakers::by_name))
+        .route("/breakers/{service}/{name}/{*rest}", get(breakers::by_name))
         .route("/incidents", get(endpoints::incidents))
         .route("/sql", post(sql::query))
         .fallback(async |uri: Uri| Problem::no_such_address(uri.path()))

@@ -17,6 +17,8 @@ pub mod ingest;
 #[cfg(feature = "engine")]
 pub mod query;
 #[cfg(feature = "engine")]
+pub mod resilience;
+#[cfg(feature = "engine")]
 pub mod rollup;
 #[cfg(feature = "engine")]
 pub mod segment;

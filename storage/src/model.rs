@@ -18,7 +18,10 @@ mod trace;
 use serde::{Deserialize, Serialize};
 
 pub use attribute::{Attribute, AttributeValue, Attributes};
-pub use breaker::BreakerTransition;
+pub use breaker::{
+    Breaker, BreakerConfig, BreakerDetail, BreakerInstance, BreakerTransition, BreakersQuery,
+    EdgeBreaker, TransitionsQuery, TripTrace,
+};
 pub use graph::{EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind};
 pub use live::{LiveCounts, ServiceCoverage, SignalAge};
 pub use log::{LogQuery, LogRecord};

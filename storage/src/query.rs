@@ -4,6 +4,7 @@
 //! Values travel as bound parameters, never as SQL text; the only text put together here are names of
 //! segments, which the store makes itself. Lists are newest first and say when they were cut.
 
+mod breakers;
 mod conditions;
 mod coverage;
 mod document;
@@ -19,6 +20,7 @@ mod services;
 mod session;
 mod trace;
 
+pub use breakers::{breaker, breakers, transitions};
 pub use coverage::coverage;
 pub use graph::graph;
 pub use live::live_counts;

@@ -57,6 +57,14 @@ impl Segment {
         format!("\"{}\".main", self.attachment.alias)
     }
 
+    /// It as the views of breakers see it.
+    pub(crate) fn evidence(&self) -> crate::resilience::views::Part {
+        crate::resilience::views::Part {
+            schema: self.schema(),
+            is_hot: self.is_text(),
+        }
+    }
+
     /// Whether the attribute maps are text.
     pub fn is_text(&self) -> bool {
         self.state != SegmentState::Sealed

@@ -44,6 +44,7 @@ use self::queue::Queue;
 use self::rotation::Rotation;
 use self::stats::Counters;
 use crate::ingest::{Batch, Rows};
+use crate::resilience::{EvidenceBatches, Recognisers};
 use crate::segment::SegmentState;
 use crate::segment::files;
 use crate::segment::hot::{Prepared, PreparedRows};
@@ -410,16 +411,23 @@ fn prepare(batch: Batch) -> Result<Prepared, AppendError> {
         Rows::Logs(logs) => PreparedRows::Logs(logs.finish()),
         Rows::Metrics(metrics) => PreparedRows::Metrics(metrics.finish()),
     };
-    let prepared = Prepared {
+    let mut prepared = Prepared {
         resources,
         scopes,
         rows,
+        evidence: None,
         bytes,
         items,
     };
     prepared
         .check()
         .map_err(|reason| AppendError::Invalid { reason })?;
+    let evidence = Recognisers::shipped().recognise(
+        &prepared.resources,
+        &prepared.scopes,
+        &prepared.rows,
+    );
+    prepared.evidence = EvidenceBatches::of(&evidence);
     Ok(prepared)
 }
 

@@ -9,5 +9,6 @@ mod hogs;
 mod otlp;
 mod overload;
 mod pages;
+mod recognisers;
 mod serving;
 mod transfer;

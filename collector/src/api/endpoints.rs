@@ -12,7 +12,7 @@ use super::AppState;
 use super::params::{Params, hex_id};
 use super::problem::Problem;
 
-type Answer<T> = Result<Json<T>, Problem>;
+pub(super) type Answer<T> = Result<Json<T>, Problem>;
 
 /// Parameters every list knows.
 const RANGE: [&str; 6] = [
@@ -24,7 +24,7 @@ const RANGE: [&str; 6] = [
     "cluster",
 ];
 
-fn known(params: &Params, more: &[&str]) -> Result<(), Problem> {
+pub(super) fn known(params: &Params, more: &[&str]) -> Result<(), Problem> {
     params.only(&[&RANGE, more].concat())
 }
 
@@ -129,18 +129,6 @@ pub async fn graph(State(state): State<AppState>, params: Params) -> Answer<Grap
 pub async fn counts(State(state): State<AppState>, params: Params) -> Answer<LiveCounts> {
     params.only(&[])?;
     state.ask(query::live_counts).await.map(Json)
-}
-
-/// `GET /breakers`: none is recognised yet.
-pub async fn breakers(params: Params) -> Answer<Page<BreakerTransition>> {
-    known(&params, &["service", "state", "cursor"])?;
-    Ok(Json(Page::default()))
-}
-
-/// `GET /breakers/{service}/{name}[/…]`.
-pub async fn breaker(Path(path): Path<Vec<(String, String)>>) -> Problem {
-    let name: Vec<&str> = path.iter().map(|(_, value)| value.as_str()).collect();
-    Problem::not_found(format!("no breaker {} is known", name.join("/")))
 }
 
 /// `GET /incidents`: none without breakers.

@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use tripline_storage::model::{
-    AttributeFilter, AttributeValue, GraphQuery, LogQuery, MetricPointsQuery, MetricsQuery,
-    ScopeFilter, ServicesQuery, TimeRange, TraceQuery,
+    AttributeFilter, AttributeValue, BreakersQuery, GraphQuery, LogQuery, MetricPointsQuery,
+    MetricsQuery, ScopeFilter, ServicesQuery, TimeRange, TraceQuery, TransitionsQuery,
 };
 use tripline_web::range::Range;
 
@@ -234,6 +234,29 @@ impl Params {
             service: self.text("service"),
             series_max: self.limit()?.min(200),
             points_max: 2_000,
+        })
+    }
+
+    /// For `breakers`.
+    pub fn breakers(&self) -> Result<BreakersQuery, Problem> {
+        Ok(BreakersQuery {
+            scope: self.scope(),
+            service: self.text("service"),
+            name: None,
+            key: None,
+            state: self.word("state", &tripline_storage::resilience::STATES)?,
+            limit: self.limit()?,
+        })
+    }
+
+    /// For transitions of breakers.
+    pub fn transitions(&self) -> Result<TransitionsQuery, Problem> {
+        Ok(TransitionsQuery {
+            breaker_id: None,
+            range: self.range_if_any()?,
+            scope: self.scope(),
+            service: self.text("service"),
+            limit: self.limit()?,
         })
     }
 

@@ -262,10 +262,16 @@ pub(super) async fn service(
 }
 
 /// `/breakers`.
-pub(super) async fn breakers(request: PageRequest) -> Response {
-    page(&request.frame, StatusCode::OK, "Breakers", |frame| {
-        views::breakers(&Page::default(), frame)
-    })
+pub(super) async fn breakers(State(state): State<AppState>, request: PageRequest) -> Response {
+    let PageRequest { frame, params, .. } = request;
+    let question = match params.breakers() {
+        Ok(question) => question,
+        Err(problem) => return problem_page(&frame, &problem),
+    };
+    let answer = state
+        .ask(move |session| query::breakers(session, &question))
+        .await;
+    show(&frame, "Breakers", answer, views::breakers)
 }
 
 /// `/sql`.

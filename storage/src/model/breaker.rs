@@ -1,15 +1,167 @@
-//! Circuit breakers, as far as traces show them.
+//! Circuit breakers: logical ones, their instances, their settings, their changes of state.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Scope, exact};
+use super::{Scope, ScopeFilter, TimeRange, exact};
 
-/// A change of a breaker's state (one row of `breaker_transitions`).
+/// Asks for breakers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakersQuery {
+    /// Only in these scopes.
+    pub scope: ScopeFilter,
+    /// Only those of this service.
+    pub service: Option<String>,
+    /// Only of this name.
+    pub name: Option<String>,
+    /// Only with this key; `Some("")` is "without one".
+    pub key: Option<String>,
+    /// Only in this state.
+    pub state: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A logical breaker (scope, service, pattern, name and key) in its latest state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Breaker {
+    /// 16 hex digits.
+    pub breaker_id: String,
+    /// Scope of the service that owns it.
+    #[serde(flatten)]
+    pub scope: Scope,
+    /// The service that owns it.
+    pub service_name: String,
+    /// Its name.
+    pub name: String,
+    /// Which of a keyed family.
+    pub key: Option<String>,
+    /// `breaker`, `bulkhead`, `rate_limit` and so on.
+    pub pattern: String,
+    /// Who reported it.
+    pub origin: String,
+    /// Version of the service last seen.
+    pub service_version: Option<String>,
+    /// Service behind it.
+    pub peer_service: Option<String>,
+    /// Address behind it.
+    pub peer_address: Option<String>,
+    /// How that is known.
+    pub peer_evidence: Option<String>,
+    /// The worst state of its instances that are not stale.
+    pub state: String,
+    /// Instances that are not stale.
+    pub instances: u32,
+    /// Of these that refuse.
+    pub instances_open: u32,
+    /// When it came into this state, if known.
+    #[serde(with = "exact::option")]
+    pub since_unix_nano: Option<i64>,
+    /// The moment was reported, not inferred.
+    pub since_exact: bool,
+    /// How the state is known.
+    pub evidence: String,
+    /// How sure, 0 to 100.
+    pub confidence: u8,
+    /// Latest telemetry of it.
+    #[serde(with = "exact::option")]
+    pub last_seen_unix_nano: Option<i64>,
+    /// The latest trip with a trace.
+    pub last_trip: Option<TripTrace>,
+}
+
+/// The trace that tripped a breaker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BreakerTransition {
-    /// When.
+pub struct TripTrace {
+    /// 32 hex digits.
+    pub trace_id: String,
+    /// Its span.
+    pub span_id: Option<String>,
+    /// `exact`, `harvested` or `inferred`.
+    pub trace_evidence: Option<String>,
+    /// When it tripped.
     #[serde(with = "exact")]
     pub time_unix_nano: i64,
+}
+
+/// One instance's breaker in its latest state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BreakerInstance {
+    /// The instance (pod).
+    pub service_instance_id: Option<String>,
+    /// Its version.
+    pub service_version: Option<String>,
+    /// Canonical state; `stale` without news for three intervals.
+    pub state: String,
+    /// The state before it went stale.
+    pub last_state: String,
+    /// When it came into this state, if known.
+    #[serde(with = "exact::option")]
+    pub since_unix_nano: Option<i64>,
+    /// The moment was reported, not inferred.
+    pub since_exact: bool,
+    /// Number of the state.
+    #[serde(with = "exact::option")]
+    pub generation: Option<u64>,
+    /// How the state is known.
+    pub evidence: String,
+    /// How sure, 0 to 100.
+    pub confidence: u8,
+    /// Latest telemetry of it.
+    #[serde(with = "exact::option")]
+    pub last_seen_unix_nano: Option<i64>,
+}
+
+/// Settings an instance reported.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BreakerConfig {
+    /// The instance (pod).
+    pub service_instance_id: Option<String>,
+    /// Since when.
+    #[serde(with = "exact")]
+    pub valid_from_unix_nano: i64,
+    /// Hash of the settings.
+    pub config_hash: String,
+    /// The settings as a JSON object.
+    pub config: String,
+    /// How they are known.
+    pub source: String,
+}
+
+/// Everything about one breaker but its history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BreakerDetail {
+    /// The breaker.
+    pub breaker: Breaker,
+    /// Its instances, worst first.
+    pub instances: Vec<BreakerInstance>,
+    /// The latest settings of each instance.
+    pub configs: Vec<BreakerConfig>,
+}
+
+/// Asks for transitions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransitionsQuery {
+    /// Of this breaker.
+    pub breaker_id: Option<String>,
+    /// Only in this time, by the latest moment they can have been.
+    pub range: Option<TimeRange>,
+    /// Only in these scopes.
+    pub scope: ScopeFilter,
+    /// Only breakers of this service.
+    pub service: Option<String>,
+    /// At most so many, newest first.
+    pub limit: usize,
+}
+
+/// A change of a breaker's state (one row of `breaker_transitions`).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BreakerTransition {
+    /// When; the latest it can have been.
+    #[serde(with = "exact")]
+    pub time_unix_nano: i64,
+    /// The earliest it can have been; the same when it was reported.
+    #[serde(with = "exact")]
+    pub time_lo_unix_nano: i64,
     /// Names the logical breaker.
     pub breaker_id: String,
     /// Scope of the service that owns it.
@@ -17,14 +169,57 @@ pub struct BreakerTransition {
     pub scope: Scope,
     /// The service that owns it.
     pub service_name: String,
+    /// Its instance.
+    pub service_instance_id: Option<String>,
     /// Name of the breaker.
     pub name: String,
+    /// Which of a keyed family.
+    pub key: Option<String>,
     /// State before, if known.
     pub from_state: Option<String>,
     /// State after.
     pub to_state: String,
     /// Why, if known.
     pub reason: Option<String>,
+    /// Failed share of the window, 0 to 1.
+    pub failure_rate: Option<f64>,
+    /// Slow share of the window, 0 to 1.
+    pub slow_rate: Option<f64>,
+    /// Calls in the window.
+    pub window_calls: Option<u32>,
+    /// The threshold that was crossed.
+    pub threshold: Option<f64>,
+    /// For how long it meant to stay open, milliseconds.
+    pub open_for_ms: Option<u32>,
+    /// The trace that tripped it, if known.
+    pub trace_id: Option<String>,
     /// The span that tripped it, if known.
     pub span_id: Option<String>,
+    /// `exact`, `harvested` or `inferred`.
+    pub trace_evidence: Option<String>,
+    /// Traces of failures that led to it, newest first.
+    pub contributing_trace_ids: Vec<String>,
+    /// How the transition is known.
+    pub evidence: String,
+    /// How sure, 0 to 100.
+    pub confidence: u8,
+}
+
+/// A breaker on an edge of the graph.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EdgeBreaker {
+    /// Names the logical breaker.
+    pub breaker_id: String,
+    /// Its name.
+    pub name: String,
+    /// Which of a keyed family.
+    pub key: Option<String>,
+    /// Its state at the end of the range.
+    pub state: String,
+    /// Instances that are not stale.
+    pub instances: u32,
+    /// Of these that refuse.
+    pub instances_open: u32,
+    /// How it is known that it guards this edge: `reported`, `span` or `name`.
+    pub peer_evidence: String,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Basis, Latency, Scope, ScopeFilter, TimeRange};
+use super::{Basis, EdgeBreaker, Latency, Scope, ScopeFilter, TimeRange};
 
 /// Asks for the graph of a time range.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,4 +99,7 @@ pub struct GraphEdge {
     pub basis: Basis,
     /// As the caller saw it (the callee, where the caller's span is unknown).
     pub latency: Latency,
+    /// Breakers of the caller that guard it, as they were at the end of the range.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breakers: Vec<EdgeBreaker>,
 }

@@ -7,7 +7,7 @@ use duckdb::{Connection, params_from_iter};
 
 use super::conditions::Conditions;
 use super::histogram::Totals;
-use super::{QueryError, Session, services};
+use super::{QueryError, Session, breakers, services};
 use crate::model::{
     EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind, Scope, ServicesQuery,
 };
@@ -20,13 +20,17 @@ type EdgeKey = (NodeKey, NodeKey, EdgeKind, bool);
 
 /// Nodes and edges of the range, from `service_edges` and `red`.
 pub fn graph(session: &Session<'_>, query: &GraphQuery) -> Result<Graph, QueryError> {
-    let (edges, services) = session.run(|conn| {
+    let (edges, services, guards) = session.run(|conn| {
         let range = ServicesQuery {
             range: query.range,
             scope: query.scope.clone(),
             limit: usize::MAX,
         };
-        Ok((edges(conn, query)?, services::calls(conn, &range)?))
+        Ok((
+            edges(conn, query)?,
+            services::calls(conn, &range)?,
+            breakers::guards(conn, query.range.to_unix_nano)?,
+        ))
     })?;
     let mut nodes: BTreeMap<NodeKey, (bool, Totals)> = BTreeMap::new();
     for ((scope, name), (totals, _)) in services {
@@ -34,7 +38,16 @@ pub fn graph(session: &Session<'_>, query: &GraphQuery) -> Result<Graph, QueryEr
             nodes.insert((scope, name, NodeKind::Service), (false, totals));
         }
     }
-    Ok(assemble(nodes, edges, query.edges_max))
+    let mut graph = assemble(nodes, edges, query.edges_max);
+    for edge in &mut graph.edges {
+        let (caller, callee) = (&graph.nodes[edge.caller], &graph.nodes[edge.callee]);
+        edge.breakers = guards
+            .iter()
+            .filter(|guard| guard.service == caller.name && guard.scope == caller.scope)
+            .filter_map(|guard| guard.on_edge_to(&callee.name))
+            .collect();
+    }
+    Ok(graph)
 }
 
 /// The sums of each edge.
@@ -151,6 +164,7 @@ fn assemble(
             weight: edge.totals.weight,
             basis: edge.totals.basis(),
             latency: edge.totals.latency(),
+            breakers: Vec::new(),
         })
         .collect();
     let nodes = nodes

@@ -6,8 +6,8 @@ use duckdb::{Connection, Row, params};
 
 use super::document;
 use super::logs::{LOG_COLUMNS, log_record};
-use super::{QueryError, Session};
-use crate::model::{BreakerTransition, ExemplarRecord, LogRecord, Scope, SpanRecord, TraceDetail};
+use super::{QueryError, Session, breakers};
+use crate::model::{ExemplarRecord, LogRecord, Scope, SpanRecord, TraceDetail};
 
 /// Spans shown of one trace; log records and exemplars have a tenth.
 const SPANS_MAX: usize = 100_000;
@@ -29,7 +29,7 @@ pub fn trace(session: &Session<'_>, trace_id: &str) -> Result<Option<TraceDetail
         let (spans, cut) = spans(conn, &relation, &trace_id)?;
         let logs = logs(conn, &trace_id)?;
         let exemplars = exemplars(conn, &trace_id)?;
-        let transitions = transitions(conn, &trace_id)?;
+        let transitions = breakers::of_trace(conn, &trace_id)?;
         if spans.is_empty() && logs.is_empty() && exemplars.is_empty() && transitions.is_empty() {
             return Ok(None);
         }
@@ -153,30 +153,4 @@ pub(super) fn exemplar_record(row: &Row<'_>) -> duckdb::Result<ExemplarRecord> {
         span_id: row.get(7)?,
         filtered_attributes: document::attributes(row.get::<_, Option<String>>(8)?.as_deref()),
     })
-}
-
-fn transitions(conn: &Connection, trace_id: &str) -> Result<Vec<BreakerTransition>, QueryError> {
-    let mut statement = conn.prepare(
-        "SELECT epoch_ns(time), breaker_id, environment, service_namespace, cluster, service_name, name, \
-         from_state, to_state, reason, span_id FROM breaker_transitions \
-         WHERE trace_id = ? AND time IS NOT NULL ORDER BY time LIMIT 1000",
-    )?;
-    let rows = statement.query_map(params![trace_id], |row| {
-        Ok(BreakerTransition {
-            time_unix_nano: row.get(0)?,
-            breaker_id: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
-            scope: Scope {
-                environment: row.get(2)?,
-                service_namespace: row.get(3)?,
-                cluster: row.get(4)?,
-            },
-            service_name: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
-            name: row.get::<_, Option<String>>(6)?.unwrap_or_default(),
-            from_state: row.get(7)?,
-            to_state: row.get::<_, Option<String>>(8)?.unwrap_or_default(),
-            reason: row.get(9)?,
-            span_id: row.get(10)?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -16,6 +16,7 @@ use super::dictionary;
 use super::meta::{FORMAT, Meta};
 use super::tables;
 use crate::ingest::{MetricBatches, ResourceRow, ScopeRow, SeriesRow};
+use crate::resilience::EvidenceBatches;
 
 /// A batch whose columns are finished, ready for the writer.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Prepared {
     pub resources: Vec<ResourceRow>,
     pub scopes: Vec<ScopeRow>,
     pub rows: PreparedRows,
+    /// What the rows say of breakers; committed with them.
+    pub evidence: Option<EvidenceBatches>,
     pub bytes: usize,
     pub items: usize,
 }
@@ -137,6 +140,7 @@ pub(crate) fn create(conn: &Connection, alias: &str, now_ns: i64) -> duckdb::Res
     for table in tables::DICTIONARIES.iter().chain(&tables::FACTS) {
         sql.push_str(&table.create_hot(&schema));
     }
+    sql.push_str(&tables::BREAKER_TABLES.replace("{schema}", &schema));
     conn.execute_batch(&sql)?;
     let meta = Meta {
         format: FORMAT,
@@ -171,7 +175,9 @@ impl HotWriter {
         let mut spans = Vec::new();
         let mut logs = Vec::new();
         let mut metrics = Vec::new();
+        let mut evidence = Vec::new();
         for batch in batches {
+            evidence.extend(&batch.evidence);
             let resources = self.number_resources(conn, &batch.resources)?;
             let scopes = self.number_scopes(conn, &batch.scopes)?;
             match &batch.rows {
@@ -194,7 +200,12 @@ impl HotWriter {
         };
         self.append_table(conn, "number_points", of(|rows| &rows.numbers))?;
         self.append_table(conn, "histogram_points", of(|rows| &rows.histograms))?;
-        self.append_table(conn, "exemplars", of(|rows| &rows.exemplars))
+        self.append_table(conn, "exemplars", of(|rows| &rows.exemplars))?;
+        for (at, table) in tables::BREAKER_EVIDENCE.iter().enumerate() {
+            let rows = evidence.iter().map(|batches| batches.tables()[at].1.clone());
+            self.append_table(conn, table, rows.collect())?;
+        }
+        Ok(())
     }
 
     /// The transaction is durable: its numbers are for good.

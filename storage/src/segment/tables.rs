@@ -224,17 +224,12 @@ pub(crate) const DICTIONARIES: [Table; 3] = [RESOURCES, SCOPES, SERIES];
 /// What was sent.
 pub(crate) const FACTS: [Table; 5] = [SPANS, LOGS, NUMBER_POINTS, HISTOGRAM_POINTS, EXEMPLARS];
 
-/// Breaker relations of a segment, empty until recognisers fill them. `time` and the rest are public names.
+/// Tables of breaker evidence, the same in hot and sealed segments.
 pub(crate) const BREAKER_TABLES: &str = include_str!("breakers.sql");
 
-/// Names of the breaker relations, as in [`BREAKER_TABLES`].
-pub(crate) const BREAKER_RELATIONS: [&str; 5] = [
-    "breakers",
-    "breaker_instances",
-    "breaker_transitions",
-    "breaker_samples",
-    "breaker_config",
-];
+/// Names of the tables in [`BREAKER_TABLES`].
+pub(crate) const BREAKER_EVIDENCE: [&str; 3] =
+    ["breaker_transitions", "breaker_samples", "breaker_config"];
 
 impl Table {
     /// `CREATE TABLE` of the hot form.

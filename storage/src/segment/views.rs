@@ -6,7 +6,7 @@
 //! quarantined by the sealer.
 
 use super::Segment;
-use super::tables::BREAKER_RELATIONS;
+use crate::resilience::views as breakers;
 
 /// One schema to read rows from: a segment's own tables, or its outliers.
 #[derive(Debug, Clone)]
@@ -77,12 +77,12 @@ pub(crate) fn create_all(schema: &str, segments: &[&Segment]) -> String {
     sql.push_str(&format!(
         "CREATE VIEW {schema}.red AS {red};\nCREATE VIEW {schema}.service_edges AS {edges};\n"
     ));
-    for name in BREAKER_RELATIONS {
-        sql.push_str(&format!(
-            "CREATE VIEW {schema}.{name} AS {};\n",
-            breakers(name, segments)
-        ));
-    }
+    let evidence: Vec<breakers::Part> = segments
+        .iter()
+        .filter(|segment| segment.meta.has_evidence())
+        .map(|segment| segment.evidence())
+        .collect();
+    sql.push_str(&breakers::create_all(schema, &evidence));
     sql
 }
 
@@ -172,17 +172,4 @@ fn dictionary(id: &str, template: &str, segments: &[&Segment]) -> String {
         "SELECT * EXCLUDE (segment_number) FROM (SELECT DISTINCT ON ({id}) * FROM ({union}) \
          ORDER BY {id}, segment_number DESC)"
     )
-}
-
-fn breakers(name: &str, segments: &[&Segment]) -> String {
-    let selects: Vec<String> = segments
-        .iter()
-        .filter(|segment| !segment.is_text())
-        .map(|segment| format!("SELECT * FROM {}.{name}", segment.schema()))
-        .collect();
-    if selects.is_empty() {
-        format!("SELECT * FROM {}.{name}", super::EMPTY_SCHEMA)
-    } else {
-        selects.join(" UNION ALL ")
-    }
 }

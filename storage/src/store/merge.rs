@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::build::Build;
 use super::{Shared, StoreError};
 use crate::segment::meta::Meta;
-use crate::segment::tables::{self, BREAKER_RELATIONS, Table};
+use crate::segment::tables::{self, BREAKER_EVIDENCE, Table};
 use crate::segment::{Segment, files};
 
 /// One segment with every row of `group`.
@@ -49,7 +49,7 @@ pub(super) fn raw(shared: &Shared, group: &[Arc<Segment>]) -> Result<(), StoreEr
         }
     }
     copy_whole(&build, group, &["quarantine"])?;
-    copy_whole(&build, group, &BREAKER_RELATIONS)?;
+    merge_evidence(&build, group, &BREAKER_EVIDENCE)?;
     build.step(3)?;
     merge_rollups(&build, group)?;
     build.count_rows(&mut meta)?;
@@ -70,7 +70,8 @@ pub(super) fn to_history(
         ..merged_meta(shared, group)
     };
     build.step(2)?;
-    copy_whole(&build, group, &BREAKER_RELATIONS)?;
+    // Samples are raw telemetry; the marks among them stay.
+    merge_evidence(&build, group, &["breaker_transitions", "breaker_config"])?;
     build.step(3)?;
     merge_rollups(&build, group)?;
     build.finish(meta, None)
@@ -117,6 +118,23 @@ fn merged_meta(shared: &Shared, group: &[Arc<Segment>]) -> Meta {
         replaces,
         ..Meta::default()
     }
+}
+
+/// Breaker evidence as it is, and the marks picked out anew: ends of one segment are the middle of two.
+fn merge_evidence(
+    build: &Build<'_>,
+    group: &[Arc<Segment>],
+    tables: &[&str],
+) -> Result<(), StoreError> {
+    let has_evidence = |segment: &&Arc<Segment>| segment.meta.has_evidence();
+    let group: Vec<Arc<Segment>> = group.iter().filter(has_evidence).cloned().collect();
+    copy_whole(build, &group, tables)?;
+    let parts: Vec<_> = group.iter().map(|segment| segment.evidence()).collect();
+    Ok(crate::resilience::views::write_marks(
+        build.connection(),
+        &parts,
+        &build.schema(),
+    )?)
 }
 
 fn copy_whole(build: &Build<'_>, group: &[Arc<Segment>], names: &[&str]) -> Result<(), StoreError> {

@@ -10,6 +10,7 @@ use super::build::Build;
 use super::quarantine;
 use super::rotation::FullSegment;
 use super::{Shared, StoreError};
+use crate::segment::Segment;
 use crate::segment::meta::Meta;
 use crate::segment::tables::{self, Table};
 
@@ -64,6 +65,9 @@ fn seal(shared: &Shared, full: &FullSegment) -> Result<(), StoreError> {
     for table in tables::FACTS {
         seal_table(&build, &table, &from, &usual, meta.outliers > 0)?;
     }
+    if full.segment.meta.has_evidence() {
+        seal_evidence(&build, &full.segment)?;
+    }
     build.step(3)?;
     let to = build.schema();
     build.with_all_spans(meta.outliers > 0, |conn, from| {
@@ -93,6 +97,26 @@ fn seal_table(
         &format!("NOT {is_outlier}"),
     )?;
     quarantine::insert(build, table, from, &build.outliers_schema(), &is_outlier)
+}
+
+/// Breaker evidence as it is, in the order the views read it.
+fn seal_evidence(build: &Build<'_>, segment: &Segment) -> Result<(), StoreError> {
+    let (from, to) = (segment.schema(), build.schema());
+    for table in tables::BREAKER_EVIDENCE {
+        let time = match table {
+            "breaker_config" => "valid_from",
+            _ => "time",
+        };
+        build.connection().execute_batch(&format!(
+            "INSERT INTO {to}.{table} SELECT * FROM {from}.{table} ORDER BY breaker_id, service_instance_id, {time}"
+        ))?;
+    }
+    let parts = [segment.evidence()];
+    Ok(crate::resilience::views::write_marks(
+        build.connection(),
+        &parts,
+        &to,
+    )?)
 }
 
 /// A clock that went back between first and last commit does not turn the range around.

@@ -1,9 +1,10 @@
 //! `/graph`: who calls whom, how often, how well. Layers from callers to callees.
 
 use leptos::prelude::*;
-use tripline_storage::model::{Graph, GraphEdge, GraphNode, NodeKind};
+use tripline_storage::model::{EdgeBreaker, Graph, GraphEdge, GraphNode, NodeKind};
 
 use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
+use super::breakers::{severity, state_mark};
 use crate::parts::{Frame, error_share, nothing, segment, severity_of_share};
 use crate::units;
 
@@ -109,15 +110,29 @@ fn edge_line(edge: &GraphEdge, places: &[Place]) -> Option<AnyView> {
         )
     };
     let class = format!(
-        "edge {}{}",
+        "edge {}{}{}",
         severity_of_share(share(edge)),
-        if edge.is_async { " async" } else { "" }
+        if edge.is_async { " async" } else { "" },
+        worst_breaker(edge)
+            .map(|breaker| format!(" breaker-{}", severity(&breaker.state)))
+            .unwrap_or_default()
     );
     let weight = (1.0 + (edge.calls as f64 + 1.0).log10() * 0.55).min(5.0);
     Some(
         view! { <path class=class d=d stroke-width=weight marker-end="url(#arrow)"></path> }
             .into_any(),
     )
+}
+
+/// The breaker of an edge that is shown: the worst of them.
+fn worst_breaker(edge: &GraphEdge) -> Option<&EdgeBreaker> {
+    let rank = |breaker: &&EdgeBreaker| match severity(&breaker.state) {
+        "bad" => 0,
+        "warn" => 1,
+        "fine" => 2,
+        _ => 3,
+    };
+    edge.breakers.iter().min_by_key(rank)
 }
 
 fn share(edge: &GraphEdge) -> f64 {
@@ -140,7 +155,17 @@ fn edge_label(edge: &GraphEdge, places: &[Place], seconds: f64) -> Option<AnyVie
         .map(|ns| format!(" · {}", units::duration(ns as u64)))
         .unwrap_or_default();
     let failed = (share > 0.0).then(|| view! { <tspan class=severity_of_share(share)>{format!(" · {}", units::percent(share))}</tspan> });
-    Some(view! { <text class="edge-label" x=x y=y text-anchor="middle"><tspan>{rate}</tspan>{failed}<tspan class="quiet">{p95}</tspan></text> }.into_any())
+    let breaker = worst_breaker(edge).map(|breaker| {
+        let more = match edge.breakers.len() {
+            1 => String::new(),
+            all => format!(" (1 of {all})"),
+        };
+        let text = format!("{}: {}{more}", breaker.name, breaker.state.replace('_', " "));
+        let title = format!("{} of {} instances open", breaker.instances_open, breaker.instances);
+        let class = format!("edge-label breaker-state {}", severity(&breaker.state));
+        view! { <text class=class x=x y=y + 13.0 text-anchor="middle"><title>{title}</title>{shortened(&text, 34)}</text> }
+    });
+    Some(view! { <text class="edge-label" x=x y=y text-anchor="middle"><tspan>{rate}</tspan>{failed}<tspan class="quiet">{p95}</tspan></text>{breaker} }.into_any())
 }
 
 fn node_box(node: &GraphNode, place: Place, seconds: f64, frame: &Frame) -> AnyView {
@@ -224,6 +249,7 @@ pub(super) fn edge_table(graph: &Graph, frame: &Frame) -> AnyView {
                     <td class="num">{error_share(edge.errors, edge.calls)}</td>
                     <td class="num">{units::duration_or_dash(edge.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(edge.latency.p95_ns)}</td>
                     <td class="num">{units::duration_or_dash(edge.latency.p99_ns)}</td>
+                    <td>{edge.breakers.iter().map(|breaker| view! { <span class="nowrap">{breaker.name.clone()} " " {state_mark(&breaker.state)}</span> " " }).collect_view()}</td>
                 </tr>
             })
         })
@@ -231,7 +257,7 @@ pub(super) fn edge_table(graph: &Graph, frame: &Frame) -> AnyView {
     view! {
         <div class="scroll"><table class="list">
             <thead><tr><th>"Caller"</th><th>"Callee"</th><th>"Kind"</th><th class="num">"Calls"</th><th class="num">"Rate"</th><th class="num">"Errors"</th>
-            <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th></tr></thead>
+            <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th><th>"Breakers"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
     }

@@ -16,7 +16,7 @@ pub(super) const BREAKERS: Relation = Relation {
         column(
             "pattern",
             "VARCHAR",
-            "What the policy is: `circuit_breaker`, `bulkhead`, `rate_limiter` …",
+            "What the policy is: `breaker`, `ejection`, `concurrency_cap`, `bulkhead`, `rate_limit`, `retry_budget` …",
         ),
         column(
             "origin",
@@ -78,12 +78,18 @@ pub(super) const BREAKER_INSTANCES: Relation = Relation {
         column("confidence", "UTINYINT", "How sure, 0 to 100"),
         column("first_seen", "TIMESTAMP_NS", "First telemetry of it"),
         column("last_seen", "TIMESTAMP_NS", "Latest telemetry of it"),
+        column("last_state", "VARCHAR", "Its state before it went stale"),
+        column("pattern", "VARCHAR", "What the policy is"),
+        column("origin", "VARCHAR", "What reported it"),
+        column("peer_service", "VARCHAR", "Who is behind it"),
+        column("peer_address", "VARCHAR", "Address behind it"),
+        column("peer_evidence", "VARCHAR", "How the peer is known: `reported`, `span`"),
     ],
 };
 
 pub(super) const BREAKER_TRANSITIONS: Relation = Relation {
     name: "breaker_transitions",
-    doc: "One row a change of state of one instance's breaker.",
+    doc: "One row a change of state of one instance's breaker: reported, or inferred from samples (then `time_lo` to `time` bounds it).",
     columns: &[
         column("time", "TIMESTAMP_NS", "When (the latest it can have been)"),
         column("time_unix_nano", "UBIGINT", "The same exactly"),
@@ -129,12 +135,14 @@ pub(super) const BREAKER_TRANSITIONS: Relation = Relation {
             "VARCHAR",
             "Settings in force; joins `breaker_config`",
         ),
+        column("origin", "VARCHAR", "What reported it"),
+        column("service_version", "VARCHAR", "Version of the instance"),
     ],
 };
 
 pub(super) const BREAKER_SAMPLES: Relation = Relation {
     name: "breaker_samples",
-    doc: "One row a periodic report of one instance's breaker.",
+    doc: "One row a time at which one instance's breaker was seen: an export of its metrics, or a span or log that shows its state.",
     columns: &[
         column("time", "TIMESTAMP_NS", "When"),
         column("time_unix_nano", "UBIGINT", "The same exactly"),
@@ -146,8 +154,8 @@ pub(super) const BREAKER_SAMPLES: Relation = Relation {
         column("cluster", "VARCHAR", "Cluster of that service"),
         column("name", "VARCHAR", "Name of the breaker"),
         column("key", "VARCHAR", "Which of a keyed family"),
-        column("state", "VARCHAR", "State at that time"),
-        column("since", "TIMESTAMP_NS", "When it came into this state"),
+        column("state", "VARCHAR", "State at that time; `unknown` when the encoding is"),
+        column("since", "TIMESTAMP_NS", "When it came into this state, if reported"),
         column(
             "since_exact",
             "BOOLEAN",
@@ -163,7 +171,7 @@ pub(super) const BREAKER_SAMPLES: Relation = Relation {
         column(
             "ok",
             "UBIGINT",
-            "Calls that succeeded since the last sample",
+            "Calls that succeeded, as reported: since a start, or since the last sample if `is_delta`",
         ),
         column("failed", "UBIGINT", "Calls that failed"),
         column("slow", "UBIGINT", "Calls that were slow"),
@@ -179,9 +187,29 @@ pub(super) const BREAKER_SAMPLES: Relation = Relation {
         column(
             "ns_in_state",
             "STRUCT(closed UBIGINT, open UBIGINT, half_open UBIGINT)",
-            "Nanoseconds in each state since the last sample",
+            "Nanoseconds in each state, as reported",
         ),
         column("evidence", "VARCHAR", "How the sample is known"),
+        column(
+            "entered",
+            "STRUCT(closed UBIGINT, open UBIGINT, half_open UBIGINT)",
+            "Times each state was entered, as reported",
+        ),
+        column(
+            "is_delta",
+            "BOOLEAN",
+            "The counters are of the time since the sample before, else since a start",
+        ),
+        column("raw_state", "VARCHAR", "State in the reporter's own word or number"),
+        column("pattern", "VARCHAR", "What the policy is"),
+        column("origin", "VARCHAR", "What reported it"),
+        column("service_version", "VARCHAR", "Version of the instance"),
+        column("peer_service", "VARCHAR", "Who is behind it"),
+        column("peer_address", "VARCHAR", "Address behind it"),
+        column("peer_evidence", "VARCHAR", "How the peer is known: `reported`, `span`"),
+        column("trace_id", "VARCHAR", "A trace in which it was seen"),
+        column("span_id", "VARCHAR", "The span of that trace"),
+        column("confidence", "UTINYINT", "How sure, 0 to 100"),
     ],
 };
 
@@ -202,5 +230,11 @@ pub(super) const BREAKER_CONFIG: Relation = Relation {
         column("config_hash", "VARCHAR", "Hash of the settings"),
         column("config", "JSON", "The settings"),
         column("source", "VARCHAR", "Who reported them"),
+        column("pattern", "VARCHAR", "What the policy is"),
+        column("origin", "VARCHAR", "What reported it"),
+        column("service_version", "VARCHAR", "Version of the instance"),
+        column("peer_service", "VARCHAR", "Who is behind it"),
+        column("peer_address", "VARCHAR", "Address behind it"),
+        column("peer_evidence", "VARCHAR", "How the peer is known: `reported`, `span`"),
     ],
 };

@@ -1,0 +1,319 @@
+//! Circuit breakers: the list, one of them, their transitions, and which edge of the graph each guards.
+
+use duckdb::types::Value;
+use duckdb::{Connection, Row, params, params_from_iter};
+
+use super::conditions::Conditions;
+use super::{QueryError, Session};
+use crate::model::{
+    Breaker, BreakerConfig, BreakerDetail, BreakerInstance, BreakerTransition, BreakersQuery,
+    EdgeBreaker, Page, Scope, TransitionsQuery, TripTrace,
+};
+
+const BREAKERS: &str = include_str!("breakers.sql");
+const TRANSITIONS: &str = include_str!("transitions.sql");
+const AT_A_TIME: &str = include_str!("edge_breakers.sql");
+
+/// The breakers, those that refuse first.
+pub fn breakers(
+    session: &Session<'_>,
+    query: &BreakersQuery,
+) -> Result<Page<Breaker>, QueryError> {
+    let mut conditions = Conditions::default();
+    conditions.scope(&query.scope);
+    conditions.text("service_name = ?", query.service.as_ref());
+    conditions.text("name = ?", query.name.as_ref());
+    conditions.text("coalesce(\"key\", '') = ?", query.key.as_ref());
+    conditions.text("state = ?", query.state.as_ref());
+    let all = session.run(|conn| list(conn, &conditions))?;
+    let total = all.len() as u64;
+    let items: Vec<Breaker> = all.into_iter().take(query.limit).collect();
+    Ok(Page {
+        truncated: (items.len() as u64) < total,
+        items,
+        total: Some(total),
+        next: None,
+    })
+}
+
+/// One breaker by its id, with instances and latest settings; `None` when there is none.
+pub fn breaker(
+    session: &Session<'_>,
+    breaker_id: &str,
+) -> Result<Option<BreakerDetail>, QueryError> {
+    let mut conditions = Conditions::default();
+    conditions.add("breaker_id = ?", [Value::Text(breaker_id.to_owned())]);
+    session.run(|conn| {
+        let Some(breaker) = list(conn, &conditions)?.into_iter().next() else {
+            return Ok(None);
+        };
+        Ok(Some(BreakerDetail {
+            instances: instances(conn, breaker_id)?,
+            configs: configs(conn, breaker_id)?,
+            breaker,
+        }))
+    })
+}
+
+/// Transitions, newest first.
+pub fn transitions(
+    session: &Session<'_>,
+    query: &TransitionsQuery,
+) -> Result<Page<BreakerTransition>, QueryError> {
+    let mut conditions = Conditions::default();
+    conditions.text("breaker_id = ?", query.breaker_id.as_ref());
+    conditions.scope(&query.scope);
+    conditions.text("service_name = ?", query.service.as_ref());
+    if let Some(range) = query.range {
+        conditions.add(
+            "\"time\" >= make_timestamp_ns(?) AND \"time\" < make_timestamp_ns(?)",
+            [
+                Value::BigInt(range.from_unix_nano),
+                Value::BigInt(range.to_unix_nano),
+            ],
+        );
+    }
+    let mut items = session.run(|conn| read_transitions(conn, &conditions, query.limit + 1))?;
+    let truncated = items.len() > query.limit;
+    items.truncate(query.limit);
+    let total = (!truncated).then_some(items.len() as u64);
+    Ok(Page {
+        truncated,
+        items,
+        total,
+        next: None,
+    })
+}
+
+/// Transitions that a trace caused, oldest first.
+pub(super) fn of_trace(
+    conn: &Connection,
+    trace_id: &str,
+) -> Result<Vec<BreakerTransition>, QueryError> {
+    let mut conditions = Conditions::default();
+    conditions.add("trace_id = ?", [Value::Text(trace_id.to_owned())]);
+    let mut found = read_transitions(conn, &conditions, 1_000)?;
+    found.reverse();
+    Ok(found)
+}
+
+fn list(conn: &Connection, conditions: &Conditions) -> Result<Vec<Breaker>, QueryError> {
+    let mut statement = conn.prepare(&BREAKERS.replace("{where}", &conditions.filter_clause()))?;
+    let rows = statement.query_map(params_from_iter(conditions.values()), |row| {
+        Ok(Breaker {
+            breaker_id: row.get(0)?,
+            scope: scope(row, 1)?,
+            service_name: row.get::<_, Option<String>>(4)?.unwrap_or_default(),
+            name: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
+            key: row.get(6)?,
+            pattern: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
+            origin: row.get::<_, Option<String>>(8)?.unwrap_or_default(),
+            service_version: row.get(9)?,
+            peer_service: row.get(10)?,
+            peer_address: row.get(11)?,
+            peer_evidence: row.get(12)?,
+            state: row.get(13)?,
+            instances: row.get(14)?,
+            instances_open: row.get(15)?,
+            since_unix_nano: row.get(16)?,
+            since_exact: row.get(17)?,
+            evidence: row.get(18)?,
+            confidence: row.get(19)?,
+            last_seen_unix_nano: row.get(20)?,
+            last_trip: trip(row)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn trip(row: &Row<'_>) -> duckdb::Result<Option<TripTrace>> {
+    let Some(trace_id) = row.get(21)? else {
+        return Ok(None);
+    };
+    Ok(Some(TripTrace {
+        trace_id,
+        span_id: row.get(22)?,
+        trace_evidence: row.get(23)?,
+        time_unix_nano: row.get(24)?,
+    }))
+}
+
+fn scope(row: &Row<'_>, at: usize) -> duckdb::Result<Scope> {
+    Ok(Scope {
+        environment: row.get(at)?,
+        service_namespace: row.get(at + 1)?,
+        cluster: row.get(at + 2)?,
+    })
+}
+
+fn instances(conn: &Connection, breaker_id: &str) -> Result<Vec<BreakerInstance>, QueryError> {
+    let mut statement = conn.prepare(
+        "SELECT service_instance_id, service_version, state, last_state, epoch_ns(since), since_exact, generation, \
+         evidence, confidence, epoch_ns(last_seen) FROM breaker_instances WHERE breaker_id = ? \
+         ORDER BY state = 'stale', state NOT IN ('open', 'forced_open'), state <> 'half_open', service_instance_id",
+    )?;
+    let rows = statement.query_map(params![breaker_id], |row| {
+        Ok(BreakerInstance {
+            service_instance_id: row.get(0)?,
+            service_version: row.get(1)?,
+            state: row.get(2)?,
+            last_state: row.get(3)?,
+            since_unix_nano: row.get(4)?,
+            since_exact: row.get(5)?,
+            generation: row.get(6)?,
+            evidence: row.get(7)?,
+            confidence: row.get(8)?,
+            last_seen_unix_nano: row.get(9)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn configs(conn: &Connection, breaker_id: &str) -> Result<Vec<BreakerConfig>, QueryError> {
+    let mut statement = conn.prepare(
+        "SELECT DISTINCT ON (service_instance_id) service_instance_id, epoch_ns(valid_from), config_hash, \
+         config::VARCHAR, source FROM breaker_config WHERE breaker_id = ? AND valid_from IS NOT NULL \
+         ORDER BY service_instance_id, valid_from DESC",
+    )?;
+    let rows = statement.query_map(params![breaker_id], |row| {
+        Ok(BreakerConfig {
+            service_instance_id: row.get(0)?,
+            valid_from_unix_nano: row.get(1)?,
+            config_hash: row.get(2)?,
+            config: row.get(3)?,
+            source: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn read_transitions(
+    conn: &Connection,
+    conditions: &Conditions,
+    limit: usize,
+) -> Result<Vec<BreakerTransition>, QueryError> {
+    let sql = TRANSITIONS.replace("{where}", &conditions.filter_clause());
+    let mut statement = conn.prepare(&format!("{sql} LIMIT {limit}"))?;
+    let rows = statement.query_map(params_from_iter(conditions.values()), |row| {
+        let text = |at: usize| row.get::<_, Option<String>>(at).map(Option::unwrap_or_default);
+        let contributing = text(21)?;
+        Ok(BreakerTransition {
+            time_unix_nano: row.get(0)?,
+            time_lo_unix_nano: row.get(1)?,
+            breaker_id: row.get(2)?,
+            scope: scope(row, 3)?,
+            service_name: text(6)?,
+            service_instance_id: row.get(7)?,
+            name: text(8)?,
+            key: row.get(9)?,
+            from_state: row.get(10)?,
+            to_state: text(11)?,
+            reason: row.get(12)?,
+            failure_rate: row.get(13)?,
+            slow_rate: row.get(14)?,
+            window_calls: row.get(15)?,
+            threshold: row.get(16)?,
+            open_for_ms: row.get(17)?,
+            trace_id: row.get(18)?,
+            span_id: row.get(19)?,
+            trace_evidence: row.get(20)?,
+            contributing_trace_ids: contributing
+                .split(',')
+                .filter(|id| !id.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            evidence: text(22)?,
+            confidence: row.get(23)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A breaker with what is known of the callee it guards.
+pub(super) struct Guard {
+    pub scope: Scope,
+    pub service: String,
+    peer_service: Option<String>,
+    peer_address: Option<String>,
+    peer_evidence: Option<String>,
+    pub breaker: EdgeBreaker,
+}
+
+/// All breakers as they were at `at_unix_nano`.
+pub(super) fn guards(conn: &Connection, at_unix_nano: i64) -> Result<Vec<Guard>, QueryError> {
+    let mut statement = conn.prepare(AT_A_TIME)?;
+    let rows = statement.query_map(params![at_unix_nano], |row| {
+        Ok(Guard {
+            scope: scope(row, 1)?,
+            service: row.get::<_, Option<String>>(4)?.unwrap_or_default(),
+            peer_service: row.get(7)?,
+            peer_address: row.get(8)?,
+            peer_evidence: row.get(9)?,
+            breaker: EdgeBreaker {
+                breaker_id: row.get(0)?,
+                name: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
+                key: row.get(6)?,
+                state: row.get(10)?,
+                instances: row.get(11)?,
+                instances_open: row.get(12)?,
+                peer_evidence: String::new(),
+            },
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+impl Guard {
+    /// The breaker, if it guards calls to this callee: by what was said, else by its name.
+    pub(super) fn on_edge_to(&self, callee: &str) -> Option<EdgeBreaker> {
+        let is_said = self.peer_service.as_deref() == Some(callee)
+            || self.peer_address.as_deref() == Some(callee);
+        let is_known = self.peer_service.is_some() || self.peer_address.is_some();
+        let evidence = if is_said {
+            self.peer_evidence.as_deref().unwrap_or("reported")
+        } else if !is_known && is_named_after(&self.breaker.name, callee) {
+            "name"
+        } else {
+            return None;
+        };
+        Some(EdgeBreaker {
+            peer_evidence: evidence.to_owned(),
+            ..self.breaker.clone()
+        })
+    }
+}
+
+/// Whether a breaker's name says a callee's: `inventory-cb`, `InventoryServiceBreaker`, `inventory`.
+fn is_named_after(breaker: &str, callee: &str) -> bool {
+    let bare = |name: &str| {
+        let mut text: String = name
+            .chars()
+            .filter(|c| c.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect();
+        for ending in ["circuitbreaker", "breaker", "cb", "client", "service", "svc"] {
+            if let Some(rest) = text.strip_suffix(ending).filter(|rest| !rest.is_empty()) {
+                text = rest.to_owned();
+            }
+        }
+        text
+    };
+    let (breaker, callee) = (bare(breaker), bare(callee));
+    !breaker.is_empty() && breaker == callee
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_breaker_is_named_after_its_callee_in_the_usual_ways() {
+        for name in ["inventory", "inventory-cb", "InventoryServiceBreaker", "inventory_client"] {
+            assert!(is_named_after(name, "inventory"), "{name}");
+            assert!(is_named_after(name, "inventory-service"), "{name}");
+        }
+        for name in ["inventory2", "breaker", "cb", ""] {
+            assert!(!is_named_after(name, "inventory"), "{name}");
+        }
+    }
+}

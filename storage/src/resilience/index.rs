@@ -1,0 +1,538 @@
+//! The recogniser files compiled: what a name, a text or an attribute leads to.
+//!
+//! The usual item is no evidence and must cost next to nothing: event and scope names are looked up in hash
+//! maps, metric names once a stream, and texts and attribute keys are looked for in whole columns at once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use super::evidence::Evidence;
+use super::needles::Needles;
+use super::rules::{
+    LogRule, Match, MetricRule, RecogniserFile, RejectionRule, RulesError, SinkSpec, SpanRule,
+    Strings,
+};
+use super::template::{Captures, Template};
+use super::{SHIPPED, document, words};
+use crate::ingest::{ResourceRow, ScopeRow};
+use crate::segment::hot::PreparedRows;
+
+/// All recognisers, ready to look at batches.
+#[derive(Debug)]
+pub struct Recognisers {
+    pub(super) origins: Vec<Origin>,
+    pub(super) metrics: Vec<Metric>,
+    pub(super) metrics_exact: HashMap<String, Vec<usize>>,
+    pub(super) metrics_suffix: HashMap<String, Vec<usize>>,
+    pub(super) metrics_contain: Vec<(String, usize)>,
+    pub(super) logs: Vec<Log>,
+    pub(super) log_events: HashMap<String, Vec<usize>>,
+    pub(super) log_bodies: Needles<usize>,
+    pub(super) spans: Vec<Span>,
+    pub(super) span_attributes: Needles<usize>,
+    pub(super) span_names: HashMap<String, Vec<usize>>,
+    pub(super) rejections: Vec<Rejection>,
+    /// In the events of spans: rules of logs, and exceptions.
+    pub(super) span_events: Needles<InEvents>,
+    /// In the attributes of logs.
+    pub(super) exceptions: Needles<usize>,
+    /// In status messages.
+    pub(super) messages: Needles<usize>,
+}
+
+/// What was found in the events of a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum InEvents {
+    /// An event that a log rule knows.
+    Log(usize),
+    /// An exception.
+    Rejection(usize),
+}
+
+/// What rules of one file share.
+#[derive(Debug)]
+pub(super) struct Origin {
+    pub name: String,
+    pub pattern: String,
+    states: BTreeMap<String, String>,
+    reasons: BTreeMap<String, String>,
+}
+
+impl Origin {
+    /// The canonical state of the origin's word; its own dictionary first.
+    pub(super) fn state(&self, raw: &str) -> Option<&'static str> {
+        match self.states.get(&raw.trim().to_lowercase()) {
+            Some(state) => words::canonical(state),
+            None => words::state(raw),
+        }
+    }
+
+    /// The canonical state of a number: only what the origin's dictionary says, never a guess.
+    pub(super) fn numbered(&self, value: f64) -> Option<&'static str> {
+        words::canonical(self.states.get(&value.to_string())?)
+    }
+
+    /// The canonical reason; the origin's own word where no other is known.
+    pub(super) fn reason(&self, raw: &str) -> String {
+        self.reasons
+            .get(&raw.trim().to_lowercase())
+            .cloned()
+            .unwrap_or_else(|| raw.trim().to_owned())
+    }
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    Attribute(String),
+    Hole(String),
+    Literal(String),
+}
+
+impl Source {
+    fn parse(text: &str) -> Self {
+        match (text.strip_prefix('@'), text.strip_prefix('=')) {
+            (Some(hole), _) => Self::Hole(hole.to_owned()),
+            (_, Some(literal)) => Self::Literal(literal.to_owned()),
+            _ => Self::Attribute(text.to_owned()),
+        }
+    }
+}
+
+fn sources(texts: &[String]) -> Vec<Source> {
+    texts.iter().map(|text| Source::parse(text)).collect()
+}
+
+/// What the sources of an item read from.
+#[derive(Debug, Default)]
+pub(super) struct Item<'a> {
+    /// Hot-encoded attributes.
+    pub attributes: &'a str,
+    /// Holes of a template, members of a JSON body.
+    pub holes: Captures,
+}
+
+impl Item<'_> {
+    /// The first source that is there.
+    pub(super) fn value(&self, sources: &[Source]) -> Option<Value> {
+        sources.iter().find_map(|source| match source {
+            Source::Attribute(key) => {
+                document::get(self.attributes, key).filter(|value| !value.is_null())
+            }
+            Source::Hole(name) => {
+                let (_, text) = self.holes.iter().find(|(hole, _)| hole == name)?;
+                Some(Value::String(text.clone()))
+            }
+            Source::Literal(text) => Some(Value::String(text.clone())),
+        })
+    }
+
+    /// Its text, if not empty.
+    pub(super) fn text(&self, sources: &[Source]) -> Option<String> {
+        let text = document::text(&self.value(sources)?)?;
+        // .NET's logging writes a name that is not there like that.
+        (!matches!(text.trim(), "" | "(null)")).then_some(text)
+    }
+}
+
+/// The sources of a rule's fields.
+#[derive(Debug)]
+pub(super) struct Fields(HashMap<String, Vec<Source>>);
+
+impl Fields {
+    fn of(fields: &BTreeMap<String, Strings>) -> Self {
+        Self(
+            fields
+                .iter()
+                .map(|(name, texts)| (name.clone(), sources(texts.as_slice())))
+                .collect(),
+        )
+    }
+
+    pub(super) fn get(&self, name: &str) -> &[Source] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The attribute keys among the sources.
+    pub(super) fn attributes(&self) -> impl Iterator<Item = &str> {
+        self.0.values().flatten().filter_map(|source| match source {
+            Source::Attribute(key) => Some(key.as_str()),
+            _ => None,
+        })
+    }
+}
+
+/// Conditions on sources: the value wanted, or `*`.
+#[derive(Debug)]
+pub(super) struct Needs(Vec<(Source, String)>);
+
+impl Needs {
+    fn of(needs: &BTreeMap<String, String>) -> Self {
+        Self(
+            needs
+                .iter()
+                .map(|(source, wanted)| (Source::parse(source), wanted.clone()))
+                .collect(),
+        )
+    }
+
+    pub(super) fn all(&self, item: &Item<'_>) -> bool {
+        self.0.iter().all(|need| Self::holds(need, item))
+    }
+
+    pub(super) fn any(&self, item: &Item<'_>) -> bool {
+        self.0.iter().any(|need| Self::holds(need, item))
+    }
+
+    fn holds((source, wanted): &(Source, String), item: &Item<'_>) -> bool {
+        item.text(std::slice::from_ref(source))
+            .is_some_and(|text| wanted == "*" || *wanted == text)
+    }
+}
+
+/// What a point of a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sink {
+    /// Without a label a number the dictionary knows; with one, 1 for the state that holds.
+    State,
+    Ok,
+    Failed,
+    Slow,
+    Ignored,
+    Rejected,
+    Cancelled,
+    InFlight,
+    PermitsLeft,
+    WindowCalls,
+    FailureRate,
+    SlowRate,
+    /// Times the state of the label was entered, or the one that is said.
+    Entered(Option<usize>),
+    /// Time in the state of the label, or the one that is said.
+    Time(Option<usize>),
+    /// Above zero, the state is `open`; else `closed`: ejections, tripped booleans.
+    OpenIfPositive,
+    /// Above zero, the state is `saturated`; else `closed`: caps.
+    SaturatedIfPositive,
+}
+
+impl Sink {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "state" => Self::State,
+            "ok" => Self::Ok,
+            "failed" => Self::Failed,
+            "slow" => Self::Slow,
+            "ignored" => Self::Ignored,
+            "rejected" => Self::Rejected,
+            "cancelled" => Self::Cancelled,
+            "in_flight" => Self::InFlight,
+            "permits_left" => Self::PermitsLeft,
+            "window_calls" => Self::WindowCalls,
+            "failure_rate" => Self::FailureRate,
+            "slow_rate" => Self::SlowRate,
+            "entered" => Self::Entered(None),
+            "time" => Self::Time(None),
+            "open_if_positive" => Self::OpenIfPositive,
+            "saturated_if_positive" => Self::SaturatedIfPositive,
+            _ => {
+                let (what, state) = text.split_once('.')?;
+                let state = Some(words::counted(state)?);
+                match what {
+                    "entered" => Self::Entered(state),
+                    "time" => Self::Time(state),
+                    _ => return None,
+                }
+            }
+        })
+    }
+}
+
+/// A compiled [`MetricRule`].
+#[derive(Debug)]
+pub(super) struct Metric {
+    pub origin: usize,
+    pub pattern: Option<String>,
+    pub breaker: Vec<Source>,
+    pub key: Vec<Source>,
+    pub peer: Vec<Source>,
+    pub label: Option<String>,
+    pub sinks: Sinks,
+    pub scale: f64,
+    pub scope: Vec<String>,
+    pub needs: Needs,
+    pub matching: Match,
+    pub name: String,
+}
+
+/// The sinks of a metric.
+#[derive(Debug)]
+pub(super) enum Sinks {
+    One(Sink),
+    ByLabel(HashMap<String, Vec<Sink>>),
+}
+
+/// A compiled [`LogRule`].
+#[derive(Debug)]
+pub(super) struct Log {
+    pub origin: usize,
+    pub rule: LogRule,
+    pub template: Option<Template>,
+    pub fields: Fields,
+    pub needs: Needs,
+    pub unless: Needs,
+}
+
+/// A compiled [`SpanRule`].
+#[derive(Debug)]
+pub(super) struct Span {
+    pub origin: usize,
+    pub rule: SpanRule,
+    pub fields: Fields,
+    pub needs: Needs,
+    pub rejected_state: &'static str,
+}
+
+/// A compiled [`RejectionRule`].
+#[derive(Debug)]
+pub(super) struct Rejection {
+    pub origin: usize,
+    pub rule: RejectionRule,
+    pub template: Option<Template>,
+    pub breaker: Vec<Source>,
+    pub state: &'static str,
+}
+
+static EMBEDDED: LazyLock<Recognisers> = LazyLock::new(|| {
+    Recognisers::compile(SHIPPED.iter().copied()).expect("the embedded recognisers are tested")
+});
+
+impl Recognisers {
+    /// Those that come with this build.
+    pub fn shipped() -> &'static Self {
+        &EMBEDDED
+    }
+
+    /// Compiles files, given as name and text.
+    ///
+    /// # Errors
+    /// A file does not follow the format, or says something that means nothing.
+    pub fn compile<'a>(
+        files: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, RulesError> {
+        let mut parts = Parts::default();
+        for (name, text) in files {
+            let file = RecogniserFile::parse(name, text)?;
+            parts.add(file).map_err(|reason| RulesError::Meaning {
+                file: name.to_owned(),
+                reason,
+            })?;
+        }
+        Ok(parts.finish())
+    }
+
+    /// Everything in the rows that is evidence of a breaker.
+    pub(crate) fn recognise(
+        &self,
+        resources: &[ResourceRow],
+        scopes: &[ScopeRow],
+        rows: &PreparedRows,
+    ) -> Evidence {
+        match rows {
+            PreparedRows::Spans(spans) => self.in_spans(resources, scopes, spans),
+            PreparedRows::Logs(logs) => self.in_logs(resources, scopes, logs),
+            PreparedRows::Metrics(metrics) => self.in_metrics(resources, scopes, metrics),
+        }
+    }
+}
+
+/// Whether a scope is one of those a rule asks for.
+pub(super) fn is_scope(wanted: &[String], scope: &str) -> bool {
+    wanted.is_empty() || wanted.iter().any(|prefix| scope.starts_with(prefix.as_str()))
+}
+
+#[derive(Default)]
+struct Parts {
+    origins: Vec<Origin>,
+    metrics: Vec<Metric>,
+    logs: Vec<Log>,
+    spans: Vec<Span>,
+    rejections: Vec<Rejection>,
+}
+
+impl Parts {
+    fn add(&mut self, file: RecogniserFile) -> Result<(), String> {
+        if let Some(word) = file
+            .states
+            .values()
+            .find(|word| words::canonical(word).is_none())
+        {
+            return Err(format!("{word} is no canonical state"));
+        }
+        let origin = self.origins.len();
+        self.origins.push(Origin {
+            name: file.origin,
+            pattern: file.pattern,
+            states: file.states,
+            reasons: file.reasons,
+        });
+        for rule in file.metrics {
+            self.metrics.push(metric(origin, rule)?);
+        }
+        for rule in file.logs {
+            self.logs.push(log(origin, rule)?);
+        }
+        for rule in file.spans {
+            let rejected_state = known_state(&rule.rejected_state)?;
+            if rule.attribute.is_none() && rule.name.is_none() {
+                return Err("a span rule needs an attribute or a name".to_owned());
+            }
+            self.spans.push(Span {
+                origin,
+                fields: Fields::of(&rule.fields),
+                needs: Needs::of(&rule.needs),
+                rejected_state,
+                rule,
+            });
+        }
+        for rule in file.rejections {
+            self.rejections.push(Rejection {
+                origin,
+                template: template(rule.text.as_deref())?,
+                breaker: sources(&rule.breaker),
+                state: known_state(&rule.state)?,
+                rule,
+            });
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Recognisers {
+        let Self {
+            origins,
+            metrics,
+            logs,
+            spans,
+            rejections,
+        } = self;
+        let mut metrics_exact: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut metrics_suffix: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut metrics_contain = Vec::new();
+        for (at, metric) in metrics.iter().enumerate() {
+            let name = metric.name.clone();
+            match metric.matching {
+                Match::Exact => metrics_exact.entry(name).or_default().push(at),
+                Match::Suffix => metrics_suffix.entry(name).or_default().push(at),
+                Match::Contains => metrics_contain.push((name, at)),
+            }
+        }
+        let mut log_events: HashMap<String, Vec<usize>> = HashMap::new();
+        let (mut bodies, mut in_events) = (Vec::new(), Vec::new());
+        for (at, log) in logs.iter().enumerate() {
+            for event in &log.rule.event {
+                log_events.entry(event.clone()).or_default().push(at);
+                in_events.push((format!("\"name\":\"{event}\""), InEvents::Log(at)));
+            }
+            let text = log.template.as_ref().map(Template::needle);
+            let needle = text.or(log.rule.json.as_deref()).unwrap_or_default();
+            bodies.push((needle.to_owned(), at));
+        }
+        let mut span_names: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut attributes = Vec::new();
+        for (at, span) in spans.iter().enumerate() {
+            if let Some(name) = &span.rule.name {
+                span_names.entry(name.clone()).or_default().push(at);
+            }
+            let key = span.rule.attribute.as_ref();
+            attributes.extend(key.map(|key| (format!("\"{key}\":"), at)));
+        }
+        let (mut exceptions, mut messages) = (Vec::new(), Vec::new());
+        for (at, rejection) in rejections.iter().enumerate() {
+            let rule = &rejection.rule;
+            exceptions.extend(rule.types.iter().map(|kind| (format!("\"{kind}\""), at)));
+            messages.extend(rule.messages.iter().map(|text| (text.clone(), at)));
+        }
+        let of_events = exceptions
+            .iter()
+            .chain(&messages)
+            .map(|(text, at)| (text.clone(), InEvents::Rejection(*at)));
+        in_events.extend(of_events);
+        Recognisers {
+            origins,
+            metrics,
+            metrics_exact,
+            metrics_suffix,
+            metrics_contain,
+            log_events,
+            log_bodies: Needles::new(bodies),
+            logs,
+            spans,
+            span_attributes: Needles::new(attributes),
+            span_names,
+            rejections,
+            span_events: Needles::new(in_events),
+            exceptions: Needles::new(exceptions),
+            messages: Needles::new(messages),
+        }
+    }
+}
+
+fn known_state(word: &str) -> Result<&'static str, String> {
+    words::canonical(word).ok_or_else(|| format!("{word} is no canonical state"))
+}
+
+fn template(text: Option<&str>) -> Result<Option<Template>, String> {
+    text.map(|text| Template::parse(text).ok_or_else(|| format!("{text} is no template")))
+        .transpose()
+}
+
+fn metric(origin: usize, rule: MetricRule) -> Result<Metric, String> {
+    let sink = |text: &String| Sink::parse(text).ok_or_else(|| format!("{text} is no sink"));
+    let sinks = match &rule.sink {
+        SinkSpec::One(text) => Sinks::One(sink(text)?),
+        SinkSpec::ByLabel(by_label) => {
+            if rule.label.is_none() {
+                return Err(format!("{} has sinks by label but no label", rule.name));
+            }
+            let mut sinks = HashMap::new();
+            for (label, texts) in by_label {
+                let parsed: Result<Vec<Sink>, String> = texts.as_slice().iter().map(sink).collect();
+                sinks.insert(label.clone(), parsed?);
+            }
+            Sinks::ByLabel(sinks)
+        }
+    };
+    Ok(Metric {
+        origin,
+        pattern: rule.pattern,
+        breaker: sources(&rule.breaker),
+        key: sources(&rule.key),
+        peer: sources(&rule.peer),
+        label: rule.label,
+        sinks,
+        scale: rule.scale.unwrap_or(1.0),
+        scope: rule.scope,
+        needs: Needs::of(&rule.needs),
+        matching: rule.matching,
+        name: rule.name,
+    })
+}
+
+fn log(origin: usize, rule: LogRule) -> Result<Log, String> {
+    if rule.event.is_empty() && rule.text.is_none() && rule.json.is_none() {
+        return Err("a log rule needs an event, a text or JSON".to_owned());
+    }
+    if !rule.fields.contains_key("breaker") {
+        return Err("a log rule needs the field breaker".to_owned());
+    }
+    Ok(Log {
+        origin,
+        template: template(rule.text.as_deref())?,
+        fields: Fields::of(&rule.fields),
+        needs: Needs::of(&rule.needs),
+        unless: Needs::of(&rule.unless),
+        rule,
+    })
+}

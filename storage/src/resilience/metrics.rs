@@ -1,0 +1,389 @@
+//! Evidence in metrics: the points of one breaker at one time become one sample.
+//!
+//! A stream is looked at once for its name; only the streams of a rule have their attributes read and
+//! their points visited.
+
+use std::collections::HashMap;
+
+use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::datatypes::{Float64Type, Int64Type, UInt64Type};
+
+use super::document;
+use super::evidence::{Evidence, SampleRow, Subject};
+use super::index::{Item, Metric, Recognisers, Sink, Sinks, is_scope};
+use super::logs::{index, time};
+use super::words::{self, UNKNOWN};
+use crate::ingest::{MetricBatches, ResourceRow, ScopeRow, SeriesRow};
+
+/// Confidence in a gauge that says the state, in one whose numbers are not known, and in counters alone.
+const OF_STATE: u32 = 60;
+const OF_UNKNOWN: u32 = 10;
+const OF_COUNTERS: u32 = 50;
+
+/// What the points of one stream are.
+struct Plan {
+    subject: usize,
+    sinks: Vec<Sink>,
+    /// The state the stream's label names, and the label itself.
+    label: Option<(Option<&'static str>, String)>,
+    metric: usize,
+    is_delta: bool,
+}
+
+/// One sample being put together.
+#[derive(Default)]
+struct Parts {
+    row: SampleRow,
+    /// One-hot states with a value above zero.
+    hot: Vec<Hot>,
+    /// The number of a numeric gauge, and what the dictionary says of it.
+    number: Option<(f64, Option<&'static str>)>,
+}
+
+struct Hot {
+    state: Option<&'static str>,
+    raw: String,
+    value: f64,
+}
+
+/// R8: lower case, dots and other separators as `_`.
+fn folded(name: &str) -> String {
+    name.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '_'
+            }
+        })
+        .collect()
+}
+
+/// R8: what exporters put behind a name, one ending at a time.
+const ENDINGS: [&str; 12] = [
+    "_total",
+    "_seconds",
+    "_milliseconds",
+    "_nanoseconds",
+    "_ms",
+    "_ratio",
+    "_percent",
+    "_calls_per_second",
+    "_count",
+    "_1",
+    "_ns",
+    "_events",
+];
+
+fn stripped(name: &str) -> Option<&str> {
+    ENDINGS
+        .iter()
+        .find_map(|ending| name.strip_suffix(ending))
+        .filter(|rest| !rest.is_empty())
+}
+
+impl Recognisers {
+    /// Rules for a metric of this name, with what stands before the name of a rule that matches its middle.
+    fn metric_rules(&self, name: &str) -> Vec<(usize, String)> {
+        let whole = folded(name);
+        let mut rules: Vec<(usize, String)> = Vec::new();
+        let mut next = Some(whole.as_str());
+        while let Some(name) = next {
+            let exact = self.metrics_exact.get(name).into_iter().flatten();
+            rules.extend(exact.map(|at| (*at, String::new())));
+            let mut tail = Some(name);
+            while let Some(end) = tail.filter(|_| !self.metrics_suffix.is_empty()) {
+                let suffix = self.metrics_suffix.get(end).into_iter().flatten();
+                let prefix = name[..name.len() - end.len()].trim_end_matches('_');
+                rules.extend(suffix.map(|at| (*at, prefix.to_owned())));
+                tail = end.split_once('_').map(|(_, rest)| rest);
+            }
+            next = stripped(name);
+        }
+        for (part, at) in &self.metrics_contain {
+            if let Some((before, _)) = whole.split_once(part.as_str()) {
+                rules.push((*at, before.trim_matches('_').to_owned()));
+            }
+        }
+        rules
+    }
+
+    /// Evidence in metric points.
+    pub(super) fn in_metrics(
+        &self,
+        resources: &[ResourceRow],
+        scopes: &[ScopeRow],
+        batch: &MetricBatches,
+    ) -> Evidence {
+        let mut subjects = Subjects::default();
+        let mut plans: Vec<Option<Plan>> = Vec::new();
+        let mut last: Option<(&str, Vec<(usize, String)>)> = None;
+        for series in &batch.series {
+            if last.as_ref().is_none_or(|(name, _)| *name != series.name) {
+                last = Some((&series.name, self.metric_rules(&series.name)));
+            }
+            let rules = last.as_ref().map_or(&[][..], |(_, rules)| rules);
+            let plan = rules.iter().find_map(|(at, prefix)| {
+                let resource = resources.get(series.resource as usize)?;
+                let scope = scopes.get(series.scope as usize)?;
+                self.plan(*at, prefix, series, resource, &scope.name, &mut subjects)
+            });
+            plans.push(plan);
+        }
+        let mut evidence = Evidence::default();
+        if plans.iter().all(Option::is_none) {
+            return evidence;
+        }
+        let mut samples: HashMap<(usize, i64), Parts> = HashMap::new();
+        self.add_points(&batch.numbers, &plans, number_value, &mut samples);
+        self.add_points(&batch.histograms, &plans, count_value, &mut samples);
+        let mut samples: Vec<((usize, i64), Parts)> = samples.into_iter().collect();
+        samples.sort_unstable_by_key(|(key, _)| *key);
+        for ((subject, time), parts) in samples {
+            let subject = subjects.all[subject].clone();
+            evidence.samples.push(parts.finish(subject, time));
+        }
+        evidence
+    }
+
+    fn plan(
+        &self,
+        at: usize,
+        prefix: &str,
+        series: &SeriesRow,
+        resource: &ResourceRow,
+        scope: &str,
+        subjects: &mut Subjects,
+    ) -> Option<Plan> {
+        let metric = &self.metrics[at];
+        let origin = &self.origins[metric.origin];
+        if !is_scope(&metric.scope, scope) {
+            return None;
+        }
+        let item = Item {
+            attributes: &series.attributes,
+            holes: vec![("prefix".to_owned(), prefix.to_owned())],
+        };
+        if !metric.needs.all(&item) {
+            return None;
+        }
+        let label = match &metric.label {
+            Some(key) => {
+                let raw = document::text(&document::get(&series.attributes, key)?)?;
+                Some((origin.state(&raw), raw))
+            }
+            None => None,
+        };
+        let sinks = match (&metric.sinks, &label) {
+            (Sinks::One(sink), _) => vec![*sink],
+            (Sinks::ByLabel(by_label), Some((_, raw))) => by_label.get(raw)?.clone(),
+            (Sinks::ByLabel(_), None) => return None,
+        };
+        let name = item.text(&metric.breaker)?;
+        let pattern = metric.pattern.as_deref().unwrap_or(&origin.pattern);
+        let peer_service = item.text(&metric.peer);
+        let subject = Subject {
+            key: item.text(&metric.key),
+            peer_evidence: peer_service.is_some().then_some("reported"),
+            peer_service,
+            ..Subject::of(resource, &origin.name, pattern, name)
+        };
+        Some(Plan {
+            subject: subjects.number(subject),
+            sinks,
+            label,
+            metric: at,
+            is_delta: series.temporality.as_deref() == Some("delta"),
+        })
+    }
+
+    fn add_points(
+        &self,
+        points: &RecordBatch,
+        plans: &[Option<Plan>],
+        value: fn(&RecordBatch, usize) -> Option<f64>,
+        samples: &mut HashMap<(usize, i64), Parts>,
+    ) {
+        let series = index(points, "series_ix").values();
+        for (row, at) in series.iter().enumerate() {
+            let Some(Some(plan)) = plans.get(*at as usize) else {
+                continue;
+            };
+            let (Some(time), Some(value)) = (time(points, "time", row), value(points, row)) else {
+                continue;
+            };
+            let parts = samples.entry((plan.subject, time)).or_default();
+            parts.row.is_delta |= plan.is_delta;
+            let metric = &self.metrics[plan.metric];
+            for sink in &plan.sinks {
+                self.pour(*sink, value * metric.scale, metric, plan, parts);
+            }
+        }
+    }
+
+    fn pour(&self, sink: Sink, value: f64, metric: &Metric, plan: &Plan, parts: &mut Parts) {
+        let of_label = || {
+            let (state, _) = plan.label.as_ref()?;
+            words::counted((*state)?)
+        };
+        let row = &mut parts.row;
+        let counter = match sink {
+            Sink::State => {
+                match &plan.label {
+                    Some((state, raw)) if value > 0.0 => parts.hot.push(Hot {
+                        state: *state,
+                        raw: raw.clone(),
+                        value,
+                    }),
+                    Some(_) => {}
+                    None => {
+                        let state = self.origins[metric.origin].numbered(value);
+                        parts.number = Some((value, state));
+                    }
+                }
+                return;
+            }
+            Sink::OpenIfPositive => {
+                let state = if value > 0.0 { "open" } else { "closed" };
+                parts.number = Some((value, Some(state)));
+                return;
+            }
+            Sink::SaturatedIfPositive => {
+                let state = if value > 0.0 { "saturated" } else { "closed" };
+                parts.number = Some((value, Some(state)));
+                return;
+            }
+            Sink::FailureRate => return row.failure_rate = share(value),
+            Sink::SlowRate => return row.slow_rate = share(value),
+            Sink::InFlight => return row.in_flight = whole(value).and_then(|n| n.try_into().ok()),
+            Sink::PermitsLeft => {
+                return row.permits_left = value.is_finite().then_some(value as i32);
+            }
+            Sink::WindowCalls => {
+                let more = whole(value).and_then(|n| u32::try_from(n).ok());
+                return row.window_calls = sum(row.window_calls, more);
+            }
+            Sink::Ok => &mut row.ok,
+            Sink::Failed => &mut row.failed,
+            Sink::Slow => &mut row.slow,
+            Sink::Ignored => &mut row.ignored,
+            Sink::Rejected => &mut row.rejected,
+            Sink::Cancelled => &mut row.cancelled,
+            Sink::Entered(state) => match state.or_else(of_label) {
+                Some(at) => &mut row.entered[at],
+                None => return,
+            },
+            Sink::Time(state) => match state.or_else(of_label) {
+                Some(at) => &mut row.ns_in_state[at],
+                None => return,
+            },
+        };
+        // Streams that differ in attributes we do not ask for (reason, from) add up.
+        *counter = sum(*counter, whole(value));
+    }
+}
+
+/// Breakers met in a batch, numbered.
+#[derive(Default)]
+struct Subjects {
+    all: Vec<Subject>,
+    known: HashMap<Subject, usize>,
+}
+
+impl Subjects {
+    fn number(&mut self, subject: Subject) -> usize {
+        let next = self.all.len();
+        let number = *self.known.entry(subject.clone()).or_insert(next);
+        if number == next {
+            self.all.push(subject);
+        }
+        number
+    }
+}
+
+impl Parts {
+    fn finish(self, subject: Subject, time: i64) -> SampleRow {
+        let mut row = SampleRow {
+            subject,
+            time_unix_nano: time,
+            evidence: "metric",
+            confidence: OF_COUNTERS,
+            ..self.row
+        };
+        if let Some((number, state)) = self.number {
+            row.state = Some(state.unwrap_or(UNKNOWN));
+            row.raw_state = Some(number.to_string());
+        }
+        let most = self.hot.iter().map(|hot| hot.value).fold(0.0, f64::max);
+        let mut hottest: Vec<&Hot> = self.hot.iter().filter(|hot| hot.value >= most).collect();
+        hottest.sort_by(|a, b| a.raw.cmp(&b.raw));
+        match hottest.as_slice() {
+            [] => {}
+            [one] => {
+                row.state = Some(one.state.unwrap_or(UNKNOWN));
+                row.raw_state = Some(one.raw.clone());
+            }
+            // R3: two states at once; which is newer is for the transition counters to say.
+            several => {
+                let raw: Vec<&str> = several.iter().map(|hot| hot.raw.as_str()).collect();
+                row.state = Some(UNKNOWN);
+                row.raw_state = Some(raw.join("+"));
+            }
+        }
+        row.confidence = match row.state {
+            Some(UNKNOWN) => OF_UNKNOWN,
+            Some(_) => OF_STATE,
+            None => OF_COUNTERS,
+        };
+        row
+    }
+}
+
+/// A share between 0 and 1; -1 and NaN mean "not enough calls".
+fn share(value: f64) -> Option<f64> {
+    (value.is_finite() && value >= 0.0).then_some(value)
+}
+
+fn whole(value: f64) -> Option<u64> {
+    (value.is_finite() && value >= 0.0).then_some(value.round() as u64)
+}
+
+fn sum<T: std::ops::Add<Output = T>>(so_far: Option<T>, more: Option<T>) -> Option<T> {
+    match (so_far, more) {
+        (Some(a), Some(b)) => Some(a + b),
+        (a, b) => a.or(b),
+    }
+}
+
+fn number_value(points: &RecordBatch, row: usize) -> Option<f64> {
+    let column = |name: &str| points.column_by_name(name).expect("ingest builds this column");
+    let double = column("value_double").as_primitive::<Float64Type>();
+    let int = column("value_int").as_primitive::<Int64Type>();
+    if !double.is_null(row) {
+        return Some(double.value(row));
+    }
+    (!int.is_null(row)).then(|| int.value(row) as f64)
+}
+
+fn count_value(points: &RecordBatch, row: usize) -> Option<f64> {
+    let count = points
+        .column_by_name("count")
+        .expect("ingest builds this column")
+        .as_primitive::<UInt64Type>();
+    (!count.is_null(row)).then(|| count.value(row) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_name_find_one_rule() {
+        let rules = Recognisers::shipped();
+        let at = |name: &str| rules.metric_rules(name).first().map(|(at, _)| *at);
+        let known = at("circuit_breaker.time_in_state");
+        assert!(known.is_some());
+        assert_eq!(at("circuit_breaker_time_in_state_seconds_total"), known);
+        assert_eq!(at("http.server.request.duration"), None);
+    }
+}

@@ -1,0 +1,253 @@
+//! What a recogniser file says. The fields here are the format's documentation.
+//!
+//! A *source* names where a value comes from: `some.attribute`, `@hole` (a hole of the rule's `text`, a member
+//! of its JSON body, or `@peer`, the callee the span names), `=literal`. Of a list the first that is there wins.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// One recogniser: everything one library or mesh is known by.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecogniserFile {
+    /// The column `origin`.
+    pub origin: String,
+    /// For people.
+    pub title: String,
+    /// Where the names were read: project, file, version.
+    pub source: Vec<String>,
+    /// The column `pattern` where a rule says no other.
+    #[serde(default = "breaker")]
+    pub pattern: String,
+    /// The origin's own words and numbers for states; canonical spellings need not be said.
+    #[serde(default)]
+    pub states: BTreeMap<String, String>,
+    /// The origin's own words for reasons.
+    #[serde(default)]
+    pub reasons: BTreeMap<String, String>,
+    /// Metric streams.
+    #[serde(default, rename = "metric")]
+    pub metrics: Vec<MetricRule>,
+    /// Log records, and events of spans.
+    #[serde(default, rename = "log")]
+    pub logs: Vec<LogRule>,
+    /// Spans by an attribute or a name.
+    #[serde(default, rename = "span")]
+    pub spans: Vec<SpanRule>,
+    /// Errors that say a call was refused.
+    #[serde(default, rename = "rejection")]
+    pub rejections: Vec<RejectionRule>,
+}
+
+fn breaker() -> String {
+    "breaker".to_owned()
+}
+
+/// How the name of a metric is compared, after R8 folded it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Match {
+    /// The whole name.
+    #[default]
+    Exact,
+    /// Its end: prefixes are the user's.
+    Suffix,
+    /// Anywhere; `@prefix` is what stands before.
+    Contains,
+}
+
+/// A metric stream whose points are evidence.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricRule {
+    /// Folded name: lower case, `_` for `.`, without unit and `_total`.
+    pub name: String,
+    /// How it is compared.
+    #[serde(default, rename = "match")]
+    pub matching: Match,
+    /// Overrides the file's pattern.
+    pub pattern: Option<String>,
+    /// Sources of the breaker's name.
+    pub breaker: Vec<String>,
+    /// Sources of its key.
+    #[serde(default)]
+    pub key: Vec<String>,
+    /// Sources of the callee.
+    #[serde(default)]
+    pub peer: Vec<String>,
+    /// The attribute whose value says what a stream counts.
+    pub label: Option<String>,
+    /// What a point is; by the label's value if there are several.
+    pub sink: SinkSpec,
+    /// Factor to the column's unit (percent to ratio: 0.01; seconds to nanoseconds: 1e9).
+    pub scale: Option<f64>,
+    /// Only of these instrumentation scopes (prefixes), if any are said.
+    #[serde(default)]
+    pub scope: Vec<String>,
+    /// Attributes the stream must have; `*` for any value.
+    #[serde(default)]
+    pub needs: BTreeMap<String, String>,
+}
+
+/// One sink for all values of the label, or one or more by value.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum SinkSpec {
+    /// The same for all.
+    One(String),
+    /// By value of the label; other values are nothing.
+    ByLabel(BTreeMap<String, Strings>),
+}
+
+/// One text or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Strings {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl Strings {
+    /// As a slice.
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::Many(texts) => texts,
+        }
+    }
+}
+
+/// What a log record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Says {
+    /// A state was left for another. Fields: breaker, key, peer, from, to, reason, generation, failure_rate,
+    /// slow_rate, window_calls, threshold, open_for_ms, attempt, contributing, config_hash.
+    Transition,
+    /// The settings; every attribute under `prefix` that is no field. Fields: breaker, key, peer, config_hash.
+    Config,
+    /// A call was refused, so the state was `state` (default open). Fields: breaker, key, peer, state.
+    Rejection,
+}
+
+/// A log record, or an event of a span, that is evidence.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogRule {
+    /// Event names; also span events of these names.
+    #[serde(default)]
+    pub event: Vec<String>,
+    /// A template of the body.
+    pub text: Option<String>,
+    /// Text in a body that is JSON; its members become holes.
+    pub json: Option<String>,
+    /// What it says.
+    pub says: Says,
+    /// Overrides the file's pattern.
+    pub pattern: Option<String>,
+    /// `event` for the breaker's own report; else `log`.
+    #[serde(default)]
+    pub evidence: Option<String>,
+    /// Only of these instrumentation scopes (prefixes), if any are said.
+    #[serde(default)]
+    pub scope: Vec<String>,
+    /// Sources that must have these values; `*` for any.
+    #[serde(default)]
+    pub needs: BTreeMap<String, String>,
+    /// Attributes that must not have these values.
+    #[serde(default)]
+    pub unless: BTreeMap<String, String>,
+    /// Prefix of the settings.
+    pub prefix: Option<String>,
+    /// Sources of the fields.
+    pub fields: BTreeMap<String, Strings>,
+    /// Rates are in percent.
+    #[serde(default)]
+    pub percent: bool,
+}
+
+/// Spans that carry a breaker's state or a call's outcome.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpanRule {
+    /// An attribute of this name.
+    pub attribute: Option<String>,
+    /// Or a span of this name.
+    pub name: Option<String>,
+    /// Overrides the file's pattern.
+    pub pattern: Option<String>,
+    /// Attributes that must have these values; `*` for any.
+    #[serde(default)]
+    pub needs: BTreeMap<String, String>,
+    /// Sources: breaker, key, peer, state, outcome.
+    pub fields: BTreeMap<String, Strings>,
+    /// Outcomes that mean the call was refused.
+    #[serde(default)]
+    pub rejected: Vec<String>,
+    /// The state a refusal proves.
+    #[serde(default = "open")]
+    pub rejected_state: String,
+}
+
+fn open() -> String {
+    "open".to_owned()
+}
+
+/// An error that says a call was refused.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RejectionRule {
+    /// Exception types, as `exception.type` or `error.type` has them.
+    #[serde(default)]
+    pub types: Vec<String>,
+    /// Texts in a status message or `exception.message`.
+    #[serde(default)]
+    pub messages: Vec<String>,
+    /// Overrides the file's pattern.
+    pub pattern: Option<String>,
+    /// A template of the message, for its holes.
+    pub text: Option<String>,
+    /// Sources of the breaker's name.
+    pub breaker: Vec<String>,
+    /// The state a refusal proves.
+    #[serde(default = "open")]
+    pub state: String,
+}
+
+/// Why a recogniser file is none.
+#[derive(Debug, thiserror::Error)]
+pub enum RulesError {
+    /// It does not follow the format.
+    #[error("{file} is no recogniser file")]
+    Format {
+        /// Its name.
+        file: String,
+        /// What the parser says.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// It says something that means nothing.
+    #[error("{file}: {reason}")]
+    Meaning {
+        /// Its name.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl RecogniserFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It does not follow the format.
+    pub fn parse(name: &str, text: &str) -> Result<Self, RulesError> {
+        toml::from_str(text).map_err(|source| RulesError::Format {
+            file: name.to_owned(),
+            source: Box::new(source),
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! Evidence in, relations out: through the store's own door, hot and sealed.
+
+mod fixture;
+mod histories;
+mod sdk;

@@ -1,0 +1,84 @@
+//! The public relations of breakers, as SQL over the evidence of a set of segments.
+//!
+//! | relation | what it adds to the evidence |
+//! |---|---|
+//! | `breaker_samples`, `breaker_config` | nothing |
+//! | `breaker_transitions` | de-duplication (R7), and the changes that samples prove (R1 to R4) |
+//! | `breaker_instances` | the latest state of each instance, `stale` by R5 |
+//! | `breakers` | instances folded into the logical breaker |
+//!
+//! Concluding reads not every sample but the *marks*: those beside a change, which the sealer picks out once. Of a hot
+//! segment, which is small, every sample is a mark. Names in the SQL are our own; nothing from outside becomes SQL text.
+
+use duckdb::Connection;
+
+use crate::segment::EMPTY_SCHEMA;
+
+const SAMPLES: &str = include_str!("views/samples.sql");
+const CONFIG: &str = include_str!("views/config.sql");
+const TRANSITIONS: &str = include_str!("views/transitions.sql");
+const INSTANCES: &str = include_str!("views/instances.sql");
+const BREAKERS: &str = include_str!("views/breakers.sql");
+const MARKS: &str = include_str!("views/marks.sql");
+
+/// A segment with evidence.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    /// Its qualified schema, ready for SQL text.
+    pub schema: String,
+    /// It has samples and no marks yet.
+    pub is_hot: bool,
+}
+
+/// `CREATE VIEW` of the breaker relations in `schema`, over these segments.
+pub(crate) fn create_all(schema: &str, parts: &[Part]) -> String {
+    let marks = marks(parts);
+    [
+        ("breaker_samples", SAMPLES, "breaker_samples"),
+        ("breaker_config", CONFIG, "breaker_config"),
+        ("breaker_transitions", TRANSITIONS, "breaker_transitions"),
+        ("breaker_instances", INSTANCES, "breaker_config"),
+        ("breakers", BREAKERS, "breaker_config"),
+    ]
+    .map(|(name, template, table)| {
+        let body = template
+            .replace("{evidence}", &rows(table, parts))
+            .replace("{marks}", &marks)
+            .replace("{schema}", schema);
+        format!("CREATE VIEW {schema}.{name} AS {body};\n")
+    })
+    .concat()
+}
+
+/// Fills the marks of a sealed segment in the making from the samples and marks of others.
+pub(crate) fn write_marks(conn: &Connection, from: &[Part], to: &str) -> duckdb::Result<()> {
+    conn.execute_batch(
+        &MARKS
+            .replace("{to}", &format!("{to}.breaker_marks"))
+            .replace("{samples}", &marks(from)),
+    )
+}
+
+/// The rows of a table in all segments; the empty schema gives the columns when there is none.
+fn rows(table: &str, parts: &[Part]) -> String {
+    let selects: Vec<String> = std::iter::once(EMPTY_SCHEMA)
+        .chain(parts.iter().map(|part| part.schema.as_str()))
+        .map(|schema| format!("SELECT * FROM {schema}.{table}"))
+        .collect();
+    format!("({})", selects.join(" UNION ALL "))
+}
+
+fn marks(parts: &[Part]) -> String {
+    let of = |part: &Part| match part.is_hot {
+        true => format!(
+            "SELECT *, NULL::BIGINT AS interval_ns FROM {}.breaker_samples",
+            part.schema
+        ),
+        false => format!("SELECT * FROM {}.breaker_marks", part.schema),
+    };
+    let empty = format!("SELECT * FROM {EMPTY_SCHEMA}.breaker_marks");
+    let selects: Vec<String> = std::iter::once(empty)
+        .chain(parts.iter().map(of))
+        .collect();
+    format!("({})", selects.join(" UNION ALL "))
+}

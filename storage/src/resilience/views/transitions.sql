@@ -1,0 +1,239 @@
+-- Reported transitions, once each, and those that samples prove. `ns` is the time in nanoseconds; an instance
+-- without an id is the instance ''.
+WITH stored AS (
+    SELECT * REPLACE (confidence::UTINYINT AS confidence, attempt::USMALLINT AS attempt),
+        coalesce(service_instance_id, '') AS instance, epoch_ns("time") AS ns
+    FROM {evidence} WHERE "time" IS NOT NULL
+),
+-- R7: the same change again within a second is one; the better evidence stays. Different generations or
+-- different states before are different changes.
+neighbours AS (
+    SELECT *,
+        ns - lag(ns) OVER w <= 1000000000 AND lag(confidence) OVER w >= confidence
+            AND coalesce(generation = lag(generation) OVER w, true)
+            AND coalesce(from_state = lag(from_state) OVER w, true) AS is_after_its_like,
+        lead(ns) OVER w - ns <= 1000000000 AND lead(confidence) OVER w > confidence
+            AND coalesce(generation = lead(generation) OVER w, true)
+            AND coalesce(from_state = lead(from_state) OVER w, true) AS is_before_better
+    FROM stored
+    WINDOW w AS (PARTITION BY breaker_id, instance, to_state ORDER BY ns, confidence DESC)
+),
+exact AS (
+    SELECT * FROM neighbours
+    WHERE NOT coalesce(is_after_its_like, false) AND NOT coalesce(is_before_better, false)
+),
+-- Parts of one export, and an export that arrived twice, are one sample.
+seen AS (
+    SELECT breaker_id, coalesce(service_instance_id, '') AS instance, epoch_ns("time") AS ns, evidence,
+        any_value(nullif(state, 'unknown')) AS state, bool_or(is_delta) AS is_delta,
+        any_value(trace_id) AS trace_id, any_value(span_id) AS span_id, max(confidence)::UTINYINT AS confidence,
+        TRY_CAST(max(rejected) AS BIGINT) AS rejected,
+        TRY_CAST(coalesce(max(ok), 0) + coalesce(max(failed), 0) AS BIGINT) AS passed,
+        count(ok) + count(failed) + count(rejected) + count(entered_open) + count(entered_closed) + count(entered_half_open)
+            + count(ns_open) > 0 AS has_counters,
+        TRY_CAST(max(entered_closed) AS BIGINT) AS e_closed, TRY_CAST(max(entered_open) AS BIGINT) AS e_open,
+        TRY_CAST(max(entered_half_open) AS BIGINT) AS e_half,
+        TRY_CAST(max(ns_closed) AS BIGINT) AS t_closed, TRY_CAST(max(ns_open) AS BIGINT) AS t_open,
+        TRY_CAST(max(ns_half_open) AS BIGINT) AS t_half
+    FROM {marks} WHERE "time" IS NOT NULL
+    GROUP BY breaker_id, coalesce(service_instance_id, ''), epoch_ns("time"), evidence
+),
+-- Each metric sample beside what was known before it.
+paired AS (
+    SELECT *,
+        lag(ns) OVER (PARTITION BY breaker_id, instance ORDER BY ns) AS ns0,
+        coalesce(bool_or(has_counters) OVER w, false) AS counted_before,
+        last_value(rejected IGNORE NULLS) OVER w AS rejected0, last_value(passed IGNORE NULLS) OVER w AS passed0,
+        last_value(e_closed IGNORE NULLS) OVER w AS e_closed0, last_value(e_open IGNORE NULLS) OVER w AS e_open0,
+        last_value(e_half IGNORE NULLS) OVER w AS e_half0,
+        last_value(t_closed IGNORE NULLS) OVER w AS t_closed0, last_value(t_open IGNORE NULLS) OVER w AS t_open0,
+        last_value(t_half IGNORE NULLS) OVER w AS t_half0,
+        count(state) OVER (PARTITION BY breaker_id, instance) > 0 AS has_states
+    FROM seen WHERE evidence = 'metric'
+    WINDOW w AS (PARTITION BY breaker_id, instance ORDER BY ns ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+),
+-- R4: a counter that fell was started anew. A counter that was not there began at 0, if others were.
+reset AS (
+    SELECT *,
+        NOT is_delta AND (coalesce(rejected < rejected0, false) OR coalesce(e_open < e_open0, false)
+            OR coalesce(e_closed < e_closed0, false) OR coalesce(e_half < e_half0, false)
+            OR coalesce(t_closed < t_closed0, false) OR coalesce(t_open < t_open0, false)) AS is_reset
+    FROM paired
+),
+grown AS (
+    SELECT *,
+        CASE WHEN is_delta OR is_reset THEN rejected WHEN counted_before THEN rejected - coalesce(rejected0, 0) END AS d_rejected,
+        CASE WHEN is_delta OR is_reset THEN passed WHEN counted_before THEN passed - coalesce(passed0, 0) END AS d_passed,
+        CASE WHEN is_delta OR is_reset THEN e_open WHEN counted_before THEN e_open - coalesce(e_open0, 0) END AS d_open,
+        CASE WHEN is_delta OR is_reset THEN e_closed WHEN counted_before THEN e_closed - coalesce(e_closed0, 0) END AS d_closed,
+        CASE WHEN is_delta OR is_reset THEN e_half WHEN counted_before THEN e_half - coalesce(e_half0, 0) END AS d_half,
+        CASE WHEN is_delta THEN t_closed WHEN t_closed >= t_closed0 THEN t_closed - t_closed0 END AS s_closed,
+        CASE WHEN is_delta THEN t_open WHEN t_open >= t_open0 THEN t_open - t_open0 END AS s_open,
+        CASE WHEN is_delta THEN t_half WHEN t_half >= t_half0 THEN t_half - t_half0 END AS s_half
+    FROM reset
+),
+-- R3, and breakers that never say their state: counters of entries, else refusals, tell it.
+metric AS (
+    SELECT * REPLACE (coalesce(state, CASE
+            WHEN e_open IS NOT NULL AND e_half IS NOT NULL AND NOT is_delta THEN CASE
+                WHEN e_open > e_half THEN 'open' WHEN e_open = 0 THEN 'closed' WHEN d_closed > 0 THEN 'closed' WHEN d_half > 0 THEN 'half_open' END
+            WHEN d_open > 0 AND coalesce(d_half, 0) = 0 AND coalesce(d_closed, 0) = 0 THEN 'open'
+            WHEN d_half > 0 AND coalesce(d_open, 0) = 0 AND coalesce(d_closed, 0) = 0 THEN 'half_open'
+            WHEN d_closed > 0 AND coalesce(d_half, 0) + coalesce(d_open, 0) <= d_closed + d_half THEN 'closed'
+            WHEN e_open = 0 AND NOT is_delta AND NOT has_states THEN 'closed'
+            WHEN has_states OR e_open IS NOT NULL THEN NULL
+            WHEN d_rejected > 0 THEN 'open'
+            WHEN d_rejected = 0 AND d_passed > 0 THEN 'closed' END) AS state),
+        CASE WHEN state IS NOT NULL THEN 'gauge' WHEN d_open > 0 OR d_half > 0 OR d_closed > 0 THEN 'transition_counter'
+            WHEN d_rejected > 0 THEN 'rejection_counter' ELSE 'counters' END AS basis
+    FROM grown
+),
+observed AS (
+    SELECT breaker_id, instance, ns, to_state AS state, true AS is_exact, evidence AS basis, NULL::BIGINT AS ns0,
+        false AS is_reset, NULL::VARCHAR AS trace_id, NULL::VARCHAR AS span_id, confidence,
+        NULL::BIGINT AS d_rejected, NULL::BIGINT AS d_open,
+        NULL::BIGINT AS s_closed, NULL::BIGINT AS s_open, NULL::BIGINT AS s_half
+    FROM exact
+    UNION ALL
+    SELECT breaker_id, instance, ns, state, false, evidence, NULL, false, trace_id, span_id, confidence,
+        NULL, NULL, NULL, NULL, NULL
+    FROM seen WHERE evidence <> 'metric' AND state IS NOT NULL
+    UNION ALL
+    SELECT breaker_id, instance, ns, state, false, basis, ns0, is_reset, NULL, NULL, least(confidence, CASE basis
+            WHEN 'gauge' THEN 60 WHEN 'transition_counter' THEN 60 ELSE 50 END),
+        d_rejected, d_open, s_closed, s_open, s_half
+    FROM metric WHERE state IS NOT NULL OR d_open > 0 OR d_rejected > 0
+),
+-- A report within a second of a sample decides; clocks of reports and of exports differ that much.
+near AS (
+    SELECT *,
+        max(CASE WHEN is_exact THEN ns END) OVER (PARTITION BY breaker_id, instance ORDER BY ns
+            RANGE BETWEEN UNBOUNDED PRECEDING AND 1000000000 FOLLOWING) AS last_exact
+    FROM observed
+),
+kept AS (
+    SELECT *, ns0 IS NOT NULL AND coalesce(last_exact >= ns0 - 1000000000, false) AS is_told
+    FROM near WHERE is_exact OR last_exact IS NULL OR ns - last_exact > 1000000000
+),
+runs AS (
+    SELECT *, coalesce(state, before) AS now_state FROM (
+        SELECT *, last_value(state IGNORE NULLS) OVER w AS before, max(ns) OVER w AS before_ns
+        FROM kept
+        WINDOW w AS (PARTITION BY breaker_id, instance ORDER BY ns, is_exact DESC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    )
+),
+marked AS (
+    SELECT *, max(CASE WHEN before <> now_state THEN ns END) OVER (PARTITION BY breaker_id, instance
+        ORDER BY ns, is_exact DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS last_change
+    FROM runs
+),
+-- R2: time in each state splits the interval; the state graph forces the order. C, O, H are the states walked, once
+-- around at most: a probe that failed twice is counted by entries, if they are, else the bounds allow for it.
+walks AS (
+    SELECT *, CASE
+        WHEN is_told OR coalesce(last_change > ns0, false) OR is_reset OR s_closed IS NULL OR s_open IS NULL
+            OR coalesce(s_half, 0) > ns - ns0 OR s_open > ns - ns0 OR s_closed > ns - ns0 THEN NULL
+        ELSE CASE before || '>' || now_state
+            WHEN 'closed>closed' THEN CASE WHEN s_half > 1000 THEN 'COHC' WHEN s_open > 1000 THEN 'COC' END
+            WHEN 'closed>open' THEN CASE WHEN s_half > 1000 THEN 'COHO' ELSE 'CO' END
+            WHEN 'closed>half_open' THEN 'COH'
+            WHEN 'open>open' THEN CASE WHEN s_closed > 1000 AND s_half > 1000 THEN 'OHCO' WHEN s_closed > 1000 THEN 'OCO'
+                WHEN s_half > 1000 THEN 'OHO' END
+            WHEN 'open>half_open' THEN CASE WHEN s_closed > 1000 THEN 'OHCOH' ELSE 'OH' END
+            WHEN 'open>closed' THEN CASE WHEN s_half > 1000 THEN 'OHC' ELSE 'OC' END
+            WHEN 'half_open>half_open' THEN CASE WHEN s_closed > 1000 THEN 'HCOH' WHEN s_open > 1000 THEN 'HOH' END
+            WHEN 'half_open>open' THEN CASE WHEN s_closed > 1000 THEN 'HCO' ELSE 'HO' END
+            WHEN 'half_open>closed' THEN CASE WHEN s_open > 1000 THEN 'HOHC' ELSE 'HC' END
+        END END AS walk
+    FROM marked WHERE NOT is_exact
+),
+intervals AS (
+    SELECT * REPLACE (CASE WHEN coalesce(d_open = length(replace(replace(walk[2:], 'C', ''), 'H', '')), true) THEN walk END AS walk)
+    FROM walks
+),
+steps AS (
+    SELECT *, length(walk) - 1 AS last_step, unnest(generate_series(1, length(walk) - 1)) AS step,
+        d_open IS NOT NULL OR NOT contains(walk, 'H') AS is_only
+    FROM intervals WHERE walk IS NOT NULL
+),
+walked AS (
+    SELECT breaker_id, instance, walk[step] AS from_letter, walk[step + 1] AS to_letter,
+        -- Everything that must lie before, and everything that must lie after.
+        CASE WHEN is_only THEN
+            ns0 + CASE WHEN contains(walk[:step], 'C') AND NOT contains(walk[step + 1:], 'C') THEN s_closed ELSE 0 END
+            + CASE WHEN contains(walk[:step], 'O') AND NOT contains(walk[step + 1:], 'O') THEN s_open ELSE 0 END
+            + CASE WHEN contains(walk[:step], 'H') AND NOT contains(walk[step + 1:], 'H') THEN s_half ELSE 0 END
+        WHEN step = last_step AND walk[step + 1] = 'C' THEN ns0 + s_open + s_half
+        ELSE ns0 END AS lo,
+        CASE WHEN is_only THEN
+            ns - CASE WHEN contains(walk[step + 1:], 'C') AND NOT contains(walk[:step], 'C') THEN s_closed ELSE 0 END
+            - CASE WHEN contains(walk[step + 1:], 'O') AND NOT contains(walk[:step], 'O') THEN s_open ELSE 0 END
+            - CASE WHEN contains(walk[step + 1:], 'H') AND NOT contains(walk[:step], 'H') THEN s_half ELSE 0 END
+        WHEN step = 1 AND walk[1] = 'C' THEN ns - s_open - s_half
+        ELSE ns - (last_step - step) END AS hi
+    FROM steps
+),
+-- R1 and counted entries: openings that no sample saw. The second half of each ends a nanosecond later.
+hidden AS (
+    SELECT breaker_id, instance, ns0, ns, before, now_state, basis,
+        CASE WHEN d_open IS NOT NULL THEN d_open - CASE WHEN now_state = 'open' AND before IS DISTINCT FROM 'open' THEN 1 ELSE 0 END
+             WHEN d_rejected > 0 AND before = 'closed' AND now_state = 'closed' THEN 1 ELSE 0 END AS openings,
+        CASE WHEN d_open IS NOT NULL THEN 'transition_counter' ELSE 'rejection_counter' END AS counter
+    FROM intervals
+    WHERE walk IS NULL AND ns0 IS NOT NULL AND NOT is_told AND NOT coalesce(last_change > ns0, false) AND NOT is_reset
+),
+excursions AS (
+    SELECT *, unnest(generate_series(1, least(openings, 100))) AS number, least(openings, 100) AS all_of_them
+    FROM hidden WHERE openings > 0
+),
+inferred AS (
+    SELECT breaker_id, instance, lo, greatest(hi, lo) AS hi,
+        CASE from_letter WHEN 'C' THEN 'closed' WHEN 'O' THEN 'open' ELSE 'half_open' END AS from_state,
+        CASE to_letter WHEN 'C' THEN 'closed' WHEN 'O' THEN 'open' ELSE 'half_open' END AS to_state,
+        NULL AS reason, NULL AS trace_id, NULL AS span_id, 'time_in_state' AS evidence, 80::UTINYINT AS confidence
+    FROM walked
+    UNION ALL
+    SELECT breaker_id, instance, coalesce(before_ns, ns0), ns, before, now_state, CASE WHEN is_reset THEN 'restart' END,
+        trace_id, span_id, basis, confidence
+    FROM intervals WHERE walk IS NULL AND (before <> now_state
+        OR before IS NULL AND ns0 IS NOT NULL AND now_state = 'open' AND basis IN ('transition_counter', 'rejection_counter'))
+    UNION ALL
+    SELECT breaker_id, instance, ns0, ns - 2 * (all_of_them - number) - 2,
+        CASE WHEN before = 'open' AND now_state = 'open' THEN 'half_open' ELSE nullif(before, 'open') END, 'open',
+        NULL, NULL, NULL, counter, CASE counter WHEN 'transition_counter' THEN 60 ELSE 50 END
+    FROM excursions
+    UNION ALL
+    SELECT breaker_id, instance, ns0, ns - 2 * (all_of_them - number) - 1, 'open',
+        CASE WHEN before = 'open' AND now_state = 'open' THEN 'half_open' ELSE 'closed' END,
+        NULL, NULL, NULL, counter, CASE counter WHEN 'transition_counter' THEN 60 ELSE 50 END
+    FROM excursions WHERE before IS NOT NULL
+),
+subjects AS (
+    SELECT breaker_id, coalesce(service_instance_id, '') AS instance, any_value(service_instance_id) AS service_instance_id,
+        any_value(service_name) AS service_name, any_value(service_namespace) AS service_namespace,
+        any_value(environment) AS environment, any_value(cluster) AS cluster, any_value(name) AS name,
+        any_value("key") AS "key", any_value(pattern) AS pattern, any_value(peer_service) AS peer_service,
+        CASE any_value(pattern) WHEN 'concurrency_cap' THEN 'saturated' WHEN 'bulkhead' THEN 'saturated'
+            WHEN 'throttle' THEN 'throttling' WHEN 'rate_limit' THEN 'throttling' ELSE 'open' END AS refusing,
+        arg_max(origin, "time") AS origin, arg_max(service_version, "time") AS service_version
+    FROM {marks} WHERE breaker_id IN (SELECT breaker_id FROM inferred)
+    GROUP BY breaker_id, coalesce(service_instance_id, '')
+)
+SELECT
+    "time", ns::UBIGINT AS time_unix_nano, "time" AS time_lo, ns::UBIGINT AS time_lo_unix_nano,
+    breaker_id, service_name, service_namespace, service_instance_id, environment, cluster, name, "key", pattern,
+    peer_service, generation, from_state, to_state, raw_state, reason, failure_rate, slow_rate, window_calls,
+    threshold, open_for_ms, attempt, trace_id, span_id, trace_evidence,
+    string_split(contributing_trace_ids, ',') AS contributing_trace_ids, evidence, confidence, config_hash,
+    origin, service_version
+FROM exact
+UNION ALL
+SELECT
+    make_timestamp_ns(hi), hi::UBIGINT, make_timestamp_ns(lo), lo::UBIGINT,
+    breaker_id, service_name, service_namespace, service_instance_id, environment, cluster, name, "key", pattern,
+    peer_service, NULL,
+    -- What refuses without being a breaker has a word of its own for it.
+    CASE WHEN from_state = 'open' THEN refusing ELSE from_state END, CASE WHEN to_state = 'open' THEN refusing ELSE to_state END, NULL, reason, NULL, NULL, NULL, NULL, NULL, NULL, trace_id, span_id,
+    CASE WHEN trace_id IS NOT NULL THEN 'inferred' END, NULL, evidence, confidence, NULL, origin, service_version
+FROM inferred JOIN subjects USING (breaker_id, instance)

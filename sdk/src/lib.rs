@@ -71,6 +71,7 @@
 //! | none | the core: every policy above, pure, for `wasm32` too | nothing |
 //! | `tower` | `Policy`, layers over tower services | tokio's timer, tower's traits |
 //! | `telemetry` | OpenTelemetry metrics, events, span attributes; [`propagation`] | the OpenTelemetry API |
+//! | `serde` | [`settings`] from files with reload, [`presets`] of other systems | serde |
 //! | `http` | [`instrument`], [`problem`], [`bearer`]: middleware for HTTP and gRPC | `http`, tower's traits |
 //! | `axum` | routes in spans, problems as answers of handlers | axum |
 //! | `tonic` | metadata as a carrier, interceptors, problems as `Status` | tonic |
@@ -93,15 +94,20 @@ pub mod layer;
 mod limit;
 #[cfg(feature = "tower")]
 mod policy;
+#[cfg(feature = "serde")]
+pub mod presets;
 #[cfg(feature = "http")]
 pub mod problem;
 #[cfg(feature = "telemetry")]
 pub mod propagation;
 mod random;
 mod refusal;
+mod report;
 mod retry;
 #[cfg(any(feature = "http", feature = "otlp"))]
 mod rfc3339;
+#[cfg(feature = "serde")]
+pub mod settings;
 #[cfg(feature = "otlp")]
 pub mod setup;
 mod shed;
@@ -123,6 +129,7 @@ pub use limit::*;
 pub use policy::{Part, Policy, PolicyBuilder, PolicyError, PolicyService, TokioClock};
 pub use random::{Chance, Jitter};
 pub use refusal::{Error, MaybeRefused, Refusal};
+pub use report::{PartsPresent, PolicyCounts, PolicyEvent, WatchedPolicy};
 pub use retry::{Backoff, BackoffJitter, BudgetConfig, RetryBudget, RetryConfig};
 #[cfg(feature = "otlp")]
 pub use setup::init;

@@ -6,6 +6,7 @@
 //! no budget, and a full bulkhead says nothing about the peer.
 
 mod order;
+mod tally;
 
 pub use order::{Part, PolicyError};
 
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use tower_layer::Layer;
 
-use crate::breaker::{CircuitBreaker, Outcome};
+use crate::breaker::{CircuitBreaker, Listener, Outcome};
 use crate::bulkhead::Bulkhead;
 use crate::classify::{Classify, DefaultClassifier};
 use crate::clock::{Clock, Moment};
@@ -25,7 +26,9 @@ use crate::layer::{
 use crate::limit::RateLimit;
 use crate::random::Chance;
 use crate::refusal::{Error, Refusal};
+use crate::report::{PartsPresent, WatchedPolicy};
 use crate::retry::{RetryBudget, RetryConfig};
+pub(crate) use tally::Tally;
 
 /// The runtime's clock: the machine's monotonic one, or tokio's virtual one in a paused test.
 ///
@@ -87,12 +90,14 @@ impl Clock for TokioClock {
 #[derive(Debug)]
 pub struct Policy<C: Clock = TokioClock, D: Clock = C> {
     parts: Arc<Parts<C, D>>,
+    tally: Arc<Tally>,
 }
 
 impl<C: Clock, D: Clock> Clone for Policy<C, D> {
     fn clone(&self) -> Self {
         Self {
             parts: Arc::clone(&self.parts),
+            tally: Arc::clone(&self.tally),
         }
     }
 }
@@ -108,6 +113,7 @@ struct Parts<C: Clock, D: Clock> {
     timeout: Option<Duration>,
     limiter: Option<Arc<dyn RateLimit>>,
     bulkhead: Option<Bulkhead>,
+    listener: Option<Arc<dyn Listener>>,
 }
 
 impl<C: Clock, D: Clock> std::fmt::Debug for Parts<C, D> {
@@ -156,6 +162,7 @@ impl Policy {
             timeout: None,
             limiter: None,
             bulkhead: None,
+            listener: None,
         };
         PolicyBuilder {
             parts,
@@ -218,6 +225,7 @@ impl<C: Clock, D: Clock> PolicyBuilder<C, D> {
             timeout: parts.timeout,
             limiter: parts.limiter,
             bulkhead: parts.bulkhead,
+            listener: parts.listener,
         };
         PolicyBuilder {
             parts,
@@ -243,6 +251,34 @@ impl<C: Clock, D: Clock> PolicyBuilder<C, D> {
         self.with(Part::Bulkhead, |parts| parts.bulkhead = Some(bulkhead))
     }
 
+    /// Reports retries, timeouts, refusals and fallbacks to `listener`, for example
+    /// `telemetry::Telemetry`. A breaker has a listener of its own.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tripline_sdk::{Listener, Policy, Transition, WatchedPolicy};
+    /// struct Print;
+    /// impl Listener for Print {
+    ///     fn on_transition(&self, _: &str, _: &Transition) {}
+    ///     fn on_policy_created(&self, policy: WatchedPolicy) {
+    ///         policy.read(|name, counts| println!("{name}: {counts:?}"));
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let policy = Policy::builder("stock").listen(Print).build().unwrap();
+    /// # }
+    /// ```
+    pub fn listen(self, listener: impl Listener + 'static) -> Self {
+        self.listen_shared(Arc::new(listener))
+    }
+
+    /// The same with a listener others have too.
+    pub fn listen_shared(mut self, listener: Arc<dyn Listener>) -> Self {
+        self.parts.listener = Some(listener);
+        self
+    }
+
     /// Makes the jitter of the retry repeatable.
     pub fn seed(mut self, seed: u64) -> Self {
         self.parts.chance = Chance::seeded(seed);
@@ -255,8 +291,29 @@ impl<C: Clock, D: Clock> PolicyBuilder<C, D> {
     /// An order or a combination that would do harm, and why.
     pub fn build(self) -> Result<Policy<C, D>, PolicyError> {
         order::check(&self.order, self.retries_rejections)?;
+        let parts = self.parts;
+        let present = PartsPresent {
+            deadline: parts.deadline.is_some(),
+            retry: parts.retry.is_some(),
+            timeout: parts.timeout.is_some(),
+            rate_limit: parts.limiter.is_some(),
+            bulkhead: parts.bulkhead.is_some(),
+        };
+        let tally = Arc::new(Tally::new(
+            &parts.name,
+            present,
+            parts.budget.clone(),
+            parts.bulkhead.clone(),
+            parts.listener.clone(),
+        ));
+        if let Some(listener) = &parts.listener {
+            // Only its weak end leaves: telemetry keeps no policy alive.
+            let weak = Arc::downgrade(&tally);
+            listener.on_policy_created(WatchedPolicy(weak));
+        }
         Ok(Policy {
-            parts: Arc::new(self.parts),
+            parts: Arc::new(parts),
+            tally,
         })
     }
 }
@@ -306,7 +363,10 @@ impl<C: Clock, D: Clock> Policy<C, D> {
             None => tries.await,
             Some(deadline) => tokio::time::timeout(deadline, tries)
                 .await
-                .unwrap_or(Err(Error::Refused(Refusal::DeadlineExceeded))),
+                .unwrap_or_else(|_| {
+                    self.tally.exceeded(deadline);
+                    Err(Error::Refused(Refusal::DeadlineExceeded))
+                }),
         }
     }
 
@@ -328,7 +388,10 @@ impl<C: Clock, D: Clock> Policy<C, D> {
     {
         match self.call(make).await {
             Ok(answer) => answer,
-            Err(error) => fallback(error).await,
+            Err(error) => {
+                self.tally.fell_back();
+                fallback(error).await
+            }
         }
     }
 
@@ -346,7 +409,11 @@ impl<C: Clock, D: Clock> Policy<C, D> {
         let mut attempt = 1;
         loop {
             let (result, outcome) = self.one_try(attempt, make, classify).await;
+            self.tally
+                .tried(result.as_ref().err().and_then(Error::refusal));
             let Some(delay) = parts.next_delay(attempt, waited, &result, outcome) else {
+                let failed = outcome.is_none_or(Outcome::is_failure);
+                self.tally.finished(attempt, !failed);
                 return result;
             };
             tokio::time::sleep(delay).await;
@@ -472,6 +539,8 @@ impl<S, C: Clock, D: Clock> Layer<S> for Policy<C, D> {
         let inner = TimeoutLayer::optional(parts.timeout).layer(inner);
         let inner = BreakerLayer::optional(parts.breaker.clone()).layer(inner);
         let retry = parts.retry.zip(parts.budget.clone());
-        RetryLayer::optional(retry, parts.clock.clone()).layer(inner)
+        RetryLayer::optional(retry, parts.clock.clone())
+            .tallied(Arc::clone(&self.tally))
+            .layer(inner)
     }
 }

@@ -15,10 +15,12 @@
 //! | gauges, absent below the minimum | [`names::BREAKER_FAILURE_RATIO`], [`names::BREAKER_SLOW_RATIO`] |
 //! | up-down counter | [`names::BREAKER_IN_FLIGHT`] |
 //! | log event | [`names::EVENT_STATE_CHANGED`], [`names::EVENT_CONFIGURED`] |
+//! | counters of the parts of a policy | [`names::RETRY_CALLS`], [`names::RETRY_ATTEMPTS`], [`names::TIMEOUT_CALLS`], [`names::RATE_LIMITER_CALLS`], [`names::BULKHEAD_CALLS`], [`names::FALLBACK_CALLS`] |
 //! | attributes of the caller's span | [`names::BREAKER_NAME`], [`names::BREAKER_STATE`], [`names::BREAKER_OUTCOME`] |
 
 mod event;
 pub mod names;
+mod policy;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,6 +37,7 @@ use crate::breaker::{
     BreakerConfig, CallId, CallOutcome, Listener, Origin, Snapshot, State, Transition,
     WatchedBreaker,
 };
+use crate::report::{PolicyEvent, WatchedPolicy};
 use event::Sink;
 
 /// Rejected calls that have no span get one, but no more often than this: a rejection storm must
@@ -66,6 +69,7 @@ struct Shared {
     sink: Box<dyn Sink>,
     transitions: Counter<u64>,
     breakers: Arc<Mutex<Vec<WatchedBreaker>>>,
+    policies: policy::Policies,
     /// Hashes of the settings in force, by name: keys of a group share theirs.
     config_hashes: Mutex<HashMap<Box<str>, Arc<str>>>,
     flush: Option<Box<dyn Fn() + Send + Sync>>,
@@ -116,6 +120,8 @@ impl Telemetry {
     ) -> Self {
         let breakers = Arc::new(Mutex::new(Vec::new()));
         observe(meter, &breakers);
+        let policies = policy::Policies::default();
+        policy::observe(meter, &policies);
         let transitions = meter
             .u64_counter(names::BREAKER_TRANSITIONS)
             .with_description("State changes of circuit breakers")
@@ -126,6 +132,7 @@ impl Telemetry {
                 sink: Box::new(logger),
                 transitions,
                 breakers,
+                policies,
                 config_hashes: Mutex::new(HashMap::new()),
                 flush,
                 tracer: OnceLock::new(),
@@ -270,6 +277,19 @@ impl Listener for Telemetry {
 
     fn on_created(&self, breaker: WatchedBreaker) {
         lock(&self.shared.breakers).push(breaker);
+    }
+
+    fn on_policy_created(&self, policy: WatchedPolicy) {
+        lock(&self.shared.policies).push(policy);
+    }
+
+    fn on_policy_event(&self, policy: &str, event: PolicyEvent) {
+        Context::map_current(|context| {
+            let span = context.span();
+            if span.is_recording() {
+                span.set_attributes(policy::attributes(policy, event));
+            }
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 mod browser;
 mod clients;
 mod corpus;
+mod demo;
 mod durability;
 mod harness;
 mod hogs;

@@ -466,6 +466,12 @@ pub trait Listener: Send + Sync {
 
     /// A breaker was made: the handle reads it for as long as it lives.
     fn on_created(&self, _breaker: super::WatchedBreaker) {}
+
+    /// A policy was made: the handle reads it for as long as it lives.
+    fn on_policy_created(&self, _policy: crate::report::WatchedPolicy) {}
+
+    /// Something out of the ordinary happened to a call under a policy, on this thread.
+    fn on_policy_event(&self, _policy: &str, _event: crate::report::PolicyEvent) {}
 }
 
 impl<F: Fn(&str, &Transition) + Send + Sync> Listener for F {

@@ -14,7 +14,7 @@ use tower_service::Service;
 use crate::breaker::Outcome;
 use crate::classify::{Classify, DefaultClassifier};
 use crate::clock::Clock;
-use crate::policy::TokioClock;
+use crate::policy::{Tally, TokioClock};
 use crate::random::Chance;
 use crate::refusal::{MaybeRefused, Refusal};
 use crate::retry::{BudgetConfig, RetryBudget, RetryConfig};
@@ -41,6 +41,7 @@ use crate::retry::{BudgetConfig, RetryBudget, RetryConfig};
 #[derive(Clone, Debug)]
 pub struct RetryLayer<C: Clock = TokioClock, K = DefaultClassifier> {
     plan: Option<Arc<Plan<C>>>,
+    tally: Option<Arc<Tally>>,
     classify: K,
 }
 
@@ -74,7 +75,16 @@ impl<C: Clock> RetryLayer<C> {
         };
         Self {
             plan: parts.map(plan),
+            tally: None,
             classify: DefaultClassifier,
+        }
+    }
+
+    /// Counts tries and calls for a policy: every try passes here, retried or not.
+    pub(crate) fn tallied(self, tally: Arc<Tally>) -> Self {
+        Self {
+            tally: Some(tally),
+            ..self
         }
     }
 }
@@ -85,6 +95,7 @@ impl<C: Clock, K> RetryLayer<C, K> {
     pub fn classify<L>(self, classify: L) -> RetryLayer<C, L> {
         RetryLayer {
             plan: self.plan,
+            tally: self.tally,
             classify,
         }
     }
@@ -96,6 +107,7 @@ impl<S, C: Clock, K: Clone> Layer<S> for RetryLayer<C, K> {
         RetryService {
             inner,
             plan: self.plan.clone(),
+            tally: self.tally.clone(),
             classify: self.classify.clone(),
         }
     }
@@ -106,6 +118,7 @@ impl<S, C: Clock, K: Clone> Layer<S> for RetryLayer<C, K> {
 pub struct RetryService<S, C: Clock = TokioClock, K = DefaultClassifier> {
     inner: S,
     plan: Option<Arc<Plan<C>>>,
+    tally: Option<Arc<Tally>>,
     classify: K,
 }
 
@@ -136,6 +149,7 @@ where
             service,
             request,
             plan: self.plan.clone(),
+            tally: self.tally.clone(),
             classify: self.classify.clone(),
             attempt: 1,
             waited: Duration::ZERO,
@@ -154,6 +168,7 @@ pin_project! {
         service: S,
         request: R,
         plan: Option<Arc<Plan<C>>>,
+        tally: Option<Arc<Tally>>,
         classify: K,
         attempt: u32,
         waited: Duration,
@@ -189,9 +204,16 @@ where
                     let result = ready!(call.poll(context));
                     let outcome = this.classify.classify(result.as_ref());
                     let refusal = result.as_ref().err().and_then(MaybeRefused::refusal);
+                    if let Some(tally) = this.tally {
+                        tally.tried(refusal);
+                    }
                     let Some(delay) = this.plan.as_ref().and_then(|plan| {
                         plan.next_delay(*this.attempt, *this.waited, outcome, refusal)
                     }) else {
+                        if let Some(tally) = this.tally {
+                            let refused = refusal.is_some_and(|refusal| !refusal.reached_peer());
+                            tally.finished(*this.attempt, !refused && !outcome.is_failure());
+                        }
                         return Poll::Ready(result);
                     };
                     *this.waited = delay;

@@ -58,3 +58,48 @@ pub const EVENT_CONFIGURED: &str = "circuit_breaker.configured";
 pub const SPAN_REJECTED: &str = "circuit_breaker.rejected";
 /// The instrumentation scope all of it carries.
 pub const SCOPE: &str = "tripline_sdk";
+
+/// Attribute: the policy a retry belongs to.
+pub const RETRY_NAME: &str = "retry.name";
+/// Attribute: how a retried call ended.
+pub const RETRY_RESULT: &str = "retry.result";
+/// Attribute of spans: the number of tries, if there was more than one.
+pub const RETRY_ATTEMPT: &str = "retry.attempt";
+/// Counter: calls by [`RETRY_RESULT`].
+pub const RETRY_CALLS: &str = "retry.calls";
+/// Counter: tries.
+pub const RETRY_ATTEMPTS: &str = "retry.attempts";
+/// Counter: retries the budget did not pay for.
+pub const RETRY_BUDGET_EXHAUSTED: &str = "retry.budget_exhausted";
+/// Attribute: the policy a timeout belongs to.
+pub const TIMEOUT_NAME: &str = "timeout.name";
+/// Attribute: `completed` or `timed_out`.
+pub const TIMEOUT_RESULT: &str = "timeout.result";
+/// Attribute: what had the timeout, one `try` or the whole `call`.
+pub const TIMEOUT_SCOPE: &str = "timeout.scope";
+/// Attribute of spans: the timeout that was over, in seconds.
+pub const TIMEOUT_DURATION: &str = "timeout.duration";
+/// Counter: tries and calls by [`TIMEOUT_RESULT`] and [`TIMEOUT_SCOPE`].
+pub const TIMEOUT_CALLS: &str = "timeout.calls";
+/// Attribute: the policy a rate limit belongs to.
+pub const RATE_LIMITER_NAME: &str = "rate_limiter.name";
+/// Attribute: `permitted` or `rejected`.
+pub const RATE_LIMITER_RESULT: &str = "rate_limiter.result";
+/// Counter: tries by [`RATE_LIMITER_RESULT`].
+pub const RATE_LIMITER_CALLS: &str = "rate_limiter.calls";
+/// Attribute: the policy a bulkhead belongs to.
+pub const BULKHEAD_NAME: &str = "bulkhead.name";
+/// Attribute: `permitted` or `rejected`.
+pub const BULKHEAD_RESULT: &str = "bulkhead.result";
+/// Counter: tries by [`BULKHEAD_RESULT`].
+pub const BULKHEAD_CALLS: &str = "bulkhead.calls";
+/// Gauge: calls in the bulkhead.
+pub const BULKHEAD_IN_FLIGHT: &str = "bulkhead.in_flight";
+/// Gauge: calls there is room for.
+pub const BULKHEAD_MAX: &str = "bulkhead.max_in_flight";
+/// Attribute: the policy a fallback belongs to.
+pub const FALLBACK_NAME: &str = "fallback.name";
+/// Attribute: `used`.
+pub const FALLBACK_RESULT: &str = "fallback.result";
+/// Counter: calls the fallback answered.
+pub const FALLBACK_CALLS: &str = "fallback.calls";

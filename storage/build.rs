@@ -17,8 +17,12 @@ fn main() {
     let mut list = String::from("&[\n");
     for path in files {
         let name = path.file_stem().expect("a name").to_string_lossy();
-        writeln!(list, "({name:?}, include_str!({:?})),", path.display().to_string())
-            .expect("text grows");
+        writeln!(
+            list,
+            "({name:?}, include_str!({:?})),",
+            path.display().to_string()
+        )
+        .expect("text grows");
     }
     list.push(']');
     let out = env::var("OUT_DIR").expect("cargo sets it");

@@ -111,7 +111,10 @@ fn api() -> Router<AppState> {
         .route("/counts", get(endpoints::counts))
         .route("/breakers", get(breakers::list))
         .route("/breakers/{id}", get(breakers::by_id))
-        .route("/breakers/{id}/transitions", get(breakers::transitions_by_id))
+        .route(
+            "/breakers/{id}/transitions",
+            get(breakers::transitions_by_id),
+        )
         .route("/breakers/{service}/{name}", get(breakers::by_name))
         .route("/breakers/{service}/{name}/{*rest}", get(breakers::by_name))
         .route("/incidents", get(endpoints::incidents))

@@ -38,6 +38,7 @@
 mod builder;
 mod console;
 mod environment;
+mod event_names;
 mod export;
 mod flush;
 mod resource;

@@ -422,11 +422,8 @@ fn prepare(batch: Batch) -> Result<Prepared, AppendError> {
     prepared
         .check()
         .map_err(|reason| AppendError::Invalid { reason })?;
-    let evidence = Recognisers::shipped().recognise(
-        &prepared.resources,
-        &prepared.scopes,
-        &prepared.rows,
-    );
+    let evidence =
+        Recognisers::shipped().recognise(&prepared.resources, &prepared.scopes, &prepared.rows);
     prepared.evidence = EvidenceBatches::of(&evidence);
     Ok(prepared)
 }

@@ -48,9 +48,14 @@ fn fixtures() -> BTreeMap<String, Value> {
         .expect("the fixtures")
         .map(|entry| entry.expect("readable").path())
         .map(|path| {
-            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            let name = path
+                .file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned();
             let text = std::fs::read_to_string(&path).expect("readable");
-            let fixture = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let fixture =
+                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
             (name, fixture)
         })
         .collect()
@@ -111,8 +116,14 @@ fn line(row: &str) -> String {
     let mut text = String::new();
     for (column, value) in row.as_object().expect("a row") {
         if !value.is_null() {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let _ = write!(text, "{}{column}={value}", if text.is_empty() { "" } else { " " });
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            let _ = write!(
+                text,
+                "{}{column}={value}",
+                if text.is_empty() { "" } else { " " }
+            );
         }
     }
     text
@@ -124,7 +135,11 @@ async fn every_fixture_becomes_its_rows_hot_and_sealed() {
     let mut wrong = Vec::new();
     for (name, mut fixture) in fixtures() {
         let hot = relations(&fixture, false).await;
-        assert_eq!(hot, relations(&fixture, true).await, "{name}: sealing changed what is known");
+        assert_eq!(
+            hot,
+            relations(&fixture, true).await,
+            "{name}: sealing changed what is known"
+        );
         if hot == fixture["expect"] {
             continue;
         }
@@ -153,11 +168,19 @@ fn every_recogniser_has_a_fixture_and_support_md_counts_them() {
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for (name, fixture) in fixtures() {
         for field in ["recogniser", "project", "file", "version", "says"] {
-            assert!(fixture[field].is_string(), "{name} does not say its {field}");
+            assert!(
+                fixture[field].is_string(),
+                "{name} does not say its {field}"
+            );
         }
         assert_ne!(fixture["expect"], json!({}), "{name} expects nothing");
         let count = counts
-            .entry(fixture["recogniser"].as_str().unwrap_or_default().to_owned())
+            .entry(
+                fixture["recogniser"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned(),
+            )
             .or_default();
         match fixture["basis"].as_str() {
             Some("recorded") => count.0 += 1,

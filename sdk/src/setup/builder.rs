@@ -10,6 +10,7 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 
 use super::console::{self, Console};
 use super::environment::{self, Signal};
+use super::event_names::CallSitesAreNoEvents;
 use super::export::{self, Protocol, Target};
 use super::flush::{Flusher, Waker};
 use super::{Pipeline, Providers, SetupError, resource};
@@ -120,7 +121,9 @@ impl PipelineBuilder {
         if sends(Signal::Traces)? {
             traces = traces.with_batch_exporter(export::spans(target)?);
         }
-        let mut logs = SdkLoggerProvider::builder().with_resource(resource.clone());
+        let mut logs = SdkLoggerProvider::builder()
+            .with_resource(resource.clone())
+            .with_log_processor(CallSitesAreNoEvents);
         if sends(Signal::Logs)? {
             logs = logs.with_batch_exporter(export::logs(target)?);
         }

@@ -15,10 +15,7 @@ const TRANSITIONS: &str = include_str!("transitions.sql");
 const AT_A_TIME: &str = include_str!("edge_breakers.sql");
 
 /// The breakers, those that refuse first.
-pub fn breakers(
-    session: &Session<'_>,
-    query: &BreakersQuery,
-) -> Result<Page<Breaker>, QueryError> {
+pub fn breakers(session: &Session<'_>, query: &BreakersQuery) -> Result<Page<Breaker>, QueryError> {
     let mut conditions = Conditions::default();
     conditions.scope(&query.scope);
     conditions.text("service_name = ?", query.service.as_ref());
@@ -195,7 +192,10 @@ fn read_transitions(
     let sql = TRANSITIONS.replace("{where}", &conditions.filter_clause());
     let mut statement = conn.prepare(&format!("{sql} LIMIT {limit}"))?;
     let rows = statement.query_map(params_from_iter(conditions.values()), |row| {
-        let text = |at: usize| row.get::<_, Option<String>>(at).map(Option::unwrap_or_default);
+        let text = |at: usize| {
+            row.get::<_, Option<String>>(at)
+                .map(Option::unwrap_or_default)
+        };
         let contributing = text(21)?;
         Ok(BreakerTransition {
             time_unix_nano: row.get(0)?,
@@ -291,7 +291,14 @@ fn is_named_after(breaker: &str, callee: &str) -> bool {
             .filter(|c| c.is_alphanumeric())
             .flat_map(char::to_lowercase)
             .collect();
-        for ending in ["circuitbreaker", "breaker", "cb", "client", "service", "svc"] {
+        for ending in [
+            "circuitbreaker",
+            "breaker",
+            "cb",
+            "client",
+            "service",
+            "svc",
+        ] {
             if let Some(rest) = text.strip_suffix(ending).filter(|rest| !rest.is_empty()) {
                 text = rest.to_owned();
             }
@@ -308,7 +315,12 @@ mod tests {
 
     #[test]
     fn a_breaker_is_named_after_its_callee_in_the_usual_ways() {
-        for name in ["inventory", "inventory-cb", "InventoryServiceBreaker", "inventory_client"] {
+        for name in [
+            "inventory",
+            "inventory-cb",
+            "InventoryServiceBreaker",
+            "inventory_client",
+        ] {
             assert!(is_named_after(name, "inventory"), "{name}");
             assert!(is_named_after(name, "inventory-service"), "{name}");
         }

@@ -253,7 +253,10 @@ fn subjects<T>(rows: &[T], of: impl Fn(&T) -> &Subject) -> Vec<Named> {
         ("origin", text(|s| Some(&s.origin))),
         ("pattern", text(|s| Some(&s.pattern))),
         ("service_name", text(|s| s.service_name.as_deref())),
-        ("service_namespace", text(|s| s.service_namespace.as_deref())),
+        (
+            "service_namespace",
+            text(|s| s.service_namespace.as_deref()),
+        ),
         (
             "service_instance_id",
             text(|s| s.service_instance_id.as_deref()),
@@ -369,9 +372,7 @@ fn configs(rows: &[ConfigRow]) -> RecordBatch {
 
 fn record_batch(columns: Vec<Named>) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(
-        columns
-            .into_iter()
-            .map(|(name, array)| (name, array, true)),
+        columns.into_iter().map(|(name, array)| (name, array, true)),
     )
     .expect("one value a row in every column")
 }

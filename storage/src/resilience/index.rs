@@ -350,7 +350,10 @@ impl Recognisers {
 
 /// Whether a scope is one of those a rule asks for.
 pub(super) fn is_scope(wanted: &[String], scope: &str) -> bool {
-    wanted.is_empty() || wanted.iter().any(|prefix| scope.starts_with(prefix.as_str()))
+    wanted.is_empty()
+        || wanted
+            .iter()
+            .any(|prefix| scope.starts_with(prefix.as_str()))
 }
 
 #[derive(Default)]

@@ -80,9 +80,8 @@ impl Recognisers {
                 }
             }
         }
-        let is_event = |row: usize| {
-            at(events, row).is_some_and(|name| self.log_events.contains_key(name))
-        };
+        let is_event =
+            |row: usize| at(events, row).is_some_and(|name| self.log_events.contains_key(name));
         taken = None;
         let mut found = self.log_bodies.hits(bodies);
         found.sort_unstable();
@@ -139,17 +138,15 @@ impl Recognisers {
                 };
                 evidence.transitions.push(row);
             }
-            Says::Config => evidence.configs.push(config(log, subject, time, record, &item)),
+            Says::Config => evidence
+                .configs
+                .push(config(log, subject, time, record, &item)),
             Says::Rejection => {
                 let state = item.text(log.fields.get("state"));
                 evidence.samples.push(SampleRow {
                     subject,
                     time_unix_nano: time,
-                    state: Some(
-                        state
-                            .and_then(|word| origin.state(&word))
-                            .unwrap_or("open"),
-                    ),
+                    state: Some(state.and_then(|word| origin.state(&word)).unwrap_or("open")),
                     trace_id: record.trace_id.clone(),
                     span_id: record.span_id.clone(),
                     evidence: "log",
@@ -278,7 +275,11 @@ fn transition(
     let whole = |name: &str| number(name).filter(|number| *number >= 0.0);
     let ratio = |name: &str| {
         let value = whole(name)?;
-        Some(if log.rule.percent { value / 100.0 } else { value })
+        Some(if log.rule.percent {
+            value / 100.0
+        } else {
+            value
+        })
     };
     let raw = field("to")?;
     let is_own = log.rule.evidence.as_deref() == Some("event");
@@ -300,10 +301,11 @@ fn transition(
         threshold: ratio("threshold"),
         open_for_ms: whole("open_for_ms").map(|number| number as u32),
         attempt: whole("attempt").map(|number| number as u32),
-        trace_evidence: record
-            .trace_id
-            .is_some()
-            .then_some(if is_own { "exact" } else { "harvested" }),
+        trace_evidence: record.trace_id.is_some().then_some(if is_own {
+            "exact"
+        } else {
+            "harvested"
+        }),
         trace_id: record.trace_id.clone(),
         span_id: record.span_id.clone(),
         contributing_trace_ids: (!contributing.is_empty()).then(|| contributing.join(",")),
@@ -313,7 +315,13 @@ fn transition(
     })
 }
 
-fn config(log: &Log, subject: Subject, time: i64, record: &Record<'_>, item: &Item<'_>) -> ConfigRow {
+fn config(
+    log: &Log,
+    subject: Subject,
+    time: i64,
+    record: &Record<'_>,
+    item: &Item<'_>,
+) -> ConfigRow {
     let prefix = log.rule.prefix.as_deref().unwrap_or_default();
     let fields: Vec<&str> = log.fields.attributes().collect();
     let settings: serde_json::Map<String, Value> = document::members(record.attributes)

@@ -356,7 +356,11 @@ fn sum<T: std::ops::Add<Output = T>>(so_far: Option<T>, more: Option<T>) -> Opti
 }
 
 fn number_value(points: &RecordBatch, row: usize) -> Option<f64> {
-    let column = |name: &str| points.column_by_name(name).expect("ingest builds this column");
+    let column = |name: &str| {
+        points
+            .column_by_name(name)
+            .expect("ingest builds this column")
+    };
     let double = column("value_double").as_primitive::<Float64Type>();
     let int = column("value_int").as_primitive::<Int64Type>();
     if !double.is_null(row) {

@@ -60,7 +60,11 @@ impl<T: Copy + PartialEq> Needles<T> {
 
     fn add_all(&self, row: usize, text: &str, hits: &mut Vec<(usize, T)>) {
         let from = hits.len();
-        for found in self.all.iter().flat_map(|all| all.find_overlapping_iter(text)) {
+        for found in self
+            .all
+            .iter()
+            .flat_map(|all| all.find_overlapping_iter(text))
+        {
             let hit = (row, self.targets[found.pattern().as_usize()]);
             if !hits[from..].contains(&hit) {
                 hits.push(hit);

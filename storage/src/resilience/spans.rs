@@ -142,13 +142,7 @@ impl Recognisers {
     }
 
     /// Events of a span that a log rule knows, each as a record of its own.
-    fn read_events(
-        &self,
-        rule: usize,
-        record: &Record<'_>,
-        events: &str,
-        evidence: &mut Evidence,
-    ) {
+    fn read_events(&self, rule: usize, record: &Record<'_>, events: &str, evidence: &mut Evidence) {
         let names = &self.logs[rule].rule.event;
         for event in parsed(events) {
             if !names.iter().any(|name| event.name == *name) {

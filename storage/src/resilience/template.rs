@@ -80,10 +80,15 @@ impl Template {
                     rest = &rest[end + literal.len()..];
                 }
                 // A leading hole ends where the search began.
-                (Part::Hole(name), None) if captures.is_empty() && rest.len() == text.len() - at => {
+                (Part::Hole(name), None)
+                    if captures.is_empty() && rest.len() == text.len() - at =>
+                {
                     let is_leading = matches!(self.parts.first(), Some(Part::Hole(_)));
                     if is_leading {
-                        let word = text[..at].trim_end().rsplit([' ', '"', '\t', '\n']).next()?;
+                        let word = text[..at]
+                            .trim_end()
+                            .rsplit([' ', '"', '\t', '\n'])
+                            .next()?;
                         captures.push((name.clone(), word.to_owned()));
                     } else {
                         hole = Some(name.clone());
@@ -98,9 +103,8 @@ impl Template {
                 .unwrap_or(rest.len());
             captures.push((name, rest[..end].to_owned()));
         }
-        let is_there = |end: Option<&(String, String)>| {
-            end.is_none_or(|(_, text)| !text.trim().is_empty())
-        };
+        let is_there =
+            |end: Option<&(String, String)>| end.is_none_or(|(_, text)| !text.trim().is_empty());
         (is_there(captures.first()) && is_there(captures.last())).then_some(captures)
     }
 }
@@ -130,7 +134,10 @@ mod tests {
             Some(vec!["a b".into(), "CLOSED".into(), "OPEN".into()])
         );
         assert_eq!(
-            found("{breaker} breaker: {from} -> {to}", "the pay breaker: closed -> open."),
+            found(
+                "{breaker} breaker: {from} -> {to}",
+                "the pay breaker: closed -> open."
+            ),
             Some(vec!["pay".into(), "closed".into(), "open".into()])
         );
     }

@@ -77,8 +77,6 @@ fn marks(parts: &[Part]) -> String {
         false => format!("SELECT * FROM {}.breaker_marks", part.schema),
     };
     let empty = format!("SELECT * FROM {EMPTY_SCHEMA}.breaker_marks");
-    let selects: Vec<String> = std::iter::once(empty)
-        .chain(parts.iter().map(of))
-        .collect();
+    let selects: Vec<String> = std::iter::once(empty).chain(parts.iter().map(of)).collect();
     format!("({})", selects.join(" UNION ALL "))
 }

@@ -55,7 +55,13 @@ mod tests {
 
     #[test]
     fn spellings_fold_and_other_words_are_not_guessed() {
-        for word in ["HALF_OPEN", "half-open", "halfOpen", "HalfOpen", "half open"] {
+        for word in [
+            "HALF_OPEN",
+            "half-open",
+            "halfOpen",
+            "HalfOpen",
+            "half open",
+        ] {
             assert_eq!(state(word), Some("half_open"), "{word}");
         }
         assert_eq!(state("Isolated"), Some("forced_open"));

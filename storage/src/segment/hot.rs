@@ -202,7 +202,9 @@ impl HotWriter {
         self.append_table(conn, "histogram_points", of(|rows| &rows.histograms))?;
         self.append_table(conn, "exemplars", of(|rows| &rows.exemplars))?;
         for (at, table) in tables::BREAKER_EVIDENCE.iter().enumerate() {
-            let rows = evidence.iter().map(|batches| batches.tables()[at].1.clone());
+            let rows = evidence
+                .iter()
+                .map(|batches| batches.tables()[at].1.clone());
             self.append_table(conn, table, rows.collect())?;
         }
         Ok(())

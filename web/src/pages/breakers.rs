@@ -37,7 +37,8 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
         Some(key) => format!("{} / {key}", breaker.name),
         None => breaker.name.clone(),
     };
-    let other = (breaker.pattern != "breaker").then(|| view! { " " <span class="tag">{breaker.pattern.replace('_', " ")}</span> });
+    let other = (breaker.pattern != "breaker")
+        .then(|| view! { " " <span class="tag">{breaker.pattern.replace('_', " ")}</span> });
     let peer = breaker
         .peer_service
         .as_ref()
@@ -131,8 +132,15 @@ mod tests {
             ..Breaker::default()
         };
         let html = breakers(&Page::whole(vec![breaker]), &Frame::default()).to_html();
-        assert!(!html.contains("<script>") && !html.contains("<img"), "{html}");
-        assert!(html.contains(&format!("/traces/{}?span={}", "ab".repeat(16), "cd".repeat(8))));
+        assert!(
+            !html.contains("<script>") && !html.contains("<img"),
+            "{html}"
+        );
+        assert!(html.contains(&format!(
+            "/traces/{}?span={}",
+            "ab".repeat(16),
+            "cd".repeat(8)
+        )));
         assert!(html.contains("2 of 3 open"));
     }
 

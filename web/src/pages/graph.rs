@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 use tripline_storage::model::{EdgeBreaker, Graph, GraphEdge, GraphNode, NodeKind};
 
-use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
 use super::breakers::{severity, state_mark};
+use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
 use crate::parts::{Frame, error_share, nothing, segment, severity_of_share};
 use crate::units;
 

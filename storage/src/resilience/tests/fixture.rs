@@ -146,7 +146,9 @@ pub(super) fn spans(service: &str, instance: &str, spans: &[Span<'_>]) -> Batch 
 /// The rows of a query, each as its values joined by spaces; NULL is `-`.
 pub(super) fn rows(store: &Store, sql: &str) -> Vec<String> {
     let reader = store.reader().expect("a reader");
-    let sql = format!("SELECT concat_ws(' ', COLUMNS(*)) FROM (SELECT coalesce(COLUMNS(*)::VARCHAR, '-') FROM ({sql}))");
+    let sql = format!(
+        "SELECT concat_ws(' ', COLUMNS(*)) FROM (SELECT coalesce(COLUMNS(*)::VARCHAR, '-') FROM ({sql}))"
+    );
     let sql = sql.replace("concat_ws(' ', COLUMNS(*))", "concat_ws(' ', *COLUMNS(*))");
     let mut statement = reader
         .connection()

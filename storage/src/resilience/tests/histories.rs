@@ -119,8 +119,17 @@ fn exports() -> impl Iterator<Item = f64> {
 fn gauge(history: &History) -> Vec<Point<'static>> {
     let point = |at: f64, state: &str| {
         let holds = f64::from(u8::from(history.state_at(at) == state));
-        let attributes = format!(r#"{{{},"circuit_breaker.state":"{state}"}}"#, name_of(history));
-        ("circuit_breaker.state", "gauge", attributes, nanos(at), holds)
+        let attributes = format!(
+            r#"{{{},"circuit_breaker.state":"{state}"}}"#,
+            name_of(history)
+        );
+        (
+            "circuit_breaker.state",
+            "gauge",
+            attributes,
+            nanos(at),
+            holds,
+        )
     };
     exports()
         .flat_map(|at| STATES.map(|state| point(at, state)))
@@ -129,9 +138,18 @@ fn gauge(history: &History) -> Vec<Point<'static>> {
 
 fn time_in_state(history: &History) -> Vec<Point<'static>> {
     let point = |at: f64, state: &str| {
-        let attributes = format!(r#"{{{},"circuit_breaker.state":"{state}"}}"#, name_of(history));
+        let attributes = format!(
+            r#"{{{},"circuit_breaker.state":"{state}"}}"#,
+            name_of(history)
+        );
         let seconds = history.spent(state, at);
-        ("circuit_breaker.time_in_state", "sum", attributes, nanos(at), seconds)
+        (
+            "circuit_breaker.time_in_state",
+            "sum",
+            attributes,
+            nanos(at),
+            seconds,
+        )
     };
     exports()
         .flat_map(|at| STATES.map(|state| point(at, state)))
@@ -140,9 +158,18 @@ fn time_in_state(history: &History) -> Vec<Point<'static>> {
 
 fn transition_counters(history: &History) -> Vec<Point<'static>> {
     let point = |at: f64, state: &str| {
-        let attributes = format!(r#"{{{},"circuit_breaker.to_state":"{state}"}}"#, name_of(history));
+        let attributes = format!(
+            r#"{{{},"circuit_breaker.to_state":"{state}"}}"#,
+            name_of(history)
+        );
         let count = history.entered(state, at) as f64;
-        ("circuit_breaker.transitions", "sum", attributes, nanos(at), count)
+        (
+            "circuit_breaker.transitions",
+            "sum",
+            attributes,
+            nanos(at),
+            count,
+        )
     };
     exports()
         .flat_map(|at| STATES.map(|state| point(at, state)))
@@ -150,11 +177,20 @@ fn transition_counters(history: &History) -> Vec<Point<'static>> {
 }
 
 fn rejection_counters(history: &History) -> Vec<Point<'static>> {
-    let attributes = format!(r#"{{{},"circuit_breaker.outcome":"rejected"}}"#, name_of(history));
+    let attributes = format!(
+        r#"{{{},"circuit_breaker.outcome":"rejected"}}"#,
+        name_of(history)
+    );
     exports()
         .map(|at| {
             let name = "circuit_breaker.calls";
-            (name, "sum", attributes.clone(), nanos(at), history.refused(at))
+            (
+                name,
+                "sum",
+                attributes.clone(),
+                nanos(at),
+                history.refused(at),
+            )
         })
         .collect()
 }
@@ -199,7 +235,9 @@ fn emit(store: &Store, kind: &str, histories: &[History]) {
                 .collect();
             append(store, logs(kind, "pod", &records));
         } else {
-            let seconds: Vec<f64> = (0..3_000).map(|at| f64::from(at) * LENGTH_S / 3_000.0).collect();
+            let seconds: Vec<f64> = (0..3_000)
+                .map(|at| f64::from(at) * LENGTH_S / 3_000.0)
+                .collect();
             let texts: Vec<String> = seconds
                 .iter()
                 .map(|second| {
@@ -327,10 +365,16 @@ fn check(store: &Store, kind: &str, histories: &[History], seed: u64) {
                     );
                     let shows = kind == "time" || history.refused(to) > history.refused(from);
                     let was_open = history.state_at(from) != "closed";
-                    let hit = rows
-                        .iter()
-                        .any(|row| row.to == "open" && row.lo - SLACK_S <= at && at <= row.hi + SLACK_S);
-                    assert!(hit || !shows || (was_open && kind == "rejected") || several(history, from, to), "{at} lost: {}", tell());
+                    let hit = rows.iter().any(|row| {
+                        row.to == "open" && row.lo - SLACK_S <= at && at <= row.hi + SLACK_S
+                    });
+                    assert!(
+                        hit || !shows
+                            || (was_open && kind == "rejected")
+                            || several(history, from, to),
+                        "{at} lost: {}",
+                        tell()
+                    );
                 }
             }
             // A gauge sees what holds at an export.
@@ -341,7 +385,11 @@ fn check(store: &Store, kind: &str, histories: &[History], seed: u64) {
                     assert_eq!(said, history.state_at(at), "at {at}: {}", tell());
                 }
             }
-            _ => assert!(openings > 0 || real.iter().all(|at| *at > LENGTH_S - 1.0), "{}", tell()),
+            _ => assert!(
+                openings > 0 || real.iter().all(|at| *at > LENGTH_S - 1.0),
+                "{}",
+                tell()
+            ),
         }
     }
 }

@@ -27,19 +27,55 @@ fn event(time: u64, attributes: &str) -> Log<'_> {
 fn collection(time: u64, state: &str, rejected: f64, open_seconds: f64) -> Vec<Point<'static>> {
     let name = r#""circuit_breaker.name":"payment""#;
     let mut points: Vec<Point<'static>> = Vec::new();
-    for word in ["closed", "open", "half_open", "forced_open", "disabled", "metrics_only"] {
+    for word in [
+        "closed",
+        "open",
+        "half_open",
+        "forced_open",
+        "disabled",
+        "metrics_only",
+    ] {
         let attributes = format!(r#"{{{name},"circuit_breaker.state":"{word}"}}"#);
         let is_it = f64::from(u8::from(word == state));
-        points.push(("circuit_breaker.state", "gauge", attributes.clone(), time, is_it));
+        points.push((
+            "circuit_breaker.state",
+            "gauge",
+            attributes.clone(),
+            time,
+            is_it,
+        ));
         let seconds = if word == "open" { open_seconds } else { 100.0 };
-        points.push(("circuit_breaker.time_in_state", "sum", attributes, time, seconds));
+        points.push((
+            "circuit_breaker.time_in_state",
+            "sum",
+            attributes,
+            time,
+            seconds,
+        ));
     }
-    for (outcome, count) in [("success", 90.0), ("slow_failure", 3.0), ("failure", 7.0), ("rejected", rejected)] {
+    for (outcome, count) in [
+        ("success", 90.0),
+        ("slow_failure", 3.0),
+        ("failure", 7.0),
+        ("rejected", rejected),
+    ] {
         let attributes = format!(r#"{{{name},"circuit_breaker.outcome":"{outcome}"}}"#);
         points.push(("circuit_breaker.calls", "sum", attributes, time, count));
     }
-    points.push(("circuit_breaker.failure_ratio", "gauge", format!("{{{name}}}"), time, 0.1));
-    points.push(("circuit_breaker.in_flight", "sum", format!("{{{name}}}"), time, 2.0));
+    points.push((
+        "circuit_breaker.failure_ratio",
+        "gauge",
+        format!("{{{name}}}"),
+        time,
+        0.1,
+    ));
+    points.push((
+        "circuit_breaker.in_flight",
+        "sum",
+        format!("{{{name}}}"),
+        time,
+        2.0,
+    ));
     points
 }
 
@@ -75,7 +111,10 @@ fn reported_transitions_come_back_whole() {
                   [aa, bb] exact tripline-sdk true"]
             );
             assert_eq!(
-                rows(store, "SELECT time_unix_nano, trace_id, span_id FROM breaker_transitions"),
+                rows(
+                    store,
+                    "SELECT time_unix_nano, trace_id, span_id FROM breaker_transitions"
+                ),
                 [format!("{start} {} {}", "07".repeat(16), "07".repeat(8))]
             );
             assert_eq!(
@@ -112,10 +151,18 @@ fn a_transition_that_arrives_twice_is_one_and_generations_keep_quick_ones_apart(
                     store,
                     "SELECT service_instance_id, generation, to_state FROM breaker_transitions ORDER BY ALL"
                 ),
-                ["pod-1 2 open", "pod-1 3 half_open", "pod-1 4 open", "pod-2 2 open"]
+                [
+                    "pod-1 2 open",
+                    "pod-1 3 half_open",
+                    "pod-1 4 open",
+                    "pod-2 2 open"
+                ]
             );
             assert_eq!(
-                rows(store, "SELECT instances, instances_open, state FROM breakers"),
+                rows(
+                    store,
+                    "SELECT instances, instances_open, state FROM breakers"
+                ),
                 ["2 2 open"]
             );
         },
@@ -129,7 +176,10 @@ fn what_a_shadow_would_have_done_is_no_transition() {
     hot_and_sealed(
         |store| append(store, logs("cart", "pod-1", &[event(start, &shadow)])),
         |store| {
-            assert_eq!(rows(store, "SELECT count(*) FROM breaker_transitions"), ["0"]);
+            assert_eq!(
+                rows(store, "SELECT count(*) FROM breaker_transitions"),
+                ["0"]
+            );
             assert_eq!(rows(store, "SELECT count(*) FROM logs"), ["1"]);
         },
     );
@@ -145,7 +195,12 @@ fn settings_are_kept_as_reported() {
         ..Log::default()
     };
     hot_and_sealed(
-        |store| append(store, logs("cart", "pod-1", std::slice::from_ref(&configured))),
+        |store| {
+            append(
+                store,
+                logs("cart", "pod-1", std::slice::from_ref(&configured)),
+            )
+        },
         |store| {
             assert_eq!(
                 rows(
@@ -167,7 +222,12 @@ fn settings_are_kept_as_reported() {
 fn one_collection_is_one_sample() {
     let time = now() - SECOND;
     hot_and_sealed(
-        |store| append(store, metrics("cart", "pod-1", &collection(time, "closed", 4.0, 0.5))),
+        |store| {
+            append(
+                store,
+                metrics("cart", "pod-1", &collection(time, "closed", 4.0, 0.5)),
+            )
+        },
         |store| {
             assert_eq!(
                 rows(
@@ -178,7 +238,10 @@ fn one_collection_is_one_sample() {
                 [format!("{time} closed 0.1 - 90 10 3 - 4 2 500000000 100000000000 metric")]
             );
             assert_eq!(
-                rows(store, "SELECT state, evidence, since_exact FROM breaker_instances"),
+                rows(
+                    store,
+                    "SELECT state, evidence, since_exact FROM breaker_instances"
+                ),
                 ["closed metric false"]
             );
         },
@@ -191,17 +254,43 @@ fn events_decide_over_samples_of_the_same_moment() {
     let opened = change("closed", "open", 2, TRIP);
     hot_and_sealed(
         |store| {
-            append(store, metrics("cart", "pod-1", &collection(start, "closed", 0.0, 0.0)));
-            append(store, logs("cart", "pod-1", &[event(start + 5 * SECOND, &opened)]));
+            append(
+                store,
+                metrics("cart", "pod-1", &collection(start, "closed", 0.0, 0.0)),
+            );
+            append(
+                store,
+                logs("cart", "pod-1", &[event(start + 5 * SECOND, &opened)]),
+            );
             // Collected before the trip, stamped after it.
             let late = start + 5 * SECOND + 1_000_000;
-            append(store, metrics("cart", "pod-1", &collection(late, "closed", 0.0, 0.0)));
-            append(store, metrics("cart", "pod-1", &collection(start + 10 * SECOND, "open", 3.0, 5.0)));
-            append(store, metrics("cart", "pod-1", &collection(start + 20 * SECOND, "open", 9.0, 15.0)));
+            append(
+                store,
+                metrics("cart", "pod-1", &collection(late, "closed", 0.0, 0.0)),
+            );
+            append(
+                store,
+                metrics(
+                    "cart",
+                    "pod-1",
+                    &collection(start + 10 * SECOND, "open", 3.0, 5.0),
+                ),
+            );
+            append(
+                store,
+                metrics(
+                    "cart",
+                    "pod-1",
+                    &collection(start + 20 * SECOND, "open", 9.0, 15.0),
+                ),
+            );
         },
         |store| {
             assert_eq!(
-                rows(store, "SELECT evidence, from_state, to_state FROM breaker_transitions"),
+                rows(
+                    store,
+                    "SELECT evidence, from_state, to_state FROM breaker_transitions"
+                ),
                 ["event closed open"]
             );
             assert_eq!(rows(store, "SELECT state FROM breakers"), ["open"]);
@@ -216,11 +305,17 @@ fn an_instance_that_stopped_exporting_is_stale_and_not_counted() {
         |store| {
             for at in 0..4 {
                 let time = start + at * 10 * SECOND;
-                append(store, metrics("cart", "gone", &collection(time, "open", 0.0, 0.0)));
+                append(
+                    store,
+                    metrics("cart", "gone", &collection(time, "open", 0.0, 0.0)),
+                );
             }
             for at in 0..11 {
                 let time = start + at * 10 * SECOND;
-                append(store, metrics("cart", "here", &collection(time, "closed", 0.0, 0.0)));
+                append(
+                    store,
+                    metrics("cart", "here", &collection(time, "closed", 0.0, 0.0)),
+                );
             }
         },
         |store| {
@@ -232,7 +327,10 @@ fn an_instance_that_stopped_exporting_is_stale_and_not_counted() {
                 ["gone stale open", "here closed closed"]
             );
             assert_eq!(
-                rows(store, "SELECT state, instances, instances_open FROM breakers"),
+                rows(
+                    store,
+                    "SELECT state, instances, instances_open FROM breakers"
+                ),
                 ["closed 1 0"]
             );
         },
@@ -251,7 +349,11 @@ fn spans_say_states_and_peers_and_only_turns_are_kept() {
     let calls: Vec<Span<'_>> = (0..10)
         .map(|at| Span {
             time: start + u64::from(at) * SECOND,
-            attributes: if (4..8).contains(&at) { &refused } else { &fine },
+            attributes: if (4..8).contains(&at) {
+                &refused
+            } else {
+                &fine
+            },
             peer: Some("psp"),
             number: at + 1,
             ..Span::default()
@@ -261,7 +363,10 @@ fn spans_say_states_and_peers_and_only_turns_are_kept() {
         |store| append(store, spans("cart", "pod-1", &calls)),
         |store| {
             assert_eq!(
-                rows(store, "SELECT state, count(*) FROM breaker_samples GROUP BY ALL ORDER BY ALL"),
+                rows(
+                    store,
+                    "SELECT state, count(*) FROM breaker_samples GROUP BY ALL ORDER BY ALL"
+                ),
                 ["closed 4", "open 2"]
             );
             assert_eq!(
@@ -286,7 +391,10 @@ fn spans_say_states_and_peers_and_only_turns_are_kept() {
                 ]
             );
             assert_eq!(
-                rows(store, "SELECT peer_service, peer_evidence, state FROM breakers"),
+                rows(
+                    store,
+                    "SELECT peer_service, peer_evidence, state FROM breakers"
+                ),
                 ["psp span closed"]
             );
         },

@@ -83,7 +83,11 @@ pub(super) const BREAKER_INSTANCES: Relation = Relation {
         column("origin", "VARCHAR", "What reported it"),
         column("peer_service", "VARCHAR", "Who is behind it"),
         column("peer_address", "VARCHAR", "Address behind it"),
-        column("peer_evidence", "VARCHAR", "How the peer is known: `reported`, `span`"),
+        column(
+            "peer_evidence",
+            "VARCHAR",
+            "How the peer is known: `reported`, `span`",
+        ),
     ],
 };
 
@@ -154,8 +158,16 @@ pub(super) const BREAKER_SAMPLES: Relation = Relation {
         column("cluster", "VARCHAR", "Cluster of that service"),
         column("name", "VARCHAR", "Name of the breaker"),
         column("key", "VARCHAR", "Which of a keyed family"),
-        column("state", "VARCHAR", "State at that time; `unknown` when the encoding is"),
-        column("since", "TIMESTAMP_NS", "When it came into this state, if reported"),
+        column(
+            "state",
+            "VARCHAR",
+            "State at that time; `unknown` when the encoding is",
+        ),
+        column(
+            "since",
+            "TIMESTAMP_NS",
+            "When it came into this state, if reported",
+        ),
         column(
             "since_exact",
             "BOOLEAN",
@@ -200,13 +212,21 @@ pub(super) const BREAKER_SAMPLES: Relation = Relation {
             "BOOLEAN",
             "The counters are of the time since the sample before, else since a start",
         ),
-        column("raw_state", "VARCHAR", "State in the reporter's own word or number"),
+        column(
+            "raw_state",
+            "VARCHAR",
+            "State in the reporter's own word or number",
+        ),
         column("pattern", "VARCHAR", "What the policy is"),
         column("origin", "VARCHAR", "What reported it"),
         column("service_version", "VARCHAR", "Version of the instance"),
         column("peer_service", "VARCHAR", "Who is behind it"),
         column("peer_address", "VARCHAR", "Address behind it"),
-        column("peer_evidence", "VARCHAR", "How the peer is known: `reported`, `span`"),
+        column(
+            "peer_evidence",
+            "VARCHAR",
+            "How the peer is known: `reported`, `span`",
+        ),
         column("trace_id", "VARCHAR", "A trace in which it was seen"),
         column("span_id", "VARCHAR", "The span of that trace"),
         column("confidence", "UTINYINT", "How sure, 0 to 100"),
@@ -235,6 +255,10 @@ pub(super) const BREAKER_CONFIG: Relation = Relation {
         column("service_version", "VARCHAR", "Version of the instance"),
         column("peer_service", "VARCHAR", "Who is behind it"),
         column("peer_address", "VARCHAR", "Address behind it"),
-        column("peer_evidence", "VARCHAR", "How the peer is known: `reported`, `span`"),
+        column(
+            "peer_evidence",
+            "VARCHAR",
+            "How the peer is known: `reported`, `span`",
+        ),
     ],
 };

@@ -1,5 +1,6 @@
 //! The commands: what `tripline …` does, one file each.
 
+pub mod assert;
 mod check_config;
 pub mod demo;
 pub mod export;
@@ -30,6 +31,8 @@ enum Command {
     Demo(demo::DemoFlags),
     /// Run one read-only SQL query, over a running server or a data directory at rest
     Sql(sql::SqlArgs),
+    /// Fail when a query over stored telemetry finds rows: resilience assertions for CI
+    Assert(assert::AssertArgs),
     /// Load OTLP JSON lines or Parquet into the store
     Import(import::ImportArgs),
     /// Write stored telemetry as OTLP JSON lines or Parquet
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Serve(flags) => serve::run(&flags),
         Command::Demo(flags) => demo::run(&flags),
         Command::Sql(args) => sql::run(args),
+        Command::Assert(args) => assert::run(&args),
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
         Command::CheckConfig(flags) => check_config::run(&flags),

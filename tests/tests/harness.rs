@@ -32,6 +32,8 @@ pub struct Tripline {
 pub struct Start {
     data_dir: Option<PathBuf>,
     environment: Vec<(String, String)>,
+    arguments: Vec<String>,
+    command: Option<&'static str>,
 }
 
 impl Start {
@@ -44,6 +46,18 @@ impl Start {
     /// With an environment variable.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// With one more argument.
+    pub fn arg(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Another command than `serve`.
+    pub fn command(mut self, command: &'static str) -> Self {
+        self.command = Some(command);
         self
     }
 
@@ -64,7 +78,7 @@ impl Start {
             .append(true)
             .open(&log)?;
         let mut child = Command::new(env!("CARGO_BIN_EXE_tripline-under-test"))
-            .arg("serve")
+            .arg(self.command.unwrap_or("serve"))
             .args([
                 "--otlp-grpc",
                 "127.0.0.1:0",
@@ -75,6 +89,7 @@ impl Start {
             ])
             .arg("--data-dir")
             .arg(&data_dir)
+            .args(&self.arguments)
             .envs(self.environment)
             .stdout(Stdio::piped())
             .stderr(stderr)

@@ -12,4 +12,5 @@ mod overload;
 mod pages;
 mod recognisers;
 mod serving;
+mod shell;
 mod transfer;

@@ -5,7 +5,7 @@
 
 mod client;
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,6 +90,15 @@ pub(super) fn run(args: SqlArgs) -> anyhow::Result<()> {
         timeout: args.timeout.map(HumanDuration::get),
         format: args.format.into(),
     };
+    ask(&config, request, &mut std::io::stdout())
+}
+
+/// Runs one query wherever the configured data directory can be asked; the result goes to `out`.
+pub(super) fn ask(
+    config: &Config,
+    request: Request,
+    out: &mut (dyn std::io::Write + Send),
+) -> anyhow::Result<()> {
     let dir = config.data_dir.clone();
     ensure!(
         dir.is_dir(),
@@ -97,8 +106,8 @@ pub(super) fn run(args: SqlArgs) -> anyhow::Result<()> {
         dir.display()
     );
     match lock_holder(&dir).with_context(|| format!("cannot read {}/LOCK", dir.display()))? {
-        Some(holder) => ask_server(&config, &holder.addresses, holder.pid, &request),
-        None => ask_directory(&config, &dir, request),
+        Some(holder) => ask_server(config, &holder.addresses, holder.pid, &request, out),
+        None => ask_directory(config, &dir, request, out),
     }
 }
 
@@ -108,6 +117,7 @@ fn ask_server(
     addresses: &str,
     pid: Option<u32>,
     request: &Request,
+    out: &mut dyn std::io::Write,
 ) -> anyhow::Result<()> {
     let process = pid.map_or_else(|| "a process".to_owned(), |pid| format!("process {pid}"));
     let addresses: serde_json::Value = serde_json::from_str(addresses).unwrap_or_default();
@@ -116,9 +126,10 @@ fn ask_server(
             "{process} holds the data directory but does not serve SQL (yet); try again when it is done"
         );
     };
-    let answer = client::post(address, config.ui.token.as_deref(), request).with_context(|| {
-        format!("{process} holds the data directory and was asked at {address}")
-    })?;
+    let answer =
+        client::post(address, config.ui.token.as_deref(), request, out).with_context(|| {
+            format!("{process} holds the data directory and was asked at {address}")
+        })?;
     match answer {
         client::Answer::Complete => Ok(()),
         client::Answer::Problem(problem) => bail!(told_problem(&problem, &request.query)),
@@ -126,35 +137,42 @@ fn ask_server(
 }
 
 /// Opens the directory here.
-fn ask_directory(config: &Config, dir: &Path, request: Request) -> anyhow::Result<()> {
+fn ask_directory(
+    config: &Config,
+    dir: &Path,
+    request: Request,
+    out: &mut (dyn std::io::Write + Send),
+) -> anyhow::Result<()> {
     let store = Store::open(config.store.to_store_config(dir.to_owned()))
         .with_context(|| format!("cannot open the data directory {}", dir.display()))?;
     let store = Arc::new(store);
     let limits = limits(&config.sql);
     let running = Arc::clone(&store);
-    let outcome = std::thread::Builder::new()
-        .name("sql-query".to_owned())
-        .stack_size(STACK_BYTES)
-        .spawn(move || {
-            let reader = running.reader()?;
-            let gate = Gate::new(reader.connection(), limits)?;
-            let outcome = gate.admit().and_then(|permit| {
-                let mut out = std::io::stdout().lock();
-                permit.run(reader.connection(), &request, &mut |bytes| {
-                    out.write_all(&bytes).map_err(|_| Gone)
-                })
-            });
-            match outcome {
-                Ok(_) | Err(SqlError::Gone) => Ok(()),
-                Err(error) => {
-                    let problem = crate::api::sql::problem(error, &request.query).body();
-                    bail!(told_problem(&problem, &request.query))
-                }
+    let query = move || {
+        let reader = running.reader()?;
+        let gate = Gate::new(reader.connection(), limits)?;
+        let outcome = gate.admit().and_then(|permit| {
+            permit.run(reader.connection(), &request, &mut |bytes| {
+                out.write_all(&bytes).map_err(|_| Gone)
+            })
+        });
+        match outcome {
+            Ok(_) | Err(SqlError::Gone) => Ok(()),
+            Err(error) => {
+                let problem = crate::api::sql::problem(error, &request.query).body();
+                bail!(told_problem(&problem, &request.query))
             }
-        })
-        .context("no thread for the query")?
-        .join()
-        .unwrap_or_else(|_| bail!("the query panicked"));
+        }
+    };
+    let outcome = std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("sql-query".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, query)
+            .context("no thread for the query")?
+            .join()
+            .unwrap_or_else(|_| bail!("the query panicked"))
+    });
     store.close(Duration::from_secs(10));
     outcome
 }

@@ -145,7 +145,7 @@ impl Recognisers {
     fn read_events(&self, rule: usize, record: &Record<'_>, events: &str, evidence: &mut Evidence) {
         let names = &self.logs[rule].rule.event;
         for event in parsed(events) {
-            if !names.iter().any(|name| event.name == *name) {
+            if !names.contains(&event.name) {
                 continue;
             }
             let attributes = event.attributes.to_string();
@@ -250,7 +250,7 @@ fn turns(seen: Vec<SampleRow>) -> Vec<SampleRow> {
     }
     let mut groups: Vec<Vec<SampleRow>> = by_subject.into_values().collect();
     for rows in &mut groups {
-        rows.sort_by(|a, b| a.time_unix_nano.cmp(&b.time_unix_nano));
+        rows.sort_by_key(|a| a.time_unix_nano);
         let states: Vec<_> = rows.iter().map(|row| row.state).collect();
         let mut at = 0;
         rows.retain(|_| {
@@ -263,6 +263,6 @@ fn turns(seen: Vec<SampleRow>) -> Vec<SampleRow> {
         });
     }
     let mut kept: Vec<SampleRow> = groups.into_iter().flatten().collect();
-    kept.sort_by(|a, b| a.time_unix_nano.cmp(&b.time_unix_nano));
+    kept.sort_by_key(|a| a.time_unix_nano);
     kept
 }

@@ -22,7 +22,7 @@ pub(super) fn state(word: &str) -> Option<&'static str> {
     let folded: String = word
         .trim()
         .chars()
-        .filter(|c| c.is_ascii_alphanumeric())
+        .filter(char::is_ascii_alphanumeric)
         .map(|c| c.to_ascii_lowercase())
         .collect();
     Some(match folded.as_str() {

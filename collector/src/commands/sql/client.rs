@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use tripline_storage::sql::{Format, Request};
 
-/// What came back; a complete answer is already on stdout.
+/// What came back; a complete answer is already in `out`.
 pub(super) enum Answer {
     /// All of it was written.
     Complete,
@@ -20,11 +20,12 @@ const SILENCE_MAX: Duration = Duration::from_secs(120);
 /// Most bytes of a header line or a problem document.
 const SMALL_MAX: u64 = 1 << 20;
 
-/// Asks the server; a successful answer goes to stdout as it comes.
+/// Asks the server; a successful answer goes to `out` as it comes.
 pub(super) fn post(
     address: &str,
     token: Option<&str>,
     request: &Request,
+    out: &mut dyn Write,
 ) -> anyhow::Result<Answer> {
     let mut stream = connect(address)?;
     let body = serde_json::json!({
@@ -57,7 +58,7 @@ pub(super) fn post(
             .with_context(|| format!("the server answered {status}"))?;
         return Ok(Answer::Problem(problem));
     }
-    copy(&mut reader, head, &mut std::io::stdout().lock())?;
+    copy(&mut reader, head, out)?;
     Ok(Answer::Complete)
 }
 
@@ -118,7 +119,7 @@ fn headers(reader: &mut Reader) -> anyhow::Result<Length> {
     }
 }
 
-fn copy(reader: &mut Reader, length: Length, out: &mut impl Write) -> anyhow::Result<()> {
+fn copy(reader: &mut Reader, length: Length, out: &mut dyn Write) -> anyhow::Result<()> {
     match length {
         Length::Bytes(bytes) => exactly(reader, bytes, out),
         Length::Chunked => loop {
@@ -133,7 +134,7 @@ fn copy(reader: &mut Reader, length: Length, out: &mut impl Write) -> anyhow::Re
     }
 }
 
-fn exactly(reader: &mut Reader, bytes: u64, out: &mut impl Write) -> anyhow::Result<()> {
+fn exactly(reader: &mut Reader, bytes: u64, out: &mut dyn Write) -> anyhow::Result<()> {
     match std::io::copy(&mut reader.by_ref().take(bytes), out) {
         Ok(copied) if copied == bytes => Ok(()),
         Ok(_) => bail!("the result ends early: the query failed"),

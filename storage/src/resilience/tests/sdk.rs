@@ -199,7 +199,7 @@ fn settings_are_kept_as_reported() {
             append(
                 store,
                 logs("cart", "pod-1", std::slice::from_ref(&configured)),
-            )
+            );
         },
         |store| {
             assert_eq!(
@@ -226,7 +226,7 @@ fn one_collection_is_one_sample() {
             append(
                 store,
                 metrics("cart", "pod-1", &collection(time, "closed", 4.0, 0.5)),
-            )
+            );
         },
         |store| {
             assert_eq!(

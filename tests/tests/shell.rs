@@ -1,0 +1,209 @@
+//! SQL as people ask it: over HTTP in every format, and from a shell, with a server running, stopped or killed;
+//! `tripline assert` as a CI job uses it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use anyhow::{Result, ensure};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use serde_json::{Value, json};
+
+use crate::harness::{SpanShape, Tripline, now, spans_request};
+
+/// Spans of service `shop` in the store.
+const SPANS: u64 = 5;
+
+async fn filled() -> Result<Tripline> {
+    let server = Tripline::start().await?;
+    let mut client = TraceServiceClient::connect(format!("http://{}", server.otlp_grpc())).await?;
+    let shape = SpanShape {
+        service: "shop",
+        first: 0,
+        count: SPANS,
+        start_unix_nano: now(),
+    };
+    client.export(spans_request(shape)).await?;
+    Ok(server)
+}
+
+fn tripline(data_dir: &Path, arguments: &[&str]) -> Result<Output> {
+    Ok(Command::new(env!("CARGO_BIN_EXE_tripline-under-test"))
+        .args(arguments)
+        .arg("--data-dir")
+        .arg(data_dir)
+        .output()?)
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+const QUESTION: &str = "SELECT service_name, count(*) AS spans FROM spans GROUP BY ALL";
+
+#[tokio::test]
+async fn a_shell_gets_the_same_answer_from_a_server_and_from_its_directory() -> Result<()> {
+    let server = filled().await?;
+    let ask = |dir: &Path, format: &str| tripline(dir, &["sql", QUESTION, "--format", format]);
+    let dir = server.data_dir().to_owned();
+    for (format, wanted) in [
+        ("table", "service_name  spans"),
+        ("csv", "service_name,spans\r\nshop,5"),
+        ("ndjson", r#"{"service_name":"shop","spans":5}"#),
+        ("json", r#""rows":[["shop",5]]"#),
+    ] {
+        let answer = ask(&dir, format)?;
+        ensure!(answer.status.success(), "{format}: {}", err(&answer));
+        ensure!(out(&answer).contains(wanted), "{format}: {}", out(&answer));
+    }
+    // Killed: the next reader takes the lock and replays what was acknowledged.
+    let remains = server.kill()?;
+    for format in ["csv", "ndjson"] {
+        let answer = ask(&remains.data_dir, format)?;
+        ensure!(answer.status.success(), "{format}: {}", err(&answer));
+        ensure!(out(&answer).contains("shop"), "{format}: {}", out(&answer));
+    }
+    let nowhere = ask(&remains.data_dir.join("nowhere"), "csv")?;
+    ensure!(!nowhere.status.success() && err(&nowhere).contains("no data directory"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wrong_query_is_told_where_it_is_wrong() -> Result<()> {
+    let server = filled().await?;
+    let answer = tripline(server.data_dir(), &["sql", "SELECT *\nFROM nowhere"])?;
+    ensure!(!answer.status.success());
+    ensure!(err(&answer).contains("nowhere"), "{}", err(&answer));
+    let answer = tripline(server.data_dir(), &["sql", "DROP TABLE spans"])?;
+    ensure!(!answer.status.success());
+    ensure!(out(&answer).is_empty(), "{}", out(&answer));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_endpoint_speaks_every_format_and_keeps_its_bounds() -> Result<()> {
+    let server = filled().await?;
+    let ask = async |body: Value, accept: &'static str| {
+        let url = format!("http://{}/api/v1/sql", server.http());
+        let answer = server
+            .client
+            .post(url)
+            .header("accept", accept)
+            .json(&body)
+            .send()
+            .await?;
+        let media = answer
+            .headers()
+            .get("content-type")
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        anyhow::Ok((answer.status().as_u16(), media, answer.bytes().await?))
+    };
+    for (accept, start) in [
+        ("application/json", &b"{"[..]),
+        ("text/csv", b"service_name,spans"),
+        ("application/x-ndjson", b"{\"service_name\""),
+        ("application/vnd.apache.parquet", b"PAR1"),
+        ("application/vnd.apache.arrow.stream", b"\xff\xff\xff\xff"),
+        ("text/plain", b"service_name  spans"),
+    ] {
+        let (status, media, body) = ask(json!({"query": QUESTION}), accept).await?;
+        ensure!(
+            status == 200 && media.starts_with(accept),
+            "{accept}: {status} {media}"
+        );
+        ensure!(
+            body.starts_with(start),
+            "{accept}: {:?}",
+            &body[..body.len().min(40)]
+        );
+    }
+    let (_, _, body) = ask(
+        json!({"query": "SELECT span_id FROM spans", "limit": 2}),
+        "application/json",
+    )
+    .await?;
+    let cut: Value = serde_json::from_slice(&body)?;
+    assert_eq!(
+        (cut["rows"].as_array().map(Vec::len), &cut["truncated"]),
+        (Some(2), &json!(true))
+    );
+    for (body, wanted) in [
+        (json!({"query": "SELECT 1 FROM"}), 400),
+        (json!({"query": "SELECT * FROM duckdb_settings()"}), 403),
+        (json!({"query": "COPY spans TO '/tmp/x'"}), 403),
+        (json!({"query": "SELECT 1; SELECT 2"}), 403),
+        (json!({"query": "SELECT 1", "surprise": 1}), 400),
+        (json!({}), 400),
+        (
+            json!({"query": "SELECT count(*) FROM range(100000000) a, range(100000) b WHERE hash(a.range, b.range) = 1", "timeout_ms": 300}),
+            504,
+        ),
+    ] {
+        let (status, media, text) = ask(body.clone(), "application/json").await?;
+        ensure!(
+            media.starts_with("application/problem+json"),
+            "{body}: {status} {media}"
+        );
+        ensure!(
+            status == wanted,
+            "{body}: {status}, not {wanted}: {}",
+            String::from_utf8_lossy(&text)
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_assertion_fails_a_job_exactly_when_rows_are_found() -> Result<()> {
+    let server = filled().await?;
+    let dir = server.data_dir().to_owned();
+    let holds = tripline(
+        &dir,
+        &[
+            "assert",
+            "SELECT 1 FROM spans WHERE service_name = 'nobody'",
+        ],
+    )?;
+    ensure!(holds.status.success(), "{}", err(&holds));
+    ensure!(out(&holds).starts_with("ok "), "{}", out(&holds));
+    let fails = tripline(&dir, &["assert", QUESTION])?;
+    ensure!(!fails.status.success());
+    ensure!(
+        out(&fails).contains("1 found") && out(&fails).contains("service_name=shop spans=5"),
+        "{}",
+        out(&fails)
+    );
+    let checks = server.data_dir().with_extension("sql");
+    std::fs::write(
+        &checks,
+        "-- nobody calls nobody\nSELECT 1 FROM spans WHERE false;\n-- no shop\nSELECT 1 AS shop FROM spans WHERE service_name = 'shop';\n",
+    )?;
+    let file = tripline(
+        &dir,
+        &["assert", "--file", checks.to_str().unwrap_or_default()],
+    )?;
+    ensure!(!file.status.success());
+    ensure!(
+        out(&file).contains("ok      nobody calls nobody")
+            && out(&file).contains("FAILED  no shop: 5 found"),
+        "{}",
+        out(&file)
+    );
+    // Every ready-made one runs on an empty history of breakers, and a wrong query is no success.
+    let ready = tripline(&dir, &["assert", "--ready", "breaker"])?;
+    ensure!(ready.status.success(), "{}{}", out(&ready), err(&ready));
+    ensure!(out(&ready).lines().count() >= 4, "{}", out(&ready));
+    for wrong in [
+        &["assert", "SELECT nothing"][..],
+        &["assert", "--ready", "no such thing"],
+        &["assert"],
+    ] {
+        ensure!(!tripline(&dir, wrong)?.status.success(), "{wrong:?}");
+    }
+    Ok(())
+}

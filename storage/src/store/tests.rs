@@ -1,7 +1,6 @@
 //! Tests of the store through its door, on real files.
 
 mod bad_days;
-mod costs;
 mod crash;
 mod fixture;
 mod keeping;

@@ -50,8 +50,13 @@ struct Shelf {
 }
 
 impl Shelf {
-    /// What goes with a sku.
+    /// What goes with a sku. A stream is polled outside of the layers' futures, so what is logged
+    /// here is led to this service's logs by hand.
     async fn look_up(&self, sku: u32) -> Result<Suggestion, Status> {
+        self.service.logs().around(self.look(sku)).await
+    }
+
+    async fn look(&self, sku: u32) -> Result<Suggestion, Status> {
         self.service.work(1, 5).await;
         let has_bug = self.service.world.fault(Victim::Recommendation) == Some(Fault::Bug);
         if self.is_canary && has_bug {

@@ -91,17 +91,17 @@ metric AS (
 observed AS (
     SELECT breaker_id, instance, ns, to_state AS state, true AS is_exact, evidence AS basis, NULL::BIGINT AS ns0,
         false AS is_reset, NULL::VARCHAR AS trace_id, NULL::VARCHAR AS span_id, confidence,
-        NULL::BIGINT AS d_rejected, NULL::BIGINT AS d_open,
+        NULL::BIGINT AS d_rejected, NULL::BIGINT AS d_open, NULL::BIGINT AS d_closed,
         NULL::BIGINT AS s_closed, NULL::BIGINT AS s_open, NULL::BIGINT AS s_half
     FROM exact
     UNION ALL
     SELECT breaker_id, instance, ns, state, false, evidence, NULL, false, trace_id, span_id, confidence,
-        NULL, NULL, NULL, NULL, NULL
+        NULL, NULL, NULL, NULL, NULL, NULL
     FROM seen WHERE evidence <> 'metric' AND state IS NOT NULL
     UNION ALL
     SELECT breaker_id, instance, ns, state, false, basis, ns0, is_reset, NULL, NULL, least(confidence, CASE basis
             WHEN 'gauge' THEN 60 WHEN 'transition_counter' THEN 60 ELSE 50 END),
-        d_rejected, d_open, s_closed, s_open, s_half
+        d_rejected, d_open, d_closed, s_closed, s_open, s_half
     FROM metric WHERE state IS NOT NULL OR d_open > 0 OR d_rejected > 0
 ),
 -- A report within a second of a sample decides; clocks of reports and of exports differ that much.
@@ -176,8 +176,9 @@ walked AS (
 ),
 -- R1 and counted entries: openings that no sample saw. The second half of each ends a nanosecond later.
 hidden AS (
-    SELECT breaker_id, instance, ns0, ns, before, now_state, basis,
-        CASE WHEN d_open IS NOT NULL THEN d_open - CASE WHEN now_state = 'open' AND before IS DISTINCT FROM 'open' THEN 1 ELSE 0 END
+    SELECT breaker_id, instance, ns0, ns, before, now_state, d_closed,
+        CASE WHEN d_open IS NOT NULL THEN d_open - CASE WHEN now_state = 'open' AND before IS DISTINCT FROM 'open'
+                OR now_state = 'half_open' AND before = 'closed' THEN 1 ELSE 0 END
              WHEN d_rejected > 0 AND before = 'closed' AND now_state = 'closed' THEN 1 ELSE 0 END AS openings,
         CASE WHEN d_open IS NOT NULL THEN 'transition_counter' ELSE 'rejection_counter' END AS counter
     FROM intervals
@@ -194,8 +195,13 @@ inferred AS (
         NULL AS reason, NULL AS trace_id, NULL AS span_id, 'time_in_state' AS evidence, 80::UTINYINT AS confidence
     FROM walked
     UNION ALL
-    SELECT breaker_id, instance, coalesce(before_ns, ns0), ns, before, now_state, CASE WHEN is_reset THEN 'restart' END,
-        trace_id, span_id, basis, confidence
+    -- Nobody half-opens but from open.
+    SELECT breaker_id, instance, coalesce(before_ns, ns0), ns - 1, 'closed', 'open', NULL, trace_id, span_id, basis, confidence
+    FROM intervals WHERE walk IS NULL AND before = 'closed' AND now_state = 'half_open' AND ns - 1 >= before_ns
+    UNION ALL
+    SELECT breaker_id, instance, coalesce(before_ns, ns0), ns,
+        CASE WHEN before = 'closed' AND now_state = 'half_open' THEN 'open' ELSE before END, now_state,
+        CASE WHEN is_reset THEN 'restart' END, trace_id, span_id, basis, confidence
     FROM intervals WHERE walk IS NULL AND (before <> now_state
         OR before IS NULL AND ns0 IS NOT NULL AND now_state = 'open' AND basis IN ('transition_counter', 'rejection_counter'))
     UNION ALL
@@ -205,7 +211,9 @@ inferred AS (
     FROM excursions
     UNION ALL
     SELECT breaker_id, instance, ns0, ns - 2 * (all_of_them - number) - 1, 'open',
-        CASE WHEN before = 'open' AND now_state = 'open' THEN 'half_open' ELSE 'closed' END,
+        -- As many closed again as were counted, the last ones; the others only tried.
+        CASE WHEN coalesce(number > all_of_them - d_closed, before <> 'open' OR now_state <> 'open') THEN 'closed'
+             ELSE 'half_open' END,
         NULL, NULL, NULL, counter, CASE counter WHEN 'transition_counter' THEN 60 ELSE 50 END
     FROM excursions WHERE before IS NOT NULL
 ),

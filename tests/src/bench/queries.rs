@@ -59,7 +59,7 @@ pub async fn run(scale: f64) -> Result<()> {
     )
     .await?;
     let newest = hour(
-        "/api/v1/traces?service=service-03&attribute=http.response.status_code%3D500&limit=100",
+        "/api/v1/traces?service=service-03&attr=http.response.status_code%3D500&limit=100",
     );
     measure(
         &server,

@@ -58,9 +58,8 @@ pub async fn run(scale: f64) -> Result<()> {
         &hour("/api/v1/graph"),
     )
     .await?;
-    let newest = hour(
-        "/api/v1/traces?service=service-03&attr=http.response.status_code%3D500&limit=100",
-    );
+    let newest =
+        hour("/api/v1/traces?service=service-03&attr=http.response.status_code%3D500&limit=100");
     measure(
         &server,
         "newest 100 of a service with an attribute filter",

@@ -243,5 +243,5 @@ SELECT
     peer_service, NULL,
     -- What refuses without being a breaker has a word of its own for it.
     CASE WHEN from_state = 'open' THEN refusing ELSE from_state END, CASE WHEN to_state = 'open' THEN refusing ELSE to_state END, NULL, reason, NULL, NULL, NULL, NULL, NULL, NULL, trace_id, span_id,
-    CASE WHEN trace_id IS NOT NULL THEN 'inferred' END, NULL, evidence, confidence, NULL, origin, service_version
+    CASE WHEN trace_id IS NOT NULL THEN 'inferred' END, NULL, evidence, confidence::UTINYINT, NULL, origin, service_version
 FROM inferred JOIN subjects USING (breaker_id, instance)

@@ -293,29 +293,26 @@ fn events_decide_over_samples_of_the_same_moment() {
                 ),
                 ["event closed open"]
             );
-            assert_eq!(rows(store, "SELECT state FROM breakers"), ["open"]);
+            assert_eq!(
+                rows(store, "SELECT last_state FROM breaker_instances"),
+                ["open"]
+            );
         },
     );
 }
 
 #[test]
 fn an_instance_that_stopped_exporting_is_stale_and_not_counted() {
-    let start = now() - 100 * SECOND;
+    let start = now() - 1_000 * SECOND;
     hot_and_sealed(
         |store| {
             for at in 0..4 {
-                let time = start + at * 10 * SECOND;
-                append(
-                    store,
-                    metrics("cart", "gone", &collection(time, "open", 0.0, 0.0)),
-                );
+                let time = start + at * 100 * SECOND;
+                append(store, metrics("cart", "gone", &collection(time, "open", 0.0, 0.0)));
             }
             for at in 0..11 {
-                let time = start + at * 10 * SECOND;
-                append(
-                    store,
-                    metrics("cart", "here", &collection(time, "closed", 0.0, 0.0)),
-                );
+                let time = start + at * 100 * SECOND;
+                append(store, metrics("cart", "here", &collection(time, "closed", 0.0, 0.0)));
             }
         },
         |store| {

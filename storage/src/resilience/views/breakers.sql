@@ -5,7 +5,7 @@ WITH ranked AS (
         WHEN 'unknown' THEN 9 ELSE 10 END AS severity
     FROM {schema}.breaker_instances
 ),
-worst AS (SELECT breaker_id, min(severity) AS worst FROM ranked GROUP BY breaker_id)
+compared AS (SELECT *, min(severity) OVER (PARTITION BY breaker_id) AS worst FROM ranked)
 SELECT
     breaker_id, any_value(service_name) AS service_name, any_value(service_namespace) AS service_namespace,
     any_value(environment) AS environment, any_value(cluster) AS cluster, any_value(name) AS name,
@@ -21,5 +21,5 @@ SELECT
     arg_max(evidence, confidence) FILTER (severity = worst) AS evidence,
     max(confidence) FILTER (severity = worst) AS confidence,
     min(first_seen) AS first_seen, max(last_seen) AS last_seen
-FROM ranked JOIN worst USING (breaker_id)
+FROM compared
 GROUP BY breaker_id

@@ -1,6 +1,7 @@
 -- The latest state of each instance: where its last transition led, else what its last sample said; `stale` by R5
 -- when a breaker that exported samples has exported none for three intervals.
-WITH samples AS (
+WITH transitions AS (SELECT * FROM {schema}.breaker_transitions WHERE "time" IS NOT NULL),
+samples AS (
     SELECT *, coalesce(service_instance_id, '') AS instance,
         epoch_ns("time") - lag(epoch_ns("time")) OVER (
             PARTITION BY breaker_id, coalesce(service_instance_id, ''), evidence ORDER BY "time") AS gap
@@ -20,13 +21,13 @@ changed AS (
     SELECT breaker_id, coalesce(service_instance_id, '') AS instance,
         arg_max({'state': to_state, 'since': "time", 'is_exact': time_lo = "time", 'generation': generation,
             'evidence': evidence, 'confidence': confidence}, time_unix_nano) AS latest
-    FROM {schema}.breaker_transitions WHERE "time" IS NOT NULL GROUP BY ALL
+    FROM transitions GROUP BY ALL
 ),
 mentions AS (
     SELECT breaker_id, service_instance_id, service_name, service_namespace, environment, cluster, name, "key", pattern,
         origin, service_version, peer_service, NULL AS peer_address, CASE WHEN peer_service IS NOT NULL THEN 'reported' END AS peer_evidence,
         "time", 3 AS rank
-    FROM {schema}.breaker_transitions
+    FROM transitions
     UNION ALL
     SELECT breaker_id, service_instance_id, service_name, service_namespace, environment, cluster, name, "key", pattern,
         origin, service_version, peer_service, peer_address, peer_evidence, "time", 1

@@ -308,11 +308,17 @@ fn an_instance_that_stopped_exporting_is_stale_and_not_counted() {
         |store| {
             for at in 0..4 {
                 let time = start + at * 100 * SECOND;
-                append(store, metrics("cart", "gone", &collection(time, "open", 0.0, 0.0)));
+                append(
+                    store,
+                    metrics("cart", "gone", &collection(time, "open", 0.0, 0.0)),
+                );
             }
             for at in 0..11 {
                 let time = start + at * 100 * SECOND;
-                append(store, metrics("cart", "here", &collection(time, "closed", 0.0, 0.0)));
+                append(
+                    store,
+                    metrics("cart", "here", &collection(time, "closed", 0.0, 0.0)),
+                );
             }
         },
         |store| {

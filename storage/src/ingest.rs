@@ -5,9 +5,11 @@
 //! ([`crate::attributes`]). Nothing here knows which protocol the data came by.
 
 mod facts;
+mod recent;
 mod rows;
 
 pub use facts::{PeerKind, SpanFacts, is_proxy_resource};
+pub(crate) use recent::{GENERATION_MAX, RecentSpans, SpanIdentity, service_identity};
 pub(crate) use rows::identity;
 pub use rows::{
     ExemplarRow, HistogramPointRow, LogColumns, LogRow, MetricBatches, MetricColumns,

@@ -9,6 +9,7 @@ mod dictionary;
 pub(crate) mod files;
 pub(crate) mod hot;
 pub(crate) mod meta;
+pub(crate) mod migrate;
 pub(crate) mod tables;
 pub(crate) mod views;
 

@@ -18,6 +18,7 @@ mod merge;
 mod quarantine;
 mod queue;
 mod reader;
+mod recall;
 mod recovery;
 mod rotation;
 mod sealer;
@@ -277,6 +278,7 @@ impl Store {
             Arc::clone(&shared),
             shared.catalog.connect()?,
             recovered.hot,
+            recovered.recent,
         );
         let mut threads = vec![spawn("tripline-writer", move || writer.run(), &dir)?];
         let steward = Arc::clone(&shared);
@@ -406,8 +408,12 @@ fn prepare(batch: Batch) -> Result<Prepared, AppendError> {
         rows,
         bytes,
     } = batch;
+    let mut identities = Vec::new();
     let rows = match rows {
-        Rows::Spans(spans) => PreparedRows::Spans(spans.finish()),
+        Rows::Spans(mut spans) => {
+            identities = spans.take_identities();
+            PreparedRows::Spans(spans.finish())
+        }
         Rows::Logs(logs) => PreparedRows::Logs(logs.finish()),
         Rows::Metrics(metrics) => PreparedRows::Metrics(metrics.finish()),
     };
@@ -415,6 +421,7 @@ fn prepare(batch: Batch) -> Result<Prepared, AppendError> {
         resources,
         scopes,
         rows,
+        identities,
         evidence: None,
         bytes,
         items,
@@ -422,6 +429,7 @@ fn prepare(batch: Batch) -> Result<Prepared, AppendError> {
     prepared
         .check()
         .map_err(|reason| AppendError::Invalid { reason })?;
+    prepared.name_services();
     let evidence =
         Recognisers::shipped().recognise(&prepared.resources, &prepared.scopes, &prepared.rows);
     prepared.evidence = EvidenceBatches::of(&evidence);

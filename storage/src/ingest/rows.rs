@@ -13,6 +13,8 @@ use arrow::array::{
 use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::RecordBatch;
 
+use super::SpanIdentity;
+
 /// A resource: who sent it. `id` is a hash of everything else, so equal resources have equal ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ResourceRow {
@@ -376,6 +378,7 @@ pub struct SpanColumns {
     peer_kind: StringBuilder,
     sidecar: BooleanBuilder,
     weight: Float64Builder,
+    identities: Vec<SpanIdentity>,
 }
 
 impl SpanColumns {
@@ -422,6 +425,11 @@ impl SpanColumns {
         self.peer_kind.append_option(row.peer_kind);
         self.sidecar.append_value(row.sidecar);
         self.weight.append_option(row.weight);
+        self.identities.push(SpanIdentity::new(
+            row.trace_id,
+            row.span_id,
+            row.start_unix_nano,
+        ));
     }
 
     /// Spans so far.
@@ -434,7 +442,12 @@ impl SpanColumns {
         self.len() == 0
     }
 
-    /// The columns, in the order of the hot table `spans`.
+    /// What names each span, but for its service.
+    pub(crate) fn take_identities(&mut self) -> Vec<SpanIdentity> {
+        std::mem::take(&mut self.identities)
+    }
+
+    /// The columns, in the order of the hot table `spans`, all but the last: only the writer knows `resent`.
     pub fn finish(mut self) -> RecordBatch {
         finish!(
             "resource_ix" => self.resource, "scope_ix" => self.scope, "trace_id" => self.trace_id,

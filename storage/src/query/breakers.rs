@@ -9,6 +9,7 @@ use crate::model::{
     Breaker, BreakerConfig, BreakerDetail, BreakerInstance, BreakerTransition, BreakersQuery,
     EdgeBreaker, Page, Scope, TransitionsQuery, TripTrace,
 };
+use crate::store::SegmentSet;
 
 const BREAKERS: &str = include_str!("breakers.sql");
 const TRANSITIONS: &str = include_str!("transitions.sql");
@@ -84,13 +85,24 @@ pub fn transitions(
 
 /// Transitions that a trace caused, oldest first.
 pub(super) fn of_trace(
+    set: &SegmentSet,
     conn: &Connection,
     trace_id: &str,
 ) -> Result<Vec<BreakerTransition>, QueryError> {
-    let mut conditions = Conditions::default();
-    conditions.add("trace_id = ?", [Value::Text(trace_id.to_owned())]);
-    let mut found = read_transitions(conn, &conditions, 1_000)?;
-    found.reverse();
+    // Concluding transitions reads the whole history of a breaker: only of those that know this trace.
+    let sql = set.breakers_of_trace_sql();
+    let mut statement = conn.prepare(&sql)?;
+    let ids: Vec<String> = statement
+        .query_map(params![trace_id, trace_id], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut found = Vec::new();
+    for id in ids {
+        let mut conditions = Conditions::default();
+        conditions.add("breaker_id = ?", [Value::Text(id)]);
+        conditions.add("trace_id = ?", [Value::Text(trace_id.to_owned())]);
+        found.append(&mut read_transitions(conn, &conditions, 1_000)?);
+    }
+    found.sort_by_key(|transition| transition.time_unix_nano);
     Ok(found)
 }
 
@@ -240,7 +252,15 @@ pub(super) struct Guard {
 }
 
 /// All breakers as they were at `at_unix_nano`.
-pub(super) fn guards(conn: &Connection, at_unix_nano: i64) -> Result<Vec<Guard>, QueryError> {
+pub(super) fn guards(
+    set: &SegmentSet,
+    conn: &Connection,
+    at_unix_nano: i64,
+) -> Result<Vec<Guard>, QueryError> {
+    let has_any: bool = conn.query_row(&set.has_breakers_sql(), [], |row| row.get(0))?;
+    if !has_any {
+        return Ok(Vec::new());
+    }
     let mut statement = conn.prepare(AT_A_TIME)?;
     let rows = statement.query_map(params![at_unix_nano], |row| {
         Ok(Guard {

@@ -29,7 +29,7 @@ pub fn graph(session: &Session<'_>, query: &GraphQuery) -> Result<Graph, QueryEr
         Ok((
             edges(conn, query)?,
             services::calls(conn, &range)?,
-            breakers::guards(conn, query.range.to_unix_nano)?,
+            breakers::guards(session.set(), conn, query.range.to_unix_nano)?,
         ))
     })?;
     let mut nodes: BTreeMap<NodeKey, (bool, Totals)> = BTreeMap::new();

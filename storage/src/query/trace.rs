@@ -21,22 +21,25 @@ pub fn trace(session: &Session<'_>, trace_id: &str) -> Result<Option<TraceDetail
         return Err(QueryError::Invalid("a trace id is 32 hex digits"));
     }
     let trace_id = trace_id.to_ascii_lowercase();
-    let relation = session
-        .set()
-        .relation_sql("spans", |segment| segment.may_hold_trace(&trace_id))
-        .expect("spans is a relation");
+    // Planning a relation over every file costs more than reading the few that have the trace.
+    let relation = |name| {
+        session
+            .set()
+            .relation_sql(name, |segment| segment.may_hold_trace(&trace_id))
+            .expect("a fact relation")
+    };
     session.run(|conn| {
-        let (spans, cut) = spans(conn, &relation, &trace_id)?;
-        let logs = logs(conn, &trace_id)?;
-        let exemplars = exemplars(conn, &trace_id)?;
-        let transitions = breakers::of_trace(conn, &trace_id)?;
+        let (spans, cut) = spans(conn, &relation("spans"), &trace_id)?;
+        let logs = logs(conn, &relation("logs"), &trace_id)?;
+        let exemplars = exemplars(conn, &relation("exemplars"), &trace_id)?;
+        let transitions = breakers::of_trace(session.set(), conn, &trace_id)?;
         if spans.is_empty() && logs.is_empty() && exemplars.is_empty() && transitions.is_empty() {
             return Ok(None);
         }
         let truncated = cut || logs.len() >= OTHERS_MAX || exemplars.len() >= OTHERS_MAX;
         let total_spans = spans.len() as u64;
         Ok(Some(TraceDetail {
-            trace_id,
+            trace_id: trace_id.clone(),
             spans,
             logs,
             exemplars,
@@ -116,18 +119,22 @@ fn span_record(row: &Row<'_>) -> duckdb::Result<SpanRecord> {
     })
 }
 
-fn logs(conn: &Connection, trace_id: &str) -> Result<Vec<LogRecord>, QueryError> {
+fn logs(conn: &Connection, relation: &str, trace_id: &str) -> Result<Vec<LogRecord>, QueryError> {
     let sql = format!(
-        "SELECT {LOG_COLUMNS} FROM logs WHERE trace_id = ? ORDER BY time LIMIT {OTHERS_MAX}"
+        "SELECT {LOG_COLUMNS} FROM ({relation}) WHERE trace_id = ? ORDER BY time LIMIT {OTHERS_MAX}"
     );
     let mut statement = conn.prepare(&sql)?;
     let rows = statement.query_map(params![trace_id], log_record)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn exemplars(conn: &Connection, trace_id: &str) -> Result<Vec<ExemplarRecord>, QueryError> {
+fn exemplars(
+    conn: &Connection,
+    relation: &str,
+    trace_id: &str,
+) -> Result<Vec<ExemplarRecord>, QueryError> {
     let sql = format!(
-        "SELECT {EXEMPLAR_COLUMNS} FROM exemplars WHERE trace_id = ? ORDER BY time LIMIT {OTHERS_MAX}"
+        "SELECT {EXEMPLAR_COLUMNS} FROM ({relation}) WHERE trace_id = ? ORDER BY time LIMIT {OTHERS_MAX}"
     );
     let mut statement = conn.prepare(&sql)?;
     let rows = statement.query_map(params![trace_id], exemplar_record)?;

@@ -59,6 +59,25 @@ pub(crate) fn write_marks(conn: &Connection, from: &[Part], to: &str) -> duckdb:
     )
 }
 
+/// SQL that names the breakers whose evidence names a trace; the trace id is parameter 1 and 2.
+pub(crate) fn of_trace(parts: &[Part]) -> String {
+    format!(
+        "SELECT breaker_id FROM {} WHERE trace_id = ? UNION SELECT breaker_id FROM {} WHERE trace_id = ?",
+        rows("breaker_transitions", parts),
+        marks(parts),
+    )
+}
+
+/// SQL of whether there is evidence of any breaker.
+pub(crate) fn has_any(parts: &[Part]) -> String {
+    format!(
+        "SELECT EXISTS (FROM {}) OR EXISTS (FROM {}) OR EXISTS (FROM {})",
+        rows("breaker_config", parts),
+        rows("breaker_transitions", parts),
+        marks(parts),
+    )
+}
+
 /// The rows of a table in all segments; the empty schema gives the columns when there is none.
 fn rows(table: &str, parts: &[Part]) -> String {
     let selects: Vec<String> = std::iter::once(EMPTY_SCHEMA)

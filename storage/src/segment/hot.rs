@@ -8,14 +8,16 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray as _, RecordBatch, UInt32Array};
-use arrow::datatypes::UInt32Type;
+use arrow::array::{ArrayRef, AsArray as _, BooleanArray, RecordBatch, UInt32Array};
+use arrow::datatypes::{DataType, Field, Schema, UInt32Type};
 use duckdb::Connection;
 
 use super::dictionary;
 use super::meta::{FORMAT, Meta};
 use super::tables;
-use crate::ingest::{MetricBatches, ResourceRow, ScopeRow, SeriesRow};
+use crate::ingest::{
+    MetricBatches, RecentSpans, ResourceRow, ScopeRow, SeriesRow, SpanIdentity, service_identity,
+};
 use crate::resilience::EvidenceBatches;
 
 /// A batch whose columns are finished, ready for the writer.
@@ -24,6 +26,8 @@ pub(crate) struct Prepared {
     pub resources: Vec<ResourceRow>,
     pub scopes: Vec<ScopeRow>,
     pub rows: PreparedRows,
+    /// What names each span; empty for other signals.
+    pub identities: Vec<SpanIdentity>,
     /// What the rows say of breakers; committed with them.
     pub evidence: Option<EvidenceBatches>,
     pub bytes: usize,
@@ -60,6 +64,20 @@ impl Prepared {
                     .into_iter()
                     .try_for_each(|batch| check_column(batch, 0, rows.series.len()))
             }
+        }
+    }
+}
+
+impl Prepared {
+    /// Puts the service into what names each span, once the indexes are checked.
+    pub(crate) fn name_services(&mut self) {
+        let PreparedRows::Spans(rows) = &self.rows else {
+            return;
+        };
+        let services: Vec<u64> = self.resources.iter().map(service_identity).collect();
+        let resources = rows.column(0).as_primitive::<UInt32Type>().values();
+        for (span, resource) in self.identities.iter_mut().zip(resources) {
+            *span = span.of_service(services[*resource as usize]);
         }
     }
 }
@@ -171,6 +189,7 @@ impl HotWriter {
         &mut self,
         conn: &Connection,
         batches: impl Iterator<Item = &'a Prepared>,
+        recent: &mut RecentSpans,
     ) -> duckdb::Result<()> {
         let mut spans = Vec::new();
         let mut logs = Vec::new();
@@ -181,7 +200,10 @@ impl HotWriter {
             let resources = self.number_resources(conn, &batch.resources)?;
             let scopes = self.number_scopes(conn, &batch.scopes)?;
             match &batch.rows {
-                PreparedRows::Spans(rows) => spans.push(with_numbers(rows, &[&resources, &scopes])),
+                PreparedRows::Spans(rows) => {
+                    let rows = with_numbers(rows, &[&resources, &scopes]);
+                    spans.push(with_resent(&rows, &batch.identities, recent));
+                }
                 PreparedRows::Logs(rows) => logs.push(with_numbers(rows, &[&resources, &scopes])),
                 PreparedRows::Metrics(rows) => {
                     let series =
@@ -360,6 +382,23 @@ fn with_numbers(batch: &RecordBatch, maps: &[&[u32]]) -> RecordBatch {
         *column = Arc::new(mapped) as ArrayRef;
     }
     RecordBatch::try_new(batch.schema(), columns).expect("same types and lengths")
+}
+
+/// The batch with its last column: whether each span was stored before.
+fn with_resent(
+    batch: &RecordBatch,
+    identities: &[SpanIdentity],
+    recent: &mut RecentSpans,
+) -> RecordBatch {
+    let resent: BooleanArray = identities
+        .iter()
+        .map(|span| Some(recent.is_known(*span)))
+        .collect();
+    let mut fields = batch.schema().fields().to_vec();
+    fields.push(Arc::new(Field::new("resent", DataType::Boolean, true)));
+    let mut columns = batch.columns().to_vec();
+    columns.push(Arc::new(resent));
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("one identity a span")
 }
 
 #[cfg(test)]

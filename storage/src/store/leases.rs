@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use super::bell::Bell;
 use super::locked;
+use crate::resilience::views as breakers;
 use crate::segment::Segment;
 
 /// An immutable set of segments, with its own schema of public views.
@@ -40,6 +41,23 @@ impl SegmentSet {
             .map(Arc::as_ref)
             .filter(|segment| pick(segment));
         crate::segment::views::relation(relation, picked)
+    }
+
+    /// SQL that names the breakers whose evidence names a trace; the trace id is parameter 1 and 2.
+    pub(crate) fn breakers_of_trace_sql(&self) -> String {
+        breakers::of_trace(&self.evidence())
+    }
+
+    /// SQL of whether there is evidence of any breaker.
+    pub(crate) fn has_breakers_sql(&self) -> String {
+        breakers::has_any(&self.evidence())
+    }
+
+    fn evidence(&self) -> Vec<breakers::Part> {
+        self.segments
+            .iter()
+            .map(|segment| segment.evidence())
+            .collect()
     }
 }
 

@@ -126,9 +126,7 @@ fn merge_evidence(
     group: &[Arc<Segment>],
     tables: &[&str],
 ) -> Result<(), StoreError> {
-    let has_evidence = |segment: &&Arc<Segment>| segment.meta.has_evidence();
-    let group: Vec<Arc<Segment>> = group.iter().filter(has_evidence).cloned().collect();
-    copy_whole(build, &group, tables)?;
+    copy_whole(build, group, tables)?;
     let parts: Vec<_> = group.iter().map(|segment| segment.evidence()).collect();
     Ok(crate::resilience::views::write_marks(
         build.connection(),

@@ -14,10 +14,11 @@ use super::catalog::{Access, Catalog};
 use super::leases::Retirement;
 use super::rotation::{FullSegment, Rotation};
 use super::stats::{Counters, RefusedSegment};
-use super::{OpenError, StoreConfig, engine, locked, steward};
+use super::{OpenError, StoreConfig, engine, locked, now_ns, recall, steward};
+use crate::ingest::RecentSpans;
 use crate::segment::files::{self, FileKind, Found, Sequence};
 use crate::segment::meta::{self, FORMAT, Meta};
-use crate::segment::{Segment, SegmentState, TraceFilter};
+use crate::segment::{Attachment, Segment, SegmentState, TraceFilter, migrate};
 
 /// What the store starts with.
 pub(crate) struct Recovered {
@@ -26,6 +27,7 @@ pub(crate) struct Recovered {
     pub rotation: Rotation,
     pub retirement: Retirement,
     pub hot: Arc<Segment>,
+    pub recent: RecentSpans,
 }
 
 pub(crate) fn recover(config: &StoreConfig) -> Result<Recovered, OpenError> {
@@ -79,6 +81,9 @@ pub(crate) fn recover(config: &StoreConfig) -> Result<Recovered, OpenError> {
         }
         segments.push(segment);
     }
+    let recent = catalog
+        .connect()
+        .and_then(|conn| recall::recall(&conn, segments.iter().map(Arc::as_ref), now_ns()))?;
     let hot = steward::make_hot(&catalog).map_err(|error| error.into_open(&dir))?;
     segments.push(Arc::clone(&hot));
     catalog.publish(|_| segments)?;
@@ -88,6 +93,7 @@ pub(crate) fn recover(config: &StoreConfig) -> Result<Recovered, OpenError> {
         rotation,
         retirement,
         hot,
+        recent,
     })
 }
 
@@ -122,6 +128,13 @@ fn open_file(catalog: &Catalog, file: &Found) -> Result<Option<Segment>, String>
         return Err("it was never finished".to_owned());
     }
     if file.kind == FileKind::Sealed {
+        let (meta, attachment) = if is_current(&meta, file) {
+            (meta, attachment)
+        } else {
+            drop(attachment);
+            catalog.bury();
+            migrate_sealed(catalog, file, &alias, &meta).map_err(|error| error.to_string())?
+        };
         let filter =
             catalog.with_connection(|conn| meta::read_bytes(conn, &schema, "trace_filter"));
         let traces = filter
@@ -141,7 +154,12 @@ fn open_file(catalog: &Catalog, file: &Found) -> Result<Option<Segment>, String>
     catalog
         .attach(&file.path, &alias, Access::Append)
         .map_err(|error| error.to_string())?;
-    let attachment = catalog.attachment(file.id, alias, file.path.clone());
+    let attachment = catalog.attachment(file.id, alias.clone(), file.path.clone());
+    let meta = if meta.format == FORMAT {
+        meta
+    } else {
+        migrated(catalog, &alias, &meta).map_err(|error| error.to_string())?
+    };
     Ok(Some(Segment {
         id: file.id,
         state: SegmentState::Rotated,
@@ -149,6 +167,38 @@ fn open_file(catalog: &Catalog, file: &Found) -> Result<Option<Segment>, String>
         meta,
         traces: None,
     }))
+}
+
+/// Of today's format, and without the log of a migration that was cut short before it was folded in.
+fn is_current(meta: &Meta, file: &Found) -> bool {
+    meta.format == FORMAT && !files::wal_path(&file.path).exists()
+}
+
+/// Brings a sealed file that is not attached to today's format, and attaches it for reading.
+fn migrate_sealed(
+    catalog: &Catalog,
+    file: &Found,
+    alias: &str,
+    meta: &Meta,
+) -> duckdb::Result<(Meta, Arc<Attachment>)> {
+    catalog.attach(&file.path, alias, Access::Append)?;
+    let done = migrated(catalog, alias, meta).and_then(|meta| {
+        catalog.with_connection(|conn| conn.execute_batch(&format!("CHECKPOINT \"{alias}\"")))?;
+        Ok(meta)
+    });
+    catalog.detach(alias)?;
+    let meta = done?;
+    catalog.attach(&file.path, alias, Access::ReadOnly)?;
+    let attachment = catalog.attachment(file.id, alias.to_owned(), file.path.clone());
+    Ok((meta, attachment))
+}
+
+/// Migrates the attached file; what it says about itself then.
+fn migrated(catalog: &Catalog, alias: &str, meta: &Meta) -> duckdb::Result<Meta> {
+    catalog.with_connection(|conn| {
+        migrate::run(conn, alias, meta)?;
+        Meta::read(conn, &format!("\"{alias}\".main"))
+    })
 }
 
 /// A hot file whose making was cut short never took a batch: it goes. Anything else stays and is refused.

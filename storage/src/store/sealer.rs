@@ -65,9 +65,7 @@ fn seal(shared: &Shared, full: &FullSegment) -> Result<(), StoreError> {
     for table in tables::FACTS {
         seal_table(&build, &table, &from, &usual, meta.outliers > 0)?;
     }
-    if full.segment.meta.has_evidence() {
-        seal_evidence(&build, &full.segment)?;
-    }
+    seal_evidence(&build, &full.segment)?;
     build.step(3)?;
     let to = build.schema();
     build.with_all_spans(meta.outliers > 0, |conn, from| {

@@ -14,6 +14,7 @@ use super::queue::{Pending, Taken};
 use super::rotation::FullSegment;
 use super::stats::Counters;
 use super::{AppendError, Shared, now_ns};
+use crate::ingest::RecentSpans;
 use crate::segment::Segment;
 use crate::segment::hot::{HotWriter, Prepared, PreparedRows};
 
@@ -27,6 +28,7 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     conn: Connection,
     hot: Hot,
+    recent: RecentSpans,
 }
 
 /// The segment being appended to.
@@ -55,11 +57,17 @@ impl Hot {
 }
 
 impl Writer {
-    pub(crate) fn new(shared: Arc<Shared>, conn: Connection, segment: Arc<Segment>) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        conn: Connection,
+        segment: Arc<Segment>,
+        recent: RecentSpans,
+    ) -> Self {
         Self {
             shared,
             conn,
             hot: Hot::new(segment),
+            recent,
         }
     }
 
@@ -118,12 +126,14 @@ impl Writer {
         let result = self.transaction(group.iter().map(|pending| &pending.batch));
         if let Err(error) = result {
             self.hot.writer.roll_back();
+            self.recent.roll_back();
             // After a failed COMMIT there is no transaction left; both are fine.
             let _ = self.conn.execute_batch("ROLLBACK");
             return Err(error);
         }
         let hot = &mut self.hot;
         hot.writer.commit();
+        self.recent.commit();
         if hot.rows == 0 {
             hot.since = Instant::now();
         }
@@ -142,7 +152,9 @@ impl Writer {
     ) -> duckdb::Result<()> {
         super::failpoint::hit("commit.1")?;
         self.conn.execute_batch("BEGIN")?;
-        self.hot.writer.append(&self.conn, batches)?;
+        self.hot
+            .writer
+            .append(&self.conn, batches, &mut self.recent)?;
         super::failpoint::hit("commit.2")?;
         self.conn.execute_batch("COMMIT")?;
         super::failpoint::hit("commit.3")

@@ -48,19 +48,24 @@ impl Workload {
     /// Traces with everything that can happen in one segment, some spans resent.
     pub(super) fn everything(mut self, traces: usize) -> Vec<Sent> {
         self.traces(traces);
+        self.resend();
+        self.shuffled()
+    }
+
+    /// Traces whose spans may arrive in any order, in any segment, some of them again.
+    pub(super) fn across_segments(mut self, traces: usize) -> Vec<Sent> {
+        self.in_one_segment = false;
+        self.traces(traces);
+        self.resend();
+        self.shuffled()
+    }
+
+    fn resend(&mut self) {
         for at in 0..self.sent.len() {
             if self.chance(10) {
                 self.sent.push(self.sent[at].clone());
             }
         }
-        self.shuffled()
-    }
-
-    /// Traces whose spans may arrive in any order, in any segment.
-    pub(super) fn across_segments(mut self, traces: usize) -> Vec<Sent> {
-        self.in_one_segment = false;
-        self.traces(traces);
-        self.shuffled()
     }
 
     fn traces(&mut self, traces: usize) {

@@ -14,7 +14,7 @@ SELECT
     c.name AS scope_name, c.version AS scope_version, {{c.attributes}} AS scope_attributes,
     {{f.events}} AS events, {{f.links}} AS links,
     f.dropped_attributes_count, f.dropped_events_count, f.dropped_links_count,
-    f.peer, f.peer_kind, f.sidecar, f.weight,
+    f.peer, f.peer_kind, f.sidecar, f.weight, f.resent,
     r.resource_id, r.schema_url AS resource_schema_url,
     r.dropped_attributes_count AS resource_dropped_attributes_count,
     c.scope_id, c.schema_url AS scope_schema_url,

@@ -4,7 +4,7 @@ use super::{Relation, column};
 
 pub(super) const SPANS: Relation = Relation {
     name: "spans",
-    doc: "One row a span, as received. Duplicates a client resent are shown.",
+    doc: "One row a span, as received. Spans a client sent again are shown, marked `resent`.",
     columns: &[
         column("trace_id", "VARCHAR", "Trace, 32 hex digits"),
         column("span_id", "VARCHAR", "Span, 16 hex digits"),
@@ -111,6 +111,11 @@ pub(super) const SPANS: Relation = Relation {
             "weight",
             "DOUBLE",
             "How many spans this one stands for under sampling; NULL is 1",
+        ),
+        column(
+            "resent",
+            "BOOLEAN",
+            "Whether it had been stored before when it came; `red` and `service_edges` leave it out",
         ),
         column(
             "resource_id",

@@ -1,7 +1,7 @@
 //! What a restart finds.
 
-use super::fixture::{append, config, log, number, spans};
-use crate::store::{OpenError, Store, lock_holder};
+use super::fixture::{append, config, log, number, spans, spans_at};
+use crate::store::{OpenError, Store, lock_holder, now_ns};
 
 #[test]
 fn a_restart_finds_everything_committed() {
@@ -44,4 +44,76 @@ fn a_second_store_is_refused_and_told_who_has_the_directory() {
     drop(store);
     assert_eq!(lock_holder(dir.path()).expect("readable"), None);
     Store::open(config(dir.path())).expect("free again");
+}
+
+#[test]
+fn a_span_sent_again_counts_once_even_when_its_first_copy_is_sealed_and_the_server_is_another() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let start = u64::try_from(now_ns()).expect("after 1970");
+    let at = |service, from, to| spans_at(service, from, to, start);
+    let calls = "SELECT sum(calls)::BIGINT FROM red";
+    let store = Store::open(config(dir.path())).expect("open");
+    append(&store, at("shop", 0, 100)).expect("spans");
+    append(&store, at("shop", 50, 150)).expect("half of them again");
+    assert_eq!(number(&store, calls), 150, "hot");
+    store.seal_now().expect("sealed");
+    append(&store, at("shop", 0, 100)).expect("all of them again");
+    assert_eq!(number(&store, calls), 150, "sealed and hot");
+    drop(store);
+    let store = Store::open(config(dir.path())).expect("open");
+    append(&store, at("shop", 100, 200)).expect("half of them again");
+    append(&store, at("other", 0, 10)).expect("another service's");
+    assert_eq!(number(&store, calls), 210, "after a restart");
+    store.seal_now().expect("sealed");
+    assert_eq!(number(&store, calls), 210, "all sealed");
+    assert_eq!(number(&store, "SELECT count(*) FROM spans"), 410);
+    assert_eq!(
+        number(&store, "SELECT count(*) FROM spans WHERE NOT resent"),
+        210
+    );
+}
+
+/// What a file of an older format lacks.
+const OLDER_FORMATS: [(u32, &str); 2] = [
+    (
+        1,
+        "ALTER TABLE spans DROP COLUMN resent; DROP TABLE breaker_transitions; DROP TABLE breaker_samples; \
+         DROP TABLE breaker_config; DROP TABLE breaker_marks;",
+    ),
+    (2, "ALTER TABLE spans DROP COLUMN resent;"),
+];
+
+#[test]
+fn files_of_every_older_format_are_brought_to_this_one() {
+    for (format, lacking) in OLDER_FORMATS {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = Store::open(config(dir.path())).expect("open");
+        append(&store, spans("shop", 0, 100)).expect("spans");
+        store.seal_now().expect("sealed");
+        drop(store);
+        let sealed: Vec<_> = std::fs::read_dir(dir.path())
+            .expect("a directory")
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "duckdb")
+            })
+            .collect();
+        for file in &sealed {
+            let conn = duckdb::Connection::open(file).expect("a segment is a DuckDB file");
+            conn.execute_batch(&format!(
+                "{lacking} UPDATE meta SET value = '{format}' WHERE key = 'format'; CHECKPOINT;"
+            ))
+            .expect("an older file");
+        }
+        assert!(!sealed.is_empty());
+        // Twice: the second start finds files of today.
+        for _ in 0..2 {
+            let store = Store::open(config(dir.path())).expect("open");
+            assert_eq!(store.stats().segments_refused, [], "format {format}");
+            assert_eq!(number(&store, "SELECT count(*) FROM spans"), 100);
+            assert_eq!(number(&store, "SELECT sum(calls)::BIGINT FROM red"), 100);
+            assert_eq!(number(&store, "SELECT count(*) FROM breakers"), 0);
+        }
+    }
 }

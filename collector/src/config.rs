@@ -73,7 +73,7 @@ pub struct StoreSection {
     pub memory_bytes_max: ByteSize,
     /// DuckDB's bound for temporary files.
     pub temp_bytes_max: ByteSize,
-    /// DuckDB's threads; 0 = the machine's cores.
+    /// DuckDB's threads; 0 = half of the machine's cores.
     pub threads: usize,
     /// Raw telemetry older than this is deleted.
     pub retention_age: HumanDuration,
@@ -201,7 +201,7 @@ impl SqlSection {
 impl StoreSection {
     /// The store's own settings, in `data_dir`.
     pub fn to_store_config(&self, data_dir: PathBuf) -> tripline_storage::store::StoreConfig {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let half = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
         tripline_storage::store::StoreConfig {
             data_dir,
             queue_bytes_max: self.queue_bytes_max.to_usize(),
@@ -211,7 +211,7 @@ impl StoreSection {
             memory_bytes_max: self.memory_bytes_max.bytes(),
             temp_bytes_max: self.temp_bytes_max.bytes(),
             threads: if self.threads == 0 {
-                cores
+                half
             } else {
                 self.threads
             },

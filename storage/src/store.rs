@@ -22,6 +22,7 @@ mod recall;
 mod recovery;
 mod rotation;
 mod sealer;
+mod slices;
 mod stats;
 mod steward;
 #[cfg(test)]
@@ -67,7 +68,8 @@ pub struct StoreConfig {
     pub memory_bytes_max: u64,
     /// DuckDB's `max_temp_directory_size`, in bytes.
     pub temp_bytes_max: u64,
-    /// DuckDB's `threads`.
+    /// DuckDB's `threads`. Half of the cores: in DuckDB 2.0.0 the thread that asks spins while others work for it,
+    /// which with all cores cost a fifth of a seal's CPU; and decoding wants cores too.
     pub threads: usize,
     /// Raw telemetry older than this (by ingest time) is deleted.
     pub retention_age: Duration,
@@ -212,7 +214,8 @@ impl Default for StoreConfig {
             hot_age_max: Duration::from_secs(300),
             memory_bytes_max: 512 << 20,
             temp_bytes_max: 4 << 30,
-            threads: std::thread::available_parallelism().map_or(2, usize::from),
+            threads: std::thread::available_parallelism()
+                .map_or(1, |cores| cores.get().div_ceil(2)),
             retention_age: Duration::from_secs(7 * 86_400),
             retention_bytes: None,
             history_age: Duration::from_secs(90 * 86_400),

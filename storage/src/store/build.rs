@@ -67,6 +67,13 @@ impl<'a> Build<'a> {
         format!("\"{}\".outliers", self.alias)
     }
 
+    /// Writes what was inserted so far, so that it need not stay in memory.
+    pub(crate) fn checkpoint(&self) -> Result<(), StoreError> {
+        Ok(self
+            .conn
+            .execute_batch(&format!("CHECKPOINT \"{}\"", self.alias))?)
+    }
+
     /// Reaches a numbered step.
     pub(crate) fn step(&self, number: u8) -> Result<(), StoreError> {
         Ok(hit(self.work, number)?)
@@ -201,8 +208,7 @@ impl<'a> Build<'a> {
         }
         Meta::write_complete(&self.conn, &schema)?;
         self.step(4)?;
-        self.conn
-            .execute_batch(&format!("CHECKPOINT \"{}\"", self.alias))?;
+        self.checkpoint()?;
         self.shared.catalog.detach(&self.alias)?;
         self.step(5)?;
         files::sync_file(&self.path)?;

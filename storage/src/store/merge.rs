@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::build::Build;
-use super::{Shared, StoreError};
+use super::{Shared, StoreError, slices};
 use crate::segment::meta::Meta;
 use crate::segment::tables::{self, BREAKER_EVIDENCE, Table};
 use crate::segment::{Segment, files};
@@ -29,9 +29,7 @@ pub(super) fn raw(shared: &Shared, group: &[Arc<Segment>]) -> Result<(), StoreEr
         .map(|segment| (segment.id, segment.schema()))
         .collect();
     for table in tables::FACTS {
-        build
-            .connection()
-            .execute_batch(&facts_sql(&table, &all, &to))?;
+        merge_facts(&build, &table, &all, &to)?;
     }
     if meta.outliers > 0 {
         build.create_outliers()?;
@@ -41,11 +39,7 @@ pub(super) fn raw(shared: &Shared, group: &[Arc<Segment>]) -> Result<(), StoreEr
             .map(|segment| (segment.id, format!("\"{}\".outliers", segment.alias())))
             .collect();
         for table in tables::FACTS {
-            build.connection().execute_batch(&facts_sql(
-                &table,
-                &outliers,
-                &build.outliers_schema(),
-            ))?;
+            merge_facts(&build, &table, &outliers, &build.outliers_schema())?;
         }
     }
     copy_whole(&build, group, &["quarantine"])?;
@@ -202,7 +196,29 @@ fn dictionaries_sql(group: &[Arc<Segment>], to: &str) -> String {
     sql
 }
 
-fn facts_sql(table: &Table, from: &[(u64, String)], to: &str) -> String {
+/// The rows of one fact table, sorted; those with documents a slice at a time.
+fn merge_facts(
+    build: &Build<'_>,
+    table: &Table,
+    from: &[(u64, String)],
+    to: &str,
+) -> Result<(), StoreError> {
+    let conn = build.connection();
+    if !table.order_by.starts_with("trace_id") {
+        return Ok(conn.execute_batch(&facts_sql(table, from, to, "true"))?);
+    }
+    let relations: Vec<String> = from
+        .iter()
+        .map(|(_, schema)| format!("{schema}.{}", table.name))
+        .collect();
+    for slice in slices::by_trace(conn, &relations, table.event_time)? {
+        conn.execute_batch(&facts_sql(table, from, to, &slice))?;
+        build.checkpoint()?;
+    }
+    Ok(())
+}
+
+fn facts_sql(table: &Table, from: &[(u64, String)], to: &str, condition: &str) -> String {
     let columns: Vec<String> = table
         .columns
         .iter()
@@ -216,7 +232,11 @@ fn facts_sql(table: &Table, from: &[(u64, String)], to: &str) -> String {
     let selects: Vec<String> = from
         .iter()
         .map(|(id, schema)| {
-            let mut select = format!("SELECT {} FROM {schema}.{} f", columns.join(", "), table.name);
+            let mut select = format!(
+                "SELECT {} FROM (FROM {schema}.{} WHERE {condition}) f",
+                columns.join(", "),
+                table.name
+            );
             for (number, alias, map) in
                 [("resource_ix", "r", "resources"), ("scope_ix", "c", "scopes"), ("series_ix", "s", "series")]
             {

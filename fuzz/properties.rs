@@ -2,6 +2,7 @@
 //! `cargo test` (`tests/tests/corpus.rs`), so nothing here needs libFuzzer.
 
 use tripline_collector::decode::{Logs, Metrics, Signal, Traces, hot, rows, signal_of};
+use tripline_storage::sql::guard::{self, Refusal};
 
 const ARRIVAL: u64 = 1_700_000_000_000_000_000;
 
@@ -53,4 +54,25 @@ fn protobuf_of<S: Signal>(body: &[u8]) {
     let other = S::from_json(text.as_bytes(), ARRIVAL).expect("our own text is read again");
     assert_eq!(decoded.batch.items(), other.batch.items());
     assert_eq!(decoded.dropped, other.dropped);
+}
+
+/// Any text as SQL: let through or refused, never a panic; a refusal is short and points into the text; what was let
+/// through is let through again as it will run.
+pub fn sql(body: &[u8]) {
+    let Ok(text) = std::str::from_utf8(body) else {
+        return;
+    };
+    match guard::check(text) {
+        Ok(checked) => {
+            guard::check(checked.text()).expect("what runs has passed the guard");
+        }
+        Err(refusal) => {
+            let words = refusal.to_string();
+            assert!(words.len() < 4_000, "{words}");
+            // What the guard answers when its own thread panicked.
+            assert_ne!(words, "the statement could not be checked", "{text}");
+            let (Refusal::Refused { position, .. } | Refusal::Syntax { position, .. }) = refusal;
+            assert!(position.is_none_or(|at| at <= text.len()), "{position:?} in {text}");
+        }
+    }
 }

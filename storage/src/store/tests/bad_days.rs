@@ -138,16 +138,7 @@ fn a_torn_log_gives_back_every_whole_commit() {
 #[test]
 fn a_full_disk_refuses_loses_nothing_and_mends_itself() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let mounted = std::process::Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"])
-        .arg(dir.path())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !mounted {
-        // Only root can make a small disk; where it cannot, the error path is covered by the failpoints.
-        return;
-    }
-    let _unmount = Unmount(dir.path().to_owned());
+    let _unmount = mount_small_disk(dir.path());
     let store = Store::open(config(dir.path())).expect("open");
     let mut acknowledged = 0;
     let error = loop {
@@ -167,11 +158,7 @@ fn a_full_disk_refuses_loses_nothing_and_mends_itself() {
         stored,
         "reads go on"
     );
-    let grown = std::process::Command::new("mount")
-        .args(["-o", "remount,size=200m"])
-        .arg(dir.path())
-        .status();
-    assert!(grown.is_ok_and(|status| status.success()));
+    mount(dir.path(), &["-o", "remount,size=200m"]);
     append(&store, spans("shop", acknowledged, acknowledged + 2_000)).expect("space again");
     store.seal_now().expect("sealed");
     assert_eq!(
@@ -185,6 +172,45 @@ fn a_full_disk_refuses_loses_nothing_and_mends_itself() {
         stored + 2_000
     );
     drop(store);
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_named_and_what_is_in_it_stays() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let _unmount = mount_small_disk(dir.path());
+    let store = Store::open(config(dir.path())).expect("open");
+    append(&store, spans("shop", 0, 100)).expect("spans");
+    drop(store);
+    mount(dir.path(), &["-o", "remount,ro"]);
+    let Err(error) = Store::open(config(dir.path())) else {
+        panic!("a store that can write nothing opened");
+    };
+    assert!(
+        matches!(error, crate::store::OpenError::ReadOnly { .. }),
+        "{error:?}"
+    );
+    let text = error.to_string();
+    assert!(text.contains(&*dir.path().to_string_lossy()), "{text}");
+    mount(dir.path(), &["-o", "remount,rw"]);
+    let store = Store::open(config(dir.path())).expect("open");
+    assert_eq!(number(&store, "SELECT count(*) FROM spans"), 100);
+}
+
+/// A disk of 16 MB at `dir`. Making one takes root, which a test of CI has: elsewhere the test fails and says so.
+fn mount_small_disk(dir: &std::path::Path) -> Unmount {
+    mount(dir, &["-t", "tmpfs", "-o", "size=16m", "tmpfs"]);
+    Unmount(dir.to_owned())
+}
+
+fn mount(dir: &std::path::Path, arguments: &[&str]) {
+    let status = std::process::Command::new("mount")
+        .args(arguments)
+        .arg(dir)
+        .status();
+    assert!(
+        status.as_ref().is_ok_and(|status| status.success()),
+        "mount {arguments:?} takes root: {status:?}"
+    );
 }
 
 struct Unmount(PathBuf);

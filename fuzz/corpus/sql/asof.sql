@@ -1,0 +1,1 @@
+SELECT s.trace_id, l.body FROM spans s ASOF JOIN logs l ON s.trace_id = l.trace_id AND s.start_time >= l."time"

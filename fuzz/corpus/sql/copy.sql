@@ -1,0 +1,1 @@
+COPY (FROM spans) TO '/tmp/x.parquet' (FORMAT parquet)

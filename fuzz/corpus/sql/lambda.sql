@@ -1,0 +1,1 @@
+SELECT list_transform([1, 2, 3], lambda x: x + 1), attributes."http.route"::VARCHAR FROM spans WHERE attributes."http.response.status_code"::INTEGER >= 500

@@ -1,0 +1,1 @@
+WITH gone AS (DELETE FROM spans RETURNING *) SELECT * FROM gone

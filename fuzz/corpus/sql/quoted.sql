@@ -1,0 +1,1 @@
+SELECT 'it''s', $$a ; b$$, "name" /* ; */ FROM "spans" -- ; DROP TABLE spans

@@ -1,0 +1,1 @@
+WITH RECURSIVE up AS (SELECT span_id, parent_span_id, 0 AS depth FROM spans WHERE trace_id = '00' UNION ALL SELECT s.span_id, s.parent_span_id, depth + 1 FROM spans s JOIN up ON s.parent_span_id = up.span_id WHERE depth < 20) SELECT max(depth) FROM up

@@ -1,0 +1,1 @@
+SELECT 1; ATTACH '/tmp/x' AS x

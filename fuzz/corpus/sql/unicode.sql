@@ -1,0 +1,1 @@
+SELECT 'ä‮😀' AS "größe" FROM logs WHERE body LIKE '%%'

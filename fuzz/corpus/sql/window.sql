@@ -1,0 +1,1 @@
+SELECT service_name, duration_ns, quantile_cont(duration_ns, 0.99) OVER (PARTITION BY service_name ORDER BY start_time ROWS BETWEEN 99 PRECEDING AND CURRENT ROW) FROM spans QUALIFY row_number() OVER (PARTITION BY service_name ORDER BY start_time DESC) <= 10

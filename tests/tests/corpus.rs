@@ -48,6 +48,7 @@ fn every_truncation_and_bit_flip_of_the_corpus_is_answered_without_a_panic() {
     for (target, property) in [
         ("json", properties::json as fn(&[u8])),
         ("protobuf", properties::protobuf as fn(&[u8])),
+        ("sql", properties::sql),
     ] {
         for path in corpus(target) {
             let whole = std::fs::read(&path).expect("readable");

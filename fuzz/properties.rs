@@ -72,7 +72,10 @@ pub fn sql(body: &[u8]) {
             // What the guard answers when its own thread panicked.
             assert_ne!(words, "the statement could not be checked", "{text}");
             let (Refusal::Refused { position, .. } | Refusal::Syntax { position, .. }) = refusal;
-            assert!(position.is_none_or(|at| at <= text.len()), "{position:?} in {text}");
+            assert!(
+                position.is_none_or(|at| at <= text.len()),
+                "{position:?} in {text}"
+            );
         }
     }
 }

@@ -76,6 +76,11 @@ impl Segment {
         self.meta.is_history
     }
 
+    /// Whether it has rows of telemetry to show: a history has those of pinned traces alone, or none.
+    pub(crate) fn has_rows(&self) -> bool {
+        !self.meta.is_history || self.meta.rows() > 0
+    }
+
     /// Rows of all signals; 0 for a hot one, which does not count.
     pub fn rows(&self) -> u64 {
         self.meta.rows()

@@ -14,7 +14,7 @@ pub fn live_counts(session: &Session<'_>) -> Result<LiveCounts, QueryError> {
         .segments()
         .iter()
         .map(AsRef::as_ref)
-        .filter(|segment| !segment.is_history())
+        .filter(|segment| segment.has_rows())
         .collect();
     session.run(|conn| {
         let mut counts = LiveCounts::default();

@@ -117,7 +117,7 @@ impl Newest<'_> {
 }
 
 fn sources(segment: &Segment) -> Vec<Source> {
-    if segment.is_history() {
+    if !segment.has_rows() {
         return Vec::new();
     }
     let newest = match (segment.is_text(), segment.meta.event_range) {

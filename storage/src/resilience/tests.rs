@@ -2,4 +2,5 @@
 
 mod fixture;
 mod histories;
+mod pinned;
 mod sdk;

@@ -83,7 +83,7 @@ pub(crate) fn create_all(schema: &str, segments: &[&Segment]) -> String {
 }
 
 fn parts(segment: &Segment) -> Vec<Part> {
-    if segment.meta.is_history {
+    if !segment.has_rows() {
         return Vec::new();
     }
     let main = Part {

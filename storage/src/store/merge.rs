@@ -51,24 +51,66 @@ pub(super) fn raw(shared: &Shared, group: &[Arc<Segment>]) -> Result<(), StoreEr
     build.finish(meta, Some(traces))
 }
 
-/// One segment with what outlives the rows of `group`: roll-ups and breaker history.
+/// One segment with what outlives the rows of `group`: roll-ups, breaker history, and the traces that trips name.
 pub(super) fn to_history(
     shared: &Shared,
     work: &'static str,
     group: &[Arc<Segment>],
 ) -> Result<(), StoreError> {
     let build = Build::start(shared, work)?;
-    let meta = Meta {
+    let mut meta = Meta {
         is_history: true,
         format: crate::segment::meta::FORMAT,
         ..merged_meta(shared, group)
     };
     build.step(2)?;
+    pin_traces(shared, &build, group)?;
     // Samples are raw telemetry; the marks among them stay.
     merge_evidence(&build, group, &["breaker_transitions", "breaker_config"])?;
     build.step(3)?;
     merge_rollups(&build, group)?;
-    build.finish(meta, None)
+    build.count_rows(&mut meta)?;
+    let traces = build.trace_filter(false)?;
+    build.finish(meta, Some(traces))
+}
+
+/// Spans and log records of the traces that any transition of the store names as its cause or contributor.
+fn pin_traces(
+    shared: &Shared,
+    build: &Build<'_>,
+    group: &[Arc<Segment>],
+) -> Result<(), StoreError> {
+    let (conn, to) = (build.connection(), build.schema());
+    conn.execute_batch(&dictionaries_sql(group, &to))?;
+    let set = shared.catalog.lease();
+    let named: Vec<String> = set
+        .segments
+        .iter()
+        .map(|segment| {
+            let from = format!("{}.breaker_transitions", segment.schema());
+            format!(
+                "SELECT trace_id FROM {from} UNION ALL
+                 SELECT unnest(string_split(contributing_trace_ids, ',')) FROM {from}"
+            )
+        })
+        .collect();
+    conn.execute_batch(&format!(
+        "CREATE OR REPLACE TEMP TABLE pinned_traces AS
+         SELECT DISTINCT trace_id FROM ({}) WHERE trace_id <> '';",
+        named.join(" UNION ALL ")
+    ))?;
+    let mut from: Vec<(u64, String)> = Vec::new();
+    for segment in group {
+        from.push((segment.id, segment.schema()));
+        if segment.meta.outliers > 0 {
+            from.push((segment.id, format!("\"{}\".outliers", segment.alias())));
+        }
+    }
+    for table in [tables::SPANS, tables::LOGS] {
+        let sql = facts_sql(&table, &from, &to, "trace_id IN (FROM pinned_traces)");
+        conn.execute_batch(&sql)?;
+    }
+    Ok(conn.execute_batch("DROP TABLE temp.pinned_traces")?)
 }
 
 fn merge_rollups(build: &Build<'_>, group: &[Arc<Segment>]) -> Result<(), StoreError> {

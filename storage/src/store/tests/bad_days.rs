@@ -208,7 +208,7 @@ fn mount(dir: &std::path::Path, arguments: &[&str]) {
         .arg(dir)
         .status();
     assert!(
-        status.as_ref().is_ok_and(|status| status.success()),
+        status.as_ref().is_ok_and(std::process::ExitStatus::success),
         "mount {arguments:?} takes root: {status:?}"
     );
 }

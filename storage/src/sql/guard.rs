@@ -109,8 +109,8 @@ pub fn check(text: &str) -> Result<Checked, Refusal> {
 
 fn check_here(text: &str) -> Result<Checked, Refusal> {
     if let Some((prefix, inner)) = explain(text) {
-        let inner =
-            check_query(inner).map_err(|refusal| refusal.moved(text.len() - inner.len()))?;
+        let inner = check_query(inner)
+            .map_err(|refusal| refusal.moved(|at| Some(at + text.len() - inner.len())))?;
         let CheckedKind::Query = inner.kind else {
             return Err(Refusal::refused(
                 "EXPLAIN of a PIVOT needs its values: PIVOT … ON x IN (…)",
@@ -128,9 +128,11 @@ fn check_here(text: &str) -> Result<Checked, Refusal> {
 fn check_query(text: &str) -> Result<Checked, Refusal> {
     if let Some(pivots) = pivot::find(text) {
         // With values in place of those to look up it must be an ordinary query.
-        check_tree(&pivots.filled(|_| vec![pivot::PLACEHOLDER.to_owned()]))?;
+        check_tree(&pivots.filled(|_| vec![pivot::PLACEHOLDER.to_owned()]))
+            .map_err(|refusal| refusal.moved(|at| Some(pivots.before_filling(at))))?;
         for values in pivots.lookups() {
-            check_tree(&values)?;
+            // A text of ours: its places mean nothing to who wrote the statement.
+            check_tree(&values).map_err(|refusal| refusal.moved(|_| None))?;
         }
         return Ok(Checked {
             text: text.to_owned(),
@@ -210,8 +212,8 @@ impl Refusal {
         }
     }
 
-    fn moved(self, by: usize) -> Self {
-        let shift = |position: Option<usize>| position.map(|position| position + by);
+    fn moved(self, to: impl FnOnce(usize) -> Option<usize>) -> Self {
+        let shift = |position: Option<usize>| position.and_then(to);
         match self {
             Self::Refused { reason, position } => Self::Refused {
                 reason,

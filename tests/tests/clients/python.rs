@@ -8,8 +8,10 @@ use super::service::{Exemplars, Protocol, check, place};
 
 fn command() -> Result<Command> {
     let place = place("python")?;
-    let mut command = Command::new(place.join("venv/bin/opentelemetry-instrument"));
+    // Through the interpreter: the script's own first line names the place where it was installed.
+    let mut command = Command::new(place.join("venv/bin/python"));
     command
+        .arg(place.join("venv/bin/opentelemetry-instrument"))
         .arg(place.join("venv/bin/python"))
         .arg(place.join("service.py"))
         .env("OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED", "true");

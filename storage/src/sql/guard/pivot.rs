@@ -123,12 +123,32 @@ impl Pivots {
                 .map(|value| format!("'{}'", value.replace('\'', "''")))
                 .collect();
             text.push_str(&self.text[from..*end]);
-            text.push_str(&format!(" IN ({})", literals.join(", ")));
+            text.push_str(&values_clause(&literals));
             from = *end;
         }
         text.push_str(&self.text[from..]);
         text
     }
+
+    /// The byte of the statement that byte `at` of the text filled with one [`PLACEHOLDER`] a column came from.
+    pub(super) fn before_filling(&self, at: usize) -> usize {
+        let length = values_clause(&[format!("'{PLACEHOLDER}'")]).len();
+        let mut written = 0;
+        for (end, _) in &self.columns {
+            if at < end + written {
+                break;
+            }
+            if at < end + written + length {
+                return *end;
+            }
+            written += length;
+        }
+        (at - written).min(self.text.len())
+    }
+}
+
+fn values_clause(literals: &[String]) -> String {
+    format!(" IN ({})", literals.join(", "))
 }
 
 #[cfg(test)]
@@ -148,6 +168,23 @@ mod tests {
             pivots.lookups()[1]
                 .starts_with("WITH s AS (FROM spans) SELECT DISTINCT CAST((lower(x)")
         );
+    }
+
+    #[test]
+    fn a_place_in_the_filled_text_is_led_back_to_the_statement() {
+        let text = "PIVOT s ON kind, name USING count(*)";
+        let pivots = find(text).expect("two columns without values");
+        let filled = pivots.filled(|_| vec![PLACEHOLDER.to_owned()]);
+        for word in ["kind", "name", "USING", "count"] {
+            let at = filled.find(word).expect("a word of the statement");
+            assert_eq!(Some(pivots.before_filling(at)), text.find(word), "{word}");
+        }
+        let inside = filled.find(PLACEHOLDER).expect("the placeholder");
+        assert_eq!(
+            pivots.before_filling(inside),
+            text.find(',').expect("a comma")
+        );
+        assert_eq!(pivots.before_filling(filled.len()), text.len());
     }
 
     #[test]

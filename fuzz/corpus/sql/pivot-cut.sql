@@ -1,0 +1,1 @@
+PIVOT spans ON status_code USING 

@@ -39,6 +39,14 @@ pub struct PolicyCounts {
     pub budget_exhausted: u64,
     /// Calls answered by the fallback.
     pub fell_back: u64,
+    /// Calls that got by with one try, by choice or for want of budget.
+    pub hedge_not_needed: u64,
+    /// Hedged calls whose first try answered.
+    pub hedge_first_won: u64,
+    /// Hedged calls whose second try answered.
+    pub hedge_second_won: u64,
+    /// Hedged calls of which both tries failed.
+    pub hedge_both_failed: u64,
     /// Tries in the bulkhead now.
     pub in_flight: u64,
     /// The most there may be.
@@ -62,6 +70,8 @@ pub struct PartsPresent {
     pub rate_limit: bool,
     /// A bulkhead.
     pub bulkhead: bool,
+    /// A second try when the first is slow.
+    pub hedge: bool,
 }
 
 /// Something out of the ordinary about one call, told where it happened.
@@ -95,6 +105,11 @@ pub enum PolicyEvent {
     BulkheadFull,
     /// The fallback answered.
     FellBack,
+    /// There was a second try before the first had ended.
+    Hedged {
+        /// Whether the second answered first.
+        second_won: bool,
+    },
 }
 
 /// Reads a policy's counts.

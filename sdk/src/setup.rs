@@ -31,6 +31,9 @@
 //! * Exports retry with jittered backoff as OTLP says (`RetryInfo`, `Retry-After`), never after a
 //!   partial success, and refuse requests over 64 MiB and answers over 4 MiB; all of that is
 //!   `opentelemetry-otlp`'s.
+//! * Points of the SDK's own metrics carry exemplars of sampled traces: the calls of breakers,
+//!   limits and timeouts by outcome, the durations of requests. They are joined to the message as it
+//!   leaves, because the OpenTelemetry SDK for Rust collects none.
 //! * A breaker's transition sends logs and metrics at once, so that an open state shorter than the
 //!   export interval arrives.
 //! * What the exporter itself logs is not exported: no feedback.
@@ -58,6 +61,7 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::propagation::W3cPropagator;
+use crate::telemetry::exemplars::Exemplars;
 use crate::telemetry::{Telemetry, names};
 pub use builder::PipelineBuilder;
 pub use console::Console;
@@ -155,6 +159,7 @@ struct Providers {
     metrics: SdkMeterProvider,
     logs: SdkLoggerProvider,
     resource: Arc<Resource>,
+    exemplars: Exemplars,
 }
 
 impl std::fmt::Debug for Pipeline {
@@ -199,6 +204,7 @@ impl Pipeline {
     #[must_use]
     pub fn instrument(&self) -> crate::instrument::Instrument {
         crate::instrument::Instrument::new(self.tracer(), &self.meter())
+            .with_exemplars(self.providers.exemplars.clone())
     }
 
     /// A tracer of the scope [`names::SCOPE`].
@@ -297,7 +303,8 @@ impl Providers {
     fn telemetry(&self, wake: flush::Waker) -> Telemetry {
         let meter = self.metrics.meter_with_scope(scope());
         let logger = self.logs.logger_with_scope(scope());
-        let telemetry = Telemetry::flushing(&meter, logger, move || wake.wake());
+        let telemetry = Telemetry::flushing(&meter, logger, move || wake.wake())
+            .with_exemplars(self.exemplars.clone());
         telemetry.trace_with(self.traces.tracer_with_scope(scope()));
         telemetry
     }

@@ -249,7 +249,7 @@ impl<C: Clock> Plan<C> {
         }
         if attempt == 1 {
             // Calls pay, retries do not: else retries would pay for retries.
-            self.budget.deposit(self.clock.now());
+            self.budget.earn();
         }
         let hint = match outcome {
             Outcome::Success | Outcome::Ignore => return None,

@@ -3,9 +3,8 @@
 //! kebab case.
 //!
 //! Not matched: `maxWaitDurationInHalfOpenState` of zero waits for ever for a probe that never comes
-//! back (resilience4j issues 935, 2028, 2289); here a probe has a lease of an hour then. A success
-//! that completes the minimum never trips here, the next failure does. Lists of exceptions are read
-//! and ignored: Rust has no classes to name, a classifier decides.
+//! back (resilience4j issues 935, 2028, 2289); here a probe has a lease of an hour then. Lists of
+//! exceptions are read and ignored: Rust has no classes to name, a classifier decides.
 
 use std::time::Duration;
 
@@ -182,6 +181,7 @@ impl TryFrom<&CircuitBreaker> for BreakerConfig {
                     .saturating_add(Duration::from_nanos(1)),
                 ratio: theirs.slow_call_rate_threshold / 100.0,
             }),
+            judge_successes: true,
             open,
             half_open: HalfOpen {
                 permits,

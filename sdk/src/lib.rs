@@ -77,7 +77,7 @@
 //! | `axum` | routes in spans, problems as answers of handlers | axum |
 //! | `tonic` | metadata as a carrier, interceptors, problems as `Status` | tonic |
 //! | `otlp` | [`init`] and [`setup`]: everything exported over OTLP | the OpenTelemetry SDK, `tracing` |
-#![warn(missing_docs)]
+#![deny(missing_docs)]
 
 #[cfg(feature = "http")]
 pub mod bearer;

@@ -531,6 +531,17 @@ impl<C: Clock, D: Clock> Parts<C, D> {
 ///
 /// A deadline over all tries is not part of it: put a
 /// [`TimeoutLayer`](crate::layer::TimeoutLayer) outside, or use [`Policy::call`].
+///
+/// ```
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tripline_sdk::{Bulkhead, Policy, PolicyService, Refusal};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let policy = Policy::builder("stock").bulkhead(Bulkhead::new(8)).build().unwrap();
+/// let service: PolicyService<_> = policy.layer(service_fn(async |(): ()| Ok::<_, Refusal>(7)));
+/// assert_eq!(service.oneshot(()).await, Ok(7));
+/// # }
+/// ```
 pub type PolicyService<S, C = TokioClock, D = C> =
     RetryService<BreakerService<TimeoutService<RateLimitService<BulkheadService<S>, C>>, D>, C>;
 

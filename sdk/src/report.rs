@@ -119,6 +119,27 @@ pub(crate) trait ReadPolicy: Send + Sync {
 }
 
 /// A policy, for as long as it lives: what telemetry keeps of it.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use tripline_sdk::{Listener, Policy, Transition, WatchedPolicy};
+///
+/// #[derive(Clone, Default)]
+/// struct Watch(Arc<Mutex<Vec<WatchedPolicy>>>);
+/// impl Listener for Watch {
+///     fn on_transition(&self, _: &str, _: &Transition) {}
+///     fn on_policy_created(&self, policy: WatchedPolicy) {
+///         self.0.lock().unwrap().push(policy);
+///     }
+/// }
+///
+/// let watch = Watch::default();
+/// let policy = Policy::builder("stock").listen(watch.clone()).build().unwrap();
+/// let watched = watch.0.lock().unwrap().pop().unwrap();
+/// assert_eq!(watched.read(|name, counts| (name.to_owned(), counts.tries)), Some(("stock".into(), 0)));
+/// drop(policy);
+/// assert!(watched.read(|_, _| ()).is_none());
+/// ```
 #[derive(Clone)]
 pub struct WatchedPolicy(pub(crate) Weak<dyn ReadPolicy>);
 

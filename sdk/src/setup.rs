@@ -77,6 +77,14 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Errors
 /// The environment names an endpoint or certificate that cannot be used, or a `tracing` subscriber
 /// is installed already.
+///
+/// ```no_run
+/// // Keeps what it needs for the telemetry until it is dropped, at the end of `main`.
+/// let telemetry = tripline_sdk::init()?;
+/// tracing::info!("ready");
+/// # drop(telemetry);
+/// # Ok::<(), tripline_sdk::setup::SetupError>(())
+/// ```
 pub fn init() -> Result<Pipeline, SetupError> {
     Pipeline::builder()
         .console(Console::Json)
@@ -86,6 +94,19 @@ pub fn init() -> Result<Pipeline, SetupError> {
 
 /// What can go wrong while setting up. Nothing of it happens later: an endpoint that does not
 /// answer is no error but retried.
+///
+/// ```
+/// use tripline_sdk::setup::SetupError;
+/// let error = SetupError::Variable {
+///     variable: "OTEL_TRACES_EXPORTER".into(),
+///     value: "zipkin".into(),
+///     expected: "otlp, none",
+/// };
+/// assert_eq!(
+///     error.to_string(),
+///     r#"OTEL_TRACES_EXPORTER is "zipkin", which is none of otlp, none"#
+/// );
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// An exporter could not be built from its settings.

@@ -35,6 +35,15 @@ use super::{BreakerConfig, InvalidConfig};
 ///
 /// Hand it back to [`Machine::record`] or [`Machine::cancel`]. One that is lost costs nothing in
 /// a closed breaker and a failed probe, after its lease, in a half-open one.
+///
+/// ```
+/// use tripline_sdk::{BreakerConfig, CallId, Machine, Moment};
+/// let machine = Machine::new(BreakerConfig::new(), Moment::ZERO).unwrap();
+/// let call = machine.admit(Moment::from_millis(5), &mut |_| {}).unwrap();
+/// assert_eq!(call.start(), Moment::from_millis(5));
+/// assert!(!call.is_probe(), "the breaker is closed");
+/// machine.cancel(call, false, Moment::from_millis(6), CallId::default, &mut |_| {});
+/// ```
 #[must_use = "an admitted call has to be recorded or cancelled"]
 #[derive(Debug)]
 pub struct Admission {

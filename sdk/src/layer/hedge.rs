@@ -163,6 +163,20 @@ impl<S, C: Clock, D: Clock> Layer<S> for HedgeLayer<C, D> {
 }
 
 /// The service of [`HedgeLayer`].
+///
+/// ```
+/// use std::time::Duration;
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tripline_sdk::HedgePolicy;
+/// use tripline_sdk::layer::{HedgeLayer, HedgeService};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let usual = HedgePolicy::at_quantile(0.95, Duration::from_millis(1));
+/// let service: HedgeService<_> =
+///     HedgeLayer::new("stock", usual).layer(service_fn(async |(): ()| Ok::<_, String>(7)));
+/// assert_eq!(service.oneshot(()).await, Ok(7));
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct HedgeService<S, C: Clock = TokioClock, D: Clock = TokioClock> {
     inner: S,

@@ -55,6 +55,19 @@ impl<S> Layer<S> for TimeoutLayer {
 }
 
 /// The service of [`TimeoutLayer`].
+///
+/// ```
+/// use std::time::Duration;
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tripline_sdk::Refusal;
+/// use tripline_sdk::layer::{TimeoutLayer, TimeoutService};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let layer = TimeoutLayer::new(Duration::from_secs(1));
+/// let service: TimeoutService<_> = layer.layer(service_fn(async |(): ()| Ok::<_, Refusal>(7)));
+/// assert_eq!(service.oneshot(()).await, Ok(7));
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TimeoutService<S> {
     inner: S,

@@ -22,6 +22,12 @@ use crate::retry::{Backoff, BackoffJitter, RetryConfig};
 const FOR_EVER: Duration = Duration::from_secs(3_600);
 
 /// The kind of a sliding window.
+///
+/// ```
+/// use tripline_sdk::presets::resilience4j::SlidingWindowType;
+/// let kind: SlidingWindowType = serde_json::from_str(r#""TIME_BASED""#).unwrap();
+/// assert_eq!(kind, SlidingWindowType::TimeBased);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum SlidingWindowType {
     /// The last calls.
@@ -98,6 +104,12 @@ pub struct CircuitBreaker {
 }
 
 /// The state a breaker starts in.
+///
+/// ```
+/// use tripline_sdk::presets::resilience4j::InitialState;
+/// let state: InitialState = serde_json::from_str(r#""FORCED_OPEN""#).unwrap();
+/// assert_eq!(state, InitialState::ForcedOpen);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum InitialState {

@@ -18,7 +18,7 @@ use tripline_sdk::problem::{Problem, ProblemLayer};
 use tripline_sdk::{Bulkhead, Gcra};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let telemetry = tripline_sdk::init()?;
     let guards = ServiceBuilder::new()
         .layer(telemetry.instrument().server())
@@ -30,7 +30,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = Router::new()
         .route("/stock/{sku}", get(stock))
         .layer(guards);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+    let address = std::env::var("LISTEN").unwrap_or("127.0.0.1:8080".into());
+    let listener = tokio::net::TcpListener::bind(address).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     axum::serve(listener, app)
         .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })

@@ -17,7 +17,7 @@ use tripline_sdk::{BreakerConfig, CircuitBreaker, Policy, RetryConfig, TokioCloc
 type Body = Empty<bytes::Bytes>;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = BreakerConfig::new().only_consecutive(5);
     let breaker = CircuitBreaker::builder("inventory", config)
         .clock(TokioClock::default())

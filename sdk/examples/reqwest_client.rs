@@ -11,7 +11,7 @@ use tripline_sdk::instrument::Instrument;
 use tripline_sdk::{BreakerConfig, CircuitBreaker, Error, Policy, TokioClock};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let breaker = CircuitBreaker::builder("example.com", BreakerConfig::new())
         .clock(TokioClock::default())
         .build()?;
@@ -28,9 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         },
     ));
 
-    let url = std::env::args()
-        .nth(1)
-        .unwrap_or("http://127.0.0.1:8080/stock/7".into());
+    let url = std::env::var("STOCK_URL").unwrap_or("http://127.0.0.1:8080/stock/7".into());
     let answer = policy
         .call(async || {
             let request = http::Request::get(&url).body(reqwest::Body::default());

@@ -28,10 +28,8 @@ struct Health {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let address = std::env::args()
-        .nth(1)
-        .unwrap_or("http://127.0.0.1:50051".into());
+pub async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let address = std::env::var("HEALTH_ADDRESS").unwrap_or("http://127.0.0.1:50051".into());
     let channel = Endpoint::from_shared(address)?.connect_lazy();
     let traced = Instrument::global().client().peer("health").layer(channel);
     let breaker = CircuitBreaker::builder("health", BreakerConfig::new())

@@ -85,6 +85,22 @@ impl From<Denied> for Problem {
 }
 
 /// Says whether a token is valid and what it claims. Implemented for functions from `&str`.
+///
+/// ```
+/// use std::future::{Ready, ready};
+/// use tripline_sdk::bearer::{BearerLayer, Denied, ValidateToken};
+///
+/// /// Knows one token.
+/// struct One(&'static str);
+/// impl ValidateToken for One {
+///     type Claims = ();
+///     type Future = Ready<Result<(), Denied>>;
+///     fn validate(&self, token: &str) -> Self::Future {
+///         ready(if token == self.0 { Ok(()) } else { Err(Denied::Invalid) })
+///     }
+/// }
+/// let _layer = BearerLayer::new(One("letmein"));
+/// ```
 pub trait ValidateToken {
     /// What a valid token says; handlers find it in the request's extensions.
     type Claims: Clone + Send + Sync + 'static;
@@ -109,6 +125,23 @@ where
 
 /// Lets only requests with a valid bearer token through; the others are answered with a problem
 /// document.
+///
+/// ```
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tripline_sdk::bearer::{BearerLayer, Denied};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let validate = |token: &str| if token == "letmein" { Ok(()) } else { Err(Denied::Invalid) };
+/// let service = BearerLayer::new(validate).layer(service_fn(async |_: http::Request<()>| {
+///     Ok::<_, std::convert::Infallible>(http::Response::new(String::from("hello")))
+/// }));
+/// let ask = |token| http::Request::get("/").header("authorization", token).body(()).unwrap();
+/// let welcome = service.clone().oneshot(ask("Bearer letmein")).await.unwrap();
+/// assert_eq!(welcome.status(), 200);
+/// let denied = service.oneshot(ask("Bearer guess")).await.unwrap();
+/// assert_eq!(denied.status(), 401);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct BearerLayer<V> {
     validate: V,
@@ -134,6 +167,13 @@ impl<S, V: Clone> Layer<S> for BearerLayer<V> {
 }
 
 /// The service of [`BearerLayer`].
+///
+/// ```
+/// use tower::Layer;
+/// use tripline_sdk::bearer::{BearerLayer, BearerService, Denied};
+/// let nobody = |_: &str| Err::<(), _>(Denied::Invalid);
+/// let service: BearerService<_, _> = BearerLayer::new(nobody).layer(());
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct BearerService<S, V> {
     inner: S,

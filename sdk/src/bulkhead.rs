@@ -42,27 +42,16 @@ impl Bulkhead {
     /// A place, if one is free; a refusal is counted.
     #[must_use]
     pub fn try_enter(&self) -> Option<Place> {
-        let max = self.shared.max.load(Ordering::Relaxed);
-        let mut taken = self.shared.taken.load(Ordering::Relaxed);
-        loop {
-            if taken >= max {
-                self.shared.refused.fetch_add(1, Ordering::Relaxed);
-                return None;
-            }
-            match self.shared.taken.compare_exchange_weak(
-                taken,
-                taken + 1,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => {
-                    return Some(Place {
-                        shared: Arc::clone(&self.shared),
-                    });
-                }
-                Err(seen) => taken = seen,
-            }
-        }
+        self.shared.take().then(|| Place {
+            shared: Arc::clone(&self.shared),
+        })
+    }
+
+    /// [`Bulkhead::try_enter`] for as long as this bulkhead is borrowed.
+    #[cfg(feature = "tower")]
+    pub(crate) fn try_borrow(&self) -> Option<BorrowedPlace<'_>> {
+        let places = &*self.shared;
+        places.take().then_some(BorrowedPlace { places })
     }
 
     /// Changes the cap; calls inside finish.
@@ -86,6 +75,43 @@ impl Bulkhead {
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.shared.refused.load(Ordering::Relaxed)
+    }
+}
+
+impl Places {
+    /// Takes a place, if one is free.
+    fn take(&self) -> bool {
+        let max = self.max.load(Ordering::Relaxed);
+        let mut taken = self.taken.load(Ordering::Relaxed);
+        loop {
+            if taken >= max {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                return false;
+            }
+            match self.taken.compare_exchange_weak(
+                taken,
+                taken + 1,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(seen) => taken = seen,
+            }
+        }
+    }
+}
+
+/// A place that borrows its bulkhead.
+#[cfg(feature = "tower")]
+#[derive(Debug)]
+pub(crate) struct BorrowedPlace<'a> {
+    places: &'a Places,
+}
+
+#[cfg(feature = "tower")]
+impl Drop for BorrowedPlace<'_> {
+    fn drop(&mut self) {
+        self.places.taken.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -6,8 +6,8 @@
 //! jumps can neither hold a breaker open nor empty its window.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// A point on a monotonic clock, in nanoseconds since that clock's origin.
@@ -73,7 +73,11 @@ impl fmt::Debug for Moment {
 /// A duration in whole nanoseconds, at most `u64::MAX` (584 years).
 #[inline]
 pub(crate) fn nanos(length: Duration) -> u64 {
-    u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
+    // In 64 bits: this is on the way of every call.
+    length
+        .as_secs()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(u64::from(length.subsec_nanos()))
 }
 
 /// A duration of fractional seconds; nonsense (negative, NaN) is zero, too much is the maximum.
@@ -92,11 +96,15 @@ pub(crate) fn seconds(length: f64) -> Duration {
 /// assert_eq!(clock.now().as_nanos(), 1_000_000_000);
 /// ```
 pub trait Clock: Clone + Send + Sync + 'static {
+    /// Whether all clocks of this type count from the same origin, so that a moment of one is one of
+    /// all. A policy then reads the clock once where it would read several of them.
+    const SHARES_ORIGIN: bool = false;
+
     /// Now. Never earlier than what it answered before.
     fn now(&self) -> Moment;
 }
 
-/// The machine's monotonic clock, counted from when this value was made.
+/// The machine's monotonic clock, counted from when the process first asked for it.
 ///
 /// ```
 /// use tripline_sdk::{Clock, MonotonicClock};
@@ -110,13 +118,16 @@ pub struct MonotonicClock {
 
 impl Default for MonotonicClock {
     fn default() -> Self {
+        static ORIGIN: OnceLock<Instant> = OnceLock::new();
         Self {
-            origin: Instant::now(),
+            origin: *ORIGIN.get_or_init(Instant::now),
         }
     }
 }
 
 impl Clock for MonotonicClock {
+    const SHARES_ORIGIN: bool = true;
+
     #[inline]
     fn now(&self) -> Moment {
         Moment(nanos(self.origin.elapsed()))

@@ -95,6 +95,8 @@ struct Shared {
     rpc_server: Histogram<f64>,
     rpc_client: Histogram<f64>,
     active: UpDownCounter<i64>,
+    #[cfg(feature = "otlp")]
+    exemplars: std::sync::OnceLock<crate::telemetry::exemplars::Exemplars>,
 }
 
 impl std::fmt::Debug for Instrument {
@@ -127,20 +129,29 @@ impl Instrument {
         let shared = Shared {
             tracer: BoxedTracer::new(Box::new(tracer)),
             http_server: duration(
-                "http.server.request.duration",
+                names::HTTP_SERVER_DURATION,
                 "Duration of HTTP server requests",
             ),
             http_client: duration(
-                "http.client.request.duration",
+                names::HTTP_CLIENT_DURATION,
                 "Duration of HTTP client requests",
             ),
-            rpc_server: duration("rpc.server.call.duration", "Duration of incoming calls"),
-            rpc_client: duration("rpc.client.call.duration", "Duration of outgoing calls"),
+            rpc_server: duration(names::RPC_SERVER_DURATION, "Duration of incoming calls"),
+            rpc_client: duration(names::RPC_CLIENT_DURATION, "Duration of outgoing calls"),
             active,
+            #[cfg(feature = "otlp")]
+            exemplars: std::sync::OnceLock::new(),
         };
         Self {
             shared: Arc::new(shared),
         }
+    }
+
+    /// Durations come with exemplars. The first to say where they go stays.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn with_exemplars(self, exemplars: crate::telemetry::exemplars::Exemplars) -> Self {
+        let _ = self.shared.exemplars.set(exemplars);
+        self
     }
 
     /// Records with the global providers as they are now: call `init` first.

@@ -31,14 +31,17 @@
 
 mod breaker;
 mod guard;
+mod hedge;
 mod limit;
 mod retry;
 mod timeout;
 
 pub use breaker::{BreakerFuture, BreakerLayer, BreakerService};
 pub use guard::{GuardFuture, GuardLayer, GuardService};
+pub use hedge::{HedgeFuture, HedgeLayer, HedgeService};
 pub use limit::{BulkheadLayer, BulkheadService, LimitFuture, RateLimitLayer, RateLimitService};
 pub use retry::{RetryFuture, RetryLayer, RetryService};
+pub(crate) use timeout::InTime;
 pub use timeout::{TimeoutFuture, TimeoutLayer, TimeoutService};
 
 #[expect(unused_imports, reason = "named in the documentation above")]

@@ -73,10 +73,11 @@
 //! | `telemetry` | OpenTelemetry metrics, events, span attributes; [`propagation`] | the OpenTelemetry API |
 //! | `serde` | [`settings`] from files with reload, [`presets`] of other systems | serde |
 //! | `http` | [`instrument`], [`problem`], [`bearer`]: middleware for HTTP and gRPC | `http`, tower's traits |
+//! | `redis` | `RedisBucket`, a limit shared by instances | a Redis server, tokio |
 //! | `axum` | routes in spans, problems as answers of handlers | axum |
 //! | `tonic` | metadata as a carrier, interceptors, problems as `Status` | tonic |
 //! | `otlp` | [`init`] and [`setup`]: everything exported over OTLP | the OpenTelemetry SDK, `tracing` |
-#![warn(missing_docs)]
+#![deny(missing_docs)]
 
 #[cfg(feature = "http")]
 pub mod bearer;

@@ -9,10 +9,14 @@
 //! | [`SlidingLog`] | exactly the limit in any window | 8 B a permit | few, dear calls |
 //! | [`WarmUp`] | a third of the rate when cold, all of it when warm | 32 B | caches, connection pools |
 //!
+//! With feature `redis`, `RedisBucket` is a token bucket that many instances share.
+//!
 //! All of them answer a [`Decision`] that carries what the RateLimit headers need.
 
 mod fixed_window;
 mod gcra;
+#[cfg(feature = "redis")]
+mod redis_bucket;
 mod sliding_counter;
 mod sliding_log;
 mod token_bucket;
@@ -20,6 +24,8 @@ mod warm_up;
 
 pub use fixed_window::FixedWindow;
 pub use gcra::Gcra;
+#[cfg(feature = "redis")]
+pub use redis_bucket::{DecidedBy, InvalidRedisAddress, RedisBucket, RedisBucketConfig};
 pub use sliding_counter::SlidingCounter;
 pub use sliding_log::SlidingLog;
 pub use token_bucket::TokenBucket;

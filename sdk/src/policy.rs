@@ -10,25 +10,26 @@ mod tally;
 
 pub use order::{Part, PolicyError};
 
-use std::sync::Arc;
+use std::any::TypeId;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tower_layer::Layer;
 
-use crate::breaker::{CircuitBreaker, Listener, Outcome};
+use crate::breaker::{CircuitBreaker, Listener, Outcome, Permit, Rejection};
 use crate::bulkhead::Bulkhead;
 use crate::classify::{Classify, DefaultClassifier};
 use crate::clock::{Clock, Moment};
 use crate::layer::{
-    BreakerLayer, BreakerService, BulkheadLayer, BulkheadService, RateLimitLayer, RateLimitService,
-    RetryLayer, RetryService, TimeoutLayer, TimeoutService,
+    BreakerLayer, BreakerService, BulkheadLayer, BulkheadService, InTime, RateLimitLayer,
+    RateLimitService, RetryLayer, RetryService, TimeoutLayer, TimeoutService,
 };
 use crate::limit::RateLimit;
 use crate::random::Chance;
 use crate::refusal::{Error, Refusal};
 use crate::report::{PartsPresent, WatchedPolicy};
 use crate::retry::{RetryBudget, RetryConfig};
-pub(crate) use tally::Tally;
+pub(crate) use tally::{Hedged, Tally};
 
 /// The runtime's clock: the machine's monotonic one, or tokio's virtual one in a paused test.
 ///
@@ -49,13 +50,17 @@ pub struct TokioClock {
 
 impl Default for TokioClock {
     fn default() -> Self {
+        static ORIGIN: OnceLock<tokio::time::Instant> = OnceLock::new();
         Self {
-            origin: tokio::time::Instant::now(),
+            origin: *ORIGIN.get_or_init(tokio::time::Instant::now),
         }
     }
 }
 
 impl Clock for TokioClock {
+    const SHARES_ORIGIN: bool = true;
+
+    #[inline]
     fn now(&self) -> Moment {
         Moment::ZERO + self.origin.elapsed()
     }
@@ -298,6 +303,7 @@ impl<C: Clock, D: Clock> PolicyBuilder<C, D> {
             timeout: parts.timeout.is_some(),
             rate_limit: parts.limiter.is_some(),
             bulkhead: parts.bulkhead.is_some(),
+            hedge: false,
         };
         let tally = Arc::new(Tally::new(
             &parts.name,
@@ -361,12 +367,10 @@ impl<C: Clock, D: Clock> Policy<C, D> {
         let tries = self.tries(&make, classify);
         match self.parts.deadline {
             None => tries.await,
-            Some(deadline) => tokio::time::timeout(deadline, tries)
-                .await
-                .unwrap_or_else(|_| {
-                    self.tally.exceeded(deadline);
-                    Err(Error::Refused(Refusal::DeadlineExceeded))
-                }),
+            Some(deadline) => InTime::new(tries, deadline).await.unwrap_or_else(|_| {
+                self.tally.exceeded(deadline);
+                Err(Error::Refused(Refusal::DeadlineExceeded))
+            }),
         }
     }
 
@@ -434,22 +438,20 @@ impl<C: Clock, D: Clock> Policy<C, D> {
         A: Future<Output = Result<T, E>>,
     {
         let parts = &*self.parts;
-        let permit = match parts
-            .breaker
-            .as_ref()
-            .map(CircuitBreaker::acquire)
-            .transpose()
-        {
+        // A look at the clock costs as much as a breaker: one for all of the way in.
+        let now = parts.clock.now();
+        let permit = match parts.acquire(now).transpose() {
             Ok(permit) => permit,
             Err(rejection) => return (Err(Refusal::Breaker(rejection).into()), None),
         };
         if let Some(budget) = parts.budget.as_ref().filter(|_| attempt == 1) {
             // Calls pay, retries do not: else retries would pay for retries.
-            budget.deposit(parts.clock.now());
+            budget.earn();
         }
+        let limited = self.limited(make, now);
         let result = match parts.timeout {
-            None => self.limited(make).await,
-            Some(after) => tokio::time::timeout(after, self.limited(make))
+            None => limited.await,
+            Some(after) => InTime::new(limited, after)
                 .await
                 .unwrap_or(Err(Error::Refused(Refusal::Timeout { after }))),
         };
@@ -460,20 +462,20 @@ impl<C: Clock, D: Clock> Policy<C, D> {
         (result, Some(outcome))
     }
 
-    async fn limited<T, E, F, A>(&self, make: &F) -> Result<T, Error<E>>
+    async fn limited<T, E, F, A>(&self, make: &F, now: Moment) -> Result<T, Error<E>>
     where
         F: Fn() -> A,
         A: Future<Output = Result<T, E>>,
     {
         let parts = &*self.parts;
         if let Some(limiter) = &parts.limiter {
-            let decision = limiter.check(1, parts.clock.now());
+            let decision = limiter.check(1, now);
             if !decision.allowed {
                 let retry_after = decision.retry_after;
                 return Err(Refusal::RateLimited { retry_after }.into());
             }
         }
-        let place = parts.bulkhead.as_ref().map(Bulkhead::try_enter);
+        let place = parts.bulkhead.as_ref().map(Bulkhead::try_borrow);
         if matches!(place, Some(None)) {
             return Err(Refusal::BulkheadFull.into());
         }
@@ -481,7 +483,22 @@ impl<C: Clock, D: Clock> Policy<C, D> {
     }
 }
 
+/// Whether a moment of one clock is one of the other.
+fn one_clock<C: Clock, D: Clock>() -> bool {
+    C::SHARES_ORIGIN && TypeId::of::<C>() == TypeId::of::<D>()
+}
+
 impl<C: Clock, D: Clock> Parts<C, D> {
+    /// A permit of the breaker, if there is one, for a call at `now`.
+    fn acquire(&self, now: Moment) -> Option<Result<Permit<'_, D>, Rejection>> {
+        let breaker = self.breaker.as_ref()?;
+        Some(if one_clock::<C, D>() {
+            breaker.acquire_at(now)
+        } else {
+            breaker.acquire()
+        })
+    }
+
     /// How long to wait before the next try; nothing if there is none. Rejections, and results
     /// that say nothing about the peer, are final and cost nothing.
     fn next_delay<T, E>(
@@ -514,6 +531,17 @@ impl<C: Clock, D: Clock> Parts<C, D> {
 ///
 /// A deadline over all tries is not part of it: put a
 /// [`TimeoutLayer`](crate::layer::TimeoutLayer) outside, or use [`Policy::call`].
+///
+/// ```
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tripline_sdk::{Bulkhead, Policy, PolicyService, Refusal};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let policy = Policy::builder("stock").bulkhead(Bulkhead::new(8)).build().unwrap();
+/// let service: PolicyService<_> = policy.layer(service_fn(async |(): ()| Ok::<_, Refusal>(7)));
+/// assert_eq!(service.oneshot(()).await, Ok(7));
+/// # }
+/// ```
 pub type PolicyService<S, C = TokioClock, D = C> =
     RetryService<BreakerService<TimeoutService<RateLimitService<BulkheadService<S>, C>>, D>, C>;
 

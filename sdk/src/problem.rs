@@ -257,6 +257,21 @@ impl<S> Layer<S> for ProblemLayer {
 }
 
 /// The service of [`ProblemLayer`].
+///
+/// ```
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tripline_sdk::Refusal;
+/// use tripline_sdk::problem::{ProblemLayer, ProblemService};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let full = service_fn(async |_: http::Request<()>| {
+///     Err::<http::Response<String>, _>(Refusal::BulkheadFull)
+/// });
+/// let service: ProblemService<_> = ProblemLayer.layer(full);
+/// let answer = service.oneshot(http::Request::new(())).await.unwrap();
+/// assert_eq!(answer.status(), 503);
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ProblemService<S> {
     inner: S,

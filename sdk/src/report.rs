@@ -39,6 +39,14 @@ pub struct PolicyCounts {
     pub budget_exhausted: u64,
     /// Calls answered by the fallback.
     pub fell_back: u64,
+    /// Calls that got by with one try, by choice or for want of budget.
+    pub hedge_not_needed: u64,
+    /// Hedged calls whose first try answered.
+    pub hedge_first_won: u64,
+    /// Hedged calls whose second try answered.
+    pub hedge_second_won: u64,
+    /// Hedged calls of which both tries failed.
+    pub hedge_both_failed: u64,
     /// Tries in the bulkhead now.
     pub in_flight: u64,
     /// The most there may be.
@@ -62,6 +70,8 @@ pub struct PartsPresent {
     pub rate_limit: bool,
     /// A bulkhead.
     pub bulkhead: bool,
+    /// A second try when the first is slow.
+    pub hedge: bool,
 }
 
 /// Something out of the ordinary about one call, told where it happened.
@@ -95,6 +105,11 @@ pub enum PolicyEvent {
     BulkheadFull,
     /// The fallback answered.
     FellBack,
+    /// There was a second try before the first had ended.
+    Hedged {
+        /// Whether the second answered first.
+        second_won: bool,
+    },
 }
 
 /// Reads a policy's counts.
@@ -104,6 +119,27 @@ pub(crate) trait ReadPolicy: Send + Sync {
 }
 
 /// A policy, for as long as it lives: what telemetry keeps of it.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use tripline_sdk::{Listener, Policy, Transition, WatchedPolicy};
+///
+/// #[derive(Clone, Default)]
+/// struct Watch(Arc<Mutex<Vec<WatchedPolicy>>>);
+/// impl Listener for Watch {
+///     fn on_transition(&self, _: &str, _: &Transition) {}
+///     fn on_policy_created(&self, policy: WatchedPolicy) {
+///         self.0.lock().unwrap().push(policy);
+///     }
+/// }
+///
+/// let watch = Watch::default();
+/// let policy = Policy::builder("stock").listen(watch.clone()).build().unwrap();
+/// let watched = watch.0.lock().unwrap().pop().unwrap();
+/// assert_eq!(watched.read(|name, counts| (name.to_owned(), counts.tries)), Some(("stock".into(), 0)));
+/// drop(policy);
+/// assert!(watched.read(|_, _| ()).is_none());
+/// ```
 #[derive(Clone)]
 pub struct WatchedPolicy(pub(crate) Weak<dyn ReadPolicy>);
 

@@ -60,6 +60,13 @@ pub struct Settings {
 }
 
 /// One policy; a part that is not set is not there.
+///
+/// ```
+/// use tripline_sdk::settings::PolicySettings;
+/// let stock: PolicySettings = toml::from_str("timeout = '1s'\nbulkhead = 64").unwrap();
+/// assert_eq!(stock.bulkhead, Some(64));
+/// assert!(stock.retry.is_none(), "not set, not there");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicySettings {
@@ -106,6 +113,12 @@ pub struct RetrySettings {
 }
 
 /// How waits between tries are spread.
+///
+/// ```
+/// use tripline_sdk::settings::{JitterSetting, RetrySettings};
+/// let retry: RetrySettings = toml::from_str("jitter = 'decorrelated'").unwrap();
+/// assert_eq!(retry.jitter, JitterSetting::Decorrelated);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JitterSetting {

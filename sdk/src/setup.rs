@@ -31,6 +31,9 @@
 //! * Exports retry with jittered backoff as OTLP says (`RetryInfo`, `Retry-After`), never after a
 //!   partial success, and refuse requests over 64 MiB and answers over 4 MiB; all of that is
 //!   `opentelemetry-otlp`'s.
+//! * Points of the SDK's own metrics carry exemplars of sampled traces: the calls of breakers,
+//!   limits and timeouts by outcome, the durations of requests. They are joined to the message as it
+//!   leaves, because the OpenTelemetry SDK for Rust collects none.
 //! * A breaker's transition sends logs and metrics at once, so that an open state shorter than the
 //!   export interval arrives.
 //! * What the exporter itself logs is not exported: no feedback.
@@ -58,6 +61,7 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::propagation::W3cPropagator;
+use crate::telemetry::exemplars::Exemplars;
 use crate::telemetry::{Telemetry, names};
 pub use builder::PipelineBuilder;
 pub use console::Console;
@@ -73,6 +77,14 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Errors
 /// The environment names an endpoint or certificate that cannot be used, or a `tracing` subscriber
 /// is installed already.
+///
+/// ```no_run
+/// // Keeps what it needs for the telemetry until it is dropped, at the end of `main`.
+/// let telemetry = tripline_sdk::init()?;
+/// tracing::info!("ready");
+/// # drop(telemetry);
+/// # Ok::<(), tripline_sdk::setup::SetupError>(())
+/// ```
 pub fn init() -> Result<Pipeline, SetupError> {
     Pipeline::builder()
         .console(Console::Json)
@@ -82,6 +94,19 @@ pub fn init() -> Result<Pipeline, SetupError> {
 
 /// What can go wrong while setting up. Nothing of it happens later: an endpoint that does not
 /// answer is no error but retried.
+///
+/// ```
+/// use tripline_sdk::setup::SetupError;
+/// let error = SetupError::Variable {
+///     variable: "OTEL_TRACES_EXPORTER".into(),
+///     value: "zipkin".into(),
+///     expected: "otlp, none",
+/// };
+/// assert_eq!(
+///     error.to_string(),
+///     r#"OTEL_TRACES_EXPORTER is "zipkin", which is none of otlp, none"#
+/// );
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// An exporter could not be built from its settings.
@@ -155,6 +180,7 @@ struct Providers {
     metrics: SdkMeterProvider,
     logs: SdkLoggerProvider,
     resource: Arc<Resource>,
+    exemplars: Exemplars,
 }
 
 impl std::fmt::Debug for Pipeline {
@@ -199,6 +225,7 @@ impl Pipeline {
     #[must_use]
     pub fn instrument(&self) -> crate::instrument::Instrument {
         crate::instrument::Instrument::new(self.tracer(), &self.meter())
+            .with_exemplars(self.providers.exemplars.clone())
     }
 
     /// A tracer of the scope [`names::SCOPE`].
@@ -297,7 +324,8 @@ impl Providers {
     fn telemetry(&self, wake: flush::Waker) -> Telemetry {
         let meter = self.metrics.meter_with_scope(scope());
         let logger = self.logs.logger_with_scope(scope());
-        let telemetry = Telemetry::flushing(&meter, logger, move || wake.wake());
+        let telemetry = Telemetry::flushing(&meter, logger, move || wake.wake())
+            .with_exemplars(self.exemplars.clone());
         telemetry.trace_with(self.traces.tracer_with_scope(scope()));
         telemetry
     }

@@ -15,10 +15,15 @@
 //! | gauges, absent below the minimum | [`names::BREAKER_FAILURE_RATIO`], [`names::BREAKER_SLOW_RATIO`] |
 //! | up-down counter | [`names::BREAKER_IN_FLIGHT`] |
 //! | log event | [`names::EVENT_STATE_CHANGED`], [`names::EVENT_CONFIGURED`] |
-//! | counters of the parts of a policy | [`names::RETRY_CALLS`], [`names::RETRY_ATTEMPTS`], [`names::TIMEOUT_CALLS`], [`names::RATE_LIMITER_CALLS`], [`names::BULKHEAD_CALLS`], [`names::FALLBACK_CALLS`] |
+//! | counters of the parts of a policy | [`names::RETRY_CALLS`], [`names::RETRY_ATTEMPTS`], [`names::TIMEOUT_CALLS`], [`names::RATE_LIMITER_CALLS`], [`names::BULKHEAD_CALLS`], [`names::FALLBACK_CALLS`], [`names::HEDGE_CALLS`], [`names::HEDGE_ATTEMPTS`] |
 //! | attributes of the caller's span | [`names::BREAKER_NAME`], [`names::BREAKER_STATE`], [`names::BREAKER_OUTCOME`] |
 
 mod event;
+#[cfg_attr(
+    not(feature = "otlp"),
+    expect(dead_code, reason = "only OTLP carries exemplars")
+)]
+pub(crate) mod exemplars;
 pub mod names;
 mod policy;
 
@@ -30,7 +35,7 @@ use std::time::{Duration, Instant};
 use opentelemetry::global::BoxedTracer;
 use opentelemetry::logs::Logger;
 use opentelemetry::metrics::{Counter, Meter};
-use opentelemetry::trace::{Span, SpanKind, TraceContextExt, Tracer};
+use opentelemetry::trace::{Span, SpanContext, SpanKind, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue, global};
 
 use crate::breaker::{
@@ -39,10 +44,13 @@ use crate::breaker::{
 };
 use crate::report::{PolicyEvent, WatchedPolicy};
 use event::Sink;
+use exemplars::Exemplars;
 
 /// Rejected calls that have no span get one, but no more often than this: a rejection storm must
 /// not become a span storm.
 const REJECTED_SPAN_EVERY: Duration = Duration::from_millis(100);
+/// One of so many successful calls is offered as an exemplar; of the others, each.
+const SUCCESSES_AN_EXEMPLAR: u64 = 64;
 
 /// Reports breakers through OpenTelemetry. Give it to them as their listener; clones are the same.
 ///
@@ -77,6 +85,9 @@ struct Shared {
     tracer: OnceLock<BoxedTracer>,
     started: Instant,
     last_rejected_span_ns: AtomicU64,
+    /// Where exemplars go, if somebody exports them.
+    exemplars: OnceLock<Exemplars>,
+    successes: AtomicU64,
 }
 
 impl std::fmt::Debug for Telemetry {
@@ -138,6 +149,8 @@ impl Telemetry {
                 tracer: OnceLock::new(),
                 started: Instant::now(),
                 last_rejected_span_ns: AtomicU64::new(0),
+                exemplars: OnceLock::new(),
+                successes: AtomicU64::new(0),
             }),
         }
     }
@@ -158,6 +171,37 @@ impl Telemetry {
         T::Span: Send + Sync + 'static,
     {
         let _ = self.shared.tracer.set(BoxedTracer::new(Box::new(tracer)));
+    }
+
+    /// Calls come with exemplars. The first to say where they go stays.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn with_exemplars(self, exemplars: Exemplars) -> Self {
+        let _ = self.shared.exemplars.set(exemplars);
+        self
+    }
+
+    /// Offers a call as an exemplar of [`names::BREAKER_CALLS`]. Of the usual ones one in
+    /// [`SUCCESSES_AN_EXEMPLAR`] is enough.
+    fn exemplify(
+        &self,
+        origin: Origin<'_>,
+        state: State,
+        outcome: CallOutcome,
+        span: &SpanContext,
+    ) {
+        let Some(exemplars) = self.shared.exemplars.get().filter(|_| span.is_sampled()) else {
+            return;
+        };
+        if outcome == CallOutcome::Success {
+            let before = self.shared.successes.fetch_add(1, Ordering::Relaxed);
+            if before % SUCCESSES_AN_EXEMPLAR != 0 {
+                return;
+            }
+        }
+        let mut dimensions = named(origin);
+        dimensions.push(KeyValue::new(names::BREAKER_OUTCOME, outcome.as_str()));
+        let state = KeyValue::new(names::BREAKER_STATE, state.as_str());
+        exemplars.offer(names::BREAKER_CALLS, 1.0, &dimensions, Some(state), span);
     }
 
     /// Moves every breaker on that time alone moves on, and answers when to look again. A program
@@ -182,8 +226,8 @@ impl Telemetry {
             .unwrap_or_else(|| "".into())
     }
 
-    /// A span for a refusal that would leave no trace otherwise.
-    fn rejected_span(&self, attributes: impl IntoIterator<Item = KeyValue>) {
+    /// A span for what would leave no trace otherwise: a refusal, or an answer of the fallback.
+    fn rejected_span(&self, name: &'static str, attributes: impl FnOnce() -> Vec<KeyValue>) {
         let now = u64::try_from(self.shared.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let last = &self.shared.last_rejected_span_ns;
         let before = last.load(Ordering::Relaxed);
@@ -201,11 +245,9 @@ impl Telemetry {
                     &global
                 }
             };
-            let span = tracer
-                .span_builder(names::SPAN_REJECTED)
-                .with_kind(SpanKind::Internal);
+            let span = tracer.span_builder(name).with_kind(SpanKind::Internal);
             tracer
-                .build_with_context(span.with_attributes(attributes), &Context::current())
+                .build_with_context(span.with_attributes(attributes()), &Context::current())
                 .end();
         }
     }
@@ -260,10 +302,11 @@ impl Listener for Telemetry {
             if span.is_recording() {
                 span.set_attributes(attributes());
             }
+            self.exemplify(origin, state, outcome, span.span_context());
             !span.span_context().is_valid()
         });
         if rejected && orphan {
-            self.rejected_span(attributes());
+            self.rejected_span(names::SPAN_REJECTED, attributes);
         }
     }
 
@@ -284,12 +327,21 @@ impl Listener for Telemetry {
     }
 
     fn on_policy_event(&self, policy: &str, event: PolicyEvent) {
-        Context::map_current(|context| {
+        let orphan = Context::map_current(|context| {
             let span = context.span();
             if span.is_recording() {
                 span.set_attributes(policy::attributes(policy, event));
             }
+            let span = span.span_context();
+            if let Some(exemplars) = self.shared.exemplars.get().filter(|_| span.is_sampled()) {
+                let (metric, dimensions) = policy::counted_as(policy, event);
+                exemplars.offer(metric, 1.0, &dimensions, None, span);
+            }
+            !span.is_valid()
         });
+        if let Some(name) = policy::span_of(event).filter(|_| orphan) {
+            self.rejected_span(name, || policy::attributes(policy, event));
+        }
     }
 }
 

@@ -78,6 +78,8 @@ fn resilience4j_behaves_as_documented() {
     let small = "slidingWindowSize: 10\nminimumNumberOfCalls: 4\nwaitDurationInOpenState: 5s\n\
                  permittedNumberOfCallsInHalfOpenState: 2\n";
     for (yaml, script) in [
+        // The call that completes the minimum decides, whether it fails or not.
+        (small, "x*3 . =open ! +5s .*2 =closed"),
         // The defaults: nothing before the hundredth call, then 50 % is enough.
         ("{}", ".*50 x*49 =closed x =open ! +59s ! +2s .*10 =closed"),
         // The minimum counts, the threshold is reached at equality.
@@ -172,6 +174,7 @@ fn hystrix_behaves_as_documented() {
         // The defaults: 20 requests in 10 s, half of them failed, 5 s of sleep, one probe.
         (&[][..], "x*19 =closed x =open ! +5s . =closed"),
         (&[], ".*10 x*9 =closed x =open"),
+        (&[], "x*10 .*9 =closed . =open"),
         (&[volume], "x*4 =open +5s x =open ! +4s ! +1s . =closed"),
         // Statistics roll: what is older than ten seconds is forgotten.
         (&[volume], "x*3 +11s x =closed x*3 =open"),
@@ -213,6 +216,7 @@ fn sentinel_behaves_as_documented() {
         // More than half of at least five; exactly half is not more.
         (by_ratio, "x*4 =closed x =open ! +3s . =closed"),
         (by_ratio, ".*3 x*3 =closed x =open"),
+        (by_ratio, "x*4 =closed . =open"),
         (by_ratio, "x*5 =open +3s x =open ! +3s . =closed"),
         // But all of all calls are enough where everything is the threshold.
         (by_all, "x*4 =closed x =open"),

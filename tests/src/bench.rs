@@ -34,7 +34,7 @@ fn main() -> anyhow::Result<()> {
                 queries::run(scale).await
             }
             other => anyhow::bail!(
-                "no benchmark '{other}'; there are ingest, latency, disk, queries, all"
+                "no benchmark '{other}'; there are ingest, latency, disk, queries, all (and sdk, by cargo xtask bench)"
             ),
         }
     })

@@ -14,6 +14,7 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 ///   cargo xtask bench                    all of them
 ///   cargo xtask bench -- ingest          one: ingest, latency, disk or queries
 ///   cargo xtask bench -- queries 0.1     with a tenth of the load
+///   cargo xtask bench -- sdk             the SDK's policies beside others'
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -24,9 +25,29 @@ pub(crate) struct Args {
 
 /// Builds the server and the benchmark program, then measures.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
+    if args.bench.first().is_some_and(|kind| kind == "sdk") {
+        return policies(workspace);
+    }
     let build = workspace.cargo(&["build", "--package", "tripline-tests", "--bins"]);
     shell::must(&mut shell::within(LIMIT, build))?;
     let mut bench = Command::new(workspace.binary("tripline-bench"));
     bench.args(&args.bench);
+    shell::must(&mut shell::within(LIMIT, bench))
+}
+
+/// The policies run in this process's own crate, in the one profile there is: the SDK is fully
+/// optimised in it.
+fn policies(workspace: &Workspace) -> anyhow::Result<()> {
+    let bench = workspace.cargo(&[
+        "bench",
+        "--profile",
+        "dev",
+        "--package",
+        "tripline-sdk",
+        "--features",
+        "full",
+        "--bench",
+        "policies",
+    ]);
     shell::must(&mut shell::within(LIMIT, bench))
 }

@@ -71,6 +71,7 @@ pub(super) fn run(flags: &DemoFlags) -> anyhow::Result<()> {
         };
         let world = flags.world(format!("http://{endpoint}"));
         let (stop, stopped) = oneshot::channel::<()>();
+        let (end, ended) = oneshot::channel::<()>();
         std::thread::Builder::new()
             .name("shop".into())
             .spawn(move || {
@@ -83,13 +84,11 @@ pub(super) fn run(flags: &DemoFlags) -> anyhow::Result<()> {
                 if let Err(error) = outcome {
                     tracing::error!(error = format!("{error:#}"), "the shop could not open");
                 }
+                // Its runtime is gone, and with it every service, each of which has sent its last.
+                let _ = end.send(());
             })
             .context("cannot start the shop's thread")?;
-        Ok(tokio::spawn(async move {
-            // Dropped with this task, it closes the shop.
-            let _stop = stop;
-            std::future::pending().await
-        }))
+        Ok(Some(serve::Companion { stop, ended }))
     })
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tripline_storage::store::Store;
 
@@ -20,13 +20,34 @@ use crate::receive::{self, Receiver, Sink};
 
 /// Runs until SIGTERM or SIGINT.
 pub(super) fn run(flags: &ServeFlags) -> anyhow::Result<()> {
-    run_with(flags, |_| Ok(tokio::spawn(std::future::ready(Ok(())))))
+    run_with(flags, |_| Ok(None))
 }
 
-/// The same, with a companion task started once everything is bound and aborted before anything closes.
+/// How long a companion may take to say its last.
+const COMPANION_TIME: Duration = Duration::from_secs(5);
+
+/// Something that runs beside the server and ends before it, so that what it sends last still arrives.
+pub(super) struct Companion {
+    /// Asks it to end.
+    pub(super) stop: oneshot::Sender<()>,
+    /// Answers, or is gone, when it has.
+    pub(super) ended: oneshot::Receiver<()>,
+}
+
+impl Companion {
+    /// Ends it, or gives up on it after a while.
+    async fn end(self) {
+        let _ = self.stop.send(());
+        if tokio::time::timeout(COMPANION_TIME, self.ended).await.is_err() {
+            tracing::warn!("the companion did not end in time");
+        }
+    }
+}
+
+/// The same, with a companion started once everything is bound and ended before anything closes.
 pub(super) fn run_with<F>(flags: &ServeFlags, companion: F) -> anyhow::Result<()>
 where
-    F: FnOnce(&Running) -> anyhow::Result<JoinHandle<anyhow::Result<()>>>,
+    F: FnOnce(&Running) -> anyhow::Result<Option<Companion>>,
 {
     let config = flags.load()?;
     logging::init(&config.log)?;
@@ -40,7 +61,9 @@ where
         let companion = companion(&running)?;
         let signal = signals::asked_to_end().await?;
         tracing::info!(signal, "shutting down");
-        companion.abort();
+        if let Some(companion) = companion {
+            companion.end().await;
+        }
         running.stop(shutdown_timeout).await;
         Ok(())
     });

@@ -261,6 +261,9 @@ pub struct BreakerConfig {
     pub consecutive_failures: Option<u32>,
     /// When slow calls trip; unset, no call is ever slow.
     pub slow_calls: Option<SlowCalls>,
+    /// Whether a success in time may trip it too, because it completes the minimum. Costs a look
+    /// at the whole window for each call; resilience4j, Hystrix and Sentinel do it.
+    pub judge_successes: bool,
     /// How long it stays open.
     pub open: OpenTime,
     /// How it recovers.
@@ -275,8 +278,9 @@ pub struct BreakerConfig {
     pub mode: Mode,
     /// Seed of the jitter; unset, every breaker has its own.
     pub seed: Option<u64>,
-    /// Stripes of the window and the totals, a power of two: how many threads can record without
-    /// sharing a cache line. Four stripes of the default window take 1.5 KiB.
+    /// Stripes of the window and the totals, 1 to 64. All but two belong to one thread each, which
+    /// then counts without a locked instruction; the other threads share those two. A stripe of
+    /// the default window takes 384 bytes.
     pub stripes: u8,
 }
 
@@ -292,6 +296,7 @@ impl Default for BreakerConfig {
             failure_count: None,
             consecutive_failures: None,
             slow_calls: None,
+            judge_successes: false,
             open: OpenTime::default(),
             half_open: HalfOpen::default(),
             ramp: None,
@@ -299,7 +304,7 @@ impl Default for BreakerConfig {
             call_timeout: None,
             mode: Mode::Enforcing,
             seed: None,
-            stripes: 4,
+            stripes: 5,
         }
     }
 }

@@ -17,6 +17,7 @@ pub(crate) struct Criteria {
     slow_ratio: AtomicU64,
     failure_count: AtomicU64,
     consecutive: AtomicU64,
+    judges_successes: AtomicU64,
 }
 
 /// A criterion that is met.
@@ -35,6 +36,7 @@ impl Criteria {
             slow_ratio: AtomicU64::new(UNSET),
             failure_count: AtomicU64::new(UNSET),
             consecutive: AtomicU64::new(UNSET),
+            judges_successes: AtomicU64::new(0),
         };
         criteria.set(config);
         criteria
@@ -58,6 +60,8 @@ impl Criteria {
             .store(count(config.failure_count), Ordering::Relaxed);
         self.consecutive
             .store(count(config.consecutive_failures), Ordering::Relaxed);
+        self.judges_successes
+            .store(u64::from(config.judge_successes), Ordering::Relaxed);
     }
 
     /// Whether a call that took this long is slow. Never, unless slow calls are configured.
@@ -70,6 +74,12 @@ impl Criteria {
     #[inline]
     pub(crate) fn counts_runs(&self) -> bool {
         self.consecutive.load(Ordering::Relaxed) != UNSET
+    }
+
+    /// Whether a success in time can trip it.
+    #[inline]
+    pub(crate) fn judges_successes(&self) -> bool {
+        self.judges_successes.load(Ordering::Relaxed) != 0
     }
 
     pub(crate) fn minimum(&self) -> u64 {

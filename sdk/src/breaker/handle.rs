@@ -85,10 +85,8 @@ impl<C: Clock> Shared<C> {
     }
 
     #[inline]
-    fn admit(&self) -> Result<Admission, Rejection> {
-        let admitted = self
-            .machine
-            .admit(self.clock.now(), &mut |change| self.announce(change));
+    fn admit(&self, now: Moment) -> Result<Admission, Rejection> {
+        let admitted = self.machine.admit(now, &mut |change| self.announce(change));
         if let (Err(rejection), Some(listener)) = (&admitted, &self.listener) {
             let state = match rejection.reason {
                 RejectReason::Open => State::Open,
@@ -125,6 +123,9 @@ impl<C: Clock> Shared<C> {
 
     /// The state a call met when it was let through.
     fn met(&self, admission: &Admission) -> State {
+        if self.machine.is_plainly_closed() && !admission.is_probe() {
+            return State::Closed;
+        }
         match self.machine.state(admission.start()) {
             _ if admission.is_probe() => State::HalfOpen,
             State::Open | State::HalfOpen => State::Closed,
@@ -264,8 +265,14 @@ impl<C: Clock> CircuitBreaker<C> {
     /// The refusal; the call must not be made.
     #[inline]
     pub fn acquire(&self) -> Result<Permit<'_, C>, Rejection> {
+        self.acquire_at(self.shared.clock.now())
+    }
+
+    /// [`CircuitBreaker::acquire`] for a caller that has just read the same clock.
+    #[inline]
+    pub(crate) fn acquire_at(&self, now: Moment) -> Result<Permit<'_, C>, Rejection> {
         let shared = &*self.shared;
-        shared.admit().map(|admission| Permit {
+        shared.admit(now).map(|admission| Permit {
             holder: shared,
             admission: Some(admission),
         })
@@ -286,7 +293,7 @@ impl<C: Clock> CircuitBreaker<C> {
     /// The refusal; the call must not be made.
     #[inline]
     pub fn acquire_owned(&self) -> Result<OwnedPermit<C>, Rejection> {
-        let admission = self.shared.admit()?;
+        let admission = self.shared.admit(self.shared.clock.now())?;
         Ok(OwnedPermit {
             shared: Arc::clone(&self.shared),
             admission: Some(admission),
@@ -329,6 +336,9 @@ impl<C: Clock> CircuitBreaker<C> {
     /// What callers experience now. Reads only.
     #[must_use]
     pub fn state(&self) -> State {
+        if self.shared.machine.is_plainly_closed() {
+            return State::Closed;
+        }
         self.shared.machine.state(self.shared.clock.now())
     }
 

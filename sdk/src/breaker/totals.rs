@@ -1,6 +1,6 @@
 //! Counters that only grow, striped so that threads do not share a line.
 
-use crate::sync::{Line, Ordering, thread_number};
+use crate::sync::{Lane, Line, Ordering, thread_number};
 
 use super::Totals;
 
@@ -25,7 +25,7 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn new(stripes: u8) -> Self {
-        let stripes = usize::from(stripes).clamp(1, 64).next_power_of_two();
+        let stripes = usize::from(stripes).clamp(1, 64);
         Self {
             stripes: (0..stripes).map(|_| Line::zeroed()).collect(),
         }
@@ -33,8 +33,8 @@ impl Counters {
 
     #[inline]
     pub(crate) fn add(&self, counter: Counter) {
-        let stripe = thread_number() & (self.stripes.len() - 1);
-        self.stripes[stripe].0[counter as usize].fetch_add(1, Ordering::Relaxed);
+        let lane = Lane::of(thread_number(), self.stripes.len());
+        lane.increment(&self.stripes[lane.index].0[counter as usize]);
     }
 
     /// Admitted is read last: a call that is counted as finished is counted as admitted.

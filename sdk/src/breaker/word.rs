@@ -38,6 +38,12 @@ impl Word {
         self.0 & 0xf == 0
     }
 
+    /// Enforcing and open: what a storm of refusals meets.
+    #[inline]
+    pub(crate) const fn is_plainly_open(self) -> bool {
+        self.0 & 0xf == (Phase::Open as u64) << PHASE_SHIFT
+    }
+
     #[inline]
     pub(crate) const fn mode(self) -> Mode {
         match self.0 & 3 {

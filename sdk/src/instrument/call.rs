@@ -7,6 +7,7 @@ use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
 
 use super::{Instrument, http_call, rpc_call};
+use crate::telemetry::names;
 
 /// Which end of the wire this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,15 +184,22 @@ impl Call {
         }
         self.count_active(-1);
         let shared = &self.instrument.shared;
-        let histogram = match (self.protocol, self.side) {
-            (Protocol::Http, Side::Server) => &shared.http_server,
-            (Protocol::Http, Side::Client) => &shared.http_client,
-            (Protocol::Rpc, Side::Server) => &shared.rpc_server,
-            (Protocol::Rpc, Side::Client) => &shared.rpc_client,
+        let (histogram, _name) = match (self.protocol, self.side) {
+            (Protocol::Http, Side::Server) => (&shared.http_server, names::HTTP_SERVER_DURATION),
+            (Protocol::Http, Side::Client) => (&shared.http_client, names::HTTP_CLIENT_DURATION),
+            (Protocol::Rpc, Side::Server) => (&shared.rpc_server, names::RPC_SERVER_DURATION),
+            (Protocol::Rpc, Side::Client) => (&shared.rpc_client, names::RPC_CLIENT_DURATION),
         };
-        // In its context, so that an exemplar can name it.
+        let duration = self.started.elapsed().as_secs_f64();
+        // In its context, for a meter that makes exemplars itself.
         let _attached = self.context.clone().attach();
-        histogram.record(self.started.elapsed().as_secs_f64(), &self.dimensions);
+        histogram.record(duration, &self.dimensions);
+        #[cfg(feature = "otlp")]
+        if let Some(exemplars) = shared.exemplars.get() {
+            let span = self.context.span();
+            let span = span.span_context();
+            exemplars.offer(_name, duration, &self.dimensions, None, span);
+        }
         self.context.span().end();
     }
 

@@ -88,6 +88,14 @@ impl<S> Layer<S> for ClientLayer {
 }
 
 /// The service of [`ClientLayer`].
+///
+/// ```
+/// use opentelemetry::global;
+/// use tower::Layer;
+/// use tripline_sdk::instrument::{ClientService, Instrument};
+/// let instrument = Instrument::new(global::tracer("shop"), &global::meter("shop"));
+/// let _service: ClientService<()> = instrument.client().layer(());
+/// ```
 #[derive(Clone, Debug)]
 pub struct ClientService<S> {
     inner: S,

@@ -101,6 +101,14 @@ impl<S> Layer<S> for ServerLayer {
 }
 
 /// The service of [`ServerLayer`].
+///
+/// ```
+/// use opentelemetry::global;
+/// use tower::Layer;
+/// use tripline_sdk::instrument::{Instrument, ServerService};
+/// let instrument = Instrument::new(global::tracer("shop"), &global::meter("shop"));
+/// let _service: ServerService<()> = instrument.server().layer(());
+/// ```
 #[derive(Clone, Debug)]
 pub struct ServerService<S> {
     inner: S,

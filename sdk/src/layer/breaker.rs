@@ -83,6 +83,19 @@ impl<S, C: Clock, K: Clone> Layer<S> for BreakerLayer<C, K> {
 }
 
 /// The service of [`BreakerLayer`].
+///
+/// ```
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tripline_sdk::layer::{BreakerLayer, BreakerService};
+/// use tripline_sdk::{BreakerConfig, CircuitBreaker, MonotonicClock, Refusal};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let breaker = CircuitBreaker::new("stock", BreakerConfig::new()).unwrap();
+/// let service: BreakerService<_, MonotonicClock> =
+///     BreakerLayer::new(breaker).layer(service_fn(async |(): ()| Ok::<_, Refusal>(7)));
+/// assert_eq!(service.oneshot(()).await, Ok(7));
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct BreakerService<S, C: Clock = TokioClock, K = DefaultClassifier> {
     inner: S,

@@ -33,6 +33,16 @@ impl<S> Layer<S> for GuardLayer {
 }
 
 /// The service of [`GuardLayer`].
+///
+/// ```
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tripline_sdk::layer::{GuardLayer, GuardService};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let service: GuardService<_> = GuardLayer.layer(service_fn(async |(): ()| Ok::<_, String>(7)));
+/// assert_eq!(service.oneshot(()).await, Ok(7));
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct GuardService<S> {
     inner: S,

@@ -65,6 +65,19 @@ impl<S, C: Clock> Layer<S> for RateLimitLayer<C> {
 }
 
 /// The service of [`RateLimitLayer`].
+///
+/// ```
+/// use std::time::Duration;
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tripline_sdk::layer::{RateLimitLayer, RateLimitService};
+/// use tripline_sdk::{Gcra, Refusal};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let layer = RateLimitLayer::new(Gcra::per(100, Duration::from_secs(1)));
+/// let service: RateLimitService<_> = layer.layer(service_fn(async |(): ()| Ok::<_, Refusal>(7)));
+/// assert_eq!(service.oneshot(()).await, Ok(7));
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct RateLimitService<S, C: Clock = TokioClock> {
     inner: S,
@@ -142,6 +155,18 @@ impl<S> Layer<S> for BulkheadLayer {
 }
 
 /// The service of [`BulkheadLayer`].
+///
+/// ```
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tripline_sdk::layer::{BulkheadLayer, BulkheadService};
+/// use tripline_sdk::{Bulkhead, Refusal};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let layer = BulkheadLayer::new(Bulkhead::new(8));
+/// let service: BulkheadService<_> = layer.layer(service_fn(async |(): ()| Ok::<_, Refusal>(7)));
+/// assert_eq!(service.oneshot(()).await, Ok(7));
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct BulkheadService<S> {
     inner: S,

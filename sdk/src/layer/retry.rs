@@ -114,6 +114,18 @@ impl<S, C: Clock, K: Clone> Layer<S> for RetryLayer<C, K> {
 }
 
 /// The service of [`RetryLayer`].
+///
+/// ```
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tripline_sdk::layer::{RetryLayer, RetryService};
+/// use tripline_sdk::{Refusal, RetryConfig};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let layer = RetryLayer::new(RetryConfig::default());
+/// let service: RetryService<_> = layer.layer(service_fn(async |(): ()| Ok::<_, Refusal>(7)));
+/// assert_eq!(service.oneshot(()).await, Ok(7));
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct RetryService<S, C: Clock = TokioClock, K = DefaultClassifier> {
     inner: S,
@@ -249,7 +261,7 @@ impl<C: Clock> Plan<C> {
         }
         if attempt == 1 {
             // Calls pay, retries do not: else retries would pay for retries.
-            self.budget.deposit(self.clock.now());
+            self.budget.earn();
         }
         let hint = match outcome {
             Outcome::Success | Outcome::Ignore => return None,

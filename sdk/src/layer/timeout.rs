@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
@@ -55,6 +55,19 @@ impl<S> Layer<S> for TimeoutLayer {
 }
 
 /// The service of [`TimeoutLayer`].
+///
+/// ```
+/// use std::time::Duration;
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tripline_sdk::Refusal;
+/// use tripline_sdk::layer::{TimeoutLayer, TimeoutService};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let layer = TimeoutLayer::new(Duration::from_secs(1));
+/// let service: TimeoutService<_> = layer.layer(service_fn(async |(): ()| Ok::<_, Refusal>(7)));
+/// assert_eq!(service.oneshot(()).await, Ok(7));
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TimeoutService<S> {
     inner: S,
@@ -74,11 +87,12 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        let inner = self.inner.call(request);
         TimeoutFuture {
-            inner,
-            sleep: self.after.map(sleep),
-            after: self.after,
+            call: InTime {
+                inner: self.inner.call(request),
+                sleep: None,
+                after: self.after,
+            },
         }
     }
 }
@@ -88,10 +102,7 @@ pin_project! {
     #[derive(Debug)]
     pub struct TimeoutFuture<F> {
         #[pin]
-        inner: F,
-        #[pin]
-        sleep: Option<Sleep>,
-        after: Option<Duration>,
+        call: InTime<F>,
     }
 }
 
@@ -99,18 +110,52 @@ impl<F: Future<Output = Result<T, E>>, T, E: From<Refusal>> Future for TimeoutFu
     type Output = Result<T, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let result = ready!(self.project().call.poll(context));
+        Poll::Ready(result.unwrap_or_else(|after| Err(Refusal::Timeout { after }.into())))
+    }
+}
+
+pin_project! {
+    /// A future with a time limit, or the limit it exceeded. The clock starts when the future first
+    /// has to wait: what is there at once costs neither a look at the clock nor a timer.
+    #[derive(Debug)]
+    pub(crate) struct InTime<F> {
+        #[pin]
+        inner: F,
+        #[pin]
+        sleep: Option<Sleep>,
+        after: Option<Duration>,
+    }
+}
+
+impl<F> InTime<F> {
+    pub(crate) const fn new(inner: F, after: Duration) -> Self {
+        Self {
+            inner,
+            sleep: None,
+            after: Some(after),
+        }
+    }
+}
+
+impl<F: Future> Future for InTime<F> {
+    type Output = Result<F::Output, Duration>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
         // The result first: one that is there in time is not thrown away.
         if let Poll::Ready(result) = this.inner.poll(context) {
-            return Poll::Ready(result);
+            return Poll::Ready(Ok(result));
         }
-        match (
-            this.sleep.as_pin_mut().map(|sleep| sleep.poll(context)),
-            *this.after,
-        ) {
-            (Some(Poll::Ready(())), Some(after)) => {
-                Poll::Ready(Err(Refusal::Timeout { after }.into()))
-            }
+        let Some(after) = *this.after else {
+            return Poll::Pending;
+        };
+        if this.sleep.is_none() {
+            this.sleep.set(Some(sleep(after)));
+        }
+        let over = this.sleep.as_pin_mut().map(|sleep| sleep.poll(context));
+        match over {
+            Some(Poll::Ready(())) => Poll::Ready(Err(after)),
             _ => Poll::Pending,
         }
     }

@@ -11,6 +11,19 @@ use crate::refusal::Refusal;
 use crate::report::{PartsPresent, PolicyCounts, PolicyEvent, ReadPolicy};
 use crate::retry::RetryBudget;
 
+/// How a call that could have been hedged went.
+#[derive(Clone, Copy)]
+pub(crate) enum Hedged {
+    /// There was one try, by choice or for want of budget.
+    NotNeeded,
+    /// There were two, and the first answered.
+    First,
+    /// There were two, and the second answered.
+    Second,
+    /// There were two, and both failed.
+    Failed,
+}
+
 /// The counts of a policy, and who hears of it.
 pub(crate) struct Tally {
     pub(super) name: Box<str>,
@@ -27,6 +40,8 @@ pub(crate) struct Tally {
     fell_back: AtomicU64,
     /// By success and by whether there were retries.
     finished: [[AtomicU64; 2]; 2],
+    /// By [`Hedged`].
+    hedged: [AtomicU64; 4],
 }
 
 impl std::fmt::Debug for Tally {
@@ -38,7 +53,11 @@ impl std::fmt::Debug for Tally {
 }
 
 impl Tally {
-    pub(super) fn new(
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn new(
         name: &str,
         parts: PartsPresent,
         budget: Option<Arc<RetryBudget>>,
@@ -59,6 +78,7 @@ impl Tally {
             deadline_exceeded: AtomicU64::new(0),
             fell_back: AtomicU64::new(0),
             finished: Default::default(),
+            hedged: Default::default(),
         }
     }
 
@@ -89,6 +109,16 @@ impl Tally {
         add(&self.finished[usize::from(succeeded)][usize::from(retried)]);
         if retried {
             self.tell(PolicyEvent::Retried { tries, succeeded });
+        }
+    }
+
+    /// A call ended that could have been hedged.
+    pub(crate) fn hedged(&self, how: Hedged) {
+        add(&self.hedged[how as usize]);
+        if !matches!(how, Hedged::NotNeeded) {
+            self.tell(PolicyEvent::Hedged {
+                second_won: matches!(how, Hedged::Second),
+            });
         }
     }
 
@@ -135,6 +165,10 @@ impl ReadPolicy for Tally {
             failed_with_retry: read(failed_retried),
             budget_exhausted: self.budget.as_ref().map_or(0, |budget| budget.exhausted()),
             fell_back: read(&self.fell_back),
+            hedge_not_needed: read(&self.hedged[Hedged::NotNeeded as usize]),
+            hedge_first_won: read(&self.hedged[Hedged::First as usize]),
+            hedge_second_won: read(&self.hedged[Hedged::Second as usize]),
+            hedge_both_failed: read(&self.hedged[Hedged::Failed as usize]),
             in_flight: self.bulkhead.as_ref().map_or(0, Bulkhead::in_flight),
             in_flight_max: self.bulkhead.as_ref().map_or(0, Bulkhead::max),
         }

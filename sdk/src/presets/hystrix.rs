@@ -180,6 +180,7 @@ impl TryFrom<&Command> for BreakerConfig {
             },
             minimum_calls: theirs.request_volume_threshold,
             failure_ratio: Some(theirs.error_threshold_percentage / 100.0),
+            judge_successes: true,
             open: OpenTime::fixed(theirs.sleep_window),
             half_open: single_probe(),
             call_timeout: theirs.timeout,

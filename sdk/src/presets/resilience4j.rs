@@ -3,9 +3,8 @@
 //! kebab case.
 //!
 //! Not matched: `maxWaitDurationInHalfOpenState` of zero waits for ever for a probe that never comes
-//! back (resilience4j issues 935, 2028, 2289); here a probe has a lease of an hour then. A success
-//! that completes the minimum never trips here, the next failure does. Lists of exceptions are read
-//! and ignored: Rust has no classes to name, a classifier decides.
+//! back (resilience4j issues 935, 2028, 2289); here a probe has a lease of an hour then. Lists of
+//! exceptions are read and ignored: Rust has no classes to name, a classifier decides.
 
 use std::time::Duration;
 
@@ -23,6 +22,12 @@ use crate::retry::{Backoff, BackoffJitter, RetryConfig};
 const FOR_EVER: Duration = Duration::from_secs(3_600);
 
 /// The kind of a sliding window.
+///
+/// ```
+/// use tripline_sdk::presets::resilience4j::SlidingWindowType;
+/// let kind: SlidingWindowType = serde_json::from_str(r#""TIME_BASED""#).unwrap();
+/// assert_eq!(kind, SlidingWindowType::TimeBased);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum SlidingWindowType {
     /// The last calls.
@@ -99,6 +104,12 @@ pub struct CircuitBreaker {
 }
 
 /// The state a breaker starts in.
+///
+/// ```
+/// use tripline_sdk::presets::resilience4j::InitialState;
+/// let state: InitialState = serde_json::from_str(r#""FORCED_OPEN""#).unwrap();
+/// assert_eq!(state, InitialState::ForcedOpen);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum InitialState {
@@ -182,6 +193,7 @@ impl TryFrom<&CircuitBreaker> for BreakerConfig {
                     .saturating_add(Duration::from_nanos(1)),
                 ratio: theirs.slow_call_rate_threshold / 100.0,
             }),
+            judge_successes: true,
             open,
             half_open: HalfOpen {
                 permits,

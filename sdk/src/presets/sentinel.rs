@@ -1,7 +1,7 @@
 //! Sentinel 1.8: degrade and flow rules, as its dashboard and data sources keep them in JSON.
 //!
 //! Sentinel's statistics have one bucket, a window that forgets everything at its boundary; so have
-//! these. A success that completes the minimum never trips here, the next failure does. It compares with `>` (a ratio of exactly the threshold does not trip), except for a
+//! these. It compares with `>` (a ratio of exactly the threshold does not trip), except for a
 //! threshold of everything. Not matched: rules related to other resources or origins, cluster mode,
 //! and queueing (a limiter here never waits, it says when to come back).
 
@@ -69,6 +69,7 @@ impl TryFrom<&DegradeRule> for BreakerConfig {
             },
             minimum_calls: theirs.min_request_amount,
             failure_ratio: None,
+            judge_successes: true,
             open: OpenTime::fixed(Duration::from_secs(theirs.time_window)),
             half_open: single_probe(),
             ..Self::default()

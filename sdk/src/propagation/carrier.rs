@@ -105,6 +105,13 @@ impl<V: Value> Carrier for Vec<(String, V)> {
 }
 
 /// A header value: text or bytes.
+///
+/// ```
+/// use tripline_sdk::propagation::Value;
+/// let bytes: Vec<u8> = String::from("00-0af7").into();
+/// assert_eq!(Value::text(&bytes), "00-0af7");
+/// assert_eq!(Value::text(&vec![0xff_u8]), "", "no text");
+/// ```
 pub trait Value: From<String> {
     /// It as text; empty if it is none.
     fn text(&self) -> &str;

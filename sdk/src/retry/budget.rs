@@ -87,6 +87,29 @@ impl RetryBudget {
         self.change(now, |balance| Some((balance + self.deposit).min(self.cap)));
     }
 
+    /// [`RetryBudget::deposit`] without a look at the clock: what time refills comes on top when
+    /// somebody asks for a retry.
+    #[cfg(feature = "tower")]
+    pub(crate) fn earn(&self) {
+        let mut word = self.word.load(Ordering::Acquire);
+        loop {
+            let balance = word & BALANCE_MAX;
+            let next = (balance + self.deposit).min(self.cap.max(balance));
+            if next == balance {
+                return;
+            }
+            match self.word.compare_exchange_weak(
+                word,
+                word - balance + next,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return,
+                Err(seen) => word = seen,
+            }
+        }
+    }
+
     /// Takes one retry; false, and counted, if there is none.
     pub fn try_withdraw(&self, now: Moment) -> bool {
         let taken = self.change(now, |balance| balance.checked_sub(MILLI as u64));

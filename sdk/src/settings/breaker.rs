@@ -44,6 +44,14 @@ pub struct BreakerSettings {
 }
 
 /// A window over time or over a number of calls.
+///
+/// ```
+/// use tripline_sdk::settings::{BreakerSettings, WindowSettings};
+/// let counted: BreakerSettings = toml::from_str("window = { calls = 100 }").unwrap();
+/// assert_eq!(counted.window, Some(WindowSettings::Count { calls: 100 }));
+/// let timed: BreakerSettings = toml::from_str("window = { length = '30s' }").unwrap();
+/// assert!(matches!(timed.window, Some(WindowSettings::Time { buckets: 10, .. })));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum WindowSettings {
@@ -67,6 +75,13 @@ fn ten() -> u16 {
 }
 
 /// When slow calls trip.
+///
+/// ```
+/// use tripline_sdk::settings::BreakerSettings;
+/// let text = "slow_calls = { threshold = '800ms', ratio = 0.5 }";
+/// let settings: BreakerSettings = toml::from_str(text).unwrap();
+/// assert_eq!(settings.to_config().unwrap().slow_calls.unwrap().threshold.as_millis(), 800);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SlowSettings {
@@ -77,6 +92,12 @@ pub struct SlowSettings {
 }
 
 /// How long a breaker stays open.
+///
+/// ```
+/// use tripline_sdk::settings::BreakerSettings;
+/// let settings: BreakerSettings = toml::from_str("open = { base = '2s', max = '20s' }").unwrap();
+/// assert_eq!(settings.to_config().unwrap().open.nominal(9).as_secs(), 20);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OpenSettings {
@@ -93,6 +114,12 @@ pub struct OpenSettings {
 }
 
 /// How a breaker recovers.
+///
+/// ```
+/// use tripline_sdk::settings::BreakerSettings;
+/// let settings: BreakerSettings = toml::from_str("half_open = { permits = 5 }").unwrap();
+/// assert_eq!(settings.to_config().unwrap().half_open.concurrent, 5);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HalfOpenSettings {
@@ -107,6 +134,12 @@ pub struct HalfOpenSettings {
 }
 
 /// Who decides.
+///
+/// ```
+/// use tripline_sdk::{Mode, settings::BreakerSettings};
+/// let shadow: BreakerSettings = toml::from_str("mode = 'metrics_only'").unwrap();
+/// assert_eq!(shadow.to_config().unwrap().mode, Mode::MetricsOnly);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ModeSetting {

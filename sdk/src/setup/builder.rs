@@ -14,6 +14,7 @@ use super::event_names::CallSitesAreNoEvents;
 use super::export::{self, Protocol, Target};
 use super::flush::{Flusher, Waker};
 use super::{Pipeline, Providers, SetupError, resource};
+use crate::telemetry::exemplars::Exemplars;
 
 /// Builds a [`Pipeline`].
 ///
@@ -127,9 +128,10 @@ impl PipelineBuilder {
         if sends(Signal::Logs)? {
             logs = logs.with_batch_exporter(export::logs(target)?);
         }
+        let exemplars = Exemplars::default();
         let mut metrics = SdkMeterProvider::builder().with_resource(resource.clone());
         if sends(Signal::Metrics)? {
-            let mut reader = PeriodicReader::builder(export::metrics(target)?);
+            let mut reader = PeriodicReader::builder(export::metrics(target, exemplars.clone())?);
             if let Some(interval) = self.metrics_every {
                 reader = reader.with_interval(interval);
             }
@@ -140,6 +142,7 @@ impl PipelineBuilder {
             metrics: metrics.build(),
             logs: logs.build(),
             resource: Arc::new(resource),
+            exemplars,
         };
         start(providers, self.console, self.filter.as_deref())
     }

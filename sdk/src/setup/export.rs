@@ -1,6 +1,7 @@
 //! The exporters: OTLP over gRPC or HTTP, on the export thread.
 
 mod client;
+mod exemplars;
 
 use std::fmt;
 use std::path::Path;
@@ -8,13 +9,16 @@ use std::time::Duration;
 
 use opentelemetry_otlp::tonic_types::transport::{Certificate, ClientTlsConfig, Identity};
 use opentelemetry_otlp::{
-    ExporterBuildError, LogExporter, MetricExporter, SpanExporter, WithExportConfig,
+    ExporterBuildError, LogExporter, MetricExporter, RetryPolicy, SpanExporter, WithExportConfig,
     WithHttpConfig, WithTonicConfig,
 };
+use tonic::transport::{Channel, Endpoint};
 
 use super::environment::{self, Signal};
 use super::{SetupError, runtime};
+use crate::telemetry::exemplars::Exemplars;
 use client::ExportClient;
+use exemplars::{MetricsClient, Wire};
 
 /// How telemetry travels.
 ///
@@ -77,6 +81,7 @@ macro_rules! exporter {
                 if let Some(target) = target {
                     exporter = exporter.with_endpoint(&target.endpoint);
                 }
+                exporter = WithTonicConfig::with_retry_policy(exporter, retries());
                 if let Some(tls) = tls(signal)? {
                     exporter = exporter.with_tls_config(tls);
                 }
@@ -88,6 +93,7 @@ macro_rules! exporter {
                     ExportClient::new(runtime.clone(), authority.as_deref(), timeout(signal))
                         .map_err(|why| certificate_error(signal, why))?;
                 let mut exporter = $exporter::builder().with_http().with_http_client(client);
+                exporter = WithHttpConfig::with_retry_policy(exporter, retries());
                 if let Some(target) = target {
                     let base = target.endpoint.trim_end_matches('/');
                     exporter = exporter.with_endpoint(format!("{base}/v1/{}", signal.lower()));
@@ -103,8 +109,79 @@ pub(super) fn spans(target: Option<&Target>) -> Result<SpanExporter, SetupError>
     exporter!(SpanExporter, Signal::Traces, target)
 }
 
-pub(super) fn metrics(target: Option<&Target>) -> Result<MetricExporter, SetupError> {
-    exporter!(MetricExporter, Signal::Metrics, target)
+/// The exporter of the metrics, which takes `exemplars` along.
+pub(super) fn metrics(
+    target: Option<&Target>,
+    exemplars: Exemplars,
+) -> Result<MetricExporter, SetupError> {
+    let signal = Signal::Metrics;
+    let runtime = runtime::handle().map_err(SetupError::Thread)?;
+    let _entered = runtime.enter();
+    let (wire, endpoint) = match protocol(signal, target)? {
+        Protocol::Http => {
+            let authority = pem(signal, "CERTIFICATE")?;
+            let client = ExportClient::new(runtime.clone(), authority.as_deref(), timeout(signal))
+                .map_err(|why| certificate_error(signal, why))?;
+            let path = |target: &Target| {
+                let base = target.endpoint.trim_end_matches('/');
+                format!("{base}/v1/metrics")
+            };
+            (Wire::Http(client), target.map(path))
+        }
+        Protocol::Grpc => {
+            let wire = Wire::Grpc {
+                runtime: runtime.clone(),
+                channel: channel(signal, target)?,
+                timeout: timeout(signal),
+            };
+            // Never dialled: the channel knows where to.
+            (wire, Some("http://grpc.invalid/v1/metrics".to_owned()))
+        }
+    };
+    let mut exporter = MetricExporter::builder()
+        .with_http()
+        .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
+        .with_http_client(MetricsClient { exemplars, wire });
+    exporter = WithHttpConfig::with_retry_policy(exporter, retries());
+    if let Some(endpoint) = endpoint {
+        exporter = exporter.with_endpoint(endpoint);
+    }
+    let built = exporter.build();
+    built.map_err(|cause| exporter_error(signal, cause))
+}
+
+/// Where a signal goes over gRPC; connected when it is first needed.
+fn channel(signal: Signal, target: Option<&Target>) -> Result<Channel, SetupError> {
+    let address = target
+        .map(|target| target.endpoint.clone())
+        .or_else(|| environment::otlp(signal, "ENDPOINT"))
+        .unwrap_or_else(|| "http://localhost:4317".into());
+    let address = if address.contains("://") {
+        address
+    } else if environment::otlp(signal, "INSECURE").is_some_and(|v| v.eq_ignore_ascii_case("true"))
+    {
+        format!("http://{address}")
+    } else {
+        format!("https://{address}")
+    };
+    let refuse = |expected| SetupError::Variable {
+        variable: "OTEL_EXPORTER_OTLP_ENDPOINT".into(),
+        value: address.clone(),
+        expected,
+    };
+    let endpoint = Endpoint::from_shared(address.clone()).map_err(|_| refuse("an address"))?;
+    let secure = address.starts_with("https://");
+    let tls = match tls(signal)? {
+        None if secure => Some(ClientTlsConfig::new().with_enabled_roots()),
+        tls => tls.filter(|_| secure),
+    };
+    let endpoint = match tls {
+        Some(tls) => endpoint
+            .tls_config(tls)
+            .map_err(|_| refuse("an address with TLS settings that fit"))?,
+        None => endpoint,
+    };
+    Ok(endpoint.connect_lazy())
 }
 
 pub(super) fn logs(target: Option<&Target>) -> Result<LogExporter, SetupError> {
@@ -151,6 +228,14 @@ fn tls(signal: Signal) -> Result<Option<ClientTlsConfig>, SetupError> {
         tls = tls.identity(Identity::from_pem(certificate, key));
     }
     Ok(Some(tls))
+}
+
+/// As often as fits into the export timeout: a collector that restarts costs no telemetry. (Three
+/// retries, the default, are over within a second.)
+fn retries() -> RetryPolicy {
+    RetryPolicy::recommended()
+        .with_max_retries(20)
+        .with_max_delay(Duration::from_secs(2))
 }
 
 fn timeout(signal: Signal) -> Duration {

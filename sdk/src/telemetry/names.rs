@@ -103,3 +103,29 @@ pub const FALLBACK_NAME: &str = "fallback.name";
 pub const FALLBACK_RESULT: &str = "fallback.result";
 /// Counter: calls the fallback answered.
 pub const FALLBACK_CALLS: &str = "fallback.calls";
+
+/// Attribute: the hedge.
+pub const HEDGE_NAME: &str = "hedge.name";
+/// Attribute: `not_needed`, `first_won`, `second_won` or `both_failed`.
+pub const HEDGE_RESULT: &str = "hedge.result";
+/// Attribute of spans: the tries of a hedged call.
+pub const HEDGE_ATTEMPT: &str = "hedge.attempt";
+/// Counter: calls by [`HEDGE_RESULT`].
+pub const HEDGE_CALLS: &str = "hedge.calls";
+/// Counter: tries.
+pub const HEDGE_ATTEMPTS: &str = "hedge.attempts";
+/// Span: a call the rate limit refused that had no active span to be written on.
+pub const SPAN_RATE_LIMITED: &str = "rate_limiter.rejected";
+/// Span: a call the bulkhead refused that had no active span to be written on.
+pub const SPAN_BULKHEAD_FULL: &str = "bulkhead.rejected";
+/// Span: a call the fallback answered that had no active span to be written on.
+pub const SPAN_FELL_BACK: &str = "fallback.used";
+
+/// Histogram, seconds: requests a server answered (HTTP conventions).
+pub const HTTP_SERVER_DURATION: &str = "http.server.request.duration";
+/// Histogram, seconds: requests a client made (HTTP conventions).
+pub const HTTP_CLIENT_DURATION: &str = "http.client.request.duration";
+/// Histogram, seconds: calls a gRPC server answered (RPC conventions).
+pub const RPC_SERVER_DURATION: &str = "rpc.server.call.duration";
+/// Histogram, seconds: calls a gRPC client made (RPC conventions).
+pub const RPC_CLIENT_DURATION: &str = "rpc.client.call.duration";

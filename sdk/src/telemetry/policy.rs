@@ -84,6 +84,20 @@ pub(super) fn observe(meter: &Meter, policies: &Policies) {
         names::FALLBACK_NAME,
         |counts| one(counts.fell_back > 0, counts.fell_back),
     );
+    counter(
+        names::HEDGE_CALLS,
+        "Calls by which try answered",
+        "{call}",
+        names::HEDGE_NAME,
+        hedged,
+    );
+    counter(
+        names::HEDGE_ATTEMPTS,
+        "Tries",
+        "{attempt}",
+        names::HEDGE_NAME,
+        |counts| one(counts.parts.hedge, hedge_tries(counts)),
+    );
     bulkhead_gauges(meter, policies);
 }
 
@@ -136,6 +150,26 @@ fn one(present: bool, count: u64) -> Points {
 fn by(name: &'static str, values: &[(&'static str, u64)]) -> Points {
     let point = |(value, count): &(&'static str, u64)| (vec![KeyValue::new(name, *value)], *count);
     values.iter().map(point).collect()
+}
+
+fn hedged(counts: &PolicyCounts) -> Points {
+    if !counts.parts.hedge {
+        return Vec::new();
+    }
+    by(
+        names::HEDGE_RESULT,
+        &[
+            ("not_needed", counts.hedge_not_needed),
+            ("first_won", counts.hedge_first_won),
+            ("second_won", counts.hedge_second_won),
+            ("both_failed", counts.hedge_both_failed),
+        ],
+    )
+}
+
+fn hedge_tries(counts: &PolicyCounts) -> u64 {
+    let twice = counts.hedge_first_won + counts.hedge_second_won + counts.hedge_both_failed;
+    counts.hedge_not_needed + 2 * twice
 }
 
 /// In resilience4j's words.
@@ -233,6 +267,62 @@ pub(super) fn attributes(policy: &str, event: PolicyEvent) -> Vec<KeyValue> {
             name(names::FALLBACK_NAME),
             KeyValue::new(names::FALLBACK_RESULT, "used"),
         ],
+        PolicyEvent::Hedged { second_won } => vec![
+            name(names::HEDGE_NAME),
+            KeyValue::new(names::HEDGE_ATTEMPT, 2),
+            KeyValue::new(
+                names::HEDGE_RESULT,
+                if second_won {
+                    "second_won"
+                } else {
+                    "first_won"
+                },
+            ),
+        ],
+    }
+}
+
+/// The counter an event is counted by, and the attributes of its point.
+pub(super) fn counted_as(policy: &str, event: PolicyEvent) -> (&'static str, Vec<KeyValue>) {
+    let (metric, dimensions): (_, &[&str]) = match event {
+        PolicyEvent::Retried { .. } => (
+            names::RETRY_CALLS,
+            &[names::RETRY_NAME, names::RETRY_RESULT],
+        ),
+        PolicyEvent::TimedOut { .. } | PolicyEvent::DeadlineExceeded { .. } => (
+            names::TIMEOUT_CALLS,
+            &[
+                names::TIMEOUT_NAME,
+                names::TIMEOUT_RESULT,
+                names::TIMEOUT_SCOPE,
+            ],
+        ),
+        PolicyEvent::RateLimited => (
+            names::RATE_LIMITER_CALLS,
+            &[names::RATE_LIMITER_NAME, names::RATE_LIMITER_RESULT],
+        ),
+        PolicyEvent::BulkheadFull => (
+            names::BULKHEAD_CALLS,
+            &[names::BULKHEAD_NAME, names::BULKHEAD_RESULT],
+        ),
+        PolicyEvent::FellBack => (names::FALLBACK_CALLS, &[names::FALLBACK_NAME]),
+        PolicyEvent::Hedged { .. } => (
+            names::HEDGE_CALLS,
+            &[names::HEDGE_NAME, names::HEDGE_RESULT],
+        ),
+    };
+    let mut attributes = attributes(policy, event);
+    attributes.retain(|pair| dimensions.contains(&pair.key.as_str()));
+    (metric, attributes)
+}
+
+/// The span of an event that refused a call or answered it in another's place.
+pub(super) fn span_of(event: PolicyEvent) -> Option<&'static str> {
+    match event {
+        PolicyEvent::RateLimited => Some(names::SPAN_RATE_LIMITED),
+        PolicyEvent::BulkheadFull => Some(names::SPAN_BULKHEAD_FULL),
+        PolicyEvent::FellBack => Some(names::SPAN_FELL_BACK),
+        _ => None,
     }
 }
 

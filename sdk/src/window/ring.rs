@@ -6,7 +6,7 @@
 //! the default ten seconds comes round again after five years.
 
 use crate::clock::Moment;
-use crate::sync::{AtomicU64, Line, Ordering};
+use crate::sync::{AtomicU64, Lane, Line, Ordering};
 
 const COUNT_BITS: u32 = 32;
 const LAP_MASK: u64 = (1 << 24) - 1;
@@ -17,7 +17,7 @@ const WORDS_A_LINE: usize = 16;
 pub(crate) struct EpochRing<const K: usize> {
     lines: Box<[Line]>,
     lines_a_stripe: usize,
-    stripe_mask: usize,
+    stripes: usize,
     buckets: Divisor,
     width: Divisor,
 }
@@ -30,17 +30,17 @@ struct Slice {
 }
 
 impl<const K: usize> EpochRing<K> {
-    /// `buckets` slices of `width_ns` each; `stripes` is rounded up to a power of two.
+    /// `buckets` slices of `width_ns` each; `stripes` as in [`Lane`].
     pub(crate) fn new(buckets: usize, width_ns: u64, stripes: usize) -> Self {
         let buckets = buckets.max(1);
-        let stripes = stripes.clamp(1, 64).next_power_of_two();
+        let stripes = stripes.clamp(1, 64);
         let lines_a_stripe = (buckets * K).div_ceil(WORDS_A_LINE);
         Self {
             lines: (0..stripes * lines_a_stripe)
                 .map(|_| Line::zeroed())
                 .collect(),
             lines_a_stripe,
-            stripe_mask: stripes - 1,
+            stripes,
             buckets: Divisor::new(buckets as u64),
             width: Divisor::new(width_ns),
         }
@@ -78,20 +78,21 @@ impl<const K: usize> EpochRing<K> {
     #[inline]
     pub(crate) fn add(&self, thread: usize, era: u8, epoch: u64, counter: usize) -> bool {
         let slice = self.slice(era, epoch);
-        let cell = self.cell(thread & self.stripe_mask, slice.index, counter);
+        let lane = Lane::of(thread, self.stripes);
+        let cell = self.cell(lane.index, slice.index, counter);
         let mut current = cell.load(Ordering::Relaxed);
+        if lane.owned {
+            // Nobody else counts here. An era that begins at this very moment stamps the cell
+            // before or after this store; after it, the old tag stays, and counts for nobody.
+            let next = counted(current, slice.tag);
+            if let Some(next) = next {
+                cell.store(next, Ordering::Release);
+            }
+            return next.is_some();
+        }
         loop {
-            let next = if tag_of(current) == slice.tag {
-                // A full counter stays full: four billion calls in one slice of one stripe.
-                if current as u32 == u32::MAX {
-                    current
-                } else {
-                    current + 1
-                }
-            } else if is_later(current, slice.tag) {
+            let Some(next) = counted(current, slice.tag) else {
                 return false;
-            } else {
-                (u64::from(slice.tag) << COUNT_BITS) | 1
             };
             // AcqRel: whoever reads the count also sees what was counted before it.
             match cell.compare_exchange_weak(current, next, Ordering::AcqRel, Ordering::Relaxed) {
@@ -108,7 +109,7 @@ impl<const K: usize> EpochRing<K> {
         let oldest = current.saturating_sub(self.buckets.value - 1);
         let mut sums = [0; K];
         for counter in (0..K).rev() {
-            for stripe in 0..=self.stripe_mask {
+            for stripe in 0..self.stripes {
                 for epoch in oldest..=current {
                     let slice = self.slice(era, epoch);
                     let word = self
@@ -132,6 +133,16 @@ impl<const K: usize> EpochRing<K> {
     }
 }
 
+/// The cell's next value; nothing if it already belongs to a later slice or era.
+#[inline]
+fn counted(current: u64, tag: u32) -> Option<u64> {
+    if tag_of(current) != tag {
+        return (!is_later(current, tag)).then_some((u64::from(tag) << COUNT_BITS) | 1);
+    }
+    // A full counter stays full: four billion calls in one slice of one stripe.
+    Some(current + u64::from(current as u32 != u32::MAX))
+}
+
 #[inline]
 fn tag_of(word: u64) -> u32 {
     (word >> COUNT_BITS) as u32
@@ -143,8 +154,9 @@ fn tag_of(word: u64) -> u32 {
 fn is_later(word: u64, tag: u32) -> bool {
     let (era, other_era) = ((tag_of(word) >> 24) as u8, (tag >> 24) as u8);
     if era != other_era {
-        // Every slot is stamped when an era begins: another stamp means another era began.
-        return true;
+        // Every slot is stamped when an era begins. An older stamp is what an only writer left
+        // behind that was overtaken by that beginning. (Eras count modulo 256.)
+        return era.wrapping_sub(other_era) < 128;
     }
     let ahead = u64::from(tag_of(word)).wrapping_sub(u64::from(tag)) & LAP_MASK;
     word as u32 != 0 && ahead != 0 && ahead <= LAP_MASK / 2

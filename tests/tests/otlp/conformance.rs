@@ -40,6 +40,7 @@ fn test_functions() -> BTreeSet<String> {
         "tests/tests",
         "storage/tests",
         "collector/tests",
+        "sdk/tests",
     ] {
         collect(&root().join(folder), &mut names);
     }
@@ -75,9 +76,9 @@ fn collect_from(text: &str, names: &mut BTreeSet<String>) {
     }
 }
 
-/// The rows of CONFORMANCE.md: id to the text of its second column.
-fn rows() -> BTreeMap<String, String> {
-    let text = std::fs::read_to_string(root().join("CONFORMANCE.md")).expect("CONFORMANCE.md");
+/// The rows of a matrix: id to the text of its second column.
+fn rows(file: &str) -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(root().join(file)).expect("a readable matrix");
     text.lines()
         .filter_map(|line| {
             let mut cells = line.strip_prefix("| ")?.split(" | ");
@@ -90,9 +91,18 @@ fn rows() -> BTreeMap<String, String> {
 
 #[test]
 fn every_id_of_the_checklist_names_a_test_that_exists() {
-    let (rows, tests) = (rows(), test_functions());
+    check("CONFORMANCE.md", &IDS);
+}
+
+#[test]
+fn every_duty_of_the_sdk_s_exporter_names_a_test_that_exists() {
+    check("sdk/CONFORMANCE.md", &[('K', 10)]);
+}
+
+fn check(file: &str, ids: &[(char, u32)]) {
+    let (rows, tests) = (rows(file), test_functions());
     let mut missing = Vec::new();
-    for (letter, count) in IDS {
+    for (letter, count) in ids.iter().copied() {
         for number in 1..=count {
             let id = format!("{letter}{number:02}");
             let Some(named) = rows.get(&id) else {

@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     Check,
     Unit,
     Doc,
+    Sdk,
+    Model,
     Integration,
     Client,
     Browser,
@@ -20,10 +22,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Check,
         Self::Unit,
         Self::Doc,
+        Self::Sdk,
+        Self::Model,
         Self::Integration,
         Self::Client,
         Self::Browser,
@@ -37,6 +41,8 @@ impl fmt::Display for Kind {
             Self::Check => "check",
             Self::Unit => "unit",
             Self::Doc => "doc",
+            Self::Sdk => "sdk",
+            Self::Model => "model",
             Self::Integration => "integration",
             Self::Client => "client",
             Self::Browser => "browser",

@@ -6,7 +6,7 @@
 //! program is linked once; the stages after it only choose which of its tests to run.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub(crate) enum Stage {
     Deny,
     /// The SDK's core and the store's plain types build without their engines, for the browser too.
     Portable,
+    /// The SDK packs, and what is packed builds without this workspace.
+    Package,
     /// Lints, warnings are errors.
     Clippy,
     /// The browser bundle builds.
@@ -49,6 +51,10 @@ pub(crate) enum Stage {
     Unit,
     /// Examples in the documentation.
     Doc,
+    /// The SDK's rules, models, simulation and wires: the test programs of its own.
+    Sdk,
+    /// Every interleaving of the SDK's lock-free parts.
+    Model,
     /// Every input a fuzz target ever found interesting is replayed.
     Corpus,
     /// Real ports, real files, real processes.
@@ -70,11 +76,17 @@ impl Stage {
     /// What a success of this stage counts as.
     pub(crate) fn kind(self) -> Kind {
         match self {
-            Self::Fmt | Self::Deny | Self::Portable | Self::Clippy | Self::Bundle | Self::Build => {
-                Kind::Check
-            }
+            Self::Fmt
+            | Self::Deny
+            | Self::Portable
+            | Self::Package
+            | Self::Clippy
+            | Self::Bundle
+            | Self::Build => Kind::Check,
             Self::Unit => Kind::Unit,
             Self::Doc => Kind::Doc,
+            Self::Sdk => Kind::Sdk,
+            Self::Model => Kind::Model,
             Self::Corpus => Kind::Corpus,
             Self::Integration => Kind::Integration,
             Self::Client => Kind::Client,
@@ -88,6 +100,7 @@ impl Stage {
             self,
             Self::Unit
                 | Self::Doc
+                | Self::Sdk
                 | Self::Corpus
                 | Self::Integration
                 | Self::Client
@@ -101,6 +114,7 @@ impl Stage {
             Self::Fmt => check(fmt(workspace)),
             Self::Deny => check(deny(workspace)),
             Self::Portable => check(portable(workspace)),
+            Self::Package => check(package(workspace)),
             Self::Clippy => check(clippy(workspace)),
             Self::Bundle => {
                 packages::install(packages::BUNDLE);
@@ -109,6 +123,11 @@ impl Stage {
             Self::Build => check(build(workspace)),
             Self::Unit => tests(workspace, &["--lib", "--bins"], &[], filters),
             Self::Doc => tests(workspace, &["--doc"], &[], filters),
+            Self::Sdk => {
+                packages::install(packages::PEERS);
+                sdk(workspace, filters)
+            }
+            Self::Model => models(workspace, filters),
             Self::Corpus => integration(workspace, &[CORPUS_TESTS], &[], filters),
             Self::Integration => {
                 packages::install(packages::PEERS);
@@ -210,11 +229,73 @@ fn portable(workspace: &Workspace) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Everything but the upload. Ours is not the only tree it has to build in.
+fn package(workspace: &Workspace) -> anyhow::Result<()> {
+    let arguments = [
+        "publish",
+        "--dry-run",
+        "--allow-dirty",
+        "--package",
+        "tripline-sdk",
+    ];
+    must(workspace.cargo(&arguments))
+}
+
+/// The test programs in `sdk/tests`, each named: a glob would also run the workspace's own.
+fn sdk(workspace: &Workspace, filters: &[String]) -> Outcome {
+    let programs = match programs(&workspace.path("sdk/tests")) {
+        Ok(programs) => programs,
+        Err(error) => return Outcome::failed(format!("{error:#}")),
+    };
+    let targets: Vec<&str> = programs
+        .iter()
+        .flat_map(|program| ["--test", program])
+        .collect();
+    tests(workspace, &targets, &[], filters)
+}
+
+/// The names of the test programs in a directory, in order.
+fn programs(directory: &Path) -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.file_stem().context("a file has a name")?;
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    anyhow::ensure!(
+        !names.is_empty(),
+        "no test programs in {}",
+        directory.display()
+    );
+    Ok(names)
+}
+
+/// The model checker replaces the atomics of the core, so it has a build of its own. Its search is
+/// bounded: three preemptions find what two threads can do to each other.
+fn models(workspace: &Workspace, filters: &[String]) -> Outcome {
+    let mut command = workspace.cargo(&["test", "--package", "tripline-sdk", "--lib"]);
+    command
+        .args(["--", "loom"])
+        .args(filters)
+        .env("CARGO_TARGET_DIR", workspace.target.join("loom"))
+        .env("RUSTFLAGS", "--cfg loom")
+        .env("LOOM_MAX_PREEMPTIONS", "3");
+    counted(command)
+}
+
 /// Runs test programs of the workspace and counts what they executed.
 fn tests(workspace: &Workspace, targets: &[&str], harness: &[&str], filters: &[String]) -> Outcome {
     let mut command = workspace.cargo(&["test", "--workspace", "--no-fail-fast"]);
     command.args(targets).arg("--").args(harness).args(filters);
     command.env("XTASK_CLIENTS_DIR", clients::directory(workspace));
+    counted(command)
+}
+
+/// Runs a `cargo test` and adds up what its programs say.
+fn counted(command: Command) -> Outcome {
     let mut command = shell::within(STAGE_LIMIT, command);
     let mut tally = Tally::default();
     let status = shell::stream(&mut command, |line| {

@@ -1,0 +1,90 @@
+//! What operators and timers do to a breaker.
+
+use crate::clock::Moment;
+use crate::sync::Ordering;
+
+use super::super::word::{Phase, Word};
+use super::super::{BreakerConfig, InvalidConfig, Mode, Reason, Transition};
+use super::transition::{Cause, Changes};
+use super::{Era, Machine, packed_probes};
+
+impl Machine {
+    /// Lets time pass: ends an open time, expires leases, finishes a ramp. Timers call this so
+    /// that a breaker without traffic moves on too.
+    pub fn tick(&self, now: Moment, announce: &mut dyn FnMut(&Transition)) {
+        self.locked(now, announce, |_, _| ());
+    }
+
+    /// Changes who decides. The state machine starts over, closed and with an empty window.
+    pub fn set_mode(&self, mode: Mode, now: Moment, announce: &mut dyn FnMut(&Transition)) {
+        self.locked(now, announce, |era, changes| {
+            self.change_mode(era, mode, now, changes);
+        });
+    }
+
+    fn change_mode(&self, era: &mut Era, mode: Mode, now: Moment, changes: &mut Changes) {
+        let before = self.word();
+        if before.mode() == mode {
+            return;
+        }
+        era.config.mode = mode;
+        let cause = Cause::plain(now, Reason::Manual);
+        let next = Word::new(mode, Phase::Closed, before.generation() + 1);
+        self.start_over(era, next);
+        self.enter(era, next, &cause, None, changes);
+    }
+
+    /// Opens the breaker for something it cannot see itself, such as a failed health check. Does
+    /// nothing unless it is closed or half-open.
+    pub fn trip(&self, now: Moment, announce: &mut dyn FnMut(&Transition)) {
+        self.locked(now, announce, |era, changes| {
+            if self.word().phase() != Phase::Open && self.take_quota(era) {
+                let window = self.window.sums(self.word().era(), now);
+                let cause = Cause {
+                    window,
+                    ..Cause::plain(now, Reason::External)
+                };
+                self.open(era, &cause, changes);
+            }
+        });
+    }
+
+    /// Closes the breaker and forgets window and attempts.
+    pub fn reset(&self, now: Moment, announce: &mut dyn FnMut(&Transition)) {
+        self.locked(now, announce, |era, changes| {
+            era.attempt = 0;
+            self.close(era, &Cause::plain(now, Reason::Manual), changes);
+            era.attempt = 0;
+        });
+    }
+
+    /// Takes new settings. The window keeps what it holds.
+    ///
+    /// # Errors
+    /// Settings that cannot work, or that change the window itself: its memory is fixed, so a
+    /// different window needs a new breaker.
+    pub fn reconfigure(
+        &self,
+        config: BreakerConfig,
+        now: Moment,
+        announce: &mut dyn FnMut(&Transition),
+    ) -> Result<(), InvalidConfig> {
+        config.validate()?;
+        self.locked(now, announce, |era, changes| {
+            if config.window != era.config.window || config.stripes != era.config.stripes {
+                return Err(InvalidConfig {
+                    setting: "window",
+                    why: "cannot change while the breaker lives: make a new one",
+                });
+            }
+            self.change_mode(era, config.mode, now, changes);
+            era.half_open.reserve(config.half_open.permits);
+            era.config = config;
+            self.hot.criteria.set(&config);
+            self.hot
+                .probes
+                .store(packed_probes(&config), Ordering::Relaxed);
+            Ok(())
+        })
+    }
+}

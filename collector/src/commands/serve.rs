@@ -3,6 +3,9 @@
 //! Order down: the receivers stop first and finish what is in flight, then the pages, then the store commits what
 //! is queued and joins its threads. A success answer given at any moment stays true.
 
+mod bundle;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +21,30 @@ use crate::operations::listening::{Addresses, Listeners};
 use crate::operations::{logging, signals};
 use crate::receive::{self, Receiver, Sink};
 
+/// Arguments of `tripline serve`.
+#[derive(Debug, clap::Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    flags: ServeFlags,
+    /// Look at an incident bundle (`tripline export --incident`), read-only, instead of a data directory
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["data_dir", "otlp_grpc", "otlp_http"])]
+    bundle: Option<PathBuf>,
+}
+
 /// Runs until SIGTERM or SIGINT.
-pub(super) fn run(flags: &ServeFlags) -> anyhow::Result<()> {
-    run_with(flags, |_| Ok(tokio::spawn(std::future::ready(Ok(())))))
+pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    let Some(dir) = &args.bundle else {
+        return run_with(&args.flags, alone);
+    };
+    let mut config = args.flags.load()?;
+    // Deleted when serving has ended.
+    let _unpacked = bundle::open(dir, &mut config)?;
+    run_config(config, alone)
+}
+
+/// No companion.
+fn alone(_: &Running) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+    Ok(tokio::spawn(std::future::ready(Ok(()))))
 }
 
 /// The same, with a companion task started once everything is bound and aborted before anything closes.
@@ -28,7 +52,13 @@ pub(super) fn run_with<F>(flags: &ServeFlags, companion: F) -> anyhow::Result<()
 where
     F: FnOnce(&Running) -> anyhow::Result<JoinHandle<anyhow::Result<()>>>,
 {
-    let config = flags.load()?;
+    run_config(flags.load()?, companion)
+}
+
+fn run_config<F>(config: Config, companion: F) -> anyhow::Result<()>
+where
+    F: FnOnce(&Running) -> anyhow::Result<JoinHandle<anyhow::Result<()>>>,
+{
     logging::init(&config.log)?;
     let shutdown_timeout = config.shutdown_timeout.get();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -8,10 +8,12 @@ pub mod ask;
 pub mod breakers;
 pub mod endpoints;
 pub mod guard;
+pub mod incidents;
 pub mod openapi;
 pub mod params;
 pub mod problem;
 pub mod sql;
+pub mod whatif;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -117,7 +119,10 @@ fn api() -> Router<AppState> {
         )
         .route("/breakers/{service}/{name}", get(breakers::by_name))
         .route("/breakers/{service}/{name}/{*rest}", get(breakers::by_name))
-        .route("/incidents", get(endpoints::incidents))
+        .route("/incidents", get(incidents::list))
+        .route("/incidents/{id}", get(incidents::by_id))
+        .route("/findings", get(incidents::findings))
+        .route("/whatif", get(whatif::get).post(whatif::post))
         .route("/sql", post(sql::query))
         .fallback(async |uri: Uri| Problem::no_such_address(uri.path()))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())

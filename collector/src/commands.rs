@@ -26,7 +26,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Receive OTLP, store it, serve pages, API and SQL
-    Serve(ServeFlags),
+    Serve(serve::ServeArgs),
     /// The same, with a small shop of services whose payment fails and recovers in cycles
     Demo(demo::DemoFlags),
     /// Run one read-only SQL query, over a running server or a data directory at rest
@@ -87,7 +87,7 @@ impl ServeFlags {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
-        Command::Serve(flags) => serve::run(&flags),
+        Command::Serve(args) => serve::run(&args),
         Command::Demo(flags) => demo::run(&flags),
         Command::Sql(args) => sql::run(args),
         Command::Assert(args) => assert::run(&args),

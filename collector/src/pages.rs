@@ -1,7 +1,9 @@
 //! The pages: each handler asks its questions and hands the plain answers to [`tripline_web`].
 
 mod assets;
+mod breakers;
 mod handlers;
+mod incidents;
 mod request;
 mod status;
 
@@ -25,7 +27,11 @@ pub fn router() -> Router<AppState> {
         .route("/explore", get(handlers::explore))
         .route("/graph", get(handlers::graph))
         .route("/services/{name}", get(handlers::service))
-        .route("/breakers", get(handlers::breakers))
+        .route("/breakers", get(breakers::list))
+        .route("/breakers/{service}/{name}", get(breakers::one))
+        .route("/breakers/{service}/{name}/{*rest}", get(breakers::one))
+        .route("/incidents", get(incidents::list))
+        .route("/incidents/{id}", get(incidents::one))
         .route("/sql", get(handlers::sql_page))
         .route("/status", get(status::status))
         .route("/find", get(handlers::find))

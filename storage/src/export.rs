@@ -41,6 +41,15 @@ pub struct TimeRange {
     pub to_unix_nano: Option<u64>,
 }
 
+/// The statement that reads these rows, ready for the SQL guard: the same rows [`parquet`] writes.
+pub fn query_text(relation: Relation, range: TimeRange) -> String {
+    let word = |ns: Option<u64>| ns.map_or_else(|| "NULL".to_owned(), |ns| ns.to_string());
+    relation
+        .sql()
+        .replace("$1", &word(range.from_unix_nano))
+        .replace("$2", &word(range.to_unix_nano))
+}
+
 /// Why rows did not come out.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError<E: std::error::Error + 'static> {

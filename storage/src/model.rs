@@ -8,12 +8,16 @@ pub mod exact;
 
 mod attribute;
 mod breaker;
+mod finding;
 mod graph;
+mod incident;
+mod lane;
 mod live;
 mod log;
 mod metric;
 mod service;
 mod trace;
+mod whatif;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +26,13 @@ pub use breaker::{
     Breaker, BreakerConfig, BreakerDetail, BreakerInstance, BreakerTransition, BreakersQuery,
     EdgeBreaker, TransitionsQuery, TripTrace,
 };
+pub use finding::{Finding, FindingsQuery};
 pub use graph::{EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind};
+pub use incident::{
+    BlastRadius, ChangeEvent, Clue, EntryPoint, ErrorClass, Incident, IncidentBreaker, IncidentDetail,
+    IncidentsQuery, Onset, OpenAt, Recovery, RejectedInMinute, Root,
+};
+pub use lane::{InstanceLane, Lane, LaneSegment, LanesQuery};
 pub use live::{LiveCounts, ServiceCoverage, SignalAge};
 pub use log::{LogQuery, LogRecord};
 pub use metric::{
@@ -34,6 +44,7 @@ pub use trace::{
     AttributeFilter, SpanEvent, SpanLink, SpanRecord, SpanSummary, TraceDetail, TraceQuery,
     TraceSummary,
 };
+pub use whatif::{Baseline, Outcome, Proposal, WhatIf, WhatIfQuery};
 
 /// A half-open range of time, `[from, to)`, nanoseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -8,8 +8,11 @@ mod breakers;
 mod conditions;
 mod coverage;
 mod document;
+mod findings;
 mod graph;
 mod histogram;
+mod incidents;
+mod lanes;
 mod live;
 mod logs;
 mod metrics;
@@ -19,10 +22,14 @@ mod search;
 mod services;
 mod session;
 mod trace;
+mod whatif;
 
 pub use breakers::{breaker, breakers, transitions};
 pub use coverage::coverage;
+pub use findings::findings;
 pub use graph::graph;
+pub use incidents::{incident, incidents};
+pub use lanes::lanes;
 pub use live::live_counts;
 pub use logs::logs;
 pub use metrics::metrics;
@@ -31,6 +38,7 @@ pub use search::{spans, traces};
 pub use services::services;
 pub use session::{QueryError, Session};
 pub use trace::trace;
+pub use whatif::what_if;
 
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,7 @@ mod rules;
 mod spans;
 mod template;
 pub(crate) mod views;
+pub mod whatif;
 mod words;
 
 #[cfg(test)]

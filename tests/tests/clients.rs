@@ -4,6 +4,7 @@
 //! requests, and what it did is then found by SQL and by the API. `cargo xtask clients` prepares
 //! the services; a test whose service is not prepared fails and says so.
 
+mod breakers;
 mod go;
 mod java;
 mod node;

@@ -7,6 +7,7 @@ mod demo;
 mod durability;
 mod harness;
 mod hogs;
+mod incidents;
 mod otlp;
 mod overload;
 mod pages;

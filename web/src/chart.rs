@@ -3,6 +3,7 @@
 //! Lines stretch with the page (`preserveAspectRatio="none"` and strokes that do not scale); all text is
 //! HTML around them, so it stays readable at any width.
 
+pub mod lanes;
 mod scatter;
 mod series;
 

@@ -9,13 +9,14 @@ use crate::islands::{Keys, ThemeToggle};
 use crate::parts::{AssetPaths, Frame};
 use crate::range::PRESETS;
 
-const NAVIGATION: [(&str, &str); 8] = [
+const NAVIGATION: [(&str, &str); 9] = [
     ("/", "Overview"),
     ("/graph", "Graph"),
     ("/traces", "Traces"),
     ("/logs", "Logs"),
     ("/explore", "Metrics"),
     ("/breakers", "Breakers"),
+    ("/incidents", "Incidents"),
     ("/sql", "SQL"),
     ("/status", "Status"),
 ];

@@ -1,8 +1,11 @@
 //! One file a page: a function from plain data to a view.
 
+mod breaker;
 mod breakers;
 mod explore;
 mod graph;
+mod incident;
+mod incidents;
 mod logs;
 mod overview;
 mod service;
@@ -11,10 +14,14 @@ mod status;
 mod trace;
 mod traces;
 mod waterfall;
+mod whatif;
 
-pub use breakers::breakers;
+pub use breaker::{BreakerPage, breaker};
+pub use breakers::{BreakersPage, breakers};
 pub use explore::{Explore, explore};
 pub use graph::graph;
+pub use incident::{incident, markdown};
+pub use incidents::incidents;
 pub use logs::logs;
 pub use overview::{Overview, overview};
 pub use service::{ServicePage, service};
@@ -22,6 +29,7 @@ pub use sql::{Relation, SqlOutcome, SqlPage, SqlTable, sql};
 pub use status::{StatusSection, status};
 pub use trace::trace;
 pub use traces::traces;
+pub use whatif::what_if;
 
 #[cfg(test)]
 mod tests;

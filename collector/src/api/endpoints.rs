@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use tripline_storage::model::{
-    BreakerTransition, Graph, LiveCounts, LogRecord, MetricPoints, MetricSummary, Page,
+    Graph, LiveCounts, LogRecord, MetricPoints, MetricSummary, Page,
     ServiceSummary, TraceDetail, TraceSummary,
 };
 use tripline_storage::query;
@@ -129,10 +129,4 @@ pub async fn graph(State(state): State<AppState>, params: Params) -> Answer<Grap
 pub async fn counts(State(state): State<AppState>, params: Params) -> Answer<LiveCounts> {
     params.only(&[])?;
     state.ask(query::live_counts).await.map(Json)
-}
-
-/// `GET /incidents`: none without breakers.
-pub async fn incidents(params: Params) -> Answer<Page<BreakerTransition>> {
-    known(&params, &["service", "cursor"])?;
-    Ok(Json(Page::default()))
 }

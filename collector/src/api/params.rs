@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use tripline_storage::model::{
-    AttributeFilter, AttributeValue, BreakersQuery, GraphQuery, LogQuery, MetricPointsQuery,
-    MetricsQuery, ScopeFilter, ServicesQuery, TimeRange, TraceQuery, TransitionsQuery,
+    AttributeFilter, AttributeValue, BreakersQuery, FindingsQuery, GraphQuery, IncidentsQuery, LogQuery,
+    MetricPointsQuery, MetricsQuery, ScopeFilter, ServicesQuery, TimeRange, TraceQuery, TransitionsQuery,
 };
 use tripline_web::range::Range;
 
@@ -256,6 +256,30 @@ impl Params {
             range: self.range_if_any()?,
             scope: self.scope(),
             service: self.text("service"),
+            limit: self.limit()?,
+        })
+    }
+
+    /// For `incidents`; the last day's unless a range is asked for.
+    pub fn incidents(&self) -> Result<IncidentsQuery, Problem> {
+        let now = i64::try_from(now_ns()).unwrap_or(i64::MAX);
+        Ok(IncidentsQuery {
+            range: self
+                .range_if_any()?
+                .unwrap_or_else(|| TimeRange::ending(now, 86_400_000_000_000)),
+            scope: self.scope(),
+            service: self.text("service"),
+            limit: self.limit()?,
+            now_unix_nano: now,
+        })
+    }
+
+    /// For `findings`.
+    pub fn findings(&self) -> Result<FindingsQuery, Problem> {
+        Ok(FindingsQuery {
+            range: self.range()?,
+            scope: self.scope(),
+            services: self.text("service").into_iter().collect(),
             limit: self.limit()?,
         })
     }

@@ -140,6 +140,12 @@ impl From<QueryError> for Problem {
                 "A parameter cannot be used",
                 detail,
             ),
+            QueryError::Settings(detail) => Self::new(
+                StatusCode::BAD_REQUEST,
+                "invalid-parameter",
+                "These settings cannot be used",
+                detail,
+            ),
             QueryError::Engine(error) => {
                 tracing::error!(%error, "a question failed in the engine");
                 Self::internal()

@@ -2,6 +2,7 @@
 //!
 //! Both import again to the same rows (`tripline import`). A file appears under its name when it is whole.
 
+pub(super) mod bundle;
 mod instant;
 
 use std::fs::File;
@@ -29,6 +30,9 @@ pub struct ExportArgs {
     /// Directory the files are written to; made if missing
     #[arg(value_name = "DIR")]
     dir: PathBuf,
+    /// Write the bundle of an incident instead: its id, a time in it, or from..to
+    #[arg(long, value_name = "ID|TIME|FROM..TO", conflicts_with_all = ["format", "signal", "from", "to"])]
+    incident: Option<bundle::Asked>,
     /// What to write
     #[arg(long, value_enum, default_value = "otlp-jsonl")]
     format: Format,
@@ -74,6 +78,9 @@ pub(super) fn run(args: ExportArgs) -> anyhow::Result<()> {
         ..ServeFlags::default()
     };
     let config = flags.load()?;
+    if let Some(asked) = &args.incident {
+        return bundle::write(&config, asked, &args.dir);
+    }
     let data_dir = config.data_dir.clone();
     let shown = data_dir.display();
     if let Some(holder) = lock_holder(&data_dir)? {

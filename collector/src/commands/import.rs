@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use tripline_storage::export::parquet_rows;
 
 use super::{ServeFlags, print_line};
+use crate::config::Config;
 use crate::decode::rows::{LogRows, MetricRows, Requests, SpanRows};
 use crate::decode::{Signal, SignalKind, signal_of};
 use lines::Lines;
@@ -66,8 +67,25 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<()> {
         config,
         ..ServeFlags::default()
     };
-    let files = files_of(&paths)?;
-    let mut target = Target::open(&flags.load()?, token)?;
+    let (imported, outcome) = import(&files_of(&paths)?, &flags.load()?, token)?;
+    print_line(&serde_json::to_string(&imported).expect("plain numbers serialise"));
+    outcome
+}
+
+/// Loads the files of directories into the configured store, which nobody may hold.
+pub(super) fn load(paths: &[PathBuf], config: &Config) -> anyhow::Result<()> {
+    let mut files = files_of(paths)?;
+    files.retain(|file| is_parquet(file));
+    import(&files, config, None)?.1
+}
+
+/// What was done, and how it ended.
+fn import(
+    files: &[PathBuf],
+    config: &Config,
+    token: Option<String>,
+) -> anyhow::Result<(Imported, anyhow::Result<()>)> {
+    let mut target = Target::open(config, token)?;
     let mut imported = Imported {
         event: "imported",
         to: target.name(),
@@ -80,8 +98,7 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<()> {
     });
     // What was handed over before an error is finished too, and told.
     let flushed = target.finish(&mut |answer| imported.count(answer));
-    print_line(&serde_json::to_string(&imported).expect("plain numbers serialise"));
-    outcome.and(flushed)
+    Ok((imported, outcome.and(flushed)))
 }
 
 impl Imported {

@@ -3,6 +3,9 @@
 //! Order down: the receivers stop first and finish what is in flight, then the pages, then the store commits what
 //! is queued and joins its threads. A success answer given at any moment stays true.
 
+mod bundle;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,10 +21,27 @@ use crate::operations::listening::{Addresses, Listeners};
 use crate::operations::{logging, signals};
 use crate::receive::{self, Receiver, Sink};
 
-/// Runs until SIGTERM or SIGINT.
-pub(super) fn run(flags: &ServeFlags) -> anyhow::Result<()> {
-    run_with(flags, |_| Ok(None))
+/// Arguments of `tripline serve`.
+#[derive(Debug, clap::Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    flags: ServeFlags,
+    /// Look at an incident bundle (`tripline export --incident`), read-only, instead of a data directory
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["data_dir", "otlp_grpc", "otlp_http"])]
+    bundle: Option<PathBuf>,
 }
+
+/// Runs until SIGTERM or SIGINT.
+pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    let Some(dir) = &args.bundle else {
+        return run_with(&args.flags, |_| Ok(None));
+    };
+    let mut config = args.flags.load()?;
+    // Deleted when serving has ended.
+    let _unpacked = bundle::open(dir, &mut config)?;
+    run_config(config, |_| Ok(None))
+}
+
 
 /// How long a companion may take to say its last.
 const COMPANION_TIME: Duration = Duration::from_secs(5);
@@ -49,7 +69,13 @@ pub(super) fn run_with<F>(flags: &ServeFlags, companion: F) -> anyhow::Result<()
 where
     F: FnOnce(&Running) -> anyhow::Result<Option<Companion>>,
 {
-    let config = flags.load()?;
+    run_config(flags.load()?, companion)
+}
+
+fn run_config<F>(config: Config, companion: F) -> anyhow::Result<()>
+where
+    F: FnOnce(&Running) -> anyhow::Result<Option<Companion>>,
+{
     logging::init(&config.log)?;
     let shutdown_timeout = config.shutdown_timeout.get();
     let runtime = tokio::runtime::Builder::new_multi_thread()

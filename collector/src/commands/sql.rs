@@ -3,7 +3,7 @@
 //! The data directory's LOCK says whether a server runs; then the query goes to it. Otherwise the directory is
 //! opened here (which takes the lock and replays what a crash left) and the same guard and views answer.
 
-mod client;
+pub(super) mod client;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

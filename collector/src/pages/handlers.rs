@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tripline_storage::model::{
-    GraphQuery, MetricPoints, Page, ServicesQuery, TimeRange, TraceQuery,
+    BreakersQuery, GraphQuery, MetricPoints, Page, ServicesQuery, TimeRange, TraceQuery,
 };
 use tripline_storage::query;
 use tripline_web::pages as views;
@@ -23,7 +23,7 @@ use crate::api::sql;
 /// Services named in a page's list at most.
 const SERVICES_MAX: usize = 1_000;
 
-fn range_of(frame: &Frame) -> TimeRange {
+pub(super) fn range_of(frame: &Frame) -> TimeRange {
     let (from, to) = frame.bounds();
     let nanos = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
     TimeRange {
@@ -41,7 +41,7 @@ fn services_of(frame: &Frame) -> ServicesQuery {
 }
 
 /// Renders what was answered, or the problem.
-fn show<T>(
+pub(super) fn show<T>(
     frame: &Frame,
     title: &str,
     answer: Result<T, Problem>,
@@ -64,17 +64,20 @@ pub(super) async fn overview(State(state): State<AppState>, request: PageRequest
         return problem_page(&frame, &Problem::parameter("from", why));
     }
     let question = services_of(&frame);
+    let of_incidents = super::incidents::question(&frame, 20);
     let answer = state
         .ask(move |session| {
             Ok((
                 query::live_counts(session)?,
                 query::services(session, &question)?,
+                query::incidents(session, &of_incidents)?,
             ))
         })
         .await
-        .map(|(counts, services)| views::Overview {
+        .map(|(counts, services, incidents)| views::Overview {
             counts,
             services,
+            incidents,
             otlp_grpc: state
                 .addresses
                 .otlp_grpc
@@ -244,6 +247,10 @@ pub(super) async fn service(
         ..TraceQuery::default()
     };
     let title = name.clone();
+    let of_breakers = BreakersQuery {
+        limit: SERVICES_MAX,
+        ..BreakersQuery::default()
+    };
     let answer = state
         .ask(move |session| {
             let mut services = query::services(session, &of_services)?;
@@ -253,25 +260,13 @@ pub(super) async fn service(
             Ok(views::ServicePage {
                 summaries: services.items,
                 graph: query::graph(session, &of_graph)?,
+                breakers: query::breakers(session, &of_breakers)?.items,
                 failed: query::traces(session, &of_failed)?,
                 name,
             })
         })
         .await;
     show(&frame, &title, answer, views::service)
-}
-
-/// `/breakers`.
-pub(super) async fn breakers(State(state): State<AppState>, request: PageRequest) -> Response {
-    let PageRequest { frame, params, .. } = request;
-    let question = match params.breakers() {
-        Ok(question) => question,
-        Err(problem) => return problem_page(&frame, &problem),
-    };
-    let answer = state
-        .ask(move |session| query::breakers(session, &question))
-        .await;
-    show(&frame, "Breakers", answer, views::breakers)
 }
 
 /// `/sql`.

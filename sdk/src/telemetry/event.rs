@@ -6,7 +6,9 @@ use opentelemetry::logs::{AnyValue, LogRecord, Logger, Severity};
 use opentelemetry::{SpanId, TraceFlags, TraceId};
 
 use super::names;
-use crate::breaker::{BreakerConfig, CallId, Origin, State, Transition, WindowConfig};
+use crate::breaker::{
+    BreakerConfig, CallId, CloseOn, OnDrop, Origin, State, Transition, WindowConfig,
+};
 
 /// One event on its way to a logger.
 pub(super) struct Event {
@@ -156,8 +158,36 @@ pub(super) fn configured(origin: Origin<'_>, config: &BreakerConfig, config_hash
             "circuit_breaker.half_open.lease_s",
             seconds(config.probe_lease()),
         ),
+        (
+            "circuit_breaker.half_open.close_on",
+            match config.half_open.close_on {
+                CloseOn::Ratios => "ratios".into(),
+                CloseOn::Successes(count) => i64::from(count).into(),
+            },
+        ),
+        (
+            "circuit_breaker.half_open.decide_early",
+            AnyValue::Boolean(config.half_open.decide_early),
+        ),
+        (
+            "circuit_breaker.half_open.dedicated_probes",
+            AnyValue::Boolean(config.half_open.dedicated_probes),
+        ),
+        ("circuit_breaker.open.decay_s", seconds(config.open.decay)),
+        (
+            "circuit_breaker.on_drop",
+            match config.on_drop {
+                OnDrop::Ignore => "ignore",
+                OnDrop::Failure => "failure",
+            }
+            .into(),
+        ),
         ("circuit_breaker.mode", format!("{:?}", config.mode).into()),
     ]);
+    if let Some(ramp) = config.ramp {
+        attributes.push(("circuit_breaker.ramp.from", ramp.from.into()));
+        attributes.push(("circuit_breaker.ramp.over_s", seconds(ramp.over)));
+    }
     let optional: [(&'static str, Option<AnyValue>); 5] = [
         (
             "circuit_breaker.failure_ratio_threshold",

@@ -147,7 +147,7 @@ fn trip(row: &Row<'_>) -> duckdb::Result<Option<TripTrace>> {
     }))
 }
 
-fn scope(row: &Row<'_>, at: usize) -> duckdb::Result<Scope> {
+pub(super) fn scope(row: &Row<'_>, at: usize) -> duckdb::Result<Scope> {
     Ok(Scope {
         environment: row.get(at)?,
         service_namespace: row.get(at + 1)?,
@@ -196,7 +196,7 @@ fn configs(conn: &Connection, breaker_id: &str) -> Result<Vec<BreakerConfig>, Qu
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn read_transitions(
+pub(super) fn read_transitions(
     conn: &Connection,
     conditions: &Conditions,
     limit: usize,
@@ -304,7 +304,7 @@ impl Guard {
 }
 
 /// Whether a breaker's name says a callee's: `inventory-cb`, `InventoryServiceBreaker`, `inventory`.
-fn is_named_after(breaker: &str, callee: &str) -> bool {
+pub(super) fn is_named_after(breaker: &str, callee: &str) -> bool {
     let bare = |name: &str| {
         let mut text: String = name
             .chars()

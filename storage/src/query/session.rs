@@ -23,6 +23,9 @@ pub enum QueryError {
     /// The question itself is wrong: its cursor, a filter.
     #[error("{0}")]
     Invalid(&'static str),
+    /// Settings of a breaker that cannot be read or cannot work.
+    #[error("{0}")]
+    Settings(String),
     /// The engine failed.
     #[error("the store could not answer")]
     Engine(#[from] duckdb::Error),

@@ -38,7 +38,11 @@ impl Recognisers {
             trace_id: at(text(batch, "trace_id"), row).map(str::to_owned),
             span_id: at(text(batch, "span_id"), row).map(str::to_owned),
         };
-        let peer = |row: usize| at(text(batch, "peer"), row);
+        // The address in a span of the answering side is its own, not that of whom it calls.
+        let peer = |row: usize| {
+            at(text(batch, "peer"), row)
+                .filter(|_| !matches!(at(text(batch, "kind"), row), Some("server" | "consumer")))
+        };
         let mut taken = None;
         // Rules in the order of their files: the generic one is last.
         let mut found = self.span_attributes.hits(text(batch, "attributes"));

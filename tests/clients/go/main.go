@@ -158,6 +158,7 @@ func run() error {
 	routes.HandleFunc("GET /orders/{id}", s.order)
 	routes.HandleFunc("GET /stock/{id}", s.stock)
 	routes.HandleFunc("GET /fail", s.fail)
+	routes.HandleFunc("GET /guarded/{library}", newGuarded(s.log, s.tracer).handle)
 	server := &http.Server{Handler: otelhttp.NewHandler(routes, "http"), ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		<-ctx.Done()

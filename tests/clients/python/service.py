@@ -10,8 +10,9 @@ import logging
 import signal
 import sys
 
+import pybreaker
 import requests
-from flask import Flask, jsonify
+from flask import Flask, jsonify, request
 from opentelemetry import metrics, trace
 from werkzeug.serving import make_server
 
@@ -42,6 +43,44 @@ def place(order):
 @app.get("/stock/<int:order>")
 def stock(order):
     return jsonify(stock=order % 3)
+
+
+class Told(pybreaker.CircuitBreakerListener):
+    """Changes of state as log records, in the trace of the call that caused them."""
+
+    def state_change(self, cb, old_state, new_state):
+        log.warning("circuit breaker %s state changed from %s to %s", cb.name, old_state.name, new_state.name)
+
+
+payments = pybreaker.CircuitBreaker(
+    fail_max=3, reset_timeout=1, name="payments", listeners=[Told()], throw_new_error_on_trip=False
+)
+
+
+def pay(fails):
+    if fails:
+        raise ConnectionError("payments is down")
+
+
+@app.get("/guarded/pybreaker")
+def guarded():
+    span = tracer.start_as_current_span(
+        "call payments",
+        kind=trace.SpanKind.CLIENT,
+        attributes={"service.peer.name": "payments"},
+        record_exception=False,
+        set_status_on_exception=False,
+    )
+    outcome = "success"
+    with span as span:
+        try:
+            payments.call(pay, "fail" in request.args)
+        except (ConnectionError, pybreaker.CircuitBreakerError) as error:
+            outcome = "failure" if isinstance(error, ConnectionError) else "rejected"
+            span.record_exception(error)
+            span.set_status(trace.StatusCode.ERROR, str(error))
+        trace_id = trace.format_trace_id(span.get_span_context().trace_id)
+    return jsonify(outcome=outcome, trace_id=trace_id)
 
 
 @app.get("/fail")

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use super::breakers::{self, Guarded};
 use super::service::{Exemplars, Protocol, check, place};
 
 fn command() -> Result<Command> {
@@ -26,4 +27,16 @@ async fn python_over_grpc_is_found_by_sql_and_api() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn python_over_http_protobuf_is_found_by_sql_and_api() -> Result<()> {
     check(command()?, Protocol::HttpProtobuf, Exemplars::Sent).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pybreaker_is_found_opening_and_closing() -> Result<()> {
+    let guarded = Guarded {
+        library: "pybreaker",
+        breaker: "payments",
+        origin: "pybreaker",
+        refusal: "circuit breaker still open",
+        is_traced: true,
+    };
+    breakers::check(command()?, Protocol::Grpc, &guarded).await
 }

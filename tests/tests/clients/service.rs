@@ -57,13 +57,14 @@ pub fn place(language: &str) -> Result<PathBuf> {
 }
 
 /// A running client service.
-struct Service {
+pub struct Service {
     child: Child,
     address: String,
 }
 
 impl Service {
-    fn start(mut command: Command, server: &Tripline, protocol: Protocol) -> Result<Self> {
+    /// Starts it and waits for its address.
+    pub fn start(mut command: Command, server: &Tripline, protocol: Protocol) -> Result<Self> {
         let endpoint = match protocol {
             Protocol::Grpc => server.otlp_grpc(),
             Protocol::HttpProtobuf | Protocol::HttpJson => server.otlp_http(),
@@ -110,14 +111,15 @@ impl Service {
         Ok(service)
     }
 
-    async fn get(&self, server: &Tripline, path: &str) -> Result<(u16, String)> {
+    /// Status and body of a GET.
+    pub async fn get(&self, server: &Tripline, path: &str) -> Result<(u16, String)> {
         let url = format!("http://{}{path}", self.address);
         let response = server.client.get(url).send().await?;
         Ok((response.status().as_u16(), response.text().await?))
     }
 
     /// SIGTERM, after which a stock SDK sends what it still holds.
-    fn stop(mut self) -> Result<()> {
+    pub fn stop(mut self) -> Result<()> {
         let asked = Command::new("kill")
             .args(["-TERM", &self.child.id().to_string()])
             .status()?;

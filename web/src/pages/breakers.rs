@@ -1,14 +1,27 @@
 //! `/breakers`: every breaker that is known, those that refuse first, with the trace that tripped each.
 
 use leptos::prelude::*;
-use tripline_storage::model::{Breaker, Page};
+use tripline_storage::model::{Breaker, Lane, Page};
 
+use super::breaker::axis;
+use crate::chart::lanes;
 use crate::parts::{Frame, list_note, nothing, positive, segment, service_link, since};
+use crate::units;
+
+/// What the page shows.
+#[derive(Debug, Clone, Default)]
+pub struct BreakersPage {
+    /// Every breaker in its latest state.
+    pub breakers: Page<Breaker>,
+    /// Those that did something in the range, through time.
+    pub lanes: Page<Lane>,
+}
 
 const SQL: &str = "SELECT service_name, name, key, peer_service, state, instances_open, instances, since, evidence\nFROM breakers\nORDER BY since DESC";
 
 /// The page.
-pub fn breakers(page: &Page<Breaker>, frame: &Frame) -> AnyView {
+pub fn breakers(data: &BreakersPage, frame: &Frame) -> AnyView {
+    let page = &data.breakers;
     let body = if page.items.is_empty() {
         nothing(
             "No evidence of a circuit breaker is stored.",
@@ -29,14 +42,72 @@ pub fn breakers(page: &Page<Breaker>, frame: &Frame) -> AnyView {
         }
         .into_any()
     };
-    view! { <h1 class="visually-hidden">"Breakers"</h1><section class="panel"><div class="panel-head"><h2>"Breakers"</h2>{frame.how(SQL)}</div>{body}</section> }.into_any()
+    view! {
+        <h1 class="visually-hidden">"Breakers"</h1>
+        {swimlanes(&data.lanes, frame)}
+        <section class="panel"><div class="panel-head"><h2>"Breakers"</h2>{frame.how(SQL)}</div>{body}</section>
+    }
+    .into_any()
+}
+
+const LANES_SQL: &str = "SELECT time, time_lo, service_name, name, key, service_instance_id, from_state, to_state\nFROM breaker_transitions\nORDER BY time DESC";
+
+/// Breakers through time, grouped by service; those that never refused fold into a sentence.
+fn swimlanes(page: &Page<Lane>, frame: &Frame) -> Option<AnyView> {
+    if page.items.is_empty() {
+        return None;
+    }
+    let range = frame.bounds();
+    let is_quiet = |lane: &&Lane| lane.segments.iter().all(|segment| severity(&segment.state) == "fine");
+    let mut loud: Vec<&Lane> = page.items.iter().filter(|lane| !is_quiet(lane)).collect();
+    // The service with the most refusing time first, its breakers together.
+    let weight = |service: &str| -> u64 {
+        let of_it = page.items.iter().filter(|lane| lane.service_name == service);
+        of_it.map(|lane| lane.refusing_ns).sum()
+    };
+    loud.sort_by_key(|lane| (std::cmp::Reverse(weight(&lane.service_name)), lane.service_name.clone(), std::cmp::Reverse(lane.refusing_ns)));
+    let rows = loud
+        .iter()
+        .map(|lane| {
+            let callee = lane.peer_service.clone().unwrap_or_default();
+            let guards = (!callee.is_empty()).then(|| format!(" → {callee}"));
+            let open = lane.segments.last().map_or(0, |segment| segment.open);
+            let of = lane.segments.last().map_or(0, |segment| segment.of);
+            view! {
+                <tr>
+                    <td>{service_link(frame, Some(&lane.service_name))}</td>
+                    <td class="nowrap"><a href=page_of(&lane.service_name, &lane.name, lane.key.as_deref(), frame)>{named(&lane.name, lane.key.as_deref())}</a><span class="quiet">{guards}</span></td>
+                    <td class="num">{units::count(u64::from(lane.trips))}</td>
+                    <td class="num nowrap">{format!("{open} of {of} open")}</td>
+                    <td class="lane-cell">{lanes::lane(&lane.segments, range)}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let quiet = page.items.len() - loud.len();
+    let folded = (quiet > 0).then(|| view! { <p class="note">{format!("{quiet} breakers were closed all the time.")}</p> });
+    let table = (!loud.is_empty()).then(|| view! {
+        <div class="scroll"><table class="list">
+            <thead><tr><th>"Service"</th><th>"Breaker"</th><th class="num">"Trips"</th><th class="num">"At the end"</th><th>{axis(range)}</th></tr></thead>
+            <tbody>{rows}</tbody>
+        </table></div>
+    });
+    Some(view! { <section class="panel"><div class="panel-head"><h2>"Through time"</h2>{frame.how(LANES_SQL)}</div>{table}{folded}</section> }.into_any())
+}
+
+fn named(name: &str, key: Option<&str>) -> String {
+    key.map_or_else(|| name.to_owned(), |key| format!("{name} / {key}"))
+}
+
+/// Where a breaker's page is.
+pub(super) fn page_of(service: &str, name: &str, key: Option<&str>, frame: &Frame) -> String {
+    let key = key.map(|key| format!("/{}", segment(key))).unwrap_or_default();
+    frame.link(&format!("/breakers/{}/{}{key}", segment(service), segment(name)), &[])
 }
 
 fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
-    let name = match &breaker.key {
-        Some(key) => format!("{} / {key}", breaker.name),
-        None => breaker.name.clone(),
-    };
+    let name = named(&breaker.name, breaker.key.as_deref());
+    let own = page_of(&breaker.service_name, &breaker.name, breaker.key.as_deref(), frame);
     let other = (breaker.pattern != "breaker")
         .then(|| view! { " " <span class="tag">{breaker.pattern.replace('_', " ")}</span> });
     let peer = breaker
@@ -52,7 +123,7 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
         <tr>
             <td class="nowrap">{state_mark(&breaker.state)}</td>
             <td>{service_link(frame, Some(&breaker.service_name))}</td>
-            <td>{name}{other}</td>
+            <td><a data-row href=own>{name}</a>{other}</td>
             <td>{peer.map_or_else(|| view! { <span class="quiet">"not known"</span> }.into_any(), |peer| view! { {peer} }.into_any())}</td>
             <td class="nowrap">{inferred}{moment}</td>
             <td class="num">{format!("{} of {} open", breaker.instances_open, breaker.instances)}</td>
@@ -78,6 +149,24 @@ fn trip_link(breaker: &Breaker, frame: &Frame) -> AnyView {
     let inferred = (trip.trace_evidence.as_deref() != Some("exact"))
         .then(|| view! { " " <span class="tag">{trip.trace_evidence.clone().unwrap_or_else(|| "inferred".to_owned())}</span> });
     view! { <a href=link><code class="id">{short}</code></a>{inferred} }.into_any()
+}
+
+/// The breakers a service owns, and those others hold against it; nothing when there are none.
+pub(super) fn panel_of(service: &str, breakers: &[Breaker], frame: &Frame) -> Option<AnyView> {
+    let is_about = |breaker: &&Breaker| {
+        breaker.service_name == service || breaker.peer_service.as_deref() == Some(service)
+    };
+    let rows: Vec<AnyView> = breakers.iter().filter(is_about).map(|breaker| row(breaker, frame)).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    Some(view! {
+        <section class="panel"><h2>"Its breakers, and those held against it"</h2>
+        <div class="scroll"><table class="list">
+            <thead><tr><th>"State"</th><th>"Service"</th><th>"Breaker"</th><th>"Guards"</th><th>"Since"</th><th>"Instances"</th><th>"Evidence"</th><th>"Tripped by"</th></tr></thead>
+            <tbody>{rows}</tbody>
+        </table></div></section>
+    }.into_any())
 }
 
 /// A state as a word with its shape: told apart without colour.
@@ -131,7 +220,13 @@ mod tests {
             }),
             ..Breaker::default()
         };
-        let html = breakers(&Page::whole(vec![breaker]), &Frame::default()).to_html();
+        let html = breakers(
+            &BreakersPage {
+                breakers: Page::whole(vec![breaker]),
+                ..BreakersPage::default()
+            },
+            &Frame::default(),
+        ).to_html();
         assert!(
             !html.contains("<script>") && !html.contains("<img"),
             "{html}"
@@ -146,7 +241,7 @@ mod tests {
 
     #[test]
     fn without_breakers_the_page_says_what_would_show_them() {
-        let html = breakers(&Page::default(), &Frame::default()).to_html();
+        let html = breakers(&BreakersPage::default(), &Frame::default()).to_html();
         assert!(html.contains("No evidence of a circuit breaker is stored."));
     }
 }

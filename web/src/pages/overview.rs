@@ -1,8 +1,9 @@
 //! `/`: is anything arriving, from whom, and how are they doing.
 
 use leptos::prelude::*;
-use tripline_storage::model::{LiveCounts, Page, ServiceSummary};
+use tripline_storage::model::{Incident, LiveCounts, Page, ServiceSummary};
 
+use super::incidents::strip;
 use crate::parts::{Frame, error_share, figure, list_note, nothing, positive, service_link, since};
 use crate::units;
 
@@ -13,6 +14,8 @@ pub struct Overview {
     pub counts: LiveCounts,
     /// Services in the range.
     pub services: Page<ServiceSummary>,
+    /// Incidents that touch the range.
+    pub incidents: Page<Incident>,
     /// Where OTLP/gRPC is received.
     pub otlp_grpc: String,
     /// Where OTLP/HTTP is received.
@@ -27,6 +30,7 @@ pub fn overview(data: &Overview, frame: &Frame) -> AnyView {
     }
     view! {
         <h1 class="visually-hidden">"Overview"</h1>
+        {strip(&data.incidents, frame)}
         <section class="figures" aria-label="Stored">
             {signal("Spans", counts.spans, "traces", counts, frame)}
             {signal("Log records", counts.logs, "logs", counts, frame)}

@@ -1,8 +1,9 @@
 //! `/services/{name}`: how one service does, whom it calls and who calls it, its newest failures.
 
 use leptos::prelude::*;
-use tripline_storage::model::{Graph, Page, ServiceSummary, TraceSummary};
+use tripline_storage::model::{Breaker, Graph, Page, ServiceSummary, TraceSummary};
 
+use super::breakers::panel_of;
 use super::graph::{edge_table, picture};
 use crate::parts::{Frame, colour, error_share, figure, moment, nothing, positive, segment};
 use crate::units;
@@ -16,6 +17,8 @@ pub struct ServicePage {
     pub summaries: Vec<ServiceSummary>,
     /// The edges that touch it.
     pub graph: Graph,
+    /// Every breaker.
+    pub breakers: Vec<Breaker>,
     /// Its newest failed traces.
     pub failed: Page<TraceSummary>,
 }
@@ -45,6 +48,7 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
                 view! { <div class="scroll">{picture(&data.graph, frame)}</div>{edge_table(&data.graph, frame)} }.into_any()
             }}
         </section>
+        {panel_of(&data.name, &data.breakers, frame)}
         <section class="panel"><h2>"Newest failures"</h2>{failures(&data.failed, frame)}</section>
     }
     .into_any()

@@ -8,6 +8,9 @@ use tripline_storage::model::{
 
 use super::*;
 use crate::document::render;
+use incident_data::{breaker_of, breaker_page, incident_of, lane_of, what_if_of};
+
+mod incident_data;
 
 const HOSTILE: [&str; 6] = [
     "<script>alert(1)</script>",
@@ -125,6 +128,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
     let overview_data = Overview {
         counts,
         services: Page::whole(vec![service.clone()]),
+        incidents: Page::whole(vec![incident_of(text).incident]),
         ..Overview::default()
     };
     let explore_data = Explore {
@@ -135,8 +139,10 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         name: text.to_owned(),
         summaries: vec![service],
         graph: graph_data.clone(),
+        breakers: vec![breaker_of(text)],
         failed: cut(&summary(text)),
     };
+    let incident_data = incident_of(text);
     let table = SqlTable {
         columns: vec![(text.to_owned(), "VARCHAR".to_owned())],
         rows: vec![vec![Some(text.to_owned())], vec![None]],
@@ -197,6 +203,36 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
             render(&with("/services/x"), text, |f| {
                 super::service(&service_data, f)
             }),
+        ),
+        (
+            "breakers",
+            render(&with("/breakers"), text, |f| {
+                let data = BreakersPage {
+                    breakers: Page::whole(vec![breaker_of(text)]),
+                    lanes: Page::whole(vec![lane_of(text)]),
+                };
+                breakers(&data, f)
+            }),
+        ),
+        (
+            "breaker",
+            render(&with("/breakers/x/y"), text, |f| {
+                breaker(&breaker_page(text), f)
+            }),
+        ),
+        (
+            "incidents",
+            render(&with("/incidents"), text, |f| {
+                incidents(&Page::whole(vec![incident_data.incident.clone()]), f)
+            }),
+        ),
+        (
+            "incident",
+            render(&with("/incidents/x"), text, |f| incident(&incident_data, f)),
+        ),
+        (
+            "whatif",
+            render(&with("/breakers/x/y/whatif"), text, |f| what_if(&what_if_of(text), f)),
         ),
         ("sql", render(&with("/sql"), text, |f| sql(&sql_data, f))),
         (
@@ -327,6 +363,62 @@ fn pages_say_what_they_know() {
 }
 
 #[test]
+fn the_sixty_seconds_are_answered_in_words() {
+    let pages: std::collections::HashMap<_, _> = gallery("checkout").into_iter().collect();
+    let says = |page: &str, words: &[&str]| {
+        for word in words {
+            assert!(
+                pages[page].contains(word),
+                "{page} does not say {word}\n{}",
+                pages[page]
+            );
+        }
+    };
+    says("overview", &["1 going on", "likely root: psp", "/incidents/"]);
+    says("service", &["Its breakers", "9 of 12 open", "/breakers/checkout/checkout"]);
+    says(
+        "whatif",
+        &[
+            "reproduces 7 of 9 recorded trips",
+            "Under 90 %",
+            "Interval clears its counts",
+            "would have succeeded (lost)",
+            "minimum_calls = 40",
+            "A call that was refused has no outcome",
+        ],
+    );
+    says("breakers", &["Through time", "lane-open", "9 of 12 open"]);
+    says(
+        "breaker",
+        &[
+            "checkout → psp is OPEN on 9 of 12 instances since",
+            "62 of 100 calls failed (limit 50 %)",
+            "58 of the failures near it DEADLINE_EXCEEDED",
+            "up to 340 calls/min rejected",
+            "71 % of the requests hurt were answered all the same",
+            "part of 4 trips",
+            "2 different settings",
+        ],
+    );
+    says(
+        "incident",
+        &[
+            "likely root: psp (93 % sure)",
+            "worsening",
+            "DEADLINE_EXCEEDED",
+            "tripped it",
+            "/traces/5b8aa5a2d2c872e8321cf37308d69df2?span=051581bf3cb55c13",
+            "No version is reported by checkout",
+            "Copy as Markdown",
+            "tripline export --incident",
+            "9 of 12",
+            "/breakers/checkout/checkout?at=",
+            "4 probes ended, 1 of them closed",
+        ],
+    );
+}
+
+#[test]
 fn empty_is_a_sentence() {
     let frame = frame("/", &[]);
     let first = Overview {
@@ -357,8 +449,12 @@ fn empty_is_a_sentence() {
             .contains("No span of this trace is stored.")
     );
     assert!(
-        render(&frame, "x", |f| breakers(&Page::default(), f))
+        render(&frame, "x", |f| breakers(&BreakersPage::default(), f))
             .contains("No evidence of a circuit breaker")
+    );
+    assert!(
+        render(&frame, "x", |f| incidents(&Page::default(), f))
+            .contains("No breaker tripped in this range.")
     );
 }
 

@@ -62,6 +62,29 @@ pub(super) fn post(
     Ok(Answer::Complete)
 }
 
+/// A GET of the API: status and body.
+pub(in crate::commands) fn get(
+    address: &str,
+    token: Option<&str>,
+    path: &str,
+) -> anyhow::Result<(u16, Vec<u8>)> {
+    let mut stream = connect(address)?;
+    let authorization = token
+        .map(|token| format!("Authorization: Bearer {token}\r\n"))
+        .unwrap_or_default();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\n{authorization}Connection: close\r\n\r\n"
+    )?;
+    stream.flush()?;
+    let mut reader = BufReader::new(stream);
+    let status = status(&line(&mut reader)?)?;
+    let head = headers(&mut reader)?;
+    let mut body = Vec::new();
+    copy(&mut reader, head, &mut body)?;
+    Ok((status, body))
+}
+
 fn connect(address: &str) -> anyhow::Result<TcpStream> {
     let mut address: SocketAddr = address
         .parse()

@@ -41,7 +41,12 @@ seen AS (
 -- Each metric sample beside what was known before it.
 paired AS (
     SELECT *,
-        lag(ns) OVER (PARTITION BY breaker_id, instance ORDER BY ns) AS ns0,
+        -- The interval of a row begins where its counters were read before: the instruments of one collection are
+        -- stamped one after the other.
+        least(lag(ns) OVER (PARTITION BY breaker_id, instance ORDER BY ns),
+            CASE WHEN rejected IS NOT NULL THEN last_value(CASE WHEN rejected IS NOT NULL THEN ns END IGNORE NULLS) OVER w END,
+            CASE WHEN e_open IS NOT NULL THEN last_value(CASE WHEN e_open IS NOT NULL THEN ns END IGNORE NULLS) OVER w END,
+            CASE WHEN t_open IS NOT NULL THEN last_value(CASE WHEN t_open IS NOT NULL THEN ns END IGNORE NULLS) OVER w END) AS ns0,
         coalesce(bool_or(has_counters) OVER w, false) AS counted_before,
         last_value(rejected IGNORE NULLS) OVER w AS rejected0, last_value(passed IGNORE NULLS) OVER w AS passed0,
         last_value(e_closed IGNORE NULLS) OVER w AS e_closed0, last_value(e_open IGNORE NULLS) OVER w AS e_open0,

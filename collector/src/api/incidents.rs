@@ -1,0 +1,106 @@
+//! Incidents (`/incidents`, one by its id or by a time in it) and findings (`/findings`).
+
+use axum::Json;
+use axum::extract::{Path, State};
+use tripline_storage::model::{Finding, Incident, IncidentDetail, Page};
+use tripline_storage::query;
+use tripline_web::range::Range;
+
+use super::AppState;
+use super::endpoints::{Answer, known};
+use super::params::{Params, now_ns};
+use super::problem::Problem;
+
+/// `GET /incidents`.
+pub async fn list(State(state): State<AppState>, params: Params) -> Answer<Page<Incident>> {
+    known(&params, &["service"])?;
+    let question = params.incidents()?;
+    state
+        .ask(move |session| query::incidents(session, &question))
+        .await
+        .map(Json)
+}
+
+/// `GET /incidents/{id}`.
+pub async fn by_id(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Answer<IncidentDetail> {
+    params.only(&[])?;
+    find(&state, &id, None).await.map(Json)
+}
+
+/// One incident; with a breaker, the nearest that breaker is part of.
+///
+/// # Errors
+/// The address is none, or nothing is there.
+pub(crate) async fn find(
+    state: &AppState,
+    id: &str,
+    breaker_id: Option<String>,
+) -> Result<IncidentDetail, Problem> {
+    let address = address(id)?;
+    let missing = format!("no incident is known at {id}; it may have expired");
+    let found = state
+        .ask(move |session| query::incident(session, &address, breaker_id.as_deref(), now()))
+        .await?;
+    found.ok_or_else(|| Problem::not_found(missing))
+}
+
+/// `GET /findings`.
+pub async fn findings(State(state): State<AppState>, params: Params) -> Answer<Page<Finding>> {
+    known(&params, &["service"])?;
+    let question = params.findings()?;
+    state
+        .ask(move |session| query::findings(session, &question))
+        .await
+        .map(Json)
+}
+
+/// Now, as questions take it.
+pub(crate) fn now() -> i64 {
+    i64::try_from(now_ns()).unwrap_or(i64::MAX)
+}
+
+/// An id (`<nanoseconds>-<16 hex>`) as it is; a time, however written, as nanoseconds.
+fn address(text: &str) -> Result<String, Problem> {
+    let is_id = text.split_once('-').is_some_and(|(ns, breaker)| {
+        let is_number = !ns.is_empty() && ns.bytes().all(|b| b.is_ascii_digit());
+        is_number && breaker.len() == 16 && breaker.bytes().all(|b| b.is_ascii_hexdigit())
+    });
+    if is_id {
+        return Ok(text.to_ascii_lowercase());
+    }
+    moment(text)
+        .map(|ns| ns.to_string())
+        .ok_or_else(|| Problem::parameter("id", "an incident is addressed by its id or by a time"))
+}
+
+/// A time in any spelling of the URL, as nanoseconds since 1970.
+pub(crate) fn moment(text: &str) -> Option<u64> {
+    let range = Range::parse(Some(text), Some(&u64::MAX.to_string())).ok()?;
+    Some(range.resolve(now_ns()).0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_incident_is_addressed_by_id_or_by_any_time() {
+        assert_eq!(
+            address("1800000206000000000-00112233445566AA").expect("an id"),
+            "1800000206000000000-00112233445566aa"
+        );
+        assert_eq!(
+            address("2027-01-15T08:00:00Z").expect("a time"),
+            "1800000000000000000"
+        );
+        assert_eq!(address("1800000000000000000").expect("a time"), "1800000000000000000");
+        assert!(address("now-5m").is_ok());
+        for text in ["", "12-", "yesterday", "1800000206000000000-xx"] {
+            assert!(address(text).is_err(), "{text}");
+        }
+    }
+}

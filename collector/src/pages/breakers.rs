@@ -1,0 +1,177 @@
+//! `/breakers`, and one of them by service, name and key: an address a person can write into an alert.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use tripline_storage::model::{BreakersQuery, LanesQuery, TransitionsQuery};
+use tripline_storage::query;
+use tripline_web::pages as views;
+
+use super::handlers::{range_of, show};
+use super::problem_page;
+use super::request::PageRequest;
+use crate::api::AppState;
+use crate::api::incidents::{find, moment, now};
+use crate::api::problem::Problem;
+use crate::api::whatif;
+
+/// Lanes drawn on the list.
+const LANES_MAX: usize = 200;
+/// Transitions listed on a breaker's page.
+const TRANSITIONS_MAX: usize = 200;
+/// The range around a time asked for, when the address has none of its own.
+const AROUND_NS: u64 = 30 * 60 * 1_000_000_000;
+
+/// `/breakers`.
+pub(super) async fn list(State(state): State<AppState>, request: PageRequest) -> Response {
+    let PageRequest { frame, params, .. } = request;
+    let question = match params.breakers() {
+        Ok(question) => question,
+        Err(problem) => return problem_page(&frame, &problem),
+    };
+    let of_lanes = LanesQuery {
+        range: range_of(&frame),
+        scope: question.scope.clone(),
+        service: question.service.clone(),
+        breaker_id: None,
+        limit: LANES_MAX,
+    };
+    let answer = state
+        .ask(move |session| {
+            Ok(views::BreakersPage {
+                breakers: query::breakers(session, &question)?,
+                lanes: query::lanes(session, &of_lanes)?,
+            })
+        })
+        .await;
+    show(&frame, "Breakers", answer, views::breakers)
+}
+
+/// `/breakers/{service}/{name}[/{key}]`, with `at` the trip nearest to that time.
+pub(super) async fn one(
+    State(state): State<AppState>,
+    Path(path): Path<Vec<(String, String)>>,
+    request: PageRequest,
+) -> Response {
+    let PageRequest {
+        mut frame, params, ..
+    } = request;
+    let mut parts = path.into_iter().map(|(_, value)| value);
+    let (service, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let rest = parts.next().unwrap_or_default();
+    let (key, is_what_if) = match rest.strip_suffix("whatif") {
+        Some("") => ("", true),
+        Some(key) if key.ends_with('/') => (key.trim_end_matches('/'), true),
+        _ => (rest.as_str(), false),
+    };
+    let key = (!key.is_empty()).then(|| key.to_owned());
+    if is_what_if {
+        return what_if(&state, &frame, &params, service, name, key).await;
+    }
+    let at = match frame.param("at").map(|text| (text.to_owned(), moment(text))) {
+        None => None,
+        Some((_, Some(at))) => Some(at),
+        Some((text, None)) => {
+            let why = format!("`at` is not a time: {text}");
+            return problem_page(&frame, &Problem::parameter("at", why));
+        }
+    };
+    if let Some(at) = at
+        && frame.param("from").is_none()
+        && frame.param("to").is_none()
+    {
+        let edge = |ns: u64| ns.to_string();
+        let (from, to) = (edge(at.saturating_sub(AROUND_NS)), edge((at + AROUND_NS).min(frame.now_ns.max(at + 1))));
+        if let Ok(range) = tripline_web::range::Range::parse(Some(&from), Some(&to)) {
+            frame.range = range;
+        }
+    }
+    let title = format!("{service} · {name}");
+    let answer = page(&state, &frame, Named { service, name, key, at }, &params).await;
+    show(&frame, &title, answer, views::breaker)
+}
+
+/// `/breakers/{service}/{name}[/{key}]/whatif`.
+async fn what_if(
+    state: &AppState,
+    frame: &tripline_web::parts::Frame,
+    params: &crate::api::params::Params,
+    service: String,
+    name: String,
+    key: Option<String>,
+) -> Response {
+    let title = format!("What if · {name}");
+    let named = BreakersQuery {
+        service: Some(service),
+        name: Some(name),
+        key,
+        ..BreakersQuery::default()
+    };
+    let answer = whatif::ask(state, named, params, whatif::edits(params)).await;
+    show(frame, &title, answer, views::what_if)
+}
+
+/// A breaker as an address names it.
+struct Named {
+    service: String,
+    name: String,
+    key: Option<String>,
+    at: Option<u64>,
+}
+
+async fn page(
+    state: &AppState,
+    frame: &tripline_web::parts::Frame,
+    named: Named,
+    params: &crate::api::params::Params,
+) -> Result<views::BreakerPage, Problem> {
+    let missing = format!("No breaker {} of {} is known.", named.name, named.service);
+    let question = BreakersQuery {
+        service: Some(named.service),
+        name: Some(named.name),
+        key: named.key,
+        limit: 1,
+        ..params.breakers()?
+    };
+    let range = range_of(frame);
+    let found = state
+        .ask(move |session| {
+            let Some(first) = query::breakers(session, &question)?.items.into_iter().next() else {
+                return Ok(None);
+            };
+            let id = first.breaker_id;
+            let of_lane = LanesQuery {
+                range,
+                scope: Default::default(),
+                service: None,
+                breaker_id: Some(id.clone()),
+                limit: 1,
+            };
+            let of_changes = TransitionsQuery {
+                breaker_id: Some(id.clone()),
+                range: Some(range),
+                limit: TRANSITIONS_MAX,
+                ..TransitionsQuery::default()
+            };
+            let Some(detail) = query::breaker(session, &id)? else {
+                return Ok(None);
+            };
+            Ok(Some(views::BreakerPage {
+                detail,
+                lane: query::lanes(session, &of_lane)?.items.into_iter().next(),
+                transitions: query::transitions(session, &of_changes)?,
+                incident: None,
+                at: named.at,
+            }))
+        })
+        .await?;
+    let mut page = found.ok_or_else(|| Problem::not_found(missing))?;
+    // The trip the address asks for, else the newest of the range.
+    let newest = || {
+        let mut opened = page.transitions.items.iter().filter(|change| change.to_state == "open");
+        opened.next().map(|change| change.time_unix_nano.to_string())
+    };
+    let when = named.at.map(|at| at.to_string()).or_else(newest).unwrap_or_else(|| now().to_string());
+    let id = page.detail.breaker.breaker_id.clone();
+    page.incident = find(state, &when, Some(id)).await.ok();
+    Ok(page)
+}

@@ -1,0 +1,60 @@
+//! `/incidents` and `/incidents/{id}`.
+
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use tripline_storage::model::IncidentsQuery;
+use tripline_storage::query;
+use tripline_web::pages as views;
+use tripline_web::parts::Frame;
+
+use super::handlers::{range_of, show};
+use super::problem_page;
+use super::request::PageRequest;
+use crate::api::AppState;
+use crate::api::incidents::{find, now};
+use crate::api::problem::Problem;
+
+/// Incidents on the page.
+const SHOWN_MAX: usize = 200;
+
+/// The incidents of a page's range.
+pub(super) fn question(frame: &Frame, limit: usize) -> IncidentsQuery {
+    IncidentsQuery {
+        range: range_of(frame),
+        scope: Default::default(),
+        service: frame.param("service").map(str::to_owned),
+        limit,
+        now_unix_nano: now(),
+    }
+}
+
+/// `/incidents`.
+pub(super) async fn list(State(state): State<AppState>, request: PageRequest) -> Response {
+    let frame = request.frame;
+    if let Some(why) = request.range_problem {
+        return problem_page(&frame, &Problem::parameter("from", why));
+    }
+    let question = question(&frame, SHOWN_MAX);
+    let answer = state
+        .ask(move |session| query::incidents(session, &question))
+        .await;
+    show(&frame, "Incidents", answer, views::incidents)
+}
+
+/// `/incidents/{id}`; with `format=markdown` its text alone.
+pub(super) async fn one(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    request: PageRequest,
+) -> Response {
+    let frame = request.frame;
+    let answer = find(&state, &id, None).await;
+    if frame.param("format") == Some("markdown")
+        && let Ok(found) = &answer
+    {
+        let kind = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")];
+        return (kind, views::markdown(found)).into_response();
+    }
+    show(&frame, "Incident", answer, views::incident)
+}

@@ -1,0 +1,163 @@
+//! What deserves a look before or during an incident, each from one query over stored telemetry.
+//!
+//! | kind | says |
+//! |---|---|
+//! | `retry_amplification` | attempts for each call of an edge |
+//! | `timeout_inversion` | callees that work on after their caller gave up |
+//! | `no_breaker` | edges with failures that no breaker guards |
+//! | `settings_drift` | instances of one breaker under different settings |
+//! | `half_open_herd` | instances of one breaker that probe in the same second |
+
+#[cfg(test)]
+mod tests;
+
+use duckdb::{Connection, params};
+
+use super::graph::graph;
+use super::{QueryError, Session};
+use crate::model::{Finding, FindingsQuery, GraphQuery, NodeKind, Page};
+
+const RETRIES: &str = include_str!("findings/retries.sql");
+const OUTLIVED: &str = include_str!("findings/outlived.sql");
+const DRIFT: &str = include_str!("findings/drift.sql");
+const HERD: &str = include_str!("findings/herd.sql");
+/// Failures of an edge without a breaker that are worth one: so many, and such a share.
+const UNGUARDED_ERRORS_MIN: u64 = 5;
+const UNGUARDED_SHARE_MIN: f64 = 0.05;
+
+/// One row of a kind's query.
+struct Row {
+    service: String,
+    subject: String,
+    breaker_id: Option<String>,
+    value: f64,
+    more: [u64; 2],
+}
+
+/// Findings of every kind, the strongest of each first.
+pub fn findings(
+    session: &Session<'_>,
+    query: &FindingsQuery,
+) -> Result<Page<Finding>, QueryError> {
+    let spans = session
+        .set()
+        .relation_sql("spans", |segment| {
+            segment.may_hold_time(query.range.from_unix_nano, query.range.to_unix_nano)
+        })
+        .expect("spans is a relation");
+    let kinds: [(&str, &str, fn(&Row) -> String); 4] = [
+        ("retry_amplification", RETRIES, retries),
+        ("timeout_inversion", OUTLIVED, outlived),
+        ("settings_drift", DRIFT, drift),
+        ("half_open_herd", HERD, herd),
+    ];
+    let mut items = Vec::new();
+    for (kind, sql, sentence) in kinds {
+        let rows = session.run(|conn| read(conn, &sql.replace("{spans}", &spans), query))?;
+        items.extend(rows.into_iter().take(query.limit).map(|row| Finding {
+            kind: kind.to_owned(),
+            sentence: sentence(&row),
+            service: row.service,
+            subject: row.subject,
+            breaker_id: row.breaker_id,
+            value: row.value,
+        }));
+    }
+    items.extend(unguarded(session, query)?);
+    Ok(Page::whole(items))
+}
+
+fn read(conn: &Connection, sql: &str, query: &FindingsQuery) -> Result<Vec<Row>, QueryError> {
+    let mut statement = conn.prepare(sql)?;
+    let services = query.services.join("\u{1f}");
+    let (from, to) = (query.range.from_unix_nano, query.range.to_unix_nano);
+    let rows = statement.query_map(params![from, to, services], |row| {
+        Ok(Row {
+            service: row.get::<_, Option<String>>(0)?.unwrap_or_default(),
+            subject: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
+            breaker_id: row.get(2)?,
+            value: row.get::<_, Option<f64>>(3)?.unwrap_or_default(),
+            more: [
+                row.get::<_, Option<u64>>(4)?.unwrap_or_default(),
+                row.get::<_, Option<u64>>(5)?.unwrap_or_default(),
+            ],
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn retries(row: &Row) -> String {
+    format!(
+        "{} → {}: {:.2} attempts a call ({} of {} are retries).",
+        row.service, row.subject, row.value, row.more[1], row.more[0]
+    )
+}
+
+fn outlived(row: &Row) -> String {
+    format!(
+        "{} gave up on {:.0} calls that {} was still working on, for {} ms more: its timeout is shorter than theirs.",
+        row.service,
+        row.value,
+        row.subject,
+        row.more[1] / 1_000_000
+    )
+}
+
+fn drift(row: &Row) -> String {
+    format!(
+        "The {} instances of breaker {} of {} run under {:.0} different settings.",
+        row.more[0], row.subject, row.service, row.value
+    )
+}
+
+fn herd(row: &Row) -> String {
+    format!(
+        "{:.0} of {} instances of breaker {} of {} probed within one second: spread the open time (jitter).",
+        row.value, row.more[0], row.subject, row.service
+    )
+}
+
+/// Edges with failures and no breaker.
+fn unguarded(session: &Session<'_>, query: &FindingsQuery) -> Result<Vec<Finding>, QueryError> {
+    let graph = graph(
+        session,
+        &GraphQuery {
+            range: query.range,
+            scope: query.scope.clone(),
+            service: None,
+            edges_max: 2_000,
+        },
+    )?;
+    let mut found: Vec<(f64, Finding)> = Vec::new();
+    for edge in &graph.edges {
+        let (caller, callee) = (&graph.nodes[edge.caller], &graph.nodes[edge.callee]);
+        let is_asked = query.services.is_empty()
+            || [&caller.name, &callee.name].iter().any(|name| query.services.contains(name));
+        let share = edge.errors as f64 / edge.calls.max(1) as f64;
+        let is_bad = edge.errors >= UNGUARDED_ERRORS_MIN && share >= UNGUARDED_SHARE_MIN;
+        if !is_asked || !is_bad || edge.is_async || !edge.breakers.is_empty() {
+            continue;
+        }
+        if caller.inferred || caller.kind != NodeKind::Service {
+            continue;
+        }
+        let finding = Finding {
+            kind: "no_breaker".to_owned(),
+            service: caller.name.clone(),
+            subject: callee.name.clone(),
+            breaker_id: None,
+            sentence: format!(
+                "{} → {}: {} of {} calls failed and no breaker is known on this edge.",
+                caller.name, callee.name, edge.errors, edge.calls
+            ),
+            value: edge.errors as f64,
+        };
+        found.push((share, finding));
+    }
+    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    Ok(found
+        .into_iter()
+        .take(query.limit)
+        .map(|(_, finding)| finding)
+        .collect())
+}

@@ -1,0 +1,134 @@
+//! Each finding is found where it was sown, and nowhere else.
+
+use super::*;
+use crate::ingest::{
+    Batch, LogColumns, LogRow, ResourceRow, Rows, ScopeRow, SpanColumns, SpanRow,
+};
+use crate::model::TimeRange;
+use crate::store::{Store, StoreConfig};
+
+const S: u64 = 1_000_000_000;
+const MS: u64 = 1_000_000;
+
+fn append(store: &Store, service: &str, instance: &str, rows: Rows) {
+    let batch = Batch {
+        resources: vec![ResourceRow {
+            service_name: Some(service.to_owned()),
+            service_instance_id: Some(instance.to_owned()),
+            attributes: "{}".to_owned(),
+            ..ResourceRow::default()
+        }],
+        scopes: vec![ScopeRow {
+            attributes: "{}".to_owned(),
+            ..ScopeRow::default()
+        }],
+        rows,
+        bytes: 1_000,
+    };
+    futures::executor::block_on(store.append(batch)).expect("stored");
+}
+
+/// A call of `caller` that tries `callee` so often; all but the last try fail. The last answers late by `late_ms`.
+fn call(store: &Store, at: u64, [caller, callee]: [&'static str; 2], tries: u64, late_ms: u64) {
+    let id = |number: u64| (at + number).to_be_bytes();
+    let (mut outer, mut inner) = (SpanColumns::default(), SpanColumns::default());
+    let span = |columns: &mut SpanColumns, number: u64, parent: Option<u64>, kind: &'static str, from: u64, to: u64, failed: bool| {
+        columns.push(&SpanRow {
+            trace_id: u128::from(at).to_be_bytes(),
+            span_id: id(number),
+            parent_span_id: parent.map(id),
+            name: "work",
+            kind,
+            start_unix_nano: at + from * MS,
+            end_unix_nano: at + to * MS,
+            status_code: if failed { "error" } else { "unset" },
+            attributes: "{}",
+            peer: (kind == "client").then_some(callee),
+            peer_kind: (kind == "client").then_some("service"),
+            ..SpanRow::default()
+        });
+    };
+    span(&mut outer, 0, None, "server", 0, 500, false);
+    for attempt in 0..tries {
+        let failed = attempt + 1 < tries;
+        let from = 10 + attempt * 60;
+        span(&mut outer, 1 + attempt, Some(0), "client", from, from + 50, failed);
+        span(&mut inner, 100 + attempt, Some(1 + attempt), "server", from + 1, from + 49 + late_ms, failed);
+    }
+    append(store, caller, "1", Rows::Spans(outer));
+    append(store, callee, "1", Rows::Spans(inner));
+}
+
+fn event(store: &Store, instance: &str, time: u64, name: &'static str, attributes: &str) {
+    let mut logs = LogColumns::default();
+    logs.push(&LogRow {
+        time_unix_nano: time,
+        arrival_unix_nano: time,
+        event_name: name,
+        attributes,
+        ..LogRow::default()
+    });
+    append(store, "cart", instance, Rows::Logs(logs));
+}
+
+#[test]
+fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(StoreConfig {
+        data_dir: dir.path().to_owned(),
+        threads: 2,
+        memory_bytes_max: 256 << 20,
+        ..StoreConfig::default()
+    })
+    .expect("a store");
+    let now = u64::try_from(crate::store::now_ns()).expect("after 1970");
+    let base = now - 100 * S;
+    for number in 0..10 {
+        let at = base + number * S;
+        call(&store, at, ["gate", "cart"], 1, 0);
+        call(&store, at + 1_000, ["cart", "stock"], 3, 0);
+        call(&store, at + 2_000, ["cart", "price"], 1, 100);
+    }
+    for (pod, minimum) in [("p1", 10), ("p2", 10), ("p3", 20), ("p4", 20)] {
+        let settings = format!(
+            r#"{{"circuit_breaker.name":"price","circuit_breaker.config_hash":"{minimum}","circuit_breaker.minimum_calls":{minimum}}}"#
+        );
+        event(&store, pod, base, "circuit_breaker.configured", &settings);
+        for (at, from, to) in [(20, "closed", "open"), (25, "open", "half_open")] {
+            let change = format!(
+                r#"{{"circuit_breaker.name":"price","circuit_breaker.from_state":"{from}","circuit_breaker.to_state":"{to}"}}"#
+            );
+            let late = if pod == "p4" { 5 * S } else { 0 };
+            event(&store, pod, base + at * S + late, "circuit_breaker.state_changed", &change);
+        }
+    }
+    for _ in 0..2 {
+        let reader = store.reader().expect("a reader");
+        let query = FindingsQuery {
+            range: TimeRange {
+                from_unix_nano: (base - S) as i64,
+                to_unix_nano: now as i64,
+            },
+            scope: Default::default(),
+            services: Vec::new(),
+            limit: 10,
+        };
+        let found = findings(&Session::new(&reader), &query).expect("findings").items;
+        let short: Vec<(&str, &str, &str, f64)> = found
+            .iter()
+            .map(|f| (f.kind.as_str(), f.service.as_str(), f.subject.as_str(), f.value))
+            .collect();
+        assert_eq!(
+            short,
+            [
+                ("retry_amplification", "cart", "stock", 3.0),
+                ("timeout_inversion", "cart", "price", 10.0),
+                ("settings_drift", "cart", "price", 2.0),
+                ("half_open_herd", "cart", "price", 3.0),
+                ("no_breaker", "cart", "stock", 20.0),
+            ]
+        );
+        drop(reader);
+        store.seal_now().expect("sealed");
+    }
+}

@@ -1,0 +1,353 @@
+//! Incidents: trips that belong together by time and call path, and everything about one of them.
+//!
+//! Trips become *episodes* (a breaker from its first refusing instance to the last that closed), episodes that follow
+//! each other along calls become incidents ([`links`]), and the likely root is the episode that came first, has
+//! nothing open below it and whose callee fails by itself ([`root`]). The list needs transitions and roll-ups only;
+//! [`incident`] adds what raw spans, logs and samples say.
+
+mod blast;
+mod causes;
+mod changes;
+mod episodes;
+mod links;
+mod onsets;
+mod recovery;
+mod root;
+#[cfg(test)]
+mod tests;
+mod windows;
+
+use std::collections::BTreeMap;
+
+use duckdb::types::Value;
+use duckdb::{Connection, params};
+
+use self::episodes::Episode;
+use self::links::{CallPaths, Node};
+use super::breakers::{is_named_after, read_transitions};
+use super::conditions::Conditions;
+use super::findings::findings;
+use super::{QueryError, Session};
+use crate::model::{
+    FindingsQuery, Incident, IncidentBreaker, IncidentDetail, IncidentsQuery, Page, TimeRange,
+};
+
+const SECOND: i64 = 1_000_000_000;
+/// How far back a breaker may have opened that still refuses at the start of a range.
+const LOOK_BACK_NS: i64 = 24 * 3600 * SECOND;
+/// How long after a moment its incident may have begun (a person rounds, a pager is late).
+const LOOK_AHEAD_NS: i64 = 3600 * SECOND;
+/// Transitions read at most, newest first.
+const TRANSITIONS_MAX: usize = 50_000;
+
+/// Incidents that touch the range, newest first.
+pub fn incidents(
+    session: &Session<'_>,
+    query: &IncidentsQuery,
+) -> Result<Page<Incident>, QueryError> {
+    let found = find(session, query)?;
+    let mut items: Vec<Incident> = found.into_iter().map(|found| found.incident).collect();
+    items.sort_by(|a, b| {
+        (b.start_unix_nano, &b.incident_id).cmp(&(a.start_unix_nano, &a.incident_id))
+    });
+    let total = items.len() as u64;
+    let truncated = items.len() > query.limit;
+    items.truncate(query.limit);
+    Ok(Page {
+        items,
+        truncated,
+        total: Some(total),
+        next: None,
+    })
+}
+
+/// One incident, by its id or by a time in it (nanoseconds since the epoch): the one whose time it is, else the
+/// nearest. With a breaker, only incidents that breaker is part of. `None` when there is none within an hour.
+pub fn incident(
+    session: &Session<'_>,
+    address: &str,
+    breaker_id: Option<&str>,
+    now_unix_nano: i64,
+) -> Result<Option<IncidentDetail>, QueryError> {
+    let (time, _) = address.split_once('-').unwrap_or((address, ""));
+    let Ok(time) = time.parse::<i64>() else {
+        return Err(QueryError::Invalid(
+            "an incident is addressed by its id, or by nanoseconds since 1970",
+        ));
+    };
+    let query = IncidentsQuery {
+        range: TimeRange {
+            from_unix_nano: time.saturating_sub(LOOK_AHEAD_NS),
+            to_unix_nano: time.saturating_add(LOOK_AHEAD_NS).min(now_unix_nano.max(time) + 1),
+        },
+        scope: Default::default(),
+        service: None,
+        limit: usize::MAX,
+        now_unix_nano,
+    };
+    let mut found = find(session, &query)?;
+    found.retain(|found| {
+        let mut members = found.incident.breakers.iter();
+        breaker_id.is_none_or(|id| members.any(|breaker| breaker.breaker_id == id))
+    });
+    let distance = |incident: &Incident| {
+        if incident.incident_id == address {
+            return -1;
+        }
+        let end = incident.end_unix_nano.unwrap_or(now_unix_nano);
+        (incident.start_unix_nano - time).max(time - end).max(0)
+    };
+    found.sort_by_key(|found| (distance(&found.incident), found.incident.start_unix_nano));
+    let Some(found) = found.into_iter().next() else {
+        return Ok(None);
+    };
+    detail(session, found, now_unix_nano).map(Some)
+}
+
+/// An incident with the transitions it is made of, oldest first.
+struct Found {
+    incident: Incident,
+    transitions: Vec<crate::model::BreakerTransition>,
+}
+
+fn find(session: &Session<'_>, query: &IncidentsQuery) -> Result<Vec<Found>, QueryError> {
+    session.run(|conn| {
+        let episodes = episodes::episodes(load(conn, query)?);
+        if episodes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let first = episodes.iter().map(|episode| episode.start).min();
+        let around = TimeRange {
+            from_unix_nano: first.unwrap_or(0) - 300 * SECOND,
+            to_unix_nano: query.range.to_unix_nano.saturating_add(60 * SECOND),
+        };
+        let paths = CallPaths::load(conn, around)?;
+        let peers = peers(conn, &episodes, &paths)?;
+        let groups = links::groups(&episodes, &peers, &paths, query.now_unix_nano);
+        let mut found: Vec<Found> = groups
+            .into_iter()
+            .map(|group| assemble(&episodes, &group, &peers, &paths))
+            .filter(|found| is_asked(&found.incident, query))
+            .collect();
+        let windows = windows::Windows::load(conn, found.iter().map(|found| &found.incident))?;
+        for (at, found) in found.iter_mut().enumerate() {
+            found.incident.root = root::root(&found.incident, &windows, at);
+        }
+        Ok(found)
+    })
+}
+
+fn is_asked(incident: &Incident, query: &IncidentsQuery) -> bool {
+    let end = incident.end_unix_nano.unwrap_or(query.now_unix_nano);
+    let touches = incident.start_unix_nano < query.range.to_unix_nano
+        && end.max(incident.start_unix_nano) >= query.range.from_unix_nano;
+    let is_of_service = query.service.as_ref().is_none_or(|service| {
+        incident.breakers.iter().any(|breaker| {
+            breaker.service_name == *service || breaker.peer.as_ref() == Some(service)
+        })
+    });
+    touches && is_of_service
+}
+
+/// Transitions of breakers proper, oldest first.
+fn load(
+    conn: &Connection,
+    query: &IncidentsQuery,
+) -> Result<Vec<crate::model::BreakerTransition>, QueryError> {
+    let mut conditions = Conditions::default();
+    conditions.scope(&query.scope);
+    conditions.add(
+        "pattern IN ('breaker', 'ejection') AND \"time\" >= make_timestamp_ns(?) AND \"time\" < make_timestamp_ns(?)",
+        [
+            Value::BigInt(query.range.from_unix_nano.saturating_sub(LOOK_BACK_NS)),
+            Value::BigInt(query.range.to_unix_nano.saturating_add(LOOK_AHEAD_NS)),
+        ],
+    );
+    let mut found = read_transitions(conn, &conditions, TRANSITIONS_MAX)?;
+    found.reverse();
+    Ok(found)
+}
+
+/// The callee of each breaker and how it is known.
+type Peers = BTreeMap<String, (Node, String)>;
+
+/// Whom each breaker guards: by what was reported, else by its name, else by its only edge.
+fn peers(conn: &Connection, episodes: &[Episode], paths: &CallPaths) -> Result<Peers, QueryError> {
+    let mut ids: Vec<&str> = episodes.iter().map(|e| e.head().breaker_id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut statement = conn.prepare(
+        "SELECT breaker_id, peer_service, peer_address, peer_evidence FROM breakers \
+         WHERE breaker_id IN (SELECT unnest(string_split(?, ',')))",
+    )?;
+    let mut rows = statement.query(params![ids.join(",")])?;
+    let mut said: BTreeMap<String, (Option<String>, Option<String>, Option<String>)> =
+        BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        said.insert(row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?));
+    }
+    let mut peers = Peers::new();
+    for episode in episodes {
+        let head = episode.head();
+        let owner = episode.owner();
+        let (service, address, evidence) = said.remove(&head.breaker_id).unwrap_or_default();
+        let callees = paths.callees(&owner);
+        let named = |name: &str| callees.iter().find(|(_, callee)| callee == name).cloned();
+        let told = service.as_deref().or(address.as_deref());
+        let evidence = evidence.unwrap_or_else(|| "reported".to_owned());
+        let by_name = || callees.iter().find(|(_, callee)| is_named_after(&head.name, callee));
+        let found = if let Some(node) = told.and_then(named) {
+            Some((node, evidence))
+        } else if let Some(node) = by_name() {
+            Some((node.clone(), "name".to_owned()))
+        } else if let Some(told) = told {
+            Some(((head.scope.clone(), told.to_owned()), evidence))
+        } else if let [only] = callees.as_slice() {
+            Some((only.clone(), "edge".to_owned()))
+        } else {
+            None
+        };
+        if let Some(found) = found {
+            peers.entry(head.breaker_id.clone()).or_insert(found);
+        }
+    }
+    Ok(peers)
+}
+
+fn assemble(episodes: &[Episode], group: &[usize], peers: &Peers, paths: &CallPaths) -> Found {
+    let mut breakers: Vec<IncidentBreaker> = Vec::new();
+    let mut transitions = Vec::new();
+    for &at in group {
+        let episode = &episodes[at];
+        transitions.extend(episode.transitions.iter().cloned());
+        let id = &episode.head().breaker_id;
+        match breakers.iter_mut().find(|known| known.breaker_id == *id) {
+            Some(known) => episode.add_to(known),
+            None => breakers.push(episode.as_member(peers.get(id))),
+        }
+    }
+    breakers.sort_by(|a, b| {
+        (a.trip.time_unix_nano, &a.breaker_id).cmp(&(b.trip.time_unix_nano, &b.breaker_id))
+    });
+    let nodes: Vec<(Node, Option<Node>)> = breakers
+        .iter()
+        .map(|breaker| {
+            let peer = peers.get(&breaker.breaker_id).map(|(node, _)| node.clone());
+            ((breaker.scope.clone(), breaker.service_name.clone()), peer)
+        })
+        .collect();
+    for (at, breaker) in breakers.iter_mut().enumerate() {
+        let Some(peer) = &nodes[at].1 else { continue };
+        breaker.downstream = nodes
+            .iter()
+            .enumerate()
+            .filter(|(other, (owner, _))| *other != at && paths.reaches(peer, owner))
+            .map(|(other, _)| other)
+            .collect();
+    }
+    transitions.sort_by_key(|change: &crate::model::BreakerTransition| change.time_unix_nano);
+    let start = breakers.first().map_or(0, |first| first.trip.time_unix_nano);
+    let is_over = breakers.iter().all(|b| b.closed_unix_nano.is_some());
+    let is_open = breakers.iter().any(|b| b.instances_open > 0);
+    let incident = Incident {
+        incident_id: breakers.first().map_or_else(String::new, |first| {
+            format!("{start}-{}", first.breaker_id)
+        }),
+        start_unix_nano: start,
+        end_unix_nano: breakers
+            .iter()
+            .filter_map(|b| b.closed_unix_nano)
+            .max()
+            .filter(|_| is_over),
+        state: if is_over {
+            "recovered"
+        } else if is_open {
+            "open"
+        } else {
+            "probing"
+        }
+        .to_owned(),
+        trips: breakers.iter().map(|b| b.trips).sum(),
+        breakers,
+        root: None,
+    };
+    Found {
+        incident,
+        transitions,
+    }
+}
+
+fn detail(
+    session: &Session<'_>,
+    found: Found,
+    now: i64,
+) -> Result<IncidentDetail, QueryError> {
+    let Found {
+        mut incident,
+        transitions,
+    } = found;
+    let services = services(&incident);
+    let blast = blast::blast_radius(session, &incident, now)?;
+    let onsets = onsets::onsets(session, &incident)?;
+    let error_classes = causes::error_classes(session, &incident)?;
+    if let Some(root) = &mut incident.root {
+        root.evidence.extend(onsets::clue(&onsets, &root.service));
+        root.evidence.extend(causes::clue(session, &incident.breakers, root)?);
+    }
+    let (changes, services_without_version) = changes::changes(session, &incident, &services, now)?;
+    let recovery = recovery::recovery(session, &incident, &transitions, &blast, now)?;
+    let findings = findings(
+        session,
+        &FindingsQuery {
+            range: TimeRange {
+                from_unix_nano: incident.start_unix_nano - 300 * SECOND,
+                to_unix_nano: end(&incident, now) + SECOND,
+            },
+            scope: Default::default(),
+            services,
+            limit: 20,
+        },
+    )?;
+    Ok(IncidentDetail {
+        incident,
+        onsets,
+        error_classes,
+        changes,
+        services_without_version,
+        blast,
+        recovery,
+        transitions,
+        findings: findings.items,
+    })
+}
+
+/// Owners and callees, each once.
+fn services(incident: &Incident) -> Vec<String> {
+    let mut services: Vec<String> = incident
+        .breakers
+        .iter()
+        .flat_map(|b| std::iter::once(b.service_name.clone()).chain(b.peer.clone()))
+        .chain(incident.root.iter().map(|root| root.service.clone()))
+        .collect();
+    services.sort();
+    services.dedup();
+    services
+}
+
+/// When it ended, or now.
+fn end(incident: &Incident, now: i64) -> i64 {
+    incident
+        .end_unix_nano
+        .unwrap_or(now)
+        .max(incident.start_unix_nano)
+}
+
+/// The spans of segments that may hold these times, as SQL.
+fn spans_sql(session: &Session<'_>, range: TimeRange) -> String {
+    session
+        .set()
+        .relation_sql("spans", |segment| {
+            segment.may_hold_time(range.from_unix_nano, range.to_unix_nano)
+        })
+        .expect("spans is a relation")
+}

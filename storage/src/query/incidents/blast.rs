@@ -1,0 +1,73 @@
+//! Who is hurt: requests at the entry points whose traces cross an edge of the incident.
+//!
+//! An entry point is a root span. A request is *failed* when its root failed and a call on such an edge failed or was
+//! refused in its trace; *degraded* when its root did not fail though such a call did (a fallback answered); else
+//! unaffected. Counts undo sampling by the spans' own weights.
+
+use duckdb::params;
+
+use super::causes::members;
+use super::{QueryError, SECOND, Session, end, spans_sql};
+use crate::model::{BlastRadius, EntryPoint, Incident, TimeRange};
+
+const BLAST: &str = include_str!("blast.sql");
+/// The window before the trip belongs to the incident.
+const LEAD_NS: i64 = 10 * SECOND;
+/// Counted at most; the beginning of a longer incident stands for it.
+const LENGTH_MAX_NS: i64 = 3600 * SECOND;
+
+/// Requests by entry point, during the incident.
+pub(super) fn blast_radius(
+    session: &Session<'_>,
+    incident: &Incident,
+    now: i64,
+) -> Result<BlastRadius, QueryError> {
+    let from = incident.start_unix_nano - LEAD_NS;
+    let range = TimeRange {
+        from_unix_nano: from,
+        to_unix_nano: end(incident, now).min(from + LENGTH_MAX_NS) + SECOND,
+    };
+    let sql = BLAST.replace("{spans}", &spans_sql(session, range));
+    session.run(|conn| {
+        let mut statement = conn.prepare(&sql)?;
+        let mut rows = statement.query(params![
+            range.from_unix_nano,
+            range.to_unix_nano,
+            members(&incident.breakers)
+        ])?;
+        let mut blast = BlastRadius {
+            range: Some(range),
+            ..BlastRadius::default()
+        };
+        let (mut requests, mut crossing) = (0.0, 0.0);
+        let (mut is_sampled, mut is_unknown) = (false, false);
+        while let Some(row) = rows.next()? {
+            let number = |at: usize| row.get::<_, Option<f64>>(at).map(Option::unwrap_or_default);
+            let entry = EntryPoint {
+                service: row.get(0)?,
+                name: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
+                requests: number(2)?,
+                crossing: number(3)?,
+                failed: number(4)?,
+                degraded: number(5)?,
+                unaffected: 0.0,
+            };
+            requests += entry.requests;
+            crossing += entry.crossing;
+            is_sampled |= row.get::<_, bool>(6)?;
+            is_unknown |= row.get::<_, bool>(7)?;
+            blast.entry_points.push(EntryPoint {
+                unaffected: entry.requests - entry.failed - entry.degraded,
+                ..entry
+            });
+        }
+        blast.crossing_share = if requests > 0.0 { crossing / requests } else { 0.0 };
+        blast.basis = match (is_sampled, is_unknown) {
+            (true, _) => "sampled",
+            (false, true) => "unknown",
+            (false, false) => "all",
+        }
+        .to_owned();
+        Ok(blast)
+    })
+}

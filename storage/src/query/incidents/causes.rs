@@ -1,0 +1,237 @@
+//! The ways in which calls through an incident's breakers failed, with a trace for each.
+//!
+//! A class is the call's `error.type`, else its gRPC or HTTP status, else its status message. The trace that stands for
+//! it is the one that tripped the breaker, else one the breaker named as contributing, else a similar one; the span is
+//! the deepest failing one of that trace.
+
+use std::collections::BTreeMap;
+
+use duckdb::params;
+
+use super::{QueryError, SECOND, Session, spans_sql};
+use crate::model::{Clue, ErrorClass, Incident, IncidentBreaker, Root, TimeRange};
+
+const CAUSES: &str = include_str!("causes.sql");
+/// Failed spans of the chosen traces.
+const FAILED: &str = "SELECT trace_id, span_id, parent_span_id, service_name, status_code = 'error', duration_ns \
+     FROM ({spans}) WHERE trace_id IN (SELECT unnest(string_split(?, ',')))";
+/// Looked at before a trip, if its window is not known to be longer.
+const BEFORE_NS: i64 = 60 * SECOND;
+const AFTER_NS: i64 = 2 * SECOND;
+const CLASSES_MAX: usize = 24;
+
+/// Classes of every breaker, the most frequent first.
+pub(super) fn error_classes(
+    session: &Session<'_>,
+    incident: &Incident,
+) -> Result<Vec<ErrorClass>, QueryError> {
+    let range = around_trips(&incident.breakers);
+    let sql = CAUSES.replace("{spans}", &spans_sql(session, range));
+    let members = members(&incident.breakers);
+    let mut classes: BTreeMap<(String, String), ErrorClass> = BTreeMap::new();
+    session.run(|conn| {
+        let mut statement = conn.prepare(&sql)?;
+        let mut rows = statement.query(params![
+            range.from_unix_nano,
+            range.to_unix_nano,
+            members
+        ])?;
+        while let Some(row) = rows.next()? {
+            let (id, class): (String, String) = (row.get(0)?, row.get(1)?);
+            let trace_id: String = row.get(2)?;
+            let label = label(&incident.breakers, &id, &trace_id);
+            let found = ErrorClass {
+                breaker_id: id.clone(),
+                class: class.clone(),
+                count: 0,
+                trace_id,
+                span_id: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+                span_service: String::new(),
+                label: label.to_owned(),
+            };
+            let known = classes.entry((id, class)).or_insert_with(|| found.clone());
+            if rank(label) < rank(&known.label) {
+                *known = ErrorClass {
+                    count: known.count,
+                    ..found
+                };
+            }
+            known.count += 1;
+        }
+        Ok(())
+    })?;
+    let mut classes: Vec<ErrorClass> = classes.into_values().collect();
+    classes.sort_by(|a, b| {
+        (b.count, rank(&a.label), &a.breaker_id, &a.class).cmp(&(
+            a.count,
+            rank(&b.label),
+            &b.breaker_id,
+            &b.class,
+        ))
+    });
+    classes.truncate(CLASSES_MAX);
+    point_at_deepest(session, &mut classes)?;
+    Ok(classes)
+}
+
+/// Traces around the trip of the root's breaker in which its callee, and not only its caller, failed.
+pub(super) fn clue(
+    session: &Session<'_>,
+    breakers: &[IncidentBreaker],
+    root: &Root,
+) -> Result<Option<Clue>, QueryError> {
+    let Some(breaker) = breakers.iter().find(|b| b.breaker_id == root.breaker_id) else {
+        return Ok(None);
+    };
+    let range = around_trips(std::slice::from_ref(breaker));
+    let sql = format!(
+        "WITH failed AS (SELECT trace_id, bool_or(service_name = $3) AS owner, bool_or(service_name = $4 OR peer = $4) AS root \
+         FROM ({}) WHERE status_code = 'error' AND start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2) \
+         AND (service_name IN ($3, $4) OR peer = $4) GROUP BY trace_id) \
+         SELECT count(*)::UBIGINT, count(*) FILTER (root)::UBIGINT FROM failed WHERE owner",
+        spans_sql(session, range)
+    );
+    session.run(|conn| {
+        let (all, with): (u64, u64) = conn.query_row(
+            &sql,
+            params![
+                range.from_unix_nano,
+                range.to_unix_nano,
+                breaker.service_name,
+                root.service
+            ],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        Ok((all > 0).then(|| Clue {
+            kind: "shared_traces".to_owned(),
+            sentence: format!(
+                "{with} of {all} traces in which {} failed before the trip show {} failing.",
+                breaker.service_name, root.service
+            ),
+            value: Some(with as f64 / all as f64),
+        }))
+    })
+}
+
+fn around_trips(breakers: &[IncidentBreaker]) -> TimeRange {
+    let times = || breakers.iter().map(|b| b.trip.time_unix_nano);
+    let lo = breakers.iter().map(|b| b.trip.time_lo_unix_nano).min();
+    TimeRange {
+        from_unix_nano: lo.unwrap_or(0) - BEFORE_NS,
+        to_unix_nano: times().max().unwrap_or(0) + AFTER_NS,
+    }
+}
+
+/// Owner, callee, name, key and id of each, as the SQL splits them.
+pub(super) fn members(breakers: &[IncidentBreaker]) -> String {
+    let texts: Vec<String> = breakers
+        .iter()
+        .map(|b| {
+            [
+                b.service_name.as_str(),
+                b.peer.as_deref().unwrap_or_default(),
+                &b.name,
+                b.key.as_deref().unwrap_or_default(),
+                &b.breaker_id,
+            ]
+            .map(|text| text.replace(['\u{1e}', '\u{1f}'], " "))
+            .join("\u{1f}")
+        })
+        .collect();
+    texts.join("\u{1e}")
+}
+
+fn label(breakers: &[IncidentBreaker], id: &str, trace_id: &str) -> &'static str {
+    let Some(breaker) = breakers.iter().find(|b| b.breaker_id == id) else {
+        return "similar";
+    };
+    let trip = &breaker.trip;
+    if trip.trace_id.as_deref() == Some(trace_id) {
+        "tripped it"
+    } else if trip.contributing_trace_ids.iter().any(|id| id == trace_id) {
+        "contributed"
+    } else {
+        "similar"
+    }
+}
+
+fn rank(label: &str) -> u8 {
+    match label {
+        "tripped it" => 0,
+        "contributed" => 1,
+        _ => 2,
+    }
+}
+
+/// Points each class at the deepest failing span of its trace; where none failed, the span stays.
+fn point_at_deepest(session: &Session<'_>, classes: &mut [ErrorClass]) -> Result<(), QueryError> {
+    let mut ids: Vec<&str> = classes.iter().map(|class| class.trace_id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let relation = session
+        .set()
+        .relation_sql("spans", |segment| ids.iter().any(|id| segment.may_hold_trace(id)))
+        .expect("spans is a relation");
+    let sql = FAILED.replace("{spans}", &relation);
+    let ids = ids.join(",");
+    session.run(|conn| {
+        let mut traces: BTreeMap<String, Vec<SpanOf>> = BTreeMap::new();
+        let mut statement = conn.prepare(&sql)?;
+        let mut rows = statement.query(params![ids])?;
+        while let Some(row) = rows.next()? {
+            let spans = traces.entry(row.get(0)?).or_default();
+            spans.push(SpanOf {
+                id: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
+                parent: row.get(2)?,
+                service: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+                failed: row.get::<_, Option<bool>>(4)?.unwrap_or(false),
+            });
+        }
+        for class in classes {
+            let Some(spans) = traces.get(&class.trace_id) else {
+                continue;
+            };
+            let chosen = deepest(spans, &class.span_id)
+                .or_else(|| spans.iter().find(|span| span.id == class.span_id));
+            if let Some(span) = chosen {
+                class.span_id.clone_from(&span.id);
+                class.span_service.clone_from(&span.service);
+            }
+        }
+        Ok(())
+    })
+}
+
+struct SpanOf {
+    id: String,
+    parent: Option<String>,
+    service: String,
+    failed: bool,
+}
+
+/// The deepest failing span below `from`, else of the whole trace.
+fn deepest<'a>(spans: &'a [SpanOf], from: &str) -> Option<&'a SpanOf> {
+    let parents: BTreeMap<&str, Option<&str>> = spans
+        .iter()
+        .map(|span| (span.id.as_str(), span.parent.as_deref()))
+        .collect();
+    let path = |span: &SpanOf| {
+        let (mut depth, mut is_below, mut at) = (0, span.id == from, span.parent.as_deref());
+        while let Some(id) = at {
+            is_below |= id == from;
+            depth += 1;
+            if depth > spans.len() {
+                break;
+            }
+            at = parents.get(id).copied().flatten();
+        }
+        (is_below, depth)
+    };
+    spans
+        .iter()
+        .filter(|span| span.failed)
+        .max_by_key(|span| path(span))
+}

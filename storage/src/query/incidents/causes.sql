@@ -1,0 +1,33 @@
+-- Failed and slow calls of the owners of breakers, one row a class and trace. Members are `owner<31>peer<31>breaker`.
+WITH members AS (
+    SELECT split_part(m, chr(31), 1) AS owner, split_part(m, chr(31), 2) AS callee, split_part(m, chr(31), 3) AS breaker,
+        split_part(m, chr(31), 4) AS "key", split_part(m, chr(31), 5) AS breaker_id
+    FROM (SELECT unnest(string_split($3, chr(30))) AS m)
+),
+chosen AS MATERIALIZED (
+    SELECT trace_id, span_id, parent_span_id, service_name, kind, peer, status_code, epoch_ns(start_time) AS ns,
+        coalesce(attributes."error.type"::VARCHAR, nullif(attributes."rpc.grpc.status_code"::VARCHAR, '0'),
+            attributes."rpc.response.status_code"::VARCHAR, attributes."http.response.status_code"::VARCHAR,
+            attributes."http.status_code"::VARCHAR, nullif(status_message, '')) AS said,
+        attributes."circuit_breaker.name"::VARCHAR AS breaker, attributes."circuit_breaker.key"::VARCHAR AS "key",
+        attributes."circuit_breaker.outcome"::VARCHAR AS outcome
+    FROM ({spans})
+    WHERE start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2)
+        AND service_name IN (SELECT owner FROM members)
+),
+-- A call by the span its breaker wrote on, described by what the client under it says.
+through AS (
+    SELECT m.breaker_id, c.trace_id, c.span_id, c.ns,
+        CASE WHEN c.outcome LIKE 'slow%' THEN 'slow' ELSE coalesce(u.said, c.said, 'error') END AS class
+    FROM chosen c JOIN members m ON m.owner = c.service_name AND m.breaker = c.breaker AND m."key" = coalesce(c."key", '')
+    LEFT JOIN chosen u ON u.trace_id = c.trace_id AND u.parent_span_id = c.span_id AND u.status_code = 'error' AND u.kind = 'client'
+    WHERE c.outcome IN ('failure', 'slow_failure', 'slow_success')
+),
+clients AS (
+    SELECT m.breaker_id, c.trace_id, c.span_id, c.ns, coalesce(c.said, 'error') AS class
+    FROM chosen c JOIN members m ON m.owner = c.service_name AND m.callee = c.peer AND m."key" = ''
+    WHERE c.kind IN ('client', 'producer') AND c.status_code = 'error'
+        AND m.breaker_id NOT IN (SELECT breaker_id FROM through)
+)
+SELECT breaker_id, class, trace_id, any_value(span_id), max(ns) FROM
+    (SELECT * FROM through UNION ALL SELECT * FROM clients) GROUP BY ALL ORDER BY 1, 5 DESC

@@ -1,0 +1,106 @@
+//! What changed near an incident: versions, breaker settings, and events that say a change happened.
+//!
+//! A change event is a log record named `tripline.change` with the attributes `change.kind` (`deploy`, `flag`,
+//! `config`), `change.service` and `change.description`; without the last its body is shown.
+
+use std::collections::BTreeMap;
+
+use duckdb::params;
+
+use super::{QueryError, SECOND, Session, end, spans_sql};
+use crate::model::{ChangeEvent, Incident, TimeRange};
+
+const CHANGES: &str = include_str!("changes.sql");
+/// Looked at before and after the first trip.
+const AROUND_NS: i64 = 30 * 60 * SECOND;
+
+/// Changes, oldest first, and the services whose spans report no version.
+pub(super) fn changes(
+    session: &Session<'_>,
+    incident: &Incident,
+    services: &[String],
+    now: i64,
+) -> Result<(Vec<ChangeEvent>, Vec<String>), QueryError> {
+    let range = TimeRange {
+        from_unix_nano: incident.start_unix_nano - AROUND_NS,
+        to_unix_nano: (incident.start_unix_nano + AROUND_NS).min(end(incident, now).max(now)) + 1,
+    };
+    let logs = session
+        .set()
+        .relation_sql("logs", |segment| {
+            segment.may_hold_time(range.from_unix_nano, range.to_unix_nano)
+        })
+        .expect("logs is a relation");
+    let sql = CHANGES
+        .replace("{spans}", &spans_sql(session, range))
+        .replace("{logs}", &logs);
+    let names = services.join("\u{1f}");
+    session.run(|conn| {
+        let mut versions: BTreeMap<String, Vec<(i64, Option<String>)>> = BTreeMap::new();
+        let mut settings: BTreeMap<String, String> = BTreeMap::new();
+        let mut changes = Vec::new();
+        let mut statement = conn.prepare(&sql)?;
+        let mut rows = statement.query(params![range.from_unix_nano, range.to_unix_nano, names])?;
+        while let Some(row) = rows.next()? {
+            let (kind, service): (String, String) = (row.get(0)?, row.get(1)?);
+            let what: Option<String> = row.get(2)?;
+            let Some(ns) = row.get::<_, Option<i64>>(3)? else {
+                continue;
+            };
+            match kind.as_str() {
+                "version" => versions.entry(service).or_default().push((ns, what)),
+                "settings" => {
+                    let what = what.unwrap_or_default();
+                    let (of, hash) = what.rsplit_once('\u{1f}').unwrap_or((&what, ""));
+                    let before = settings.insert(of.to_owned(), hash.to_owned());
+                    if ns >= range.from_unix_nano && before.is_some_and(|known| known != hash) {
+                        let name = of.split('\u{1f}').next().unwrap_or_default();
+                        changes.push(ChangeEvent {
+                            time_unix_nano: ns,
+                            kind,
+                            service,
+                            description: format!("settings of breaker {name} changed"),
+                        });
+                    }
+                }
+                _ => changes.push(ChangeEvent {
+                    time_unix_nano: ns,
+                    kind,
+                    service,
+                    description: what.unwrap_or_default(),
+                }),
+            }
+        }
+        let silent = versions
+            .iter()
+            .filter(|(_, seen)| seen.iter().all(|(_, version)| version.is_none()))
+            .map(|(service, _)| service.clone())
+            .collect();
+        for (service, mut seen) in versions {
+            seen.sort();
+            changes.extend(seen.windows(2).filter_map(|pair| {
+                let [(_, before), (ns, after)] = pair else {
+                    return None;
+                };
+                Some(ChangeEvent {
+                    time_unix_nano: *ns,
+                    kind: "version".to_owned(),
+                    service: service.clone(),
+                    description: format!(
+                        "{} appeared beside {}",
+                        after.as_deref().unwrap_or("no version"),
+                        before.as_deref().unwrap_or("no version")
+                    ),
+                })
+            }));
+        }
+        changes.sort_by(|a, b| {
+            (a.time_unix_nano, &a.service, &a.description).cmp(&(
+                b.time_unix_nano,
+                &b.service,
+                &b.description,
+            ))
+        });
+        Ok((changes, silent))
+    })
+}

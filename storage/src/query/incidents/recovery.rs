@@ -1,0 +1,141 @@
+//! Whether an incident gets better: instances that refuse over time, refused calls, probes, errors at the entry points.
+//!
+//! The verdict: `recovered` when every breaker closed; else `worsening` or `recovering` when fewer or more instances
+//! refuse, or the failed share at the entry points moved by more than 2 points, within the last five minutes; else `flat`.
+
+use std::collections::BTreeMap;
+
+use duckdb::params;
+
+use super::{QueryError, SECOND, Session, end};
+use crate::model::{
+    BlastRadius, BreakerTransition, Incident, OpenAt, Recovery, RejectedInMinute,
+};
+
+const REJECTED: &str = include_str!("recovery.sql");
+const ENTRY_ERRORS: &str = include_str!("entry_errors.sql");
+const FIVE_MINUTES_NS: i64 = 300 * SECOND;
+/// A change of the failed share below this is none.
+const SHARE_STEP: f64 = 0.02;
+
+/// How the incident goes on.
+pub(super) fn recovery(
+    session: &Session<'_>,
+    incident: &Incident,
+    transitions: &[BreakerTransition],
+    blast: &BlastRadius,
+    now: i64,
+) -> Result<Recovery, QueryError> {
+    let finish = end(incident, now);
+    let (open, probes, probes_passed) = steps(transitions);
+    let ids: Vec<&str> = incident.breakers.iter().map(|b| b.breaker_id.as_str()).collect();
+    let entries: Vec<String> = blast
+        .entry_points
+        .iter()
+        .map(|entry| format!("{}\u{1f}{}", entry.service, entry.name))
+        .collect();
+    let until = match incident.end_unix_nano {
+        Some(_) => (finish + FIVE_MINUTES_NS).min(now),
+        None => now,
+    };
+    let (rejected, before, recent, earlier) = session.run(|conn| {
+        let mut statement = conn.prepare(REJECTED)?;
+        let from = incident.start_unix_nano - 120 * SECOND;
+        let rejected = statement
+            .query_map(params![from, finish + 120 * SECOND, ids.join(",")], |row| {
+                Ok(RejectedInMinute {
+                    time_unix_nano: row.get(0)?,
+                    rejected: row.get::<_, Option<u64>>(1)?.unwrap_or(0),
+                })
+            })?
+            .collect::<Result<Vec<_>, _>>()?;
+        let shares: (Option<f64>, Option<f64>, Option<f64>) = conn.query_row(
+            ENTRY_ERRORS,
+            params![
+                entries.join("\u{1e}"),
+                incident.start_unix_nano - FIVE_MINUTES_NS - 20 * SECOND,
+                incident.start_unix_nano - 20 * SECOND,
+                until - FIVE_MINUTES_NS,
+                until,
+                until - 2 * FIVE_MINUTES_NS
+            ],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )?;
+        Ok((rejected, shares.0, shares.1, shares.2))
+    })?;
+    let (verdict, reason) = verdict(incident, &open, recent, earlier, now);
+    Ok(Recovery {
+        verdict: verdict.to_owned(),
+        reason,
+        open,
+        rejected,
+        probes,
+        probes_passed,
+        entry_error_share: recent,
+        entry_error_share_before: before,
+    })
+}
+
+/// Instances that refuse at each change; half-open states that ended, and those that closed.
+fn steps(transitions: &[BreakerTransition]) -> (Vec<OpenAt>, u32, u32) {
+    let mut held: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+    let mut open: Vec<OpenAt> = Vec::new();
+    let (mut probes, mut passed) = (0, 0);
+    for change in transitions {
+        let instance = change.service_instance_id.as_deref().unwrap_or_default();
+        let key = (change.breaker_id.as_str(), instance);
+        let before = held.insert(key, change.to_state.as_str());
+        if before == Some("half_open") && change.to_state != "half_open" {
+            probes += 1;
+            passed += u32::from(change.to_state == "closed");
+        }
+        let refusing = held
+            .values()
+            .filter(|state| matches!(**state, "open" | "forced_open"))
+            .count();
+        let at = OpenAt {
+            time_unix_nano: change.time_unix_nano,
+            open: u32::try_from(refusing).unwrap_or(u32::MAX),
+        };
+        match open.last_mut() {
+            Some(last) if last.time_unix_nano == at.time_unix_nano => *last = at,
+            Some(last) if last.open == at.open => {}
+            _ => open.push(at),
+        }
+    }
+    (open, probes, passed)
+}
+
+fn verdict(
+    incident: &Incident,
+    open: &[OpenAt],
+    recent: Option<f64>,
+    earlier: Option<f64>,
+    now: i64,
+) -> (&'static str, String) {
+    if incident.end_unix_nano.is_some() {
+        return ("recovered", "every breaker closed again".to_owned());
+    }
+    let at = |ns: i64| {
+        open.iter()
+            .rev()
+            .find(|step| step.time_unix_nano <= ns)
+            .map_or(0, |step| step.open)
+    };
+    let (then, is) = (at(now - FIVE_MINUTES_NS), at(now));
+    let change = recent.zip(earlier).map(|(recent, earlier)| recent - earlier);
+    let instances = format!("{is} instances refuse, five minutes ago {then}");
+    match change {
+        _ if is > then => ("worsening", instances),
+        Some(change) if change > SHARE_STEP => (
+            "worsening",
+            format!("{instances}; errors at the entry points rise"),
+        ),
+        _ if is < then => ("recovering", instances),
+        Some(change) if change < -SHARE_STEP => (
+            "recovering",
+            format!("{instances}; errors at the entry points fall"),
+        ),
+        _ => ("flat", instances),
+    }
+}

@@ -1,0 +1,14 @@
+//! What-if: the recorded calls of a breaker through the SDK's own state machine, under its own or other settings.
+//!
+//! Pure: [`history`] is what was recorded of one instance, [`settings`] reads what its breaker was told, [`replay`]
+//! runs the very [`tripline_sdk::Machine`] a service runs, [`search`] proposes settings. What cannot be known stays
+//! unknown: a call that was refused has no outcome, and a peer that would have been spared might have recovered.
+
+pub mod foreign;
+pub mod history;
+pub mod replay;
+pub mod search;
+pub mod settings;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! Swimlanes: states through time, one row a breaker or instance. Data in, SVG out.
+//!
+//! Closed is thin, half-open hatched, open solid; a trip is never under three pixels. A state is told by its shape,
+//! its words (title) and its colour. The bounds of an inferred beginning are drawn as a thin line before it.
+
+use leptos::prelude::*;
+use tripline_storage::model::LaneSegment;
+
+use crate::units;
+
+const WIDTH: f64 = 1000.0;
+const HEIGHT: f64 = 18.0;
+/// Narrower and a trip would be missed.
+const MIN: f64 = 3.0;
+
+/// One lane over `[from, to)`.
+pub fn lane(segments: &[LaneSegment], (from, to): (u64, u64)) -> AnyView {
+    let length = to.saturating_sub(from).max(1) as f64;
+    let x = |ns: i64| {
+        let ns = u64::try_from(ns).unwrap_or(0).clamp(from, to);
+        (ns - from) as f64 / length * WIDTH
+    };
+    let bars = segments
+        .iter()
+        .map(|segment| {
+            let (left, right) = (x(segment.from_unix_nano), x(segment.to_unix_nano));
+            let is_trip = segment.open > 0 || segment.state == "half_open";
+            let width = (right - left).max(if is_trip { MIN } else { 0.0 });
+            let left = left.min(WIDTH - width);
+            let (y, height) = shape(&segment.state);
+            let earliest = x(segment.from_lo_unix_nano);
+            let doubt = (earliest < left - 0.5).then(|| {
+                view! { <rect class="lane-doubt" x=earliest y=HEIGHT / 2.0 - 1.0 width=left - earliest height="2"></rect> }
+            });
+            let class = format!("lane-bar lane-{}", segment.state);
+            view! { {doubt}<rect class=class x=left y=y width=width height=height><title>{words(segment)}</title></rect> }
+        })
+        .collect_view();
+    let label = segments.iter().filter(|s| s.open > 0).map(words).collect::<Vec<_>>().join("; ");
+    let label = if label.is_empty() { "never open in this range".to_owned() } else { label };
+    view! { <svg class="lane" viewBox="0 0 1000 18" preserveAspectRatio="none" role="img" aria-label=label>{bars}</svg> }.into_any()
+}
+
+/// Top and height of a state's bar.
+fn shape(state: &str) -> (f64, f64) {
+    match state {
+        "open" | "forced_open" => (1.0, 16.0),
+        "half_open" | "saturated" | "throttling" => (4.0, 10.0),
+        _ => (7.5, 3.0),
+    }
+}
+
+/// `open on 3 of 12 from 03:02:14.000 for 8 s`.
+pub fn words(segment: &LaneSegment) -> String {
+    let from = u64::try_from(segment.from_unix_nano).unwrap_or(0);
+    let length = u64::try_from(segment.to_unix_nano - segment.from_unix_nano).unwrap_or(0);
+    let doubt = u64::try_from(segment.from_unix_nano - segment.from_lo_unix_nano).unwrap_or(0);
+    let of = if segment.of > 1 {
+        format!(" ({} of {} open)", segment.open, segment.of)
+    } else {
+        String::new()
+    };
+    let inferred = if doubt > 0 {
+        format!(", inferred: up to {} earlier", units::duration(doubt))
+    } else {
+        String::new()
+    };
+    format!(
+        "{}{of} from {} for {}{inferred}",
+        segment.state.replace('_', " "),
+        units::time_of_day(from, 3),
+        units::duration(length)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_trip_is_wide_enough_to_see_and_says_its_doubt() {
+        let segment = |from, to, state: &str, open| LaneSegment {
+            from_unix_nano: from,
+            from_lo_unix_nano: from - i64::from(open) * 1_000_000,
+            to_unix_nano: to,
+            state: state.to_owned(),
+            open,
+            of: 3,
+        };
+        let segments = [
+            segment(0, 500_000_000, "closed", 0),
+            segment(500_000_000, 500_000_001, "open", 1),
+        ];
+        let html = lane(&segments, (0, 3_600_000_000_000)).to_html();
+        assert!(html.contains("lane-open"), "{html}");
+        assert!(html.contains("width=\"3\""), "{html}");
+        assert!(html.contains("open (1 of 3 open)"), "{html}");
+        assert!(html.contains("inferred: up to 1 ms earlier"), "{html}");
+    }
+}

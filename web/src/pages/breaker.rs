@@ -1,0 +1,307 @@
+//! `/breakers/{service}/{name}[/{key}]`: one breaker: the sentence, its instances, settings, trips and their traces.
+
+use leptos::prelude::*;
+use tripline_storage::model::{
+    BreakerConfig, BreakerDetail, BreakerTransition, IncidentDetail, Lane, Page,
+};
+
+use super::breakers::state_mark;
+use super::incident::{blast, class_table};
+use super::incidents::{chain, link};
+use crate::chart::lanes;
+use crate::parts::{Frame, list_note, moment, nothing, positive, segment, service_link};
+use crate::units;
+
+/// What the page shows.
+#[derive(Debug, Clone)]
+pub struct BreakerPage {
+    /// The breaker with its instances and settings.
+    pub detail: BreakerDetail,
+    /// Its states through the range.
+    pub lane: Option<Lane>,
+    /// Its transitions in the range.
+    pub transitions: Page<BreakerTransition>,
+    /// The incident nearest to the time asked for.
+    pub incident: Option<IncidentDetail>,
+    /// The time asked for.
+    pub at: Option<u64>,
+}
+
+/// The page.
+pub fn breaker(data: &BreakerPage, frame: &Frame) -> AnyView {
+    let breaker = &data.detail.breaker;
+    let name = match &breaker.key {
+        Some(key) => format!("{} / {key}", breaker.name),
+        None => breaker.name.clone(),
+    };
+    let address = address(data);
+    let what_if = frame.link(&format!("{address}/whatif"), &[]);
+    view! {
+        <div class="trace-head"><div class="trace-title">
+            <h1>{service_link(frame, Some(&breaker.service_name))}" · "{name}</h1>
+            <p class="lead" role="status">{sentence(data)}</p>
+            <p>{state_mark(&breaker.state)}" "<span class="quiet">{evidence(data)}</span>" · "<a href=what_if>"What if it had other settings?"</a></p>
+            {incident_line(data, frame)}
+        </div></div>
+        {instances(data, frame)}
+        {data.incident.as_ref().map(|incident| view! {
+            <section class="panel"><h2>"How calls failed"</h2>{
+                let own: Vec<_> = incident.error_classes.iter().filter(|class| class.breaker_id == breaker.breaker_id).cloned().collect();
+                class_table(&own, &incident.incident, frame)
+            }</section>
+            {blast(&incident.blast, frame)}
+        })}
+        {trips(data, frame)}
+        {settings(&data.detail.configs, frame)}
+    }
+    .into_any()
+}
+
+/// The path of a breaker's page.
+fn address(data: &BreakerPage) -> String {
+    let breaker = &data.detail.breaker;
+    let key = breaker.key.as_ref().map(|key| format!("/{}", segment(key))).unwrap_or_default();
+    format!("/breakers/{}/{}{key}", segment(&breaker.service_name), segment(&breaker.name))
+}
+
+/// The transition the sentence is about: the trip of the incident, else the newest one to open.
+fn trip(data: &BreakerPage) -> Option<&BreakerTransition> {
+    let id = &data.detail.breaker.breaker_id;
+    let of_incident = data
+        .incident
+        .as_ref()
+        .and_then(|found| found.incident.breakers.iter().find(|member| member.breaker_id == *id))
+        .map(|member| &member.trip);
+    let newest = || data.transitions.items.iter().find(|change| change.to_state == "open");
+    of_incident.or_else(newest)
+}
+
+/// "checkout → payment is OPEN on 9 of 12 pods since 03:02:14; 62 of 100 calls failed (limit 50 %), …"
+fn sentence(data: &BreakerPage) -> String {
+    let breaker = &data.detail.breaker;
+    let id = &breaker.breaker_id;
+    let member = data
+        .incident
+        .as_ref()
+        .and_then(|found| found.incident.breakers.iter().find(|member| member.breaker_id == *id));
+    let callee = member
+        .and_then(|member| member.peer.clone())
+        .or_else(|| breaker.peer_service.clone())
+        .or_else(|| breaker.peer_address.clone())
+        .unwrap_or_else(|| breaker.name.clone());
+    let edge = format!("{} → {callee}", breaker.service_name);
+    let time = |ns: i64| units::time_of_day(u64::try_from(ns).unwrap_or(0), 0);
+    let now_open = breaker.instances_open > 0;
+    let mut text = match (member, now_open) {
+        (_, true) => {
+            let since = positive(breaker.since_unix_nano)
+                .map_or_else(|| "a time that is not reported".to_owned(), |ns| units::time_of_day(ns, 0));
+            format!(
+                "{edge} is OPEN on {} of {} {} since {since}",
+                breaker.instances_open,
+                breaker.instances,
+                pods(breaker.instances)
+            )
+        }
+        (Some(member), false) => {
+            let until = member
+                .closed_unix_nano
+                .map_or_else(|| "and has not closed since".to_owned(), |ns| format!("until {}", time(ns)));
+            format!(
+                "{edge} was OPEN on {} {} from {} {until}; now it is {}",
+                member.instances,
+                pods(member.instances),
+                time(member.trip.time_unix_nano),
+                breaker.state.replace('_', " ")
+            )
+        }
+        (None, false) => format!(
+            "{edge} is {} on {} {}; it did not open in this range",
+            breaker.state.replace('_', " "),
+            breaker.instances,
+            pods(breaker.instances)
+        ),
+    };
+    if let Some(trip) = trip(data) {
+        text.push_str(&window(trip));
+    }
+    if let Some(found) = &data.incident {
+        let top = found
+            .error_classes
+            .iter()
+            .find(|class| class.breaker_id == *id);
+        if let Some(class) = top {
+            text.push_str(&format!(", {} of the failures near it {}", units::count(class.count), class.class));
+        }
+        let rejected: u64 = found.recovery.rejected.iter().map(|minute| minute.rejected).max().unwrap_or(0);
+        if rejected > 0 {
+            text.push_str(&format!("; up to {} calls/min rejected", units::count(rejected)));
+        }
+        let (failed, degraded) = found
+            .blast
+            .entry_points
+            .iter()
+            .fold((0.0, 0.0), |sum, entry| (sum.0 + entry.failed, sum.1 + entry.degraded));
+        if failed + degraded > 0.0 {
+            text.push_str(&format!(
+                "; {} of the requests hurt were answered all the same",
+                units::percent(degraded / (failed + degraded))
+            ));
+        }
+    }
+    text.push('.');
+    text
+}
+
+fn pods(count: u32) -> &'static str {
+    if count == 1 { "instance" } else { "instances" }
+}
+
+/// "; 62 of 100 calls failed (limit 50 %)"; what is not known reads "not reported", never a default.
+fn window(trip: &BreakerTransition) -> String {
+    let limit = trip
+        .threshold
+        .map_or_else(|| "limit not reported".to_owned(), |limit| format!("limit {}", units::percent(limit)));
+    let is_slow = trip.reason.as_deref() == Some("slow_rate");
+    let (rate, what) = if is_slow { (trip.slow_rate, "were slow") } else { (trip.failure_rate, "failed") };
+    match (rate, trip.window_calls) {
+        (Some(rate), Some(calls)) => format!(
+            "; {:.0} of {} calls {what} ({limit})",
+            rate * f64::from(calls),
+            units::count(u64::from(calls))
+        ),
+        (Some(rate), None) => format!("; {} of calls {what} ({limit})", units::percent(rate)),
+        (None, _) => "; its window was not reported".to_owned(),
+    }
+}
+
+fn evidence(data: &BreakerPage) -> String {
+    let breaker = &data.detail.breaker;
+    let how = if breaker.since_exact { "exact" } else { "inferred" };
+    format!("{how}, from {} of {} ({} % sure)", breaker.evidence.replace('_', " "), breaker.origin, breaker.confidence)
+}
+
+fn incident_line(data: &BreakerPage, frame: &Frame) -> Option<AnyView> {
+    let found = data.incident.as_ref()?;
+    let incident = &found.incident;
+    let text = if incident.breakers.len() > 1 {
+        let first = incident.root.as_ref().map(|root| format!(", likely root {}", root.service)).unwrap_or_default();
+        format!("part of {} trips: {}{first}", incident.trips, chain(incident))
+    } else {
+        let root = incident.root.as_ref().map_or_else(|| "not known".to_owned(), |root| root.service.clone());
+        format!("its incident: likely root {root}, {}", found.recovery.verdict)
+    };
+    Some(view! { <p><a href=link(incident, frame)>{text}</a></p> }.into_any())
+}
+
+fn instances(data: &BreakerPage, frame: &Frame) -> AnyView {
+    let range = frame.bounds();
+    let lanes = data.lane.as_ref().map(|lane| {
+        lane.instances
+            .iter()
+            .map(|instance| {
+                let id = instance.service_instance_id.clone().unwrap_or_else(|| "no instance id".to_owned());
+                let known = data
+                    .detail
+                    .instances
+                    .iter()
+                    .find(|known| known.service_instance_id == instance.service_instance_id);
+                let state = known.map(|known| state_mark(&known.state));
+                let version = known.and_then(|known| known.service_version.clone());
+                view! {
+                    <tr><td class="nowrap"><code class="id">{id}</code>" "<span class="quiet">{version}</span></td><td class="nowrap">{state}</td>
+                    <td class="lane-cell">{lanes::lane(&instance.segments, range)}</td></tr>
+                }
+            })
+            .collect_view()
+    });
+    let body = match lanes {
+        Some(rows) => view! { <div class="scroll"><table class="list"><thead><tr><th>"Instance"</th><th>"Now"</th><th>{axis(range)}</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any(),
+        None => nothing("Nothing is known of it in this range.", "Widen the range."),
+    };
+    view! { <section class="panel"><div class="panel-head"><h2>"Instances"</h2>{frame.how(LANES_SQL)}</div>{body}</section> }.into_any()
+}
+
+const LANES_SQL: &str = "SELECT time, time_lo, service_instance_id, from_state, to_state, reason, evidence, confidence\nFROM breaker_transitions\nORDER BY time DESC";
+
+/// The two ends of the lanes' range.
+pub(super) fn axis((from, to): (u64, u64)) -> String {
+    let length = to.saturating_sub(from);
+    format!("{} – {}", units::axis_time(from, length), units::axis_time(to, length))
+}
+
+fn trips(data: &BreakerPage, frame: &Frame) -> AnyView {
+    if data.transitions.items.is_empty() {
+        return view! { <section class="panel"><h2>"Transitions"</h2>{nothing("It did not change its state in this range.", "Widen the range.")}</section> }.into_any();
+    }
+    let rows = data.transitions.items.iter().map(|change| row(change, frame)).collect_view();
+    view! {
+        <section class="panel"><h2>"Transitions"</h2>
+        <div class="scroll"><table class="list"><thead><tr><th>"When"</th><th>"Instance"</th><th>"To"</th><th>"Reason"</th><th class="num">"Failed"</th><th class="num">"Slow"</th><th class="num">"Calls"</th><th>"Tripped by"</th><th>"Contributed"</th><th>"Evidence"</th></tr></thead><tbody>{rows}</tbody></table></div>
+        {list_note(&data.transitions, "transitions, newest first", frame)}</section>
+    }
+    .into_any()
+}
+
+fn row(change: &BreakerTransition, frame: &Frame) -> AnyView {
+    let width = u64::try_from(change.time_unix_nano - change.time_lo_unix_nano).unwrap_or(0);
+    let doubt = (width > 0).then(|| view! { " " <span class="tag">{format!("up to {} earlier", units::duration(width))}</span> });
+    let trace = change.trace_id.as_ref().map(|id| {
+        let span = change.span_id.clone().unwrap_or_default();
+        let params: &[(&str, &str)] = if span.is_empty() { &[] } else { &[("span", &span)] };
+        let link = frame.link(&format!("/traces/{}", segment(id)), params);
+        let short: String = id.chars().take(8).collect();
+        let evidence = change.trace_evidence.clone().unwrap_or_else(|| "inferred".to_owned());
+        view! { <a href=link><code class="id">{short}</code></a>" "<span class="tag">{evidence}</span> }
+    });
+    let contributing = change
+        .contributing_trace_ids
+        .iter()
+        .take(8)
+        .map(|id| {
+            let link = frame.link(&format!("/traces/{}", segment(id)), &[]);
+            let short: String = id.chars().take(6).collect();
+            view! { <a href=link><code class="id">{short}</code></a>" " }
+        })
+        .collect_view();
+    let share = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), units::percent);
+    view! {
+        <tr>
+            <td class="nowrap">{moment(positive(Some(change.time_unix_nano)), frame)}{doubt}</td>
+            <td><code class="id">{change.service_instance_id.clone()}</code></td>
+            <td class="nowrap">{state_mark(&change.to_state)}</td>
+            <td>{change.reason.clone().map_or_else(|| "not reported".to_owned(), |reason| reason.replace('_', " "))}</td>
+            <td class="num">{share(change.failure_rate)}</td><td class="num">{share(change.slow_rate)}</td>
+            <td class="num">{change.window_calls.map_or_else(|| "–".to_owned(), |calls| units::count(u64::from(calls)))}</td>
+            <td class="nowrap">{trace}</td><td>{contributing}</td>
+            <td class="quiet" title=format!("{} % sure", change.confidence)>{change.evidence.replace('_', " ")}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn settings(configs: &[BreakerConfig], frame: &Frame) -> AnyView {
+    let mut distinct: Vec<(&BreakerConfig, usize)> = Vec::new();
+    for config in configs {
+        match distinct.iter_mut().find(|(known, _)| known.config == config.config) {
+            Some((_, count)) => *count += 1,
+            None => distinct.push((config, 1)),
+        }
+    }
+    let drift = (distinct.len() > 1).then(|| view! { <p class="note amber">{format!("Its instances run under {} different settings.", distinct.len())}</p> });
+    let body = if distinct.is_empty() {
+        nothing("Its settings are not reported.", "Our SDK reports them when a breaker is made; other libraries seldom do.")
+    } else {
+        distinct
+            .into_iter()
+            .map(|(config, count)| {
+                view! {
+                    <p class="quiet">{format!("{count} {}", pods(u32::try_from(count).unwrap_or(u32::MAX)))}", since "{moment(positive(Some(config.valid_from_unix_nano)), frame)}" · "<code class="id">{config.config_hash.clone()}</code></p>
+                    <pre><code>{config.config.clone()}</code></pre>
+                }
+            })
+            .collect_view()
+            .into_any()
+    };
+    view! { <section class="panel"><h2>"Settings"</h2>{drift}{body}</section> }.into_any()
+}

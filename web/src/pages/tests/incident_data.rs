@@ -1,0 +1,240 @@
+//! An incident and its breakers, made up, with text of somebody else's choice in every place.
+
+use tripline_storage::model::{
+    Breaker, BreakerConfig, BreakerDetail, BreakerInstance, BreakerTransition, Baseline, BlastRadius, ChangeEvent, Clue,
+    EntryPoint, ErrorClass, Finding, Incident, IncidentBreaker, IncidentDetail, InstanceLane, Lane,
+    LaneSegment, OpenAt, Outcome, Page, Proposal, Recovery, RejectedInMinute, Root, TimeRange, TripTrace, WhatIf,
+};
+
+use super::NOW;
+use crate::pages::BreakerPage;
+
+const SECOND: i64 = 1_000_000_000;
+const TRACE: &str = "5b8aa5a2d2c872e8321cf37308d69df2";
+
+fn start() -> i64 {
+    i64::try_from(NOW).expect("this century") - 120 * SECOND
+}
+
+pub(super) fn breaker_of(text: &str) -> Breaker {
+    Breaker {
+        breaker_id: "00112233445566aa".to_owned(),
+        service_name: text.to_owned(),
+        name: text.to_owned(),
+        pattern: "breaker".to_owned(),
+        origin: text.to_owned(),
+        peer_service: Some("payment".to_owned()),
+        state: "open".to_owned(),
+        instances: 12,
+        instances_open: 9,
+        since_unix_nano: Some(start()),
+        since_exact: true,
+        evidence: "event".to_owned(),
+        confidence: 100,
+        last_trip: Some(TripTrace {
+            trace_id: TRACE.to_owned(),
+            span_id: None,
+            trace_evidence: Some("exact".to_owned()),
+            time_unix_nano: start(),
+        }),
+        ..Breaker::default()
+    }
+}
+
+fn change(text: &str, after_s: i64, from: &str, to: &str) -> BreakerTransition {
+    BreakerTransition {
+        time_unix_nano: start() + after_s * SECOND,
+        time_lo_unix_nano: start() + after_s * SECOND - 5 * SECOND,
+        breaker_id: "00112233445566aa".to_owned(),
+        service_name: text.to_owned(),
+        name: text.to_owned(),
+        from_state: Some(from.to_owned()),
+        to_state: to.to_owned(),
+        reason: Some("failure_rate".to_owned()),
+        failure_rate: Some(0.62),
+        window_calls: Some(100),
+        threshold: Some(0.5),
+        trace_id: Some(TRACE.to_owned()),
+        span_id: Some("051581bf3cb55c13".to_owned()),
+        trace_evidence: Some("inferred".to_owned()),
+        contributing_trace_ids: vec![TRACE.to_owned()],
+        evidence: "event".to_owned(),
+        confidence: 100,
+        ..BreakerTransition::default()
+    }
+}
+
+pub(super) fn incident_of(text: &str) -> IncidentDetail {
+    let member = |order: i64, peer: &str| IncidentBreaker {
+        breaker_id: format!("00112233445566a{}", if order == 0 { 'a' } else { 'b' }),
+        service_name: text.to_owned(),
+        name: text.to_owned(),
+        peer: Some(peer.to_owned()),
+        peer_evidence: Some("name".to_owned()),
+        trip: change(text, order, "closed", "open"),
+        trips: 2,
+        instances: 12,
+        instances_open: 9,
+        downstream: if order == 0 { vec![] } else { vec![0] },
+        ..IncidentBreaker::default()
+    };
+    IncidentDetail {
+        incident: Incident {
+            incident_id: format!("{}-00112233445566aa", start()),
+            start_unix_nano: start(),
+            end_unix_nano: None,
+            state: "open".to_owned(),
+            trips: 4,
+            breakers: vec![member(0, "psp"), member(6, "payment")],
+            root: Some(Root {
+                service: "psp".to_owned(),
+                breaker_id: "00112233445566aa".to_owned(),
+                score: 0.93,
+                evidence: vec![Clue {
+                    kind: "own_errors".to_owned(),
+                    sentence: format!("58 of 60 calls to {text} failed."),
+                    value: Some(0.97),
+                }],
+            }),
+        },
+        error_classes: vec![ErrorClass {
+            breaker_id: "00112233445566aa".to_owned(),
+            class: if text == "checkout" { "DEADLINE_EXCEEDED" } else { text }.to_owned(),
+            count: 58,
+            trace_id: TRACE.to_owned(),
+            span_id: "051581bf3cb55c13".to_owned(),
+            span_service: "psp".to_owned(),
+            label: "tripped it".to_owned(),
+        }],
+        changes: vec![ChangeEvent {
+            time_unix_nano: start() - 30 * SECOND,
+            kind: "deploy".to_owned(),
+            service: "psp".to_owned(),
+            description: text.to_owned(),
+        }],
+        services_without_version: vec![text.to_owned()],
+        blast: BlastRadius {
+            range: Some(TimeRange {
+                from_unix_nano: start(),
+                to_unix_nano: start() + 60 * SECOND,
+            }),
+            entry_points: vec![EntryPoint {
+                service: text.to_owned(),
+                name: text.to_owned(),
+                requests: 100.0,
+                crossing: 80.0,
+                failed: 29.0,
+                degraded: 71.0,
+                unaffected: 0.0,
+            }],
+            crossing_share: 0.8,
+            basis: "all".to_owned(),
+        },
+        recovery: Recovery {
+            verdict: "worsening".to_owned(),
+            reason: text.to_owned(),
+            open: vec![OpenAt {
+                time_unix_nano: start(),
+                open: 9,
+            }],
+            rejected: vec![RejectedInMinute {
+                time_unix_nano: start(),
+                rejected: 340,
+            }],
+            probes: 4,
+            probes_passed: 1,
+            entry_error_share: Some(0.3),
+            entry_error_share_before: Some(0.01),
+        },
+        transitions: vec![change(text, 0, "closed", "open")],
+        findings: vec![Finding {
+            kind: "half_open_herd".to_owned(),
+            sentence: text.to_owned(),
+            ..Finding::default()
+        }],
+        ..IncidentDetail::default()
+    }
+}
+
+pub(super) fn lane_of(text: &str) -> Lane {
+    let segments = vec![LaneSegment {
+        from_unix_nano: start(),
+        from_lo_unix_nano: start() - SECOND,
+        to_unix_nano: start() + 60 * SECOND,
+        state: "open".to_owned(),
+        open: 9,
+        of: 12,
+    }];
+    Lane {
+        breaker_id: "00112233445566aa".to_owned(),
+        service_name: text.to_owned(),
+        name: text.to_owned(),
+        trips: 7,
+        refusing_ns: 60_000_000_000,
+        segments: segments.clone(),
+        instances: vec![InstanceLane {
+            service_instance_id: Some(text.to_owned()),
+            segments,
+        }],
+        ..Lane::default()
+    }
+}
+
+pub(super) fn breaker_page(text: &str) -> BreakerPage {
+    BreakerPage {
+        detail: BreakerDetail {
+            breaker: breaker_of(text),
+            instances: vec![BreakerInstance {
+                service_instance_id: Some(text.to_owned()),
+                state: "open".to_owned(),
+                ..BreakerInstance::default()
+            }],
+            configs: ["{}", text]
+                .map(|config| BreakerConfig {
+                    service_instance_id: Some(config.to_owned()),
+                    valid_from_unix_nano: start(),
+                    config_hash: text.to_owned(),
+                    config: config.to_owned(),
+                    source: "event".to_owned(),
+                })
+                .to_vec(),
+        },
+        lane: Some(lane_of(text)),
+        transitions: Page::whole(vec![change(text, 0, "closed", "open")]),
+        incident: Some(incident_of(text)),
+        at: None,
+    }
+}
+
+pub(super) fn what_if_of(text: &str) -> WhatIf {
+    let outcome = |trips| Outcome {
+        trips,
+        rejected: 40,
+        rejected_good: 4,
+        detect_ns: Some(1_200_000_000),
+        ..Outcome::default()
+    };
+    WhatIf {
+        service_name: text.to_owned(),
+        name: text.to_owned(),
+        calls: 100,
+        instances: 2,
+        settings_source: text.to_owned(),
+        baseline: Baseline {
+            trips: 9,
+            reproduced: 7,
+            sentence: "reproduces 7 of 9 recorded trips".to_owned(),
+            differs: vec!["gobreaker 2: Interval clears its counts".to_owned(), text.to_owned()],
+            ..Baseline::default()
+        },
+        happened: outcome(9),
+        recorded: outcome(7),
+        edited: Some(outcome(2)),
+        proposals: vec![Proposal {
+            edits: [("minimum_calls".to_owned(), "40".to_owned()), ("x".to_owned(), text.to_owned())].into(),
+            outcome: outcome(3),
+        }],
+        limits: vec!["A call that was refused has no outcome".to_owned(), text.to_owned()],
+        ..WhatIf::default()
+    }
+}

@@ -1,8 +1,10 @@
 //! The pages: each handler asks its questions and hands the plain answers to [`tripline_web`].
 
 mod assets;
+pub(crate) mod facts;
 mod handlers;
 mod request;
+mod saved;
 mod status;
 
 use axum::Router;
@@ -29,6 +31,9 @@ pub fn router() -> Router<AppState> {
         .route("/sql", get(handlers::sql_page))
         .route("/status", get(status::status))
         .route("/find", get(handlers::find))
+        .route("/views", post(saved::save))
+        .route("/views/{id}", get(saved::open))
+        .route("/views/{id}/delete", post(saved::delete))
         .route("/login", post(handlers::login))
         .route("/assets/{name}", get(assets::serve))
         .fallback(handlers::nothing_here)

@@ -8,7 +8,9 @@ pub mod exact;
 
 mod attribute;
 mod breaker;
+mod completion;
 mod graph;
+mod heatmap;
 mod live;
 mod log;
 mod metric;
@@ -22,14 +24,22 @@ pub use breaker::{
     Breaker, BreakerConfig, BreakerDetail, BreakerInstance, BreakerTransition, BreakersQuery,
     EdgeBreaker, TransitionsQuery, TripTrace,
 };
+pub use completion::{Completion, CompletionItem};
 pub use graph::{EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind};
+pub use heatmap::{
+    Difference, Differences, DifferencesQuery, Heatmap, HeatmapCell, HeatmapQuery, Selection,
+};
 pub use live::{LiveCounts, ServiceCoverage, SignalAge};
-pub use log::{LogQuery, LogRecord};
+pub use log::{
+    LogHistogram, LogHistogramStep, LogPattern, LogPatterns, LogQuery, LogRecord,
+};
 pub use metric::{
     ExemplarRecord, MetricPoint, MetricPoints, MetricPointsQuery, MetricSeries, MetricSummary,
     MetricsQuery,
 };
-pub use service::{ServiceSummary, ServicesQuery};
+pub use service::{
+    Change, RedPoint, ServiceDetail, ServiceQuery, ServiceSummary, ServicesQuery, VersionSummary,
+};
 pub use trace::{
     AttributeFilter, SpanEvent, SpanLink, SpanRecord, SpanSummary, TraceDetail, TraceQuery,
     TraceSummary,

@@ -9,3 +9,5 @@ mod java;
 mod node;
 mod python;
 mod service;
+
+pub(crate) use service::place;

@@ -2,6 +2,7 @@
 
 mod breakers;
 mod explore;
+mod filter;
 mod graph;
 mod logs;
 mod overview;
@@ -9,19 +10,20 @@ mod service;
 mod sql;
 mod status;
 mod trace;
+mod trace_tabs;
 mod traces;
 mod waterfall;
 
 pub use breakers::breakers;
 pub use explore::{Explore, explore};
 pub use graph::graph;
-pub use logs::logs;
+pub use logs::{LogsPage, logs};
 pub use overview::{Overview, overview};
 pub use service::{ServicePage, service};
 pub use sql::{Relation, SqlOutcome, SqlPage, SqlTable, sql};
 pub use status::{StatusSection, status};
-pub use trace::trace;
-pub use traces::traces;
+pub use trace::{TracePage, trace};
+pub use traces::{TracesPage, box_of, box_param, traces};
 
 #[cfg(test)]
 mod tests;

@@ -92,7 +92,7 @@ impl Running {
             )));
         }
         let state =
-            crate::api::AppState::new(Arc::clone(&store), &config, &addresses, receiver.clone());
+            crate::api::AppState::new(Arc::clone(&store), &config, &addresses, receiver.clone())?;
         let health = health::router(Readiness {
             store: Arc::clone(&store),
             receiver,

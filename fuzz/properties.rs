@@ -2,6 +2,7 @@
 //! `cargo test` (`tests/tests/corpus.rs`), so nothing here needs libFuzzer.
 
 use tripline_collector::decode::{Logs, Metrics, Signal, Traces, hot, rows, signal_of};
+use tripline_storage::filter::{Expected, Filter, Signal as Filtered};
 use tripline_storage::sql::guard::{self, Refusal};
 
 const ARRIVAL: u64 = 1_700_000_000_000_000_000;
@@ -76,6 +77,33 @@ pub fn sql(body: &[u8]) {
                 position.is_none_or(|at| at <= text.len()),
                 "{position:?} in {text}"
             );
+        }
+    }
+}
+
+/// Any text as a filter: a complaint whose column lies inside, or a filter that prints as itself.
+pub fn filter(body: &[u8]) {
+    let Ok(text) = std::str::from_utf8(body) else {
+        return;
+    };
+    let chars = text.chars().count();
+    for signal in [Filtered::Spans, Filtered::Logs, Filtered::Metrics] {
+        match Filter::parse(text, signal) {
+            Err(error) => {
+                assert!((1..=chars + 1).contains(&error.column), "{error}");
+                assert!(error.message.len() < 2_000, "{error}");
+            }
+            Ok(filter) => {
+                let printed = filter.to_string();
+                match Filter::parse(&printed, signal) {
+                    Ok(again) => assert_eq!(again, filter, "{printed}"),
+                    // Spelt out it may be longer than a filter may be.
+                    Err(error) => assert!(error.message.contains("at most"), "{printed}: {error}"),
+                }
+            }
+        }
+        for at in [0, chars / 2, chars] {
+            let _ = Expected::at(text, at, signal);
         }
     }
 }

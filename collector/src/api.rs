@@ -6,6 +6,7 @@
 
 pub mod ask;
 pub mod breakers;
+pub mod changes;
 pub mod endpoints;
 pub mod guard;
 pub mod incidents;
@@ -23,6 +24,7 @@ use axum::http::Uri;
 use axum::middleware;
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
+use tripline_storage::saved::SavedViews;
 use tripline_storage::store::Store;
 
 use self::problem::Problem;
@@ -45,6 +47,10 @@ pub struct AppState {
     pub addresses: Arc<Addresses>,
     /// The receivers, for their counters.
     pub receiver: Receiver,
+    /// The saved views.
+    pub saved: Arc<SavedViews>,
+    /// What every page says of the store.
+    pub(crate) facts: pages::facts::KnownFacts,
     /// The way of user SQL into the store.
     pub(crate) sql: sql::Door,
     /// Bounds the questions that run at once.
@@ -53,20 +59,25 @@ pub struct AppState {
 
 impl AppState {
     /// Shares these among handlers.
+    ///
+    /// # Errors
+    /// The saved views of the data directory cannot be read.
     pub fn new(
         store: Arc<Store>,
         config: &Config,
         addresses: &Addresses,
         receiver: Receiver,
-    ) -> Self {
-        Self {
+    ) -> std::io::Result<Self> {
+        Ok(Self {
+            saved: Arc::new(SavedViews::open(&config.data_dir)?),
             store,
             config: Arc::new(config.clone()),
             addresses: Arc::new(addresses.clone()),
             receiver,
+            facts: Default::default(),
             sql: sql::Door::new(&config.sql),
             questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
-        }
+        })
     }
 }
 
@@ -106,10 +117,17 @@ fn api() -> Router<AppState> {
         .route("/services", get(endpoints::services))
         .route("/traces", get(endpoints::traces))
         .route("/traces/{trace_id}", get(endpoints::trace))
+        .route("/traces/{trace_id}/otlp", get(endpoints::trace_otlp))
+        .route("/heatmap", get(endpoints::heatmap))
+        .route("/differences", get(endpoints::differences))
         .route("/logs", get(endpoints::logs))
+        .route("/logs/patterns", get(endpoints::log_patterns))
+        .route("/ticks", get(endpoints::ticks))
         .route("/metrics", get(endpoints::metrics))
         .route("/metrics/{name}", get(endpoints::metric))
         .route("/graph", get(endpoints::graph))
+        .route("/changes", get(changes::list).post(changes::report))
+        .route("/complete", get(endpoints::complete))
         .route("/counts", get(endpoints::counts))
         .route("/breakers", get(breakers::list))
         .route("/breakers/{id}", get(breakers::by_id))

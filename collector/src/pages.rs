@@ -2,9 +2,11 @@
 
 mod assets;
 mod breakers;
+pub(crate) mod facts;
 mod handlers;
 mod incidents;
 mod request;
+mod saved;
 mod status;
 
 use axum::Router;
@@ -35,6 +37,9 @@ pub fn router() -> Router<AppState> {
         .route("/sql", get(handlers::sql_page))
         .route("/status", get(status::status))
         .route("/find", get(handlers::find))
+        .route("/views", post(saved::save))
+        .route("/views/{id}", get(saved::open))
+        .route("/views/{id}/delete", post(saved::delete))
         .route("/login", post(handlers::login))
         .route("/assets/{name}", get(assets::serve))
         .fallback(handlers::nothing_here)

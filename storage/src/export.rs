@@ -22,10 +22,13 @@ pub enum Relation {
     MetricPoints,
 }
 
+/// Spans; `$1` and `$2` bound their start, either may be NULL.
+pub(crate) const SPANS_SQL: &str = include_str!("export/spans.sql");
+
 impl Relation {
     fn sql(self) -> &'static str {
         match self {
-            Self::Spans => include_str!("export/spans.sql"),
+            Self::Spans => SPANS_SQL,
             Self::Logs => include_str!("export/logs.sql"),
             Self::MetricPoints => include_str!("export/metric_points.sql"),
         }

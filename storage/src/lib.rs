@@ -6,6 +6,8 @@
 //!
 //! It never knows OTLP, HTTP or HTML.
 
+pub mod analysis;
+pub mod filter;
 pub mod model;
 
 #[cfg(feature = "engine")]
@@ -20,6 +22,8 @@ pub mod query;
 pub mod resilience;
 #[cfg(feature = "engine")]
 pub mod rollup;
+#[cfg(feature = "engine")]
+pub mod saved;
 #[cfg(feature = "engine")]
 pub mod segment;
 #[cfg(feature = "engine")]

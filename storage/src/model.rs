@@ -8,8 +8,10 @@ pub mod exact;
 
 mod attribute;
 mod breaker;
+mod completion;
 mod finding;
 mod graph;
+mod heatmap;
 mod incident;
 mod lane;
 mod live;
@@ -26,20 +28,26 @@ pub use breaker::{
     Breaker, BreakerConfig, BreakerDetail, BreakerInstance, BreakerTransition, BreakersQuery,
     EdgeBreaker, TransitionsQuery, TripTrace,
 };
+pub use completion::{Completion, CompletionItem};
 pub use finding::{Finding, FindingsQuery};
 pub use graph::{EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind};
+pub use heatmap::{
+    Difference, Differences, DifferencesQuery, Heatmap, HeatmapCell, HeatmapQuery, Selection,
+};
 pub use incident::{
-    BlastRadius, ChangeEvent, Clue, EntryPoint, ErrorClass, Incident, IncidentBreaker, IncidentDetail,
-    IncidentsQuery, Onset, OpenAt, Recovery, RejectedInMinute, Root,
+    BlastRadius, ChangeEvent, Clue, EntryPoint, ErrorClass, Incident, IncidentBreaker,
+    IncidentDetail, IncidentsQuery, Onset, OpenAt, Recovery, RejectedInMinute, Root,
 };
 pub use lane::{InstanceLane, Lane, LaneSegment, LanesQuery};
 pub use live::{LiveCounts, ServiceCoverage, SignalAge};
-pub use log::{LogQuery, LogRecord};
+pub use log::{LogHistogram, LogHistogramStep, LogPattern, LogPatterns, LogQuery, LogRecord};
 pub use metric::{
     ExemplarRecord, MetricPoint, MetricPoints, MetricPointsQuery, MetricSeries, MetricSummary,
     MetricsQuery,
 };
-pub use service::{ServiceSummary, ServicesQuery};
+pub use service::{
+    Change, RedPoint, ServiceDetail, ServiceQuery, ServiceSummary, ServicesQuery, VersionSummary,
+};
 pub use trace::{
     AttributeFilter, SpanEvent, SpanLink, SpanRecord, SpanSummary, TraceDetail, TraceQuery,
     TraceSummary,

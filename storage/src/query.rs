@@ -5,39 +5,50 @@
 //! segments, which the store makes itself. Lists are newest first and say when they were cut.
 
 mod breakers;
+mod complete;
 mod conditions;
 mod coverage;
+mod differences;
 mod document;
+mod filter;
 mod findings;
 mod graph;
+mod heatmap;
 mod histogram;
 mod incidents;
 mod lanes;
 mod live;
+mod log_shape;
 mod logs;
 mod metrics;
 mod newest;
 mod points;
 mod search;
+mod service;
 mod services;
 mod session;
 mod trace;
 mod whatif;
 
 pub use breakers::{breaker, breakers, transitions};
+pub use complete::complete;
 pub use coverage::coverage;
+pub use differences::differences;
 pub use findings::findings;
 pub use graph::graph;
+pub use heatmap::heatmap;
 pub use incidents::{incident, incidents};
 pub use lanes::lanes;
-pub use live::live_counts;
+pub use live::{covered, live_counts, scopes};
+pub use log_shape::{log_histogram, log_patterns};
 pub use logs::logs;
 pub use metrics::metrics;
 pub use points::metric_points;
 pub use search::{spans, traces};
+pub use service::{CHANGE_EVENT, changes, service};
 pub use services::services;
 pub use session::{QueryError, Session};
-pub use trace::trace;
+pub use trace::{trace, trace_rows};
 pub use whatif::what_if;
 
 #[cfg(test)]

@@ -10,13 +10,16 @@ use anyhow::{Context as _, Result, ensure};
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 
-use crate::harness::{PATIENCE, Tripline};
+use crate::dashboard::plant;
+use crate::harness::{PATIENCE, Tripline, now};
 use crate::pages::{TRACE, seed};
 
 /// A browser of its own, ended with the test.
 struct Browser {
     driver: Child,
     client: Client,
+    /// Of the driver.
+    address: String,
     _profile: tempfile::TempDir,
 }
 
@@ -67,6 +70,7 @@ impl Browser {
         Ok(Self {
             driver,
             client,
+            address: format!("http://127.0.0.1:{port}"),
             _profile: profile,
         })
     }
@@ -88,6 +92,61 @@ impl Browser {
         while self.script(script).await? != Value::Bool(true) {
             ensure!(Instant::now() < deadline, "never true: {script}");
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    /// A command of the browser's own protocol.
+    async fn devtools(&self, command: &str, parameters: Value) -> Result<()> {
+        let path = format!(
+            "{}/session/{}/goog/cdp/execute",
+            self.address,
+            self.session().await?
+        );
+        let body = json!({"cmd": command, "params": parameters});
+        let response = reqwest::Client::new().post(path).json(&body).send().await?;
+        ensure!(
+            response.status() == 200,
+            "{command}: {}",
+            response.text().await?
+        );
+        Ok(())
+    }
+
+    async fn session(&self) -> Result<String> {
+        self.client
+            .session_id()
+            .await?
+            .context("a session has an id")
+    }
+
+    /// What the console said since the last call.
+    async fn console(&self) -> Result<Vec<Value>> {
+        let path = format!("{}/session/{}/se/log", self.address, self.session().await?);
+        let response = reqwest::Client::new()
+            .post(path)
+            .json(&json!({"type": "browser"}))
+            .send()
+            .await?;
+        let answer: Value = response.json().await?;
+        Ok(answer["value"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// Presses, moves, lets go.
+    async fn drag(&self, from: (f64, f64), to: (f64, f64)) -> Result<()> {
+        for (kind, (x, y), pressed) in [
+            ("mouseMoved", from, 0),
+            ("mousePressed", from, 1),
+            (
+                "mouseMoved",
+                ((from.0 + to.0) / 2.0, (from.1 + to.1) / 2.0),
+                1,
+            ),
+            ("mouseMoved", to, 1),
+            ("mouseReleased", to, 0),
+        ] {
+            let event = json!({"type": kind, "x": x, "y": y, "button": "left", "buttons": pressed, "clickCount": 1});
+            self.devtools("Input.dispatchMouseEvent", event).await?;
         }
         Ok(())
     }
@@ -120,25 +179,60 @@ impl Drop for Browser {
 
 /// Every page of the walk: address and the name of its picture.
 fn pages() -> Vec<(String, &'static str)> {
+    let trace = |view: &str| format!("/traces/{TRACE}?view={view}");
     vec![
         ("/".to_owned(), "overview"),
         ("/traces".to_owned(), "traces"),
+        ("/traces?q=status+%3D+bad".to_owned(), "traces-complaint"),
+        (boxed(), "traces-box"),
         (format!("/traces/{TRACE}"), "trace"),
         (format!("/traces/{TRACE}?span=0515810000000003"), "span"),
+        (trace("critical"), "trace-critical"),
+        (trace("flame"), "trace-flame"),
+        (trace("statistics"), "trace-statistics"),
+        (trace("graph"), "trace-graph"),
+        (
+            format!("{}&with={:032x}", trace("compare"), 1),
+            "trace-compare",
+        ),
         ("/logs".to_owned(), "logs"),
+        ("/logs?view=patterns".to_owned(), "logs-patterns"),
         ("/explore?metric=queue.depth".to_owned(), "explore"),
         ("/graph".to_owned(), "graph"),
         ("/services/checkout".to_owned(), "service"),
+        ("/services/cart".to_owned(), "service-versions"),
         ("/breakers".to_owned(), "breakers"),
-        ("/sql".to_owned(), "sql"),
+        (
+            "/sql?q=SELECT+service_name%2C+count%28*%29+FROM+spans+GROUP+BY+ALL".to_owned(),
+            "sql",
+        ),
         ("/status".to_owned(), "status"),
+        ("/nothing".to_owned(), "not-found"),
     ]
+}
+
+/// The slow spans of the last hour.
+fn boxed() -> String {
+    let now = now();
+    format!(
+        "/traces?box={},{},500000000,{}",
+        now - 3_600_000_000_000,
+        now + 1_000_000_000,
+        i64::MAX
+    )
+}
+
+/// A server with a failing checkout and sixty requests of two versions.
+async fn filled() -> Result<Tripline> {
+    let server = Tripline::start().await?;
+    seed(&server).await?;
+    plant(&server).await?;
+    Ok(server)
 }
 
 #[tokio::test]
 async fn the_islands_live_and_no_page_complains() -> Result<()> {
-    let server = Tripline::start().await?;
-    seed(&server).await?;
+    let server = filled().await?;
     let browser = Browser::open(1280, 900).await?;
     browser.go(&server, "/").await?;
     browser
@@ -189,8 +283,7 @@ async fn the_islands_live_and_no_page_complains() -> Result<()> {
 
 #[tokio::test]
 async fn a_failing_span_is_three_clicks_from_the_overview() -> Result<()> {
-    let server = Tripline::start().await?;
-    seed(&server).await?;
+    let server = filled().await?;
     let browser = Browser::open(1280, 900).await?;
     browser.go(&server, "/").await?;
     browser
@@ -218,19 +311,355 @@ async fn a_failing_span_is_three_clicks_from_the_overview() -> Result<()> {
     browser.close().await
 }
 
+/// A screen of that size, whatever the least width of a window is.
+async fn screen(browser: &Browser, width: u32, height: u32) -> Result<()> {
+    let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": true});
+    browser
+        .devtools("Emulation.setDeviceMetricsOverride", metrics)
+        .await
+}
+
 #[tokio::test]
 async fn pages_fit_a_phone() -> Result<()> {
-    let server = Tripline::start().await?;
-    seed(&server).await?;
+    let server = filled().await?;
     let browser = Browser::open(500, 850).await?;
-    // Headless windows have a least width; an emulated screen has none.
+    screen(&browser, 390, 844).await?;
     for (path, name) in pages() {
         browser.go(&server, &path).await?;
         let wide = browser
             .script("return document.documentElement.scrollWidth > innerWidth")
             .await?;
         browser.picture(&format!("{name}-narrow")).await?;
+        assert_eq!(browser.script("return innerWidth").await?, json!(390));
         assert_eq!(wide, Value::Bool(false), "{path} scrolls sideways");
     }
+    browser.close().await
+}
+
+#[tokio::test]
+async fn no_page_has_a_serious_accessibility_violation() -> Result<()> {
+    let axe = crate::clients::place("node")?.join("node_modules/axe-core/axe.min.js");
+    let axe = std::fs::read_to_string(&axe).with_context(|| format!("no {}", axe.display()))?;
+    let server = filled().await?;
+    let browser = Browser::open(1280, 900).await?;
+    let mut found = Vec::new();
+    for theme in ["light", "dark"] {
+        browser.go(&server, "/").await?;
+        browser
+            .script(&format!("document.cookie = 'theme={theme}; Path=/'"))
+            .await?;
+        for (path, name) in pages() {
+            browser.go(&server, &path).await?;
+            browser
+                .until("return document.documentElement.dataset.live === ''")
+                .await?;
+            browser.script(&axe).await?;
+            let run = "const done = arguments[arguments.length - 1];
+                axe.run(document, {resultTypes: ['violations']}).then(
+                    r => done(r.violations.filter(v => v.impact === 'serious' || v.impact === 'critical')
+                        .map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160) + ' ' + n.failureSummary).join(' | '))),
+                    error => done([String(error)]))";
+            let violations = browser.client.execute_async(run, Vec::new()).await?;
+            for violation in violations.as_array().into_iter().flatten() {
+                found.push(format!("{theme} {name}: {violation}"));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    browser.close().await
+}
+
+#[tokio::test]
+async fn the_console_stays_silent() -> Result<()> {
+    let server = filled().await?;
+    let browser = Browser::open(1280, 900).await?;
+    for (path, _) in pages() {
+        browser.go(&server, &path).await?;
+        browser
+            .until("return document.documentElement.dataset.live === ''")
+            .await?;
+        // The browser itself notes that a page was answered with an error.
+        let complaints: Vec<Value> = browser
+            .console()
+            .await?
+            .into_iter()
+            .filter(|entry| {
+                entry["source"] != "network"
+                    && (entry["level"] == "SEVERE" || entry["level"] == "WARNING")
+            })
+            .collect();
+        assert_eq!(complaints, Vec::<Value>::new(), "{path}");
+    }
+    browser.close().await
+}
+
+#[tokio::test]
+async fn the_filter_is_completed_by_keyboard_alone() -> Result<()> {
+    let server = filled().await?;
+    let browser = Browser::open(1280, 900).await?;
+    browser.go(&server, "/traces").await?;
+    browser
+        .until("return document.documentElement.dataset.live === ''")
+        .await?;
+    let input = browser
+        .client
+        .find(Locator::Css("input[name=q][role=combobox]"))
+        .await?;
+    input.send_keys("ten").await?;
+    let offered = |text: &str| {
+        format!(
+            "return [...document.querySelectorAll('.offers li code')].map(e => e.textContent).join() === '{text}'"
+        )
+    };
+    browser.until(&offered("tenant")).await?;
+    // Down, Enter: take it. What follows a key is an operator.
+    input.send_keys("\u{e015}\u{e007}").await?;
+    browser
+        .until("return document.querySelector('input[role=combobox]').value === 'tenant '")
+        .await?;
+    input.send_keys("= ").await?;
+    browser.until(&offered("others,acme")).await?;
+    input.send_keys("ac").await?;
+    browser.until(&offered("acme")).await?;
+    input.send_keys("\u{e015}\u{e007}").await?;
+    browser
+        .until("return document.querySelector('input[role=combobox]').value === 'tenant = acme '")
+        .await?;
+    input.send_keys("\u{e00c}\u{e007}").await?;
+    browser.until("return location.search.includes('tenant') && document.body.innerText.includes('10 traces')").await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn a_box_is_dragged_and_its_address_can_be_shared() -> Result<()> {
+    let server = filled().await?;
+    let browser = Browser::open(1280, 900).await?;
+    browser.go(&server, "/traces?from=now-5m").await?;
+    browser
+        .until("return document.documentElement.dataset.live === ''")
+        .await?;
+    let area = browser.script("const r = document.querySelector('.heatmap .lens').getBoundingClientRect(); return [r.left, r.top, r.width, r.height]").await?;
+    let number = |at: usize| area[at].as_f64().unwrap_or(0.0);
+    let (left, top, width, height) = (number(0), number(1), number(2), number(3));
+    browser
+        .drag(
+            (left + width * 0.02, top + height * 0.02),
+            (left + width * 0.98, top + height * 0.45),
+        )
+        .await?;
+    browser.until("return location.search.includes('box=') && document.body.innerText.includes('What the box has in common')").await?;
+    let first = browser
+        .script("return document.querySelector('#differences tbody tr').innerText")
+        .await?;
+    assert!(first.to_string().contains("100 %"), "{first}");
+    browser.picture("box-dragged").await?;
+    let shared = browser.client.current_url().await?;
+    let other = Browser::open(1280, 900).await?;
+    other.client.goto(shared.as_str()).await?;
+    let same = other
+        .script("return document.querySelector('#differences tbody tr').innerText")
+        .await?;
+    assert_eq!(first, same);
+    other.close().await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn dragging_over_a_chart_zooms_the_whole_app() -> Result<()> {
+    let server = filled().await?;
+    let browser = Browser::open(1280, 900).await?;
+    browser.go(&server, "/services/cart?from=now-5m").await?;
+    browser
+        .until("return document.documentElement.dataset.live === ''")
+        .await?;
+    let area = browser.script("const r = document.querySelector('.chart .lens').getBoundingClientRect(); return [r.left, r.top, r.width, r.height]").await?;
+    let number = |at: usize| area[at].as_f64().unwrap_or(0.0);
+    let middle = number(1) + number(3) / 2.0;
+    browser
+        .drag(
+            (number(0) + number(2) * 0.5, middle),
+            (number(0) + number(2) * 0.9, middle),
+        )
+        .await?;
+    browser
+        .until("return /from=\\d{19}/.test(location.search) && /to=\\d{19}/.test(location.search)")
+        .await?;
+    let link = browser
+        .script("return document.querySelector('nav a[href^=\"/graph\"]').search")
+        .await?;
+    assert!(
+        link.to_string().contains("from=20"),
+        "the range goes along: {link}"
+    );
+    browser.close().await
+}
+
+#[tokio::test]
+async fn a_log_leads_to_its_trace_its_span_and_its_service() -> Result<()> {
+    let server = filled().await?;
+    let browser = Browser::open(1280, 900).await?;
+    browser.go(&server, "/logs?q=severity+%3E%3D+error").await?;
+    browser
+        .client
+        .find(Locator::Css("a.log-trace"))
+        .await?
+        .click()
+        .await?;
+    let panel = browser
+        .client
+        .wait()
+        .at_most(PATIENCE)
+        .for_element(Locator::Css(".span-panel"))
+        .await?;
+    assert!(panel.text().await?.contains("card declined"));
+    panel.find(Locator::Css("a.service")).await?.click().await?;
+    browser
+        .until("return location.pathname === '/services/payment'")
+        .await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn live_shows_what_arrives_and_a_pause_holds_it() -> Result<()> {
+    let server = filled().await?;
+    let browser = Browser::open(1280, 900).await?;
+    browser.go(&server, "/logs").await?;
+    browser
+        .until("return document.documentElement.dataset.live === ''")
+        .await?;
+    browser
+        .client
+        .find(Locator::Css("button.live"))
+        .await?
+        .click()
+        .await?;
+    let send = async |text: &str| -> Result<()> {
+        let body = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"timeUnixNano": now().to_string(), "body": {"stringValue": text}}]}]}]});
+        let response = server
+            .client
+            .post(format!("http://{}/v1/logs", server.otlp_http()))
+            .json(&body)
+            .send()
+            .await?;
+        ensure!(response.status() == 200);
+        Ok(())
+    };
+    send("a fresh record").await?;
+    browser
+        .until("return document.querySelector('.log-list').innerText.includes('a fresh record')")
+        .await?;
+    browser
+        .until("return document.querySelector('.live-as-of').innerText.startsWith('as of')")
+        .await?;
+    browser
+        .client
+        .find(Locator::Css("button.live"))
+        .await?
+        .click()
+        .await?;
+    browser
+        .until("return document.querySelector('button.live').innerText === 'Live'")
+        .await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn sql_is_asked_and_answered() -> Result<()> {
+    let server = filled().await?;
+    let browser = Browser::open(1280, 900).await?;
+    browser.go(&server, "/sql").await?;
+    browser
+        .client
+        .find(Locator::Css("textarea"))
+        .await?
+        .send_keys("SELECT count(*) AS carts FROM spans WHERE service_name = 'cart'")
+        .await?;
+    browser
+        .client
+        .find(Locator::Css(".sql-main button"))
+        .await?
+        .click()
+        .await?;
+    browser.until("return document.body.innerText.includes('carts') && document.querySelector('.sql-result')?.innerText.includes('60') === true").await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn the_keyboard_reaches_a_failing_span() -> Result<()> {
+    let server = filled().await?;
+    let browser = Browser::open(1280, 900).await?;
+    browser.go(&server, "/").await?;
+    browser
+        .until("return document.documentElement.dataset.live === ''")
+        .await?;
+    let body = browser.client.find(Locator::Css("body")).await?;
+    body.send_keys("gt").await?;
+    browser.until("return location.pathname === '/traces' && document.documentElement.dataset.live === ''").await?;
+    browser
+        .client
+        .find(Locator::Css("body"))
+        .await?
+        .send_keys("/")
+        .await?;
+    browser.until("return document.activeElement.getAttribute('role') === 'combobox' || document.activeElement.name === 'q'").await?;
+    browser
+        .client
+        .active_element()
+        .await?
+        .send_keys(&format!("{TRACE}\u{e00c}\u{e007}"))
+        .await?;
+    browser.until("return location.pathname.startsWith('/traces/') && document.documentElement.dataset.live === ''").await?;
+    browser
+        .client
+        .find(Locator::Css("body"))
+        .await?
+        .send_keys("jj")
+        .await?;
+    browser
+        .until("return document.activeElement.classList.contains('wf-op')")
+        .await?;
+    browser
+        .client
+        .active_element()
+        .await?
+        .send_keys("\u{e007}")
+        .await?;
+    browser
+        .until("return document.querySelector('.span-panel') !== null")
+        .await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn the_page_is_copied_with_its_time_frozen() -> Result<()> {
+    let server = filled().await?;
+    let browser = Browser::open(1280, 900).await?;
+    browser.go(&server, "/traces?q=duration+%3E+500ms").await?;
+    browser
+        .until("return document.documentElement.dataset.live === ''")
+        .await?;
+    // What would go to the clipboard: a headless browser has none it lets one read.
+    browser.script("window.copied = []; navigator.clipboard.writeText = text => { copied.push(text); return Promise.resolve(); }").await?;
+    for button in browser
+        .client
+        .find_all(Locator::Css(".tools > leptos-island > button:not(.live)"))
+        .await?
+    {
+        button.click().await?;
+    }
+    browser.until("return copied.length === 2").await?;
+    let copied = browser.script("return copied").await?;
+    let (link, markdown) = (
+        copied[0].as_str().unwrap_or_default(),
+        copied[1].as_str().unwrap_or_default(),
+    );
+    assert!(
+        link.starts_with("http://") && link.contains("from=20") && !link.contains("now"),
+        "{link}"
+    );
+    assert!(
+        markdown.starts_with("[Traces](http://") && markdown.contains("UTC, `duration > 500ms`"),
+        "{markdown}"
+    );
     browser.close().await
 }

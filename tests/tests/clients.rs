@@ -10,3 +10,5 @@ mod java;
 mod node;
 mod python;
 mod service;
+
+pub(crate) use service::place;

@@ -44,6 +44,11 @@ fn sql_corpus_holds_its_properties() {
 }
 
 #[test]
+fn filter_corpus_holds_its_properties() {
+    replay("filter", properties::filter);
+}
+
+#[test]
 fn every_truncation_and_bit_flip_of_the_corpus_is_answered_without_a_panic() {
     for (target, property) in [
         ("json", properties::json as fn(&[u8])),

@@ -59,11 +59,31 @@ async fn story(server: &Tripline, begin: u64) -> Result<()> {
         let fails = (40..68).contains(&second);
         let refused = (50..68).contains(&second);
         let breaker = |name: &str, is_refused: bool| {
-            let outcome = if is_refused { "rejected" } else if fails { "failure" } else { "success" };
-            vec![text("circuit_breaker.name", name), text("circuit_breaker.outcome", outcome)]
+            let outcome = if is_refused {
+                "rejected"
+            } else if fails {
+                "failure"
+            } else {
+                "success"
+            };
+            vec![
+                text("circuit_breaker.name", name),
+                text("circuit_breaker.outcome", outcome),
+            ]
         };
         let span = |span, parent, name, kind, failed, attributes| {
-            Span { number, span, parent, name, kind, at, ms: 40 - 2 * span, failed, attributes }.json()
+            Span {
+                number,
+                span,
+                parent,
+                name,
+                kind,
+                at,
+                ms: 40 - 2 * span,
+                failed,
+                attributes,
+            }
+            .json()
         };
         let client = |peer: &str, error: &str| {
             let mut attributes = vec![text("service.peer.name", peer)];
@@ -72,13 +92,34 @@ async fn story(server: &Tripline, begin: u64) -> Result<()> {
             }
             attributes
         };
-        spans[0].push(span(0, None, "POST /checkout", 2, fails && !refused, breaker("payment", refused)));
+        spans[0].push(span(
+            0,
+            None,
+            "POST /checkout",
+            2,
+            fails && !refused,
+            breaker("payment", refused),
+        ));
         if refused {
             continue;
         }
         spans[0].push(span(1, Some(0), "POST", 3, fails, client("payment", "503")));
-        spans[1].push(span(2, Some(1), "POST /payments", 2, fails, breaker("psp", false)));
-        spans[1].push(span(3, Some(2), "charge", 3, fails, client("psp", "DEADLINE_EXCEEDED")));
+        spans[1].push(span(
+            2,
+            Some(1),
+            "POST /payments",
+            2,
+            fails,
+            breaker("psp", false),
+        ));
+        spans[1].push(span(
+            3,
+            Some(2),
+            "charge",
+            3,
+            fails,
+            client("psp", "DEADLINE_EXCEEDED"),
+        ));
         spans[2].push(span(4, Some(3), "Charge", 2, fails, Vec::new()));
     }
     let [checkout, payment, psp] = spans;
@@ -86,15 +127,31 @@ async fn story(server: &Tripline, begin: u64) -> Result<()> {
         {"resource": resource("checkout", "3.0"), "scopeSpans": [{"spans": checkout}]},
         {"resource": resource("payment", "2.8"), "scopeSpans": [{"spans": payment}]},
         {"resource": resource("psp", "9.1"), "scopeSpans": [{"spans": psp}]}]});
-    let change = |breaker: &str, second: u64, [from, to]: [&str; 2], generation: u64, tripped_by: Option<u64>| {
-        let mut attributes = vec![text("circuit_breaker.name", breaker), text("circuit_breaker.from_state", from),
-            text("circuit_breaker.to_state", to), json!({"key": "circuit_breaker.generation", "value": {"intValue": generation.to_string()}}),
-            text("circuit_breaker.reason", if to == "open" { "failure_rate" } else { "probe_ok" })];
+    let change = |breaker: &str,
+                  second: u64,
+                  [from, to]: [&str; 2],
+                  generation: u64,
+                  tripped_by: Option<u64>| {
+        let mut attributes = vec![
+            text("circuit_breaker.name", breaker),
+            text("circuit_breaker.from_state", from),
+            text("circuit_breaker.to_state", to),
+            json!({"key": "circuit_breaker.generation", "value": {"intValue": generation.to_string()}}),
+            text(
+                "circuit_breaker.reason",
+                if to == "open" {
+                    "failure_rate"
+                } else {
+                    "probe_ok"
+                },
+            ),
+        ];
         if tripped_by.is_some() {
             for (name, value) in [("failure_ratio", 0.6), ("threshold", 0.5)] {
                 attributes.push(json!({"key": format!("circuit_breaker.{name}"), "value": {"doubleValue": value}}));
             }
-            attributes.push(json!({"key": "circuit_breaker.window_calls", "value": {"intValue": "20"}}));
+            attributes
+                .push(json!({"key": "circuit_breaker.window_calls", "value": {"intValue": "20"}}));
         }
         let mut record = json!({"timeUnixNano": (begin + second * SECOND).to_string(), "eventName": "circuit_breaker.state_changed", "attributes": attributes});
         if let Some(number) = tripped_by {
@@ -103,8 +160,16 @@ async fn story(server: &Tripline, begin: u64) -> Result<()> {
         }
         record
     };
-    let of_payment = [change("psp", 46, ["closed", "open"], 1, Some(91)), change("psp", 69, ["open", "half_open"], 2, None), change("psp", 70, ["half_open", "closed"], 3, None)];
-    let of_checkout = [change("payment", 50, ["closed", "open"], 1, Some(99)), change("payment", 69, ["open", "half_open"], 2, None), change("payment", 70, ["half_open", "closed"], 3, None)];
+    let of_payment = [
+        change("psp", 46, ["closed", "open"], 1, Some(91)),
+        change("psp", 69, ["open", "half_open"], 2, None),
+        change("psp", 70, ["half_open", "closed"], 3, None),
+    ];
+    let of_checkout = [
+        change("payment", 50, ["closed", "open"], 1, Some(99)),
+        change("payment", 69, ["open", "half_open"], 2, None),
+        change("payment", 70, ["half_open", "closed"], 3, None),
+    ];
     let deploy = json!({"timeUnixNano": (begin + 35 * SECOND).to_string(), "eventName": "tripline.change",
         "attributes": [text("change.kind", "deploy"), text("change.service", "psp"), text("change.description", "psp 9.1 rolled out")]});
     let logs = json!({"resourceLogs": [
@@ -112,7 +177,13 @@ async fn story(server: &Tripline, begin: u64) -> Result<()> {
         {"resource": resource("checkout", "3.0"), "scopeLogs": [{"logRecords": of_checkout}]},
         {"resource": resource("ci", "1"), "scopeLogs": [{"logRecords": [deploy]}]}]});
     for (path, body) in [("traces", traces), ("logs", logs)] {
-        let status = server.client.post(format!("http://{}/v1/{path}", server.otlp_http())).json(&body).send().await?.status();
+        let status = server
+            .client
+            .post(format!("http://{}/v1/{path}", server.otlp_http()))
+            .json(&body)
+            .send()
+            .await?
+            .status();
         ensure!(status == 200, "{path}: {status}");
     }
     Ok(())
@@ -127,15 +198,24 @@ async fn says(server: &Tripline, path: &str, words: &[&str]) -> Result<String> {
         if status == 200 && missing.is_empty() {
             return Ok(html);
         }
-        ensure!(Instant::now() < deadline, "{path} answered {status} without {missing:?}\n{html}");
+        ensure!(
+            Instant::now() < deadline,
+            "{path} answered {status} without {missing:?}\n{html}"
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
 /// The first link of a page that contains this.
 fn link(html: &str, part: &str) -> Result<String> {
-    let found = html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).find(|link| link.contains(part));
-    Ok(found.with_context(|| format!("no link to {part}\n{html}"))?.replace("&amp;", "&"))
+    let found = html
+        .split("href=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .find(|link| link.contains(part));
+    Ok(found
+        .with_context(|| format!("no link to {part}\n{html}"))?
+        .replace("&amp;", "&"))
 }
 
 /// The time as a person writes it, to the second.
@@ -150,9 +230,18 @@ fn rfc3339(ns: u64) -> String {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_shifted = (5 * of_year + 2) / 153;
     let day = of_year - (153 * month_shifted + 2) / 5 + 1;
-    let month = if month_shifted < 10 { month_shifted + 3 } else { month_shifted - 9 };
+    let month = if month_shifted < 10 {
+        month_shifted + 3
+    } else {
+        month_shifted - 9
+    };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        of_day / 3600,
+        of_day / 60 % 60,
+        of_day % 60
+    )
 }
 
 #[tokio::test]
@@ -161,28 +250,85 @@ async fn the_sixty_seconds_are_walked_from_a_pasted_link() -> Result<()> {
     let begin = (now() - 300 * SECOND) / SECOND * SECOND;
     story(&server, begin).await?;
     // 0 s: the pager's link, written by a template: service, breaker, a time somewhere near.
-    let pasted = format!("/breakers/checkout/payment?at={}", rfc3339(begin + 53 * SECOND));
+    let pasted = format!(
+        "/breakers/checkout/payment?at={}",
+        rfc3339(begin + 53 * SECOND)
+    );
     // 5 s: the sentence.
-    let html = says(&server, &pasted, &["checkout → payment was OPEN on 1 instance from", "12 of 20 calls failed (limit 50 %)", "503", "class=\"lane\""]).await?;
+    let html = says(
+        &server,
+        &pasted,
+        &[
+            "checkout → payment was OPEN on 1 instance from",
+            "12 of 20 calls failed (limit 50 %)",
+            "503",
+            "class=\"lane\"",
+        ],
+    )
+    .await?;
     // 12 s: the incident it is part of.
     let incident = link(&html, "/incidents/")?;
-    let html = says(&server, &incident, &["payment → psp opened first, 1 more breaker followed; likely root: psp", "recovered", "was the first to fail", "psp 9.1 rolled out", "POST /checkout"]).await?;
+    let html = says(
+        &server,
+        &incident,
+        &[
+            "payment → psp opened first, 1 more breaker followed; likely root: psp",
+            "recovered",
+            "was the first to fail",
+            "psp 9.1 rolled out",
+            "POST /checkout",
+        ],
+    )
+    .await?;
     // 20 s: a trace for the error class, at its deepest failing span.
     let trace = link(&html, &format!("/traces/{}", trace_id(91)))?;
     ensure!(trace.contains(&span_id(91, 4)), "{trace}");
-    ensure!(html.contains("DEADLINE_EXCEEDED") && html.contains("tripped it"), "{html}");
+    ensure!(
+        html.contains("DEADLINE_EXCEEDED") && html.contains("tripped it"),
+        "{html}"
+    );
     // 32 s: the span panel.
     says(&server, &trace, &["aria-label=\"Span\"", "Charge"]).await?;
     // 42 s: who is hurt; 50 s: as Markdown; 55 s: recovery.
-    let (_, markdown) = server.get_text(&format!("{}?format=markdown", incident.split('?').next().unwrap_or_default())).await?;
-    for words in ["## Likely root: psp", "| checkout POST /checkout | 20 | 36 |", "**recovered**", "psp 9.1 rolled out"] {
+    let (_, markdown) = server
+        .get_text(&format!(
+            "{}?format=markdown",
+            incident.split('?').next().unwrap_or_default()
+        ))
+        .await?;
+    for words in [
+        "## Likely root: psp",
+        "| checkout POST /checkout | 20 | 36 |",
+        "**recovered**",
+        "psp 9.1 rolled out",
+    ] {
         ensure!(markdown.contains(words), "{words}\n{markdown}");
     }
-    says(&server, "/", &["Incidents: none going on", "likely root: psp"]).await?;
-    says(&server, "/incidents", &["payment → psp, checkout → payment"]).await?;
-    says(&server, "/services/payment", &["Its breakers, and those held against it", "psp"]).await?;
+    says(
+        &server,
+        "/",
+        &["Incidents: none going on", "likely root: psp"],
+    )
+    .await?;
+    says(
+        &server,
+        "/incidents",
+        &["payment → psp, checkout → payment"],
+    )
+    .await?;
+    says(
+        &server,
+        "/services/payment",
+        &["Its breakers, and those held against it", "psp"],
+    )
+    .await?;
     says(&server, "/breakers", &["Through time", "lane-open"]).await?;
-    says(&server, "/breakers/payment/psp/whatif?from=now-10m", &["Baseline", "reproduces", "What this cannot know"]).await?;
+    says(
+        &server,
+        "/breakers/payment/psp/whatif?from=now-10m",
+        &["Baseline", "reproduces", "What this cannot know"],
+    )
+    .await?;
     Ok(())
 }
 
@@ -191,29 +337,61 @@ async fn the_api_tells_the_same_story() -> Result<()> {
     let server = Tripline::start().await?;
     let begin = (now() - 300 * SECOND) / SECOND * SECOND;
     story(&server, begin).await?;
-    says(&server, "/incidents", &["payment → psp, checkout → payment"]).await?;
+    says(
+        &server,
+        "/incidents",
+        &["payment → psp, checkout → payment"],
+    )
+    .await?;
     let page = server.get("/api/v1/incidents").await?;
     ensure!(page["total"] == 1, "{page}");
     let listed = &page["items"][0];
-    ensure!(listed["root"]["service"] == "psp" && listed["trips"] == 2, "{listed}");
+    ensure!(
+        listed["root"]["service"] == "psp" && listed["trips"] == 2,
+        "{listed}"
+    );
     let id = listed["incident_id"].as_str().context("an id")?;
     let whole = server.get(&format!("/api/v1/incidents/{id}")).await?;
     ensure!(whole["incident"]["incident_id"] == id, "{whole}");
-    let by_time = server.get(&format!("/api/v1/incidents/{}", rfc3339(begin + 60 * SECOND))).await?;
+    let by_time = server
+        .get(&format!(
+            "/api/v1/incidents/{}",
+            rfc3339(begin + 60 * SECOND)
+        ))
+        .await?;
     ensure!(by_time["incident"]["incident_id"] == id, "{by_time}");
     let entry = &whole["blast"]["entry_points"][0];
-    ensure!(entry["failed"] == 20.0 && entry["degraded"] == 36.0, "{}", whole["blast"]);
-    ensure!(whole["recovery"]["verdict"] == "recovered", "{}", whole["recovery"]);
+    ensure!(
+        entry["failed"] == 20.0 && entry["degraded"] == 36.0,
+        "{}",
+        whole["blast"]
+    );
+    ensure!(
+        whole["recovery"]["verdict"] == "recovered",
+        "{}",
+        whole["recovery"]
+    );
     let of_search = server.get("/api/v1/incidents?service=search").await?;
     ensure!(of_search["total"] == 0, "{of_search}");
-    for (path, expected) in [("/api/v1/incidents/yesterday", 400), ("/api/v1/incidents/12", 404), ("/api/v1/incidents?sevice=x", 400), ("/api/v1/whatif", 400), ("/api/v1/whatif?service=a&name=b", 404)] {
+    for (path, expected) in [
+        ("/api/v1/incidents/yesterday", 400),
+        ("/api/v1/incidents/12", 404),
+        ("/api/v1/incidents?sevice=x", 400),
+        ("/api/v1/whatif", 400),
+        ("/api/v1/whatif?service=a&name=b", 404),
+    ] {
         let (status, text) = server.get_text(path).await?;
         ensure!(status == expected, "{path}: {status} {text}");
     }
     let findings = server.get("/api/v1/findings").await?;
     ensure!(findings["items"].is_array(), "{findings}");
-    let what_if = server.get("/api/v1/whatif?service=payment&name=psp&from=now-10m&minimum_calls=100000").await?;
-    ensure!(what_if["calls"] == 144 && what_if["edited"]["trips"] == 0, "{what_if}");
+    let what_if = server
+        .get("/api/v1/whatif?service=payment&name=psp&from=now-10m&minimum_calls=100000")
+        .await?;
+    ensure!(
+        what_if["calls"] == 144 && what_if["edited"]["trips"] == 0,
+        "{what_if}"
+    );
     let posted: Value = server.client.post(format!("http://{}/api/v1/whatif", server.http()))
         .json(&json!({"service": "payment", "name": "psp", "from": "now-10m", "settings": {"minimum_calls": 100_000}}))
         .send().await?.json().await?;
@@ -223,12 +401,21 @@ async fn the_api_tells_the_same_story() -> Result<()> {
 
 #[tokio::test]
 async fn the_demos_cascade_is_attributed_to_payment() -> Result<()> {
-    let server = Start::default().command("demo").arg("--spare=inventory").arg("--spare=recommendation").start().await?;
+    let server = Start::default()
+        .command("demo")
+        .arg("--spare=inventory")
+        .arg("--spare=recommendation")
+        .start()
+        .await?;
     let deadline = Instant::now() + 2 * PATIENCE;
     loop {
         let page = server.get("/api/v1/incidents").await?;
         let items = page["items"].as_array().context("a list")?;
-        let is_payment = |incident: &&Value| incident["breakers"].as_array().is_some_and(|b| b.iter().any(|b| b["name"] == "payment"));
+        let is_payment = |incident: &&Value| {
+            incident["breakers"]
+                .as_array()
+                .is_some_and(|b| b.iter().any(|b| b["name"] == "payment"))
+        };
         if let Some(incident) = items.iter().find(is_payment) {
             ensure!(incident["root"]["service"] == "payment", "{incident}");
             return Ok(());
@@ -249,14 +436,22 @@ async fn opened(bundle: &std::path::Path) -> Result<(std::process::Child, String
         .spawn()?;
     let stdout = child.stdout.take().context("stdout is piped")?;
     let line = tokio::task::spawn_blocking(move || {
-        let mut lines = std::io::BufReader::new(stdout).lines().map_while(std::io::Result::ok);
+        let mut lines = std::io::BufReader::new(stdout)
+            .lines()
+            .map_while(std::io::Result::ok);
         lines.find(|line| line.contains("\"listening\""))
     })
     .await?
     .context("it did not start")?;
     let told: Value = serde_json::from_str(&line)?;
-    ensure!(told["otlp_grpc"].is_null() && told["otlp_http"].is_null(), "a bundle takes nothing in: {line}");
-    Ok((child, told["http"].as_str().context("an address")?.to_owned()))
+    ensure!(
+        told["otlp_grpc"].is_null() && told["otlp_http"].is_null(),
+        "a bundle takes nothing in: {line}"
+    );
+    Ok((
+        child,
+        told["http"].as_str().context("an address")?.to_owned(),
+    ))
 }
 
 #[tokio::test]
@@ -266,8 +461,16 @@ async fn a_bundle_opens_elsewhere_with_the_same_incident() -> Result<()> {
     let server = Start::default().data_dir(&data).start().await?;
     let begin = (now() - 300 * SECOND) / SECOND * SECOND;
     story(&server, begin).await?;
-    says(&server, "/incidents", &["payment → psp, checkout → payment"]).await?;
-    let id = server.get("/api/v1/incidents").await?["items"][0]["incident_id"].as_str().context("an id")?.to_owned();
+    says(
+        &server,
+        "/incidents",
+        &["payment → psp, checkout → payment"],
+    )
+    .await?;
+    let id = server.get("/api/v1/incidents").await?["items"][0]["incident_id"]
+        .as_str()
+        .context("an id")?
+        .to_owned();
     let before = server.get(&format!("/api/v1/incidents/{id}")).await?;
 
     let bundle = scratch.path().join("bundle");
@@ -281,21 +484,57 @@ async fn a_bundle_opens_elsewhere_with_the_same_incident() -> Result<()> {
         }
     })
     .await??;
-    ensure!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
-    for file in ["manifest.json", "incident.json", "graph.json", "transitions.json", "top_traces.json", "queries.json", "traces.parquet", "logs.parquet"] {
+    ensure!(
+        written.status.success(),
+        "{}",
+        String::from_utf8_lossy(&written.stderr)
+    );
+    for file in [
+        "manifest.json",
+        "incident.json",
+        "graph.json",
+        "transitions.json",
+        "top_traces.json",
+        "queries.json",
+        "traces.parquet",
+        "logs.parquet",
+    ] {
         ensure!(bundle.join(file).is_file(), "{file}");
     }
 
     let (mut child, address) = opened(&bundle).await?;
     let ask = async |path: String| -> Result<Value> {
-        Ok(server.client.get(format!("http://{address}{path}")).send().await?.json().await?)
+        Ok(server
+            .client
+            .get(format!("http://{address}{path}"))
+            .send()
+            .await?
+            .json()
+            .await?)
     };
     let outcome = async {
         let after = ask(format!("/api/v1/incidents/{id}")).await?;
-        for part in ["incident", "error_classes", "changes", "blast", "transitions"] {
-            ensure!(after[part] == before[part], "{part}\n{}\n{}", after[part], before[part]);
+        for part in [
+            "incident",
+            "error_classes",
+            "changes",
+            "blast",
+            "transitions",
+        ] {
+            ensure!(
+                after[part] == before[part],
+                "{part}\n{}\n{}",
+                after[part],
+                before[part]
+            );
         }
-        let page = server.client.get(format!("http://{address}/incidents/{id}")).send().await?.text().await?;
+        let page = server
+            .client
+            .get(format!("http://{address}/incidents/{id}"))
+            .send()
+            .await?
+            .text()
+            .await?;
         ensure!(page.contains("likely root: psp"), "{page}");
         Ok(())
     }

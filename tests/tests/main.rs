@@ -3,6 +3,7 @@
 mod browser;
 mod clients;
 mod corpus;
+mod dashboard;
 mod demo;
 mod durability;
 mod harness;

@@ -55,7 +55,7 @@ pub(crate) async fn seed(server: &Tripline) -> Result<()> {
 }
 
 /// Reads a page until it says all of it: the store answers only for what is committed, roll-ups a moment later.
-async fn says(server: &Tripline, path: &str, words: &[&str]) -> Result<String> {
+pub(crate) async fn says(server: &Tripline, path: &str, words: &[&str]) -> Result<String> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let (status, html) = server.get_text(path).await?;

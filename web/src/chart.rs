@@ -3,12 +3,14 @@
 //! Lines stretch with the page (`preserveAspectRatio="none"` and strokes that do not scale); all text is
 //! HTML around them, so it stays readable at any width.
 
+mod bars;
+mod heatmap;
 pub mod lanes;
-mod scatter;
 mod series;
 
-pub use scatter::{Dot, scatter};
-pub use series::{Line, Mark, time_series};
+pub use bars::bars;
+pub use heatmap::heatmap;
+pub use series::{Line, Mark, Note, noted_series, time_series};
 
 /// Round numbers from 0 or below up to at least `max`, three to five of them.
 pub(crate) fn ticks(max: f64) -> Vec<f64> {

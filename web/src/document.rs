@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hydration_context::SsrSharedContext;
 use leptos::prelude::*;
 
-use crate::islands::{Keys, ThemeToggle};
+use crate::islands::{Copy, Keys, Live, ThemeToggle};
 use crate::parts::{AssetPaths, Frame};
 use crate::range::PRESETS;
 
@@ -30,6 +30,7 @@ pub fn render(frame: &Frame, title: &str, body: impl FnOnce(&Frame) -> AnyView) 
 }
 
 fn document(frame: &Frame, title: &str, body: AnyView) -> impl IntoView {
+    let heading = title.to_owned();
     let title = format!("{title} · Tripline");
     view! {
         <html lang="en" data-theme=frame.theme>
@@ -45,7 +46,7 @@ fn document(frame: &Frame, title: &str, body: AnyView) -> impl IntoView {
             <body>
                 <a class="skip" href="#main">"Skip to content"</a>
                 {header(frame)}
-                <main id="main">{body}</main>
+                <main id="main">{body}{tools(frame, &heading)}</main>
                 {footer(frame)}
                 <Keys/>
             </body>
@@ -87,6 +88,7 @@ fn header(frame: &Frame) -> AnyView {
             <nav aria-label="Pages">{links}</nav>
             <div class="top-tools">
                 {find(frame)}
+                {scope_picker(frame)}
                 {range_picker(frame)}
                 <ThemeToggle/>
             </div>
@@ -105,6 +107,99 @@ fn find(_frame: &Frame) -> AnyView {
     .into_any()
 }
 
+/// Under each page: live, copy, saved views.
+fn tools(frame: &Frame, title: &str) -> AnyView {
+    let frozen = frozen(frame);
+    let (from, to) = frame.bounds();
+    let filter = frame
+        .param("q")
+        .map(|q| format!(", `{}`", q.replace('`', "'")))
+        .unwrap_or_default();
+    let markdown = format!(
+        "[{}]({{link}}) {} to {} UTC{filter}",
+        title.replace(['[', ']'], ""),
+        crate::units::timestamp(from, 0),
+        crate::units::timestamp(to, 0)
+    );
+    let saved = frame
+        .saved
+        .iter()
+        .map(|(id, name)| view! { <li><a href=format!("/views/{id}")>{name.clone()}</a>
+            <form method="post" action=format!("/views/{id}/delete")><button class="icon-button" aria-label=format!("Delete {name}") title="Delete">"✕"</button></form></li> })
+        .collect_view();
+    let none = frame.saved.is_empty().then(|| view! { <p class="quiet">"None yet. Name this page to find it again; its address is kept with the data."</p> });
+    view! {
+        <section class="tools" aria-label="This page">
+            <Live/>
+            <Copy path=frozen markdown=markdown/>
+            <details class="saved"><summary>"Saved views"</summary>
+                <form method="post" action="/views" class="filters inline">
+                    <input type="hidden" name="path" value=frame.with(&[("cursor", "")])/>
+                    <input name="name" placeholder="Name of this view" aria-label="Name of this view" maxlength="120" required/>
+                    <button class="button">"Save this view"</button>
+                </form>
+                <ul>{saved}</ul>{none}
+            </details>
+        </section>
+    }
+    .into_any()
+}
+
+/// This page with its range absolute.
+fn frozen(frame: &Frame) -> String {
+    let (from, to) = frame.bounds();
+    frame.with(&[
+        ("from", &crate::units::timestamp(from, 3)),
+        ("to", &crate::units::timestamp(to, 3)),
+        ("cursor", ""),
+    ])
+}
+
+/// Environment, namespace, cluster: shown when there is a choice, or one is chosen.
+fn scope_picker(frame: &Frame) -> Option<AnyView> {
+    let chosen = SCOPES
+        .iter()
+        .filter_map(|(name, _)| frame.param(name))
+        .collect::<Vec<_>>()
+        .join(" / ");
+    if chosen.is_empty() && frame.scopes.iter().all(|values| values.len() < 2) {
+        return None;
+    }
+    let lists = SCOPES
+        .iter()
+        .zip(&frame.scopes)
+        .filter(|((name, _), values)| !values.is_empty() || frame.param(name).is_some())
+        .map(|((name, label), values)| {
+            let here = frame.param(name).unwrap_or_default();
+            let links = std::iter::once("")
+                .chain(values.iter().map(String::as_str))
+                .map(|value| {
+                    let link = frame.with(&[(name, value), ("cursor", ""), ("box", "")]);
+                    let word = if value.is_empty() { "any" } else { value };
+                    view! { <a href=link aria-current=(value == here).then_some("true")>{word.to_owned()}</a> }
+                })
+                .collect_view();
+            view! { <div class="range-presets"><b>{*label}</b>{links}</div> }
+        })
+        .collect_view();
+    let summary = if chosen.is_empty() {
+        "All scopes".to_owned()
+    } else {
+        chosen
+    };
+    Some(
+        view! { <details class="range scope"><summary aria-label="Scope">{summary}</summary><div class="range-panel">{lists}</div></details> }
+            .into_any(),
+    )
+}
+
+/// Parameters of the scope with their labels.
+const SCOPES: [(&str, &str); 3] = [
+    ("environment", "Environment"),
+    ("service_namespace", "Namespace"),
+    ("cluster", "Cluster"),
+];
+
 fn range_picker(frame: &Frame) -> AnyView {
     let presets = PRESETS
         .iter()
@@ -115,12 +210,7 @@ fn range_picker(frame: &Frame) -> AnyView {
             view! { <a href=link aria-current=current>"Last " {*words}</a> }
         })
         .collect_view();
-    let (from, to) = frame.bounds();
-    let frozen = frame.with(&[
-        ("from", &crate::units::timestamp(from, 3)),
-        ("to", &crate::units::timestamp(to, 3)),
-        ("cursor", ""),
-    ]);
+    let frozen = frozen(frame);
     let kept = frame
         .params
         .iter()

@@ -4,9 +4,15 @@
 //! all, nothing can mismatch outside an island, and the bundle holds the islands alone.
 
 pub mod charts;
+pub mod copy;
+pub mod filter_box;
 pub mod keys;
+pub mod live;
 pub mod theme;
 
-pub use charts::{Lens, LensSeries};
+pub use charts::{BoxSelect, Lens, LensSeries};
+pub use copy::Copy;
+pub use filter_box::FilterBox;
 pub use keys::Keys;
+pub use live::Live;
 pub use theme::ThemeToggle;

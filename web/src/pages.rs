@@ -3,6 +3,7 @@
 mod breaker;
 mod breakers;
 mod explore;
+mod filter;
 mod graph;
 mod incident;
 mod incidents;
@@ -12,6 +13,7 @@ mod service;
 mod sql;
 mod status;
 mod trace;
+mod trace_tabs;
 mod traces;
 mod waterfall;
 mod whatif;
@@ -22,13 +24,13 @@ pub use explore::{Explore, explore};
 pub use graph::graph;
 pub use incident::{incident, markdown};
 pub use incidents::incidents;
-pub use logs::logs;
+pub use logs::{LogsPage, logs};
 pub use overview::{Overview, overview};
 pub use service::{ServicePage, service};
 pub use sql::{Relation, SqlOutcome, SqlPage, SqlTable, sql};
 pub use status::{StatusSection, status};
-pub use trace::trace;
-pub use traces::traces;
+pub use trace::{TracePage, trace};
+pub use traces::{TracesPage, box_of, box_param, traces};
 pub use whatif::what_if;
 
 #[cfg(test)]

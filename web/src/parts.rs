@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use leptos::prelude::*;
+use tripline_storage::filter::{Expression, Filter, KeyScope, Literal, Signal};
 use tripline_storage::model::{AttributeValue, Attributes, Page};
 
 use crate::range::Range;
@@ -25,6 +26,12 @@ pub struct Frame {
     pub assets: AssetPaths,
     /// What the foot of the page says.
     pub footer: Vec<FooterFact>,
+    /// Saved views: id and name, by name.
+    pub saved: Vec<(u64, String)>,
+    /// Environments, namespaces and clusters that are stored.
+    pub scopes: [Vec<String>; 3],
+    /// Seconds of the range in which data can be: what rates are over. The whole range unless said.
+    pub covered_seconds: Option<f64>,
 }
 
 /// Addresses of the embedded files, with their hashes.
@@ -74,6 +81,14 @@ impl Frame {
     pub fn link(&self, path: &str, params: &[(&str, &str)]) -> String {
         let mut pairs: Vec<(&str, &str)> = params.to_vec();
         let (from, to) = (self.range.from.print(), self.range.to.print());
+        // The scope is chosen for the whole app, like the range.
+        for name in ["environment", "service_namespace", "cluster"] {
+            if let (Some(value), false) =
+                (self.param(name), params.iter().any(|(key, _)| *key == name))
+            {
+                pairs.push((name, value));
+            }
+        }
         if self.range != Range::default() {
             pairs.push(("from", &from));
             pairs.push(("to", &to));
@@ -101,6 +116,21 @@ impl Frame {
     /// Start and end of the range.
     pub fn bounds(&self) -> (u64, u64) {
         self.range.resolve(self.now_ns)
+    }
+
+    /// Seconds that rates are over; at least one.
+    pub fn seconds(&self) -> f64 {
+        let (from, to) = self.bounds();
+        self.covered_seconds
+            .unwrap_or((to - from) as f64 / 1e9)
+            .max(1.0)
+    }
+
+    /// This page with one more condition in its filter.
+    pub fn narrowed(&self, signal: Signal, condition: Expression) -> String {
+        let text = self.param("q").unwrap_or_default();
+        let text = Filter::narrowed(text, signal, condition);
+        self.with(&[("q", &text), ("cursor", ""), ("box", "")])
     }
 
     /// `/sql` with a query, at the same range: the "how?" behind a number.
@@ -243,8 +273,14 @@ pub fn failure(title: &str, detail: &str, retry: Option<String>) -> AnyView {
     .into_any()
 }
 
-/// Attributes as a table; each value leads to the traces that share it.
-pub fn attribute_table(attributes: &Attributes, frame: &Frame) -> AnyView {
+/// Attributes as a table; each value leads to what shares it, and to what does not: on this very page when it
+/// has a filter of that signal, else on `/traces`.
+pub fn attribute_table(
+    attributes: &Attributes,
+    scope: KeyScope,
+    signal: Signal,
+    frame: &Frame,
+) -> AnyView {
     if attributes.is_empty() {
         return view! { <p class="quiet">"none"</p> }.into_any();
     }
@@ -252,21 +288,91 @@ pub fn attribute_table(attributes: &Attributes, frame: &Frame) -> AnyView {
         .iter()
         .map(|attribute| {
             let value = attribute.value.to_string();
-            let filter = match &attribute.value {
-                AttributeValue::String(text) => format!("{}=\"{text}\"", attribute.key),
-                other => format!("{}={other}", attribute.key),
-            };
-            let link = frame.link("/traces", &[("attr", &filter)]);
+            let tools = literal(&attribute.value).map(|literal| {
+                let same = Expression::equal(scope, &attribute.key, literal);
+                let other = Expression::Not(Box::new(same.clone()));
+                filter_links(frame, signal, same, other)
+            });
             view! {
                 <tr>
                     <th scope="row">{attribute.key.clone()}</th>
                     <td><code>{value}</code></td>
-                    <td class="tools"><a href=link title="Traces with this value" aria-label="Traces with this value">"＋"</a></td>
+                    <td class="tools">{tools}</td>
                 </tr>
             }
         })
         .collect_view();
     view! { <table class="attributes"><tbody>{rows}</tbody></table> }.into_any()
+}
+
+/// Attributes nobody can filter by: those of an event.
+pub fn plain_attributes(attributes: &Attributes) -> AnyView {
+    let rows = attributes
+        .iter()
+        .map(|one| view! { <tr><th scope="row">{one.key.clone()}</th><td><code>{one.value.to_string()}</code></td></tr> })
+        .collect_view();
+    view! { <table class="attributes"><tbody>{rows}</tbody></table> }.into_any()
+}
+
+/// A value as a filter writes it; arrays and maps have no such form.
+pub fn literal(value: &AttributeValue) -> Option<Literal> {
+    match value {
+        AttributeValue::String(text) => Some(Literal::Text(text.clone())),
+        AttributeValue::Bool(value) => Some(Literal::Bool(*value)),
+        AttributeValue::Int(value) => Some(Literal::Number(value.to_string())),
+        AttributeValue::Double(value) if value.is_finite() => {
+            Some(Literal::Number(format!("{value:?}")))
+        }
+        _ => None,
+    }
+}
+
+/// "Filter for" and "filter out".
+pub fn filter_links(frame: &Frame, signal: Signal, same: Expression, other: Expression) -> AnyView {
+    let page = match signal {
+        Signal::Spans => "/traces",
+        Signal::Logs => "/logs",
+        Signal::Metrics => "/explore",
+    };
+    let link = |condition: Expression| {
+        if frame.path == page {
+            frame.narrowed(signal, condition)
+        } else {
+            frame.link(page, &[("q", &condition.to_string())])
+        }
+    };
+    let (only, without) = (link(same), link(other));
+    view! {
+        <a href=only title="Only with this value" aria-label="Only with this value">"＋"</a>" "
+        <a href=without title="Without this value" aria-label="Without this value">"−"</a>
+    }
+    .into_any()
+}
+
+/// What is wrong with a question, and where, if it is its filter.
+#[derive(Debug, Clone)]
+pub struct Complaint {
+    /// In words.
+    pub detail: String,
+    /// The filter and the column, from 1.
+    pub at: Option<(String, usize)>,
+}
+
+/// A question that cannot be asked, with a mark under the place.
+pub fn complaint(complaint: &Complaint) -> AnyView {
+    let place = complaint.at.as_ref().map(|(filter, column)| {
+        let mark = format!("{}\u{25b2}", " ".repeat(column.saturating_sub(1)));
+        let line = filter.replace(['\n', '\r', '\t'], " ");
+        view! { <pre class="complaint">{format!("{line}\n{mark}")}</pre> }
+    });
+    view! {
+        <div class="failure" role="alert">
+            <strong>"This search cannot be run"</strong>
+            <p>{complaint.detail.clone()}</p>
+            {place}
+        </div>
+    }
+    .into_any()
 }
 
 /// A number with its name under it.

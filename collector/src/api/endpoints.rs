@@ -1,16 +1,26 @@
 //! The endpoints: one question each. `from` and `to` are relative (`now-15m`), RFC 3339 or nanoseconds.
 
+use std::convert::Infallible;
+
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::Stream;
+use tripline_storage::filter::Signal;
 use tripline_storage::model::{
-    Graph, LiveCounts, LogRecord, MetricPoints, MetricSummary, Page,
-    ServiceSummary, TraceDetail, TraceSummary,
+    Completion, Differences, DifferencesQuery, Graph, Heatmap, HeatmapQuery, LiveCounts,
+    LogPatterns, LogRecord, MetricPoints, MetricSummary, Page, ServiceSummary, TraceDetail,
+    TraceQuery, TraceSummary,
 };
 use tripline_storage::query;
 
 use super::AppState;
-use super::params::{Params, hex_id};
+use super::params::{Params, hex_id, now_ns};
 use super::problem::Problem;
+use crate::decode::Signal as _;
+use crate::decode::rows::{Requests, SpanRows};
 
 pub(super) type Answer<T> = Result<Json<T>, Problem>;
 
@@ -46,7 +56,7 @@ pub async fn traces(State(state): State<AppState>, params: Params) -> Answer<Pag
     known(
         &params,
         &[
-            "service", "name", "kind", "status", "min", "max", "attr", "cursor",
+            "service", "name", "kind", "status", "min", "max", "attr", "q", "filter", "cursor",
         ],
     )?;
     let question = params.traces()?;
@@ -71,12 +81,125 @@ pub async fn trace(
     found.map(Json).ok_or_else(|| Problem::not_found(missing))
 }
 
+/// `GET /traces/{trace_id}/otlp`: the spans as one OTLP/JSON request, as a file.
+pub async fn trace_otlp(
+    State(state): State<AppState>,
+    Path(trace_id): Path<String>,
+    params: Params,
+) -> Result<Response, Problem> {
+    params.only(&[])?;
+    let trace_id = hex_id("trace_id", &trace_id, 32)?;
+    let missing = format!("no span of trace {trace_id} is stored; it may have expired");
+    let name = format!("attachment; filename=\"trace-{trace_id}.json\"");
+    let rows = state
+        .ask(move |session| query::trace_rows(session, &trace_id))
+        .await?;
+    if rows.is_empty() {
+        return Err(Problem::not_found(missing));
+    }
+    let mut gathered = SpanRows::default();
+    for row in &rows {
+        gathered.push(row).map_err(|error| {
+            tracing::error!(?error, "a stored row cannot be read");
+            Problem::internal()
+        })?;
+    }
+    let body = <SpanRows as Requests>::Signal::encode_json(&gathered.take());
+    let headers = [
+        (header::CONTENT_TYPE, "application/json".to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+    ];
+    Ok((headers, body).into_response())
+}
+
+/// Steps of time unless asked otherwise.
+const HEATMAP_COLUMNS: u32 = 60;
+
+/// `GET /heatmap`: durations over time of the spans that fit.
+pub async fn heatmap(State(state): State<AppState>, params: Params) -> Answer<Heatmap> {
+    known(
+        &params,
+        &[
+            "service", "name", "kind", "status", "min", "max", "attr", "q", "filter",
+        ],
+    )?;
+    let asked = HeatmapQuery {
+        spans: TraceQuery {
+            range: Some(params.range()?),
+            ..params.traces()?
+        },
+        columns: HEATMAP_COLUMNS,
+    };
+    state
+        .ask(move |session| query::heatmap(session, &asked))
+        .await
+        .map(Json)
+}
+
+/// `GET /differences`: what tells the spans in `box` from the others that fit.
+pub async fn differences(State(state): State<AppState>, params: Params) -> Answer<Differences> {
+    known(
+        &params,
+        &[
+            "service", "name", "kind", "status", "min", "max", "attr", "q", "filter", "box",
+        ],
+    )?;
+    let selection = params
+        .get("box")
+        .and_then(tripline_web::pages::box_of)
+        .ok_or_else(|| {
+            Problem::parameter(
+                "box",
+                "`box` is from,to,min,max: two times and two durations in nanoseconds",
+            )
+        })?;
+    let asked = DifferencesQuery {
+        spans: TraceQuery {
+            range: Some(params.range()?),
+            ..params.traces()?
+        },
+        selection,
+    };
+    state
+        .ask(move |session| query::differences(session, &asked))
+        .await
+        .map(Json)
+}
+
+/// `GET /logs/patterns`: the newest records that fit, gathered by pattern.
+pub async fn log_patterns(State(state): State<AppState>, params: Params) -> Answer<LogPatterns> {
+    known(
+        &params,
+        &[
+            "service", "text", "severity", "trace", "span", "attr", "q", "filter",
+        ],
+    )?;
+    let question = params.logs()?;
+    state
+        .ask(move |session| query::log_patterns(session, &question))
+        .await
+        .map(Json)
+}
+
+/// Time between two ticks.
+const TICK: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// `GET /ticks`: server-sent events, one every two seconds with the time of day: when a live page asks again.
+pub async fn ticks() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let stream = futures::stream::unfold((), |()| async {
+        tokio::time::sleep(TICK).await;
+        let time = tripline_web::units::time_of_day(now_ns(), 0);
+        Some((Ok(Event::default().data(time)), ()))
+    });
+    Sse::new(stream)
+}
+
 /// `GET /logs`.
 pub async fn logs(State(state): State<AppState>, params: Params) -> Answer<Page<LogRecord>> {
     known(
         &params,
         &[
-            "service", "text", "severity", "trace", "span", "attr", "cursor",
+            "service", "text", "severity", "trace", "span", "attr", "q", "filter", "cursor",
         ],
     )?;
     let question = params.logs()?;
@@ -88,7 +211,7 @@ pub async fn logs(State(state): State<AppState>, params: Params) -> Answer<Page<
 
 /// `GET /metrics`.
 pub async fn metrics(State(state): State<AppState>, params: Params) -> Answer<Page<MetricSummary>> {
-    known(&params, &["service", "text"])?;
+    known(&params, &["service", "text", "q", "filter"])?;
     let question = params.metrics()?;
     state
         .ask(move |session| query::metrics(session, &question))
@@ -102,7 +225,7 @@ pub async fn metric(
     Path(name): Path<String>,
     params: Params,
 ) -> Answer<MetricPoints> {
-    known(&params, &["service"])?;
+    known(&params, &["service", "q", "filter"])?;
     let question = params.metric(&name)?;
     let points = state
         .ask(move |session| query::metric_points(session, &question))
@@ -113,6 +236,32 @@ pub async fn metric(
         )));
     }
     Ok(Json(points))
+}
+
+/// `GET /complete`: what may come at character `at` of the filter `q`.
+pub async fn complete(State(state): State<AppState>, params: Params) -> Answer<Completion> {
+    params.only(&["signal", "q", "at"])?;
+    let signal = match params.get("signal") {
+        None | Some("spans") => Signal::Spans,
+        Some("logs") => Signal::Logs,
+        Some("metrics") => Signal::Metrics,
+        Some(_) => {
+            return Err(Problem::parameter(
+                "signal",
+                "`signal` is one of spans, logs, metrics",
+            ));
+        }
+    };
+    let text = params.get("q").unwrap_or_default().to_owned();
+    let at = match params.get("at").map(str::parse) {
+        None => text.chars().count(),
+        Some(Ok(at)) => at,
+        Some(Err(_)) => return Err(Problem::parameter("at", "`at` is a number of characters")),
+    };
+    state
+        .ask(move |session| query::complete(session, signal, &text, at))
+        .await
+        .map(Json)
 }
 
 /// `GET /graph`.

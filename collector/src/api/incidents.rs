@@ -97,7 +97,10 @@ mod tests {
             address("2027-01-15T08:00:00Z").expect("a time"),
             "1800000000000000000"
         );
-        assert_eq!(address("1800000000000000000").expect("a time"), "1800000000000000000");
+        assert_eq!(
+            address("1800000000000000000").expect("a time"),
+            "1800000000000000000"
+        );
         assert!(address("now-5m").is_ok());
         for text in ["", "12-", "yesterday", "1800000206000000000-xx"] {
             assert!(address(text).is_err(), "{text}");

@@ -4,9 +4,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use tripline_storage::filter::{Filter, Signal};
 use tripline_storage::model::{
-    AttributeFilter, AttributeValue, BreakersQuery, FindingsQuery, GraphQuery, IncidentsQuery, LogQuery,
-    MetricPointsQuery, MetricsQuery, ScopeFilter, ServicesQuery, TimeRange, TraceQuery, TransitionsQuery,
+    AttributeFilter, AttributeValue, BreakersQuery, FindingsQuery, GraphQuery, IncidentsQuery,
+    LogQuery, MetricPointsQuery, MetricsQuery, ScopeFilter, ServicesQuery, TimeRange, TraceQuery,
+    TransitionsQuery,
 };
 use tripline_web::range::Range;
 
@@ -150,6 +152,18 @@ impl Params {
             .collect()
     }
 
+    /// `q`, or `filter`: the filter grammar.
+    fn filter(&self, signal: Signal) -> Result<Option<Filter>, Problem> {
+        for name in ["q", "filter"] {
+            if let Some(text) = self.get(name).filter(|text| !text.trim().is_empty()) {
+                return Filter::parse(text, signal)
+                    .map(Some)
+                    .map_err(|error| Problem::filter(name, text, &error));
+            }
+        }
+        Ok(None)
+    }
+
     /// For `services`.
     pub fn services(&self) -> Result<ServicesQuery, Problem> {
         Ok(ServicesQuery {
@@ -181,6 +195,7 @@ impl Params {
             duration_min_ns: self.duration("min")?,
             duration_max_ns: self.duration("max")?,
             attributes: self.attributes()?,
+            filter: self.filter(Signal::Spans)?,
             limit: self.limit()?,
             cursor: self.text("cursor"),
         })
@@ -209,6 +224,7 @@ impl Params {
             trace_id: self.id("trace", 32)?,
             span_id: self.id("span", 16)?,
             attributes: self.attributes()?,
+            filter: self.filter(Signal::Logs)?,
             limit: self.limit()?,
             cursor: self.text("cursor"),
         })
@@ -221,6 +237,7 @@ impl Params {
             scope: self.scope(),
             service: self.text("service"),
             text: self.text("text"),
+            filter: self.filter(Signal::Metrics)?,
             limit: self.limit()?,
         })
     }
@@ -232,6 +249,7 @@ impl Params {
             range: self.range()?,
             scope: self.scope(),
             service: self.text("service"),
+            filter: self.filter(Signal::Metrics)?,
             series_max: self.limit()?.min(200),
             points_max: 2_000,
         })

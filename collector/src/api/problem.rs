@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
+use tripline_storage::filter::FilterError;
 use tripline_storage::query::QueryError;
 
 /// One error.
@@ -68,6 +69,13 @@ impl Problem {
             detail,
         )
         .with("parameter", name)
+    }
+
+    /// A filter that cannot be read: `column` is the character it is about, from 1.
+    pub fn filter(name: &str, text: &str, error: &FilterError) -> Self {
+        Self::parameter(name, error.to_string())
+            .with("column", error.column)
+            .with("filter", text)
     }
 
     /// The thing asked for is not stored.

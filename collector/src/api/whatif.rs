@@ -51,7 +51,10 @@ pub async fn get(State(state): State<AppState>, params: Params) -> Answer<WhatIf
     ];
     params.only(&[plain.as_slice(), &names].concat())?;
     let (Some(service), Some(name)) = (params.get("service"), params.get("name")) else {
-        return Err(Problem::parameter("service", "`service` and `name` say which breaker"));
+        return Err(Problem::parameter(
+            "service",
+            "`service` and `name` say which breaker",
+        ));
     };
     let named = BreakersQuery {
         service: Some(service.to_owned()),
@@ -84,7 +87,11 @@ pub async fn post(State(state): State<AppState>, Json(body): Json<Body>) -> Answ
         serde_json::Value::String(text) => text,
         other => other.to_string(),
     };
-    let edits = body.settings.into_iter().map(|(name, value)| (name, text(value))).collect();
+    let edits = body
+        .settings
+        .into_iter()
+        .map(|(name, value)| (name, text(value)))
+        .collect();
     ask(&state, named, &params, edits).await.map(Json)
 }
 

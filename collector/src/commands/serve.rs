@@ -42,7 +42,6 @@ pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     run_config(config, |_| Ok(None))
 }
 
-
 /// How long a companion may take to say its last.
 const COMPANION_TIME: Duration = Duration::from_secs(5);
 
@@ -58,7 +57,10 @@ impl Companion {
     /// Ends it, or gives up on it after a while.
     async fn end(self) {
         let _ = self.stop.send(());
-        if tokio::time::timeout(COMPANION_TIME, self.ended).await.is_err() {
+        if tokio::time::timeout(COMPANION_TIME, self.ended)
+            .await
+            .is_err()
+        {
             tracing::warn!("the companion did not end in time");
         }
     }
@@ -141,7 +143,7 @@ impl Running {
             )));
         }
         let state =
-            crate::api::AppState::new(Arc::clone(&store), &config, &addresses, receiver.clone());
+            crate::api::AppState::new(Arc::clone(&store), &config, &addresses, receiver.clone())?;
         let health = health::router(Readiness {
             store: Arc::clone(&store),
             receiver,

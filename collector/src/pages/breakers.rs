@@ -56,7 +56,10 @@ pub(super) async fn one(
         mut frame, params, ..
     } = request;
     let mut parts = path.into_iter().map(|(_, value)| value);
-    let (service, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let (service, name) = (
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+    );
     let rest = parts.next().unwrap_or_default();
     let (key, is_what_if) = match rest.strip_suffix("whatif") {
         Some("") => ("", true),
@@ -67,7 +70,10 @@ pub(super) async fn one(
     if is_what_if {
         return what_if(&state, &frame, &params, service, name, key).await;
     }
-    let at = match frame.param("at").map(|text| (text.to_owned(), moment(text))) {
+    let at = match frame
+        .param("at")
+        .map(|text| (text.to_owned(), moment(text)))
+    {
         None => None,
         Some((_, Some(at))) => Some(at),
         Some((text, None)) => {
@@ -80,13 +86,27 @@ pub(super) async fn one(
         && frame.param("to").is_none()
     {
         let edge = |ns: u64| ns.to_string();
-        let (from, to) = (edge(at.saturating_sub(AROUND_NS)), edge((at + AROUND_NS).min(frame.now_ns.max(at + 1))));
+        let (from, to) = (
+            edge(at.saturating_sub(AROUND_NS)),
+            edge((at + AROUND_NS).min(frame.now_ns.max(at + 1))),
+        );
         if let Ok(range) = tripline_web::range::Range::parse(Some(&from), Some(&to)) {
             frame.range = range;
         }
     }
     let title = format!("{service} · {name}");
-    let answer = page(&state, &frame, Named { service, name, key, at }, &params).await;
+    let answer = page(
+        &state,
+        &frame,
+        Named {
+            service,
+            name,
+            key,
+            at,
+        },
+        &params,
+    )
+    .await;
     show(&frame, &title, answer, views::breaker)
 }
 
@@ -135,7 +155,11 @@ async fn page(
     let range = range_of(frame);
     let found = state
         .ask(move |session| {
-            let Some(first) = query::breakers(session, &question)?.items.into_iter().next() else {
+            let Some(first) = query::breakers(session, &question)?
+                .items
+                .into_iter()
+                .next()
+            else {
                 return Ok(None);
             };
             let id = first.breaker_id;
@@ -167,10 +191,20 @@ async fn page(
     let mut page = found.ok_or_else(|| Problem::not_found(missing))?;
     // The trip the address asks for, else the newest of the range.
     let newest = || {
-        let mut opened = page.transitions.items.iter().filter(|change| change.to_state == "open");
-        opened.next().map(|change| change.time_unix_nano.to_string())
+        let mut opened = page
+            .transitions
+            .items
+            .iter()
+            .filter(|change| change.to_state == "open");
+        opened
+            .next()
+            .map(|change| change.time_unix_nano.to_string())
     };
-    let when = named.at.map(|at| at.to_string()).or_else(newest).unwrap_or_else(|| now().to_string());
+    let when = named
+        .at
+        .map(|at| at.to_string())
+        .or_else(newest)
+        .unwrap_or_else(|| now().to_string());
     let id = page.detail.breaker.breaker_id.clone();
     page.incident = find(state, &when, Some(id)).await.ok();
     Ok(page)

@@ -6,11 +6,12 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tripline_storage::model::{
-    BreakersQuery, GraphQuery, MetricPoints, Page, ServicesQuery, TimeRange, TraceQuery,
+    BreakersQuery, DifferencesQuery, GraphQuery, HeatmapQuery, MetricPoints, Page, ScopeFilter,
+    Selection, ServiceQuery, ServicesQuery, TimeRange, TraceQuery,
 };
 use tripline_storage::query;
 use tripline_web::pages as views;
-use tripline_web::parts::{Frame, href, segment};
+use tripline_web::parts::{Complaint, Frame, href, segment};
 
 use super::request::{PageRequest, bare_frame};
 use super::{page, problem_page};
@@ -32,10 +33,20 @@ pub(super) fn range_of(frame: &Frame) -> TimeRange {
     }
 }
 
+/// The scope in the URL.
+fn scope_of(frame: &Frame) -> ScopeFilter {
+    let value = |name: &str| frame.param(name).map(str::to_owned);
+    ScopeFilter {
+        environment: value("environment"),
+        service_namespace: value("service_namespace"),
+        cluster: value("cluster"),
+    }
+}
+
 fn services_of(frame: &Frame) -> ServicesQuery {
     ServicesQuery {
         range: range_of(frame),
-        scope: Default::default(),
+        scope: scope_of(frame),
         limit: SERVICES_MAX,
     }
 }
@@ -71,13 +82,15 @@ pub(super) async fn overview(State(state): State<AppState>, request: PageRequest
                 query::live_counts(session)?,
                 query::services(session, &question)?,
                 query::incidents(session, &of_incidents)?,
+                query::coverage(session, question.range)?,
             ))
         })
         .await
-        .map(|(counts, services, incidents)| views::Overview {
+        .map(|(counts, services, incidents, coverage)| views::Overview {
             counts,
             services,
             incidents,
+            coverage,
             otlp_grpc: state
                 .addresses
                 .otlp_grpc
@@ -92,6 +105,36 @@ pub(super) async fn overview(State(state): State<AppState>, request: PageRequest
     show(&frame, "Overview", answer, views::overview)
 }
 
+/// What is wrong with a question, for the page that asked it.
+fn complaint_of(problem: &Problem) -> Complaint {
+    let at = problem
+        .members
+        .get("filter")
+        .and_then(|text| text.as_str())
+        .zip(
+            problem
+                .members
+                .get("column")
+                .and_then(serde_json::Value::as_u64),
+        );
+    Complaint {
+        detail: problem.detail.clone(),
+        at: at.map(|(text, column)| (text.to_owned(), usize::try_from(column).unwrap_or(1))),
+    }
+}
+
+/// A trace id alone, whatever box it was pasted into.
+fn pasted_trace(frame: &Frame) -> Option<Response> {
+    let text = ["q", "text", "name"]
+        .iter()
+        .find_map(|name| frame.param(name))?;
+    let id = hex_id("q", text.trim().trim_matches('"'), 32).ok()?;
+    Some(Redirect::to(&format!("/traces/{id}")).into_response())
+}
+
+/// Steps of time in a heatmap.
+const HEATMAP_COLUMNS: u32 = 72;
+
 /// `/traces`.
 pub(super) async fn traces(State(state): State<AppState>, request: PageRequest) -> Response {
     let PageRequest {
@@ -99,6 +142,10 @@ pub(super) async fn traces(State(state): State<AppState>, request: PageRequest) 
         params,
         range_problem,
     } = request;
+    if let Some(response) = pasted_trace(&frame) {
+        return response;
+    }
+    let selection = frame.param("box").and_then(views::box_of);
     let question = match range_problem {
         Some(why) => Err(Problem::parameter("from", why)),
         None => params.traces(),
@@ -106,28 +153,66 @@ pub(super) async fn traces(State(state): State<AppState>, request: PageRequest) 
     let question = match question {
         Ok(question) => question,
         Err(problem) => {
+            let data = views::TracesPage {
+                complaint: Some(complaint_of(&problem)),
+                ..views::TracesPage::default()
+            };
             return page(&frame, problem.status, "Traces", |frame| {
-                views::traces(&Page::default(), &[], Some(&problem.detail), frame)
+                views::traces(&data, frame)
             });
         }
     };
     let of_services = services_of(&frame);
     let answer = state
         .ask(move |session| {
-            Ok((
-                query::traces(session, &question)?,
-                query::services(session, &of_services)?,
-            ))
+            let asked = HeatmapQuery {
+                spans: question.clone(),
+                columns: HEATMAP_COLUMNS,
+            };
+            let heatmap = query::heatmap(session, &asked)?;
+            let selected = selection
+                .map(|selection| {
+                    let asked = DifferencesQuery {
+                        spans: question.clone(),
+                        selection,
+                    };
+                    query::differences(session, &asked).map(|found| (selection, found))
+                })
+                .transpose()?;
+            let found = query::traces(session, &inside(question, selection))?;
+            let services = query::services(session, &of_services)?;
+            Ok(views::TracesPage {
+                found,
+                services: services
+                    .items
+                    .into_iter()
+                    .map(|service| service.service_name)
+                    .collect(),
+                heatmap,
+                selected,
+                complaint: None,
+            })
         })
         .await;
-    show(&frame, "Traces", answer, |(found, services), frame| {
-        let names: Vec<String> = services
-            .items
-            .iter()
-            .map(|service| service.service_name.clone())
-            .collect();
-        views::traces(found, &names, None, frame)
-    })
+    show(&frame, "Traces", answer, views::traces)
+}
+
+/// The same question, of the spans in the box alone.
+fn inside(question: TraceQuery, selection: Option<Selection>) -> TraceQuery {
+    let Some(selection) = selection else {
+        return question;
+    };
+    let shortest = question.duration_min_ns.unwrap_or(0).max(selection.min_ns);
+    let longest = question
+        .duration_max_ns
+        .unwrap_or(i64::MAX)
+        .min(selection.max_ns - 1);
+    TraceQuery {
+        range: Some(selection.range()),
+        duration_min_ns: Some(shortest),
+        duration_max_ns: Some(longest),
+        ..question
+    }
 }
 
 /// `/traces/{id}`.
@@ -141,14 +226,33 @@ pub(super) async fn trace(
         Ok(id) => id,
         Err(problem) => return problem_page(&frame, &problem),
     };
+    let other = frame
+        .param("with")
+        .map(|text| hex_id("with", text.trim(), 32));
     let title = format!("Trace {}", &id[..8]);
     let missing = format!("No trace {id} is stored. It may have expired, or never arrived.");
     let answer = state
-        .ask(move |session| query::trace(session, &id))
+        .ask(move |session| {
+            let Some(trace) = query::trace(session, &id)? else {
+                return Ok(None);
+            };
+            let other = match other {
+                None => None,
+                Some(Err(problem)) => Some(Err(problem.detail)),
+                Some(Ok(other)) => Some(
+                    query::trace(session, &other)?
+                        .ok_or_else(|| format!("no trace {other} is stored")),
+                ),
+            };
+            Ok(Some(views::TracePage { trace, other }))
+        })
         .await
         .and_then(|found| found.ok_or_else(|| Problem::not_found(missing)));
     show(&frame, &title, answer, views::trace)
 }
+
+/// Steps of time in the histogram of logs.
+const LOG_STEPS: u32 = 90;
 
 /// `/logs`.
 pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) -> Response {
@@ -157,22 +261,45 @@ pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) ->
         params,
         range_problem,
     } = request;
+    if let Some(response) = pasted_trace(&frame) {
+        return response;
+    }
     let question = match range_problem {
         Some(why) => Err(Problem::parameter("from", why)),
         None => params.logs(),
     };
+    let wants_patterns = frame.param("view") == Some("patterns");
     match question {
         Ok(question) => {
             let answer = state
-                .ask(move |session| query::logs(session, &question))
+                .ask(move |session| {
+                    let (found, patterns) = if wants_patterns {
+                        (
+                            Page::default(),
+                            Some(query::log_patterns(session, &question)?),
+                        )
+                    } else {
+                        (query::logs(session, &question)?, None)
+                    };
+                    Ok(views::LogsPage {
+                        found,
+                        histogram: query::log_histogram(session, &question, LOG_STEPS)?,
+                        patterns,
+                        complaint: None,
+                    })
+                })
                 .await;
-            show(&frame, "Logs", answer, |found, frame| {
-                views::logs(found, None, frame)
+            show(&frame, "Logs", answer, views::logs)
+        }
+        Err(problem) => {
+            let data = views::LogsPage {
+                complaint: Some(complaint_of(&problem)),
+                ..views::LogsPage::default()
+            };
+            page(&frame, problem.status, "Logs", |frame| {
+                views::logs(&data, frame)
             })
         }
-        Err(problem) => page(&frame, problem.status, "Logs", |frame| {
-            views::logs(&Page::default(), Some(&problem.detail), frame)
-        }),
     }
 }
 
@@ -189,7 +316,15 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
     });
     let (mut of_list, of_points) = match questions {
         Ok(questions) => questions,
-        Err(problem) => return problem_page(&frame, &problem),
+        Err(problem) => {
+            let data = views::Explore {
+                complaint: Some(complaint_of(&problem)),
+                ..views::Explore::default()
+            };
+            return page(&frame, problem.status, "Metrics", |frame| {
+                views::explore(&data, frame)
+            });
+        }
     };
     of_list.limit = 2_000;
     let answer = state
@@ -205,6 +340,7 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
             Ok(views::Explore {
                 metrics,
                 chosen: name.zip(points),
+                complaint: None,
             })
         })
         .await;
@@ -214,7 +350,7 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
 fn graph_question(frame: &Frame, service: Option<String>) -> GraphQuery {
     GraphQuery {
         range: range_of(frame),
-        scope: Default::default(),
+        scope: scope_of(frame),
         service,
         edges_max: 300,
     }
@@ -222,11 +358,21 @@ fn graph_question(frame: &Frame, service: Option<String>) -> GraphQuery {
 
 /// `/graph`.
 pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -> Response {
-    let frame = request.frame;
+    let mut frame = request.frame;
     let question = graph_question(&frame, frame.param("service").map(str::to_owned));
+    let range = range_of(&frame);
     let answer = state
-        .ask(move |session| query::graph(session, &question))
+        .ask(move |session| {
+            Ok((
+                query::graph(session, &question)?,
+                query::covered(session, range)?,
+            ))
+        })
         .await;
+    let answer = answer.map(|(graph, covered)| {
+        frame.covered_seconds = Some(covered.seconds());
+        graph
+    });
     show(&frame, "Graph", answer, views::graph)
 }
 
@@ -236,15 +382,23 @@ pub(super) async fn service(
     Path(name): Path<String>,
     request: PageRequest,
 ) -> Response {
-    let frame = request.frame;
+    let mut frame = request.frame;
+    let range = range_of(&frame);
     let of_services = services_of(&frame);
     let of_graph = graph_question(&frame, Some(name.clone()));
     let of_failed = TraceQuery {
         range: Some(range_of(&frame)),
+        scope: scope_of(&frame),
         service: Some(name.clone()),
         status: Some("error".to_owned()),
         limit: 20,
         ..TraceQuery::default()
+    };
+    let of_detail = ServiceQuery {
+        service: name.clone(),
+        range: range_of(&frame),
+        scope: scope_of(&frame),
+        steps: 120,
     };
     let title = name.clone();
     let of_breakers = BreakersQuery {
@@ -257,15 +411,22 @@ pub(super) async fn service(
             services
                 .items
                 .retain(|service| service.service_name == name);
-            Ok(views::ServicePage {
+            let covered = query::covered(session, range)?;
+            let page = views::ServicePage {
                 summaries: services.items,
                 graph: query::graph(session, &of_graph)?,
                 breakers: query::breakers(session, &of_breakers)?.items,
                 failed: query::traces(session, &of_failed)?,
+                detail: query::service(session, &of_detail)?,
                 name,
-            })
+            };
+            Ok((page, covered))
         })
         .await;
+    let answer = answer.map(|(page, covered)| {
+        frame.covered_seconds = Some(covered.seconds());
+        page
+    });
     show(&frame, &title, answer, views::service)
 }
 

@@ -7,6 +7,7 @@ use tripline_web::range::Range;
 use tripline_web::units;
 
 use super::assets;
+use super::facts::{Facts, facts};
 use crate::api::AppState;
 use crate::api::guard::cookie;
 use crate::api::params::{Params, now_ns};
@@ -40,14 +41,24 @@ impl FromRequestParts<AppState> for PageRequest {
             Some("light") => Some("light"),
             _ => None,
         };
+        let facts = facts(state).await;
+        let now_ns = now_ns();
         let frame = Frame {
             path: parts.uri.path().to_owned(),
             params: params.0.clone(),
             range,
-            now_ns: now_ns(),
+            now_ns,
             theme,
             assets: assets::paths(),
-            footer: footer(state),
+            footer: footer(state, &facts, now_ns),
+            saved: state
+                .saved
+                .list()
+                .into_iter()
+                .map(|view| (view.id, view.name))
+                .collect(),
+            scopes: facts.scopes,
+            covered_seconds: None,
         };
         Ok(Self {
             params: with_range(params, &range),
@@ -75,7 +86,10 @@ pub(super) fn bare_frame() -> Frame {
     }
 }
 
-fn footer(state: &AppState) -> Vec<FooterFact> {
+/// Silence of a signal that deserves a look.
+const SILENCE_MAX_NS: u64 = 5 * 60 * 1_000_000_000;
+
+fn footer(state: &AppState, facts: &Facts, now_ns: u64) -> Vec<FooterFact> {
     let counters = state.receiver.counters();
     let mut facts: Vec<FooterFact> = [
         ("traces", "spans"),
@@ -85,6 +99,17 @@ fn footer(state: &AppState) -> Vec<FooterFact> {
     .into_iter()
     .map(|(signal, name)| {
         let (accepted, refused) = (counters.accepted(signal), counters.refused(signal));
+        let newest = facts
+            .counts
+            .ages
+            .iter()
+            .find(|age| age.signal == signal)
+            .and_then(|age| u64::try_from(age.newest_unix_nano?).ok());
+        let is_silent = newest.is_some_and(|newest| newest.saturating_add(SILENCE_MAX_NS) < now_ns);
+        let age = newest.map_or_else(
+            || "none stored".to_owned(),
+            |newest| format!("newest {}", units::ago(newest, now_ns)),
+        );
         let value = if refused > 0 {
             format!(
                 "{} accepted, {} refused",
@@ -94,10 +119,11 @@ fn footer(state: &AppState) -> Vec<FooterFact> {
         } else {
             format!("{} accepted", units::count(accepted))
         };
+        let value = format!("{age}, {value}");
         FooterFact {
             name: name.to_owned(),
             value,
-            is_bad: refused > 0,
+            is_bad: refused > 0 || is_silent,
         }
     })
     .collect();

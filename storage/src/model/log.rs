@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Attributes, Scope, ScopeFilter, TimeRange, exact, trace::AttributeFilter};
+use crate::filter::Filter;
 
 /// Asks for log records, newest first. Every field narrows; `Default` with a limit asks for the newest of all.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub struct LogQuery {
     pub span_id: Option<String>,
     /// All must hold.
     pub attributes: Vec<AttributeFilter>,
+    /// What a person wrote; must hold too.
+    #[serde(skip)]
+    pub filter: Option<Filter>,
     /// At most so many.
     pub limit: usize,
     /// Where the page before ended ([`super::Page::next`]).
@@ -67,4 +71,51 @@ pub struct LogRecord {
     pub attributes: Attributes,
     /// Of its resource.
     pub resource_attributes: Attributes,
+}
+
+/// Log records over time, by severity.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogHistogram {
+    /// Equal steps over the whole range, oldest first.
+    pub steps: Vec<LogHistogramStep>,
+    /// The busiest services with their records, most first.
+    pub services: Vec<(String, u64)>,
+}
+
+/// One step: records without a severity, then of trace, debug, info, warn, error and fatal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogHistogramStep {
+    /// By group of severity.
+    pub counts: [u64; 7],
+}
+
+/// The newest records, gathered by pattern.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LogPatterns {
+    /// Most records first.
+    pub items: Vec<LogPattern>,
+    /// Records looked at: the newest that fit.
+    pub records: u64,
+    /// There were older ones.
+    pub truncated: bool,
+}
+
+/// Records whose messages differ in variable parts alone.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LogPattern {
+    /// The message with `<*>` for variable parts.
+    pub pattern: String,
+    /// Records.
+    pub count: u64,
+    /// The highest severity among them.
+    pub severity_number: i32,
+    /// Services that write it, by name.
+    pub services: Vec<String>,
+    /// The newest of them.
+    #[serde(with = "exact::option")]
+    pub newest_unix_nano: Option<i64>,
+    /// The newest message.
+    pub example: String,
+    /// A filter that finds them.
+    pub filter: String,
 }

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Attributes, Scope, ScopeFilter, TimeRange, exact};
+use crate::filter::Filter;
 
 /// Asks for the list of metrics.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MetricsQuery {
     /// Only metrics with a point in it, if given (whole segments: may name a few more).
     pub range: Option<TimeRange>,
@@ -15,6 +16,9 @@ pub struct MetricsQuery {
     pub service: Option<String>,
     /// Part of the name, case ignored.
     pub text: Option<String>,
+    /// What a person wrote; must hold for a stream.
+    #[serde(skip)]
+    pub filter: Option<Filter>,
     /// At most so many, by name.
     pub limit: usize,
 }
@@ -41,7 +45,7 @@ pub struct MetricSummary {
 }
 
 /// Asks for the points of one metric.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricPointsQuery {
     /// Name, exactly.
     pub name: String,
@@ -51,6 +55,9 @@ pub struct MetricPointsQuery {
     pub scope: ScopeFilter,
     /// Service.
     pub service: Option<String>,
+    /// What a person wrote; must hold for a stream.
+    #[serde(skip)]
+    pub filter: Option<Filter>,
     /// At most so many streams.
     pub series_max: usize,
     /// At most so many points a stream: the newest.

@@ -48,3 +48,80 @@ pub struct ServiceSummary {
     #[serde(with = "exact::option")]
     pub last_seen_unix_nano: Option<i64>,
 }
+
+/// Asks how one service did over time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceQuery {
+    /// Its name.
+    pub service: String,
+    /// Rounded outwards to whole buckets of 10 s.
+    pub range: TimeRange,
+    /// Only in these scopes.
+    pub scope: ScopeFilter,
+    /// Steps of time.
+    pub steps: u32,
+}
+
+/// One service over time, by version, and what changed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServiceDetail {
+    /// Equal steps, oldest first; a step without calls has none.
+    pub points: Vec<RedPoint>,
+    /// Versions that carried traffic, the newest to appear first.
+    pub versions: Vec<VersionSummary>,
+    /// What changed, oldest first: reported events, and versions that appeared.
+    pub changes: Vec<Change>,
+}
+
+/// Rate, errors and duration of one step.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RedPoint {
+    /// Start of the step.
+    #[serde(with = "exact")]
+    pub time_unix_nano: i64,
+    /// Length of the step in seconds.
+    pub seconds: f64,
+    /// Calls counted.
+    pub calls: u64,
+    /// Of these, failed.
+    pub errors: u64,
+    /// Calls the counted ones stand for.
+    pub weight: f64,
+    /// Durations.
+    pub latency: Latency,
+}
+
+/// Calls one version of a service answered.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct VersionSummary {
+    /// `service.version`; `None` when not reported.
+    pub version: Option<String>,
+    /// Calls (entry spans).
+    pub calls: u64,
+    /// Of these, failed.
+    pub errors: u64,
+    /// Durations.
+    pub latency: Latency,
+    /// Its first call in the range.
+    #[serde(with = "exact")]
+    pub first_unix_nano: i64,
+    /// Its last call in the range.
+    #[serde(with = "exact")]
+    pub last_unix_nano: i64,
+}
+
+/// Something that changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// When.
+    #[serde(with = "exact")]
+    pub time_unix_nano: i64,
+    /// Where, if it is of one service.
+    pub service_name: Option<String>,
+    /// `deploy`, `flag`, `config`, or what was reported.
+    pub kind: String,
+    /// In words.
+    pub description: String,
+    /// `reported`, or `version` for a version that appeared in spans.
+    pub evidence: String,
+}

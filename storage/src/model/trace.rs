@@ -6,6 +6,7 @@ use super::{
     AttributeValue, Attributes, BreakerTransition, ExemplarRecord, LogRecord, Scope, ScopeFilter,
     TimeRange, exact,
 };
+use crate::filter::Filter;
 
 /// Asks for spans or traces, newest first. Every field narrows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ pub struct TraceQuery {
     pub duration_max_ns: Option<i64>,
     /// All must hold, on the span or else on its resource.
     pub attributes: Vec<AttributeFilter>,
+    /// What a person wrote; must hold too.
+    #[serde(skip)]
+    pub filter: Option<Filter>,
     /// At most so many.
     pub limit: usize,
     /// Where the page before ended ([`super::Page::next`]).

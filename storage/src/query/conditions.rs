@@ -1,15 +1,19 @@
 //! Conditions of a question: SQL with holes, and the values that are bound to them.
 
+use std::borrow::Cow;
+
 use duckdb::types::Value;
 
 use super::QueryError;
+use super::filter::{Target, condition};
 use crate::attributes::AttributesWriter;
+use crate::filter::Filter;
 use crate::model::{AttributeFilter, AttributeValue, ScopeFilter, TimeRange};
 
 /// Conditions joined by AND.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Conditions {
-    sql: Vec<&'static str>,
+    sql: Vec<Cow<'static, str>>,
     values: Vec<Value>,
 }
 
@@ -22,7 +26,7 @@ pub(super) struct AttributeCondition {
 impl Conditions {
     /// `sql` has one `?` a value.
     pub(super) fn add(&mut self, sql: &'static str, values: impl IntoIterator<Item = Value>) {
-        self.sql.push(sql);
+        self.sql.push(sql.into());
         self.values.extend(values);
     }
 
@@ -45,6 +49,20 @@ impl Conditions {
         self.text("environment = ?", scope.environment.as_ref());
         self.text("service_namespace = ?", scope.service_namespace.as_ref());
         self.text("cluster = ?", scope.cluster.as_ref());
+    }
+
+    /// What a person wrote about streams of the view `metrics f`.
+    pub(super) fn streams(&mut self, filter: Option<&Filter>) {
+        if let Some(filter) = filter {
+            let target = Target {
+                table: None,
+                spans: &[],
+                range: None,
+            };
+            let sql = condition(filter, &target);
+            self.values.extend_from_slice(sql.values());
+            self.sql.push(sql.text().to_owned().into());
+        }
     }
 
     /// Buckets that touch the range.

@@ -35,10 +35,7 @@ struct Row {
 }
 
 /// Findings of every kind, the strongest of each first.
-pub fn findings(
-    session: &Session<'_>,
-    query: &FindingsQuery,
-) -> Result<Page<Finding>, QueryError> {
+pub fn findings(session: &Session<'_>, query: &FindingsQuery) -> Result<Page<Finding>, QueryError> {
     let spans = session
         .set()
         .relation_sql("spans", |segment| {
@@ -132,7 +129,9 @@ fn unguarded(session: &Session<'_>, query: &FindingsQuery) -> Result<Vec<Finding
     for edge in &graph.edges {
         let (caller, callee) = (&graph.nodes[edge.caller], &graph.nodes[edge.callee]);
         let is_asked = query.services.is_empty()
-            || [&caller.name, &callee.name].iter().any(|name| query.services.contains(name));
+            || [&caller.name, &callee.name]
+                .iter()
+                .any(|name| query.services.contains(name));
         let share = edge.errors as f64 / edge.calls.max(1) as f64;
         let is_bad = edge.errors >= UNGUARDED_ERRORS_MIN && share >= UNGUARDED_SHARE_MIN;
         if !is_asked || !is_bad || edge.is_async || !edge.breakers.is_empty() {

@@ -78,7 +78,9 @@ pub fn incident(
     let query = IncidentsQuery {
         range: TimeRange {
             from_unix_nano: time.saturating_sub(LOOK_AHEAD_NS),
-            to_unix_nano: time.saturating_add(LOOK_AHEAD_NS).min(now_unix_nano.max(time) + 1),
+            to_unix_nano: time
+                .saturating_add(LOOK_AHEAD_NS)
+                .min(now_unix_nano.max(time) + 1),
         },
         scope: Default::default(),
         service: None,
@@ -173,7 +175,10 @@ type Peers = BTreeMap<String, (Node, String)>;
 
 /// Whom each breaker guards: by what was reported, else by its name, else by its only edge.
 fn peers(conn: &Connection, episodes: &[Episode], paths: &CallPaths) -> Result<Peers, QueryError> {
-    let mut ids: Vec<&str> = episodes.iter().map(|e| e.head().breaker_id.as_str()).collect();
+    let mut ids: Vec<&str> = episodes
+        .iter()
+        .map(|e| e.head().breaker_id.as_str())
+        .collect();
     ids.sort_unstable();
     ids.dedup();
     let mut statement = conn.prepare(
@@ -195,7 +200,11 @@ fn peers(conn: &Connection, episodes: &[Episode], paths: &CallPaths) -> Result<P
         let named = |name: &str| callees.iter().find(|(_, callee)| callee == name).cloned();
         let told = service.as_deref().or(address.as_deref());
         let evidence = evidence.unwrap_or_else(|| "reported".to_owned());
-        let by_name = || callees.iter().find(|(_, callee)| is_named_after(&head.name, callee));
+        let by_name = || {
+            callees
+                .iter()
+                .find(|(_, callee)| is_named_after(&head.name, callee))
+        };
         let found = if let Some(node) = told.and_then(named) {
             Some((node, evidence))
         } else if let Some(node) = by_name() {
@@ -246,13 +255,15 @@ fn assemble(episodes: &[Episode], group: &[usize], peers: &Peers, paths: &CallPa
             .collect();
     }
     transitions.sort_by_key(|change: &crate::model::BreakerTransition| change.time_unix_nano);
-    let start = breakers.first().map_or(0, |first| first.trip.time_unix_nano);
+    let start = breakers
+        .first()
+        .map_or(0, |first| first.trip.time_unix_nano);
     let is_over = breakers.iter().all(|b| b.closed_unix_nano.is_some());
     let is_open = breakers.iter().any(|b| b.instances_open > 0);
     let incident = Incident {
-        incident_id: breakers.first().map_or_else(String::new, |first| {
-            format!("{start}-{}", first.breaker_id)
-        }),
+        incident_id: breakers
+            .first()
+            .map_or_else(String::new, |first| format!("{start}-{}", first.breaker_id)),
         start_unix_nano: start,
         end_unix_nano: breakers
             .iter()
@@ -277,11 +288,7 @@ fn assemble(episodes: &[Episode], group: &[usize], peers: &Peers, paths: &CallPa
     }
 }
 
-fn detail(
-    session: &Session<'_>,
-    found: Found,
-    now: i64,
-) -> Result<IncidentDetail, QueryError> {
+fn detail(session: &Session<'_>, found: Found, now: i64) -> Result<IncidentDetail, QueryError> {
     let Found {
         mut incident,
         transitions,
@@ -292,7 +299,8 @@ fn detail(
     let error_classes = causes::error_classes(session, &incident)?;
     if let Some(root) = &mut incident.root {
         root.evidence.extend(onsets::clue(&onsets, &root.service));
-        root.evidence.extend(causes::clue(session, &incident.breakers, root)?);
+        root.evidence
+            .extend(causes::clue(session, &incident.breakers, root)?);
     }
     let (changes, services_without_version) = changes::changes(session, &incident, &services, now)?;
     let recovery = recovery::recovery(session, &incident, &transitions, &blast, now)?;

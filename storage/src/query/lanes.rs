@@ -26,7 +26,8 @@ struct Known {
 
 /// Lanes of breakers seen in or before the range, those that refused longest first.
 pub fn lanes(session: &Session<'_>, query: &LanesQuery) -> Result<Page<Lane>, QueryError> {
-    let (known, mut changes) = session.run(|conn| Ok((known(conn, query)?, changes(conn, query)?)))?;
+    let (known, mut changes) =
+        session.run(|conn| Ok((known(conn, query)?, changes(conn, query)?)))?;
     let mut lanes: BTreeMap<String, Lane> = BTreeMap::new();
     for known in known {
         let key = (
@@ -40,7 +41,9 @@ pub fn lanes(session: &Session<'_>, query: &LanesQuery) -> Result<Page<Lane>, Qu
         }
         let lane = lanes.entry(key.0).or_insert(known.lane);
         let trips = changes.iter().filter(|(at, _, from, to)| {
-            *at >= query.range.from_unix_nano && to == "open" && from.as_deref() != Some("half_open")
+            *at >= query.range.from_unix_nano
+                && to == "open"
+                && from.as_deref() != Some("half_open")
         });
         lane.trips += u32::try_from(trips.count()).unwrap_or(u32::MAX);
         lane.instances.push(InstanceLane {
@@ -98,7 +101,10 @@ fn known(conn: &Connection, query: &LanesQuery) -> Result<Vec<Known>, QueryError
     );
     let mut statement = conn.prepare(&sql)?;
     let rows = statement.query_map(params_from_iter(conditions.values()), |row| {
-        let text = |at: usize| row.get::<_, Option<String>>(at).map(Option::unwrap_or_default);
+        let text = |at: usize| {
+            row.get::<_, Option<String>>(at)
+                .map(Option::unwrap_or_default)
+        };
         Ok(Known {
             lane: Lane {
                 breaker_id: text(0)?,
@@ -155,9 +161,10 @@ fn changes(
 /// One instance's states within the range, oldest first, without gaps from its first evidence on.
 fn segments(known: &Known, changes: &[Change], query: &LanesQuery) -> Vec<LaneSegment> {
     let (from, to) = (query.range.from_unix_nano, query.range.to_unix_nano);
-    let before = changes
-        .first()
-        .map_or_else(|| Some(known.last_state.clone()), |(_, _, state, _)| state.clone());
+    let before = changes.first().map_or_else(
+        || Some(known.last_state.clone()),
+        |(_, _, state, _)| state.clone(),
+    );
     let mut steps: Vec<(i64, i64, String)> = Vec::with_capacity(changes.len() + 2);
     let start = known.first_seen;
     if changes.first().is_none_or(|(at, ..)| start < *at) {
@@ -203,7 +210,10 @@ fn rank(state: &str) -> usize {
         "disabled",
         "unknown",
     ];
-    ORDER.iter().position(|known| *known == state).unwrap_or(ORDER.len())
+    ORDER
+        .iter()
+        .position(|known| *known == state)
+        .unwrap_or(ORDER.len())
 }
 
 /// The instances' lanes as one: at each moment the worst state, how many refuse, and of how many.
@@ -224,7 +234,11 @@ fn folded(instances: &[InstanceLane]) -> Vec<LaneSegment> {
         let (begin, end) = (pair[0], pair[1]);
         let mut now: Option<LaneSegment> = None;
         for (lane, at) in instances.iter().zip(&mut at) {
-            while lane.segments.get(*at).is_some_and(|s| s.to_unix_nano <= begin) {
+            while lane
+                .segments
+                .get(*at)
+                .is_some_and(|s| s.to_unix_nano <= begin)
+            {
                 *at += 1;
             }
             let Some(segment) = lane.segments.get(*at).filter(|s| s.from_unix_nano <= begin) else {
@@ -296,13 +310,24 @@ mod tests {
     fn short(segments: &[LaneSegment]) -> Vec<(i64, i64, &str, u32, u32)> {
         segments
             .iter()
-            .map(|s| (s.from_unix_nano, s.to_unix_nano, s.state.as_str(), s.open, s.of))
+            .map(|s| {
+                (
+                    s.from_unix_nano,
+                    s.to_unix_nano,
+                    s.state.as_str(),
+                    s.open,
+                    s.of,
+                )
+            })
             .collect()
     }
 
     #[test]
     fn a_lane_begins_with_its_first_evidence_and_ends_stale() {
-        let changes = [change(20, "closed", "open"), change(30, "open", "half_open")];
+        let changes = [
+            change(20, "closed", "open"),
+            change(30, "open", "half_open"),
+        ];
         let lane = segments(&known(10, 40, "stale"), &changes, &query(0, 100));
         assert_eq!(
             short(&lane),

@@ -3,7 +3,7 @@
 use duckdb::Connection;
 
 use super::{QueryError, Session};
-use crate::model::{LiveCounts, SignalAge};
+use crate::model::{LiveCounts, SignalAge, TimeRange};
 use crate::segment::Segment;
 
 /// Counts over all segments; cheap enough for a tick a second. Ages leave outliers out: one bad clock would
@@ -56,6 +56,49 @@ pub fn live_counts(session: &Session<'_>) -> Result<LiveCounts, QueryError> {
         Ok(counts)
     })
 }
+
+/// Environments, namespaces and clusters that are stored, each sorted.
+pub fn scopes(session: &Session<'_>) -> Result<[Vec<String>; 3], QueryError> {
+    session.run(|conn| {
+        let mut statement =
+            conn.prepare("SELECT DISTINCT environment, service_namespace, cluster FROM resources")?;
+        let mut rows = statement.query([])?;
+        let mut found: [std::collections::BTreeSet<String>; 3] = Default::default();
+        while let Some(row) = rows.next()? {
+            for (at, values) in found.iter_mut().enumerate() {
+                values.extend(
+                    row.get::<_, Option<String>>(at)?
+                        .filter(|value| !value.is_empty()),
+                );
+            }
+        }
+        Ok(found.map(|values| values.into_iter().collect()))
+    })
+}
+
+/// The part of `range` in which spans can be: it starts with the oldest one stored. Rates are over this.
+pub fn covered(session: &Session<'_>, range: TimeRange) -> Result<TimeRange, QueryError> {
+    let segments: Vec<&Segment> = session
+        .set()
+        .segments()
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|segment| !segment.is_history())
+        .collect();
+    let (oldest, _) = session.run(|conn| ages(conn, &segments, &["spans"], "start_time"))?;
+    let from = oldest.map_or(range.from_unix_nano, |oldest| {
+        oldest.max(range.from_unix_nano)
+    });
+    // A moment of data is no base for a rate.
+    let latest = range.to_unix_nano.saturating_sub(COVERED_MIN_NS);
+    Ok(TimeRange {
+        from_unix_nano: from.min(latest).max(range.from_unix_nano),
+        to_unix_nano: range.to_unix_nano,
+    })
+}
+
+/// Rates are over at least so long.
+const COVERED_MIN_NS: i64 = 10_000_000_000;
 
 /// A sealed segment knows its rows; a hot one is counted, which reads no data.
 fn add_rows(

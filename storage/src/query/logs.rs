@@ -26,6 +26,7 @@ pub fn logs(session: &Session<'_>, query: &LogQuery) -> Result<Page<LogRecord>, 
         template: LOGS,
         conditions: &conditions,
         attributes: &query.attributes,
+        filter: query.filter.as_ref(),
         range: query.range,
         limit: query.limit.clamp(1, LIMIT_MAX) + skip,
     };
@@ -47,7 +48,7 @@ pub fn logs(session: &Session<'_>, query: &LogQuery) -> Result<Page<LogRecord>, 
     })
 }
 
-fn conditions(query: &LogQuery, before: Option<Position>) -> Conditions {
+pub(super) fn conditions(query: &LogQuery, before: Option<Position>) -> Conditions {
     let mut conditions = Conditions::default();
     if let Some(range) = query.range {
         conditions.add(

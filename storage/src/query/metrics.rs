@@ -4,6 +4,7 @@ use duckdb::params_from_iter;
 use duckdb::types::Value;
 
 use super::conditions::Conditions;
+use super::filter::check_regexes;
 use super::{QueryError, Session};
 use crate::model::{MetricSummary, MetricsQuery, Page};
 
@@ -21,14 +22,18 @@ pub fn metrics(
             [Value::Text(text.to_lowercase())],
         );
     }
+    conditions.streams(query.filter.as_ref());
     let sql = format!(
         "SELECT name, type, unit, temporality, is_monotonic, any_value(description), count(*)::UBIGINT, \
          array_to_string(list_sort(list_distinct(list(service_name))), chr(31)) \
-         FROM metrics {} GROUP BY name, type, unit, temporality, is_monotonic \
+         FROM metrics f {} GROUP BY name, type, unit, temporality, is_monotonic \
          ORDER BY name, type, unit, temporality, is_monotonic",
         conditions.filter_clause()
     );
     let mut items: Vec<MetricSummary> = session.run(|conn| {
+        if let Some(filter) = &query.filter {
+            check_regexes(conn, filter)?;
+        }
         let mut statement = conn.prepare(&sql)?;
         let rows = statement.query_map(params_from_iter(conditions.values()), |row| {
             let services: Option<String> = row.get(7)?;

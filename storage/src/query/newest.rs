@@ -4,8 +4,10 @@ use duckdb::types::Value;
 use duckdb::{Connection, Row, params_from_iter};
 
 use super::conditions::AttributeCondition;
+use super::filter::{Table, Target, check_regexes, condition};
 use super::{QueryError, Session};
-use crate::model::{AttributeFilter, TimeRange};
+use crate::filter::Filter;
+use crate::model::{AttributeFilter, LogQuery, TimeRange, TraceQuery};
 use crate::segment::Segment;
 
 /// A question about rows of one fact table, newest first.
@@ -17,6 +19,8 @@ pub(super) struct Newest<'a> {
     pub conditions: &'a super::conditions::Conditions,
     /// Each must hold on the row's attributes or on its resource's.
     pub attributes: &'a [AttributeFilter],
+    /// What a person wrote.
+    pub filter: Option<&'a Filter>,
     /// Prunes segments.
     pub range: Option<TimeRange>,
     /// Rows wanted.
@@ -25,9 +29,7 @@ pub(super) struct Newest<'a> {
 
 /// One place rows are read from.
 struct Source {
-    facts: String,
-    dictionaries: String,
-    is_text: bool,
+    table: Table,
     /// No row is newer.
     newest: i64,
 }
@@ -39,15 +41,14 @@ impl Newest<'_> {
         session: &Session<'_>,
         read: impl Fn(&Row<'_>) -> duckdb::Result<T>,
     ) -> Result<(Vec<T>, bool), QueryError> {
-        let mut sources: Vec<Source> = session
-            .set()
-            .segments()
-            .iter()
-            .flat_map(|segment| sources(segment))
-            .filter(|s| self.wants(s))
-            .collect();
+        let mut sources = sources(session);
+        let spans: Vec<Table> = sources.iter().map(|source| source.table.clone()).collect();
+        sources.retain(|source| self.wants(source));
         sources.sort_by_key(|source| std::cmp::Reverse(source.newest));
         session.run(|conn| {
+            if let Some(filter) = self.filter {
+                check_regexes(conn, filter)?;
+            }
             let mut found: Vec<((i64, u64), T)> = Vec::new();
             let mut more = false;
             for source in sources {
@@ -61,7 +62,7 @@ impl Newest<'_> {
                     more = true;
                     break;
                 }
-                self.read_source(conn, &source, &read, &mut found)?;
+                self.read_source(conn, &source.table, &spans, &read, &mut found)?;
                 found.sort_by_key(|((time, tie), _)| (std::cmp::Reverse(*time), *tie));
                 more |= found.len() > self.limit;
                 found.truncate(self.limit);
@@ -79,36 +80,22 @@ impl Newest<'_> {
     fn read_source<T>(
         &self,
         conn: &Connection,
-        source: &Source,
+        source: &Table,
+        spans: &[Table],
         read: &impl Fn(&Row<'_>) -> duckdb::Result<T>,
         found: &mut Vec<((i64, u64), T)>,
     ) -> Result<(), QueryError> {
-        let mut filter = self.conditions.filter_clause();
-        let mut values: Vec<Value> = self.conditions.values().to_vec();
-        let mut also = |sql: &str, more: &[Value]| {
-            filter.push_str(if filter.is_empty() { "WHERE " } else { " AND " });
-            filter.push_str(sql);
-            values.extend_from_slice(more);
-        };
-        for attribute in self.attributes {
-            let condition = AttributeCondition::new(attribute, source.is_text)?;
-            let sql = format!(
-                "({} OR f.resource_ix IN (SELECT resource_ix FROM {}.resources WHERE {}))",
-                condition.sql("f.attributes"),
-                source.dictionaries,
-                condition.sql("attributes"),
-            );
-            also(&sql, &[condition.values(), condition.values()].concat());
-        }
-        let sql = self
-            .template
-            .replace("{facts}", &source.facts)
-            .replace("{dictionaries}", &source.dictionaries)
-            .replace("{where}", &filter)
+        let narrowed = narrow(
+            source,
+            spans,
+            self.conditions,
+            (self.attributes, self.filter, self.range),
+        )?;
+        let sql = narrowed
+            .sql(self.template)
             .replace("{limit}", &(self.limit + 1).to_string());
-        let sql = documents(&sql, source.is_text);
         let mut statement = conn.prepare(&sql)?;
-        let mut rows = statement.query(params_from_iter(&values))?;
+        let mut rows = statement.query(params_from_iter(narrowed.values()))?;
         while let Some(row) = rows.next()? {
             found.push(((row.get(0)?, row.get(1)?), read(row)?));
         }
@@ -116,7 +103,131 @@ impl Newest<'_> {
     }
 }
 
-fn sources(segment: &Segment) -> Vec<Source> {
+/// The rows of one table that fit: a WHERE clause and its values.
+pub(super) struct Narrowed<'a> {
+    table: &'a Table,
+    clause: String,
+    values: Vec<Value>,
+}
+
+impl<'a> Narrowed<'a> {
+    /// The spans of `table` that fit `query`; `spans` is where those of their traces may be.
+    pub(super) fn new(
+        conn: &Connection,
+        table: &'a Table,
+        spans: &[Table],
+        conditions: &super::conditions::Conditions,
+        query: &TraceQuery,
+    ) -> Result<Self, QueryError> {
+        if let Some(filter) = &query.filter {
+            check_regexes(conn, filter)?;
+        }
+        let asked = (
+            query.attributes.as_slice(),
+            query.filter.as_ref(),
+            query.range,
+        );
+        narrow(table, spans, conditions, asked)
+    }
+
+    /// The log records of `table` that fit `query`.
+    pub(super) fn logs(
+        conn: &Connection,
+        table: &'a Table,
+        spans: &[Table],
+        conditions: &super::conditions::Conditions,
+        query: &LogQuery,
+    ) -> Result<Self, QueryError> {
+        if let Some(filter) = &query.filter {
+            check_regexes(conn, filter)?;
+        }
+        let asked = (
+            query.attributes.as_slice(),
+            query.filter.as_ref(),
+            query.range,
+        );
+        narrow(table, spans, conditions, asked)
+    }
+
+    /// The template with everything but `{limit}` filled in.
+    pub(super) fn sql(&self, template: &str) -> String {
+        let sql = template
+            .replace("{facts}", &self.table.facts)
+            .replace("{dictionaries}", &self.table.dictionaries)
+            .replace("{where}", &self.clause);
+        documents(&sql, self.table.is_text)
+    }
+
+    /// The values, in the order of their holes.
+    pub(super) fn values(&self) -> &[Value] {
+        &self.values
+    }
+}
+
+type Asked<'a> = (&'a [AttributeFilter], Option<&'a Filter>, Option<TimeRange>);
+
+fn narrow<'a>(
+    table: &'a Table,
+    spans: &[Table],
+    conditions: &super::conditions::Conditions,
+    (attributes, filter, range): Asked<'_>,
+) -> Result<Narrowed<'a>, QueryError> {
+    let mut clause = conditions.filter_clause();
+    let mut values: Vec<Value> = conditions.values().to_vec();
+    let mut also = |sql: &str, more: &[Value]| {
+        clause.push_str(if clause.is_empty() { "WHERE " } else { " AND " });
+        clause.push_str(sql);
+        values.extend_from_slice(more);
+    };
+    for wanted in attributes {
+        let attribute = AttributeCondition::new(wanted, table.is_text)?;
+        let sql = format!(
+            "({} OR f.resource_ix IN (SELECT resource_ix FROM {}.resources WHERE {}))",
+            attribute.sql("f.attributes"),
+            table.dictionaries,
+            attribute.sql("attributes"),
+        );
+        also(&sql, &[attribute.values(), attribute.values()].concat());
+    }
+    if let Some(wanted) = filter {
+        let target = Target {
+            table: Some(table),
+            spans,
+            range,
+        };
+        let sql = condition(wanted, &target);
+        also(sql.text(), sql.values());
+    }
+    Ok(Narrowed {
+        table,
+        clause,
+        values,
+    })
+}
+
+/// Every place facts are read from.
+fn sources(session: &Session<'_>) -> Vec<Source> {
+    let segments = session.set().segments().iter();
+    segments.flat_map(|segment| sources_of(segment)).collect()
+}
+
+/// Every place facts are read from, in no order.
+pub(super) fn tables(session: &Session<'_>) -> Vec<Table> {
+    sources(session)
+        .into_iter()
+        .map(|source| source.table)
+        .collect()
+}
+
+/// Places that may hold a row of the range, newest first.
+pub(super) fn tables_in(session: &Session<'_>, range: TimeRange) -> Vec<Table> {
+    let mut sources = sources(session);
+    sources.retain(|source| source.newest >= range.from_unix_nano);
+    sources.sort_by_key(|source| std::cmp::Reverse(source.newest));
+    sources.into_iter().map(|source| source.table).collect()
+}
+
+fn sources_of(segment: &Segment) -> Vec<Source> {
     if !segment.has_rows() {
         return Vec::new();
     }
@@ -125,16 +236,17 @@ fn sources(segment: &Segment) -> Vec<Source> {
         (false, None) => i64::MIN,
         (true, _) => i64::MAX,
     };
-    let main = Source {
-        facts: segment.schema(),
+    let table = |facts: String| Table {
+        facts,
         dictionaries: segment.schema(),
         is_text: segment.is_text(),
+    };
+    let main = Source {
+        table: table(segment.schema()),
         newest,
     };
     let outliers = Source {
-        facts: format!("\"{}\".outliers", segment.alias()),
-        dictionaries: segment.schema(),
-        is_text: segment.is_text(),
+        table: table(format!("\"{}\".outliers", segment.alias())),
         newest: i64::MAX,
     };
     if segment.meta.outliers > 0 {

@@ -8,6 +8,7 @@ use duckdb::types::Value;
 use duckdb::{Connection, Row, params, params_from_iter};
 
 use super::conditions::Conditions;
+use super::filter::check_regexes;
 use super::trace::{EXEMPLAR_COLUMNS, exemplar_record};
 use super::{QueryError, Session, document};
 use crate::model::{
@@ -69,11 +70,15 @@ fn series(
     conditions.add("name = ?", [Value::Text(query.name.clone())]);
     conditions.scope(&query.scope);
     conditions.text("service_name = ?", query.service.as_ref());
+    conditions.streams(query.filter.as_ref());
     let sql = format!(
         "SELECT series_id, environment, service_namespace, cluster, service_name, service_instance_id, type, unit, \
-         temporality, is_monotonic, attributes::JSON::VARCHAR FROM metrics {}",
+         temporality, is_monotonic, attributes::JSON::VARCHAR FROM metrics f {}",
         conditions.filter_clause()
     );
+    if let Some(filter) = &query.filter {
+        check_regexes(conn, filter)?;
+    }
     let mut statement = conn.prepare(&sql)?;
     let rows = statement.query_map(params_from_iter(conditions.values()), |row| {
         let id: u64 = row.get(0)?;

@@ -99,6 +99,7 @@ fn matching(
             template: SPANS,
             conditions: &conditions,
             attributes: &query.attributes,
+            filter: query.filter.as_ref(),
             range: query.range,
             limit: fetch,
         };
@@ -114,7 +115,7 @@ fn matching(
     }
 }
 
-fn conditions(query: &TraceQuery, before: Option<Position>) -> Conditions {
+pub(super) fn conditions(query: &TraceQuery, before: Option<Position>) -> Conditions {
     let mut conditions = Conditions::default();
     if let Some(range) = query.range {
         conditions.add(

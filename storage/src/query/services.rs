@@ -6,6 +6,7 @@ use duckdb::{Connection, params_from_iter};
 
 use super::conditions::Conditions;
 use super::histogram::Totals;
+use super::live::covered;
 use super::{QueryError, Session};
 use crate::model::{Page, Scope, ServiceSummary, ServicesQuery};
 
@@ -17,7 +18,8 @@ pub fn services(
     session: &Session<'_>,
     query: &ServicesQuery,
 ) -> Result<Page<ServiceSummary>, QueryError> {
-    let mut all = session.run(|conn| summaries(conn, query))?;
+    let seconds = covered(session, query.range)?.seconds().max(1e-9);
+    let mut all = session.run(|conn| summaries(conn, query, seconds))?;
     let total = all.len() as u64;
     all.truncate(query.limit);
     Ok(Page {
@@ -86,7 +88,11 @@ impl ByRank {
     }
 }
 
-fn summaries(conn: &Connection, query: &ServicesQuery) -> Result<Vec<ServiceSummary>, QueryError> {
+fn summaries(
+    conn: &Connection,
+    query: &ServicesQuery,
+    seconds: f64,
+) -> Result<Vec<ServiceSummary>, QueryError> {
     let mut services: BTreeMap<ServiceKey, ServiceSummary> = BTreeMap::new();
     for (key, (totals, spans)) in calls(conn, query)? {
         let summary = ServiceSummary {
@@ -96,7 +102,7 @@ fn summaries(conn: &Connection, query: &ServicesQuery) -> Result<Vec<ServiceSumm
             errors: totals.errors,
             weight: totals.weight,
             basis: totals.basis(),
-            rate_per_second: totals.weight / query.range.seconds().max(1e-9),
+            rate_per_second: totals.weight / seconds,
             error_ratio: if totals.calls == 0 {
                 0.0
             } else {

@@ -1,5 +1,10 @@
 //! Each question against what was sent, over hot and sealed segments.
 
+mod filters;
+mod heatmaps;
+mod log_shapes;
+mod versions;
+
 use std::time::{Duration, Instant};
 
 use super::{
@@ -425,6 +430,7 @@ fn a_counter_has_rates_and_a_reset_starts_anew() {
             range: RANGE,
             scope: Scope::default(),
             service: None,
+            filter: None,
             series_max: 10,
             points_max: 100,
         };

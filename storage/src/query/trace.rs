@@ -141,6 +141,20 @@ fn exemplars(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The spans of a trace as they can be stored again, one JSON object a span ([`crate::export`]).
+pub fn trace_rows(session: &Session<'_>, trace_id: &str) -> Result<Vec<String>, QueryError> {
+    let sql = format!(
+        "SELECT to_json(x)::VARCHAR FROM ({}) x WHERE x.trace_id = ? LIMIT {SPANS_MAX}",
+        crate::export::SPANS_SQL
+    );
+    session.run(|conn| {
+        let mut statement = conn.prepare(&sql)?;
+        let none: Option<u64> = None;
+        let rows = statement.query_map(params![none, none, trace_id], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    })
+}
+
 /// Columns of the view `exemplars` as [`exemplar_record`] reads them.
 pub(super) const EXEMPLAR_COLUMNS: &str = "name, unit, service_name, epoch_ns(time), value, value_int, trace_id, \
      span_id, filtered_attributes::JSON::VARCHAR";

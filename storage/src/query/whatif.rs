@@ -9,9 +9,7 @@ use tripline_sdk::{BreakerConfig, State};
 
 use super::breakers::breaker;
 use super::{QueryError, Session};
-use crate::model::{
-    Baseline, BreakerDetail, Outcome, Proposal, Scope, WhatIf, WhatIfQuery,
-};
+use crate::model::{Baseline, BreakerDetail, Outcome, Proposal, Scope, WhatIf, WhatIfQuery};
 use crate::resilience::whatif::history::{Call, Change, Ended, History};
 use crate::resilience::whatif::replay::{Replayed, replay};
 use crate::resilience::whatif::{foreign, search, settings};
@@ -48,7 +46,10 @@ pub fn what_if(session: &Session<'_>, query: &WhatIfQuery) -> Result<Option<What
         key: detail.breaker.key.clone(),
         origin: detail.breaker.origin.clone(),
         range: Some(query.range),
-        calls: histories.iter().map(|history| history.calls.len() as u64).sum(),
+        calls: histories
+            .iter()
+            .map(|history| history.calls.len() as u64)
+            .sum(),
         truncated,
         instances: u32::try_from(histories.len()).unwrap_or(u32::MAX),
         settings: texts(&recorded),
@@ -65,7 +66,11 @@ pub fn what_if(session: &Session<'_>, query: &WhatIfQuery) -> Result<Option<What
             edited.insert(name.clone(), Value::String(value.clone()));
         }
         let config = settings::read(&edited).map_err(refused)?;
-        let times = if config.open == base.open { Times::Recorded } else { Times::Nominal };
+        let times = if config.open == base.open {
+            Times::Recorded
+        } else {
+            Times::Nominal
+        };
         answer.edited = Some(outcome(&run(&config, &histories, times)?));
     }
     if query.propose && answer.calls as usize <= SEARCH_CALLS_MAX {
@@ -92,12 +97,17 @@ fn refused(error: settings::SettingsError) -> QueryError {
 
 /// The settings in force, and where they are from.
 fn recorded_settings(detail: &BreakerDetail) -> (Map<String, Value>, String) {
-    let newest = detail.configs.iter().max_by_key(|config| config.valid_from_unix_nano);
+    let newest = detail
+        .configs
+        .iter()
+        .max_by_key(|config| config.valid_from_unix_nano);
     let known = newest.and_then(|config| {
         let Ok(Value::Object(map)) = serde_json::from_str(&config.config) else {
             return None;
         };
-        settings::read(&map).is_ok().then(|| (map, config.source.clone()))
+        settings::read(&map)
+            .is_ok()
+            .then(|| (map, config.source.clone()))
     });
     if let Some(known) = known {
         return known;
@@ -122,7 +132,10 @@ fn texts(settings: &Map<String, Value>) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn differences(before: &Map<String, Value>, after: &Map<String, Value>) -> BTreeMap<String, String> {
+fn differences(
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+) -> BTreeMap<String, String> {
     texts(after)
         .into_iter()
         .filter(|(name, value)| texts(before).get(name) != Some(value))
@@ -146,20 +159,44 @@ fn histories(
     let filled = |sql: &str| sql.replace("{spans}", &spans).replace("{limit}", &limit);
     session.run(|conn| {
         let mut by_instance: BTreeMap<String, History> = BTreeMap::new();
-        let mut read = read_calls(conn, &filled(CALLS), query, detail, &breaker.name, &mut by_instance)?;
-        let callee = breaker.peer_service.as_ref().or(breaker.peer_address.as_ref());
-        if read == 0 && let Some(callee) = callee {
-            read = read_calls(conn, &filled(EDGE_CALLS), query, detail, callee, &mut by_instance)?;
+        let mut read = read_calls(
+            conn,
+            &filled(CALLS),
+            query,
+            detail,
+            &breaker.name,
+            &mut by_instance,
+        )?;
+        let callee = breaker
+            .peer_service
+            .as_ref()
+            .or(breaker.peer_address.as_ref());
+        if read == 0
+            && let Some(callee) = callee
+        {
+            read = read_calls(
+                conn,
+                &filled(EDGE_CALLS),
+                query,
+                detail,
+                callee,
+                &mut by_instance,
+            )?;
         }
         read_changes(conn, query, &mut by_instance)?;
         for (instance, history) in &mut by_instance {
             let begun = detail
                 .configs
                 .iter()
-                .filter(|config| config.service_instance_id.as_deref().unwrap_or_default() == instance)
+                .filter(|config| {
+                    config.service_instance_id.as_deref().unwrap_or_default() == instance
+                })
                 .map(|config| config.valid_from_unix_nano)
                 .min();
-            let first = history.calls.first().map_or(query.range.from_unix_nano, |call| call.start);
+            let first = history
+                .calls
+                .first()
+                .map_or(query.range.from_unix_nano, |call| call.start);
             history.origin = begun.unwrap_or(first).min(first);
         }
         by_instance.retain(|_, history| !history.calls.is_empty());
@@ -308,7 +345,11 @@ fn outcome(runs: &[Replayed]) -> Outcome {
 fn happened(histories: &[History]) -> Outcome {
     let mut sum = Outcome::default();
     for history in histories {
-        let rejected = history.calls.iter().filter(|call| call.ended == Ended::Rejected).count() as u64;
+        let rejected = history
+            .calls
+            .iter()
+            .filter(|call| call.ended == Ended::Rejected)
+            .count() as u64;
         sum.rejected += rejected;
         sum.admitted += history.calls.len() as u64 - rejected;
         let mut since: Option<i64> = None;
@@ -341,12 +382,14 @@ fn baseline(
     };
     for (history, run) in histories.iter().zip(replayed) {
         let exactly = history.changes.len() == run.changes.len()
-            && history.changes.iter().zip(&run.changes).all(|(recorded, (at, from, to, reason))| {
-                recorded.at == *at
-                    && recorded.from == from.as_str()
-                    && recorded.to == to.as_str()
-                    && recorded.reason.as_deref() == Some(reason.as_str())
-            });
+            && history.changes.iter().zip(&run.changes).all(
+                |(recorded, (at, from, to, reason))| {
+                    recorded.at == *at
+                        && recorded.from == from.as_str()
+                        && recorded.to == to.as_str()
+                        && recorded.reason.as_deref() == Some(reason.as_str())
+                },
+            );
         found.exact &= exactly;
         let mut trips: Vec<i64> = run
             .changes
@@ -372,7 +415,11 @@ fn baseline(
         "reproduces {} of {} recorded trips{extra}{}",
         found.reproduced,
         found.trips,
-        if found.exact { ", every transition to the nanosecond" } else { "" }
+        if found.exact {
+            ", every transition to the nanosecond"
+        } else {
+            ""
+        }
     );
     if !found.exact {
         found.differs = match foreign::library(&detail.breaker.origin) {
@@ -397,9 +444,15 @@ fn limits(is_ours: bool, histories: &[History]) -> Vec<String> {
     if !is_ours {
         limits.push("Only the SDK's breakers are reproduced exactly; others by the rules they share with it.".to_owned());
     }
-    let has_rejected = histories.iter().flat_map(|h| &h.calls).any(|call| call.ended == Ended::Rejected);
+    let has_rejected = histories
+        .iter()
+        .flat_map(|h| &h.calls)
+        .any(|call| call.ended == Ended::Rejected);
     if !has_rejected {
-        limits.push("No refused call is recorded: time spent open looks like time without calls.".to_owned());
+        limits.push(
+            "No refused call is recorded: time spent open looks like time without calls."
+                .to_owned(),
+        );
     }
     limits
 }

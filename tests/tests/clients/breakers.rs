@@ -76,11 +76,19 @@ pub async fn check(command: Command, protocol: Protocol, guarded: &Guarded) -> R
         (&rows[2], before_close, after_close),
     ] {
         let at: u64 = word(row, 1).parse().context("a time")?;
-        ensure!(word(row, 1) == word(row, 2), "reported, not inferred: {row:?}");
+        ensure!(
+            word(row, 1) == word(row, 2),
+            "reported, not inferred: {row:?}"
+        );
         ensure!((from..=to).contains(&at), "{at} not within {from} to {to}");
     }
-    ensure!(rows.iter().all(|row| word(row, 3) == guarded.origin), "{rows:?}");
-    let state = format!("SELECT count(*) FROM breakers WHERE name = '{name}' AND state = 'closed' AND instances = 1");
+    ensure!(
+        rows.iter().all(|row| word(row, 3) == guarded.origin),
+        "{rows:?}"
+    );
+    let state = format!(
+        "SELECT count(*) FROM breakers WHERE name = '{name}' AND state = 'closed' AND instances = 1"
+    );
     server.wait_for(&state, 1).await?;
     // The refused calls are seen as such, the failing ones lead to their traces.
     let refused = format!(
@@ -99,7 +107,9 @@ pub async fn check(command: Command, protocol: Protocol, guarded: &Guarded) -> R
         );
     }
     for trace in &failing {
-        let found = format!("SELECT count(*) FROM spans WHERE trace_id = '{trace}' AND kind = 'client' AND status_code = 'error'");
+        let found = format!(
+            "SELECT count(*) FROM spans WHERE trace_id = '{trace}' AND kind = 'client' AND status_code = 'error'"
+        );
         server.wait_for(&found, 1).await?;
     }
     let incidents = server.get("/api/v1/incidents").await?;

@@ -36,8 +36,17 @@ pub fn lane(segments: &[LaneSegment], (from, to): (u64, u64)) -> AnyView {
             view! { {doubt}<rect class=class x=left y=y width=width height=height><title>{words(segment)}</title></rect> }
         })
         .collect_view();
-    let label = segments.iter().filter(|s| s.open > 0).map(words).collect::<Vec<_>>().join("; ");
-    let label = if label.is_empty() { "never open in this range".to_owned() } else { label };
+    let label = segments
+        .iter()
+        .filter(|s| s.open > 0)
+        .map(words)
+        .collect::<Vec<_>>()
+        .join("; ");
+    let label = if label.is_empty() {
+        "never open in this range".to_owned()
+    } else {
+        label
+    };
     view! { <svg class="lane" viewBox="0 0 1000 18" preserveAspectRatio="none" role="img" aria-label=label>{bars}</svg> }.into_any()
 }
 

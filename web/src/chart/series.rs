@@ -35,8 +35,32 @@ const HEIGHT: f64 = 200.0;
 /// Steps of the lens; as many as a pointer can tell apart.
 const STEPS: u64 = 160;
 
+/// A moment worth a line across the chart.
+#[derive(Debug, Clone)]
+pub struct Note {
+    /// When.
+    pub time_ns: u64,
+    /// What it says on hover.
+    pub text: String,
+}
+
 /// A chart of `lines` over `[from, to)`, values in `unit` (UCUM).
-pub fn time_series(lines: &[Line], marks: &[Mark], (from, to): (u64, u64), unit: &str) -> AnyView {
+pub fn time_series(lines: &[Line], marks: &[Mark], range: (u64, u64), unit: &str) -> AnyView {
+    drawn(lines, marks, &[], range, unit)
+}
+
+/// The same with moments marked.
+pub fn noted_series(lines: &[Line], notes: &[Note], range: (u64, u64), unit: &str) -> AnyView {
+    drawn(lines, &[], notes, range, unit)
+}
+
+fn drawn(
+    lines: &[Line],
+    marks: &[Mark],
+    notes: &[Note],
+    (from, to): (u64, u64),
+    unit: &str,
+) -> AnyView {
     let values = lines
         .iter()
         .flat_map(|line| line.points.iter().filter_map(|(_, value)| *value));
@@ -69,6 +93,14 @@ pub fn time_series(lines: &[Line], marks: &[Mark], (from, to): (u64, u64), unit:
             view! { <a href=mark.href.clone()><path class="exemplar" d=d><title>{mark.title.clone()}</title></path></a> }
         })
         .collect_view();
+    let moments = notes
+        .iter()
+        .filter(|note| (from..to).contains(&note.time_ns))
+        .map(|note| {
+            let d = format!("M{0:.1} 0V{HEIGHT}", x(note.time_ns));
+            view! { <path class="note-line" d=d><title>{note.text.clone()}</title></path> }
+        })
+        .collect_view();
     let labels = up
         .iter()
         .rev()
@@ -82,7 +114,7 @@ pub fn time_series(lines: &[Line], marks: &[Mark], (from, to): (u64, u64), unit:
             <div class="chart-y">{labels}</div>
             <div class="chart-area">
                 <svg viewBox="0 0 1000 200" preserveAspectRatio="none" role="img" aria-label="Chart; the table below has its values">
-                    <g class="grid">{grid}</g>{paths}
+                    <g class="grid">{grid}</g>{moments}{paths}
                 </svg>
                 {lens(lines, (from, to), unit)}
                 <svg class="dots" viewBox="0 0 1000 200" preserveAspectRatio="none">{dots}</svg>

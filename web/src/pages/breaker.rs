@@ -60,8 +60,16 @@ pub fn breaker(data: &BreakerPage, frame: &Frame) -> AnyView {
 /// The path of a breaker's page.
 fn address(data: &BreakerPage) -> String {
     let breaker = &data.detail.breaker;
-    let key = breaker.key.as_ref().map(|key| format!("/{}", segment(key))).unwrap_or_default();
-    format!("/breakers/{}/{}{key}", segment(&breaker.service_name), segment(&breaker.name))
+    let key = breaker
+        .key
+        .as_ref()
+        .map(|key| format!("/{}", segment(key)))
+        .unwrap_or_default();
+    format!(
+        "/breakers/{}/{}{key}",
+        segment(&breaker.service_name),
+        segment(&breaker.name)
+    )
 }
 
 /// The transition the sentence is about: the trip of the incident, else the newest one to open.
@@ -70,9 +78,20 @@ fn trip(data: &BreakerPage) -> Option<&BreakerTransition> {
     let of_incident = data
         .incident
         .as_ref()
-        .and_then(|found| found.incident.breakers.iter().find(|member| member.breaker_id == *id))
+        .and_then(|found| {
+            found
+                .incident
+                .breakers
+                .iter()
+                .find(|member| member.breaker_id == *id)
+        })
         .map(|member| &member.trip);
-    let newest = || data.transitions.items.iter().find(|change| change.to_state == "open");
+    let newest = || {
+        data.transitions
+            .items
+            .iter()
+            .find(|change| change.to_state == "open")
+    };
     of_incident.or_else(newest)
 }
 
@@ -80,10 +99,13 @@ fn trip(data: &BreakerPage) -> Option<&BreakerTransition> {
 fn sentence(data: &BreakerPage) -> String {
     let breaker = &data.detail.breaker;
     let id = &breaker.breaker_id;
-    let member = data
-        .incident
-        .as_ref()
-        .and_then(|found| found.incident.breakers.iter().find(|member| member.breaker_id == *id));
+    let member = data.incident.as_ref().and_then(|found| {
+        found
+            .incident
+            .breakers
+            .iter()
+            .find(|member| member.breaker_id == *id)
+    });
     let callee = member
         .and_then(|member| member.peer.clone())
         .or_else(|| breaker.peer_service.clone())
@@ -94,8 +116,10 @@ fn sentence(data: &BreakerPage) -> String {
     let now_open = breaker.instances_open > 0;
     let mut text = match (member, now_open) {
         (_, true) => {
-            let since = positive(breaker.since_unix_nano)
-                .map_or_else(|| "a time that is not reported".to_owned(), |ns| units::time_of_day(ns, 0));
+            let since = positive(breaker.since_unix_nano).map_or_else(
+                || "a time that is not reported".to_owned(),
+                |ns| units::time_of_day(ns, 0),
+            );
             format!(
                 "{edge} is OPEN on {} of {} {} since {since}",
                 breaker.instances_open,
@@ -104,9 +128,10 @@ fn sentence(data: &BreakerPage) -> String {
             )
         }
         (Some(member), false) => {
-            let until = member
-                .closed_unix_nano
-                .map_or_else(|| "and has not closed since".to_owned(), |ns| format!("until {}", time(ns)));
+            let until = member.closed_unix_nano.map_or_else(
+                || "and has not closed since".to_owned(),
+                |ns| format!("until {}", time(ns)),
+            );
             format!(
                 "{edge} was OPEN on {} {} from {} {until}; now it is {}",
                 member.instances,
@@ -131,17 +156,32 @@ fn sentence(data: &BreakerPage) -> String {
             .iter()
             .find(|class| class.breaker_id == *id);
         if let Some(class) = top {
-            text.push_str(&format!(", {} of the failures near it {}", units::count(class.count), class.class));
+            text.push_str(&format!(
+                ", {} of the failures near it {}",
+                units::count(class.count),
+                class.class
+            ));
         }
-        let rejected: u64 = found.recovery.rejected.iter().map(|minute| minute.rejected).max().unwrap_or(0);
+        let rejected: u64 = found
+            .recovery
+            .rejected
+            .iter()
+            .map(|minute| minute.rejected)
+            .max()
+            .unwrap_or(0);
         if rejected > 0 {
-            text.push_str(&format!("; up to {} calls/min rejected", units::count(rejected)));
+            text.push_str(&format!(
+                "; up to {} calls/min rejected",
+                units::count(rejected)
+            ));
         }
         let (failed, degraded) = found
             .blast
             .entry_points
             .iter()
-            .fold((0.0, 0.0), |sum, entry| (sum.0 + entry.failed, sum.1 + entry.degraded));
+            .fold((0.0, 0.0), |sum, entry| {
+                (sum.0 + entry.failed, sum.1 + entry.degraded)
+            });
         if failed + degraded > 0.0 {
             text.push_str(&format!(
                 "; {} of the requests hurt were answered all the same",
@@ -159,11 +199,16 @@ fn pods(count: u32) -> &'static str {
 
 /// "; 62 of 100 calls failed (limit 50 %)"; what is not known reads "not reported", never a default.
 fn window(trip: &BreakerTransition) -> String {
-    let limit = trip
-        .threshold
-        .map_or_else(|| "limit not reported".to_owned(), |limit| format!("limit {}", units::percent(limit)));
+    let limit = trip.threshold.map_or_else(
+        || "limit not reported".to_owned(),
+        |limit| format!("limit {}", units::percent(limit)),
+    );
     let is_slow = trip.reason.as_deref() == Some("slow_rate");
-    let (rate, what) = if is_slow { (trip.slow_rate, "were slow") } else { (trip.failure_rate, "failed") };
+    let (rate, what) = if is_slow {
+        (trip.slow_rate, "were slow")
+    } else {
+        (trip.failure_rate, "failed")
+    };
     match (rate, trip.window_calls) {
         (Some(rate), Some(calls)) => format!(
             "; {:.0} of {} calls {what} ({limit})",
@@ -177,19 +222,42 @@ fn window(trip: &BreakerTransition) -> String {
 
 fn evidence(data: &BreakerPage) -> String {
     let breaker = &data.detail.breaker;
-    let how = if breaker.since_exact { "exact" } else { "inferred" };
-    format!("{how}, from {} of {} ({} % sure)", breaker.evidence.replace('_', " "), breaker.origin, breaker.confidence)
+    let how = if breaker.since_exact {
+        "exact"
+    } else {
+        "inferred"
+    };
+    format!(
+        "{how}, from {} of {} ({} % sure)",
+        breaker.evidence.replace('_', " "),
+        breaker.origin,
+        breaker.confidence
+    )
 }
 
 fn incident_line(data: &BreakerPage, frame: &Frame) -> Option<AnyView> {
     let found = data.incident.as_ref()?;
     let incident = &found.incident;
     let text = if incident.breakers.len() > 1 {
-        let first = incident.root.as_ref().map(|root| format!(", likely root {}", root.service)).unwrap_or_default();
-        format!("part of {} trips: {}{first}", incident.trips, chain(incident))
+        let first = incident
+            .root
+            .as_ref()
+            .map(|root| format!(", likely root {}", root.service))
+            .unwrap_or_default();
+        format!(
+            "part of {} trips: {}{first}",
+            incident.trips,
+            chain(incident)
+        )
     } else {
-        let root = incident.root.as_ref().map_or_else(|| "not known".to_owned(), |root| root.service.clone());
-        format!("its incident: likely root {root}, {}", found.recovery.verdict)
+        let root = incident
+            .root
+            .as_ref()
+            .map_or_else(|| "not known".to_owned(), |root| root.service.clone());
+        format!(
+            "its incident: likely root {root}, {}",
+            found.recovery.verdict
+        )
     };
     Some(view! { <p><a href=link(incident, frame)>{text}</a></p> }.into_any())
 }
@@ -227,14 +295,23 @@ const LANES_SQL: &str = "SELECT time, time_lo, service_instance_id, from_state, 
 /// The two ends of the lanes' range.
 pub(super) fn axis((from, to): (u64, u64)) -> String {
     let length = to.saturating_sub(from);
-    format!("{} – {}", units::axis_time(from, length), units::axis_time(to, length))
+    format!(
+        "{} – {}",
+        units::axis_time(from, length),
+        units::axis_time(to, length)
+    )
 }
 
 fn trips(data: &BreakerPage, frame: &Frame) -> AnyView {
     if data.transitions.items.is_empty() {
         return view! { <section class="panel"><h2>"Transitions"</h2>{nothing("It did not change its state in this range.", "Widen the range.")}</section> }.into_any();
     }
-    let rows = data.transitions.items.iter().map(|change| row(change, frame)).collect_view();
+    let rows = data
+        .transitions
+        .items
+        .iter()
+        .map(|change| row(change, frame))
+        .collect_view();
     view! {
         <section class="panel"><h2>"Transitions"</h2>
         <div class="scroll"><table class="list"><thead><tr><th>"When"</th><th>"Instance"</th><th>"To"</th><th>"Reason"</th><th class="num">"Failed"</th><th class="num">"Slow"</th><th class="num">"Calls"</th><th>"Tripped by"</th><th>"Contributed"</th><th>"Evidence"</th></tr></thead><tbody>{rows}</tbody></table></div>
@@ -283,14 +360,20 @@ fn row(change: &BreakerTransition, frame: &Frame) -> AnyView {
 fn settings(configs: &[BreakerConfig], frame: &Frame) -> AnyView {
     let mut distinct: Vec<(&BreakerConfig, usize)> = Vec::new();
     for config in configs {
-        match distinct.iter_mut().find(|(known, _)| known.config == config.config) {
+        match distinct
+            .iter_mut()
+            .find(|(known, _)| known.config == config.config)
+        {
             Some((_, count)) => *count += 1,
             None => distinct.push((config, 1)),
         }
     }
     let drift = (distinct.len() > 1).then(|| view! { <p class="note amber">{format!("Its instances run under {} different settings.", distinct.len())}</p> });
     let body = if distinct.is_empty() {
-        nothing("Its settings are not reported.", "Our SDK reports them when a breaker is made; other libraries seldom do.")
+        nothing(
+            "Its settings are not reported.",
+            "Our SDK reports them when a breaker is made; other libraries seldom do.",
+        )
     } else {
         distinct
             .into_iter()

@@ -58,14 +58,27 @@ fn swimlanes(page: &Page<Lane>, frame: &Frame) -> Option<AnyView> {
         return None;
     }
     let range = frame.bounds();
-    let is_quiet = |lane: &&Lane| lane.segments.iter().all(|segment| severity(&segment.state) == "fine");
+    let is_quiet = |lane: &&Lane| {
+        lane.segments
+            .iter()
+            .all(|segment| severity(&segment.state) == "fine")
+    };
     let mut loud: Vec<&Lane> = page.items.iter().filter(|lane| !is_quiet(lane)).collect();
     // The service with the most refusing time first, its breakers together.
     let weight = |service: &str| -> u64 {
-        let of_it = page.items.iter().filter(|lane| lane.service_name == service);
+        let of_it = page
+            .items
+            .iter()
+            .filter(|lane| lane.service_name == service);
         of_it.map(|lane| lane.refusing_ns).sum()
     };
-    loud.sort_by_key(|lane| (std::cmp::Reverse(weight(&lane.service_name)), lane.service_name.clone(), std::cmp::Reverse(lane.refusing_ns)));
+    loud.sort_by_key(|lane| {
+        (
+            std::cmp::Reverse(weight(&lane.service_name)),
+            lane.service_name.clone(),
+            std::cmp::Reverse(lane.refusing_ns),
+        )
+    });
     let rows = loud
         .iter()
         .map(|lane| {
@@ -85,7 +98,9 @@ fn swimlanes(page: &Page<Lane>, frame: &Frame) -> Option<AnyView> {
         })
         .collect_view();
     let quiet = page.items.len() - loud.len();
-    let folded = (quiet > 0).then(|| view! { <p class="note">{format!("{quiet} breakers were closed all the time.")}</p> });
+    let folded = (quiet > 0).then(
+        || view! { <p class="note">{format!("{quiet} breakers were closed all the time.")}</p> },
+    );
     let table = (!loud.is_empty()).then(|| view! {
         <div class="scroll"><table class="list">
             <thead><tr><th>"Service"</th><th>"Breaker"</th><th class="num">"Trips"</th><th class="num">"At the end"</th><th>{axis(range)}</th></tr></thead>
@@ -101,13 +116,23 @@ fn named(name: &str, key: Option<&str>) -> String {
 
 /// Where a breaker's page is.
 pub(super) fn page_of(service: &str, name: &str, key: Option<&str>, frame: &Frame) -> String {
-    let key = key.map(|key| format!("/{}", segment(key))).unwrap_or_default();
-    frame.link(&format!("/breakers/{}/{}{key}", segment(service), segment(name)), &[])
+    let key = key
+        .map(|key| format!("/{}", segment(key)))
+        .unwrap_or_default();
+    frame.link(
+        &format!("/breakers/{}/{}{key}", segment(service), segment(name)),
+        &[],
+    )
 }
 
 fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
     let name = named(&breaker.name, breaker.key.as_deref());
-    let own = page_of(&breaker.service_name, &breaker.name, breaker.key.as_deref(), frame);
+    let own = page_of(
+        &breaker.service_name,
+        &breaker.name,
+        breaker.key.as_deref(),
+        frame,
+    );
     let other = (breaker.pattern != "breaker")
         .then(|| view! { " " <span class="tag">{breaker.pattern.replace('_', " ")}</span> });
     let peer = breaker
@@ -156,7 +181,11 @@ pub(super) fn panel_of(service: &str, breakers: &[Breaker], frame: &Frame) -> Op
     let is_about = |breaker: &&Breaker| {
         breaker.service_name == service || breaker.peer_service.as_deref() == Some(service)
     };
-    let rows: Vec<AnyView> = breakers.iter().filter(is_about).map(|breaker| row(breaker, frame)).collect();
+    let rows: Vec<AnyView> = breakers
+        .iter()
+        .filter(is_about)
+        .map(|breaker| row(breaker, frame))
+        .collect();
     if rows.is_empty() {
         return None;
     }
@@ -226,7 +255,8 @@ mod tests {
                 ..BreakersPage::default()
             },
             &Frame::default(),
-        ).to_html();
+        )
+        .to_html();
         assert!(
             !html.contains("<script>") && !html.contains("<img"),
             "{html}"

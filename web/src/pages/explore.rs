@@ -1,11 +1,12 @@
 //! `/explore`: the list of metrics, and one of them over time with its exemplars.
 
 use leptos::prelude::*;
+use tripline_storage::filter::Signal;
 use tripline_storage::model::{MetricPoint, MetricPoints, MetricSeries, MetricSummary, Page};
 
-use super::traces::kept_range;
+use super::filter::bar;
 use crate::chart::{Line, Mark, time_series};
-use crate::parts::{Frame, list_note, nothing, positive, segment};
+use crate::parts::{Complaint, Frame, complaint, list_note, nothing, positive, segment};
 use crate::units;
 
 /// What the page shows.
@@ -15,10 +16,20 @@ pub struct Explore {
     pub metrics: Page<MetricSummary>,
     /// The one in the URL, with its points.
     pub chosen: Option<(String, MetricPoints)>,
+    /// What is wrong with the question, if anything; then there is nothing else.
+    pub complaint: Option<Complaint>,
 }
 
 /// The page.
 pub fn explore(data: &Explore, frame: &Frame) -> AnyView {
+    if let Some(why) = &data.complaint {
+        return view! {
+            <h1 class="visually-hidden">"Metrics"</h1>
+            {bar(Signal::Metrics, &EXAMPLES, form(frame), frame)}
+            <section class="panel">{complaint(why)}</section>
+        }
+        .into_any();
+    }
     let chart = match &data.chosen {
         Some((name, points)) => chosen(name, points, data, frame),
         None => nothing(
@@ -28,6 +39,7 @@ pub fn explore(data: &Explore, frame: &Frame) -> AnyView {
     };
     view! {
         <h1 class="visually-hidden">"Metrics"</h1>
+        {bar(Signal::Metrics, &EXAMPLES, form(frame), frame)}
         <div class="explore">
             <section class="panel metric-list">{list(data, frame)}</section>
             <section class="panel">{chart}</section>
@@ -62,12 +74,25 @@ fn list(data: &Explore, frame: &Frame) -> AnyView {
             .into_any()
     };
     view! {
-        <form method="get" action="/explore" class="filters inline" role="search">
-            {kept_range(frame)}
-            <input type="search" name="text" value=frame.param("text").unwrap_or_default().to_owned() placeholder="Part of a name" aria-label="Part of a metric's name"/>
-            <button class="button">"Find"</button>
-        </form>
         {body}
+    }
+    .into_any()
+}
+
+const EXAMPLES: [&str; 3] = [
+    "name ~ \"^http\\.\"",
+    "kind = histogram AND service = checkout",
+    "unit = s",
+];
+
+fn form(frame: &Frame) -> AnyView {
+    let kept = frame
+        .param("metric")
+        .map(|name| view! { <input type="hidden" name="metric" value=name.to_owned()/> });
+    view! {
+        {kept}
+        <label>"Part of a name" <input type="search" name="text" value=frame.param("text").unwrap_or_default().to_owned()/></label>
+        <label>"Service" <input name="service" value=frame.param("service").unwrap_or_default().to_owned()/></label>
     }
     .into_any()
 }

@@ -4,12 +4,18 @@ use leptos::prelude::*;
 use tripline_storage::model::{EdgeBreaker, Graph, GraphEdge, GraphNode, NodeKind};
 
 use super::breakers::{severity, state_mark};
+use super::traces::kept_range;
 use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
 use crate::parts::{Frame, error_share, nothing, segment, severity_of_share};
 use crate::units;
 
+/// Edges above which labels stand only where something is wrong; the rest say theirs on hover.
+const LABELLED_EDGES_MAX: usize = 40;
+
 /// The page.
 pub fn graph(graph: &Graph, frame: &Frame) -> AnyView {
+    let asked = frame.param("top").and_then(|top| top.parse::<usize>().ok());
+    let (graph, hidden) = &ranked(graph, asked);
     if graph.nodes.is_empty() {
         return view! { <h1 class="visually-hidden">"Graph"</h1><section class="panel">{nothing("No calls in this range.", "Edges come from client and server spans that share a trace.")}</section> }.into_any();
     }
@@ -19,6 +25,7 @@ pub fn graph(graph: &Graph, frame: &Frame) -> AnyView {
             <div class="panel-head">
                 <p class="quiet key"><span class="key-service">"service"</span><span class="key-peer">"inferred peer"</span><span class="key-async">"message"</span></p>
                 {focus(frame)}
+                {find(graph, *hidden, frame)}
                 {frame.how(EDGES_SQL)}
             </div>
             <div class="scroll">{picture(graph, frame)}</div>
@@ -31,6 +38,95 @@ pub fn graph(graph: &Graph, frame: &Frame) -> AnyView {
 
 const EDGES_SQL: &str = "SELECT caller, callee, kind, sum(calls) AS calls, sum(errors) AS errors\nFROM service_edges\nWHERE bucket_start > now() - INTERVAL 1 HOUR\nGROUP BY ALL ORDER BY calls DESC";
 
+/// The `top` busiest edges, and every edge that fails or whose breaker is not closed; nodes without an edge go.
+/// How many edges were left out.
+fn ranked(graph: &Graph, top: Option<usize>) -> (Graph, usize) {
+    let Some(top) = top.filter(|top| *top < graph.edges.len()) else {
+        return (graph.clone(), 0);
+    };
+    let mut order: Vec<usize> = (0..graph.edges.len()).collect();
+    order.sort_by_key(|at| std::cmp::Reverse((graph.edges[*at].calls, std::cmp::Reverse(*at))));
+    let mut is_kept = vec![false; graph.edges.len()];
+    for at in order.into_iter().take(top) {
+        is_kept[at] = true;
+    }
+    let is_wrong = |edge: &GraphEdge| {
+        severity_of_share(share(edge)) == "bad"
+            || edge
+                .breakers
+                .iter()
+                .any(|breaker| severity(&breaker.state) != "fine")
+    };
+    let kept: Vec<&GraphEdge> = graph
+        .edges
+        .iter()
+        .zip(is_kept)
+        .filter(|(edge, is_kept)| *is_kept || is_wrong(edge))
+        .map(|(edge, _)| edge)
+        .collect();
+    let mut places = vec![None; graph.nodes.len()];
+    let mut nodes = Vec::new();
+    for (at, node) in graph.nodes.iter().enumerate() {
+        if kept
+            .iter()
+            .any(|edge| edge.caller == at || edge.callee == at)
+        {
+            places[at] = Some(nodes.len());
+            nodes.push(node.clone());
+        }
+    }
+    let edges: Vec<GraphEdge> = kept
+        .into_iter()
+        .filter_map(|edge| {
+            Some(GraphEdge {
+                caller: places[edge.caller]?,
+                callee: places[edge.callee]?,
+                ..edge.clone()
+            })
+        })
+        .collect();
+    let hidden = graph.edges.len() - edges.len();
+    let shown = Graph {
+        nodes,
+        edges,
+        ..graph.clone()
+    };
+    (shown, hidden)
+}
+
+/// Find a service, and hide all but the busiest edges.
+fn find(graph: &Graph, hidden: usize, frame: &Frame) -> AnyView {
+    let options = graph
+        .nodes
+        .iter()
+        .map(|node| view! { <option value=node.name.clone()></option> })
+        .collect_view();
+    let tops = [
+        ("", "all"),
+        ("100", "100 busiest"),
+        ("50", "50 busiest"),
+        ("20", "20 busiest"),
+    ]
+    .iter()
+    .map(|(value, word)| {
+        let is_here = frame.param("top").unwrap_or_default() == *value;
+        view! { <option value=*value selected=is_here>{*word}</option> }
+    })
+    .collect_view();
+    let note = (hidden > 0).then(|| format!("{hidden} quieter edges hidden"));
+    view! {
+        <form class="filters inline graph-find" method="get" action=frame.path.clone() role="search">
+            {kept_range(frame)}
+            <input type="search" name="find" list="nodes" value=frame.param("find").unwrap_or_default().to_owned() placeholder="Find a service" aria-label="Find a service" autocomplete="off"/>
+            <datalist id="nodes">{options}</datalist>
+            <select name="top" aria-label="Edges shown">{tops}</select>
+            <button class="button plain">"Show"</button>
+            <span class="quiet">{note}</span>
+        </form>
+    }
+    .into_any()
+}
+
 fn focus(frame: &Frame) -> Option<AnyView> {
     let service = frame.param("service")?.to_owned();
     let all = frame.with(&[("service", "")]);
@@ -39,6 +135,16 @@ fn focus(frame: &Frame) -> Option<AnyView> {
 
 /// The drawing alone; the service page uses it too.
 pub(super) fn picture(graph: &Graph, frame: &Frame) -> AnyView {
+    drawing(graph, Some(frame.seconds()), frame)
+}
+
+/// The drawing of one trace: calls, not rates.
+pub(super) fn trace_picture(graph: &Graph, frame: &Frame) -> AnyView {
+    drawing(graph, None, frame)
+}
+
+/// `seconds` is what rates are over; `None` draws counts.
+fn drawing(graph: &Graph, seconds: Option<f64>, frame: &Frame) -> AnyView {
     // Inferred peers sort after services of the same layer: drawn apart.
     let names: Vec<String> = graph
         .nodes
@@ -56,17 +162,18 @@ pub(super) fn picture(graph: &Graph, frame: &Frame) -> AnyView {
         width,
         height,
     } = layered(&names, &pairs);
-    let (from, to) = frame.bounds();
-    let seconds = (to - from) as f64 / 1e9;
     let lines = graph
         .edges
         .iter()
-        .map(|edge| edge_line(edge, &places))
+        .map(|edge| edge_line(edge, graph, &places))
         .collect_view();
+    let callees: Vec<&str> = graph.nodes.iter().map(|node| node.name.as_str()).collect();
+    let is_dense = graph.edges.len() > LABELLED_EDGES_MAX;
     let labels = graph
         .edges
         .iter()
-        .map(|edge| edge_label(edge, &places, seconds))
+        .filter(|edge| !is_dense || share(edge) > 0.0 || worst_breaker(edge).is_some())
+        .map(|edge| edge_label(edge, &callees, &places, seconds))
         .collect_view();
     let nodes = graph
         .nodes
@@ -91,7 +198,7 @@ fn ends(edge: &GraphEdge, places: &[Place]) -> Option<((f64, f64), (f64, f64))> 
     ))
 }
 
-fn edge_line(edge: &GraphEdge, places: &[Place]) -> Option<AnyView> {
+fn edge_line(edge: &GraphEdge, graph: &Graph, places: &[Place]) -> Option<AnyView> {
     let ((x1, y1), (x2, y2)) = ends(edge, places)?;
     let d = if x2 > x1 {
         let bend = ((x2 - x1) / 2.0).max(40.0);
@@ -117,9 +224,17 @@ fn edge_line(edge: &GraphEdge, places: &[Place]) -> Option<AnyView> {
             .map(|breaker| format!(" breaker-{}", severity(&breaker.state)))
             .unwrap_or_default()
     );
+    let name = |node: usize| graph.nodes.get(node).map_or("", |node| node.name.as_str());
+    let title = format!(
+        "{} → {}: {} calls, {} failed",
+        name(edge.caller),
+        name(edge.callee),
+        units::count(edge.calls),
+        units::count(edge.errors)
+    );
     let weight = (1.0 + (edge.calls as f64 + 1.0).log10() * 0.55).min(5.0);
     Some(
-        view! { <path class=class d=d stroke-width=weight marker-end="url(#arrow)"></path> }
+        view! { <path class=class d=d stroke-width=weight marker-end="url(#arrow)"><title>{title}</title></path> }
             .into_any(),
     )
 }
@@ -143,12 +258,17 @@ fn share(edge: &GraphEdge) -> f64 {
     }
 }
 
-fn edge_label(edge: &GraphEdge, places: &[Place], seconds: f64) -> Option<AnyView> {
+fn edge_label(
+    edge: &GraphEdge,
+    callees: &[&str],
+    places: &[Place],
+    seconds: Option<f64>,
+) -> Option<AnyView> {
     let ((x1, y1), (x2, y2)) = ends(edge, places)?;
     // Nearer to the callee: edges that leave one node together have parted there.
     let (x, y) = (x1 + (x2 - x1) * 0.62, y1 + (y2 - y1) * 0.78 - 7.0);
     let share = share(edge);
-    let rate = units::rate(edge.weight.max(edge.calls as f64) / seconds.max(1.0));
+    let rate = amount(edge.weight.max(edge.calls as f64), edge.calls, seconds);
     let p95 = edge
         .latency
         .p95_ns
@@ -160,24 +280,34 @@ fn edge_label(edge: &GraphEdge, places: &[Place], seconds: f64) -> Option<AnyVie
             1 => String::new(),
             all => format!(" (1 of {all})"),
         };
-        let text = format!("{}: {}{more}", breaker.name, breaker.state.replace('_', " "));
+        // The arrow ends at the callee: a breaker named after it needs no second name.
+        let callee = callees.get(edge.callee).copied().unwrap_or_default();
+        let state = breaker.state.replace('_', " ");
+        let text = if breaker.name == callee {
+            format!("{state}{more}")
+        } else {
+            format!("{}: {state}{more}", breaker.name)
+        };
         let title = format!("{} of {} instances open", breaker.instances_open, breaker.instances);
         let class = format!("edge-label breaker-state {}", severity(&breaker.state));
-        view! { <text class=class x=x y=y + 13.0 text-anchor="middle"><title>{title}</title>{shortened(&text, 34)}</text> }
+        view! { <text class=class x=x y=y + 13.0 text-anchor="middle"><title>{title}</title>{shortened(&text, 26)}</text> }
     });
     Some(view! { <text class="edge-label" x=x y=y text-anchor="middle"><tspan>{rate}</tspan>{failed}<tspan class="quiet">{p95}</tspan></text>{breaker} }.into_any())
 }
 
-fn node_box(node: &GraphNode, place: Place, seconds: f64, frame: &Frame) -> AnyView {
+fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame) -> AnyView {
     let share = if node.calls == 0 {
         0.0
     } else {
         node.errors as f64 / node.calls as f64
     };
+    let wanted = frame.param("find").map(str::to_lowercase);
+    let is_found = wanted.is_some_and(|wanted| node.name.to_lowercase().contains(&wanted));
     let class = format!(
-        "node {}{}",
+        "node {}{}{}",
         severity_of_share(share),
-        if node.inferred { " peer" } else { "" }
+        if node.inferred { " peer" } else { "" },
+        if is_found { " found" } else { "" }
     );
     let link = if node.inferred {
         frame.with(&[("service", &node.name)])
@@ -197,7 +327,7 @@ fn node_box(node: &GraphNode, place: Place, seconds: f64, frame: &Frame) -> AnyV
         .unwrap_or_default();
     let detail = format!(
         "{kind}{}{p95}",
-        units::rate(node.calls as f64 / seconds.max(1.0))
+        amount(node.calls as f64, node.calls, seconds)
     );
     let title = format!(
         "{}: {} calls, {} failed",
@@ -222,6 +352,15 @@ fn node_box(node: &GraphNode, place: Place, seconds: f64, frame: &Frame) -> AnyV
     .into_any()
 }
 
+/// A rate, or how many.
+fn amount(weight: f64, calls: u64, seconds: Option<f64>) -> String {
+    match seconds {
+        Some(seconds) => units::rate(weight / seconds.max(1.0)),
+        None if calls == 1 => "1 span".to_owned(),
+        None => format!("{} spans", units::count(calls)),
+    }
+}
+
 fn shortened(text: &str, max: usize) -> String {
     if text.chars().count() <= max {
         return text.to_owned();
@@ -233,8 +372,7 @@ fn shortened(text: &str, max: usize) -> String {
 
 /// The same numbers as a table.
 pub(super) fn edge_table(graph: &Graph, frame: &Frame) -> AnyView {
-    let (from, to) = frame.bounds();
-    let seconds = (to - from) as f64 / 1e9;
+    let seconds = frame.seconds();
     let rows = graph
         .edges
         .iter()
@@ -262,4 +400,75 @@ pub(super) fn edge_table(graph: &Graph, frame: &Frame) -> AnyView {
         </table></div>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use tripline_storage::model::{Basis, EdgeKind};
+
+    use super::*;
+
+    fn sixty() -> Graph {
+        let node = |n: usize| GraphNode {
+            scope: Default::default(),
+            name: format!("service-{n:02}"),
+            kind: NodeKind::Service,
+            inferred: false,
+            calls: 10,
+            errors: 0,
+            latency: Default::default(),
+        };
+        let edge = |n: usize| GraphEdge {
+            caller: n * 7 % 60,
+            callee: n * 13 % 60,
+            kind: EdgeKind::Service,
+            is_async: false,
+            calls: 200 - n as u64,
+            errors: if n == 199 { 1 } else { 0 },
+            weight: 0.0,
+            basis: Basis::All,
+            latency: Default::default(),
+            breakers: Vec::new(),
+        };
+        Graph {
+            nodes: (0..60).map(node).collect(),
+            edges: (0..200).map(edge).collect(),
+            truncated: false,
+            total_edges: 200,
+        }
+    }
+
+    #[test]
+    fn hiding_quiet_edges_never_hides_a_failing_one() {
+        let (shown, hidden) = ranked(&sixty(), Some(20));
+        assert_eq!((shown.edges.len(), hidden), (21, 179));
+        assert!(
+            shown.edges.iter().any(|edge| edge.errors == 1),
+            "the quietest edge fails and stays"
+        );
+        assert!(
+            shown
+                .edges
+                .iter()
+                .all(|edge| edge.caller < shown.nodes.len() && edge.callee < shown.nodes.len())
+        );
+        assert_eq!(ranked(&sixty(), Some(500)).1, 0);
+        assert_eq!(ranked(&sixty(), None).0, sixty());
+    }
+
+    #[test]
+    fn the_same_graph_is_the_same_picture_whatever_its_order() {
+        let graph = sixty();
+        let names: Vec<&str> = graph.nodes.iter().map(|node| node.name.as_str()).collect();
+        let pairs: Vec<(usize, usize)> = graph
+            .edges
+            .iter()
+            .map(|edge| (edge.caller, edge.callee))
+            .collect();
+        let picture = layered(&names, &pairs);
+        let mut shuffled = pairs.clone();
+        shuffled.reverse();
+        shuffled.rotate_left(17);
+        assert_eq!(layered(&names, &shuffled), picture);
+    }
 }

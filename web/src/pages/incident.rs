@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 use tripline_storage::model::{
-    BlastRadius, ChangeEvent, ErrorClass, Finding, Incident, IncidentBreaker, IncidentDetail, LaneSegment,
-    Recovery,
+    BlastRadius, ChangeEvent, ErrorClass, Finding, Incident, IncidentBreaker, IncidentDetail,
+    LaneSegment, Recovery,
 };
 
 use super::incidents::{chain, edge_of, length};
@@ -14,7 +14,10 @@ use crate::units;
 /// The page.
 pub fn incident(data: &IncidentDetail, frame: &Frame) -> AnyView {
     let incident = &data.incident;
-    let bundle = format!("tripline export --incident {} --out incident", incident.incident_id);
+    let bundle = format!(
+        "tripline export --incident {} --out incident",
+        incident.incident_id
+    );
     view! {
         <div class="trace-head"><div class="trace-title">
             <h1>{chain(incident)}</h1>
@@ -51,10 +54,26 @@ pub(super) fn sentence(data: &IncidentDetail, frame: &Frame) -> String {
     };
     let root = incident.root.as_ref().map_or_else(
         || "; the root is not known".to_owned(),
-        |root| format!("; likely root: {} ({:.0} % sure)", root.service, 100.0 * root.score),
+        |root| {
+            format!(
+                "; likely root: {} ({:.0} % sure)",
+                root.service,
+                100.0 * root.score
+            )
+        },
     );
-    let hurt: f64 = data.blast.entry_points.iter().map(|entry| entry.failed).sum();
-    let degraded: f64 = data.blast.entry_points.iter().map(|entry| entry.degraded).sum();
+    let hurt: f64 = data
+        .blast
+        .entry_points
+        .iter()
+        .map(|entry| entry.failed)
+        .sum();
+    let degraded: f64 = data
+        .blast
+        .entry_points
+        .iter()
+        .map(|entry| entry.degraded)
+        .sum();
     let end = match incident.end_unix_nano {
         Some(_) => format!("over after {}", length(incident, frame)),
         None => format!("{}, {}", length(incident, frame), data.recovery.verdict),
@@ -78,14 +97,20 @@ fn verdict(recovery: &Recovery) -> AnyView {
             .entry_error_share_before
             .map(|before| format!(" (before: {})", units::percent(before)))
             .unwrap_or_default();
-        format!(" Entry points: {} failed in the last 5 min{before}.", units::percent(share))
+        format!(
+            " Entry points: {} failed in the last 5 min{before}.",
+            units::percent(share)
+        )
     });
     view! { <p class=class role="status"><strong>{recovery.verdict.clone()}</strong>": "{recovery.reason.clone()}"."{share}</p> }.into_any()
 }
 
 fn root(incident: &Incident, frame: &Frame) -> AnyView {
     let body = match &incident.root {
-        None => nothing("The likely root is not known.", "No breaker of this incident says whom it guards, and no span shows it."),
+        None => nothing(
+            "The likely root is not known.",
+            "No breaker of this incident says whom it guards, and no span shows it.",
+        ),
         Some(root) => {
             let clues = root
                 .evidence
@@ -101,7 +126,9 @@ fn root(incident: &Incident, frame: &Frame) -> AnyView {
 /// The range of the pictures: the incident with a margin.
 fn bounds(incident: &Incident, frame: &Frame) -> (u64, u64) {
     let start = u64::try_from(incident.start_unix_nano).unwrap_or(0);
-    let end = positive(incident.end_unix_nano).unwrap_or(frame.now_ns).max(start);
+    let end = positive(incident.end_unix_nano)
+        .unwrap_or(frame.now_ns)
+        .max(start);
     let margin = ((end - start) / 10).max(5_000_000_000);
     (start.saturating_sub(margin), end + margin)
 }
@@ -144,9 +171,19 @@ fn doubt(breaker: &IncidentBreaker) -> Option<AnyView> {
 fn segments(data: &IncidentDetail, breaker: &IncidentBreaker, until: u64) -> Vec<LaneSegment> {
     let mut held: std::collections::BTreeMap<&str, &str> = Default::default();
     let mut segments: Vec<LaneSegment> = Vec::new();
-    for change in data.transitions.iter().filter(|change| change.breaker_id == breaker.breaker_id) {
-        held.insert(change.service_instance_id.as_deref().unwrap_or_default(), &change.to_state);
-        let open = held.values().filter(|state| matches!(**state, "open" | "forced_open")).count();
+    for change in data
+        .transitions
+        .iter()
+        .filter(|change| change.breaker_id == breaker.breaker_id)
+    {
+        held.insert(
+            change.service_instance_id.as_deref().unwrap_or_default(),
+            &change.to_state,
+        );
+        let open = held
+            .values()
+            .filter(|state| matches!(**state, "open" | "forced_open"))
+            .count();
         let state = if open > 0 {
             "open"
         } else if held.values().any(|state| *state == "half_open") {
@@ -171,8 +208,16 @@ fn segments(data: &IncidentDetail, breaker: &IncidentBreaker, until: u64) -> Vec
 
 /// A breaker's page at the time it tripped.
 fn breaker_link(breaker: &IncidentBreaker, frame: &Frame) -> String {
-    let key = breaker.key.as_ref().map(|key| format!("/{}", segment(key))).unwrap_or_default();
-    let path = format!("/breakers/{}/{}{key}", segment(&breaker.service_name), segment(&breaker.name));
+    let key = breaker
+        .key
+        .as_ref()
+        .map(|key| format!("/{}", segment(key)))
+        .unwrap_or_default();
+    let path = format!(
+        "/breakers/{}/{}{key}",
+        segment(&breaker.service_name),
+        segment(&breaker.name)
+    );
     let at = units::timestamp(u64::try_from(breaker.trip.time_unix_nano).unwrap_or(0), 3);
     frame.link(&path, &[("at", &at)])
 }
@@ -218,18 +263,28 @@ fn classes(data: &IncidentDetail, frame: &Frame) -> AnyView {
 /// One row a class with the trace that stands for it.
 pub(super) fn class_table(classes: &[ErrorClass], incident: &Incident, frame: &Frame) -> AnyView {
     if classes.is_empty() {
-        return nothing("No failed call around the trip was kept.", "Sampling may have dropped them, or they have expired.");
+        return nothing(
+            "No failed call around the trip was kept.",
+            "Sampling may have dropped them, or they have expired.",
+        );
     }
     let rows = classes
         .iter()
         .map(|class| {
-            let link = frame.link(&format!("/traces/{}", segment(&class.trace_id)), &[("span", &class.span_id)]);
+            let link = frame.link(
+                &format!("/traces/{}", segment(&class.trace_id)),
+                &[("span", &class.span_id)],
+            );
             let edge = incident
                 .breakers
                 .iter()
                 .find(|breaker| breaker.breaker_id == class.breaker_id)
                 .map(edge_of);
-            let label = if class.label == "similar" { "similar, inferred" } else { &class.label };
+            let label = if class.label == "similar" {
+                "similar, inferred"
+            } else {
+                &class.label
+            };
             view! {
                 <tr>
                     <td><a data-row href=link>{class.class.clone()}</a></td>
@@ -247,10 +302,17 @@ pub(super) fn class_table(classes: &[ErrorClass], incident: &Incident, frame: &F
 fn changes(data: &IncidentDetail, frame: &Frame) -> AnyView {
     let silent = (!data.services_without_version.is_empty()).then(|| view! { <p class="note amber">{format!("No version is reported by {}: deploys of it cannot be seen.", data.services_without_version.join(", "))}</p> });
     let body = if data.changes.is_empty() {
-        nothing("Nothing is known to have changed within 30 minutes.", "Versions are compared; deploys, flags and settings are known by log events named tripline.change.")
+        nothing(
+            "Nothing is known to have changed within 30 minutes.",
+            "Versions are compared; deploys, flags and settings are known by log events named tripline.change.",
+        )
     } else {
         let start = data.incident.start_unix_nano;
-        let rows = data.changes.iter().map(|change| change_row(change, start, frame)).collect_view();
+        let rows = data
+            .changes
+            .iter()
+            .map(|change| change_row(change, start, frame))
+            .collect_view();
         view! { <div class="scroll"><table class="list"><thead><tr><th>"When"</th><th class="num">"Before the trip"</th><th>"Kind"</th><th>"Service"</th><th>"What"</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
     };
     view! { <section class="panel"><h2>"What changed"</h2>{body}{silent}</section> }.into_any()
@@ -258,7 +320,11 @@ fn changes(data: &IncidentDetail, frame: &Frame) -> AnyView {
 
 fn change_row(change: &ChangeEvent, start: i64, frame: &Frame) -> AnyView {
     let distance = units::duration((start - change.time_unix_nano).unsigned_abs());
-    let side = if change.time_unix_nano <= start { distance } else { format!("{distance} after") };
+    let side = if change.time_unix_nano <= start {
+        distance
+    } else {
+        format!("{distance} after")
+    };
     view! {
         <tr><td class="nowrap">{moment(positive(Some(change.time_unix_nano)), frame)}</td><td class="num">{side}</td>
         <td><span class="tag">{change.kind.clone()}</span></td><td>{service_link(frame, Some(&change.service))}</td><td class="wide">{change.description.clone()}</td></tr>
@@ -268,9 +334,14 @@ fn change_row(change: &ChangeEvent, start: i64, frame: &Frame) -> AnyView {
 
 /// Who is hurt.
 pub(super) fn blast(blast: &BlastRadius, frame: &Frame) -> AnyView {
-    let minutes = blast.range.map_or(1.0, |range| (range.seconds() / 60.0).max(1.0 / 60.0));
+    let minutes = blast
+        .range
+        .map_or(1.0, |range| (range.seconds() / 60.0).max(1.0 / 60.0));
     let body = if blast.entry_points.is_empty() {
-        nothing("No request at an entry point is stored for this time.", "An entry point is a root span.")
+        nothing(
+            "No request at an entry point is stored for this time.",
+            "An entry point is a root span.",
+        )
     } else {
         let rows = blast
             .entry_points
@@ -319,12 +390,27 @@ fn recovery(data: &IncidentDetail, frame: &Frame) -> AnyView {
         name: "instances that refuse".to_owned(),
         points: open,
     };
-    let rejected: u64 = data.recovery.rejected.iter().map(|minute| minute.rejected).sum();
+    let rejected: u64 = data
+        .recovery
+        .rejected
+        .iter()
+        .map(|minute| minute.rejected)
+        .sum();
     let rejected = if data.recovery.rejected.is_empty() {
         "Refused calls are not reported by these breakers.".to_owned()
     } else {
-        let most = data.recovery.rejected.iter().map(|minute| minute.rejected).max().unwrap_or(0);
-        format!("{} calls refused, at most {} a minute.", units::count(rejected), units::count(most))
+        let most = data
+            .recovery
+            .rejected
+            .iter()
+            .map(|minute| minute.rejected)
+            .max()
+            .unwrap_or(0);
+        format!(
+            "{} calls refused, at most {} a minute.",
+            units::count(rejected),
+            units::count(most)
+        )
     };
     let probes = format!(
         "{} probes ended, {} of them closed the breaker.",
@@ -355,10 +441,22 @@ pub fn markdown(data: &IncidentDetail) -> String {
     let incident = &data.incident;
     let time = |ns: i64| units::timestamp(u64::try_from(ns).unwrap_or(0), 3);
     let mut out = format!("# {}\n\n", chain(incident));
-    let end = incident.end_unix_nano.map_or_else(|| "going on".to_owned(), time);
-    let _ = writeln!(out, "{} to {end}, incident `{}`\n", time(incident.start_unix_nano), incident.incident_id);
+    let end = incident
+        .end_unix_nano
+        .map_or_else(|| "going on".to_owned(), time);
+    let _ = writeln!(
+        out,
+        "{} to {end}, incident `{}`\n",
+        time(incident.start_unix_nano),
+        incident.incident_id
+    );
     if let Some(root) = &incident.root {
-        let _ = writeln!(out, "## Likely root: {} (≈ {:.0} %)\n", root.service, 100.0 * root.score);
+        let _ = writeln!(
+            out,
+            "## Likely root: {} (≈ {:.0} %)\n",
+            root.service,
+            100.0 * root.score
+        );
         for clue in &root.evidence {
             let _ = writeln!(out, "- {}", clue.sentence);
         }
@@ -367,20 +465,46 @@ pub fn markdown(data: &IncidentDetail) -> String {
     out.push_str("## Order of trips\n\n");
     for breaker in &incident.breakers {
         let trace = breaker.trip.trace_id.as_deref().unwrap_or("no trace kept");
-        let _ = writeln!(out, "- {} {} ({trace})", time(breaker.trip.time_unix_nano), edge_of(breaker));
+        let _ = writeln!(
+            out,
+            "- {} {} ({trace})",
+            time(breaker.trip.time_unix_nano),
+            edge_of(breaker)
+        );
     }
     out.push_str("\n## Errors\n\n");
     for class in &data.error_classes {
-        let _ = writeln!(out, "- {} × {} (trace {}, {})", class.count, class.class, class.trace_id, class.label);
+        let _ = writeln!(
+            out,
+            "- {} × {} (trace {}, {})",
+            class.count, class.class, class.trace_id, class.label
+        );
     }
     out.push_str("\n## Changes\n\n");
     for change in &data.changes {
-        let _ = writeln!(out, "- {} {} {}: {}", time(change.time_unix_nano), change.kind, change.service, change.description);
+        let _ = writeln!(
+            out,
+            "- {} {} {}: {}",
+            time(change.time_unix_nano),
+            change.kind,
+            change.service,
+            change.description
+        );
     }
-    out.push_str("\n## Who is hurt\n\n| entry point | failed | degraded | unaffected |\n|---|---|---|---|\n");
+    out.push_str(
+        "\n## Who is hurt\n\n| entry point | failed | degraded | unaffected |\n|---|---|---|---|\n",
+    );
     for entry in &data.blast.entry_points {
-        let _ = writeln!(out, "| {} {} | {:.0} | {:.0} | {:.0} |", entry.service, entry.name, entry.failed, entry.degraded, entry.unaffected);
+        let _ = writeln!(
+            out,
+            "| {} {} | {:.0} | {:.0} | {:.0} |",
+            entry.service, entry.name, entry.failed, entry.degraded, entry.unaffected
+        );
     }
-    let _ = writeln!(out, "\n**{}**: {}", data.recovery.verdict, data.recovery.reason);
+    let _ = writeln!(
+        out,
+        "\n**{}**: {}",
+        data.recovery.verdict, data.recovery.reason
+    );
     out
 }

@@ -62,7 +62,10 @@ pub(super) fn strip(page: &Page<Incident>, frame: &Frame) -> Option<AnyView> {
     }
     let mut items: Vec<&Incident> = page.items.iter().collect();
     items.sort_by_key(|incident| incident.end_unix_nano.is_some());
-    let going_on = items.iter().filter(|incident| incident.end_unix_nano.is_none()).count();
+    let going_on = items
+        .iter()
+        .filter(|incident| incident.end_unix_nano.is_none())
+        .count();
     let cards = items
         .iter()
         .take(SHOWN)
@@ -100,7 +103,10 @@ pub(super) fn strip(page: &Page<Incident>, frame: &Frame) -> Option<AnyView> {
 
 /// Where an incident's page is.
 pub(super) fn link(incident: &Incident, frame: &Frame) -> String {
-    frame.link(&format!("/incidents/{}", segment(&incident.incident_id)), &[])
+    frame.link(
+        &format!("/incidents/{}", segment(&incident.incident_id)),
+        &[],
+    )
 }
 
 /// `payment → psp, checkout → payment and 3 more`.
@@ -116,7 +122,11 @@ pub(super) fn chain(incident: &Incident) -> String {
 
 /// `checkout → payment`, or the breaker's name where its callee is not known.
 pub(super) fn edge_of(breaker: &IncidentBreaker) -> String {
-    let key = breaker.key.as_ref().map(|key| format!(" / {key}")).unwrap_or_default();
+    let key = breaker
+        .key
+        .as_ref()
+        .map(|key| format!(" / {key}"))
+        .unwrap_or_default();
     let callee = breaker.peer.as_ref().unwrap_or(&breaker.name);
     format!("{} → {callee}{key}", breaker.service_name)
 }
@@ -134,6 +144,9 @@ pub(super) fn length(incident: &Incident, frame: &Frame) -> String {
     let start = u64::try_from(incident.start_unix_nano).unwrap_or(0);
     match positive(incident.end_unix_nano) {
         Some(end) => units::duration(end.saturating_sub(start)),
-        None => format!("{} so far", units::duration(frame.now_ns.saturating_sub(start))),
+        None => format!(
+            "{} so far",
+            units::duration(frame.now_ns.saturating_sub(start))
+        ),
     }
 }

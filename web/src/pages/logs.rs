@@ -1,39 +1,156 @@
 //! `/logs`: newest first, each with the way to its trace.
 
 use leptos::prelude::*;
-use tripline_storage::model::{LogRecord, Page};
+use tripline_storage::filter::{Expression, Filter, KeyScope, Literal, Signal};
+use tripline_storage::model::{LogHistogram, LogPatterns, LogRecord, Page};
 
-use super::traces::{choice, kept_range};
+use super::filter::bar;
+use super::traces::choice;
+use crate::chart::bars;
 use crate::parts::{
-    Frame, attribute_table, failure, list_note, moment, nothing, positive, segment, service_link,
+    Complaint, Frame, attribute_table, colour, complaint, list_note, moment, nothing, positive,
+    segment, service_link,
 };
+use crate::units;
 
-/// The page. `problem` is what is wrong with the question, if anything.
-pub fn logs(page: &Page<LogRecord>, problem: Option<&str>, frame: &Frame) -> AnyView {
+/// What the page shows.
+#[derive(Debug, Clone, Default)]
+pub struct LogsPage {
+    /// Records that fit, newest first.
+    pub found: Page<LogRecord>,
+    /// How many there were over time, by severity.
+    pub histogram: LogHistogram,
+    /// The newest records by what they have in common.
+    pub patterns: Option<LogPatterns>,
+    /// What is wrong with the question, if anything; then there is nothing else.
+    pub complaint: Option<Complaint>,
+}
+
+/// The page.
+pub fn logs(data: &LogsPage, frame: &Frame) -> AnyView {
+    let results = match &data.complaint {
+        Some(why) => view! { <section class="panel">{complaint(why)}</section> }.into_any(),
+        None => view! {
+            <div id="results" data-live>
+                <section class="panel">{histogram(&data.histogram, frame)}</section>
+                <section class="panel">
+                    {tabs(frame)}
+                    {match &data.patterns {
+                        Some(patterns) => pattern_table(patterns, frame),
+                        None => results(&data.found, frame),
+                    }}
+                </section>
+            </div>
+        }
+        .into_any(),
+    };
     view! {
         <h1 class="visually-hidden">"Logs"</h1>
-        {form(frame)}
-        <section class="panel">
-            {match problem {
-                Some(problem) => failure("This search cannot be run", problem, None),
-                None => results(page, frame),
-            }}
-        </section>
+        {bar(Signal::Logs, &EXAMPLES, form(frame), frame)}
+        {results}
+    }
+    .into_any()
+}
+
+const EXAMPLES: [&str; 4] = [
+    "severity >= warn",
+    "\"connection refused\"",
+    "service = payment AND body ~ \"declined|timeout\"",
+    "root(name ~ checkout)",
+];
+
+fn tabs(frame: &Frame) -> AnyView {
+    let current = |name: &str| (frame.param("view").unwrap_or_default() == name).then_some("page");
+    view! {
+        <div class="panel-head">
+            <nav class="tabs" aria-label="View">
+                <a href=frame.with(&[("view", ""), ("cursor", "")]) aria-current=current("")>"Records"</a>
+                <a href=frame.with(&[("view", "patterns"), ("cursor", "")]) aria-current=current("patterns")>"Patterns"</a>
+            </nav>
+            {frame.how("SELECT time, severity_text, service_name, body, trace_id\nFROM logs\nWHERE time > now() - INTERVAL 1 HOUR\nORDER BY time DESC\nLIMIT 200")}
+        </div>
+    }
+    .into_any()
+}
+
+fn histogram(data: &LogHistogram, frame: &Frame) -> AnyView {
+    let total: u64 = data
+        .steps
+        .iter()
+        .map(|step| step.counts.iter().sum::<u64>())
+        .sum();
+    if total == 0 {
+        return view! { <p class="quiet">"No log record fits in this range."</p> }.into_any();
+    }
+    let facets = ["no severity", "trace", "debug", "info", "warn", "error", "fatal"]
+        .into_iter()
+        .enumerate()
+        .filter_map(|(at, word)| {
+            let count: u64 = data.steps.iter().map(|step| step.counts[at]).sum();
+            let condition = if at == 0 { "severity absent".to_owned() } else { format!("severity = {word}") };
+            let condition = Filter::parse(&condition, Signal::Logs).ok()?.expression().clone();
+            let link = frame.narrowed(Signal::Logs, condition);
+            (count > 0).then(|| view! { <li><a href=link><i class=format!("dot s{at}")></i>{word}</a> " " <span class="quiet">{units::count(count)}</span></li> })
+        })
+        .collect_view();
+    let services = data
+        .services
+        .iter()
+        .map(|(name, count)| {
+            let same = Expression::equal(KeyScope::Anywhere, "service", Literal::Text(name.clone()));
+            let link = frame.narrowed(Signal::Logs, same);
+            view! { <li><a href=link><i class=format!("dot {}", colour(name))></i>{name.clone()}</a> " " <span class="quiet">{units::count(*count)}</span></li> }
+        })
+        .collect_view();
+    view! {
+        <div class="panel-head"><h2>{units::count(total)} " records"</h2></div>
+        {bars(data, frame)}
+        <ul class="legend">{facets}</ul>
+        <ul class="legend">{services}</ul>
+    }
+    .into_any()
+}
+
+fn pattern_table(patterns: &LogPatterns, frame: &Frame) -> AnyView {
+    if patterns.items.is_empty() {
+        return nothing(
+            "No log record fits.",
+            "Widen the time range or take a condition away.",
+        );
+    }
+    let rows = patterns
+        .items
+        .iter()
+        .map(|pattern| {
+            let word = severity_word(pattern.severity_number);
+            let link = Filter::parse(&pattern.filter, Signal::Logs)
+                .ok()
+                .map(|filter| frame.with(&[("view", ""), ("q", &Filter::narrowed(frame.param("q").unwrap_or_default(), Signal::Logs, filter.expression().clone()))]));
+            view! {
+                <tr>
+                    <td class="num">{units::count(pattern.count)}</td>
+                    <td class="num quiet">{units::percent(pattern.count as f64 / patterns.records.max(1) as f64)}</td>
+                    <td><span class=format!("severity {}", word.1)>{word.0}</span></td>
+                    <td class="wide"><a href=link title=pattern.example.clone()><code>{pattern.pattern.clone()}</code></a></td>
+                    <td class="quiet">{pattern.services.join(", ")}</td>
+                    <td class="nowrap">{moment(positive(pattern.newest_unix_nano), frame)}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="scroll"><table class="list">
+            <thead><tr><th class="num">"Records"</th><th class="num">"Share"</th><th>"Severity"</th><th>"Pattern"</th><th>"Services"</th><th>"Newest"</th></tr></thead>
+            <tbody>{rows}</tbody>
+        </table></div>
+        <p class="note">{format!("{} patterns among the newest {} records{}", units::count(patterns.items.len() as u64), units::count(patterns.records), if patterns.truncated { "; older ones were not looked at" } else { "" })}</p>
     }
     .into_any()
 }
 
 /// The word for a record's severity, and its class.
 pub(super) fn severity(log: &LogRecord) -> (String, &'static str) {
-    let (word, class) = match log.severity_number {
-        1..=4 => ("trace", "quiet"),
-        5..=8 => ("debug", "quiet"),
-        9..=12 => ("info", "info"),
-        13..=16 => ("warn", "warn"),
-        17..=20 => ("error", "bad"),
-        21..=24 => ("fatal", "bad"),
-        _ => ("", "quiet"),
-    };
+    let (word, class) = severity_word(log.severity_number);
     let text = match log.severity_text.as_deref() {
         Some(text) if !text.is_empty() && word.is_empty() => text.to_owned(),
         _ => word.to_owned(),
@@ -41,18 +158,26 @@ pub(super) fn severity(log: &LogRecord) -> (String, &'static str) {
     (text, class)
 }
 
+fn severity_word(number: i32) -> (&'static str, &'static str) {
+    match number {
+        1..=4 => ("trace", "quiet"),
+        5..=8 => ("debug", "quiet"),
+        9..=12 => ("info", "info"),
+        13..=16 => ("warn", "warn"),
+        17..=20 => ("error", "bad"),
+        21..=24 => ("fatal", "bad"),
+        _ => ("", "quiet"),
+    }
+}
+
 fn form(frame: &Frame) -> AnyView {
     let value = |name: &str| frame.param(name).unwrap_or_default().to_owned();
     view! {
-        <form class="filters" method="get" action="/logs" role="search">
-            {kept_range(frame)}
-            <label class="long">"Text" <input type="search" name="text" value=value("text") placeholder="part of the message" autocomplete="off"/></label>
-            <label>"Service" <input name="service" value=value("service") autocomplete="off"/></label>
-            {choice("severity", "At least", &["", "trace", "debug", "info", "warn", "error", "fatal"], frame)}
-            <label>"Attribute" <input name="attr" value=value("attr") placeholder="order.id=17" autocomplete="off"/></label>
-            <label>"Trace id" <input name="trace" value=value("trace") autocomplete="off"/></label>
-            <button class="button">"Search"</button>
-        </form>
+        <label class="long">"Text" <input type="search" name="text" value=value("text") placeholder="part of the message" autocomplete="off"/></label>
+        <label>"Service" <input name="service" value=value("service") autocomplete="off"/></label>
+        {choice("severity", "At least", &["", "trace", "debug", "info", "warn", "error", "fatal"], frame)}
+        <label>"Attribute" <input name="attr" value=value("attr") placeholder="order.id=17" autocomplete="off"/></label>
+        <label>"Trace id" <input name="trace" value=value("trace") autocomplete="off"/></label>
     }
     .into_any()
 }
@@ -94,8 +219,8 @@ fn row(log: &LogRecord, frame: &Frame) -> AnyView {
             </summary>
             <div class="log-detail">
                 <pre>{text}</pre>
-                <h3>"Attributes"</h3> {attribute_table(&log.attributes, frame)}
-                <h3>"Resource"</h3> {attribute_table(&log.resource_attributes, frame)}
+                <h3>"Attributes"</h3> {attribute_table(&log.attributes, KeyScope::Anywhere, Signal::Logs, frame)}
+                <h3>"Resource"</h3> {attribute_table(&log.resource_attributes, KeyScope::Resource, Signal::Logs, frame)}
             </div>
         </details>
     }

@@ -1,7 +1,7 @@
 //! `/`: is anything arriving, from whom, and how are they doing.
 
 use leptos::prelude::*;
-use tripline_storage::model::{Incident, LiveCounts, Page, ServiceSummary};
+use tripline_storage::model::{Incident, LiveCounts, Page, ServiceCoverage, ServiceSummary};
 
 use super::incidents::strip;
 use crate::parts::{Frame, error_share, figure, list_note, nothing, positive, service_link, since};
@@ -16,6 +16,8 @@ pub struct Overview {
     pub services: Page<ServiceSummary>,
     /// Incidents that touch the range.
     pub incidents: Page<Incident>,
+    /// Which signals each service sends.
+    pub coverage: Page<ServiceCoverage>,
     /// Where OTLP/gRPC is received.
     pub otlp_grpc: String,
     /// Where OTLP/HTTP is received.
@@ -39,10 +41,58 @@ pub fn overview(data: &Overview, frame: &Frame) -> AnyView {
         </section>
         <section class="panel">
             <div class="panel-head"><h2>"Services"</h2>{frame.how(SERVICES_SQL)}</div>
-            {services(data, frame)}
+            <div id="services" data-live>{services(data, frame)}</div>
         </section>
+        {coverage(&data.coverage, frame)}
     }
     .into_any()
+}
+
+/// What each service sends, and what to do about what it does not: folded when nothing is missing.
+fn coverage(page: &Page<ServiceCoverage>, frame: &Frame) -> Option<AnyView> {
+    if page.items.is_empty() {
+        return None;
+    }
+    let mut gaps = 0_u64;
+    let mut cell = |has: bool, fix: &'static str| {
+        gaps += u64::from(!has);
+        if has {
+            view! { <td><span class="share fine">"✓ yes"</span></td> }.into_any()
+        } else {
+            view! { <td title=fix><span class="share warn">"– no"</span> <span class="fix">{fix}</span></td> }.into_any()
+        }
+    };
+    let rows: Vec<AnyView> = page
+        .items
+        .iter()
+        .map(|service| {
+            let cells = [
+                cell(service.newest_span_unix_nano.is_some(), "set OTEL_TRACES_EXPORTER=otlp and instrument it"),
+                cell(service.newest_log_unix_nano.is_some(), "set OTEL_LOGS_EXPORTER=otlp"),
+                cell(service.newest_traced_log_unix_nano.is_some(), "log inside the active span, or bridge your logger"),
+                cell(service.newest_metric_unix_nano.is_some(), "set OTEL_METRICS_EXPORTER=otlp"),
+                cell(service.has_version, "set service.version in OTEL_RESOURCE_ATTRIBUTES"),
+                cell(service.has_instance_id, "set service.instance.id (the pod's name)"),
+            ];
+            view! { <tr><td>{service_link(frame, Some(&service.service_name))}</td>{cells.into_iter().collect_view()}</tr> }.into_any()
+        })
+        .collect();
+    let summary = match gaps {
+        0 => "Coverage: every service sends everything".to_owned(),
+        1 => "Coverage: 1 gap".to_owned(),
+        gaps => format!("Coverage: {} gaps", units::count(gaps)),
+    };
+    Some(
+        view! {
+            <details class="panel coverage"><summary>{summary}</summary>
+                <div class="scroll"><table class="list">
+                    <thead><tr><th>"Service"</th><th>"Traces"</th><th>"Logs"</th><th>"Logs with trace id"</th><th>"Metrics"</th><th>"Version"</th><th>"Instance id"</th></tr></thead>
+                    <tbody>{rows}</tbody>
+                </table></div>
+            </details>
+        }
+        .into_any(),
+    )
 }
 
 const SERVICES_SQL: &str = "SELECT service_name, sum(calls) AS calls, sum(errors) AS errors\nFROM red\nWHERE bucket_start > now() - INTERVAL 1 HOUR\nGROUP BY ALL ORDER BY errors DESC, calls DESC";

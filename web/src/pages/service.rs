@@ -1,10 +1,13 @@
 //! `/services/{name}`: how one service does, whom it calls and who calls it, its newest failures.
 
 use leptos::prelude::*;
-use tripline_storage::model::{Breaker, Graph, Page, ServiceSummary, TraceSummary};
+use tripline_storage::model::{
+    Breaker, Graph, Page, RedPoint, ServiceDetail, ServiceSummary, TraceSummary, VersionSummary,
+};
 
 use super::breakers::panel_of;
 use super::graph::{edge_table, picture};
+use crate::chart::{Line, Note, noted_series};
 use crate::parts::{Frame, colour, error_share, figure, moment, nothing, positive, segment};
 use crate::units;
 
@@ -21,6 +24,8 @@ pub struct ServicePage {
     pub breakers: Vec<Breaker>,
     /// Its newest failed traces.
     pub failed: Page<TraceSummary>,
+    /// It over time, by version, and what changed.
+    pub detail: ServiceDetail,
 }
 
 /// The page.
@@ -41,6 +46,8 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
         {if data.summaries.is_empty() {
             view! { <section class="panel">{nothing("This service sent no span in this range.", "Widen the range, or look at its logs and metrics.")}</section> }.into_any()
         } else { summaries.into_any() }}
+        {(!data.summaries.is_empty()).then(|| over_time(&data.detail, frame))}
+        {versions(&data.detail)}
         <section class="panel"><h2>"Callers and callees"</h2>
             {if data.graph.edges.is_empty() {
                 nothing("No call to or from it in this range.", "Edges come from client and server spans that share a trace.")
@@ -52,6 +59,124 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
         <section class="panel"><h2>"Newest failures"</h2>{failures(&data.failed, frame)}</section>
     }
     .into_any()
+}
+
+/// Rate, errors and duration with the moments of change marked on each.
+fn over_time(detail: &ServiceDetail, frame: &Frame) -> AnyView {
+    let time = |point: &RedPoint| u64::try_from(point.time_unix_nano).unwrap_or(0);
+    let line = |name: &str, value: &dyn Fn(&RedPoint) -> Option<f64>| Line {
+        name: name.to_owned(),
+        points: detail
+            .points
+            .iter()
+            .map(|point| (time(point), value(point)))
+            .collect(),
+    };
+    let rate = line("", &|p| Some(p.weight / p.seconds.max(1.0)));
+    let errors = line("", &|p| {
+        (p.calls > 0).then(|| p.errors as f64 / p.calls as f64 * 100.0)
+    });
+    let seconds = |ns: Option<f64>| ns.map(|ns| ns / 1e9);
+    let latency = [
+        line("p50", &|p| seconds(p.latency.p50_ns)),
+        line("p95", &|p| seconds(p.latency.p95_ns)),
+        line("p99", &|p| seconds(p.latency.p99_ns)),
+    ];
+    let notes: Vec<Note> = detail
+        .changes
+        .iter()
+        .filter_map(|change| {
+            Some(Note {
+                time_ns: positive(Some(change.time_unix_nano))?,
+                text: format!("{}: {}", change.kind, change.description),
+            })
+        })
+        .collect();
+    let chart = |lines: &[Line], unit: &str| noted_series(lines, &notes, frame.bounds(), unit);
+    let changes = detail
+        .changes
+        .iter()
+        .map(|change| {
+            view! { <li>{moment(positive(Some(change.time_unix_nano)), frame)} " " <span class="tag">{change.kind.clone()}</span> " " {change.description.clone()}
+                {(change.evidence != "reported").then(|| view! { " " <span class="quiet">"inferred from spans"</span> })}</li> }
+        })
+        .collect_view();
+    view! {
+        <div class="thirds">
+            <section class="panel"><h2>"Rate"</h2>{chart(&[rate], "/s")}</section>
+            <section class="panel"><h2>"Errors"</h2>{chart(&[errors], "%")}</section>
+            <section class="panel"><h2>"Duration " <span class="quiet">"p50 p95 p99"</span></h2>{chart(&latency, "s")}</section>
+        </div>
+        {(!detail.changes.is_empty()).then(|| view! { <section class="panel"><h2>"What changed"</h2><ul class="changes">{changes}</ul></section> })}
+    }
+    .into_any()
+}
+
+/// Two or more versions side by side; the newest against the one before.
+fn versions(detail: &ServiceDetail) -> Option<AnyView> {
+    if detail.versions.len() < 2 {
+        return None;
+    }
+    let share = |version: &VersionSummary| version.errors as f64 / version.calls.max(1) as f64;
+    let base = &detail.versions[1];
+    let rows = detail
+        .versions
+        .iter()
+        .enumerate()
+        .map(|(at, version)| {
+            let name = version.version.clone().unwrap_or_else(|| "not reported".to_owned());
+            let verdict = (at == 0).then(|| verdict(version, base));
+            view! {
+                <tr>
+                    <td><b>{name}</b></td><td class="num">{units::count(version.calls)}</td>
+                    <td class="num">{error_share(version.errors, version.calls)}</td>
+                    <td class="num">{units::duration_or_dash(version.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(version.latency.p95_ns)}</td>
+                    <td class="num">{units::duration_or_dash(version.latency.p99_ns)}</td><td>{verdict}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let shares = units::percent(share(&detail.versions[0]));
+    Some(
+        view! {
+            <section class="panel">
+                <div class="panel-head"><h2>"Versions side by side"</h2><p class="quiet">"newest first; it fails " {shares} " of its calls"</p></div>
+                <div class="scroll"><table class="list">
+                    <thead><tr><th>"Version"</th><th class="num">"Calls"</th><th class="num">"Errors"</th><th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th><th>"Against the one before"</th></tr></thead>
+                    <tbody>{rows}</tbody>
+                </table></div>
+            </section>
+        }
+        .into_any(),
+    )
+}
+
+/// Calls below which two versions are not compared.
+const CALLS_MIN: u64 = 20;
+
+/// Whether the newer version fails more often than chance explains: a two-proportion z-test at 95 %.
+fn verdict(new: &VersionSummary, old: &VersionSummary) -> AnyView {
+    if new.calls < CALLS_MIN || old.calls < CALLS_MIN {
+        return view! { <span class="quiet">{format!("too few calls to tell (at least {CALLS_MIN} each)")}</span> }.into_any();
+    }
+    let z = z_score((new.errors, new.calls), (old.errors, old.calls));
+    let (class, words) = match z {
+        z if z > 1.96 => ("share bad", "fails more often"),
+        z if z < -1.96 => ("share fine", "fails less often"),
+        _ => ("quiet", "fails as often, as far as can be told"),
+    };
+    view! { <span class=class>{words}</span> }.into_any()
+}
+
+/// Difference of two shares in standard errors of their pooled share.
+fn z_score((new, of_new): (u64, u64), (old, of_old): (u64, u64)) -> f64 {
+    let (n, m) = (of_new as f64, of_old as f64);
+    let pooled = (new + old) as f64 / (n + m);
+    let error = (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m)).sqrt();
+    if error == 0.0 {
+        return 0.0;
+    }
+    (new as f64 / n - old as f64 / m) / error
 }
 
 fn figures(summary: &ServiceSummary, _frame: &Frame) -> AnyView {
@@ -102,4 +227,17 @@ fn failures(page: &Page<TraceSummary>, frame: &Frame) -> AnyView {
         })
         .collect_view();
     view! { <div class="scroll"><table class="list"><thead><tr><th>"Start"</th><th>"Span"</th><th class="num">"Duration"</th><th>"Of trace"</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_is_told_from_a_worse_version() {
+        assert!(z_score((20, 60), (0, 100)) > 1.96);
+        assert!(z_score((3, 100), (2, 100)).abs() < 1.96);
+        assert!(z_score((0, 100), (30, 100)) < -1.96);
+        assert_eq!(z_score((0, 50), (0, 50)), 0.0);
+    }
 }

@@ -11,6 +11,7 @@ use crate::document::render;
 use incident_data::{breaker_of, breaker_page, incident_of, lane_of, what_if_of};
 
 mod incident_data;
+use crate::parts::Complaint;
 
 const HOSTILE: [&str; 6] = [
     "<script>alert(1)</script>",
@@ -134,6 +135,50 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
     let explore_data = Explore {
         metrics: Page::whole(vec![metric]),
         chosen: Some((text.to_owned(), points)),
+        complaint: None,
+    };
+    let complaint = Complaint {
+        detail: text.to_owned(),
+        at: Some((text.to_owned(), 3)),
+    };
+    let traces_data = TracesPage {
+        found: cut::<TraceSummary>(&summary(text)),
+        services: vec![text.to_owned()],
+        heatmap: read(
+            json!({"from_unix_nano": (NOW - 3_600_000_000_000).to_string(), "column_ns": "60000000000", "columns": 60, "spans": 7,
+            "cells": [{"column": 3, "row": 40, "spans": 5, "errors": 1}, {"column": 4, "row": 44, "spans": 2, "errors": 0}]}),
+        ),
+        selected: Some((
+            box_of("10,20,30,40").expect("a box"),
+            read(
+                json!({"selected": 10, "others": 90, "is_sampled": true, "items": [
+                {"key": "tenant", "value": text, "selected": 9, "others": 3, "difference": 0.8,
+                 "filter": format!("tenant = {text:?}")}]}),
+            ),
+        )),
+        complaint: None,
+    };
+    let logs_data = LogsPage {
+        found: cut::<LogRecord>(&log(text)),
+        histogram: read(
+            json!({"steps": [{"counts": [0, 0, 0, 5, 0, 1, 0]}], "services": [[text, 6]]}),
+        ),
+        ..LogsPage::default()
+    };
+    let patterns_data = LogsPage {
+        patterns: Some(read(
+            json!({"records": 6, "truncated": true, "items": [{"pattern": text, "count": 6, "severity_number": 17,
+            "services": [text], "newest_unix_nano": NOW.to_string(), "example": text, "filter": "body ~ x"}]}),
+        )),
+        ..logs_data.clone()
+    };
+    let wrong = LogsPage {
+        complaint: Some(complaint),
+        ..LogsPage::default()
+    };
+    let trace_page = TracePage {
+        trace: trace_data.clone(),
+        other: Some(Ok(trace_data)),
     };
     let service_data = ServicePage {
         name: text.to_owned(),
@@ -141,6 +186,11 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         graph: graph_data.clone(),
         breakers: vec![breaker_of(text)],
         failed: cut(&summary(text)),
+        detail: read(json!({
+            "points": [{"time_unix_nano": (NOW - 60_000_000_000).to_string(), "seconds": 60.0, "calls": 10, "errors": 1, "weight": 10.0, "latency": {"p50_ns": 1e6, "p95_ns": 2e6, "p99_ns": 3e6}}],
+            "versions": [{"version": text, "calls": 60, "errors": 20, "latency": {}, "first_unix_nano": 2, "last_unix_nano": 3},
+                {"version": null, "calls": 100, "errors": 0, "latency": {}, "first_unix_nano": 1, "last_unix_nano": 2}],
+            "changes": [{"time_unix_nano": (NOW - 30_000_000_000).to_string(), "service_name": text, "kind": text, "description": text, "evidence": "reported"}]})),
     };
     let incident_data = incident_of(text);
     let table = SqlTable {
@@ -166,6 +216,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
             ],
         )
     };
+    let tab = |name: &str| frame("/traces/x", &[("view", name), ("with", text)]);
     let chosen = frame("/traces/x", &[("span", "051581bf3cb55c14"), ("x", text)]);
     vec![
         (
@@ -174,21 +225,40 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         ),
         (
             "traces",
-            render(&with("/traces"), text, |f| {
-                traces(
-                    &cut::<TraceSummary>(&summary(text)),
-                    &[text.to_owned()],
-                    None,
-                    f,
-                )
-            }),
+            render(&with("/traces"), text, |f| traces(&traces_data, f)),
         ),
-        ("trace", render(&chosen, text, |f| trace(&trace_data, f))),
+        ("trace", render(&chosen, text, |f| trace(&trace_page, f))),
+        (
+            "critical",
+            render(&tab("critical"), text, |f| trace(&trace_page, f)),
+        ),
+        (
+            "flame",
+            render(&tab("flame"), text, |f| trace(&trace_page, f)),
+        ),
+        (
+            "statistics",
+            render(&tab("statistics"), text, |f| trace(&trace_page, f)),
+        ),
+        (
+            "trace-graph",
+            render(&tab("graph"), text, |f| trace(&trace_page, f)),
+        ),
+        (
+            "compare",
+            render(&tab("compare"), text, |f| trace(&trace_page, f)),
+        ),
+        (
+            "patterns",
+            render(
+                &frame("/logs", &[("view", "patterns"), ("q", text)]),
+                text,
+                |f| logs(&patterns_data, f),
+            ),
+        ),
         (
             "logs",
-            render(&with("/logs"), text, |f| {
-                logs(&cut::<LogRecord>(&log(text)), None, f)
-            }),
+            render(&with("/logs"), text, |f| logs(&logs_data, f)),
         ),
         (
             "explore",
@@ -232,15 +302,12 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         ),
         (
             "whatif",
-            render(&with("/breakers/x/y/whatif"), text, |f| what_if(&what_if_of(text), f)),
-        ),
-        ("sql", render(&with("/sql"), text, |f| sql(&sql_data, f))),
-        (
-            "problem",
-            render(&with("/logs"), text, |f| {
-                logs(&Page::default(), Some(text), f)
+            render(&with("/breakers/x/y/whatif"), text, |f| {
+                what_if(&what_if_of(text), f)
             }),
         ),
+        ("sql", render(&with("/sql"), text, |f| sql(&sql_data, f))),
+        ("problem", render(&with("/logs"), text, |f| logs(&wrong, f))),
         (
             "failed",
             render(&with("/"), text, |f| failed(f, text, text)),
@@ -358,6 +425,35 @@ fn pages_say_what_they_know() {
             "The 1 busiest of 9",
         ],
     );
+    says(
+        "traces",
+        &[
+            "What the box has in common",
+            "tenant",
+            "90 %",
+            "samples of 10",
+            "q=tenant%20%3D%20checkout",
+        ],
+    );
+    says(
+        "service",
+        &[
+            "Versions side by side",
+            "fails more often",
+            "What changed",
+            "note-line",
+        ],
+    );
+    says("critical", &["On the path", "60 %", "path of 50 ms"]);
+    says("flame", &["flame-block", "2 blocks"]);
+    says("statistics", &["Own time", "20 ms"]);
+    says("trace-graph", &["2 spans"]);
+    says("compare", &["Swap"]);
+    says(
+        "patterns",
+        &["among the newest 6 records; older ones were not looked at"],
+    );
+    says("problem", &["checkout\n  \u{25b2}"]);
     says("sql", &["2 rows in 3 ms, cut here", "NULL"]);
     says("login", &["name=\"next\" value=\"checkout\""]);
 }
@@ -374,8 +470,18 @@ fn the_sixty_seconds_are_answered_in_words() {
             );
         }
     };
-    says("overview", &["1 going on", "likely root: psp", "/incidents/"]);
-    says("service", &["Its breakers", "9 of 12 open", "/breakers/checkout/checkout"]);
+    says(
+        "overview",
+        &["1 going on", "likely root: psp", "/incidents/"],
+    );
+    says(
+        "service",
+        &[
+            "Its breakers",
+            "9 of 12 open",
+            "/breakers/checkout/checkout",
+        ],
+    );
     says(
         "whatif",
         &[
@@ -435,17 +541,13 @@ fn empty_is_a_sentence() {
     ] {
         assert!(html.contains(words), "{words}");
     }
-    assert!(
-        render(&frame, "x", |f| traces(&Page::default(), &[], None, f)).contains("No trace fits.")
-    );
-    assert!(
-        render(&frame, "x", |f| logs(&Page::default(), None, f)).contains("No log record fits.")
-    );
+    assert!(render(&frame, "x", |f| traces(&TracesPage::default(), f)).contains("No trace fits."));
+    assert!(render(&frame, "x", |f| logs(&LogsPage::default(), f)).contains("No log record fits."));
     assert!(
         render(&frame, "x", |f| graph(&Graph::default(), f)).contains("No calls in this range.")
     );
     assert!(
-        render(&frame, "x", |f| trace(&TraceDetail::default(), f))
+        render(&frame, "x", |f| trace(&TracePage::default(), f))
             .contains("No span of this trace is stored.")
     );
     assert!(

@@ -1,27 +1,166 @@
 //! `/traces`: find a trace by what is known of one of its spans. Newest first; no service needed.
 
 use leptos::prelude::*;
-use tripline_storage::model::{Page, TraceSummary};
+use tripline_storage::filter::{Expression, Filter, Signal};
+use tripline_storage::model::{Differences, Heatmap, Page, Selection, TraceSummary};
 
-use crate::chart::{Dot, scatter};
-use crate::parts::{Frame, list_note, moment, nothing, positive, service_link};
+use super::filter::bar;
+use crate::chart::heatmap;
+use crate::parts::{
+    Complaint, Frame, complaint, filter_links, list_note, moment, nothing, positive, service_link,
+};
 use crate::units;
 
-/// The page. `problem` is what is wrong with the question, if anything.
-pub fn traces(
-    page: &Page<TraceSummary>,
-    services: &[String],
-    problem: Option<&str>,
-    frame: &Frame,
-) -> AnyView {
+/// What the page shows.
+#[derive(Debug, Clone, Default)]
+pub struct TracesPage {
+    /// Traces that fit, newest first.
+    pub found: Page<TraceSummary>,
+    /// Names to choose from.
+    pub services: Vec<String>,
+    /// Durations of the spans that fit.
+    pub heatmap: Heatmap,
+    /// The box in it, and what tells its spans from the others.
+    pub selected: Option<(Selection, Differences)>,
+    /// What is wrong with the question, if anything; then there is nothing else.
+    pub complaint: Option<Complaint>,
+}
+
+/// The page.
+pub fn traces(data: &TracesPage, frame: &Frame) -> AnyView {
+    let results = match &data.complaint {
+        Some(why) => view! { <section class="panel">{complaint(why)}</section> }.into_any(),
+        None => view! {
+            <div id="results" data-live>
+                <section class="panel">{durations(data, frame)}</section>
+                {data.selected.as_ref().map(|(selection, found)| differences(*selection, found, frame))}
+                <section class="panel">{results(&data.found, frame)}</section>
+            </div>
+        }
+        .into_any(),
+    };
     view! {
         <h1 class="visually-hidden">"Traces"</h1>
-        {form(services, frame)}
-        <section class="panel">
-            {match problem {
-                Some(problem) => crate::parts::failure("This search cannot be run", problem, None),
-                None => results(page, frame),
-            }}
+        {bar(Signal::Spans, &EXAMPLES, form(&data.services, frame), frame)}
+        {results}
+    }
+    .into_any()
+}
+
+const EXAMPLES: [&str; 4] = [
+    "status = error AND kind = server",
+    "duration > 500ms",
+    "http.response.status_code >= 500",
+    "root(name ~ checkout) AND NOT any(status = error)",
+];
+
+/// `from,to,min,max` in nanoseconds, as the URL has a box.
+pub fn box_param(selection: Selection) -> String {
+    format!(
+        "{},{},{},{}",
+        selection.from_unix_nano, selection.to_unix_nano, selection.min_ns, selection.max_ns
+    )
+}
+
+/// Reads [`box_param`].
+pub fn box_of(text: &str) -> Option<Selection> {
+    let mut numbers = text.split(',').map(|part| part.parse::<i64>().ok());
+    let mut next = || numbers.next().flatten();
+    let selection = Selection {
+        from_unix_nano: next()?,
+        to_unix_nano: next()?,
+        min_ns: next()?,
+        max_ns: next()?,
+    };
+    (numbers.next().is_none()
+        && selection.from_unix_nano < selection.to_unix_nano
+        && selection.min_ns < selection.max_ns)
+        .then_some(selection)
+}
+
+fn durations(data: &TracesPage, frame: &Frame) -> AnyView {
+    let selection = data.selected.as_ref().map(|(selection, _)| *selection);
+    let link = |selection: Selection| frame.with(&[("box", &box_param(selection)), ("cursor", "")]);
+    let Some(chart) = heatmap(&data.heatmap, selection, link) else {
+        return nothing(
+            "No span fits in this range.",
+            "Widen the time range or take a condition away.",
+        );
+    };
+    let advice = match selection {
+        Some(_) => view! { <a class="button plain" href=frame.with(&[("box", ""), ("cursor", "")])>"Clear the box"</a> }.into_any(),
+        None => view! { <span class="quiet">"Drag a box over slow or failed spans to see what they have in common."</span> }.into_any(),
+    };
+    view! {
+        <div class="panel-head"><h2>"Durations"</h2>
+            <p class="quiet">{units::count(data.heatmap.spans)} " spans; darker = more, red = some failed"</p>{advice}
+            {frame.how(HEATMAP_SQL)}</div>
+        {chart}
+    }
+    .into_any()
+}
+
+const HEATMAP_SQL: &str = "SELECT time_bucket(INTERVAL 1 MINUTE, start_time) AS minute, floor(log2(duration_ns) * 2) AS row,\n  count(*) AS spans, count(*) FILTER (status_code = 'error') AS failed\nFROM spans\nWHERE start_time > now() - INTERVAL 1 HOUR AND duration_ns > 1\nGROUP BY ALL ORDER BY ALL";
+
+/// Differences shown; the API has more.
+const DIFFERENCES_MAX: usize = 12;
+
+fn differences(selection: Selection, found: &Differences, frame: &Frame) -> AnyView {
+    let share = |count: u64, of: u64| count as f64 / of.max(1) as f64;
+    let rows = found
+        .items
+        .iter()
+        .take(DIFFERENCES_MAX)
+        .map(|item| {
+            let (inside, outside) = (share(item.selected, found.selected), share(item.others, found.others));
+            let links = Filter::parse(&item.filter, Signal::Spans).ok().map(|filter| {
+                let same = filter.expression().clone();
+                filter_links(frame, Signal::Spans, same.clone(), Expression::Not(Box::new(same)))
+            });
+            view! {
+                <tr>
+                    <th scope="row">{item.key.clone()}</th>
+                    <td class="wide"><code>{item.value.clone()}</code></td>
+                    <td class="bar-cell"><svg viewBox="0 0 100 14" preserveAspectRatio="none" aria-hidden="true">
+                        <rect class="bar" width=inside * 100.0 height="6"></rect><rect class="bar others" y="8" width=outside * 100.0 height="6"></rect></svg></td>
+                    <td class="num"><b>{units::percent(inside)}</b></td><td class="num quiet">{units::percent(outside)}</td>
+                    <td class="num nowrap">{links}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let (count, others) = (units::count(found.selected), units::count(found.others));
+    let basis = if found.is_sampled {
+        format!("samples of {count} spans in the box and {others} others")
+    } else {
+        format!("{count} spans in the box, {others} others")
+    };
+    let longest = u64::try_from(selection.max_ns)
+        .ok()
+        .filter(|ns| *ns < 1 << 60);
+    let place = format!(
+        "{} to {}",
+        units::duration(u64::try_from(selection.min_ns).unwrap_or(0)),
+        longest.map_or_else(|| "any length".to_owned(), units::duration)
+    );
+    let table = if found.items.is_empty() {
+        nothing(
+            "Nothing tells these spans from the others.",
+            "Choose another box.",
+        )
+    } else {
+        view! {
+            <div class="scroll"><table class="list">
+                <thead><tr><th>"Attribute"</th><th>"Value"</th><th class="bar-head"></th><th class="num">"In the box"</th><th class="num">"Others"</th><th></th></tr></thead>
+                <tbody>{rows}</tbody>
+            </table></div>
+        }
+        .into_any()
+    };
+    view! {
+        <section class="panel" id="differences">
+            <div class="panel-head"><h2>"What the box has in common"</h2><p class="quiet">{place} " · " {basis}</p></div>
+            {table}
         </section>
     }
     .into_any()
@@ -34,25 +173,21 @@ fn form(services: &[String], frame: &Frame) -> AnyView {
         .map(|name| view! { <option value=name.clone()></option> })
         .collect_view();
     view! {
-        <form class="filters" method="get" action="/traces" role="search">
-            {kept_range(frame)}
-            <label>"Service" <input name="service" value=value("service") list="services" autocomplete="off"/></label>
-            <datalist id="services">{options}</datalist>
-            <label>"Span name" <input name="name" value=value("name") autocomplete="off"/></label>
-            <label>"Attribute" <input name="attr" value=value("attr") placeholder="http.route=/cart" autocomplete="off"/></label>
-            {choice("status", "Status", &["", "error", "ok", "unset"], frame)}
-            {choice("kind", "Kind", &["", "server", "client", "producer", "consumer", "internal"], frame)}
-            <label class="short">"Longer than" <input name="min" value=value("min") placeholder="100ms" autocomplete="off"/></label>
-            <label class="short">"Shorter than" <input name="max" value=value("max") placeholder="2s" autocomplete="off"/></label>
-            <button class="button">"Search"</button>
-        </form>
+        <label>"Service" <input name="service" value=value("service") list="services" autocomplete="off"/></label>
+        <datalist id="services">{options}</datalist>
+        <label>"Span name" <input name="name" value=value("name") autocomplete="off"/></label>
+        <label>"Attribute" <input name="attr" value=value("attr") placeholder="http.route=/cart" autocomplete="off"/></label>
+        {choice("status", "Status", &["", "error", "ok", "unset"], frame)}
+        {choice("kind", "Kind", &["", "server", "client", "producer", "consumer", "internal"], frame)}
+        <label class="short">"Longer than" <input name="min" value=value("min") placeholder="100ms" autocomplete="off"/></label>
+        <label class="short">"Shorter than" <input name="max" value=value("max") placeholder="2s" autocomplete="off"/></label>
     }
     .into_any()
 }
 
-/// Hidden fields that keep the range when a form is sent.
+/// Hidden fields that keep range and scope when a form is sent.
 pub(super) fn kept_range(frame: &Frame) -> AnyView {
-    ["from", "to"]
+    ["from", "to", "environment", "service_namespace", "cluster"]
         .into_iter()
         .filter_map(|name| {
             let value = frame.param(name)?.to_owned();
@@ -87,23 +222,6 @@ fn results(page: &Page<TraceSummary>, frame: &Frame) -> AnyView {
             "Widen the time range or take a condition away.",
         );
     }
-    let dots: Vec<Dot> = page
-        .items
-        .iter()
-        .filter_map(|trace| {
-            let (time_ns, duration_ns) = (
-                positive(trace.start_time_unix_nano)?,
-                positive(trace.duration_ns)?,
-            );
-            Some(Dot {
-                time_ns,
-                duration_ns,
-                is_error: trace.errors > 0,
-                href: trace_href(trace, frame),
-                title: format!("{} · {}", trace.root.name, units::duration(duration_ns)),
-            })
-        })
-        .collect();
     let longest = page
         .items
         .iter()
@@ -117,7 +235,6 @@ fn results(page: &Page<TraceSummary>, frame: &Frame) -> AnyView {
         .map(|trace| row(trace, longest, frame))
         .collect_view();
     view! {
-        {scatter(&dots)}
         <div class="scroll"><table class="list">
             <thead><tr><th>"Start"</th><th>"Root"</th><th>"Name"</th><th class="num">"Duration"</th><th class="bar-head"></th>
                 <th class="num">"Spans"</th><th class="num">"Errors"</th><th>"Services"</th></tr></thead>

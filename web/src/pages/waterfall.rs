@@ -9,6 +9,8 @@ use tripline_storage::model::{LogRecord, SpanRecord, TraceDetail};
 pub(super) struct Row<'a> {
     /// The span.
     pub(super) span: &'a SpanRecord,
+    /// Its index in the trace.
+    pub(super) index: usize,
     /// How deep in the tree.
     pub(super) depth: usize,
     /// Spans below it, all levels.
@@ -101,6 +103,7 @@ fn rows<'a>(spans: &'a [SpanRecord], by_span: &HashMap<&str, usize>) -> Vec<Row<
             let is_orphan = depth == 0 && spans[at].parent_span_id.is_some();
             rows.push(Row {
                 span: &spans[at],
+                index: at,
                 depth,
                 descendants: 0,
                 is_orphan,

@@ -10,7 +10,10 @@ use crate::units;
 const EDITED: [(&str, &str); 10] = [
     ("minimum_calls", "Minimum calls"),
     ("failure_ratio_threshold", "Failed share that trips"),
-    ("consecutive_failures_threshold", "Failures in a row that trip"),
+    (
+        "consecutive_failures_threshold",
+        "Failures in a row that trip",
+    ),
     ("slow_ratio_threshold", "Slow share that trips"),
     ("slow_call_s", "Slow from, s"),
     ("window.length_s", "Window, s"),
@@ -24,7 +27,11 @@ const EDITED: [(&str, &str); 10] = [
 pub fn what_if(data: &WhatIf, frame: &Frame) -> AnyView {
     let baseline = &data.baseline;
     let is_weak = baseline.trips > 0 && baseline.reproduced * 10 < baseline.trips * 9;
-    let class = if is_weak { "verdict warn" } else { "verdict fine" };
+    let class = if is_weak {
+        "verdict warn"
+    } else {
+        "verdict fine"
+    };
     let warning = is_weak.then(|| {
         view! { <p class="note amber">"Under 90 %: what follows says little about this breaker."</p> }
     });
@@ -33,9 +40,16 @@ pub fn what_if(data: &WhatIf, frame: &Frame) -> AnyView {
         view! { <details open=is_weak><summary>"Rules that differ"</summary><ul class="clues">{rules}</ul></details> }
     });
     let cut = data.truncated.then(|| view! { <p class="note amber">"More calls are stored than were replayed: narrow the range."</p> });
-    let limits = data.limits.iter().map(|limit| view! { <li>{limit.clone()}</li> }).collect_view();
+    let limits = data
+        .limits
+        .iter()
+        .map(|limit| view! { <li>{limit.clone()}</li> })
+        .collect_view();
     let body = if data.calls == 0 {
-        nothing("No call of this breaker is stored in this range.", "Calls are known by the spans our SDK marks, or by client spans to its callee.")
+        nothing(
+            "No call of this breaker is stored in this range.",
+            "Calls are known by the spans our SDK marks, or by client spans to its callee.",
+        )
     } else {
         view! { {table(data)} {proposals(&data.proposals, frame)} }.into_any()
     };
@@ -74,17 +88,25 @@ fn form(data: &WhatIf, frame: &Frame) -> AnyView {
 }
 
 fn table(data: &WhatIf) -> AnyView {
-    let mut columns: Vec<(&str, &Outcome)> = vec![("Happened", &data.happened), ("Replayed", &data.recorded)];
+    let mut columns: Vec<(&str, &Outcome)> =
+        vec![("Happened", &data.happened), ("Replayed", &data.recorded)];
     if let Some(edited) = &data.edited {
         columns.push(("Edited", edited));
     }
-    let head = columns.iter().map(|(name, _)| view! { <th class="num">{*name}</th> }).collect_view();
+    let head = columns
+        .iter()
+        .map(|(name, _)| view! { <th class="num">{*name}</th> })
+        .collect_view();
     let row = |name: &'static str, of: fn(&Outcome) -> String, known_of_recorded: bool| {
         let cells = columns
             .iter()
             .enumerate()
             .map(|(at, (_, outcome))| {
-                let text = if at == 0 && !known_of_recorded { "–".to_owned() } else { of(outcome) };
+                let text = if at == 0 && !known_of_recorded {
+                    "–".to_owned()
+                } else {
+                    of(outcome)
+                };
                 view! { <td class="num">{text}</td> }
             })
             .collect_view();

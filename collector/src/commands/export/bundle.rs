@@ -40,10 +40,22 @@ const AFTER_NS: u64 = 300_000_000_000;
 const ROWS_MAX: u64 = 1_000_000;
 
 const QUERIES: [(&str, &str); 4] = [
-    ("trips", "SELECT time, service_name, name, key, reason, failure_rate, window_calls, trace_id FROM breaker_transitions WHERE to_state = 'open' ORDER BY time"),
-    ("red", "SELECT bucket_start, service_name, name, sum(calls) AS calls, sum(errors) AS errors FROM red GROUP BY ALL ORDER BY ALL"),
-    ("edges", "SELECT bucket_start, caller, callee, sum(calls) AS calls, sum(errors) AS errors FROM service_edges GROUP BY ALL ORDER BY ALL"),
-    ("failed spans", "SELECT start_time, trace_id, service_name, name, status_message FROM spans WHERE status_code = 'error' ORDER BY start_time"),
+    (
+        "trips",
+        "SELECT time, service_name, name, key, reason, failure_rate, window_calls, trace_id FROM breaker_transitions WHERE to_state = 'open' ORDER BY time",
+    ),
+    (
+        "red",
+        "SELECT bucket_start, service_name, name, sum(calls) AS calls, sum(errors) AS errors FROM red GROUP BY ALL ORDER BY ALL",
+    ),
+    (
+        "edges",
+        "SELECT bucket_start, caller, callee, sum(calls) AS calls, sum(errors) AS errors FROM service_edges GROUP BY ALL ORDER BY ALL",
+    ),
+    (
+        "failed spans",
+        "SELECT start_time, trace_id, service_name, name, status_message FROM spans WHERE status_code = 'error' ORDER BY start_time",
+    ),
 ];
 
 /// What was asked for: an incident's id, a time in one, or `from..to`.
@@ -150,7 +162,11 @@ struct Told {
 impl Told {
     fn gather(config: &Config, asked: &Asked) -> anyhow::Result<Self> {
         let data_dir = &config.data_dir;
-        ensure!(data_dir.is_dir(), "there is no data directory {}", data_dir.display());
+        ensure!(
+            data_dir.is_dir(),
+            "there is no data directory {}",
+            data_dir.display()
+        );
         if let Some(holder) = lock_holder(data_dir)? {
             let addresses: Value = serde_json::from_str(&holder.addresses).unwrap_or_default();
             let address = addresses["http"]
@@ -162,10 +178,13 @@ impl Told {
         let store = Store::open(config.store.to_store_config(data_dir.clone()))
             .with_context(|| format!("cannot open the data directory {}", data_dir.display()))?;
         let store = Arc::new(store);
-        let outcome = store.reader().map_err(anyhow::Error::from).and_then(|reader| {
-            let session = Session::new(&reader);
-            Self::assemble(asked, &mut |question| question.here(&session))
-        });
+        let outcome = store
+            .reader()
+            .map_err(anyhow::Error::from)
+            .and_then(|reader| {
+                let session = Session::new(&reader);
+                Self::assemble(asked, &mut |question| question.here(&session))
+            });
         store.close(Duration::from_secs(10));
         outcome
     }
@@ -178,15 +197,23 @@ impl Told {
         let (from, to) = match asked {
             Asked::One(address) => {
                 let found = ask(Question::Incident(address.clone()))?;
-                let start = number(&found["incident"]["start_unix_nano"]).context("an incident without a start")?;
-                let end = number(&found["incident"]["end_unix_nano"]).unwrap_or_else(crate::api::params::now_ns);
+                let start = number(&found["incident"]["start_unix_nano"])
+                    .context("an incident without a start")?;
+                let end = number(&found["incident"]["end_unix_nano"])
+                    .unwrap_or_else(crate::api::params::now_ns);
                 incidents.push(found);
-                (start.saturating_sub(BEFORE_NS), end.saturating_add(AFTER_NS))
+                (
+                    start.saturating_sub(BEFORE_NS),
+                    end.saturating_add(AFTER_NS),
+                )
             }
             Asked::Range(from, to) => {
                 let page = ask(Question::Incidents(*from, *to))?;
                 for incident in page["items"].as_array().into_iter().flatten() {
-                    let id = incident["incident_id"].as_str().unwrap_or_default().to_owned();
+                    let id = incident["incident_id"]
+                        .as_str()
+                        .unwrap_or_default()
+                        .to_owned();
                     incidents.push(ask(Question::Incident(id))?);
                 }
                 (*from, *to)
@@ -198,7 +225,10 @@ impl Told {
             .collect();
         let mut traces = Vec::new();
         let mut seen = std::collections::BTreeSet::new();
-        for class in incidents.iter().flat_map(|found| found["error_classes"].as_array().into_iter().flatten()) {
+        for class in incidents
+            .iter()
+            .flat_map(|found| found["error_classes"].as_array().into_iter().flatten())
+        {
             let id = class["trace_id"].as_str().unwrap_or_default().to_owned();
             if seen.insert(id.clone()) {
                 traces.push(ask(Question::Trace(id))?);
@@ -248,15 +278,21 @@ impl Question {
     fn over_http(self, address: &str, token: Option<&str>) -> anyhow::Result<Value> {
         let path = match self {
             Self::Incident(address) => format!("/api/v1/incidents/{address}"),
-            Self::Incidents(from, to) => format!("/api/v1/incidents?from={from}&to={to}&limit=1000"),
+            Self::Incidents(from, to) => {
+                format!("/api/v1/incidents?from={from}&to={to}&limit=1000")
+            }
             Self::Graph(from, to) => format!("/api/v1/graph?from={from}&to={to}&limit=2000"),
             Self::Breakers => "/api/v1/breakers?limit=10000".to_owned(),
             Self::Trace(id) => format!("/api/v1/traces/{id}"),
         };
         let (status, body) = sql::client::get(address, token, &path)?;
-        let value: Value = serde_json::from_slice(&body).with_context(|| format!("{path} answered {status}"))?;
+        let value: Value =
+            serde_json::from_slice(&body).with_context(|| format!("{path} answered {status}"))?;
         if status != 200 {
-            bail!("{path}: {}", value["detail"].as_str().unwrap_or("the server refused"));
+            bail!(
+                "{path}: {}",
+                value["detail"].as_str().unwrap_or("the server refused")
+            );
         }
         Ok(value)
     }
@@ -270,7 +306,9 @@ impl Question {
         Ok(match self {
             Self::Incident(address) => {
                 let found = query::incident(session, &address, None, now)?;
-                serde_json::to_value(found.with_context(|| format!("no incident is known at {address}"))?)?
+                serde_json::to_value(
+                    found.with_context(|| format!("no incident is known at {address}"))?,
+                )?
             }
             Self::Incidents(from, to) => serde_json::to_value(query::incidents(
                 session,
@@ -310,8 +348,12 @@ mod tests {
     #[test]
     fn an_incident_is_asked_for_by_id_time_or_range() {
         let asked = |text: &str| text.parse::<Asked>();
-        assert!(matches!(asked("1800000206000000000-00112233445566aa"), Ok(Asked::One(id)) if id.contains('-')));
-        assert!(matches!(asked("2027-01-15T08:00:00Z"), Ok(Asked::One(at)) if at == "1800000000000000000"));
+        assert!(
+            matches!(asked("1800000206000000000-00112233445566aa"), Ok(Asked::One(id)) if id.contains('-'))
+        );
+        assert!(
+            matches!(asked("2027-01-15T08:00:00Z"), Ok(Asked::One(at)) if at == "1800000000000000000")
+        );
         assert!(matches!(
             asked("2027-01-15T08:00:00Z..2027-01-15T09:00:00Z"),
             Ok(Asked::Range(from, to)) if to - from == 3_600_000_000_000

@@ -1,9 +1,7 @@
 //! Each finding is found where it was sown, and nowhere else.
 
 use super::*;
-use crate::ingest::{
-    Batch, LogColumns, LogRow, ResourceRow, Rows, ScopeRow, SpanColumns, SpanRow,
-};
+use crate::ingest::{Batch, LogColumns, LogRow, ResourceRow, Rows, ScopeRow, SpanColumns, SpanRow};
 use crate::model::TimeRange;
 use crate::store::{Store, StoreConfig};
 
@@ -32,7 +30,13 @@ fn append(store: &Store, service: &str, instance: &str, rows: Rows) {
 fn call(store: &Store, at: u64, [caller, callee]: [&'static str; 2], tries: u64, late_ms: u64) {
     let id = |number: u64| (at + number).to_be_bytes();
     let (mut outer, mut inner) = (SpanColumns::default(), SpanColumns::default());
-    let span = |columns: &mut SpanColumns, number: u64, parent: Option<u64>, kind: &'static str, from: u64, to: u64, failed: bool| {
+    let span = |columns: &mut SpanColumns,
+                number: u64,
+                parent: Option<u64>,
+                kind: &'static str,
+                from: u64,
+                to: u64,
+                failed: bool| {
         columns.push(&SpanRow {
             trace_id: u128::from(at).to_be_bytes(),
             span_id: id(number),
@@ -52,8 +56,24 @@ fn call(store: &Store, at: u64, [caller, callee]: [&'static str; 2], tries: u64,
     for attempt in 0..tries {
         let failed = attempt + 1 < tries;
         let from = 10 + attempt * 60;
-        span(&mut outer, 1 + attempt, Some(0), "client", from, from + 50, failed);
-        span(&mut inner, 100 + attempt, Some(1 + attempt), "server", from + 1, from + 49 + late_ms, failed);
+        span(
+            &mut outer,
+            1 + attempt,
+            Some(0),
+            "client",
+            from,
+            from + 50,
+            failed,
+        );
+        span(
+            &mut inner,
+            100 + attempt,
+            Some(1 + attempt),
+            "server",
+            from + 1,
+            from + 49 + late_ms,
+            failed,
+        );
     }
     append(store, caller, "1", Rows::Spans(outer));
     append(store, callee, "1", Rows::Spans(inner));
@@ -99,7 +119,13 @@ fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
                 r#"{{"circuit_breaker.name":"price","circuit_breaker.from_state":"{from}","circuit_breaker.to_state":"{to}"}}"#
             );
             let late = if pod == "p4" { 5 * S } else { 0 };
-            event(&store, pod, base + at * S + late, "circuit_breaker.state_changed", &change);
+            event(
+                &store,
+                pod,
+                base + at * S + late,
+                "circuit_breaker.state_changed",
+                &change,
+            );
         }
     }
     for _ in 0..2 {
@@ -113,10 +139,19 @@ fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
             services: Vec::new(),
             limit: 10,
         };
-        let found = findings(&Session::new(&reader), &query).expect("findings").items;
+        let found = findings(&Session::new(&reader), &query)
+            .expect("findings")
+            .items;
         let short: Vec<(&str, &str, &str, f64)> = found
             .iter()
-            .map(|f| (f.kind.as_str(), f.service.as_str(), f.subject.as_str(), f.value))
+            .map(|f| {
+                (
+                    f.kind.as_str(),
+                    f.service.as_str(),
+                    f.subject.as_str(),
+                    f.value,
+                )
+            })
             .collect();
         assert_eq!(
             short,

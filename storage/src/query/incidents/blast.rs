@@ -61,7 +61,11 @@ pub(super) fn blast_radius(
                 ..entry
             });
         }
-        blast.crossing_share = if requests > 0.0 { crossing / requests } else { 0.0 };
+        blast.crossing_share = if requests > 0.0 {
+            crossing / requests
+        } else {
+            0.0
+        };
         blast.basis = match (is_sampled, is_unknown) {
             (true, _) => "sampled",
             (false, true) => "unknown",

@@ -31,11 +31,8 @@ pub(super) fn error_classes(
     let mut classes: BTreeMap<(String, String), ErrorClass> = BTreeMap::new();
     session.run(|conn| {
         let mut statement = conn.prepare(&sql)?;
-        let mut rows = statement.query(params![
-            range.from_unix_nano,
-            range.to_unix_nano,
-            members
-        ])?;
+        let mut rows =
+            statement.query(params![range.from_unix_nano, range.to_unix_nano, members])?;
         while let Some(row) = rows.next()? {
             let (id, class): (String, String) = (row.get(0)?, row.get(1)?);
             let trace_id: String = row.get(2)?;
@@ -165,7 +162,10 @@ fn rank(label: &str) -> u8 {
 
 /// Points each class at the deepest failing span of its trace; where none failed, the span stays.
 fn point_at_deepest(session: &Session<'_>, classes: &mut [ErrorClass]) -> Result<(), QueryError> {
-    let mut ids: Vec<&str> = classes.iter().map(|class| class.trace_id.as_str()).collect();
+    let mut ids: Vec<&str> = classes
+        .iter()
+        .map(|class| class.trace_id.as_str())
+        .collect();
     ids.sort_unstable();
     ids.dedup();
     if ids.is_empty() {
@@ -173,7 +173,9 @@ fn point_at_deepest(session: &Session<'_>, classes: &mut [ErrorClass]) -> Result
     }
     let relation = session
         .set()
-        .relation_sql("spans", |segment| ids.iter().any(|id| segment.may_hold_trace(id)))
+        .relation_sql("spans", |segment| {
+            ids.iter().any(|id| segment.may_hold_trace(id))
+        })
         .expect("spans is a relation");
     let sql = FAILED.replace("{spans}", &relation);
     let ids = ids.join(",");

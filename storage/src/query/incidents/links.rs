@@ -32,7 +32,8 @@ impl CallPaths {
         let mut rows = statement.query(params![range.from_unix_nano, range.to_unix_nano])?;
         let mut edges = Vec::new();
         while let Some(row) = rows.next()? {
-            let scope = |at: usize| -> duckdb::Result<Scope> { super::super::breakers::scope(row, at) };
+            let scope =
+                |at: usize| -> duckdb::Result<Scope> { super::super::breakers::scope(row, at) };
             edges.push(((scope(0)?, row.get(3)?), (scope(4)?, row.get(7)?)));
         }
         Ok(Self::of(edges))
@@ -97,7 +98,10 @@ pub(super) fn groups(
     now: i64,
 ) -> Vec<Vec<usize>> {
     let mut leader: Vec<usize> = (0..episodes.len()).collect();
-    let ends: Vec<i64> = episodes.iter().map(|e| e.end.unwrap_or(now).max(e.start)).collect();
+    let ends: Vec<i64> = episodes
+        .iter()
+        .map(|e| e.end.unwrap_or(now).max(e.start))
+        .collect();
     for later in 0..episodes.len() {
         for earlier in 0..later {
             let is_close = episodes[later].start <= ends[earlier].saturating_add(LINK_NS);

@@ -26,12 +26,13 @@ struct InSecond {
 }
 
 /// Onsets of every service of the incident, earliest first.
-pub(super) fn onsets(
-    session: &Session<'_>,
-    incident: &Incident,
-) -> Result<Vec<Onset>, QueryError> {
+pub(super) fn onsets(session: &Session<'_>, incident: &Incident) -> Result<Vec<Onset>, QueryError> {
     let start = incident.start_unix_nano;
-    let last = incident.breakers.iter().map(|b| b.trip.time_unix_nano).max();
+    let last = incident
+        .breakers
+        .iter()
+        .map(|b| b.trip.time_unix_nano)
+        .max();
     let range = TimeRange {
         from_unix_nano: start - BEFORE_S * SECOND,
         to_unix_nano: last.unwrap_or(start).min(start + 60 * SECOND) + SECOND,
@@ -127,7 +128,11 @@ pub(super) fn clue(onsets: &[Onset], root: &str) -> Option<Clue> {
         .iter()
         .filter(|onset| onset.time_unix_nano < first.time_unix_nano)
         .count();
-    let what = if first.what == "errors" { "fail" } else { "be slow" };
+    let what = if first.what == "errors" {
+        "fail"
+    } else {
+        "be slow"
+    };
     let sentence = if before_it == 0 {
         format!("{root} was the first to {what}.")
     } else {

@@ -8,9 +8,7 @@ use std::collections::BTreeMap;
 use duckdb::params;
 
 use super::{QueryError, SECOND, Session, end};
-use crate::model::{
-    BlastRadius, BreakerTransition, Incident, OpenAt, Recovery, RejectedInMinute,
-};
+use crate::model::{BlastRadius, BreakerTransition, Incident, OpenAt, Recovery, RejectedInMinute};
 
 const REJECTED: &str = include_str!("recovery.sql");
 const ENTRY_ERRORS: &str = include_str!("entry_errors.sql");
@@ -28,7 +26,11 @@ pub(super) fn recovery(
 ) -> Result<Recovery, QueryError> {
     let finish = end(incident, now);
     let (open, probes, probes_passed) = steps(transitions);
-    let ids: Vec<&str> = incident.breakers.iter().map(|b| b.breaker_id.as_str()).collect();
+    let ids: Vec<&str> = incident
+        .breakers
+        .iter()
+        .map(|b| b.breaker_id.as_str())
+        .collect();
     let entries: Vec<String> = blast
         .entry_points
         .iter()
@@ -123,7 +125,9 @@ fn verdict(
             .map_or(0, |step| step.open)
     };
     let (then, is) = (at(now - FIVE_MINUTES_NS), at(now));
-    let change = recent.zip(earlier).map(|(recent, earlier)| recent - earlier);
+    let change = recent
+        .zip(earlier)
+        .map(|(recent, earlier)| recent - earlier);
     let instances = format!("{is} instances refuse, five minutes ago {then}");
     match change {
         _ if is > then => ("worsening", instances),

@@ -60,7 +60,10 @@ pub(super) fn root(incident: &Incident, windows: &Windows, window: usize) -> Opt
     if breaker.downstream.is_empty() && count > 1 {
         evidence.push(clue(
             "no_open_callee",
-            format!("No breaker below {} is part of the incident.", trouble.node.1),
+            format!(
+                "No breaker below {} is part of the incident.",
+                trouble.node.1
+            ),
             None,
         ));
     }
@@ -82,7 +85,11 @@ fn peer(breaker: &IncidentBreaker, windows: &Windows, window: usize) -> Option<N
         .callees(window, &owner)
         .map(|(node, _)| node)
         .find(|(_, callee)| callee == name);
-    Some(known.cloned().unwrap_or_else(|| (breaker.scope.clone(), name.clone())))
+    Some(
+        known
+            .cloned()
+            .unwrap_or_else(|| (breaker.scope.clone(), name.clone())),
+    )
 }
 
 /// Walks on to the callee that explains the failures, while there is one.
@@ -94,7 +101,10 @@ fn descend(windows: &Windows, window: usize, mut trouble: Trouble) -> (Trouble, 
         };
         clues.push(clue(
             "callee_fails",
-            format!("{}'s failures are calls to {} that fail.", trouble.node.1, below.1),
+            format!(
+                "{}'s failures are calls to {} that fail.",
+                trouble.node.1, below.1
+            ),
             None,
         ));
         let next = Trouble::of(windows, window, &below);
@@ -131,7 +141,11 @@ impl Trouble {
         }
         let unexplained = errors.saturating_sub(explained) as f64 / pair[1].calls.max(1) as f64;
         let is_slow_itself = is_slow(&pair);
-        let slow = if is_slow_itself && slow_callee.is_none() { 0.5 } else { 0.0 };
+        let slow = if is_slow_itself && slow_callee.is_none() {
+            0.5
+        } else {
+            0.0
+        };
         let by_errors = worst
             .filter(|(failed, _)| errors > 0 && *failed as f64 >= EXPLAINS * errors as f64)
             .map(|(_, callee)| callee);

@@ -1,9 +1,7 @@
 //! A cascade of three services, seeded span by span, is one incident attributed to where it began.
 
 use super::*;
-use crate::ingest::{
-    Batch, LogColumns, LogRow, ResourceRow, Rows, ScopeRow, SpanColumns, SpanRow,
-};
+use crate::ingest::{Batch, LogColumns, LogRow, ResourceRow, Rows, ScopeRow, SpanColumns, SpanRow};
 use crate::model::BreakersQuery;
 use crate::query::breakers;
 use crate::store::{Store, StoreConfig};
@@ -95,7 +93,11 @@ impl Request {
                 trace_id: self.trace(),
                 span_id: self.span(number),
                 parent_span_id: parent.map(|parent| self.span(parent)),
-                name: if parent.is_none() { "POST /buy" } else { "work" },
+                name: if parent.is_none() {
+                    "POST /buy"
+                } else {
+                    "work"
+                },
                 kind,
                 start_unix_nano: self.at + ms[0] * 1_000_000,
                 end_unix_nano: self.at + ms[1] * 1_000_000,
@@ -109,31 +111,89 @@ impl Request {
         let mut checkout = SpanColumns::default();
         // Refused by checkout's own breaker, it answers with a default.
         let root_fails = fails && !self.checkout_refuses;
-        push(&mut checkout, 0, None, "server", [0, 40], root_fails, &breaker("payment", self.checkout_refuses), None);
+        push(
+            &mut checkout,
+            0,
+            None,
+            "server",
+            [0, 40],
+            root_fails,
+            &breaker("payment", self.checkout_refuses),
+            None,
+        );
         if !self.checkout_refuses {
-            push(&mut checkout, 1, Some(0), "client", [1, 39], fails, r#"{"error.type":"503"}"#, Some("payment"));
+            push(
+                &mut checkout,
+                1,
+                Some(0),
+                "client",
+                [1, 39],
+                fails,
+                r#"{"error.type":"503"}"#,
+                Some("payment"),
+            );
         }
         append(store, "checkout", "c-1", "3.0", Rows::Spans(checkout));
         if self.checkout_refuses {
             return;
         }
         let mut payment = SpanColumns::default();
-        push(&mut payment, 2, Some(1), "server", [2, 38], fails, &breaker("psp", self.payment_refuses), None);
+        push(
+            &mut payment,
+            2,
+            Some(1),
+            "server",
+            [2, 38],
+            fails,
+            &breaker("psp", self.payment_refuses),
+            None,
+        );
         if !self.payment_refuses {
-            push(&mut payment, 3, Some(2), "client", [3, 37], fails, r#"{"error.type":"DEADLINE_EXCEEDED"}"#, Some("psp"));
+            push(
+                &mut payment,
+                3,
+                Some(2),
+                "client",
+                [3, 37],
+                fails,
+                r#"{"error.type":"DEADLINE_EXCEEDED"}"#,
+                Some("psp"),
+            );
         }
         append(store, "payment", "p-1", "2.0", Rows::Spans(payment));
         if self.payment_refuses {
             return;
         }
         let mut psp = SpanColumns::default();
-        push(&mut psp, 4, Some(3), "server", [4, 36], fails, r#"{"error.type":"bank"}"#, None);
-        let version = if self.at >= BASE + 190 * S { "1.1" } else { "1.0" };
+        push(
+            &mut psp,
+            4,
+            Some(3),
+            "server",
+            [4, 36],
+            fails,
+            r#"{"error.type":"bank"}"#,
+            None,
+        );
+        let version = if self.at >= BASE + 190 * S {
+            "1.1"
+        } else {
+            "1.0"
+        };
         append(store, "psp", "s-1", version, Rows::Spans(psp));
     }
 }
 
-fn change(store: &Store, service: &str, instance: &str, breaker: &str, at: u64, change: [&str; 2], generation: u64, trace: Option<&Request>) {
+fn change(
+    store: &Store,
+    service: &str,
+    instance: &str,
+    breaker: &str,
+    at: u64,
+    change: [&str; 2],
+    generation: u64,
+    trace: Option<&Request>,
+) {
     let contributing = trace.map_or(String::new(), |_| {
         let other = Request::of(402).trace();
         let hex: String = other.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -163,20 +223,110 @@ fn story(store: &Store) {
     }
     let at = |second: u64| BASE + second * S;
     let tripping = Request::of(2 * 206 - 1);
-    change(store, "payment", "p-1", "psp", at(206), ["closed", "open"], 1, Some(&tripping));
+    change(
+        store,
+        "payment",
+        "p-1",
+        "psp",
+        at(206),
+        ["closed", "open"],
+        1,
+        Some(&tripping),
+    );
     let second = Request::of(2 * 212 - 1);
-    change(store, "checkout", "c-1", "payment", at(212), ["closed", "open"], 1, Some(&second));
-    change(store, "checkout", "c-2", "payment", at(213), ["closed", "open"], 1, None);
-    change(store, "payment", "p-1", "psp", at(221), ["open", "half_open"], 2, None);
-    change(store, "payment", "p-1", "psp", at(222), ["half_open", "open"], 3, None);
-    change(store, "payment", "p-1", "psp", at(231), ["open", "half_open"], 4, None);
-    change(store, "payment", "p-1", "psp", at(232), ["half_open", "closed"], 5, None);
+    change(
+        store,
+        "checkout",
+        "c-1",
+        "payment",
+        at(212),
+        ["closed", "open"],
+        1,
+        Some(&second),
+    );
+    change(
+        store,
+        "checkout",
+        "c-2",
+        "payment",
+        at(213),
+        ["closed", "open"],
+        1,
+        None,
+    );
+    change(
+        store,
+        "payment",
+        "p-1",
+        "psp",
+        at(221),
+        ["open", "half_open"],
+        2,
+        None,
+    );
+    change(
+        store,
+        "payment",
+        "p-1",
+        "psp",
+        at(222),
+        ["half_open", "open"],
+        3,
+        None,
+    );
+    change(
+        store,
+        "payment",
+        "p-1",
+        "psp",
+        at(231),
+        ["open", "half_open"],
+        4,
+        None,
+    );
+    change(
+        store,
+        "payment",
+        "p-1",
+        "psp",
+        at(232),
+        ["half_open", "closed"],
+        5,
+        None,
+    );
     for pod in ["c-1", "c-2"] {
-        change(store, "checkout", pod, "payment", at(233), ["open", "half_open"], 2, None);
-        change(store, "checkout", pod, "payment", at(234), ["half_open", "closed"], 3, None);
+        change(
+            store,
+            "checkout",
+            pod,
+            "payment",
+            at(233),
+            ["open", "half_open"],
+            2,
+            None,
+        );
+        change(
+            store,
+            "checkout",
+            pod,
+            "payment",
+            at(234),
+            ["half_open", "closed"],
+            3,
+            None,
+        );
     }
     // Something else at the same time, on no common path.
-    change(store, "search", "x-1", "index", at(210), ["closed", "open"], 1, None);
+    change(
+        store,
+        "search",
+        "x-1",
+        "index",
+        at(210),
+        ["closed", "open"],
+        1,
+        None,
+    );
     let mut logs = LogColumns::default();
     logs.push(&LogRow {
         time_unix_nano: at(195),
@@ -214,7 +364,14 @@ fn a_cascade_of_three_services_is_attributed_to_its_root() {
 fn check(store: &Store) {
     let reader = store.reader().expect("a reader");
     let session = Session::new(&reader);
-    let known = breakers(&session, &BreakersQuery { limit: 10, ..Default::default() }).expect("breakers");
+    let known = breakers(
+        &session,
+        &BreakersQuery {
+            limit: 10,
+            ..Default::default()
+        },
+    )
+    .expect("breakers");
     assert_eq!(known.items.len(), 3);
 
     let page = incidents(&session, &query(270)).expect("incidents");
@@ -228,9 +385,23 @@ fn check(store: &Store) {
     let members: Vec<(&str, &str, u32, u32, u32)> = incident
         .breakers
         .iter()
-        .map(|b| (b.service_name.as_str(), b.peer.as_deref().unwrap_or("?"), b.trips, b.reopenings, b.instances))
+        .map(|b| {
+            (
+                b.service_name.as_str(),
+                b.peer.as_deref().unwrap_or("?"),
+                b.trips,
+                b.reopenings,
+                b.instances,
+            )
+        })
         .collect();
-    assert_eq!(members, [("payment", "psp", 1, 1, 1), ("checkout", "payment", 2, 0, 2)]);
+    assert_eq!(
+        members,
+        [
+            ("payment", "psp", 1, 1, 1),
+            ("checkout", "payment", 2, 0, 2)
+        ]
+    );
     assert_eq!(incident.breakers[1].downstream, [0]);
     assert!(incident.breakers[0].downstream.is_empty());
     assert_eq!(incident.start_unix_nano, (BASE + 206 * S) as i64);
@@ -244,31 +415,81 @@ fn check(store: &Store) {
     let whole = incident_of(&session, &incident.incident_id, now);
     let by_time = incident_of(&session, &(BASE + 215 * S).to_string(), now);
     assert_eq!(whole, by_time);
-    let kinds: Vec<&str> = whole.incident.root.as_ref().expect("a root").evidence.iter().map(|clue| clue.kind.as_str()).collect();
-    assert_eq!(kinds, ["trip_order", "no_open_callee", "own_errors", "onset", "shared_traces"]);
+    let kinds: Vec<&str> = whole
+        .incident
+        .root
+        .as_ref()
+        .expect("a root")
+        .evidence
+        .iter()
+        .map(|clue| clue.kind.as_str())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "trip_order",
+            "no_open_callee",
+            "own_errors",
+            "onset",
+            "shared_traces"
+        ]
+    );
 
     let first = &whole.onsets[0];
-    assert_eq!(first.time_unix_nano, (BASE + 200 * S) as i64, "{:?}", whole.onsets);
-    assert_eq!(whole.onsets.iter().filter(|onset| onset.what == "errors").count(), 3);
+    assert_eq!(
+        first.time_unix_nano,
+        (BASE + 200 * S) as i64,
+        "{:?}",
+        whole.onsets
+    );
+    assert_eq!(
+        whole
+            .onsets
+            .iter()
+            .filter(|onset| onset.what == "errors")
+            .count(),
+        3
+    );
 
     blast(&whole.blast);
     let classes: Vec<(&str, &str, &str)> = whole
         .error_classes
         .iter()
-        .map(|class| (class.class.as_str(), class.label.as_str(), class.span_service.as_str()))
+        .map(|class| {
+            (
+                class.class.as_str(),
+                class.label.as_str(),
+                class.span_service.as_str(),
+            )
+        })
         .collect();
-    assert_eq!(classes, [("503", "tripped it", "payment"), ("DEADLINE_EXCEEDED", "tripped it", "psp")]);
+    assert_eq!(
+        classes,
+        [
+            ("503", "tripped it", "payment"),
+            ("DEADLINE_EXCEEDED", "tripped it", "psp")
+        ]
+    );
 
     let changes: Vec<(&str, &str, &str)> = whole
         .changes
         .iter()
         .map(|c| (c.kind.as_str(), c.service.as_str(), c.description.as_str()))
         .collect();
-    assert_eq!(changes, [("version", "psp", "1.1 appeared beside 1.0"), ("flag", "psp", "new-bank on")]);
+    assert_eq!(
+        changes,
+        [
+            ("version", "psp", "1.1 appeared beside 1.0"),
+            ("flag", "psp", "new-bank on")
+        ]
+    );
     assert!(whole.services_without_version.is_empty());
 
     assert_eq!(whole.recovery.verdict, "recovered");
-    assert_eq!((whole.recovery.probes, whole.recovery.probes_passed), (4, 3));
+    assert_eq!(
+        (whole.recovery.probes, whole.recovery.probes_passed),
+        (4, 3)
+    );
     let open: Vec<u32> = whole.recovery.open.iter().map(|step| step.open).collect();
     assert_eq!(open, [1, 2, 3, 2, 3, 2, 0]);
     assert_eq!(whole.transitions.len(), 11);
@@ -280,13 +501,26 @@ fn blast(found: &crate::model::BlastRadius) {
     let [entry] = found.entry_points.as_slice() else {
         panic!("{found:?}");
     };
-    assert_eq!((entry.service.as_str(), entry.name.as_str()), ("checkout", "POST /buy"));
-    assert_eq!((entry.requests, entry.failed, entry.degraded, entry.unaffected), (78.0, 42.0, 18.0, 18.0));
+    assert_eq!(
+        (entry.service.as_str(), entry.name.as_str()),
+        ("checkout", "POST /buy")
+    );
+    assert_eq!(
+        (
+            entry.requests,
+            entry.failed,
+            entry.degraded,
+            entry.unaffected
+        ),
+        (78.0, 42.0, 18.0, 18.0)
+    );
     assert_eq!(found.crossing_share, 1.0);
 }
 
 fn incident_of(session: &Session<'_>, address: &str, now: i64) -> IncidentDetail {
-    incident(session, address, None, now).expect("an answer").expect("an incident")
+    incident(session, address, None, now)
+        .expect("an answer")
+        .expect("an incident")
 }
 
 #[test]
@@ -297,15 +531,36 @@ fn while_it_lasts_it_is_open_and_says_where_it_goes() {
         Request::of(number).send(&store);
     }
     let at = |second: u64| BASE + second * S;
-    change(&store, "payment", "p-1", "psp", at(206), ["closed", "open"], 1, None);
-    change(&store, "payment", "p-2", "psp", at(214), ["closed", "open"], 1, None);
+    change(
+        &store,
+        "payment",
+        "p-1",
+        "psp",
+        at(206),
+        ["closed", "open"],
+        1,
+        None,
+    );
+    change(
+        &store,
+        "payment",
+        "p-2",
+        "psp",
+        at(214),
+        ["closed", "open"],
+        1,
+        None,
+    );
     let reader = store.reader().expect("a reader");
     let session = Session::new(&reader);
     let page = incidents(&session, &query(215)).expect("incidents");
     let [incident] = page.items.as_slice() else {
         panic!("{page:?}")
     };
-    assert_eq!((incident.state.as_str(), incident.end_unix_nano), ("open", None));
+    assert_eq!(
+        (incident.state.as_str(), incident.end_unix_nano),
+        ("open", None)
+    );
     assert_eq!(incident.breakers[0].instances_open, 2);
     let whole = incident_of(&session, &incident.incident_id, at(215) as i64);
     assert_eq!(whole.recovery.verdict, "worsening", "{:?}", whole.recovery);

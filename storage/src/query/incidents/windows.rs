@@ -57,7 +57,11 @@ impl Windows {
             .map(|(at, incident)| {
                 let start = incident.start_unix_nano;
                 let during = floor(start - LEAD_NS);
-                let last = incident.breakers.iter().map(|b| b.trip.time_unix_nano).max();
+                let last = incident
+                    .breakers
+                    .iter()
+                    .map(|b| b.trip.time_unix_nano)
+                    .max();
                 let finish = last.unwrap_or(start).min(start + DURING_MAX_NS) + BUCKET_NS;
                 (from, to) = (from.min(during - BEFORE_NS), to.max(finish));
                 format!("{at}:{}:{during}:{finish}", during - BEFORE_NS)

@@ -5,14 +5,12 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use tripline_sdk::{
-    Admission, CallId, CloseOn, HalfOpen, Jitter, Machine, Moment, OnDrop, OpenTime, Outcome as Ending, SlowCalls,
-    Transition, WindowConfig,
+    Admission, CallId, CloseOn, HalfOpen, Jitter, Machine, Moment, OnDrop, OpenTime,
+    Outcome as Ending, SlowCalls, Transition, WindowConfig,
 };
 
 use super::*;
-use crate::ingest::{
-    Batch, LogColumns, LogRow, ResourceRow, Rows, ScopeRow, SpanColumns, SpanRow,
-};
+use crate::ingest::{Batch, LogColumns, LogRow, ResourceRow, Rows, ScopeRow, SpanColumns, SpanRow};
 use crate::model::{BreakersQuery, TimeRange};
 use crate::query::breakers;
 use crate::store::{Store, StoreConfig};
@@ -79,7 +77,11 @@ fn settings_of(number: u64) -> BreakerConfig {
             lease: Some(ms(120)),
             dedicated_probes: false,
         },
-        on_drop: if number.is_multiple_of(7) { OnDrop::Failure } else { OnDrop::Ignore },
+        on_drop: if number.is_multiple_of(7) {
+            OnDrop::Failure
+        } else {
+            OnDrop::Ignore
+        },
         stripes: 1,
         ..base
     }
@@ -101,7 +103,12 @@ fn live(config: BreakerConfig, seed: u64) -> Story {
     let mut running: Vec<Option<(Admission, u64)>> = Vec::new();
     let mut now = 0;
     let outage = 500 * MS + dice.below(700 * MS)..1_400 * MS + dice.below(600 * MS);
-    let finish = |at: u64, index: usize, running: &mut Vec<Option<(Admission, u64)>>, calls: &mut Vec<(u64, u64, &'static str)>, changes: &mut Vec<Transition>, dice: &mut Dice| {
+    let finish = |at: u64,
+                  index: usize,
+                  running: &mut Vec<Option<(Admission, u64)>>,
+                  calls: &mut Vec<(u64, u64, &'static str)>,
+                  changes: &mut Vec<Transition>,
+                  dice: &mut Dice| {
         let Some((admission, start)) = running[index].take() else {
             return;
         };
@@ -114,7 +121,9 @@ fn live(config: BreakerConfig, seed: u64) -> Story {
         } else {
             let ending = match (fails, dice.below(25)) {
                 (_, 0) => Ending::Ignore,
-                (true, 1..6) => Ending::Overload { retry_after: Some(Duration::from_millis(70)) },
+                (true, 1..6) => Ending::Overload {
+                    retry_after: Some(Duration::from_millis(70)),
+                },
                 (true, _) => Ending::Failure,
                 (false, _) => Ending::Success,
             };
@@ -132,13 +141,24 @@ fn live(config: BreakerConfig, seed: u64) -> Story {
             && end <= now
         {
             ends.pop();
-            finish(end, ended, &mut running, &mut calls, &mut changes, &mut dice);
+            finish(
+                end,
+                ended,
+                &mut running,
+                &mut calls,
+                &mut changes,
+                &mut dice,
+            );
         }
         let admitted = machine.admit(Moment::from_nanos(now), &mut |change| changes.push(*change));
         calls.push((now, 0, "rejected"));
         match admitted {
             Ok(admission) => {
-                let longest = if dice.below(6) == 0 { 200 * MS } else { 60 * MS };
+                let longest = if dice.below(6) == 0 {
+                    200 * MS
+                } else {
+                    60 * MS
+                };
                 let length = 5 * MS + dice.below(longest);
                 calls[index].1 = length;
                 running.push(Some((admission, now)));
@@ -148,7 +168,14 @@ fn live(config: BreakerConfig, seed: u64) -> Story {
         }
     }
     while let Some(Reverse((end, ended))) = ends.pop() {
-        finish(end, ended, &mut running, &mut calls, &mut changes, &mut dice);
+        finish(
+            end,
+            ended,
+            &mut running,
+            &mut calls,
+            &mut changes,
+            &mut dice,
+        );
     }
     Story { calls, changes }
 }
@@ -251,7 +278,10 @@ fn query(breaker_id: &str, edits: &[(&str, &str)]) -> WhatIfQuery {
             from_unix_nano: BASE as i64 - 1,
             to_unix_nano: (BASE + 60_000 * MS) as i64,
         },
-        edits: edits.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        edits: edits
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect(),
         propose: false,
         calls_max: 1_000_000,
     }
@@ -280,15 +310,36 @@ fn recorded_settings_reproduce_a_thousand_histories_exactly() {
     store.seal_now().expect("sealed");
     let reader = store.reader().expect("a reader");
     let session = Session::new(&reader);
-    let known = breakers(&session, &BreakersQuery { limit: 100, ..Default::default() }).expect("breakers");
+    let known = breakers(
+        &session,
+        &BreakersQuery {
+            limit: 100,
+            ..Default::default()
+        },
+    )
+    .expect("breakers");
     assert_eq!(known.items.len() as u64, BREAKERS);
     let (mut instances, mut found, mut calls) = (0, 0, 0);
     for breaker in &known.items {
-        let answer = what_if(&session, &query(&breaker.breaker_id, &[])).expect("an answer").expect("a breaker");
+        let answer = what_if(&session, &query(&breaker.breaker_id, &[]))
+            .expect("an answer")
+            .expect("a breaker");
         assert_eq!(answer.settings_source, "event");
-        assert!(answer.baseline.exact, "{}: {:?}", breaker.name, answer.baseline);
-        assert_eq!(answer.baseline.reproduced, answer.baseline.trips, "{}", breaker.name);
-        assert_eq!(answer.recorded.rejected, answer.happened.rejected, "{}", breaker.name);
+        assert!(
+            answer.baseline.exact,
+            "{}: {:?}",
+            breaker.name, answer.baseline
+        );
+        assert_eq!(
+            answer.baseline.reproduced, answer.baseline.trips,
+            "{}",
+            breaker.name
+        );
+        assert_eq!(
+            answer.recorded.rejected, answer.happened.rejected,
+            "{}",
+            breaker.name
+        );
         assert_eq!(answer.recorded.trips, answer.happened.trips);
         instances += answer.instances;
         found += answer.baseline.trips as usize;
@@ -302,13 +353,21 @@ fn recorded_settings_reproduce_a_thousand_histories_exactly() {
 
 fn edited_settings_change_the_outcome(session: &Session<'_>, breaker_id: &str) {
     let ask = |edits: &[(&str, &str)]| {
-        what_if(session, &query(breaker_id, edits)).expect("an answer").expect("a breaker")
+        what_if(session, &query(breaker_id, edits))
+            .expect("an answer")
+            .expect("a breaker")
     };
     let never = ask(&[("minimum_calls", "100000")]).edited.expect("edited");
     assert_eq!((never.trips, never.rejected), (0, 0));
     assert!(never.admitted_unknown > 0);
     assert!(what_if(session, &query(breaker_id, &[("minimum_cals", "5")])).is_err());
-    assert!(what_if(session, &query(breaker_id, &[("failure_ratio_threshold", "7")])).is_err());
+    assert!(
+        what_if(
+            session,
+            &query(breaker_id, &[("failure_ratio_threshold", "7")])
+        )
+        .is_err()
+    );
     let unknown = what_if(session, &query("0000000000000000", &[])).expect("an answer");
     assert!(unknown.is_none());
 }

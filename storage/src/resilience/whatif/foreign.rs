@@ -18,7 +18,9 @@ pub struct Library {
 /// The library of an origin, if it is known.
 pub fn library(origin: &str) -> Option<Library> {
     let folded = origin.replace(['-', ' '], "_").to_lowercase();
-    let (origin, defaults, differs): (_, Value, &'static [&'static str]) = if folded.contains("resilience4j") {
+    let (origin, defaults, differs): (_, Value, &'static [&'static str]) = if folded
+        .contains("resilience4j")
+    {
         (
             "resilience4j",
             json!({"window.kind": "count", "window.size": 100, "minimum_calls": 100, "failure_ratio_threshold": 0.5,
@@ -87,7 +89,14 @@ mod tests {
 
     #[test]
     fn every_librarys_defaults_are_settings() {
-        for name in ["resilience4j", "gobreaker", "Hystrix", "pybreaker", "opossum", "polly"] {
+        for name in [
+            "resilience4j",
+            "gobreaker",
+            "Hystrix",
+            "pybreaker",
+            "opossum",
+            "polly",
+        ] {
             let library = library(name).expect(name);
             settings::read(&library.defaults).expect(name);
             assert!(!library.differs.is_empty());

@@ -9,7 +9,8 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use tripline_sdk::{
-    Admission, BreakerConfig, CallId, Jitter, Machine, Mode, Moment, OpenTime, Outcome, Reason, State, Transition,
+    Admission, BreakerConfig, CallId, Jitter, Machine, Mode, Moment, OpenTime, Outcome, Reason,
+    State, Transition,
 };
 
 use super::history::{Change, Ended, History};
@@ -58,21 +59,31 @@ pub fn replay(
     history: &History,
     open_times: &[Duration],
 ) -> Result<Replayed, SettingsError> {
-    let begin = history.calls.first().map_or(history.origin, |call| call.start);
+    let begin = history
+        .calls
+        .first()
+        .map_or(history.origin, |call| call.start);
     let origin = history.origin.min(begin);
     let mut run = Run {
         origin,
         config: *config,
         open_times,
         opened: 0,
-        machine: Machine::new(with_open_time(config, open_times.first()), moment(origin, origin))?,
+        machine: Machine::new(
+            with_open_time(config, open_times.first()),
+            moment(origin, origin),
+        )?,
         report: Replayed::default(),
         pending: Vec::new(),
         first_failure: None,
         first_success: None,
         since: origin,
     };
-    let interventions: Vec<&Change> = history.changes.iter().filter(|c| is_from_outside(c)).collect();
+    let interventions: Vec<&Change> = history
+        .changes
+        .iter()
+        .filter(|c| is_from_outside(c))
+        .collect();
     let mut next_intervention = 0;
     let mut admissions: Vec<Option<Admission>> = Vec::with_capacity(history.calls.len());
     let mut ends: BinaryHeap<Reverse<(i64, usize)>> = BinaryHeap::new();
@@ -178,7 +189,10 @@ impl Run<'_> {
                 self.first_success.get_or_insert(at);
                 if self.machine.state(moment(self.origin, at)) == State::Closed {
                     // A run of failures is over when the window forgets it; three windows' length is not known here.
-                    if self.first_failure.is_some_and(|first| at - first > 60_000_000_000) {
+                    if self
+                        .first_failure
+                        .is_some_and(|first| at - first > 60_000_000_000)
+                    {
                         self.first_failure = None;
                     }
                 }
@@ -216,13 +230,17 @@ impl Run<'_> {
             match (change.from, change.to) {
                 (State::Closed, State::Open) => {
                     let first = self.first_failure.take().unwrap_or(at);
-                    self.report.detect_ns.push(u64::try_from(at - first).unwrap_or(0));
+                    self.report
+                        .detect_ns
+                        .push(u64::try_from(at - first).unwrap_or(0));
                     self.since = at;
                     self.first_success = None;
                 }
                 (_, State::Closed) => {
                     let first = self.first_success.take().unwrap_or(at);
-                    self.report.recover_ns.push(u64::try_from(at - first).unwrap_or(0));
+                    self.report
+                        .recover_ns
+                        .push(u64::try_from(at - first).unwrap_or(0));
                     self.report.open_ns += u64::try_from(at - self.since).unwrap_or(0);
                     self.first_failure = None;
                 }

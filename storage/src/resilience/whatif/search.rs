@@ -21,7 +21,10 @@ pub struct Cost {
 impl Cost {
     fn of(runs: &[Replayed], failures: u64) -> Self {
         let avoided: u64 = runs.iter().map(|run| run.avoided_failures).sum();
-        let times: Vec<u64> = runs.iter().flat_map(|run| run.detect_ns.iter().copied()).collect();
+        let times: Vec<u64> = runs
+            .iter()
+            .flat_map(|run| run.detect_ns.iter().copied())
+            .collect();
         let count = u64::try_from(times.len()).unwrap_or(1).max(1);
         Self {
             rejected_good: runs.iter().map(|run| run.rejected_good).sum(),
@@ -40,7 +43,10 @@ impl Cost {
 }
 
 /// Settings worth a look, with what they cost; none is beaten by another in every respect.
-pub fn pareto(base: &BreakerConfig, histories: &[History]) -> Vec<(BreakerConfig, Cost, Vec<Replayed>)> {
+pub fn pareto(
+    base: &BreakerConfig,
+    histories: &[History],
+) -> Vec<(BreakerConfig, Cost, Vec<Replayed>)> {
     let failures: u64 = histories
         .iter()
         .flat_map(|history| &history.calls)
@@ -78,7 +84,8 @@ fn grid(base: &BreakerConfig) -> Vec<BreakerConfig> {
         for minimum in [0.5, 1.0, 2.0] {
             for open in [0.5, 1.0, 2.0] {
                 for window in [0.5, 1.0, 2.0] {
-                    let scaled = |length: Duration| length.mul_f64(window).max(Duration::from_millis(1));
+                    let scaled =
+                        |length: Duration| length.mul_f64(window).max(Duration::from_millis(1));
                     let minimum = (f64::from(base.minimum_calls) * minimum).ceil().max(1.0) as u32;
                     let mut config = BreakerConfig {
                         minimum_calls: minimum,

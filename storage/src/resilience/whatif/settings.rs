@@ -7,32 +7,63 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tripline_sdk::{
-    BreakerConfig, CloseOn, HalfOpen, InvalidConfig, Jitter, OnDrop, OpenTime, Ramp, SlowCalls, WindowConfig,
+    BreakerConfig, CloseOn, HalfOpen, InvalidConfig, Jitter, OnDrop, OpenTime, Ramp, SlowCalls,
+    WindowConfig,
 };
 
 /// Every name, with what it means.
 pub const NAMES: &[(&str, &str)] = &[
     ("window.kind", "`time` or `count`"),
-    ("window.length_s", "how far back a time window reaches, seconds"),
+    (
+        "window.length_s",
+        "how far back a time window reaches, seconds",
+    ),
     ("window.buckets", "in how many steps it slides"),
     ("window.size", "calls in a count window"),
     ("minimum_calls", "nothing trips below so many calls"),
     ("failure_ratio_threshold", "failed share that trips, 0 to 1"),
-    ("failure_count_threshold", "failed calls in the window that trip"),
-    ("consecutive_failures_threshold", "failures in a row that trip"),
+    (
+        "failure_count_threshold",
+        "failed calls in the window that trip",
+    ),
+    (
+        "consecutive_failures_threshold",
+        "failures in a row that trip",
+    ),
     ("slow_ratio_threshold", "slow share that trips, 0 to 1"),
-    ("slow_call_s", "from this duration on a call is slow, seconds"),
+    (
+        "slow_call_s",
+        "from this duration on a call is slow, seconds",
+    ),
     ("open.base_s", "first open time, seconds"),
     ("open.max_s", "longest open time, seconds"),
-    ("open.multiplier", "what each further attempt multiplies it by"),
-    ("open.decay_s", "closed for so long forgets one attempt, seconds"),
+    (
+        "open.multiplier",
+        "what each further attempt multiplies it by",
+    ),
+    (
+        "open.decay_s",
+        "closed for so long forgets one attempt, seconds",
+    ),
     ("half_open.permits", "probes in one half-open state"),
     ("half_open.concurrent", "probes in flight at once"),
-    ("half_open.lease_s", "a probe older than this failed, seconds"),
-    ("half_open.close_on", "`ratios`, or the number of successes that close"),
-    ("half_open.decide_early", "decide as soon as the rest cannot matter"),
+    (
+        "half_open.lease_s",
+        "a probe older than this failed, seconds",
+    ),
+    (
+        "half_open.close_on",
+        "`ratios`, or the number of successes that close",
+    ),
+    (
+        "half_open.decide_early",
+        "decide as soon as the rest cannot matter",
+    ),
     ("half_open.dedicated_probes", "ordinary calls are no probes"),
-    ("on_drop", "what a dropped call counts as: `ignore` or `failure`"),
+    (
+        "on_drop",
+        "what a dropped call counts as: `ignore` or `failure`",
+    ),
     ("ramp.from", "share admitted just after closing"),
     ("ramp.over_s", "until everything is admitted, seconds"),
 ];
@@ -78,7 +109,10 @@ pub fn read(settings: &Map<String, Value>) -> Result<BreakerConfig, SettingsErro
     ]
     .iter()
     .any(|name| settings.contains_key(*name));
-    let slow = match (of.number("slow_call_s")?, of.number("slow_ratio_threshold")?) {
+    let slow = match (
+        of.number("slow_call_s")?,
+        of.number("slow_ratio_threshold")?,
+    ) {
         (Some(threshold), Some(ratio)) => Some(SlowCalls {
             threshold: seconds("slow_call_s", threshold)?,
             ratio,
@@ -98,7 +132,9 @@ pub fn read(settings: &Map<String, Value>) -> Result<BreakerConfig, SettingsErro
         slow_calls: slow,
         open: OpenTime {
             base: of.seconds("open.base_s")?.unwrap_or(default.open.base),
-            multiplier: of.number("open.multiplier")?.unwrap_or(default.open.multiplier),
+            multiplier: of
+                .number("open.multiplier")?
+                .unwrap_or(default.open.multiplier),
             max: of.seconds("open.max_s")?.unwrap_or(default.open.max),
             jitter: Jitter::None,
             decay: of.seconds("open.decay_s")?.unwrap_or(default.open.decay),
@@ -107,7 +143,9 @@ pub fn read(settings: &Map<String, Value>) -> Result<BreakerConfig, SettingsErro
             permits: of.small("half_open.permits")?.unwrap_or(half.permits),
             concurrent: of.small("half_open.concurrent")?.unwrap_or(half.concurrent),
             close_on: of.close_on()?,
-            decide_early: of.flag("half_open.decide_early")?.unwrap_or(half.decide_early),
+            decide_early: of
+                .flag("half_open.decide_early")?
+                .unwrap_or(half.decide_early),
             lease: of.seconds("half_open.lease_s")?,
             dedicated_probes: of.flag("half_open.dedicated_probes")?.unwrap_or(false),
         },
@@ -166,7 +204,10 @@ pub fn write(config: &BreakerConfig) -> Map<String, Value> {
     let half = config.half_open;
     put("half_open.permits", json!(half.permits));
     put("half_open.concurrent", json!(half.concurrent));
-    put("half_open.lease_s", json!(config.probe_lease().as_secs_f64()));
+    put(
+        "half_open.lease_s",
+        json!(config.probe_lease().as_secs_f64()),
+    );
     put(
         "half_open.close_on",
         match half.close_on {
@@ -204,7 +245,10 @@ impl Reader<'_> {
 
     fn parsed<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, SettingsError> {
         self.text(name)
-            .map(|text| text.parse().map_err(|_| SettingsError::Unreadable(name.to_owned())))
+            .map(|text| {
+                text.parse()
+                    .map_err(|_| SettingsError::Unreadable(name.to_owned()))
+            })
             .transpose()
     }
 
@@ -219,7 +263,9 @@ impl Reader<'_> {
     fn count(&self, name: &str) -> Result<Option<u32>, SettingsError> {
         match self.number(name)? {
             None => Ok(None),
-            Some(number) if number >= 0.0 && number <= f64::from(u32::MAX) && number.fract() == 0.0 => {
+            Some(number)
+                if number >= 0.0 && number <= f64::from(u32::MAX) && number.fract() == 0.0 =>
+            {
                 Ok(Some(number as u32))
             }
             Some(_) => Err(SettingsError::Unreadable(name.to_owned())),
@@ -228,12 +274,16 @@ impl Reader<'_> {
 
     fn small(&self, name: &str) -> Result<Option<u16>, SettingsError> {
         self.count(name)?
-            .map(|count| u16::try_from(count).map_err(|_| SettingsError::Unreadable(name.to_owned())))
+            .map(|count| {
+                u16::try_from(count).map_err(|_| SettingsError::Unreadable(name.to_owned()))
+            })
             .transpose()
     }
 
     fn seconds(&self, name: &str) -> Result<Option<Duration>, SettingsError> {
-        self.number(name)?.map(|number| seconds(name, number)).transpose()
+        self.number(name)?
+            .map(|number| seconds(name, number))
+            .transpose()
     }
 
     fn flag(&self, name: &str) -> Result<Option<bool>, SettingsError> {
@@ -259,7 +309,9 @@ impl Reader<'_> {
     fn close_on(&self) -> Result<CloseOn, SettingsError> {
         match self.text("half_open.close_on").as_deref() {
             None | Some("ratios") => Ok(CloseOn::Ratios),
-            Some(_) => Ok(CloseOn::Successes(self.small("half_open.close_on")?.unwrap_or(1))),
+            Some(_) => Ok(CloseOn::Successes(
+                self.small("half_open.close_on")?.unwrap_or(1),
+            )),
         }
     }
 }

@@ -14,7 +14,10 @@ struct Dice(u64);
 
 impl Dice {
     fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % n
     }
 }
@@ -30,11 +33,19 @@ fn history(seed: u64, calls: usize) -> History {
             if dice.below(15) == 0 {
                 is_down = !is_down;
             }
-            let fails = if is_down { dice.below(10) < 9 } else { dice.below(10) == 0 };
+            let fails = if is_down {
+                dice.below(10) < 9
+            } else {
+                dice.below(10) == 0
+            };
             Call {
                 start: at,
                 duration: 1 + dice.below(10) * MS as u64,
-                ended: if fails { Ended::Failure } else { Ended::Success },
+                ended: if fails {
+                    Ended::Failure
+                } else {
+                    Ended::Success
+                },
             }
         })
         .collect();
@@ -95,9 +106,13 @@ fn edited_settings_do_what_a_reference_model_says() {
         let history = history(seed, 300);
         for (in_a_row, open_ms) in [(2, 100), (3, 400), (5, 1_000)] {
             let expected = classic(&history, in_a_row, open_ms as i64);
-            let run = replay(&classic_config(in_a_row, open_ms), &history, &[]).expect("settings that work");
+            let run = replay(&classic_config(in_a_row, open_ms), &history, &[])
+                .expect("settings that work");
             let found = (run.trips(), run.rejected_good, run.avoided_failures);
-            assert_eq!(found, expected, "seed {seed}, {in_a_row} in a row, open {open_ms} ms");
+            assert_eq!(
+                found, expected,
+                "seed {seed}, {in_a_row} in a row, open {open_ms} ms"
+            );
             all.insert(found);
         }
     }
@@ -121,7 +136,11 @@ fn what_came_from_outside_happens_again() {
     ];
     let calm = BreakerConfig::new().minimum_calls(10_000);
     let run = replay(&calm, &history, &[Duration::from_secs(60)]).expect("settings that work");
-    let short: Vec<(i64, State)> = run.changes.iter().map(|(at, _, to, _)| (*at, *to)).collect();
+    let short: Vec<(i64, State)> = run
+        .changes
+        .iter()
+        .map(|(at, _, to, _)| (*at, *to))
+        .collect();
     assert_eq!(short, [(100 * MS, State::Open), (300 * MS, State::Closed)]);
     assert!(run.rejected_good + run.avoided_failures > 0);
 }
@@ -150,7 +169,12 @@ fn settings_survive_being_told_and_read() {
     assert_eq!(read.open, config.open);
     assert_eq!(read.half_open.close_on, CloseOn::Successes(1));
     let text = |value: &str| serde_json::Value::String(value.to_owned());
-    for (name, value) in [("minimum_calls", "many"), ("window.kind", "moon"), ("open.base_s", "-1"), ("nonsense", "1")] {
+    for (name, value) in [
+        ("minimum_calls", "many"),
+        ("window.kind", "moon"),
+        ("open.base_s", "-1"),
+        ("nonsense", "1"),
+    ] {
         let mut wrong = told.clone();
         wrong.insert(name.to_owned(), text(value));
         assert!(settings::read(&wrong).is_err(), "{name}");

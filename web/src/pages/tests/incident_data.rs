@@ -1,9 +1,10 @@
 //! An incident and its breakers, made up, with text of somebody else's choice in every place.
 
 use tripline_storage::model::{
-    Breaker, BreakerConfig, BreakerDetail, BreakerInstance, BreakerTransition, Baseline, BlastRadius, ChangeEvent, Clue,
-    EntryPoint, ErrorClass, Finding, Incident, IncidentBreaker, IncidentDetail, InstanceLane, Lane,
-    LaneSegment, OpenAt, Outcome, Page, Proposal, Recovery, RejectedInMinute, Root, TimeRange, TripTrace, WhatIf,
+    Baseline, BlastRadius, Breaker, BreakerConfig, BreakerDetail, BreakerInstance,
+    BreakerTransition, ChangeEvent, Clue, EntryPoint, ErrorClass, Finding, Incident,
+    IncidentBreaker, IncidentDetail, InstanceLane, Lane, LaneSegment, OpenAt, Outcome, Page,
+    Proposal, Recovery, RejectedInMinute, Root, TimeRange, TripTrace, WhatIf,
 };
 
 use super::NOW;
@@ -99,7 +100,12 @@ pub(super) fn incident_of(text: &str) -> IncidentDetail {
         },
         error_classes: vec![ErrorClass {
             breaker_id: "00112233445566aa".to_owned(),
-            class: if text == "checkout" { "DEADLINE_EXCEEDED" } else { text }.to_owned(),
+            class: if text == "checkout" {
+                "DEADLINE_EXCEEDED"
+            } else {
+                text
+            }
+            .to_owned(),
             count: 58,
             trace_id: TRACE.to_owned(),
             span_id: "051581bf3cb55c13".to_owned(),
@@ -224,17 +230,27 @@ pub(super) fn what_if_of(text: &str) -> WhatIf {
             trips: 9,
             reproduced: 7,
             sentence: "reproduces 7 of 9 recorded trips".to_owned(),
-            differs: vec!["gobreaker 2: Interval clears its counts".to_owned(), text.to_owned()],
+            differs: vec![
+                "gobreaker 2: Interval clears its counts".to_owned(),
+                text.to_owned(),
+            ],
             ..Baseline::default()
         },
         happened: outcome(9),
         recorded: outcome(7),
         edited: Some(outcome(2)),
         proposals: vec![Proposal {
-            edits: [("minimum_calls".to_owned(), "40".to_owned()), ("x".to_owned(), text.to_owned())].into(),
+            edits: [
+                ("minimum_calls".to_owned(), "40".to_owned()),
+                ("x".to_owned(), text.to_owned()),
+            ]
+            .into(),
             outcome: outcome(3),
         }],
-        limits: vec!["A call that was refused has no outcome".to_owned(), text.to_owned()],
+        limits: vec![
+            "A call that was refused has no outcome".to_owned(),
+            text.to_owned(),
+        ],
         ..WhatIf::default()
     }
 }

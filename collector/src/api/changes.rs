@@ -1,0 +1,138 @@
+//! Changes people report: deploys, flags, settings. Each becomes a log event `tripline.change`, so that one
+//! sent through OTLP counts the same: `change.kind` is an attribute, the body says what it was.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use tripline_storage::attributes::AttributesWriter;
+use tripline_storage::ingest::{Batch, LogColumns, LogRow, ResourceRow, Rows, ScopeRow};
+use tripline_storage::model::{Change, Page};
+use tripline_storage::query::{self, CHANGE_EVENT};
+
+use super::AppState;
+use super::endpoints::{Answer, known};
+use super::params::{Params, now_ns};
+use super::problem::Problem;
+
+/// What is reported.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// `deploy`, `flag`, `config` or any other word.
+    kind: String,
+    /// What changed, in words.
+    description: String,
+    /// The service it is about.
+    service: Option<String>,
+    /// Its new version.
+    version: Option<String>,
+    /// Its environment.
+    environment: Option<String>,
+    /// When; now unless said.
+    time_unix_nano: Option<u64>,
+}
+
+/// Longest text of a report, characters.
+const TEXT_MAX: usize = 2_000;
+
+/// `POST /changes`.
+pub async fn report(
+    State(state): State<AppState>,
+    report: Result<Json<Report>, axum::extract::rejection::JsonRejection>,
+) -> Result<(StatusCode, Json<Change>), Problem> {
+    let Json(report) = report.map_err(|error| Problem::parameter("body", error.body_text()))?;
+    let texts = [
+        Some(&report.kind),
+        Some(&report.description),
+        report.service.as_ref(),
+        report.version.as_ref(),
+    ];
+    for text in texts.into_iter().flatten() {
+        if text.trim().is_empty() || text.chars().count() > TEXT_MAX {
+            return Err(Problem::parameter(
+                "body",
+                format!("each text has 1 to {TEXT_MAX} characters"),
+            ));
+        }
+    }
+    let now = now_ns();
+    let time = report.time_unix_nano.unwrap_or(now);
+    state
+        .store
+        .append(batch(&report, time, now))
+        .await
+        .map_err(|error| {
+            tracing::warn!(%error, "a reported change was not stored");
+            Problem::busy()
+        })?;
+    let change = Change {
+        time_unix_nano: i64::try_from(time).unwrap_or(i64::MAX),
+        service_name: report.service,
+        kind: report.kind,
+        description: report.description,
+        evidence: "reported".to_owned(),
+    };
+    Ok((StatusCode::CREATED, Json(change)))
+}
+
+fn batch(report: &Report, time: u64, now: u64) -> Batch {
+    let mut of_resource = AttributesWriter::new();
+    of_resource.begin_object();
+    for (key, value) in [
+        ("service.name", &report.service),
+        ("service.version", &report.version),
+        ("deployment.environment.name", &report.environment),
+    ] {
+        if let Some(value) = value {
+            of_resource.fixed_key(key);
+            of_resource.string(value);
+        }
+    }
+    of_resource.end();
+    let mut of_event = AttributesWriter::new();
+    of_event.begin_object();
+    of_event.fixed_key("change.kind");
+    of_event.string(&report.kind);
+    of_event.end();
+    let mut logs = LogColumns::default();
+    logs.push(&LogRow {
+        time_unix_nano: time,
+        observed_unix_nano: now,
+        arrival_unix_nano: now,
+        severity_number: 9,
+        severity_text: "INFO",
+        event_name: CHANGE_EVENT,
+        body: Some(&report.description),
+        body_type: Some("string"),
+        attributes: of_event.as_str(),
+        ..LogRow::default()
+    });
+    Batch {
+        resources: vec![ResourceRow {
+            service_name: report.service.clone(),
+            service_version: report.version.clone(),
+            environment: report.environment.clone(),
+            attributes: of_resource.as_str().to_owned(),
+            ..ResourceRow::default()
+        }],
+        scopes: vec![ScopeRow {
+            name: "tripline".to_owned(),
+            attributes: "{}".to_owned(),
+            ..ScopeRow::default()
+        }],
+        rows: Rows::Logs(logs),
+        bytes: 1_000 + report.description.len(),
+    }
+}
+
+/// `GET /changes`: reported ones, oldest first.
+pub async fn list(State(state): State<AppState>, params: Params) -> Answer<Page<Change>> {
+    known(&params, &["service"])?;
+    let range = params.range()?;
+    let service = params.get("service").map(str::to_owned);
+    let found = state
+        .ask(move |session| query::changes(session, range, service.as_deref()))
+        .await?;
+    Ok(Json(Page::whole(found)))
+}

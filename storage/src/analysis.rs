@@ -1,0 +1,20 @@
+//! What can be read off the spans of one trace: pure functions over plain data, for pages and API alike.
+//!
+//! Parents missing, cycles, equal ids and clocks that disagree are survived; nothing recurses, so the depth
+//! of a trace is bounded by memory alone.
+
+mod comparison;
+mod critical_path;
+mod flame;
+mod pattern;
+mod statistics;
+mod tree;
+
+pub use comparison::{ComparedRow, compare};
+pub use critical_path::{CriticalPath, Section, critical_path};
+pub use flame::{Flame, flame};
+pub use pattern::{pattern, pattern_regex};
+pub use statistics::{StatisticsRow, self_times, statistics};
+
+#[cfg(test)]
+mod tests;

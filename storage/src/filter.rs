@@ -1,0 +1,234 @@
+//! The one filter grammar for spans, logs and metrics.
+//!
+//! ```text
+//! or        = and { "OR" and }
+//! and       = not { ["AND"] not }                   -- conditions side by side are joined by AND
+//! not       = ("NOT" | "!") not | primary
+//! primary   = "(" or ")" | "any" "(" or ")" | "root" "(" or ")" | condition | text
+//! condition = key ("=" | "!=" | "<" | "<=" | ">" | ">=" | "~" | "!~") value | key ("exists" | "absent")
+//! key       = [ "attr." | "resource." ] ( word | string )
+//! value     = string | word | number [ unit ] | "true" | "false"
+//! unit      = ns us µs ms s m min h d | B kB MB GB TB KiB MiB GiB TiB
+//! ```
+//!
+//! A key without a scope is a field of the signal ([`fields`]) or else an attribute of the item or of its
+//! resource: either may hold. A comparison with something absent is false, `!=` and `!~` included; `NOT`
+//! turns it. `any(…)` holds when any span of the same trace does, `root(…)` when its root span does. A text
+//! alone looks for itself in what a person reads of the item (a span's name and status message, a log's body
+//! and event name, a metric's name), case ignored.
+//!
+//! A [`Filter`] is checked when it is read, so that every complaint has a column; what it says is bound as
+//! parameters by `query`, never put into SQL text.
+
+mod check;
+mod complete;
+mod fields;
+mod lex;
+mod parse;
+mod print;
+mod quantity;
+
+use std::fmt;
+
+pub(crate) use check::unit_ns;
+pub use check::units;
+pub use complete::{Expected, Slot};
+pub(crate) use fields::field_named;
+pub use fields::{Field, FieldKind, KINDS, Place, SEVERITIES, STATUSES, fields};
+pub use quantity::{Measure, Quantity};
+
+/// Longest filter, characters.
+pub const LENGTH_MAX: usize = 4_096;
+/// Deepest nesting.
+pub const DEPTH_MAX: usize = 32;
+/// Conditions in one filter.
+pub const CONDITIONS_MAX: usize = 64;
+/// `any(…)` and `root(…)` in one filter: each reads other spans.
+pub const TRACE_CONDITIONS_MAX: usize = 4;
+
+/// What is filtered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// Spans, and traces by one of their spans.
+    Spans,
+    /// Log records.
+    Logs,
+    /// Metric streams.
+    Metrics,
+}
+
+/// A filter that can be asked of a signal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filter {
+    signal: Signal,
+    expression: Expression,
+}
+
+/// What must hold.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expression {
+    /// All of at least two, none of them an `And`.
+    And(Vec<Expression>),
+    /// One of at least two, none of them an `Or`.
+    Or(Vec<Expression>),
+    /// Not so.
+    Not(Box<Expression>),
+    /// Of any span of the same trace.
+    Any(Box<Expression>),
+    /// Of the root span of the same trace.
+    Root(Box<Expression>),
+    /// A value compared.
+    Compare(Key, Operator, Literal),
+    /// There is a value.
+    Exists(Key),
+    /// There is none.
+    Absent(Key),
+    /// Part of what a person reads.
+    Text(String),
+}
+
+/// What a condition is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Where to look.
+    pub scope: KeyScope,
+    /// Its name.
+    pub name: String,
+}
+
+/// Where a key is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyScope {
+    /// A field of the signal, else an attribute of the item or of its resource.
+    Anywhere,
+    /// `attr.`: attributes of the item alone.
+    Item,
+    /// `resource.`: attributes of its resource alone.
+    Resource,
+}
+
+/// How two values compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operator {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+    /// `~`: the regular expression (RE2) is found in the text.
+    Matches,
+    /// `!~`
+    NotMatches,
+}
+
+/// A value as written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Literal {
+    /// Text.
+    Text(String),
+    /// A number with its unit, if any, as written: `500`, `1.5s`, `10KiB`.
+    Number(String),
+    /// `true` or `false`.
+    Bool(bool),
+}
+
+/// What is wrong with a filter, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilterError {
+    /// First character it is about, from 1.
+    pub column: usize,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for FilterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "column {}: {}", self.column, self.message)
+    }
+}
+
+impl std::error::Error for FilterError {}
+
+impl Filter {
+    /// Reads a filter.
+    ///
+    /// # Errors
+    /// It is not one, or asks what the signal does not know; the column says where.
+    pub fn parse(text: &str, signal: Signal) -> Result<Self, FilterError> {
+        let expression = parse::parse(text, signal)?;
+        Ok(Self { signal, expression })
+    }
+
+    /// What is filtered.
+    pub fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    /// What must hold.
+    pub fn expression(&self) -> &Expression {
+        &self.expression
+    }
+
+    /// The text of this filter with one more condition: what "filter for" and "filter out" link to.
+    /// A text that cannot be read is kept as it is.
+    pub fn narrowed(text: &str, signal: Signal, condition: Expression) -> String {
+        if text.trim().is_empty() {
+            return condition.to_string();
+        }
+        match parse::parse(text, signal) {
+            Ok(Expression::And(all)) if all.contains(&condition) => text.to_owned(),
+            Ok(there) if there == condition => text.to_owned(),
+            Ok(there) => Expression::and(vec![there, condition]).to_string(),
+            Err(_) => text.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.expression.fmt(f)
+    }
+}
+
+impl Expression {
+    /// All of them; one alone is itself.
+    pub fn and(all: Vec<Self>) -> Self {
+        let flat = all.into_iter().flat_map(|one| match one {
+            Self::And(inner) => inner,
+            other => vec![other],
+        });
+        single(flat.collect(), Self::And)
+    }
+
+    /// One of them; one alone is itself.
+    pub fn or(all: Vec<Self>) -> Self {
+        let flat = all.into_iter().flat_map(|one| match one {
+            Self::Or(inner) => inner,
+            other => vec![other],
+        });
+        single(flat.collect(), Self::Or)
+    }
+
+    /// `key = value`, wherever the key is found.
+    pub fn equal(scope: KeyScope, name: &str, value: Literal) -> Self {
+        let name = name.to_owned();
+        Self::Compare(Key { scope, name }, Operator::Equal, value)
+    }
+}
+
+fn single(mut all: Vec<Expression>, join: fn(Vec<Expression>) -> Expression) -> Expression {
+    match all.len() {
+        1 => all.remove(0),
+        _ => join(all),
+    }
+}
+
+#[cfg(test)]
+mod tests;

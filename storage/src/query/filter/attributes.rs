@@ -1,0 +1,155 @@
+//! Comparisons with attributes, in the two forms they are kept in: hot text and sealed VARIANT.
+//!
+//! Kinds are kept apart: a number compares with numbers, text with text, `true` with booleans.
+
+use duckdb::types::Value;
+
+use super::{Sql, sign, text_comparison};
+use crate::attributes::escape_into;
+use crate::filter::{Literal, Measure, Operator, Quantity, unit_ns};
+
+/// A column of attribute maps.
+pub(in crate::query) struct Documents {
+    pub(in crate::query) column: &'static str,
+    pub(in crate::query) is_text: bool,
+}
+
+pub(super) fn comparison(
+    documents: &Documents,
+    key: &str,
+    operator: Operator,
+    value: &Literal,
+    sql: &mut Sql,
+) {
+    documents.mentions(key, sql);
+    match value {
+        Literal::Text(text) => {
+            documents.is_kind(key, ["= 'VARCHAR'", "= 'VARCHAR'"], sql);
+            sql.push(" AND ");
+            text_comparison(|sql| documents.text(key, sql), operator, text, sql);
+        }
+        Literal::Bool(value) => {
+            documents.is_kind(key, ["= 'BOOLEAN'", "LIKE 'BOOL%'"], sql);
+            sql.push(" AND ");
+            documents.text(key, sql);
+            sql.push(sign(operator));
+            sql.bind(Value::Text(value.to_string()));
+        }
+        Literal::Number(text) => number(documents, key, operator, text, sql),
+    }
+}
+
+/// Whole numbers compare exactly with whole numbers, all others as doubles.
+fn number(documents: &Documents, key: &str, operator: Operator, text: &str, sql: &mut Sql) {
+    let Some(quantity) = Quantity::parse(text) else {
+        return sql.push("FALSE");
+    };
+    let amount = match quantity.measure {
+        Measure::Duration => quantity.amount / unit_ns(key).unwrap_or(1.0),
+        _ => quantity.amount,
+    };
+    let whole = match quantity.measure {
+        Measure::Duration => {
+            (amount.fract() == 0.0 && amount.abs() < 9e15).then_some(amount as i64)
+        }
+        _ => quantity.whole.filter(|whole| *whole as f64 == amount),
+    };
+    sql.push("CASE WHEN ");
+    documents.is_kind(key, ["IN ('BIGINT', 'UBIGINT')", "LIKE '%INT%'"], sql);
+    sql.push(" THEN ");
+    match whole {
+        Some(whole) => {
+            sql.push("TRY_CAST(");
+            documents.text(key, sql);
+            sql.push(" AS HUGEINT)");
+            sql.push(sign(operator));
+            sql.bind(Value::BigInt(whole));
+        }
+        None => double(documents, key, operator, amount, sql),
+    }
+    sql.push(" WHEN ");
+    documents.is_kind(key, ["= 'DOUBLE'", "IN ('DOUBLE', 'FLOAT')"], sql);
+    sql.push(" THEN ");
+    double(documents, key, operator, amount, sql);
+    sql.push(" END");
+}
+
+fn double(documents: &Documents, key: &str, operator: Operator, amount: f64, sql: &mut Sql) {
+    sql.push("TRY_CAST(");
+    documents.text(key, sql);
+    sql.push(" AS DOUBLE)");
+    sql.push(sign(operator));
+    sql.bind(Value::Double(amount));
+}
+
+pub(super) fn existence(documents: &Documents, key: &str, sql: &mut Sql) {
+    documents.mentions(key, sql);
+    documents.kind(key, sql);
+    sql.push(" IS NOT NULL");
+}
+
+impl Documents {
+    /// In hot text: the key's own bytes come first, which needs no parsing and leaves most rows out.
+    fn mentions(&self, key: &str, sql: &mut Sql) {
+        if self.is_text {
+            let mut needle = String::new();
+            escape_into(&mut needle, key);
+            needle.push(':');
+            sql.push("contains(");
+            sql.push(self.column);
+            sql.push(", ");
+            sql.bind(Value::Text(needle));
+            sql.push(") AND ");
+        }
+    }
+
+    /// The engine's word for the kind of the value; NULL when there is none.
+    pub(in crate::query) fn kind(&self, key: &str, sql: &mut Sql) {
+        if self.is_text {
+            sql.push("json_type(");
+            sql.push(self.column);
+            sql.push(", ");
+            sql.bind(pointer(key));
+            sql.push(")");
+        } else {
+            sql.push("variant_typeof(");
+            self.value(key, sql);
+            sql.push(")");
+        }
+    }
+
+    /// Whether the kind is this: `[in text, in VARIANT]`.
+    fn is_kind(&self, key: &str, kinds: [&'static str; 2], sql: &mut Sql) {
+        self.kind(key, sql);
+        sql.push(" ");
+        sql.push(kinds[usize::from(!self.is_text)]);
+    }
+
+    fn value(&self, key: &str, sql: &mut Sql) {
+        sql.push("variant_extract(");
+        sql.push(self.column);
+        sql.push(", ");
+        sql.bind(Value::Text(key.to_owned()));
+        sql.push(")");
+    }
+
+    /// The value as text.
+    pub(in crate::query) fn text(&self, key: &str, sql: &mut Sql) {
+        if self.is_text {
+            sql.push("json_extract_string(");
+            sql.push(self.column);
+            sql.push(", ");
+            sql.bind(pointer(key));
+            sql.push(")");
+        } else {
+            sql.push("TRY_CAST(");
+            self.value(key, sql);
+            sql.push(" AS VARCHAR)");
+        }
+    }
+}
+
+/// A JSON pointer to a member of the map.
+fn pointer(key: &str) -> Value {
+    Value::Text(format!("/{}", key.replace('~', "~0").replace('/', "~1")))
+}

@@ -1,0 +1,180 @@
+//! One service over time: rate, errors, duration; its versions side by side; what changed.
+
+use std::collections::BTreeMap;
+
+use duckdb::types::Value;
+use duckdb::{Connection, params, params_from_iter};
+
+use super::conditions::Conditions;
+use super::histogram::Totals;
+use super::newest::{Narrowed, tables, tables_in};
+use super::search::conditions;
+use super::{QueryError, Session};
+use crate::model::{
+    Change, RedPoint, ServiceDetail, ServiceQuery, TimeRange, TraceQuery, VersionSummary,
+};
+use crate::rollup::BUCKET_NS;
+
+const STEPS: &str = include_str!("service_steps.sql");
+const VERSIONS: &str = include_str!("service_versions.sql");
+const STEPS_MAX: u32 = 500;
+const CHANGES_MAX: usize = 200;
+/// Name of the log event that tells of a change; `change.kind` and the body say which.
+pub const CHANGE_EVENT: &str = "tripline.change";
+
+/// How one service did over time.
+pub fn service(session: &Session<'_>, query: &ServiceQuery) -> Result<ServiceDetail, QueryError> {
+    let points = session.run(|conn| points(conn, query))?;
+    let versions = versions(session, query)?;
+    let mut found = changes(session, query.range, Some(&query.service))?;
+    // A version seen from the start may be as old as the data; one that came later was deployed.
+    let settled = query.range.from_unix_nano.saturating_add(60_000_000_000);
+    let first = versions.iter().map(|version| version.first_unix_nano).min();
+    for version in &versions {
+        let is_new = version.first_unix_nano > settled && Some(version.first_unix_nano) != first;
+        if let (Some(name), true) = (&version.version, is_new) {
+            found.push(Change {
+                time_unix_nano: version.first_unix_nano,
+                service_name: Some(query.service.clone()),
+                kind: "deploy".to_owned(),
+                description: format!("version {name} appeared"),
+                evidence: "version".to_owned(),
+            });
+        }
+    }
+    found.sort_by_key(|change| change.time_unix_nano);
+    Ok(ServiceDetail {
+        points,
+        versions,
+        changes: found,
+    })
+}
+
+fn points(conn: &Connection, query: &ServiceQuery) -> Result<Vec<RedPoint>, QueryError> {
+    let steps = i64::from(query.steps.clamp(1, STEPS_MAX));
+    let from = query.range.from_unix_nano.div_euclid(BUCKET_NS) * BUCKET_NS;
+    let length = query.range.to_unix_nano.saturating_sub(from).max(1);
+    // Whole buckets, or steps would share them unevenly.
+    let width = ((length - 1) / steps + 1).div_euclid(BUCKET_NS).max(1) * BUCKET_NS;
+    let width = if width * steps < length {
+        width + BUCKET_NS
+    } else {
+        width
+    };
+    let mut conditions = Conditions::default();
+    conditions.buckets(query.range);
+    conditions.scope(&query.scope);
+    conditions.add("service_name = ?", [Value::Text(query.service.clone())]);
+    let sql = STEPS
+        .replace("{where}", &conditions.filter_clause())
+        .replace("{from}", &from.to_string())
+        .replace("{width}", &width.to_string());
+    let mut statement = conn.prepare(&sql)?;
+    let mut rows = statement.query(params_from_iter(conditions.values()))?;
+    let mut by_rank: BTreeMap<u8, BTreeMap<i64, Totals>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let totals = by_rank
+            .entry(row.get(0)?)
+            .or_default()
+            .entry(row.get(1)?)
+            .or_default();
+        match row.get::<_, Option<u16>>(2)? {
+            Some(bucket) => totals.add_bucket(bucket, row.get(3)?),
+            None => totals.add(row.get(3)?, row.get(4)?, row.get(5)?, "all"),
+        }
+    }
+    let best = by_rank.into_values().next().unwrap_or_default();
+    let count = (length - 1) / width + 1;
+    Ok((0..count)
+        .map(|step| {
+            let totals = best.get(&step).cloned().unwrap_or_default();
+            RedPoint {
+                time_unix_nano: from + step * width,
+                seconds: width as f64 / 1e9,
+                calls: totals.calls,
+                errors: totals.errors,
+                weight: totals.weight,
+                latency: totals.latency(),
+            }
+        })
+        .collect())
+}
+
+fn versions(
+    session: &Session<'_>,
+    query: &ServiceQuery,
+) -> Result<Vec<VersionSummary>, QueryError> {
+    let spans = TraceQuery {
+        range: Some(query.range),
+        scope: query.scope.clone(),
+        service: Some(query.service.clone()),
+        ..TraceQuery::default()
+    };
+    let mut conditions = conditions(&spans, None);
+    conditions.add(
+        "f.kind IN ('server', 'consumer') AND NOT coalesce(f.sidecar, FALSE)",
+        [],
+    );
+    let everywhere = tables(session);
+    let mut found: BTreeMap<Option<String>, (Totals, i64, i64)> = BTreeMap::new();
+    session.run(|conn| {
+        for table in tables_in(session, query.range) {
+            let narrowed = Narrowed::new(conn, &table, &everywhere, &conditions, &spans)?;
+            let mut statement = conn.prepare(&narrowed.sql(VERSIONS))?;
+            let mut rows = statement.query(params_from_iter(narrowed.values()))?;
+            while let Some(row) = rows.next()? {
+                let (totals, first, last) = found
+                    .entry(row.get(0)?)
+                    .or_insert_with(|| (Totals::default(), i64::MAX, i64::MIN));
+                let calls: u64 = row.get(2)?;
+                totals.add_bucket(row.get(1)?, calls);
+                totals.add(calls, row.get(3)?, calls as f64, "all");
+                *first = (*first).min(row.get(4)?);
+                *last = (*last).max(row.get(5)?);
+            }
+        }
+        Ok(())
+    })?;
+    let mut versions: Vec<VersionSummary> = found
+        .into_iter()
+        .map(|(version, (totals, first, last))| VersionSummary {
+            version,
+            calls: totals.calls,
+            errors: totals.errors,
+            latency: totals.latency(),
+            first_unix_nano: first,
+            last_unix_nano: last,
+        })
+        .collect();
+    versions.sort_by_key(|version| std::cmp::Reverse(version.first_unix_nano));
+    Ok(versions)
+}
+
+/// Changes reported as log events, of one service or of all, oldest first.
+pub fn changes(
+    session: &Session<'_>,
+    range: TimeRange,
+    service: Option<&str>,
+) -> Result<Vec<Change>, QueryError> {
+    session.run(|conn| {
+        let sql = format!(
+            "SELECT epoch_ns(time), service_name, attributes::JSON->>'/change.kind', body FROM logs \
+             WHERE event_name = ? AND time >= make_timestamp_ns(?) AND time < make_timestamp_ns(?) \
+             AND (? IS NULL OR service_name = ?) ORDER BY time DESC LIMIT {CHANGES_MAX}"
+        );
+        let mut statement = conn.prepare(&sql)?;
+        let asked = params![CHANGE_EVENT, range.from_unix_nano, range.to_unix_nano, service, service];
+        let rows = statement.query_map(asked, |row| {
+            Ok(Change {
+                time_unix_nano: row.get(0)?,
+                service_name: row.get(1)?,
+                kind: row.get::<_, Option<String>>(2)?.unwrap_or_else(|| "other".to_owned()),
+                description: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+                evidence: "reported".to_owned(),
+            })
+        })?;
+        let mut found: Vec<Change> = rows.collect::<Result<_, _>>()?;
+        found.reverse();
+        Ok(found)
+    })
+}

@@ -1,0 +1,148 @@
+//! The heatmap against counts in Rust, and the planted cause that its differences must find.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::filter::{Filter, Signal};
+use crate::model::{DifferencesQuery, Heatmap, HeatmapQuery, Selection};
+use crate::query::{differences, heatmap};
+
+fn question(filter: &str) -> TraceQuery {
+    TraceQuery {
+        range: Some(RANGE),
+        filter: Some(Filter::parse(filter, Signal::Spans).expect("a filter")),
+        ..TraceQuery::default()
+    }
+}
+
+#[test]
+fn cells_hold_exactly_the_spans_of_their_time_and_duration() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = filled(dir.path());
+    let reader = store.reader().expect("a reader");
+    let found = heatmap(
+        &Session::new(&reader),
+        &HeatmapQuery {
+            spans: question("kind = server"),
+            columns: 60,
+        },
+    )
+    .expect("a heatmap");
+    let mut expected: BTreeMap<(u32, u32), (u64, u64)> = BTreeMap::new();
+    let width = (RANGE.to_unix_nano - RANGE.from_unix_nano) / 60;
+    for number in 0..40_u64 {
+        for at in [0, 2] {
+            let start = (BASE + number * 1_000_000_000 + at) as i64;
+            let column = ((start - RANGE.from_unix_nano) / width) as u32;
+            let duration = 1_000_000 * (number + 1);
+            let row = (0..80)
+                .rev()
+                .find(|row| Heatmap::row_from_ns(*row) <= duration)
+                .expect("a row");
+            let cell = expected.entry((column, row)).or_default();
+            cell.0 += 1;
+            cell.1 += u64::from(number.is_multiple_of(10));
+        }
+    }
+    let cells: BTreeMap<(u32, u32), (u64, u64)> = found
+        .cells
+        .iter()
+        .map(|c| ((c.column, c.row), (c.spans, c.errors)))
+        .collect();
+    assert_eq!(cells, expected);
+    assert_eq!(found.spans, 80);
+    let none = heatmap(&Session::new(&reader), &HeatmapQuery::default());
+    assert!(matches!(none, Err(QueryError::Invalid(_))));
+}
+
+/// 300 requests; those of one tenant in one zone are slow.
+fn planted(store: &Store) {
+    let mut columns = SpanColumns::default();
+    for number in 0..300_u64 {
+        let is_slow = number % 7 == 0;
+        let attributes = format!(
+            r#"{{"tenant":"{}","zone":"{}","request.id":"{number}","cached":{}}}"#,
+            if is_slow {
+                "acme".to_owned()
+            } else {
+                format!("t{}", number % 5)
+            },
+            ["a", "b"][(number % 2) as usize],
+            number % 3 == 0,
+        );
+        let start = BASE + number * 1_000_000_000;
+        columns.push(&SpanRow {
+            trace_id: u128::from(number + 1).to_be_bytes(),
+            span_id: (number + 1).to_be_bytes(),
+            name: "GET /",
+            kind: "server",
+            start_unix_nano: start,
+            end_unix_nano: start
+                + if is_slow {
+                    900_000_000
+                } else {
+                    20_000_000 + number
+                },
+            status_code: "unset",
+            attributes: &attributes,
+            ..SpanRow::default()
+        });
+    }
+    append(store, "shop", Rows::Spans(columns));
+}
+
+#[test]
+fn the_planted_cause_comes_first_and_its_counts_are_right() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    planted(&store);
+    for state in ["hot", "sealed"] {
+        let reader = store.reader().expect("a reader");
+        let asked = DifferencesQuery {
+            spans: question("kind = server"),
+            selection: Selection {
+                from_unix_nano: BASE as i64,
+                to_unix_nano: BASE as i64 + 300_000_000_000,
+                min_ns: 500_000_000,
+                max_ns: i64::MAX,
+            },
+        };
+        let found = differences(&Session::new(&reader), &asked).expect("differences");
+        let slow = (0..300).filter(|n| n % 7 == 0).count() as u64;
+        assert_eq!(
+            (found.selected, found.others, found.is_sampled),
+            (slow, 300 - slow, false),
+            "{state}"
+        );
+        let first = &found.items[0];
+        assert_eq!(
+            (first.filter.as_str(), first.selected, first.others),
+            ("tenant = acme", slow, 0),
+            "{state}"
+        );
+        assert!((first.difference - 1.0).abs() < 1e-9);
+        // By hand for another value: cached is true for every third request.
+        let cached = found
+            .items
+            .iter()
+            .find(|item| item.filter == "cached = true")
+            .expect("told");
+        let (inside, outside) = (0..300_u64)
+            .filter(|n| n % 3 == 0)
+            .fold(
+                (0, 0),
+                |(i, o), n| if n % 7 == 0 { (i + 1, o) } else { (i, o + 1) },
+            );
+        assert_eq!(
+            (cached.selected, cached.others),
+            (inside, outside),
+            "{state}"
+        );
+        assert!(
+            found.items.iter().all(|item| item.key != "kind"),
+            "what all share tells nothing"
+        );
+        drop(reader);
+        store.seal_now().expect("sealed");
+    }
+}

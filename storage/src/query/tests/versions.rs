@@ -1,0 +1,102 @@
+//! One service over time and by version, against counts by hand.
+
+use super::*;
+use crate::model::ServiceQuery;
+use crate::query::{CHANGE_EVENT, changes, service};
+
+/// A hundred calls of version 1, then sixty of version 2, every third of which fails and is slow.
+fn deployed(store: &Store) {
+    for (version, from, count) in [("1", 0_u64, 100_u64), ("2", 300, 60)] {
+        let mut columns = SpanColumns::default();
+        for number in from..from + count {
+            let is_bad = version == "2" && number % 3 == 0;
+            let start = BASE + number * 1_000_000_000;
+            columns.push(&SpanRow {
+                trace_id: u128::from(number + 1).to_be_bytes(),
+                span_id: (number + 1).to_be_bytes(),
+                name: "GET /",
+                kind: "server",
+                start_unix_nano: start,
+                end_unix_nano: start + if is_bad { 800_000_000 } else { 10_000_000 },
+                status_code: if is_bad { "error" } else { "unset" },
+                attributes: "{}",
+                ..SpanRow::default()
+            });
+        }
+        let resource = ResourceRow {
+            service_name: Some("shop".to_owned()),
+            service_version: Some(version.to_owned()),
+            attributes: "{}".to_owned(),
+            ..ResourceRow::default()
+        };
+        let scope = ScopeRow {
+            attributes: "{}".to_owned(),
+            ..ScopeRow::default()
+        };
+        let batch = Batch {
+            resources: vec![resource],
+            scopes: vec![scope],
+            rows: Rows::Spans(columns),
+            bytes: 1_000,
+        };
+        futures::executor::block_on(store.append(batch)).expect("stored");
+    }
+}
+
+#[test]
+fn steps_versions_and_changes_are_counted_apart() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    deployed(&store);
+    let mut logs = LogColumns::default();
+    logs.push(&LogRow {
+        time_unix_nano: BASE + 250_000_000_000,
+        event_name: CHANGE_EVENT,
+        body: Some("new checkout flow on"),
+        body_type: Some("string"),
+        attributes: r#"{"change.kind":"flag"}"#,
+        ..LogRow::default()
+    });
+    append(&store, "shop", Rows::Logs(logs));
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    let question = ServiceQuery {
+        service: "shop".to_owned(),
+        range: RANGE,
+        scope: Scope::default(),
+        steps: 66,
+    };
+    let found = service(&session, &question).expect("a service");
+    assert_eq!(found.points.iter().map(|p| p.calls).sum::<u64>(), 160);
+    assert_eq!(found.points.iter().map(|p| p.errors).sum::<u64>(), 20);
+    // One step is one bucket of ten seconds here: ten calls in each that is full.
+    assert!(
+        found
+            .points
+            .iter()
+            .all(|p| p.calls <= 10 && (p.seconds - 10.0).abs() < 1e-9)
+    );
+    let told: Vec<_> = found
+        .versions
+        .iter()
+        .map(|v| (v.version.as_deref(), v.calls, v.errors))
+        .collect();
+    assert_eq!(told, [(Some("2"), 60, 20), (Some("1"), 100, 0)]);
+    let p95 = found.versions[0].latency.p95_ns.expect("durations");
+    assert!((p95 / 800e6 - 1.0).abs() < 0.05, "{p95}");
+    let kinds: Vec<_> = found
+        .changes
+        .iter()
+        .map(|c| (c.kind.as_str(), c.evidence.as_str()))
+        .collect();
+    assert_eq!(kinds, [("flag", "reported"), ("deploy", "version")]);
+    assert_eq!(
+        found.changes[1].time_unix_nano,
+        (BASE + 300_000_000_000) as i64
+    );
+    assert!(
+        changes(&session, RANGE, Some("other"))
+            .expect("none")
+            .is_empty()
+    );
+}

@@ -1,0 +1,503 @@
+//! The dashboard's questions over real ports: one filter grammar everywhere, the box that finds a planted
+//! cause, a trace from all its sides, saved views, changes.
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+use crate::harness::{PATIENCE, Tripline, now};
+use crate::pages::{TRACE, says, seed};
+
+fn text(key: &str, value: &str) -> Value {
+    json!({"key": key, "value": {"stringValue": value}})
+}
+
+/// Percent-encoded.
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|b| match b {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(b).to_string(),
+            _ => format!("%{b:02X}"),
+        })
+        .collect()
+}
+
+/// Sixty requests over a minute, two versions; those of one tenant are slow and fail.
+pub(crate) async fn plant(server: &Tripline) -> Result<()> {
+    let start = now() - 60_000_000_000;
+    let mut resources = Vec::new();
+    for (version, numbers) in [("1.0", 0..40_u64), ("2.0", 40..60)] {
+        let spans: Vec<Value> = numbers
+            .map(|number| {
+                let is_bad = number % 6 == 0;
+                let from = start + number * 1_000_000_000;
+                let length = if is_bad { 900_000_000 } else { 12_000_000 + number * 100_000 };
+                json!({"traceId": format!("{:032x}", number + 1), "spanId": format!("{:016x}", number + 1), "name": "GET /cart",
+                    "kind": 2, "startTimeUnixNano": from.to_string(), "endTimeUnixNano": (from + length).to_string(),
+                    "status": {"code": if is_bad { 2 } else { 0 }},
+                    "attributes": [text("tenant", if is_bad { "acme" } else { "others" }), text("zone", if number % 2 == 0 { "a" } else { "b" }),
+                        {"key": "cart.items", "value": {"intValue": number.to_string()}}]})
+            })
+            .collect();
+        resources.push(json!({"resource": {"attributes": [text("service.name", "cart"), text("service.version", version),
+            text("deployment.environment.name", if version == "1.0" { "prod" } else { "canary" })]}, "scopeSpans": [{"spans": spans}]}));
+    }
+    let response = server
+        .client
+        .post(format!("http://{}/v1/traces", server.otlp_http()))
+        .json(&json!({"resourceSpans": resources}))
+        .send()
+        .await?;
+    ensure!(response.status() == 200, "{}", response.status());
+    Ok(())
+}
+
+async fn count(server: &Tripline, list: &str, filter: &str) -> Result<usize> {
+    let found = server
+        .get(&format!("/api/v1/{list}?limit=1000&q={}", encoded(filter)))
+        .await?;
+    Ok(found["items"].as_array().map_or(0, Vec::len))
+}
+
+#[tokio::test]
+async fn one_grammar_filters_traces_logs_and_metrics() -> Result<()> {
+    let server = Tripline::start().await?;
+    seed(&server).await?;
+    plant(&server).await?;
+    for (filter, expected) in [
+        ("service = cart", 60),
+        ("tenant = acme AND status = error", 10),
+        ("duration > 500ms", 10),
+        ("cart.items >= 40 AND NOT tenant = acme", 16),
+        ("resource.service.version = \"2.0\" zone = b", 10),
+        ("zone ~ \"^[ab]$\" AND version != 1.0", 20),
+        ("any(service = payment)", 1),
+        ("root(name = \"POST /checkout\") AND service = payment", 1),
+        ("nothing exists", 0),
+    ] {
+        assert_eq!(
+            count(&server, "traces", filter).await?,
+            expected,
+            "{filter}"
+        );
+    }
+    assert_eq!(
+        count(&server, "logs", "severity >= error AND declined").await?,
+        1
+    );
+    assert_eq!(count(&server, "logs", "any(name = charge)").await?, 1);
+    assert_eq!(count(&server, "logs", "severity < error").await?, 0);
+    assert_eq!(
+        count(&server, "metrics", "name ~ queue AND service = checkout").await?,
+        1
+    );
+    assert_eq!(count(&server, "metrics", "unit = s").await?, 0);
+    let by_other_name = server
+        .get("/api/v1/traces?filter=duration+%3E+500ms")
+        .await?;
+    assert_eq!(by_other_name["items"].as_array().map(Vec::len), Some(10));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wrong_filter_is_told_with_its_column() -> Result<()> {
+    let server = Tripline::start().await?;
+    for (list, filter, column) in [
+        ("traces", "status = bad", 10),
+        ("logs", "body ~ \"(\"", 8),
+        ("metrics", "any(a = 1)", 1),
+    ] {
+        let address = format!(
+            "http://{}/api/v1/{list}?q={}",
+            server.http(),
+            encoded(filter)
+        );
+        let response = server.client.get(address).send().await?;
+        assert_eq!(response.status(), 400, "{filter}");
+        let body: Value = response.json().await?;
+        assert_eq!(
+            (&body["parameter"], &body["column"]),
+            (&json!("q"), &json!(column)),
+            "{body}"
+        );
+    }
+    for (page, filter, mark) in [
+        ("/traces", "status = bad", "status = bad\n         \u{25b2}"),
+        (
+            "/logs",
+            "severity = loud",
+            "severity = loud\n           \u{25b2}",
+        ),
+        ("/explore", "root(a = 1)", "root(a = 1)\n\u{25b2}"),
+    ] {
+        let (status, html) = server
+            .get_text(&format!("{page}?q={}", encoded(filter)))
+            .await?;
+        assert_eq!(status, 400, "{page}");
+        assert!(html.contains(mark), "{page}\n{html}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn completion_offers_what_is_stored() -> Result<()> {
+    let server = Tripline::start().await?;
+    plant(&server).await?;
+    let offers = async |query: &str| -> Result<Vec<String>> {
+        let found = server
+            .get(&format!(
+                "/api/v1/complete?signal=spans&q={}",
+                encoded(query)
+            ))
+            .await?;
+        let items = found["items"].as_array().cloned().unwrap_or_default();
+        Ok(items
+            .iter()
+            .filter_map(|item| item["text"].as_str().map(str::to_owned))
+            .collect())
+    };
+    assert_eq!(offers("ten").await?, ["tenant"]);
+    assert_eq!(offers("tenant = ").await?, ["others", "acme"]);
+    assert_eq!(offers("service = c").await?, ["cart"]);
+    assert_eq!(offers("tenant = acme ").await?, ["AND", "OR"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_box_finds_the_planted_cause() -> Result<()> {
+    let server = Tripline::start().await?;
+    plant(&server).await?;
+    let map = server.get("/api/v1/heatmap?q=service+%3D+cart").await?;
+    assert_eq!(map["spans"], 60, "{map}");
+    let (from, to) = (now() - 3_600_000_000_000, now() + 1_000_000_000);
+    let selection = format!("{from},{to},500000000,{}", i64::MAX);
+    let found = server
+        .get(&format!("/api/v1/differences?box={selection}"))
+        .await?;
+    assert_eq!(
+        (&found["selected"], &found["others"]),
+        (&json!(10), &json!(50)),
+        "{found}"
+    );
+    let ranked: Vec<&str> = found["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .take(2)
+        .filter_map(|i| i["filter"].as_str())
+        .collect();
+    assert!(
+        ranked.contains(&"tenant = acme") && ranked.contains(&"status = error"),
+        "{found}"
+    );
+    // The page shows the same, and lists the traces of the box alone.
+    let page = format!("/traces?box={selection}");
+    let html = says(
+        &server,
+        &page,
+        &["What the box has in common", "tenant", "acme", "10 traces"],
+    )
+    .await?;
+    assert!(!html.contains(&format!("/traces/{:032x}", 2)), "{html}");
+    let (status, _) = server.get_text("/traces?box=nonsense").await?;
+    assert_eq!(status, 200, "a box nobody can read is no box");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_trace_id_finds_its_trace_wherever_it_is_pasted() -> Result<()> {
+    let server = Tripline::start().await?;
+    seed(&server).await?;
+    for page in [
+        format!("/find?q={TRACE}"),
+        format!("/find?q=+{}+", TRACE.to_uppercase()),
+        format!("/traces?q={TRACE}"),
+        format!("/logs?q={TRACE}"),
+        format!("/logs?text={TRACE}"),
+        // No range has anything to do with it.
+        format!("/traces?q={TRACE}&from=2001-01-01&to=2001-01-02"),
+    ] {
+        says(&server, &page, &["POST /checkout", "charge"]).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cut_list_says_so_and_its_newest_are_the_newest() -> Result<()> {
+    let server = Tripline::start().await?;
+    plant(&server).await?;
+    let found = server.get("/api/v1/traces?limit=3").await?;
+    let ids: Vec<&str> = found["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|i| i["trace_id"].as_str())
+        .collect();
+    assert_eq!(ids, [59, 58, 57].map(|n| format!("{:032x}", n + 1)));
+    assert_eq!(found["truncated"], true);
+    says(
+        &server,
+        "/traces?limit=3",
+        &[
+            "the first 3 traces, newest first, there are more",
+            "older →",
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_trace_is_shown_from_all_its_sides() -> Result<()> {
+    let server = Tripline::start().await?;
+    seed(&server).await?;
+    plant(&server).await?;
+    let page = |view: &str| format!("/traces/{TRACE}?view={view}");
+    // 120 ms in all: checkout 20, charge 20, payment 80.
+    says(
+        &server,
+        &page("critical"),
+        &["On the path", "path of 120 ms", "66.7 %", "80 ms"],
+    )
+    .await?;
+    says(&server, &page("flame"), &["flame-block", "3 blocks"]).await?;
+    says(
+        &server,
+        &page("statistics"),
+        &["Own time", "3 of 3 operations"],
+    )
+    .await?;
+    says(&server, &page("graph"), &["checkout", "payment", "1 span"]).await?;
+    let other = format!("{:032x}", 1);
+    says(
+        &server,
+        &format!("{}&with={other}", page("compare")),
+        &["only here", "only in the other", "GET /cart"],
+    )
+    .await?;
+    says(
+        &server,
+        &format!("{}&with=zz", page("compare")),
+        &["The other trace cannot be shown"],
+    )
+    .await?;
+    says(
+        &server,
+        &format!("/traces/{TRACE}?find=charge"),
+        &["1 found", "wf-row failed found"],
+    )
+    .await?;
+    let folded = says(
+        &server,
+        &format!("/traces/{TRACE}?fold=0515810000000001"),
+        &["▸2"],
+    )
+    .await?;
+    assert!(!folded.contains("id=\"s-0515810000000002\""), "folded away");
+    let otlp = server.get(&format!("/api/v1/traces/{TRACE}/otlp")).await?;
+    let spans: usize = otlp["resourceSpans"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|r| r["scopeSpans"].as_array().into_iter().flatten())
+        .map(|s| s["spans"].as_array().map_or(0, Vec::len))
+        .sum();
+    assert_eq!(spans, 3, "{otlp}");
+    // What was downloaded can be sent again: the same spans, shown once.
+    let again = server
+        .client
+        .post(format!("http://{}/v1/traces", server.otlp_http()))
+        .json(&otlp)
+        .send()
+        .await?;
+    assert_eq!(again.status(), 200);
+    says(&server, &format!("/traces/{TRACE}"), &["stored 2 times"]).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn logs_have_patterns_and_a_shape() -> Result<()> {
+    let server = Tripline::start().await?;
+    let records: Vec<Value> = (0..30)
+        .map(|n| {
+            json!({"timeUnixNano": (now() - n * 1_000_000_000).to_string(), "severityNumber": if n % 10 == 0 { 17 } else { 9 },
+                "body": {"stringValue": if n % 10 == 0 { format!("cannot reach 10.0.0.{n}") } else { format!("order {n} paid") }}})
+        })
+        .collect();
+    let body = json!({"resourceLogs": [{"resource": {"attributes": [text("service.name", "cart")]}, "scopeLogs": [{"logRecords": records}]}]});
+    let response = server
+        .client
+        .post(format!("http://{}/v1/logs", server.otlp_http()))
+        .json(&body)
+        .send()
+        .await?;
+    assert_eq!(response.status(), 200);
+    let found = server.get("/api/v1/logs/patterns").await?;
+    let told: Vec<(&str, u64)> = found["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|i| Some((i["pattern"].as_str()?, i["count"].as_u64()?)))
+        .collect();
+    assert_eq!(
+        told,
+        [("order <*> paid", 27), ("cannot reach <*>", 3)],
+        "{found}"
+    );
+    says(
+        &server,
+        "/logs?view=patterns",
+        &[
+            "order &lt;*&gt; paid",
+            "90 %",
+            "2 patterns among the newest 30",
+        ],
+    )
+    .await?;
+    says(
+        &server,
+        "/logs",
+        &["30 records", "severity%20%3D%20error", "class=\"s5\""],
+    )
+    .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn versions_stand_side_by_side_and_changes_are_marked() -> Result<()> {
+    let server = Tripline::start().await?;
+    plant(&server).await?;
+    let address = format!("http://{}/api/v1/changes", server.http());
+    let change = json!({"kind": "flag", "description": "new <b>cart</b> on", "service": "cart", "time_unix_nano": now() - 40_000_000_000});
+    let response = server.client.post(&address).json(&change).send().await?;
+    assert_eq!(response.status(), 201, "{}", response.text().await?);
+    for wrong in [
+        json!({"kind": ""}),
+        json!({"kind": "x", "description": ""}),
+        json!({"kind": "x", "description": "y", "more": 1}),
+    ] {
+        assert_eq!(
+            server
+                .client
+                .post(&address)
+                .json(&wrong)
+                .send()
+                .await?
+                .status(),
+            400,
+            "{wrong}"
+        );
+    }
+    let found = server.get("/api/v1/changes?service=cart").await?;
+    assert_eq!(found["items"][0]["kind"], "flag", "{found}");
+    says(
+        &server,
+        "/services/cart",
+        &[
+            "Versions side by side",
+            "2.0",
+            "1.0",
+            "What changed",
+            "new &lt;b&gt;cart&lt;/b&gt; on",
+            "note-line",
+        ],
+    )
+    .await?;
+    // Two environments: the scope is a choice, and it holds for the whole app.
+    let html = says(
+        &server,
+        "/?environment=canary",
+        &["canary", "/graph?environment=canary"],
+    )
+    .await?;
+    assert!(html.contains("20 calls in range"), "{html}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_view_is_saved_by_an_explicit_post_and_survives_a_restart() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let start = || crate::harness::Start::default().data_dir(dir.path());
+    let server = start().start().await?;
+    let address = format!("http://{}", server.http());
+    let form = |name: &str, path: &str| {
+        let body = format!("name={}&path={}", encoded(name), encoded(path));
+        server
+            .client
+            .post(format!("{address}/views"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+    };
+    let (name, path) = ("slow <carts>", "/traces?q=duration+%3E+1s");
+    assert_eq!(
+        form(name, path)
+            .header("origin", "http://evil.example")
+            .send()
+            .await?
+            .status(),
+        403
+    );
+    assert_eq!(form("x", "//evil.example").send().await?.status(), 400);
+    let saved = form(name, path).send().await?;
+    assert_eq!(saved.status(), 200, "redirected to the page and shown");
+    drop(server);
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let server = loop {
+        match start().start().await {
+            Ok(server) => break server,
+            Err(error) => ensure!(std::time::Instant::now() < deadline, "{error:#}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    };
+    let html = says(&server, "/", &["slow &lt;carts&gt;", "/views/1"]).await?;
+    assert!(!html.contains("slow <carts>"));
+    says(&server, "/views/1", &["duration &gt; 1s"]).await?;
+    let address = format!("http://{}", server.http());
+    assert_eq!(
+        server
+            .client
+            .post(format!("{address}/views/1/delete"))
+            .send()
+            .await?
+            .status(),
+        200
+    );
+    assert_eq!(server.get_text("/views/1").await?.0, 404);
+    Ok(())
+}
+
+#[tokio::test]
+async fn live_pages_are_told_when_to_ask_again() -> Result<()> {
+    let server = Tripline::start().await?;
+    let mut response = server
+        .client
+        .get(format!("http://{}/api/v1/ticks", server.http()))
+        .send()
+        .await?;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let first = tokio::time::timeout(PATIENCE, response.chunk())
+        .await??
+        .unwrap_or_default();
+    let first = String::from_utf8_lossy(&first).into_owned();
+    assert!(
+        first.starts_with("data: ") && first.contains(':'),
+        "{first}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn gaps_of_coverage_are_named_with_their_fix() -> Result<()> {
+    let server = Tripline::start().await?;
+    seed(&server).await?;
+    says(
+        &server,
+        "/",
+        &[
+            "Coverage: 3 gaps",
+            "Logs with trace id",
+            "OTEL_LOGS_EXPORTER=otlp",
+        ],
+    )
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! Copy link and Copy as Markdown: relative ranges are frozen to absolute UTC first, by the server.
+
+use leptos::prelude::*;
+
+/// Two buttons. `path` is this page with its range frozen; `markdown` is what it says, `{link}` in it the link.
+#[island]
+pub fn Copy(path: String, markdown: String) -> impl IntoView {
+    let said = RwSignal::new("");
+    let link = {
+        let path = path.clone();
+        move |_| {
+            #[cfg(feature = "hydrate")]
+            browser::copy("{link}", &path);
+            #[cfg(not(feature = "hydrate"))]
+            let _ = &path;
+            said.set("Link copied");
+        }
+    };
+    let text = move |_| {
+        #[cfg(feature = "hydrate")]
+        browser::copy(&markdown, &path);
+        #[cfg(not(feature = "hydrate"))]
+        let _ = (&markdown, &path);
+        said.set("Markdown copied");
+    };
+    view! {
+        <button type="button" class="button plain needs-wasm" on:click=link>"Copy link"</button>
+        <button type="button" class="button plain needs-wasm" on:click=text>"Copy as Markdown"</button>
+        <output class="quiet">{move || said.get()}</output>
+    }
+}
+
+#[cfg(feature = "hydrate")]
+mod browser {
+    use leptos::prelude::*;
+
+    pub(super) fn copy(text: &str, path: &str) {
+        let origin = window().location().origin().unwrap_or_default();
+        let text = text.replace("{link}", &format!("{origin}{path}"));
+        let _ = window().navigator().clipboard().write_text(&text);
+    }
+}

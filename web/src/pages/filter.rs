@@ -1,0 +1,57 @@
+//! The bar with the filter that spans, logs and metrics share.
+
+use leptos::prelude::*;
+use tripline_storage::filter::Signal;
+
+use super::traces::kept_range;
+use crate::islands::FilterBox;
+use crate::parts::Frame;
+
+/// The bar: the filter in one line, `more` for the fields of the page behind a fold.
+pub(super) fn bar(signal: Signal, examples: &[&str], more: AnyView, frame: &Frame) -> AnyView {
+    let (action, word) = match signal {
+        Signal::Spans => ("/traces", "spans"),
+        Signal::Logs => ("/logs", "logs"),
+        Signal::Metrics => ("/explore", "metrics"),
+    };
+    let value = frame.param("q").unwrap_or_default().to_owned();
+    let shown = examples
+        .iter()
+        .map(|example| view! { <a href=frame.link(action, &[("q", example)])><code>{(*example).to_owned()}</code></a> })
+        .collect_view();
+    let is_open = FIELDS.iter().any(|name| frame.param(name).is_some());
+    view! {
+        <form class="filter-bar" method="get" action=action role="search">
+            {kept_range(frame)}
+            <div class="filter-line">
+                <FilterBox signal=word.to_owned() value=value placeholder=examples.first().map(|e| (*e).to_owned()).unwrap_or_default()/>
+                <button class="button">"Search"</button>
+            </div>
+            <div class="filter-under">
+                <details class="filter-help"><summary>"How to write a filter"</summary>{help(shown.into_any())}</details>
+                <details class="filter-more" open=is_open><summary>"Fields"</summary><div class="filters">{more}</div></details>
+            </div>
+        </form>
+    }
+    .into_any()
+}
+
+/// Parameters behind the fold: it is open when one is set.
+const FIELDS: [&str; 11] = [
+    "service", "name", "attr", "status", "kind", "min", "max", "text", "severity", "trace", "span",
+];
+
+fn help(examples: AnyView) -> AnyView {
+    view! {
+        <div class="filter-examples">{examples}</div>
+        <ul>
+            <li><code>"AND"</code>", "<code>"OR"</code>", "<code>"NOT"</code>", brackets; conditions side by side mean AND"</li>
+            <li><code>"= != < <= > >="</code>" compare; "<code>"~ !~"</code>" look for a regular expression; "<code>"exists"</code>", "<code>"absent"</code></li>
+            <li>"durations "<code>"100ms 1.5s 2m"</code>", sizes "<code>"10kB 4MiB"</code>", text with blanks in double quotes"</li>
+            <li><code>"attr.x"</code>" looks at the item alone, "<code>"resource.x"</code>" at its resource alone, "<code>"x"</code>" at both"</li>
+            <li><code>"any(…)"</code>" holds when any span of the trace fits, "<code>"root(…)"</code>" when its root does"</li>
+            <li>"a word alone is looked for in the text; a trace id finds its trace"</li>
+        </ul>
+    }
+    .into_any()
+}

@@ -1,0 +1,304 @@
+//! The other ways to look at a trace: critical path, flame graph, statistics, trace graph, comparison.
+
+use std::collections::BTreeMap;
+
+use leptos::prelude::*;
+use tripline_storage::analysis::{compare, critical_path, flame, statistics};
+use tripline_storage::model::{
+    EdgeKind, Graph, GraphEdge, GraphNode, NodeKind, SpanRecord, TraceDetail,
+};
+
+use super::graph::trace_picture;
+use crate::parts::{Frame, colour, failure, nothing, service_link};
+use crate::units;
+
+/// Rows of a table at most.
+const ROWS_MAX: usize = 500;
+/// Blocks narrower than this share of the width are not drawn.
+const BLOCK_SHARE_MIN: f64 = 0.000_5;
+
+/// Spans by their time on the critical path.
+pub(super) fn critical(trace: &TraceDetail, frame: &Frame) -> AnyView {
+    let path = critical_path(&trace.spans);
+    if path.length_ns == 0 {
+        return nothing("No critical path.", "The root span has no length.");
+    }
+    let mut by_span: BTreeMap<usize, u64> = BTreeMap::new();
+    for section in &path.sections {
+        *by_span.entry(section.span).or_default() += section.to_unix_nano - section.from_unix_nano;
+    }
+    let mut spans: Vec<(usize, u64)> = by_span.into_iter().collect();
+    spans.sort_by_key(|(_, ns)| std::cmp::Reverse(*ns));
+    let total = spans.len();
+    let rows = spans
+        .into_iter()
+        .take(ROWS_MAX)
+        .map(|(at, ns)| {
+            let span = &trace.spans[at];
+            let share = ns as f64 / path.length_ns as f64;
+            let link = frame.with(&[("view", ""), ("span", &span.span_id)]);
+            view! {
+                <tr>
+                    <td>{service_link(frame, span.service_name.as_deref())}</td>
+                    <td class="wide"><a data-row href=link>{span.name.clone()}</a></td>
+                    <td class="bar-cell"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="bar" width=share * 100.0 height="8"></rect></svg></td>
+                    <td class="num"><b>{units::percent(share)}</b></td>
+                    <td class="num">{units::duration(ns)}</td>
+                    <td class="num quiet">{units::duration(length(span))}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <p class="quiet">"What the end of the trace waited for, moment by moment: making one of these faster makes the trace faster, anything else does not. Consumers of messages are not waited for; clocks that disagree are set right."</p>
+        <div class="scroll"><table class="list">
+            <thead><tr><th>"Service"</th><th>"Span"</th><th class="bar-head"></th><th class="num">"Share"</th><th class="num">"On the path"</th><th class="num">"Duration"</th></tr></thead>
+            <tbody>{rows}</tbody>
+        </table></div>
+        <p class="note">{format!("{} spans on a path of {}", units::count(total as u64), units::duration(path.length_ns))}</p>
+    }
+    .into_any()
+}
+
+fn length(span: &SpanRecord) -> u64 {
+    span.end_time_unix_nano
+        .saturating_sub(span.start_time_unix_nano)
+}
+
+/// Calls of one operation under one parent as one block.
+pub(super) fn flame_graph(trace: &TraceDetail, frame: &Frame) -> AnyView {
+    let (blocks, width) = flame(&trace.spans);
+    let depth = blocks.iter().map(|block| block.depth).max().unwrap_or(0);
+    let share = |ns: u64| ns as f64 / width as f64;
+    let drawn = blocks
+        .iter()
+        .filter(|block| share(block.total_ns) >= BLOCK_SHARE_MIN)
+        .map(|block| {
+            let (x, w) = (
+                share(block.left_ns) * 1000.0,
+                share(block.total_ns) * 1000.0,
+            );
+            let y = block.depth as f64 * 22.0;
+            let class = format!(
+                "flame-block {}{}",
+                colour(&block.service_name),
+                if block.errors > 0 { " bad" } else { "" }
+            );
+            let title = format!(
+                "{} · {}: {} in {} spans, {} failed",
+                block.service_name,
+                block.name,
+                units::duration(block.total_ns),
+                units::count(block.spans),
+                units::count(block.errors)
+            );
+            let link = frame.with(&[("view", ""), ("span", &trace.spans[block.longest].span_id)]);
+            // About seven units a character at the usual width of the drawing.
+            let fits = (w / 7.0) as usize;
+            let text: String = if fits < 3 {
+                String::new()
+            } else {
+                block.name.chars().take(fits).collect()
+            };
+            view! {
+                <a href=link class=class><title>{title}</title>
+                    <rect x=x y=y width=w.max(0.6) height="20"></rect>
+                    <text x=x + 4.0 y=y + 14.0>{text}</text></a>
+            }
+        })
+        .collect_view();
+    let view_box = format!("0 0 1000 {}", (depth + 1) * 22);
+    view! {
+        <p class="quiet">"Width is time: calls of the same operation under the same parent are one block. Calls in parallel stand side by side, so a row can be wider than the trace was long."</p>
+        <div class="scroll"><svg class="flame" viewBox=view_box role="group" aria-label="Flame graph; the statistics have the same numbers as a table">{drawn}</svg></div>
+        <p class="note">{format!("{} blocks", units::count(blocks.len() as u64))}</p>
+    }
+    .into_any()
+}
+
+/// One row an operation.
+pub(super) fn statistics_table(trace: &TraceDetail, frame: &Frame) -> AnyView {
+    let rows = statistics(&trace.spans);
+    let total: u64 = rows.iter().map(|row| row.self_ns).sum();
+    let count = rows.len();
+    let rows = rows
+        .into_iter()
+        .take(ROWS_MAX)
+        .map(|row| {
+            let share = row.self_ns as f64 / total.max(1) as f64;
+            let failed = (row.errors > 0).then(|| view! { <span class="share bad">{units::count(row.errors)}</span> });
+            let find = frame.with(&[("view", ""), ("find", &row.name)]);
+            view! {
+                <tr>
+                    <td>{service_link(frame, Some(&row.service_name))}</td><td class="wide"><a data-row href=find>{row.name}</a></td>
+                    <td class="num">{units::count(row.spans)}</td><td class="num">{failed}</td>
+                    <td class="bar-cell"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="bar" width=share * 100.0 height="8"></rect></svg></td>
+                    <td class="num"><b>{units::duration(row.self_ns)}</b></td><td class="num">{units::duration(row.total_ns)}</td>
+                    <td class="num">{units::duration(row.total_ns / row.spans.max(1))}</td><td class="num">{units::duration(row.max_ns)}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <p class="quiet">"Own time is the time in which no child of the span was running."</p>
+        <div class="scroll"><table class="list">
+            <thead><tr><th>"Service"</th><th>"Operation"</th><th class="num">"Spans"</th><th class="num">"Failed"</th><th class="bar-head"></th>
+                <th class="num">"Own time"</th><th class="num">"Total"</th><th class="num">"Mean"</th><th class="num">"Longest"</th></tr></thead>
+            <tbody>{rows}</tbody>
+        </table></div>
+        <p class="note">{format!("{} of {} operations", units::count(count.min(ROWS_MAX) as u64), units::count(count as u64))}</p>
+    }
+    .into_any()
+}
+
+/// Who called whom in this trace.
+pub(super) fn trace_graph(trace: &TraceDetail, frame: &Frame) -> AnyView {
+    let graph = graph_of(&trace.spans);
+    if graph.nodes.is_empty() {
+        return nothing("No span of this trace is stored.", "");
+    }
+    view! {
+        <p class="quiet">"Services of this trace; an edge says how often one called the other here."</p>
+        <div class="scroll">{trace_picture(&graph, frame)}</div>
+    }
+    .into_any()
+}
+
+fn graph_of(spans: &[SpanRecord]) -> Graph {
+    let mut by_id: BTreeMap<&str, &SpanRecord> = BTreeMap::new();
+    for span in spans {
+        by_id.entry(&span.span_id).or_insert(span);
+    }
+    let name = |span: &SpanRecord| span.service_name.clone().unwrap_or_default();
+    let mut nodes: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let mut edges: BTreeMap<(String, String, bool), (u64, u64)> = BTreeMap::new();
+    for span in spans {
+        let failed = u64::from(span.status_code == "error");
+        let node = nodes.entry(name(span)).or_default();
+        *node = (node.0 + 1, node.1 + failed);
+        let parent = span.parent_span_id.as_deref().and_then(|id| by_id.get(id));
+        if let Some(parent) = parent.filter(|parent| parent.service_name != span.service_name) {
+            let is_async = span.kind == "consumer" || parent.kind == "producer";
+            let edge = edges
+                .entry((name(parent), name(span), is_async))
+                .or_default();
+            *edge = (edge.0 + 1, edge.1 + failed);
+        }
+    }
+    let places: BTreeMap<&str, usize> = nodes
+        .keys()
+        .enumerate()
+        .map(|(at, name)| (name.as_str(), at))
+        .collect();
+    let edges = edges
+        .iter()
+        .map(|((caller, callee, is_async), (calls, errors))| GraphEdge {
+            caller: places[caller.as_str()],
+            callee: places[callee.as_str()],
+            kind: EdgeKind::Service,
+            is_async: *is_async,
+            calls: *calls,
+            errors: *errors,
+            weight: *calls as f64,
+            basis: tripline_storage::model::Basis::All,
+            latency: Default::default(),
+            breakers: Vec::new(),
+        })
+        .collect::<Vec<_>>();
+    Graph {
+        total_edges: edges.len() as u64,
+        edges,
+        nodes: nodes
+            .iter()
+            .map(|(name, (calls, errors))| GraphNode {
+                scope: Default::default(),
+                name: if name.is_empty() {
+                    "unnamed".to_owned()
+                } else {
+                    name.clone()
+                },
+                kind: NodeKind::Service,
+                inferred: false,
+                calls: *calls,
+                errors: *errors,
+                latency: Default::default(),
+            })
+            .collect(),
+        truncated: false,
+    }
+}
+
+/// This trace beside another one.
+pub(super) fn comparison(
+    trace: &TraceDetail,
+    other: Option<&Result<TraceDetail, String>>,
+    frame: &Frame,
+) -> AnyView {
+    let with = frame.param("with").unwrap_or_default().to_owned();
+    let form = view! {
+        <form method="get" action=frame.path.clone() class="filters inline">
+            <input type="hidden" name="view" value="compare"/>
+            <input name="with" value=with placeholder="trace id of the other trace" aria-label="Trace id of the other trace" autocomplete="off"/>
+            <button class="button">"Compare"</button>
+        </form>
+    };
+    let result = match other {
+        None => nothing(
+            "Compare with which trace?",
+            "Paste its id above: a fast one beside a slow one shows where the time went.",
+        ),
+        Some(Err(why)) => failure("The other trace cannot be shown", why, None),
+        Some(Ok(other)) => compared(trace, other, frame),
+    };
+    view! { {form}{result} }.into_any()
+}
+
+fn compared(trace: &TraceDetail, other: &TraceDetail, frame: &Frame) -> AnyView {
+    let rows = compare(&trace.spans, &other.spans);
+    let count = rows.len();
+    let widest = rows
+        .iter()
+        .map(|row| row.first.self_ns.max(row.second.self_ns))
+        .max()
+        .unwrap_or(1)
+        .max(1);
+    let rows = rows
+        .into_iter()
+        .take(ROWS_MAX)
+        .map(|row| {
+            let difference = row.difference_ns();
+            let sign = if difference < 0 { "−" } else { "+" };
+            let size = u64::try_from(difference.unsigned_abs()).unwrap_or(u64::MAX);
+            let class = if difference > 0 { "num share bad" } else { "num share fine" };
+            let width = |ns: u64| ns as f64 / widest as f64 * 100.0;
+            let only = match (row.first.spans, row.second.spans) {
+                (0, _) => Some("only in the other"),
+                (_, 0) => Some("only here"),
+                _ => None,
+            };
+            view! {
+                <tr>
+                    <td>{service_link(frame, Some(&row.service_name))}</td>
+                    <td class="wide">{row.name.clone()} " " {only.map(|only| view! { <span class="tag">{only}</span> })}</td>
+                    <td class="num">{units::count(row.first.spans)}</td><td class="num">{units::count(row.second.spans)}</td>
+                    <td class="bar-cell"><svg viewBox="0 0 100 14" preserveAspectRatio="none" aria-hidden="true">
+                        <rect class="bar" width=width(row.first.self_ns) height="6"></rect><rect class="bar others" y="8" width=width(row.second.self_ns) height="6"></rect></svg></td>
+                    <td class="num">{units::duration(row.first.self_ns)}</td><td class="num">{units::duration(row.second.self_ns)}</td>
+                    <td class=class>{if size == 0 { "0".to_owned() } else { format!("{sign}{}", units::duration(size)) }}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let path = format!("/traces/{}", crate::parts::segment(&other.trace_id));
+    let back = frame.link(&path, &[("view", "compare"), ("with", &trace.trace_id)]);
+    view! {
+        <p class="quiet">"Own time of each operation here and in " <a href=frame.link(&path, &[])><code class="id">{other.trace_id.clone()}</code></a> ", the greatest difference first. " <a href=back>"Swap"</a></p>
+        <div class="scroll"><table class="list">
+            <thead><tr><th>"Service"</th><th>"Operation"</th><th class="num">"Spans here"</th><th class="num">"There"</th><th class="bar-head"></th>
+                <th class="num">"Own time here"</th><th class="num">"There"</th><th class="num">"Difference"</th></tr></thead>
+            <tbody>{rows}</tbody>
+        </table></div>
+        <p class="note">{format!("{} of {} operations", units::count(count.min(ROWS_MAX) as u64), units::count(count as u64))}</p>
+    }
+    .into_any()
+}

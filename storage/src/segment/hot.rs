@@ -256,11 +256,7 @@ impl HotWriter {
             return Ok(());
         }
         let mut appender = conn.appender_to_catalog_and_db(table, &self.alias, "main")?;
-        for batch in batches {
-            if batch.num_rows() > 0 {
-                appender.append_record_batch(batch)?;
-            }
-        }
+        appender.append_record_batch(joined(batches)?)?;
         appender.flush()
     }
 
@@ -366,6 +362,15 @@ fn series_id(row: &SeriesRow, batch: &Prepared) -> u64 {
         row.is_monotonic,
         &row.attributes,
     ))
+}
+
+/// One batch of all: the engine goes by vectors of 2,048 rows, and each batch would begin a new one.
+fn joined(mut batches: Vec<RecordBatch>) -> duckdb::Result<RecordBatch> {
+    if batches.len() == 1 {
+        return Ok(batches.remove(0));
+    }
+    arrow::compute::concat_batches(&batches[0].schema(), &batches)
+        .map_err(|error| duckdb::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
 /// The batch with its leading index columns mapped from batch-local to segment-local numbers.

@@ -46,6 +46,7 @@ pub(crate) fn run(shared: &Shared) {
 }
 
 fn seal(shared: &Shared, full: &FullSegment) -> Result<(), StoreError> {
+    let mut clock = Clock(Instant::now());
     let build = Build::start(shared, "seal")?;
     let mut meta = Meta {
         ingest_range: in_order(full.ingest_range),
@@ -66,14 +67,30 @@ fn seal(shared: &Shared, full: &FullSegment) -> Result<(), StoreError> {
         seal_table(&build, &table, &from, &usual, meta.outliers > 0)?;
     }
     seal_evidence(&build, &full.segment)?;
+    clock.lap("cast and sorted");
     build.step(3)?;
     let to = build.schema();
     build.with_all_spans(meta.outliers > 0, |conn, from| {
         crate::rollup::write(conn, from, &to)
     })?;
+    clock.lap("rolled up");
     build.count_rows(&mut meta)?;
+    clock.lap("counted");
     let traces = build.trace_filter(meta.outliers > 0)?;
-    build.finish(meta, Some(traces))
+    clock.lap("trace filter");
+    build.finish(meta, Some(traces))?;
+    clock.lap("written");
+    Ok(())
+}
+
+/// Tells the debug log how long each part took.
+struct Clock(Instant);
+
+impl Clock {
+    fn lap(&mut self, part: &str) {
+        tracing::debug!(part, micros = self.0.elapsed().as_micros(), "sealing");
+        self.0 = Instant::now();
+    }
 }
 
 fn seal_table(

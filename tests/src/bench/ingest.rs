@@ -66,9 +66,9 @@ pub async fn cost(scale: f64) -> Result<()> {
         ("TRIPLINE_STORE__HOT_BYTES_MAX", "64GiB"),
         ("TRIPLINE_STORE__HOT_AGE_MAX", "1h"),
     ])?;
-    send_spans(&server.grpc(), 0..20, 4, |_| now()).await?;
+    send_spans(&server.grpc(), 0..20, 20, |_| now()).await?;
     let before = server.cpu()?;
-    send_spans(&server.grpc(), 20..20 + batches, 4, |_| now()).await?;
+    send_spans(&server.grpc(), 20..20 + batches, 20, |_| now()).await?;
     let acknowledged = micros(server.cpu()? - before, spans);
     drop(server);
 
@@ -77,7 +77,7 @@ pub async fn cost(scale: f64) -> Result<()> {
         ("TRIPLINE_STORE__COMPACTION_FAN_IN", "1000000"),
     ])?;
     let before = server.cpu()?;
-    send_spans(&server.grpc(), 0..batches, 4, |_| now()).await?;
+    send_spans(&server.grpc(), 0..batches, 20, |_| now()).await?;
     server.settle().await?;
     let sealed = micros(server.cpu()? - before, spans);
     let floor = floors::decode(200).as_secs_f64() * 1e6;
@@ -151,7 +151,7 @@ pub async fn disk(scale: f64) -> Result<()> {
     let batches = scaled(1_000, scale);
     let environment = [("TRIPLINE_STORE__HOT_AGE_MAX", "2s")];
     let server = Server::start(&environment)?;
-    send_spans(&server.grpc(), 0..batches, 4, |_| now()).await?;
+    send_spans(&server.grpc(), 0..batches, 20, |_| now()).await?;
     report("spans", &server, batches * shapes::BATCH).await?;
     drop(server);
 

@@ -245,8 +245,9 @@ fn a_server_that_hangs_is_given_up_on_after_the_timeout() {
     assert!(started.elapsed() < Duration::from_secs(40));
 }
 
-/// Makes one call fail in a sampled span, and another, fine one without any.
-fn metrics_with_an_exemplar(pipeline: &Pipeline) -> (TraceId, SpanId) {
+/// Makes one call fail in a sampled span, and another, fine one without any. The breaker is
+/// observed for as long as it lives.
+fn metrics_with_an_exemplar(pipeline: &Pipeline) -> (CircuitBreaker, (TraceId, SpanId)) {
     let breaker = CircuitBreaker::builder("payment", BreakerConfig::new())
         .listen(pipeline.telemetry())
         .build()
@@ -260,7 +261,7 @@ fn metrics_with_an_exemplar(pipeline: &Pipeline) -> (TraceId, SpanId) {
         breaker.acquire().unwrap().finish(Outcome::Failure);
     }
     pipeline.metrics().force_flush().unwrap();
-    (ids.trace_id(), ids.span_id())
+    (breaker, (ids.trace_id(), ids.span_id()))
 }
 
 /// The exemplars of the breaker's calls, by outcome: trace and span.
@@ -307,7 +308,7 @@ fn metrics_carry_exemplars_of_sampled_traces_over_http_once() {
     // Not lost by a retry, and not sent again after it.
     let peer = HttpPeer::start(vec![Reply::status(503)]);
     let pipeline = pipeline(&peer.endpoint(), Protocol::Http);
-    let ids = metrics_with_an_exemplar(&pipeline);
+    let (_breaker, ids) = metrics_with_an_exemplar(&pipeline);
     pipeline.metrics().force_flush().unwrap();
     let sent: Vec<_> = peer
         .requests_to("/v1/metrics")
@@ -325,7 +326,7 @@ fn metrics_carry_exemplars_of_sampled_traces_over_grpc() {
     let peer = GrpcPeer::start(Vec::new());
     peer.refuse_metrics_once(tonic::Status::unavailable("later"));
     let pipeline = pipeline(&peer.endpoint(), Protocol::Grpc);
-    let ids = metrics_with_an_exemplar(&pipeline);
+    let (_, ids) = metrics_with_an_exemplar(&pipeline);
     let sent = peer.metrics();
     assert_eq!(sent.len(), 1, "refused once, then taken");
     is_the_failure(&exemplars(&sent[0]), ids);

@@ -15,6 +15,7 @@ use opentelemetry::trace::{
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point;
 use peer::{GrpcPeer, HttpPeer, Reply};
 use prost::Message;
 use tonic::Code;
@@ -160,6 +161,39 @@ fn k02_a_partial_success_is_never_retried() {
 }
 
 #[test]
+fn k02_what_is_not_taken_is_dropped_and_counted() {
+    let peer = HttpPeer::start(vec![Reply::status(400)]);
+    let pipeline = pipeline(&peer.endpoint(), Protocol::Http);
+    assert!(!send_a_span(&pipeline), "refused");
+    assert!(send_a_span(&pipeline) && send_a_span(&pipeline));
+    let exported = pipeline.exported();
+    assert_eq!((exported.spans, exported.spans_lost), (2, 1));
+    pipeline.metrics().force_flush().unwrap();
+    let sent = peer.requests_to("/v1/metrics").remove(0);
+    let request = ExportMetricsServiceRequest::decode(&sent.body[..]).unwrap();
+    let metrics = request.resource_metrics[0]
+        .scope_metrics
+        .iter()
+        .flat_map(|scope| &scope.metrics);
+    let mut spans = metrics.filter(|metric| metric.name == "otel.sdk.exporter.span.exported");
+    let Some(Data::Sum(sum)) = spans.next().and_then(|metric| metric.data.clone()) else {
+        panic!("it is counted: {request:?}");
+    };
+    let mut points: Vec<(usize, _)> = sum
+        .data_points
+        .iter()
+        .map(|point| (point.attributes.len(), point.value))
+        .collect();
+    points.sort_by_key(|point| point.0);
+    let value = |count| Some(number_data_point::Value::AsInt(count));
+    assert_eq!(
+        points,
+        [(0, value(2)), (1, value(1))],
+        "one has an error.type"
+    );
+}
+
+#[test]
 fn k03_an_answer_over_four_mebibytes_is_refused_and_not_retried() {
     let (peer, sent) = over_http(vec![Reply::ok(vec![0; 5 << 20])]);
     assert!(!sent);
@@ -179,6 +213,7 @@ fn k03_a_request_over_64_mebibytes_is_not_sent() {
         "the loss is reported"
     );
     assert!(peer.requests_to("/v1/logs").is_empty());
+    assert_eq!(pipeline.exported().logs_lost, 1, "and counted");
 }
 
 #[test]

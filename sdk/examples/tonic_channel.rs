@@ -60,7 +60,8 @@ pub async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     match policy.call_classified(check, &classify).await {
         Ok(answer) => println!("status {}", answer.get_ref().status),
-        Err(error) => println!("{error}"),
+        Err(Error::Call(status)) => println!("{status}"),
+        Err(refused) => println!("{refused}"),
     }
     Ok(())
 }

@@ -51,7 +51,8 @@ impl Bulkhead {
     #[cfg(feature = "tower")]
     pub(crate) fn try_borrow(&self) -> Option<BorrowedPlace<'_>> {
         let places = &*self.shared;
-        places.take().then_some(BorrowedPlace { places })
+        // Made only when taken: dropping one that was never taken would free another's place.
+        places.take().then(|| BorrowedPlace { places })
     }
 
     /// Changes the cap; calls inside finish.
@@ -132,5 +133,25 @@ pub struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.shared.taken.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_frees_nobody_s_place() {
+        let bulkhead = Bulkhead::new(1);
+        let place = bulkhead.try_enter();
+        assert!(bulkhead.try_enter().is_none());
+        #[cfg(feature = "tower")]
+        assert!(bulkhead.try_borrow().is_none());
+        assert_eq!(bulkhead.in_flight(), 1);
+        drop(place);
+        assert_eq!(bulkhead.in_flight(), 0);
+        #[cfg(feature = "tower")]
+        drop(bulkhead.try_borrow());
+        assert!(bulkhead.try_enter().is_some(), "room again");
     }
 }

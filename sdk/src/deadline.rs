@@ -1,7 +1,9 @@
 //! Deadlines: how much time a piece of work has left, here and in everything it calls.
 //!
 //! A timeout that starts anew at every hop lets work go on that nobody waits for any more. A
-//! deadline travels with the request and only ever shrinks.
+//! deadline travels with the request and only ever shrinks: the server's middleware reads it from
+//! the request, policies and their timeouts obey it, and the client's middleware sends what is left
+//! of it ([`instrument`](crate::instrument)).
 
 use std::time::Duration;
 
@@ -71,6 +73,90 @@ impl Deadline {
     pub fn is_worth_starting(self, now: Moment, usual: Option<Duration>) -> bool {
         let left = self.remaining(now);
         !left.is_zero() && usual.is_none_or(|usual| left >= usual)
+    }
+}
+
+/// The time the work this thread is at has left, if a request came with a deadline.
+#[cfg(feature = "tower")]
+pub(crate) fn inherited() -> Option<Duration> {
+    #[cfg(feature = "telemetry")]
+    return opentelemetry::Context::map_current(carried::remaining);
+    #[cfg(not(feature = "telemetry"))]
+    None
+}
+
+/// The smaller of one's own time and what is left of the request's, if either is bounded.
+#[cfg(feature = "tower")]
+pub(crate) fn bounded(own: Option<Duration>) -> Option<Duration> {
+    match (own, inherited()) {
+        (Some(own), Some(left)) => Some(own.min(left)),
+        (own, left) => own.or(left),
+    }
+}
+
+/// A deadline in an OpenTelemetry context, which follows the work wherever its trace does.
+#[cfg(feature = "telemetry")]
+mod carried {
+    use std::time::{Duration, Instant};
+
+    use opentelemetry::Context;
+
+    struct Until(Instant);
+
+    /// What is left in `context`.
+    pub(crate) fn remaining(context: &Context) -> Option<Duration> {
+        let until = context.get::<Until>()?;
+        Some(until.0.saturating_duration_since(Instant::now()))
+    }
+
+    /// `context` with `left` to go, or less if it had less.
+    pub(crate) fn bounded(context: &Context, left: Duration) -> Context {
+        let left = remaining(context).map_or(left, |had| had.min(left));
+        let now = Instant::now();
+        match now.checked_add(left) {
+            Some(until) => context.with_value(Until(until)),
+            None => context.clone(),
+        }
+    }
+}
+
+#[cfg(feature = "telemetry")]
+pub(crate) use carried::{bounded as bounded_context, remaining as remaining_in};
+
+/// The deadline of the current work as OpenTelemetry contexts carry it.
+#[cfg(feature = "telemetry")]
+impl Deadline {
+    /// The time the current work has left, if a request came with a deadline or
+    /// [`Deadline::within`] set one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::Deadline;
+    /// assert_eq!(Deadline::left(), None);
+    /// let _attached = Deadline::within(Duration::from_secs(2)).attach();
+    /// assert!(Deadline::left().unwrap() <= Duration::from_secs(2));
+    /// ```
+    #[must_use]
+    pub fn left() -> Option<Duration> {
+        opentelemetry::Context::map_current(remaining_in)
+    }
+
+    /// The current context with at most `timeout` to go: attach it, or run a future with it
+    /// (`opentelemetry::trace::FutureExt::with_context`). Clients of [`instrument`] send what is left.
+    ///
+    /// [`instrument`]: crate::instrument
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::Deadline;
+    /// let _long = Deadline::within(Duration::from_secs(60)).attach();
+    /// let _short = Deadline::within(Duration::from_secs(1)).attach();
+    /// let _longer = Deadline::within(Duration::from_secs(60)).attach();
+    /// assert!(Deadline::left().unwrap() <= Duration::from_secs(1), "it only shrinks");
+    /// ```
+    #[must_use]
+    pub fn within(timeout: Duration) -> opentelemetry::Context {
+        opentelemetry::Context::map_current(|context| bounded_context(context, timeout))
     }
 }
 

@@ -55,6 +55,7 @@ mod interceptor;
 mod message;
 mod rpc_call;
 mod server;
+mod time_left;
 
 use std::sync::Arc;
 

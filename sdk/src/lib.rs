@@ -32,6 +32,42 @@
 //! [`RetryBudget`], the breaker, a timeout for each try, a [`RateLimit`] and a [`Bulkhead`] around a
 //! call, in the one order that works, and refuses the others with the reason.
 //!
+#![cfg_attr(
+    feature = "tower",
+    doc = r#"
+```
+use std::time::Duration;
+use tripline_sdk::{
+    BreakerConfig, Bulkhead, CircuitBreaker, Error, Policy, Refusal, RetryConfig, TokioClock,
+};
+
+# #[tokio::main(flavor = "current_thread", start_paused = true)]
+# async fn main() -> Result<(), Box<dyn std::error::Error>> {
+let breaker = CircuitBreaker::builder("inventory", BreakerConfig::new().only_consecutive(3))
+    .clock(TokioClock::default())
+    .build()?;
+let policy = Policy::builder("inventory")
+    .deadline(Duration::from_secs(5))
+    .retry(RetryConfig::default()) // three tries, exponential backoff with full jitter
+    .breaker(breaker)
+    .timeout(Duration::from_secs(1)) // of each try, so that hangs are failures
+    .bulkhead(Bulkhead::new(64))
+    .build()?;
+
+// Three tries hang, each for a second; the third failure opens the breaker.
+let hangs = async || std::future::pending::<Result<u32, std::io::Error>>().await;
+assert!(policy.call(hangs).await.is_err());
+let refused = policy.call(async || Ok::<_, std::io::Error>(7)).await;
+assert!(matches!(refused, Err(Error::Refused(Refusal::Breaker(_)))));
+# Ok(())
+# }
+```
+
+The same policy is a `tower::Layer` for services, and with feature `serde` it
+comes from a file: [`settings`].
+"#
+)]
+//!
 //! Beyond on and off there are [`Throttle`] (refuse in proportion), [`AdaptiveLimit`] (find the
 //! right concurrency), [`Shedder`] (drop the least important first), [`HedgePolicy`] (send a second
 //! try when the first is slow) and [`Deadline`].

@@ -339,6 +339,9 @@ impl<C: Clock, D: Clock> Policy<C, D> {
 
     /// Makes a call under this policy: `make` is asked for each try.
     ///
+    /// It takes no longer than the request it serves has left, if that came with a deadline
+    /// ([`Deadline`](crate::Deadline)).
+    ///
     /// Dropping the future gives everything back; a try in flight counts as cancelled.
     ///
     /// # Errors
@@ -365,8 +368,13 @@ impl<C: Clock, D: Clock> Policy<C, D> {
         A: Future<Output = Result<T, E>>,
     {
         let tries = self.tries(&make, classify);
-        match self.parts.deadline {
+        match crate::deadline::bounded(self.parts.deadline) {
             None => tries.await,
+            // Nobody waits for it any more.
+            Some(Duration::ZERO) => {
+                self.tally.exceeded(Duration::ZERO);
+                Err(Error::Refused(Refusal::DeadlineExceeded))
+            }
             Some(deadline) => InTime::new(tries, deadline).await.unwrap_or_else(|_| {
                 self.tally.exceeded(deadline);
                 Err(Error::Refused(Refusal::DeadlineExceeded))

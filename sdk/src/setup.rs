@@ -31,6 +31,9 @@
 //! * Exports retry with jittered backoff as OTLP says (`RetryInfo`, `Retry-After`), never after a
 //!   partial success, and refuse requests over 64 MiB and answers over 4 MiB; all of that is
 //!   `opentelemetry-otlp`'s.
+//! * What could not be sent in the end is dropped and counted: [`Pipeline::exported`] and the metrics
+//!   `otel.sdk.exporter.span.exported`, `….log.exported` and `….metric_data_point.exported`, whose
+//!   failures carry `error.type`.
 //! * Points of the SDK's own metrics carry exemplars of sampled traces: the calls of breakers,
 //!   limits and timeouts by outcome, the durations of requests. They are joined to the message as it
 //!   leaves, because the OpenTelemetry SDK for Rust collects none.
@@ -65,7 +68,8 @@ use crate::telemetry::exemplars::Exemplars;
 use crate::telemetry::{Telemetry, names};
 pub use builder::PipelineBuilder;
 pub use console::Console;
-pub use export::Protocol;
+use export::Counts;
+pub use export::{Exported, Protocol};
 use flush::Flusher;
 
 /// How long [`Pipeline`] waits for the last exports when it is dropped.
@@ -181,6 +185,7 @@ struct Providers {
     logs: SdkLoggerProvider,
     resource: Arc<Resource>,
     exemplars: Exemplars,
+    counts: Counts,
 }
 
 impl std::fmt::Debug for Pipeline {
@@ -274,6 +279,13 @@ impl Pipeline {
     /// Sends what is there now. Blocks until it is sent or the exporters' timeout is over.
     pub fn flush(&self) {
         self.providers.flush();
+    }
+
+    /// What was sent and what was lost so far; also told as the metrics
+    /// `otel.sdk.exporter.*.exported`.
+    #[must_use]
+    pub fn exported(&self) -> Exported {
+        self.providers.counts.read()
     }
 
     /// Sends what is left and ends the export; says what could not be sent.

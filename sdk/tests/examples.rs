@@ -21,10 +21,32 @@ use std::process::{Child, Command, Stdio};
 use tripline_sdk::setup::Protocol;
 use wire::Collector;
 
+/// Names the example a process of its own is to run.
+const EXAMPLE: &str = "TRIPLINE_EXAMPLE";
+
+/// The test a process enters to run an example: [`ran_as_a_child`] comes first in it.
+const ENTRANCE: &str = "the_hyper_client_s_breaker_opens_on_a_server_that_is_down";
+
+/// Runs an example, if this process was started for one.
+fn ran_as_a_child() -> bool {
+    let Ok(example) = std::env::var(EXAMPLE) else {
+        return false;
+    };
+    match example.as_str() {
+        "axum" => axum_service::main().unwrap(),
+        "hyper" => hyper_client::main().unwrap(),
+        "reqwest" => reqwest_client::main().unwrap(),
+        "tonic" => tonic_channel::main().unwrap(),
+        other => panic!("there is no example {other}"),
+    }
+    true
+}
+
 fn command(example: &str, environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args(["--exact", example, "--ignored", "--nocapture"])
+        .args(["--exact", ENTRANCE, "--nocapture"])
+        .env(EXAMPLE, example)
         .env("OTEL_SDK_DISABLED", "true")
         .envs(environment.iter().copied());
     command
@@ -46,7 +68,7 @@ struct Service {
 
 impl Service {
     fn start() -> Self {
-        let mut child = command("axum_example", &[("LISTEN", "127.0.0.1:0")])
+        let mut child = command("axum", &[("LISTEN", "127.0.0.1:0")])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -92,16 +114,19 @@ async fn the_axum_service_answers_and_refuses_with_problem_documents() {
 fn the_reqwest_client_calls_the_axum_service_and_survives_its_absence() {
     let service = Service::start();
     let url = format!("http://{}/stock/7", service.address);
-    let said = output("reqwest_example", &[("STOCK_URL", &url)]);
+    let said = output("reqwest", &[("STOCK_URL", &url)]);
     assert!(said.contains("200 OK"), "{said}");
     drop(service);
-    let said = output("reqwest_example", &[("STOCK_URL", &url)]);
+    let said = output("reqwest", &[("STOCK_URL", &url)]);
     assert!(said.contains("failed: "), "{said}");
 }
 
 #[test]
 fn the_hyper_client_s_breaker_opens_on_a_server_that_is_down() {
-    let said = output("hyper_example", &[]);
+    if ran_as_a_child() {
+        return;
+    }
+    let said = output("hyper", &[]);
     assert!(said.contains("inventory: closed -> open"), "{said}");
     assert!(said.contains("circuit breaker is open"), "{said}");
 }
@@ -110,33 +135,9 @@ fn the_hyper_client_s_breaker_opens_on_a_server_that_is_down() {
 fn the_tonic_channel_reaches_a_server_and_reports_what_it_says() {
     let server = Collector::start();
     let address = server.endpoint(Protocol::Grpc);
-    let said = output("tonic_example", &[("HEALTH_ADDRESS", &address)]);
+    let said = output("tonic", &[("HEALTH_ADDRESS", &address)]);
     assert!(
         said.to_lowercase().contains("unimplemented") || said.contains("not implemented"),
         "{said}"
     );
-}
-
-#[test]
-#[ignore = "runs as a child of the tests above"]
-fn axum_example() {
-    axum_service::main().unwrap();
-}
-
-#[test]
-#[ignore = "runs as a child of the tests above"]
-fn hyper_example() {
-    hyper_client::main().unwrap();
-}
-
-#[test]
-#[ignore = "runs as a child of the tests above"]
-fn reqwest_example() {
-    reqwest_client::main().unwrap();
-}
-
-#[test]
-#[ignore = "runs as a child of the tests above"]
-fn tonic_example() {
-    tonic_channel::main().unwrap();
 }

@@ -15,6 +15,7 @@ use opentelemetry::trace::{
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point;
 use peer::{GrpcPeer, HttpPeer, Reply};
 use prost::Message;
 use tonic::Code;
@@ -160,6 +161,39 @@ fn k02_a_partial_success_is_never_retried() {
 }
 
 #[test]
+fn k02_what_is_not_taken_is_dropped_and_counted() {
+    let peer = HttpPeer::start(vec![Reply::status(400)]);
+    let pipeline = pipeline(&peer.endpoint(), Protocol::Http);
+    assert!(!send_a_span(&pipeline), "refused");
+    assert!(send_a_span(&pipeline) && send_a_span(&pipeline));
+    let exported = pipeline.exported();
+    assert_eq!((exported.spans, exported.spans_lost), (2, 1));
+    pipeline.metrics().force_flush().unwrap();
+    let sent = peer.requests_to("/v1/metrics").remove(0);
+    let request = ExportMetricsServiceRequest::decode(&sent.body[..]).unwrap();
+    let metrics = request.resource_metrics[0]
+        .scope_metrics
+        .iter()
+        .flat_map(|scope| &scope.metrics);
+    let mut spans = metrics.filter(|metric| metric.name == "otel.sdk.exporter.span.exported");
+    let Some(Data::Sum(sum)) = spans.next().and_then(|metric| metric.data.clone()) else {
+        panic!("it is counted: {request:?}");
+    };
+    let mut points: Vec<(usize, _)> = sum
+        .data_points
+        .iter()
+        .map(|point| (point.attributes.len(), point.value))
+        .collect();
+    points.sort_by_key(|point| point.0);
+    let value = |count| Some(number_data_point::Value::AsInt(count));
+    assert_eq!(
+        points,
+        [(0, value(2)), (1, value(1))],
+        "one has an error.type"
+    );
+}
+
+#[test]
 fn k03_an_answer_over_four_mebibytes_is_refused_and_not_retried() {
     let (peer, sent) = over_http(vec![Reply::ok(vec![0; 5 << 20])]);
     assert!(!sent);
@@ -179,6 +213,7 @@ fn k03_a_request_over_64_mebibytes_is_not_sent() {
         "the loss is reported"
     );
     assert!(peer.requests_to("/v1/logs").is_empty());
+    assert_eq!(pipeline.exported().logs_lost, 1, "and counted");
 }
 
 #[test]
@@ -245,8 +280,9 @@ fn a_server_that_hangs_is_given_up_on_after_the_timeout() {
     assert!(started.elapsed() < Duration::from_secs(40));
 }
 
-/// Makes one call fail in a sampled span, and another, fine one without any.
-fn metrics_with_an_exemplar(pipeline: &Pipeline) -> (TraceId, SpanId) {
+/// Makes one call fail in a sampled span, and another, fine one without any. The breaker is
+/// observed for as long as it lives.
+fn metrics_with_an_exemplar(pipeline: &Pipeline) -> (CircuitBreaker, (TraceId, SpanId)) {
     let breaker = CircuitBreaker::builder("payment", BreakerConfig::new())
         .listen(pipeline.telemetry())
         .build()
@@ -260,7 +296,7 @@ fn metrics_with_an_exemplar(pipeline: &Pipeline) -> (TraceId, SpanId) {
         breaker.acquire().unwrap().finish(Outcome::Failure);
     }
     pipeline.metrics().force_flush().unwrap();
-    (ids.trace_id(), ids.span_id())
+    (breaker, (ids.trace_id(), ids.span_id()))
 }
 
 /// The exemplars of the breaker's calls, by outcome: trace and span.
@@ -307,7 +343,7 @@ fn metrics_carry_exemplars_of_sampled_traces_over_http_once() {
     // Not lost by a retry, and not sent again after it.
     let peer = HttpPeer::start(vec![Reply::status(503)]);
     let pipeline = pipeline(&peer.endpoint(), Protocol::Http);
-    let ids = metrics_with_an_exemplar(&pipeline);
+    let (_breaker, ids) = metrics_with_an_exemplar(&pipeline);
     pipeline.metrics().force_flush().unwrap();
     let sent: Vec<_> = peer
         .requests_to("/v1/metrics")
@@ -325,7 +361,7 @@ fn metrics_carry_exemplars_of_sampled_traces_over_grpc() {
     let peer = GrpcPeer::start(Vec::new());
     peer.refuse_metrics_once(tonic::Status::unavailable("later"));
     let pipeline = pipeline(&peer.endpoint(), Protocol::Grpc);
-    let ids = metrics_with_an_exemplar(&pipeline);
+    let (_, ids) = metrics_with_an_exemplar(&pipeline);
     let sent = peer.metrics();
     assert_eq!(sent.len(), 1, "refused once, then taken");
     is_the_failure(&exemplars(&sent[0]), ids);

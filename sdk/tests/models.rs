@@ -7,8 +7,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tripline_sdk::{
     Admission, BreakerConfig, CallId, FixedWindow, Gcra, HalfOpen, Machine, Moment, OpenTime,
-    Outcome, RateLimit, SlidingCounter, SlidingLog, SlowCalls, State, TokenBucket, Transition,
-    WindowConfig,
+    Outcome, Priority, RateLimit, ShedConfig, Shedder, SlidingCounter, SlidingLog, SlowCalls,
+    State, TokenBucket, Transition, WarmUp, WarmUpConfig, WindowConfig,
 };
 
 /// Ten slices of a second, five seconds open, three probes, leases of four seconds, slow from one
@@ -434,5 +434,57 @@ proptest! {
             }
         }
         prop_assert!(most_in_any(&taken, 1_000) <= 16);
+    }
+
+    #[test]
+    fn a_warm_up_gives_between_a_third_and_all_of_its_rate(
+        demands in prop::collection::vec(0_u32..40, 1..80),
+    ) {
+        let config = WarmUpConfig { per_second: 30.0, ..WarmUpConfig::default() };
+        let limiter = WarmUp::new(config);
+        let mut asked_in_vain = 0_u32;
+        for (second, demand) in demands.iter().enumerate() {
+            let now = Moment::from_millis(second as u64 * 1_000 + 500);
+            let passed = (0..*demand).filter(|_| limiter.check(1, now).allowed).count() as u32;
+            prop_assert!(passed <= 30, "{passed} in second {second}");
+            prop_assert!(passed >= (*demand).min(10), "{passed} of {demand} in second {second}");
+            // Long enough more than it gives, and it gives everything.
+            asked_in_vain = if *demand > 30 { asked_in_vain + 1 } else { 0 };
+            prop_assert!(asked_in_vain < 20 || passed == 30, "still cold in second {second}");
+        }
+    }
+
+    #[test]
+    fn shedding_refuses_the_least_important_first_and_nobody_once_it_is_calm(
+        overloaded in 1_u64..40,
+        priorities in prop::collection::vec(0_u16..500, 100),
+    ) {
+        let shedder = Shedder::new(ShedConfig::default(), Moment::ZERO);
+        let second = |second: u64, wait: Duration| {
+            let mut least_admitted = u16::MAX;
+            let mut most_refused = None;
+            for (call, level) in priorities.iter().enumerate() {
+                let now = Moment::from_millis(second * 1_000 + 2 * call as u64 + 1);
+                if shedder.admit(Priority::new(*level), now) {
+                    shedder.waited(wait, now);
+                    least_admitted = least_admitted.min(*level);
+                } else {
+                    most_refused = most_refused.max(Some(*level));
+                }
+            }
+            (least_admitted, most_refused)
+        };
+        for at in 0..overloaded {
+            let (admitted, refused) = second(at, Duration::from_millis(50));
+            prop_assert!(refused.is_none_or(|refused| refused < admitted));
+        }
+        // What the last of them asks for is still shed; then a percent a second comes back.
+        second(overloaded, Duration::ZERO);
+        let level = shedder.level();
+        for at in overloaded + 1..overloaded + 400 {
+            second(at, Duration::ZERO);
+            prop_assert!(shedder.level() <= level);
+        }
+        prop_assert_eq!(shedder.level(), Priority::new(0));
     }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tripline_sdk::presets::{gobreaker, hystrix, polly, resilience4j, sentinel};
 use tripline_sdk::settings::Length;
 use tripline_sdk::{
-    BreakerConfig, CircuitBreaker, ManualClock, Mode, OpenTime, Outcome, RetryConfig, WindowConfig,
+    BreakerConfig, CircuitBreaker, ManualClock, Mode, Moment, OpenTime, Outcome, RetryConfig,
+    WindowConfig,
 };
 
 /// Plays a script: `.` succeeds, `x` fails, `i` is ignored, `!` must be rejected, `~700ms` succeeds
@@ -230,6 +231,43 @@ fn sentinel_behaves_as_documented() {
         (by_slow, ".*2 ~101ms*2 =closed ~102ms =open"),
     ] {
         play("Sentinel", rule(json), script);
+    }
+}
+
+#[test]
+fn sentinels_flow_rules_behave_as_documented() {
+    // How many of ten requests, all asked for at once, pass in each second.
+    let passed = |json: &str, seconds: u64| -> Vec<usize> {
+        let rule: sentinel::FlowRule = serde_json::from_str(json).unwrap();
+        let limiter = rule.limiter().unwrap();
+        let at = |second| Moment::from_millis(1_000 * second + 10);
+        (1..=seconds)
+            .map(|second| {
+                (0..10)
+                    .filter(|_| limiter.check(1, at(second)).allowed)
+                    .count()
+            })
+            .collect()
+    };
+    // Rejecting: so many a second, however they come, and as many in the next one.
+    let reject = r#"{"resource":"a","count":4}"#;
+    assert_eq!(passed(reject, 3), [4, 4, 4]);
+    // Warming up: a third of the rate at first, all of it after the period, never less than before.
+    let warm_up = r#"{"resource":"a","count":9,"controlBehavior":1,"warmUpPeriodSec":10}"#;
+    let warming = passed(warm_up, 20);
+    assert_eq!((warming[0], warming[19]), (3, 9), "{warming:?}");
+    assert!(warming.is_sorted(), "{warming:?}");
+    // Queueing: one at a time, evenly, nothing saved up.
+    let queue = r#"{"resource":"a","count":4,"controlBehavior":2}"#;
+    assert_eq!(passed(queue, 3), [1, 1, 1]);
+    // Threads are a bulkhead's business.
+    for refused in [
+        r#"{"resource":"a","count":4,"grade":0}"#,
+        r#"{"resource":"a","count":4,"controlBehavior":9}"#,
+        r#"{"resource":"a","count":0}"#,
+    ] {
+        let rule: sentinel::FlowRule = serde_json::from_str(refused).unwrap();
+        assert!(rule.limiter().is_err(), "{refused}");
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tripline_sdk::{
-    BreakerConfig, BudgetConfig, Bulkhead, Chance, CircuitBreaker, Clock, Policy, RetryBudget,
-    RetryConfig, State, TokioClock, Transition,
+    BreakerConfig, BudgetConfig, Bulkhead, Chance, CircuitBreaker, Clock, Policy, Reason,
+    RetryBudget, RetryConfig, SlowCalls, State, TokioClock, Transition,
 };
 
 const INSTANCES: usize = 20;
@@ -21,6 +21,7 @@ const EVERY: Duration = Duration::from_millis(200);
 enum Script {
     Outage,
     BrownOut,
+    Slow,
     Hangs,
     Flapping,
 }
@@ -33,6 +34,10 @@ async fn peer(script: Script, at: Duration, chance: &Chance) -> Result<(), &'sta
         Script::Outage => true,
         Script::BrownOut => chance.unit() < 0.6,
         Script::Flapping => at.as_secs() % 6 < 3,
+        Script::Slow => {
+            tokio::time::sleep(Duration::from_millis(350)).await;
+            false
+        }
         Script::Hangs => {
             tokio::time::sleep(Duration::from_secs(3_600)).await;
             true
@@ -60,7 +65,12 @@ struct World {
 async fn instance(number: usize, world: Arc<World>, seed: u64) -> CircuitBreaker<TokioClock> {
     let heard = Arc::clone(&world);
     let clock = TokioClock::default();
-    let breaker = CircuitBreaker::builder("peer", BreakerConfig::new().seed(seed + number as u64))
+    let slow = SlowCalls {
+        threshold: Duration::from_millis(300),
+        ratio: 0.8,
+    };
+    let config = BreakerConfig::new().slow_calls(slow);
+    let breaker = CircuitBreaker::builder("peer", config.seed(seed + number as u64))
         .clock(clock)
         .listen(move |_: &str, change: &Transition| {
             let at = heard.start.elapsed();
@@ -229,6 +239,31 @@ async fn hangs_are_cut_off_like_an_outage() {
         breakers
             .iter()
             .all(|breaker| breaker.snapshot().generation >= 3)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_is_only_slow_is_left_alone_until_it_is_fast_again() {
+    let (world, breakers) = simulate(Script::Slow).await;
+    check(&world, &breakers);
+    let transitions = world.tally.transitions.lock().unwrap();
+    for number in 0..INSTANCES {
+        let first = transitions
+            .iter()
+            .find(|change| change.0 == number)
+            .unwrap();
+        assert_eq!(first.2.reason, Reason::SlowRate, "{first:?}");
+    }
+    // Nothing failed, so nothing was tried again.
+    let (calls, attempts) = (
+        world.tally.calls.load(Ordering::Relaxed),
+        world.tally.attempts.load(Ordering::Relaxed),
+    );
+    assert!(attempts < calls, "{attempts} attempts of {calls} calls");
+    let ill = world.tally.attempts_when_ill.load(Ordering::Relaxed);
+    assert!(
+        ill < INSTANCES as u64 * 100,
+        "{ill} attempts at a slow peer"
     );
 }
 

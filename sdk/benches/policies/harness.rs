@@ -5,6 +5,9 @@ use std::time::Instant;
 /// Calls in one short run.
 pub const CALLS: u32 = 2_000;
 
+/// What a shared machine may add to the best of many runs without the code being at fault.
+const NOISE: f64 = 1.25;
+
 /// How many short runs a line gets.
 #[derive(Clone, Copy)]
 pub struct Effort(pub usize);
@@ -36,11 +39,15 @@ impl Targets {
         self.0.push((what, seen, at_most, unit));
     }
 
-    pub fn print(&self) {
+    /// Prints them all; whether each was met, but for what the machine's noise explains.
+    pub fn print(&self) -> bool {
         println!("\n{:<58} {:>8} {:>8}", "target", "at most", "seen");
+        let mut all = true;
         for (what, seen, at_most, unit) in &self.0 {
             let verdict = if seen <= at_most { "met" } else { "MISSED" };
             println!("{what:<58} {at_most:8.1} {seen:8.1} {unit:<3} {verdict}");
+            all &= *seen <= at_most * NOISE;
         }
+        all
     }
 }

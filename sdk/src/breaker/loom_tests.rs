@@ -72,6 +72,82 @@ fn loom_a_count_window_keeps_its_totals_equal_to_its_outcomes() {
 }
 
 #[test]
+fn loom_a_result_of_an_ended_era_never_reaches_the_next_count_window() {
+    loom::model(|| {
+        let window = Arc::new(CountWindow::new(1));
+        let other = Arc::clone(&window);
+        let late = thread::spawn(move || other.record(0, FAILED));
+        window.begin(1);
+        late.join().expect("no panic");
+        assert_eq!(window.sums(1), crate::window::Sums::default());
+        assert!(window.record(1, FAILED));
+        let sums = window.sums(1);
+        assert_eq!((sums.calls, sums.failures), (1, 1));
+    });
+}
+
+/// A breaker that has been tripped and is due to probe at the moment answered.
+fn tripped() -> (Machine, Moment) {
+    let machine = machine(1);
+    let call = admit(&machine, Moment::ZERO).expect("closed");
+    machine.record(
+        call,
+        Outcome::Failure,
+        Moment::ZERO,
+        CallId::default,
+        &mut |_| {},
+    );
+    (machine, Moment::from_millis(1_000))
+}
+
+#[test]
+fn loom_a_probe_given_up_by_one_thread_wedges_nobody() {
+    loom::model(|| {
+        let (machine, due) = tripped();
+        let machine = Arc::new(machine);
+        let probe = admit(&machine, due).expect("the first probe");
+        let other = Arc::clone(&machine);
+        let thread = thread::spawn(move || {
+            other.cancel(probe, false, due, CallId::default, &mut |_| {});
+        });
+        // Whether or not it gets the permit back at this moment, it does afterwards.
+        let early = admit(&machine, due);
+        thread.join().expect("no panic");
+        let probe = early
+            .or_else(|| admit(&machine, due))
+            .expect("a permit is free again");
+        machine.record(probe, Outcome::Success, due, CallId::default, &mut |_| {});
+        assert_eq!(machine.state(due), State::Closed);
+    });
+}
+
+#[test]
+fn loom_a_late_failure_of_the_closed_era_decides_no_probe() {
+    loom::model(|| {
+        let machine = machine(1);
+        let (late, call) = (admit(&machine, Moment::ZERO), admit(&machine, Moment::ZERO));
+        machine.record(
+            call.expect("closed"),
+            Outcome::Failure,
+            Moment::ZERO,
+            CallId::default,
+            &mut |_| {},
+        );
+        let due = Moment::from_millis(1_000);
+        let machine = Arc::new(machine);
+        let other = Arc::clone(&machine);
+        let late = late.expect("closed");
+        let thread = thread::spawn(move || {
+            other.record(late, Outcome::Failure, due, CallId::default, &mut |_| {});
+        });
+        let probe = admit(&machine, due).expect("a probe");
+        machine.record(probe, Outcome::Success, due, CallId::default, &mut |_| {});
+        thread.join().expect("no panic");
+        assert_eq!(machine.state(due), State::Closed);
+    });
+}
+
+#[test]
 fn loom_failures_that_race_trip_exactly_once() {
     loom::model(|| {
         let machine = Arc::new(machine(2));
@@ -99,16 +175,8 @@ fn loom_failures_that_race_trip_exactly_once() {
 #[test]
 fn loom_one_permit_is_issued_once() {
     loom::model(|| {
-        let machine = Arc::new(machine(1));
-        let call = admit(&machine, Moment::ZERO).expect("closed");
-        machine.record(
-            call,
-            Outcome::Failure,
-            Moment::ZERO,
-            CallId::default,
-            &mut |_| {},
-        );
-        let later = Moment::from_millis(1_000);
+        let (machine, later) = tripped();
+        let machine = Arc::new(machine);
         let other = Arc::clone(&machine);
         let thread = thread::spawn(move || admit(&other, later).is_some());
         let here = admit(&machine, later).is_some();

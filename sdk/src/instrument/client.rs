@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::body::TracedBody;
 use super::call::{Call, Protocol, Side};
 use super::http_call::Head;
-use super::{Instrument, http_call, rpc_call};
+use super::{Instrument, http_call, rpc_call, time_left};
 use crate::propagation;
 
 /// Makes a client span of every request, a child of the current context, and sends that context
@@ -118,6 +118,8 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let call = self.layer.begin(&request);
         propagation::inject(call.context(), request.headers_mut());
+        let protocol = Protocol::of(request.headers());
+        time_left::depart(protocol, request.headers_mut(), call.context());
         let is_head = request.method() == Method::HEAD;
         let inner = {
             let _attached = call.context().clone().attach();

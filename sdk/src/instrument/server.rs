@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::body::TracedBody;
 use super::call::{Call, Protocol, Side};
 use super::http_call::Head;
-use super::{Instrument, http_call, rpc_call};
+use super::{Instrument, http_call, rpc_call, time_left};
 use crate::propagation;
 
 /// The response header that names the request: its trace id.
@@ -60,7 +60,8 @@ impl ServerLayer {
 
     fn begin<B>(&self, request: &Request<B>) -> Call {
         let head = Head::of(request);
-        let mut opening = match Protocol::of(head.headers) {
+        let protocol = Protocol::of(head.headers);
+        let mut opening = match protocol {
             Protocol::Rpc => rpc_call::open(Side::Server, head.uri.path(), &[]),
             Protocol::Http => http_call::open_server(&head, route(request)),
         };
@@ -73,6 +74,7 @@ impl ServerLayer {
             opening.linked = Some(stranger).filter(SpanContext::is_valid);
             none
         };
+        let parent = time_left::arrive(protocol, request.headers(), parent);
         Call::begin(&self.instrument, opening, &parent)
     }
 }

@@ -12,7 +12,8 @@ use tower_service::Service;
 
 use crate::refusal::Refusal;
 
-/// Gives up on a call after a while, with [`Refusal::Timeout`].
+/// Gives up on a call after a while, with [`Refusal::Timeout`]; earlier if the request this call
+/// serves has less time left.
 ///
 /// ```
 /// use std::time::Duration;
@@ -91,7 +92,7 @@ where
             call: InTime {
                 inner: self.inner.call(request),
                 sleep: None,
-                after: self.after,
+                after: crate::deadline::bounded(self.after),
             },
         }
     }

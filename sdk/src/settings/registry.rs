@@ -6,14 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{BreakerSettings, PolicySettings, Settings};
 use crate::breaker::{CircuitBreaker, InvalidConfig, Listener};
 use crate::bulkhead::Bulkhead;
+use crate::clock::Clock;
 use crate::limit::Gcra;
 use crate::policy::{Policy, PolicyError, TokioClock};
+use crate::retry::{BudgetConfig, RetryBudget};
 
 /// The policies of a process, by name.
 ///
-/// Reloading changes breakers and bulkheads in place, so windows, states and places taken
-/// survive; policies are handed out as they are then, so ask for one per call (it is a clone of an
-/// `Arc`) rather than keeping it.
+/// Reloading changes breakers and bulkheads in place and takes retry budgets and unchanged rate
+/// limits along, so windows, states, places taken and what was spent survive; policies are handed
+/// out as they are then, so ask for one per call (it is a clone of an `Arc`) rather than keeping it.
 ///
 /// ```
 /// use tripline_sdk::settings::{Policies, Settings};
@@ -45,6 +47,8 @@ struct Kept {
     policy: Policy,
     breaker: Option<CircuitBreaker<TokioClock>>,
     bulkhead: Option<Bulkhead>,
+    budget: Option<Arc<RetryBudget>>,
+    limiter: Option<Arc<Gcra>>,
 }
 
 /// Settings that cannot be used. Nothing of a reload that fails takes effect.
@@ -94,7 +98,7 @@ impl std::fmt::Debug for Policies {
 }
 
 impl Policies {
-    /// The policies of `settings`, whose breakers report to `listener`.
+    /// The policies of `settings`, which report to `listener`, and so do their breakers.
     ///
     /// # Errors
     /// The first settings that cannot be used.
@@ -152,12 +156,27 @@ impl Policies {
             let kept = before.and_then(|kept| kept.bulkhead.clone());
             kept.unwrap_or_else(|| Bulkhead::new(max))
         });
+        let budget = settings.retry.map(|_| {
+            let kept = before.and_then(|kept| kept.budget.clone());
+            kept.unwrap_or_else(|| {
+                Arc::new(RetryBudget::new(BudgetConfig::default(), self.clock.now()))
+            })
+        });
+        let limiter = settings.rate_limit.map(|rate| {
+            let same = before.filter(|kept| kept.settings.rate_limit == Some(rate));
+            let fresh = || Arc::new(Gcra::per(rate.count, rate.period.into()));
+            same.and_then(|kept| kept.limiter.clone())
+                .unwrap_or_else(fresh)
+        });
         let mut builder = Policy::builder_on(name, self.clock);
+        if let Some(listener) = &self.listener {
+            builder = builder.listen_shared(Arc::clone(listener));
+        }
         if let Some(deadline) = settings.deadline {
             builder = builder.deadline(deadline.into());
         }
-        if let Some(retry) = &settings.retry {
-            builder = builder.retry(retry.into());
+        if let Some((retry, budget)) = settings.retry.as_ref().zip(budget.as_ref()) {
+            builder = builder.retry_with_budget(retry.into(), Arc::clone(budget));
         }
         if let Some(breaker) = &breaker {
             builder = builder.breaker(breaker.clone());
@@ -165,8 +184,8 @@ impl Policies {
         if let Some(timeout) = settings.timeout {
             builder = builder.timeout(timeout.into());
         }
-        if let Some(rate) = settings.rate_limit {
-            builder = builder.rate_limit(Gcra::per(rate.count, rate.period.into()));
+        if let Some(limiter) = &limiter {
+            builder = builder.rate_limit(Arc::clone(limiter));
         }
         if let Some(bulkhead) = &bulkhead {
             builder = builder.bulkhead(bulkhead.clone());
@@ -180,6 +199,8 @@ impl Policies {
             policy,
             breaker,
             bulkhead,
+            budget,
+            limiter,
         })
     }
 
@@ -220,6 +241,8 @@ impl Kept {
             policy: self.policy.clone(),
             breaker: self.breaker.clone(),
             bulkhead: self.bulkhead.clone(),
+            budget: self.budget.clone(),
+            limiter: self.limiter.clone(),
         }
     }
 
@@ -237,7 +260,6 @@ impl Kept {
             && breaker.config() != config
         {
             let _ = breaker.reconfigure(config);
-            breaker.set_mode(config.mode);
         }
     }
 }

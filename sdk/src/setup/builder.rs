@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry::metrics::MeterProvider;
 use opentelemetry::{Key, KeyValue, Value};
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
@@ -11,9 +12,9 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use super::console::{self, Console};
 use super::environment::{self, Signal};
 use super::event_names::CallSitesAreNoEvents;
-use super::export::{self, Protocol, Target};
+use super::export::{self, Counts, Protocol, Target};
 use super::flush::{Flusher, Waker};
-use super::{Pipeline, Providers, SetupError, resource};
+use super::{Pipeline, Providers, SetupError, resource, scope};
 use crate::telemetry::exemplars::Exemplars;
 
 /// Builds a [`Pipeline`].
@@ -112,6 +113,7 @@ impl PipelineBuilder {
         let resource = resource::detect(self.attributes);
         let disabled = environment::is_true("OTEL_SDK_DISABLED");
         let target = self.target.as_ref();
+        let counts = Counts::default();
         let sends = |signal| -> Result<bool, SetupError> {
             Ok(!disabled && (target.is_some() || environment::exports(signal)?))
         };
@@ -120,18 +122,19 @@ impl PipelineBuilder {
             traces = traces.with_sampler(Sampler::AlwaysOff);
         }
         if sends(Signal::Traces)? {
-            traces = traces.with_batch_exporter(export::spans(target)?);
+            traces = traces.with_batch_exporter(export::spans(target, counts.clone())?);
         }
         let mut logs = SdkLoggerProvider::builder()
             .with_resource(resource.clone())
             .with_log_processor(CallSitesAreNoEvents);
         if sends(Signal::Logs)? {
-            logs = logs.with_batch_exporter(export::logs(target)?);
+            logs = logs.with_batch_exporter(export::logs(target, counts.clone())?);
         }
         let exemplars = Exemplars::default();
         let mut metrics = SdkMeterProvider::builder().with_resource(resource.clone());
         if sends(Signal::Metrics)? {
-            let mut reader = PeriodicReader::builder(export::metrics(target, exemplars.clone())?);
+            let exporter = export::metrics(target, exemplars.clone(), counts.clone())?;
+            let mut reader = PeriodicReader::builder(exporter);
             if let Some(interval) = self.metrics_every {
                 reader = reader.with_interval(interval);
             }
@@ -143,7 +146,11 @@ impl PipelineBuilder {
             logs: logs.build(),
             resource: Arc::new(resource),
             exemplars,
+            counts,
         };
+        providers
+            .counts
+            .observe(&providers.metrics.meter_with_scope(scope()));
         start(providers, self.console, self.filter.as_deref())
     }
 }

@@ -1,6 +1,7 @@
 //! The exporters: OTLP over gRPC or HTTP, on the export thread.
 
 mod client;
+mod counted;
 mod exemplars;
 
 use std::fmt;
@@ -18,6 +19,8 @@ use super::environment::{self, Signal};
 use super::{SetupError, runtime};
 use crate::telemetry::exemplars::Exemplars;
 use client::ExportClient;
+pub use counted::Exported;
+pub(super) use counted::{Counted, Counts};
 use exemplars::{MetricsClient, Wire};
 
 /// How telemetry travels.
@@ -105,15 +108,20 @@ macro_rules! exporter {
     }};
 }
 
-pub(super) fn spans(target: Option<&Target>) -> Result<SpanExporter, SetupError> {
-    exporter!(SpanExporter, Signal::Traces, target)
+pub(super) fn spans(
+    target: Option<&Target>,
+    counts: Counts,
+) -> Result<Counted<SpanExporter>, SetupError> {
+    let inner = exporter!(SpanExporter, Signal::Traces, target)?;
+    Ok(Counted { inner, counts })
 }
 
 /// The exporter of the metrics, which takes `exemplars` along.
 pub(super) fn metrics(
     target: Option<&Target>,
     exemplars: Exemplars,
-) -> Result<MetricExporter, SetupError> {
+    counts: Counts,
+) -> Result<Counted<MetricExporter>, SetupError> {
     let signal = Signal::Metrics;
     let runtime = runtime::handle().map_err(SetupError::Thread)?;
     let _entered = runtime.enter();
@@ -147,7 +155,8 @@ pub(super) fn metrics(
         exporter = exporter.with_endpoint(endpoint);
     }
     let built = exporter.build();
-    built.map_err(|cause| exporter_error(signal, cause))
+    let inner = built.map_err(|cause| exporter_error(signal, cause))?;
+    Ok(Counted { inner, counts })
 }
 
 /// Where a signal goes over gRPC; connected when it is first needed.
@@ -184,8 +193,12 @@ fn channel(signal: Signal, target: Option<&Target>) -> Result<Channel, SetupErro
     Ok(endpoint.connect_lazy())
 }
 
-pub(super) fn logs(target: Option<&Target>) -> Result<LogExporter, SetupError> {
-    exporter!(LogExporter, Signal::Logs, target)
+pub(super) fn logs(
+    target: Option<&Target>,
+    counts: Counts,
+) -> Result<Counted<LogExporter>, SetupError> {
+    let inner = exporter!(LogExporter, Signal::Logs, target)?;
+    Ok(Counted { inner, counts })
 }
 
 fn exporter_error(signal: Signal, cause: ExporterBuildError) -> SetupError {

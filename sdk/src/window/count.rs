@@ -1,13 +1,20 @@
 //! The count window: the last N calls, two bits each.
 //!
-//! A word holds 28 outcomes and the era they belong to. Writing replaces one outcome and learns
-//! the one it replaced, so the running totals move by the difference and never need a scan.
+//! A word holds 31 outcomes and two bits of the era they belong to. Writing replaces one outcome and
+//! learns the one it replaced, so the running totals move by the difference and never need a scan.
+//!
+//! Two bits of era are enough there: a writer has just been let through by the head, which carries
+//! eight, and no breaker can trip, probe, recover and trip again so often that the fourth era after
+//! this one counts calls too, before it has written one word.
 
 use crate::sync::{AtomicU64, Ordering};
 
 use super::{Finished, Sums};
 
-const OUTCOMES_A_WORD: usize = 28;
+const OUTCOMES_A_WORD: usize = 31;
+/// Of the era in a word of outcomes.
+const SHORT_ERA_SHIFT: u32 = 62;
+/// Of the era in the head and the totals.
 const ERA_SHIFT: u32 = 56;
 const FAILED_BIT: u64 = 1;
 const SLOW_BIT: u64 = 2;
@@ -25,6 +32,7 @@ pub(crate) struct CountWindow {
     head: AtomicU64,
     /// `{era 8 | failures 28 | slow 28}`.
     totals: AtomicU64,
+    /// `{era 2 | outcome 2 × 31}`.
     outcomes: Box<[AtomicU64]>,
 }
 
@@ -55,7 +63,7 @@ impl CountWindow {
 
     /// The next position of this era.
     fn reserve(&self, era: u8) -> Option<u64> {
-        update(&self.head, era, |value| value + 1).map(|head| head & !(0xff << ERA_SHIFT))
+        update(&self.head, ERA_SHIFT, era.into(), |value| value + 1).map(|head| head & !(0xff << ERA_SHIFT))
     }
 
     /// Writes two bits and answers the two that were there (zero: a fast success, or nothing yet;
@@ -63,7 +71,9 @@ impl CountWindow {
     fn replace(&self, era: u8, slot: usize, bits: u64) -> Option<u64> {
         let shift = 2 * (slot % OUTCOMES_A_WORD) as u32;
         let word = &self.outcomes[slot / OUTCOMES_A_WORD];
-        let before = update(word, era, |value| value & !(3 << shift) | bits << shift)?;
+        let before = update(word, SHORT_ERA_SHIFT, short(era), |value| {
+            value & !(3 << shift) | bits << shift
+        })?;
         Some((before >> shift) & 3)
     }
 
@@ -74,7 +84,7 @@ impl CountWindow {
         let part = |bits: u64| (bits & FAILED_BIT) << PART_BITS | (bits & SLOW_BIT) >> 1;
         // Both parts wrap inside their own field if a decrease is seen before its increase; the
         // next write puts that right, and a reader takes a wrapped part for zero.
-        update(&self.totals, era, |value| {
+        update(&self.totals, ERA_SHIFT, era.into(), |value| {
             let failures = ((value >> PART_BITS) + (part(now) >> PART_BITS))
                 .wrapping_sub(part(before) >> PART_BITS);
             let slow = (value + (part(now) & 1)).wrapping_sub(part(before) & 1);
@@ -105,21 +115,27 @@ impl CountWindow {
     }
 
     pub(crate) fn begin(&self, era: u8) {
-        let empty = u64::from(era) << ERA_SHIFT;
         for word in &self.outcomes {
-            word.store(empty, Ordering::Release);
+            word.store(short(era) << SHORT_ERA_SHIFT, Ordering::Release);
         }
+        let empty = u64::from(era) << ERA_SHIFT;
         self.totals.store(empty, Ordering::Release);
         self.head.store(empty, Ordering::Release);
     }
 }
 
-/// Changes a word of `era` and answers what it was; nothing if it belongs to another era.
-fn update(word: &AtomicU64, era: u8, change: impl Fn(u64) -> u64) -> Option<u64> {
+/// What a word of outcomes keeps of its era.
+fn short(era: u8) -> u64 {
+    u64::from(era & 3)
+}
+
+/// Changes a word of `era`, which it carries from bit `shift` up, and answers what it was; nothing
+/// if it belongs to another era.
+fn update(word: &AtomicU64, shift: u32, era: u64, change: impl Fn(u64) -> u64) -> Option<u64> {
     let mut current = word.load(Ordering::Acquire);
     loop {
         // Every word is stamped when an era begins: another stamp means another era began.
-        if (current >> ERA_SHIFT) as u8 != era {
+        if current >> shift != era {
             return None;
         }
         let next = change(current);
@@ -137,9 +153,8 @@ mod tests {
     use std::collections::VecDeque;
 
     #[test]
-    fn a_hundred_calls_take_two_and_a_third_bits_each() {
-        let window = CountWindow::new(1_000);
-        assert_eq!(window.outcomes.len() * 64, 36 * 64);
+    fn a_call_takes_two_bits_and_a_word_two_more() {
+        assert_eq!(CountWindow::new(31_000).outcomes.len(), 1_000);
     }
 
     #[test]

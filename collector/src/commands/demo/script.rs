@@ -2,8 +2,8 @@
 //!
 //! A cycle lasts a minute. In the first one payment gets slow after six seconds and fails after
 //! nine, so its breaker is seen to open and to recover within half a minute; then one shard of
-//! inventory fails alone, then the canary of recommendation shows its bug. Later cycles tell the
-//! same story at moments, and about a shard, that the seed chooses.
+//! inventory, which the seed chooses, fails alone, then the canary of recommendation shows its bug.
+//! Later cycles tell the same story at moments, and about a shard, that the seed chooses anew.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -44,11 +44,11 @@ pub(super) enum Fault {
     Bug,
 }
 
-/// The seconds of a cycle at which a fault holds.
+/// The seconds of a cycle at which a fault holds; the shard is a stand-in for the seed's choice.
 const STORY: [(Victim, Range<u64>, Fault); 4] = [
     (Victim::Payment, 6..9, Fault::Slow),
     (Victim::Payment, 9..16, Fault::Down),
-    (Victim::Inventory, 27..34, Fault::ShardDown(2)),
+    (Victim::Inventory, 27..34, Fault::ShardDown(0)),
     (Victim::Recommendation, 42..50, Fault::Bug),
 ];
 
@@ -77,21 +77,18 @@ impl Script {
             .iter()
             .find(|(who, when, _)| *who == victim && when.contains(&second))?;
         Some(match fault {
-            Fault::ShardDown(first) => Fault::ShardDown(shard.unwrap_or(*first)),
+            Fault::ShardDown(_) => Fault::ShardDown(shard),
             other => *other,
         })
     }
 
-    /// The first cycle is always the same; in later ones the seed shifts everything and chooses
-    /// the shard.
-    fn variation(&self, cycle: u64) -> (u64, Option<u32>) {
-        if cycle == 0 {
-            return (0, None);
-        }
+    /// What the seed varies: by how many seconds a cycle is late, and which shard fails in it. The
+    /// first cycle is never late, for a newcomer watches it.
+    fn variation(&self, cycle: u64) -> (u64, u32) {
         let mut dice = Dice::new(self.seed ^ cycle.wrapping_mul(0x9e37_79b9));
         let shift = dice.below(SHIFT_MAX + 1);
         let shard = u32::try_from(dice.below(u64::from(SHARDS))).unwrap_or_default();
-        (shift, Some(shard))
+        (if cycle == 0 { 0 } else { shift }, shard)
     }
 }
 
@@ -154,7 +151,7 @@ mod tests {
             ]
         );
         let shard = script.fault(Victim::Inventory, Duration::from_secs(30));
-        assert_eq!(shard, Some(Fault::ShardDown(2)));
+        assert_eq!(shard, Some(Fault::ShardDown(0)));
         let canary = script.fault(Victim::Recommendation, Duration::from_secs(45));
         assert_eq!(canary, Some(Fault::Bug));
     }
@@ -164,6 +161,17 @@ mod tests {
         let of = |seed| story(&Script::new(seed, Vec::new()));
         assert_eq!(of(1), of(1));
         assert_ne!(of(1), of(2));
+    }
+
+    #[test]
+    fn the_seed_chooses_the_shard_of_the_first_cycle_too() {
+        let shard =
+            |seed| Script::new(seed, Vec::new()).fault(Victim::Inventory, Duration::from_secs(30));
+        let shards = [7, 6, 9, 12].map(shard);
+        assert_eq!(
+            shards,
+            [0, 1, 2, 3].map(|shard| Some(Fault::ShardDown(shard)))
+        );
     }
 
     #[test]

@@ -79,6 +79,10 @@ fn address(text: &str) -> Result<String, Problem> {
 
 /// A time in any spelling of the URL, as nanoseconds since 1970.
 pub(crate) fn moment(text: &str) -> Option<u64> {
+    // In a range an empty end is the default one; here it is no time.
+    if text.trim().is_empty() {
+        return None;
+    }
     let range = Range::parse(Some(text), Some(&u64::MAX.to_string())).ok()?;
     Some(range.resolve(now_ns()).0)
 }

@@ -154,12 +154,18 @@ func run() error {
 	if s.amount, err = meter.Float64Histogram("order.amount", metric.WithUnit("EUR")); err != nil {
 		return err
 	}
+	callee, stopPayments, err := servePayments(ctx)
+	if err != nil {
+		return err
+	}
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /orders/{id}", s.order)
 	routes.HandleFunc("GET /stock/{id}", s.stock)
 	routes.HandleFunc("GET /fail", s.fail)
-	routes.HandleFunc("GET /guarded/{library}", newGuarded(s.log, s.tracer).handle)
-	server := &http.Server{Handler: otelhttp.NewHandler(routes, "http"), ReadHeaderTimeout: 10 * time.Second}
+	all := http.NewServeMux()
+	all.Handle("/", otelhttp.NewHandler(routes, "http"))
+	all.Handle("/guarded/", newGuarded(s.log, s.tracer, callee).routes())
+	server := &http.Server{Handler: all, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		<-ctx.Done()
 		late, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -174,6 +180,9 @@ func run() error {
 	}
 	late, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	if err := stopPayments(late); err != nil {
+		log.Print(err)
+	}
 	flush(late)
 	return nil
 }

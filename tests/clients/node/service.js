@@ -22,7 +22,8 @@ function get(path) {
     http.get(`http://${address}${path}`, (response) => {
       let body = '';
       response.on('data', (part) => (body += part));
-      response.on('end', () => resolve(JSON.parse(body)));
+      response.on('end', () => (response.statusCode < 500
+        ? resolve(JSON.parse(body)) : reject(new Error(`${path} answered ${response.statusCode}`))));
     }).on('error', reject);
   });
 }
@@ -52,6 +53,12 @@ app.get('/fail', (request, response) => {
   span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
   response.status(500).json({ error: error.message });
 });
+
+app.get('/payments', (request, response) => {
+  response.status('fail' in request.query ? 503 : 200).json({ paid: true });
+});
+
+require('./breakers')(app, (fails) => get(fails ? '/payments?fail' : '/payments'));
 
 // The registered SDK flushes on SIGTERM by itself; this only lets the process end afterwards.
 const server = app.listen(0, '127.0.0.1', () => {

@@ -1,10 +1,11 @@
 //! net/http with the stock Go SDK.
 
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Result;
 
-use super::breakers::{self, Guarded};
+use super::breakers::{self, Evidence, Guarded};
 use super::service::{Exemplars, Protocol, check, place};
 
 fn command() -> Result<Command> {
@@ -23,26 +24,28 @@ async fn go_over_http_protobuf_is_found_by_sql_and_api() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gobreaker_is_found_opening_and_closing() -> Result<()> {
+    // OnStateChange has no context: no trace is known.
     let guarded = Guarded {
-        library: "gobreaker",
+        route: "payments",
         breaker: "payments",
         origin: "gobreaker",
         refusal: "circuit breaker is open",
-        // OnStateChange has no context.
-        is_traced: false,
+        open_for: Duration::from_millis(1200),
+        evidence: Evidence::Event { is_traced: false },
     };
     breakers::check(command()?, Protocol::Grpc, &guarded).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn go_kits_breaker_is_found_opening_and_closing() -> Result<()> {
+    // OnStateChange has no context: no trace is known.
     let guarded = Guarded {
-        library: "go-kit",
-        breaker: "stock",
+        route: "payments-kit",
+        breaker: "payments-kit",
         origin: "gobreaker",
         refusal: "circuit breaker is open",
-        // OnStateChange has no context.
-        is_traced: false,
+        open_for: Duration::from_millis(1200),
+        evidence: Evidence::Event { is_traced: false },
     };
     breakers::check(command()?, Protocol::HttpProtobuf, &guarded).await
 }

@@ -1,9 +1,11 @@
 //! A servlet under the OpenTelemetry Java agent.
 
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Result;
 
+use super::breakers::{self, Evidence, Guarded};
 use super::service::{Exemplars, Protocol, check, place};
 
 fn command() -> Result<Command> {
@@ -11,6 +13,10 @@ fn command() -> Result<Command> {
     let agent = target.join("opentelemetry-javaagent.jar");
     let mut command = Command::new("java");
     command
+        // Hystrix and resilience4j tell of themselves by Micrometer; the agent sends its meters when asked.
+        .env("OTEL_INSTRUMENTATION_MICROMETER_ENABLED", "true")
+        .env("OTEL_INSTRUMENTATION_HYSTRIX_EXPERIMENTAL_SPAN_ATTRIBUTES", "true")
+        .arg(format!("-Dcsp.sentinel.log.dir={}", target.join("sentinel").display()))
         .arg(format!("-javaagent:{}", agent.display()))
         .args(["-Xmx256m", "-cp"])
         .arg(format!("{0}/classes:{0}/lib/*", target.display()))
@@ -26,4 +32,43 @@ async fn java_over_grpc_is_found_by_sql_and_api() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn java_over_http_protobuf_is_found_by_sql_and_api() -> Result<()> {
     check(command()?, Protocol::HttpProtobuf, Exemplars::Sent).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resilience4j_is_found_opening_and_closing() -> Result<()> {
+    let guarded = Guarded {
+        route: "resilience4j",
+        breaker: "payments-resilience4j",
+        origin: "resilience4j",
+        refusal: "does not permit further calls",
+        open_for: Duration::from_millis(2800),
+        evidence: Evidence::Metric,
+    };
+    breakers::check(command()?, Protocol::Grpc, &guarded).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hystrix_is_found_opening_and_closing() -> Result<()> {
+    let guarded = Guarded {
+        route: "hystrix",
+        breaker: "payments-hystrix",
+        origin: "hystrix",
+        refusal: "short-circuited",
+        open_for: Duration::from_millis(2800),
+        evidence: Evidence::Metric,
+    };
+    breakers::check(command()?, Protocol::HttpProtobuf, &guarded).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sentinel_is_found_opening_and_closing() -> Result<()> {
+    let guarded = Guarded {
+        route: "sentinel",
+        breaker: "payments-sentinel",
+        origin: "sentinel",
+        refusal: "DegradeException",
+        open_for: Duration::from_millis(1200),
+        evidence: Evidence::Event { is_traced: true },
+    };
+    breakers::check(command()?, Protocol::Grpc, &guarded).await
 }

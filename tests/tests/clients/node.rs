@@ -1,9 +1,11 @@
 //! Express under the stock Node SDK, loaded as its documentation says.
 
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Result;
 
+use super::breakers::{self, Evidence, Guarded};
 use super::service::{Exemplars, Protocol, check, place};
 
 fn command() -> Result<Command> {
@@ -26,4 +28,17 @@ async fn node_over_grpc_is_found_by_sql_and_api() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn node_over_http_json_is_found_by_sql_and_api() -> Result<()> {
     check(command()?, Protocol::HttpJson, Exemplars::NotSent).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opossum_is_found_opening_and_closing() -> Result<()> {
+    let guarded = Guarded {
+        route: "payments",
+        breaker: "payments",
+        origin: "opossum",
+        refusal: "Breaker is open",
+        open_for: Duration::from_millis(1200),
+        evidence: Evidence::Metric,
+    };
+    breakers::check(command()?, Protocol::HttpJson, &guarded).await
 }

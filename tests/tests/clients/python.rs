@@ -1,10 +1,11 @@
 //! Flask under the stock OpenTelemetry Python distribution and its auto-instrumentation.
 
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Result;
 
-use super::breakers::{self, Guarded};
+use super::breakers::{self, Evidence, Guarded};
 use super::service::{Exemplars, Protocol, check, place};
 
 fn command() -> Result<Command> {
@@ -32,11 +33,12 @@ async fn python_over_http_protobuf_is_found_by_sql_and_api() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn pybreaker_is_found_opening_and_closing() -> Result<()> {
     let guarded = Guarded {
-        library: "pybreaker",
+        route: "pybreaker",
         breaker: "payments",
         origin: "pybreaker",
         refusal: "circuit breaker still open",
-        is_traced: true,
+        open_for: Duration::from_millis(1200),
+        evidence: Evidence::Event { is_traced: true },
     };
     breakers::check(command()?, Protocol::Grpc, &guarded).await
 }

@@ -86,12 +86,28 @@ public final class Shop {
     }
   }
 
-  private String get(String path) throws IOException, InterruptedException {
-    HttpRequest request = HttpRequest.newBuilder(URI.create("http://" + address + path)).build();
-    return client.send(request, HttpResponse.BodyHandlers.ofString()).body();
+  private static final class Payments extends HttpServlet {
+    @Override
+    protected void doGet(HttpServletRequest request, HttpServletResponse response)
+        throws IOException {
+      answer(response, request.getParameter("fail") == null ? 200 : 503, "{}");
+    }
   }
 
-  private static void answer(HttpServletResponse response, int status, String body)
+  private String get(String path) throws IOException, InterruptedException {
+    HttpRequest request = HttpRequest.newBuilder(URI.create("http://" + address + path)).build();
+    HttpResponse<String> response = client.send(request, HttpResponse.BodyHandlers.ofString());
+    if (response.statusCode() >= 500) {
+      throw new IOException(path + " answered " + response.statusCode());
+    }
+    return response.body();
+  }
+
+  private String pay(boolean fails) throws IOException, InterruptedException {
+    return get(fails ? "/payments?fail=1" : "/payments");
+  }
+
+  static void answer(HttpServletResponse response, int status, String body)
       throws IOException {
     response.setStatus(status);
     response.setContentType("application/json");
@@ -107,6 +123,8 @@ public final class Shop {
     routes.addServlet(new ServletHolder(new Orders()), "/orders/*");
     routes.addServlet(new ServletHolder(new Stock()), "/stock/*");
     routes.addServlet(new ServletHolder(new Fail()), "/fail");
+    routes.addServlet(new ServletHolder(new Payments()), "/payments");
+    routes.addServlet(new ServletHolder(new Guarded(tracer, this::pay)), "/guarded/*");
     server.setHandler(routes);
     server.start();
     address = "127.0.0.1:" + connector.getLocalPort();

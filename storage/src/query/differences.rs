@@ -44,8 +44,12 @@ pub fn differences(
         counts.entry(said.clone()).or_default().1 += 1;
     }
     let share = |count: u64, of: usize| count as f64 / of.max(1) as f64;
+    // What a single span says of itself (its request's id) tells nothing of the others in a box of many, and
+    // there may be as many of these as spans: they would crowd out everything else.
+    let tells = |inside: u64, outside: u64| selected.len() == 1 || inside + outside > 1;
     let mut items: Vec<Difference> = counts
         .into_iter()
+        .filter(|(_, (inside, outside))| tells(*inside, *outside))
         .map(|((key, value), (inside, outside))| Difference {
             key: key.to_string(),
             value: value.to_string(),

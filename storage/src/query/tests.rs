@@ -69,7 +69,7 @@ fn call(store: &Store, number: u64) {
         "ok"
     };
     let attributes = format!(
-        r#"{{"http.route":"/r/{}","n":{number},"half":{:?}}}"#,
+        r#"{{"http.route":"/r/{}","n":{number},"half":{:?},"empty":null}}"#,
         number % 4,
         number as f64 / 2.0
     );

@@ -432,7 +432,8 @@ fn pages_say_what_they_know() {
             "tenant",
             "90 %",
             "samples of 10",
-            "q=tenant%20%3D%20checkout",
+            "q=%22checkout%22%20AND%20tenant%20%3D%20checkout",
+            "q=%22checkout%22%20AND%20NOT%20tenant%20%3D%20checkout",
         ],
     );
     says(

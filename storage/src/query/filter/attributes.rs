@@ -82,10 +82,10 @@ fn double(documents: &Documents, key: &str, operator: Operator, amount: f64, sql
     sql.bind(Value::Double(amount));
 }
 
+/// There with a value: the empty value is none, for VARIANT tells it from a missing key only by parsing the row.
 pub(super) fn existence(documents: &Documents, key: &str, sql: &mut Sql) {
     documents.mentions(key, sql);
-    documents.kind(key, sql);
-    sql.push(" IS NOT NULL");
+    documents.is_kind(key, ["<> 'NULL'", "<> 'VARIANT_NULL'"], sql);
 }
 
 impl Documents {

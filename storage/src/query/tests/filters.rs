@@ -79,6 +79,8 @@ fn every_filter_finds_exactly_the_spans_that_fit() {
         ("n exists", |_| true),
         ("nothing exists", |_| false),
         ("nothing absent", |_| true),
+        ("empty exists", |_| false),
+        ("empty absent", |_| true),
         ("nothing != 5", |_| false),
         ("NOT nothing = 5", |_| true),
         ("region = north", |_| true),

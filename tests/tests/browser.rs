@@ -172,9 +172,28 @@ impl Browser {
 }
 
 impl Drop for Browser {
+    /// A test that failed leaves no browser behind: the driver's end alone would not end it.
     fn drop(&mut self) {
+        let mut kill = Command::new("kill");
+        kill.args(children(self.driver.id()));
+        let _ = kill.stderr(Stdio::null()).status();
         let _ = self.driver.kill();
+        let _ = self.driver.wait();
     }
+}
+
+/// The processes that `process` started, whichever of its threads did.
+fn children(process: u32) -> Vec<String> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task"));
+    let lists = threads.into_iter().flatten().flatten();
+    lists
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok())
+        .flat_map(|list| {
+            list.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// Every page of the walk: address and the name of its picture.

@@ -63,7 +63,8 @@ impl CountWindow {
 
     /// The next position of this era.
     fn reserve(&self, era: u8) -> Option<u64> {
-        update(&self.head, ERA_SHIFT, era.into(), |value| value + 1).map(|head| head & !(0xff << ERA_SHIFT))
+        update(&self.head, ERA_SHIFT, era.into(), |value| value + 1)
+            .map(|head| head & !(0xff << ERA_SHIFT))
     }
 
     /// Writes two bits and answers the two that were there (zero: a fast success, or nothing yet;

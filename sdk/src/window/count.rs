@@ -115,13 +115,15 @@ impl CountWindow {
         }
     }
 
+    /// Empties everything and stamps it with `era`. Each word is swapped rather than stored, so that
+    /// a writer that was just there is known to have been there before.
     pub(crate) fn begin(&self, era: u8) {
         for word in &self.outcomes {
-            word.store(short(era) << SHORT_ERA_SHIFT, Ordering::Release);
+            word.swap(short(era) << SHORT_ERA_SHIFT, Ordering::AcqRel);
         }
         let empty = u64::from(era) << ERA_SHIFT;
-        self.totals.store(empty, Ordering::Release);
-        self.head.store(empty, Ordering::Release);
+        self.totals.swap(empty, Ordering::AcqRel);
+        self.head.swap(empty, Ordering::AcqRel);
     }
 }
 

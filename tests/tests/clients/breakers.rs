@@ -87,7 +87,11 @@ async fn check_one(server: &Tripline, service: &Service, guarded: &Guarded) -> R
     }
     let incidents = server.get("/api/v1/incidents").await?;
     let items = incidents["items"].as_array().context("incidents")?;
-    let is_its = |incident: &&Value| incident["breakers"][0]["name"] == name;
+    // Breakers before the same callee may share one.
+    let is_its = |incident: &&Value| {
+        let members = incident["breakers"].as_array();
+        members.is_some_and(|members| members.iter().any(|member| member["name"] == name))
+    };
     let incident = items.iter().find(is_its);
     ensure!(
         incident.is_some_and(|incident| incident["state"] == "recovered"),

@@ -285,6 +285,15 @@ pub(super) struct Log {
     pub unless: Needs,
 }
 
+impl Log {
+    /// Bytes of a text that the holes of the rule's template take.
+    pub(super) fn left_open(&self, text: &str) -> usize {
+        let template = self.template.as_ref();
+        let holes = template.and_then(|template| template.find(text));
+        holes.map_or(0, |holes| holes.iter().map(|(_, hole)| hole.len()).sum())
+    }
+}
+
 /// A compiled [`SpanRule`].
 #[derive(Debug)]
 pub(super) struct Span {

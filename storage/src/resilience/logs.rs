@@ -82,15 +82,23 @@ impl Recognisers {
         }
         let is_event =
             |row: usize| at(events, row).is_some_and(|name| self.log_events.contains_key(name));
-        taken = None;
         let mut found = self.log_bodies.hits(bodies);
         found.sort_unstable();
-        for (row, rule) in found {
-            if taken != Some(row)
-                && !is_event(row)
-                && self.read_log(rule, &record(row), &mut evidence)
-            {
-                taken = Some(row);
+        for hits in found.chunk_by(|(row, _), (next, _)| row == next) {
+            let row = hits[0].0;
+            if is_event(row) {
+                continue;
+            }
+            let record = record(row);
+            let mut rules: Vec<usize> = hits.iter().map(|(_, rule)| *rule).collect();
+            if rules.len() > 1 {
+                // "breaker {name} state changed" says more of a record than "breaker {name} changed".
+                rules.sort_by_cached_key(|rule| self.logs[*rule].left_open(record.body));
+            }
+            for rule in rules {
+                if self.read_log(rule, &record, &mut evidence) {
+                    break;
+                }
             }
         }
         taken = None;

@@ -34,7 +34,6 @@ func newGuarded(log *slog.Logger, tracer trace.Tracer, payments grpc_health_v1.H
 	check := func(ctx context.Context, asked string) (any, error) {
 		return payments.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: asked})
 	}
-	// README: gobreaker
 	v2 := gobreaker.NewCircuitBreaker[any](gobreaker.Settings{
 		Name:        "payments",
 		Timeout:     openFor,
@@ -43,7 +42,6 @@ func newGuarded(log *slog.Logger, tracer trace.Tracer, payments grpc_health_v1.H
 			log.Warn("circuit breaker state changed", "name", name, "from", from.String(), "to", to.String())
 		},
 	})
-	// README end
 	v1 := gobreakerv1.NewCircuitBreaker(gobreakerv1.Settings{
 		Name:        "payments-kit",
 		Timeout:     openFor,

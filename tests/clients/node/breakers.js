@@ -3,7 +3,6 @@
 'use strict';
 
 const { metrics, trace, SpanStatusCode } = require('@opentelemetry/api');
-// README: opossum
 const CircuitBreaker = require('opossum');
 const PrometheusMetrics = require('opossum-prometheus');
 const { Registry } = require('prom-client');
@@ -21,7 +20,6 @@ metrics.getMeter('opossum').createObservableCounter('circuit').addCallback(async
   const counter = registry.getSingleMetric('circuit');
   for (const { labels, value } of (await counter?.get())?.values ?? []) result.observe(value, labels);
 });
-// README end
 
 module.exports = function guard(app, pay) {
   const tracer = trace.getTracer('shop', '1.0.0');

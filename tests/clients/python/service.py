@@ -45,9 +45,8 @@ def stock(order):
     return jsonify(stock=order % 3)
 
 
+# Changes of state as log records, in the trace of the call that caused them.
 class Told(pybreaker.CircuitBreakerListener):
-    """Changes of state as log records, in the trace of the call that caused them."""
-
     def state_change(self, cb, old_state, new_state):
         log.warning("circuit breaker %s state changed from %s to %s", cb.name, old_state.name, new_state.name)
 

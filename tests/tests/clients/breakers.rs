@@ -52,12 +52,21 @@ struct Driven {
     rejected: i64,
 }
 
-/// Drives it and looks its story up.
-pub async fn check(command: Command, protocol: Protocol, guarded: &Guarded) -> Result<()> {
+/// Drives the breakers of one service, one after the other, and looks their stories up.
+pub async fn check(command: Command, protocol: Protocol, all: &[Guarded]) -> Result<()> {
     let server = Tripline::start().await?;
     let service = Service::start(command, &server, protocol)?;
-    let driven = drive(&server, &service, guarded).await?;
-    changes(&server, guarded, &driven).await?;
+    for guarded in all {
+        check_one(&server, &service, guarded)
+            .await
+            .with_context(|| format!("{} of {}", guarded.breaker, guarded.origin))?;
+    }
+    service.stop()
+}
+
+async fn check_one(server: &Tripline, service: &Service, guarded: &Guarded) -> Result<()> {
+    let driven = drive(server, service, guarded).await?;
+    changes(server, guarded, &driven).await?;
     let name = guarded.breaker;
     let state = format!(
         "SELECT count(*) FROM breakers WHERE name = '{name}' AND service_name = 'shop' AND state = 'closed' AND instances = 1"
@@ -65,8 +74,9 @@ pub async fn check(command: Command, protocol: Protocol, guarded: &Guarded) -> R
     server.wait_for(&state, 1).await?;
     // The refused calls are seen as such, the failing ones lead to their traces.
     let refused = format!(
-        "SELECT count(*) FROM spans WHERE status_code = 'error' AND events::VARCHAR LIKE '%{}%' AND service_name = 'shop'",
-        guarded.refusal
+        "SELECT count(DISTINCT trace_id) FROM spans WHERE status_code = 'error' AND service_name = 'shop' \
+         AND start_time >= make_timestamp_ns({}) AND events::VARCHAR LIKE '%{}%'",
+        driven.opened.0, guarded.refusal
     );
     server.wait_for(&refused, driven.rejected).await?;
     for trace in &driven.failing {
@@ -76,12 +86,18 @@ pub async fn check(command: Command, protocol: Protocol, guarded: &Guarded) -> R
         server.wait_for(&found, 1).await?;
     }
     let incidents = server.get("/api/v1/incidents").await?;
-    let first = &incidents["items"][0];
+    let items = incidents["items"].as_array().context("incidents")?;
+    // Breakers before the same callee may share one.
+    let is_its = |incident: &&Value| {
+        let members = incident["breakers"].as_array();
+        members.is_some_and(|members| members.iter().any(|member| member["name"] == name))
+    };
+    let incident = items.iter().find(is_its);
     ensure!(
-        first["breakers"][0]["name"] == name && first["state"] == "recovered",
+        incident.is_some_and(|incident| incident["state"] == "recovered"),
         "{incidents}"
     );
-    service.stop()
+    Ok(())
 }
 
 async fn drive(server: &Tripline, service: &Service, guarded: &Guarded) -> Result<Driven> {
@@ -180,5 +196,48 @@ async fn changes(server: &Tripline, guarded: &Guarded, driven: &Driven) -> Resul
             rows[0]
         );
     }
+    Ok(())
+}
+
+/// Lines that say something, without their indentation.
+fn lines(text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim);
+    lines
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn what_the_readme_shows_is_what_the_tests_run() -> Result<()> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("../README.md"))?;
+    let (_, section) = readme
+        .split_once("## Point your stack at Tripline")
+        .context("the section")?;
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let java = "java/src/main/java/dev/tripline/shop";
+    let sources = [
+        "go/breakers.go".to_owned(),
+        "python/service.py".to_owned(),
+        "node/breakers.js".to_owned(),
+        format!("{java}/Resilience4j.java"),
+        format!("{java}/Hystrix.java"),
+        format!("{java}/Sentinel.java"),
+    ]
+    .map(|file| std::fs::read_to_string(root.join("clients").join(file)));
+    let sources: Vec<Vec<String>> = sources
+        .into_iter()
+        .map(|text| text.map(|text| lines(&text)))
+        .collect::<Result<_, _>>()?;
+    let mut shown = 0;
+    for block in section.split("```").skip(1).step_by(2) {
+        let (_, code) = block.split_once('\n').context("a block")?;
+        let code = lines(code);
+        let is_run = |source: &Vec<String>| source.windows(code.len()).any(|part| part == code);
+        ensure!(sources.iter().any(is_run), "no test runs {code:#?}");
+        shown += 1;
+    }
+    ensure!(shown == sources.len(), "{shown} blocks of code");
     Ok(())
 }

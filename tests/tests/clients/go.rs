@@ -23,29 +23,25 @@ async fn go_over_http_protobuf_is_found_by_sql_and_api() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gobreaker_is_found_opening_and_closing() -> Result<()> {
+async fn gobreaker_and_go_kit_are_found_opening_and_closing() -> Result<()> {
     // OnStateChange has no context: no trace is known.
-    let guarded = Guarded {
-        route: "payments",
-        breaker: "payments",
-        origin: "gobreaker",
-        refusal: "circuit breaker is open",
-        open_for: Duration::from_millis(1200),
-        evidence: Evidence::Event { is_traced: false },
-    };
-    breakers::check(command()?, Protocol::Grpc, &guarded).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn go_kits_breaker_is_found_opening_and_closing() -> Result<()> {
-    // OnStateChange has no context: no trace is known.
-    let guarded = Guarded {
-        route: "payments-kit",
-        breaker: "payments-kit",
-        origin: "gobreaker",
-        refusal: "circuit breaker is open",
-        open_for: Duration::from_millis(1200),
-        evidence: Evidence::Event { is_traced: false },
-    };
-    breakers::check(command()?, Protocol::HttpProtobuf, &guarded).await
+    let all = [
+        Guarded {
+            route: "payments",
+            breaker: "payments",
+            origin: "gobreaker",
+            refusal: "circuit breaker is open",
+            open_for: Duration::from_millis(1200),
+            evidence: Evidence::Event { is_traced: false },
+        },
+        Guarded {
+            route: "payments-kit",
+            breaker: "payments-kit",
+            origin: "gobreaker",
+            refusal: "circuit breaker is open",
+            open_for: Duration::from_millis(1200),
+            evidence: Evidence::Event { is_traced: false },
+        },
+    ];
+    breakers::check(command()?, Protocol::Grpc, &all).await
 }

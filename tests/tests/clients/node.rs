@@ -32,13 +32,13 @@ async fn node_over_http_json_is_found_by_sql_and_api() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn opossum_is_found_opening_and_closing() -> Result<()> {
-    let guarded = Guarded {
+    let all = [Guarded {
         route: "payments",
         breaker: "payments",
         origin: "opossum",
         refusal: "Breaker is open",
         open_for: Duration::from_millis(1200),
         evidence: Evidence::Metric,
-    };
-    breakers::check(command()?, Protocol::HttpJson, &guarded).await
+    }];
+    breakers::check(command()?, Protocol::HttpJson, &all).await
 }

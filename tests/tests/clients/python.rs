@@ -32,13 +32,13 @@ async fn python_over_http_protobuf_is_found_by_sql_and_api() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pybreaker_is_found_opening_and_closing() -> Result<()> {
-    let guarded = Guarded {
+    let all = [Guarded {
         route: "pybreaker",
         breaker: "payments",
         origin: "pybreaker",
         refusal: "circuit breaker still open",
         open_for: Duration::from_millis(1200),
         evidence: Evidence::Event { is_traced: true },
-    };
-    breakers::check(command()?, Protocol::Grpc, &guarded).await
+    }];
+    breakers::check(command()?, Protocol::Grpc, &all).await
 }

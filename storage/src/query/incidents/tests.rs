@@ -39,6 +39,14 @@ fn append(store: &Store, service: &str, instance: &str, version: &str, rows: Row
     futures::executor::block_on(store.append(batch)).expect("stored");
 }
 
+/// The spans of all requests, by who sends them; psp before and after its new version.
+#[derive(Default)]
+struct Spans {
+    checkout: SpanColumns,
+    payment: SpanColumns,
+    psp: [SpanColumns; 2],
+}
+
 /// One request: checkout → payment → psp, two a second.
 struct Request {
     at: u64,
@@ -70,7 +78,7 @@ impl Request {
         (self.at + u64::from(number)).to_be_bytes()
     }
 
-    fn send(&self, store: &Store) {
+    fn send(&self, spans: &mut Spans) {
         let fails = self.psp_fails;
         let status = |failed: bool| if failed { "error" } else { "unset" };
         let breaker = |name: &str, refuses: bool| {
@@ -108,11 +116,10 @@ impl Request {
                 ..SpanRow::default()
             });
         };
-        let mut checkout = SpanColumns::default();
         // Refused by checkout's own breaker, it answers with a default.
         let root_fails = fails && !self.checkout_refuses;
         push(
-            &mut checkout,
+            &mut spans.checkout,
             0,
             None,
             "server",
@@ -123,7 +130,7 @@ impl Request {
         );
         if !self.checkout_refuses {
             push(
-                &mut checkout,
+                &mut spans.checkout,
                 1,
                 Some(0),
                 "client",
@@ -133,13 +140,11 @@ impl Request {
                 Some("payment"),
             );
         }
-        append(store, "checkout", "c-1", "3.0", Rows::Spans(checkout));
         if self.checkout_refuses {
             return;
         }
-        let mut payment = SpanColumns::default();
         push(
-            &mut payment,
+            &mut spans.payment,
             2,
             Some(1),
             "server",
@@ -150,7 +155,7 @@ impl Request {
         );
         if !self.payment_refuses {
             push(
-                &mut payment,
+                &mut spans.payment,
                 3,
                 Some(2),
                 "client",
@@ -160,13 +165,11 @@ impl Request {
                 Some("psp"),
             );
         }
-        append(store, "payment", "p-1", "2.0", Rows::Spans(payment));
         if self.payment_refuses {
             return;
         }
-        let mut psp = SpanColumns::default();
         push(
-            &mut psp,
+            &mut spans.psp[usize::from(self.at >= BASE + 190 * S)],
             4,
             Some(3),
             "server",
@@ -175,12 +178,6 @@ impl Request {
             r#"{"error.type":"bank"}"#,
             None,
         );
-        let version = if self.at >= BASE + 190 * S {
-            "1.1"
-        } else {
-            "1.0"
-        };
-        append(store, "psp", "s-1", version, Rows::Spans(psp));
     }
 }
 
@@ -218,8 +215,18 @@ fn change(
 
 /// Four and a half minutes; psp fails from second 200 to 230 because of its new version.
 fn story(store: &Store) {
+    let mut spans = Spans::default();
     for number in 0..540 {
-        Request::of(number).send(store);
+        Request::of(number).send(&mut spans);
+    }
+    let [old, new] = spans.psp;
+    for (service, instance, version, columns) in [
+        ("checkout", "c-1", "3.0", spans.checkout),
+        ("payment", "p-1", "2.0", spans.payment),
+        ("psp", "s-1", "1.0", old),
+        ("psp", "s-1", "1.1", new),
+    ] {
+        append(store, service, instance, version, Rows::Spans(columns));
     }
     let at = |second: u64| BASE + second * S;
     let tripping = Request::of(2 * 206 - 1);

@@ -53,7 +53,10 @@ paired AS (
         last_value(e_half IGNORE NULLS) OVER w AS e_half0,
         last_value(t_closed IGNORE NULLS) OVER w AS t_closed0, last_value(t_open IGNORE NULLS) OVER w AS t_open0,
         last_value(t_half IGNORE NULLS) OVER w AS t_half0,
-        count(state) OVER (PARTITION BY breaker_id, instance) > 0 AS has_states
+        count(state) OVER (PARTITION BY breaker_id, instance) > 0 AS has_states,
+        -- Many libraries make a counter when they first count: before, a breaker that counts its openings had none.
+        count(e_open) OVER (PARTITION BY breaker_id, instance) > 0 AND coalesce(e_open,
+            last_value(e_open IGNORE NULLS) OVER w) IS NULL AND has_counters AS has_never_opened
     FROM seen WHERE evidence = 'metric'
     WINDOW w AS (PARTITION BY breaker_id, instance ORDER BY ns ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 ),
@@ -86,6 +89,7 @@ metric AS (
             WHEN d_half > 0 AND coalesce(d_open, 0) = 0 AND coalesce(d_closed, 0) = 0 THEN 'half_open'
             WHEN d_closed > 0 AND coalesce(d_half, 0) + coalesce(d_open, 0) <= d_closed + d_half THEN 'closed'
             WHEN e_open = 0 AND NOT is_delta AND NOT has_states THEN 'closed'
+            WHEN has_never_opened AND coalesce(rejected, 0) = 0 AND NOT is_delta AND NOT has_states THEN 'closed'
             WHEN has_states OR e_open IS NOT NULL THEN NULL
             WHEN d_rejected > 0 THEN 'open'
             WHEN d_rejected = 0 AND d_passed > 0 THEN 'closed' END) AS state),
@@ -129,7 +133,7 @@ runs AS (
     )
 ),
 marked AS (
-    SELECT *, max(CASE WHEN before <> now_state THEN ns END) OVER (PARTITION BY breaker_id, instance
+    SELECT *, max(CASE WHEN before <> now_state OR before IS NULL AND now_state = 'open' THEN ns END) OVER (PARTITION BY breaker_id, instance
         ORDER BY ns, is_exact DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS last_change
     FROM runs
 ),

@@ -16,9 +16,7 @@ final class Hystrix implements Guarded.Guard {
 
   Hystrix(Guarded.Pay pay) {
     this.pay = pay;
-    // README: Hystrix
     new HystrixMetricsBinder().bindTo(Metrics.globalRegistry);
-    // README end
   }
 
   private final class Command extends HystrixCommand<String> {

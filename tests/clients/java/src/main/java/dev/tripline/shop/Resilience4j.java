@@ -15,10 +15,8 @@ final class Resilience4j implements Guarded.Guard {
 
   Resilience4j(Guarded.Pay pay) {
     this.pay = pay;
-    // README: resilience4j
     CircuitBreakerRegistry breakers = CircuitBreakerRegistry.ofDefaults();
     TaggedCircuitBreakerMetrics.ofCircuitBreakerRegistry(breakers).bindTo(Metrics.globalRegistry);
-    // README end
     breaker = breakers.circuitBreaker("payments-resilience4j", CircuitBreakerConfig.custom()
         .slidingWindowSize(4)
         .minimumNumberOfCalls(4)

@@ -21,10 +21,8 @@ final class Sentinel implements Guarded.Guard {
 
   Sentinel(Guarded.Pay pay) {
     this.pay = pay;
-    // README: Sentinel
     EventObserverRegistry.getInstance().addStateChangeObserver("log", (from, to, rule, snapshot) ->
         LOG.warn("Sentinel changed the breaker of {} from {} to {}", rule.getResource(), from, to));
-    // README end
     DegradeRuleManager.loadRules(List.of(new DegradeRule(RESOURCE)
         .setGrade(RuleConstant.DEGRADE_GRADE_EXCEPTION_COUNT)
         .setCount(2)

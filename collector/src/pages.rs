@@ -2,6 +2,7 @@
 
 mod assets;
 mod breakers;
+mod export;
 pub(crate) mod facts;
 mod handlers;
 mod incidents;
@@ -36,6 +37,7 @@ pub fn router() -> Router<AppState> {
         .route("/incidents/{id}", get(incidents::one))
         .route("/sql", get(handlers::sql_page))
         .route("/status", get(status::status))
+        .route("/export/{file}", get(export::export))
         .route("/find", get(handlers::find))
         .route("/views", post(saved::save))
         .route("/views/{id}", get(saved::open))

@@ -1,4 +1,4 @@
-//! What can be read off the spans of one trace: pure functions over plain data, for pages and API alike.
+//! What can be read off the spans of one trace, or off the halves of a range: pure functions over plain data, for pages and API alike.
 //!
 //! Parents missing, cycles, equal ids and clocks that disagree are survived; nothing recurses, so the depth
 //! of a trace is bounded by memory alone.
@@ -6,6 +6,7 @@
 mod comparison;
 mod critical_path;
 mod flame;
+mod movers;
 mod pattern;
 mod statistics;
 mod tree;
@@ -13,6 +14,7 @@ mod tree;
 pub use comparison::{ComparedRow, compare};
 pub use critical_path::{CriticalPath, Section, critical_path};
 pub use flame::{Flame, flame};
+pub use movers::{MOVER_CALLS_MIN, Move, movers, z_score};
 pub use pattern::{pattern, pattern_regex};
 pub use statistics::{StatisticsRow, self_times, statistics};
 

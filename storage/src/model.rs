@@ -46,7 +46,8 @@ pub use metric::{
     MetricsQuery,
 };
 pub use service::{
-    Change, RedPoint, ServiceDetail, ServiceQuery, ServiceSummary, ServicesQuery, VersionSummary,
+    Change, HalfSummary, PULSE_STEPS, PulsePoint, RedPoint, ServiceDetail, ServicePulse,
+    ServiceQuery, ServiceSummary, ServicesQuery, VersionSummary,
 };
 pub use trace::{
     AttributeFilter, SpanEvent, SpanLink, SpanRecord, SpanSummary, TraceDetail, TraceQuery,

@@ -67,7 +67,8 @@ async fn one_grammar_filters_traces_logs_and_metrics() -> Result<()> {
         ("service = cart", 60),
         ("tenant = acme AND status = error", 10),
         ("duration > 500ms", 10),
-        ("cart.items >= 40 AND NOT tenant = acme", 16),
+        // 40 to 59 without 42, 48 and 54.
+        ("cart.items >= 40 AND NOT tenant = acme", 17),
         ("resource.service.version = \"2.0\" zone = b", 10),
         ("zone ~ \"^[ab]$\" AND version != 1.0", 20),
         ("any(service = payment)", 1),
@@ -497,6 +498,149 @@ async fn gaps_of_coverage_are_named_with_their_fix() -> Result<()> {
             "Logs with trace id",
             "OTEL_LOGS_EXPORTER=otlp",
         ],
+    )
+    .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refused_first_request_is_explained_on_the_first_page() -> Result<()> {
+    let server = Tripline::start().await?;
+    says(
+        &server,
+        "/",
+        &[
+            "Waiting for telemetry",
+            "Requests seen",
+            "cargo add opentelemetry",
+            "extensionProviders",
+        ],
+    )
+    .await?;
+    let response = server
+        .client
+        .post(format!("http://{}/v1/traces", server.otlp_http()))
+        .header("content-type", "application/grpc")
+        .body("hello")
+        .send()
+        .await?;
+    assert!(!response.status().is_success(), "{}", response.status());
+    says(
+        &server,
+        "/",
+        &["Waiting for telemetry", "unsupported content-type"],
+    )
+    .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_overview_names_what_moved() -> Result<()> {
+    let server = Tripline::start().await?;
+    // A minute and a half of calls, two a second; from the middle on every third fails and all are slower.
+    let start = now() - 110_000_000_000;
+    let spans: Vec<Value> = (0..200_u64)
+        .map(|number| {
+            let is_late = number >= 100;
+            let from = start + number * 500_000_000;
+            let length = if is_late { 90_000_000 } else { 10_000_000 };
+            json!({"traceId": format!("{:032x}", number + 1), "spanId": format!("{:016x}", number + 1), "name": "GET /", "kind": 2,
+                "startTimeUnixNano": from.to_string(), "endTimeUnixNano": (from + length).to_string(),
+                "status": {"code": if is_late && number % 3 == 0 { 2 } else { 0 }}})
+        })
+        .collect();
+    let body = json!({"resourceSpans": [{"resource": {"attributes": [text("service.name", "cart")]}, "scopeSpans": [{"spans": spans}]}]});
+    let response = server
+        .client
+        .post(format!("http://{}/v1/traces", server.otlp_http()))
+        .json(&body)
+        .send()
+        .await?;
+    assert_eq!(response.status(), 200);
+    let (from, to) = (
+        start - start % 10_000_000_000,
+        start - start % 10_000_000_000 + 110_000_000_000,
+    );
+    let html = says(
+        &server,
+        &format!("/?from={from}&to={to}"),
+        &[
+            "Movers",
+            "errors 0 % →",
+            "p95 ",
+            "class=\"spark\"",
+            "none known",
+        ],
+    )
+    .await?;
+    assert!(html.contains("▲"), "{html}");
+    // Over one half of it nothing moves.
+    let calm = format!("/?from={from}&to={}", from + 40_000_000_000);
+    let (status, html) = server.get_text(&calm).await?;
+    assert!(status == 200 && !html.contains("Movers"), "{html}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn lists_and_answers_are_downloaded() -> Result<()> {
+    let server = Tripline::start().await?;
+    plant(&server).await?;
+    let get = async |path: &str| -> Result<(Option<String>, Vec<u8>)> {
+        let response = server
+            .client
+            .get(format!("http://{}{path}", server.http()))
+            .send()
+            .await?;
+        ensure!(response.status() == 200, "{path}: {}", response.status());
+        let name = response.headers().get("content-disposition").cloned();
+        let name = name.and_then(|value| value.to_str().ok().map(str::to_owned));
+        Ok((name, response.bytes().await?.to_vec()))
+    };
+    let (name, file) = get("/export/traces.csv?q=tenant+%3D+acme").await?;
+    assert_eq!(name.as_deref(), Some("attachment; filename=\"traces.csv\""));
+    let lines: Vec<String> = String::from_utf8(file)?
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(lines.len(), 11, "a heading and ten: {lines:?}");
+    assert!(
+        lines[0].contains("trace_id") && lines[1].contains("GET /cart"),
+        "{lines:?}"
+    );
+    let (_, file) = get("/export/services.json").await?;
+    let services: Value = serde_json::from_slice(&file)?;
+    assert_eq!(services.as_array().map(Vec::len), Some(2), "{services}");
+    let sql = encoded("SELECT count(*) AS n FROM spans");
+    let (_, file) = get(&format!("/export/sql.csv?q={sql}")).await?;
+    assert_eq!(
+        String::from_utf8(file)?
+            .split_whitespace()
+            .collect::<Vec<_>>(),
+        ["n", "60"]
+    );
+    let (_, file) = get(&format!("/export/sql.parquet?q={sql}")).await?;
+    assert!(file.starts_with(b"PAR1") && file.ends_with(b"PAR1"));
+    assert_eq!(server.get_text("/export/traces.exe").await?.0, 404);
+    assert_eq!(
+        server
+            .get_text(&format!(
+                "/export/sql.csv?q={}",
+                encoded("COPY spans TO 'x'")
+            ))
+            .await?
+            .0,
+        400
+    );
+    says(
+        &server,
+        "/traces?q=tenant+%3D+acme",
+        &["/export/traces.csv?q=tenant"],
+    )
+    .await?;
+    says(
+        &server,
+        &format!("/sql?q={sql}"),
+        &["/export/sql.parquet?q="],
     )
     .await?;
     Ok(())

@@ -16,3 +16,4 @@ mod recognisers;
 mod serving;
 mod shell;
 mod transfer;
+mod walkthrough;

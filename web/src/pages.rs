@@ -25,7 +25,7 @@ pub use graph::graph;
 pub use incident::{incident, markdown};
 pub use incidents::incidents;
 pub use logs::{LogsPage, logs};
-pub use overview::{Overview, overview};
+pub use overview::{Door, Overview, overview};
 pub use service::{ServicePage, service};
 pub use sql::{Relation, SqlOutcome, SqlPage, SqlTable, sql};
 pub use status::{StatusSection, status};

@@ -256,6 +256,20 @@ pub fn list_note<T>(page: &Page<T>, what: &str, frame: &Frame) -> AnyView {
     view! { <p class="note">{text} " " {more}</p> }.into_any()
 }
 
+/// The list of this page as a file: the same question, as many rows as a file may have.
+pub fn export_links(frame: &Frame, list: &str) -> AnyView {
+    let link = |format: &str| {
+        let pairs: Vec<(&str, &str)> = frame
+            .params
+            .iter()
+            .filter(|(key, _)| key != "cursor" && key != "limit")
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        href(&format!("/export/{list}.{format}"), &pairs)
+    };
+    view! { <p class="note">"Export " <a href=link("csv") download>"CSV"</a> " · " <a href=link("json") download>"JSON"</a></p> }.into_any()
+}
+
 /// A sentence where a list would be.
 pub fn nothing(sentence: &str, advice: &str) -> AnyView {
     view! { <div class="nothing"><p>{sentence.to_owned()}</p><p class="quiet">{advice.to_owned()}</p></div> }.into_any()
@@ -343,7 +357,7 @@ pub fn filter_links(frame: &Frame, signal: Signal, same: Expression, other: Expr
     };
     let (only, without) = (link(same), link(other));
     view! {
-        <a href=only title="Only with this value" aria-label="Only with this value">"＋"</a>" "
+        <a href=only title="Only with this value" aria-label="Only with this value">"+"</a>" "
         <a href=without title="Without this value" aria-label="Without this value">"−"</a>
     }
     .into_any()

@@ -118,6 +118,41 @@ pub(super) async fn query(
     outcome.map_err(|error| problem(error, &text))
 }
 
+/// The answer of a query in the format of that name, as a file: `csv`, `ndjson`, `json`, `parquet` or `arrow`.
+pub(crate) async fn file(state: &AppState, query: &str, format: &str) -> Result<Response, Problem> {
+    let kind = match format {
+        "csv" => "text/csv",
+        "ndjson" => "application/x-ndjson",
+        "json" => "application/json",
+        "parquet" => "application/vnd.apache.parquet",
+        "arrow" => "application/vnd.apache.arrow.stream",
+        _ => {
+            return Err(Problem::parameter(
+                "format",
+                "csv, ndjson, json, parquet or arrow",
+            ));
+        }
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static(kind));
+    let request = Request {
+        query: query.to_owned(),
+        limit: None,
+        timeout: None,
+        format: accepted(&headers)?,
+    };
+    let mut response = answer(state, request)
+        .await
+        .map_err(|error| problem(error, query))?;
+    let name = format!("attachment; filename=\"tripline.{format}\"");
+    if let Ok(name) = HeaderValue::from_str(&name) {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_DISPOSITION, name);
+    }
+    Ok(response)
+}
+
 /// The answer of a query as the page shows it: the JSON document, at most `rows_max` rows of it.
 pub(crate) async fn document(
     state: &AppState,

@@ -20,6 +20,7 @@ use crate::api::guard::{TOKEN_COOKIE, is_same};
 use crate::api::params::hex_id;
 use crate::api::problem::Problem;
 use crate::api::sql;
+use crate::receive::Transport;
 
 /// Services named in a page's list at most.
 const SERVICES_MAX: usize = 1_000;
@@ -43,7 +44,7 @@ fn scope_of(frame: &Frame) -> ScopeFilter {
     }
 }
 
-fn services_of(frame: &Frame) -> ServicesQuery {
+pub(super) fn services_of(frame: &Frame) -> ServicesQuery {
     ServicesQuery {
         range: range_of(frame),
         scope: scope_of(frame),
@@ -76,6 +77,10 @@ pub(super) async fn overview(State(state): State<AppState>, request: PageRequest
     }
     let question = services_of(&frame);
     let of_incidents = super::incidents::question(&frame, 20);
+    let of_breakers = BreakersQuery {
+        limit: SERVICES_MAX,
+        ..BreakersQuery::default()
+    };
     let answer = state
         .ask(move |session| {
             Ok((
@@ -83,26 +88,52 @@ pub(super) async fn overview(State(state): State<AppState>, request: PageRequest
                 query::services(session, &question)?,
                 query::incidents(session, &of_incidents)?,
                 query::coverage(session, question.range)?,
+                query::pulses(session, &question)?,
+                query::breakers(session, &of_breakers)?.items,
             ))
         })
         .await
-        .map(|(counts, services, incidents, coverage)| views::Overview {
-            counts,
-            services,
-            incidents,
-            coverage,
-            otlp_grpc: state
-                .addresses
-                .otlp_grpc
-                .clone()
-                .unwrap_or_else(|| "not served".to_owned()),
-            otlp_http: state
-                .addresses
-                .otlp_http
-                .clone()
-                .unwrap_or_else(|| "not served".to_owned()),
-        });
+        .map(
+            |(counts, services, incidents, coverage, pulses, breakers)| views::Overview {
+                counts,
+                services,
+                pulses,
+                breakers,
+                doors: doors(&state),
+                incidents,
+                coverage,
+                otlp_grpc: state
+                    .addresses
+                    .otlp_grpc
+                    .clone()
+                    .unwrap_or_else(|| "not served".to_owned()),
+                otlp_http: state
+                    .addresses
+                    .otlp_http
+                    .clone()
+                    .unwrap_or_else(|| "not served".to_owned()),
+            },
+        );
     show(&frame, "Overview", answer, views::overview)
+}
+
+/// What was sent to each receiver.
+fn doors(state: &AppState) -> Vec<views::Door> {
+    [
+        (Transport::Grpc, "OTLP/gRPC"),
+        (Transport::Http, "OTLP/HTTP"),
+    ]
+    .into_iter()
+    .map(|(transport, name)| {
+        let door = state.receiver.counters().door(transport);
+        views::Door {
+            name,
+            accepted: door.accepted,
+            refused: door.refused,
+            last_reason: door.last_reason,
+        }
+    })
+    .collect()
 }
 
 /// What is wrong with a question, for the page that asked it.

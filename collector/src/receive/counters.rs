@@ -43,6 +43,19 @@ struct Cell {
 pub struct Counters {
     cells: [[Cell; 2]; 3],
     dropped: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
+    /// Why the last request of each transport was refused.
+    last_refusals: [Mutex<Option<String>>; 2],
+}
+
+/// What came by one transport since the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Door {
+    /// Requests answered with success.
+    pub accepted: u64,
+    /// Requests refused.
+    pub refused: u64,
+    /// Why the last was refused, in words.
+    pub last_reason: Option<String>,
 }
 
 impl Counters {
@@ -80,6 +93,9 @@ impl Counters {
         if let Some(at) = Refusal::WORDS.iter().position(|known| *known == word) {
             self.cell(signal, transport).refused_requests[at].fetch_add(1, Relaxed);
         }
+        *self.last_refusals[transport as usize]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(refusal.to_string());
     }
 
     /// The items of a request that was refused after decoding.
@@ -115,6 +131,30 @@ impl Counters {
             .map(|transport| self.cell(signal, *transport))
             .map(|cell| cell.refused_items.load(Relaxed) + cell.failed_items.load(Relaxed))
             .sum()
+    }
+
+    /// Requests by one transport, whatever their signal.
+    pub fn door(&self, transport: Transport) -> Door {
+        let cells = self
+            .cells
+            .iter()
+            .map(|by_transport| &by_transport[transport as usize]);
+        let mut door = Door {
+            last_reason: self.last_refusals[transport as usize]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+            ..Door::default()
+        };
+        for cell in cells {
+            door.accepted += cell.accepted_requests.load(Relaxed);
+            door.refused += cell
+                .refused_requests
+                .iter()
+                .map(|count| count.load(Relaxed))
+                .sum::<u64>();
+        }
+        door
     }
 
     /// Appends all counters in Prometheus text format.

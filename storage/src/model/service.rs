@@ -49,6 +49,45 @@ pub struct ServiceSummary {
     pub last_seen_unix_nano: Option<i64>,
 }
 
+/// Steps of a [`ServicePulse`] at most: each is a whole number of buckets of 10 s.
+pub const PULSE_STEPS: u32 = 24;
+
+/// One service over a range in a few equal steps, and its two halves.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServicePulse {
+    /// Its scope.
+    #[serde(flatten)]
+    pub scope: Scope,
+    /// Its name.
+    pub service_name: String,
+    /// Oldest first.
+    pub points: Vec<PulsePoint>,
+    /// The first half of the range.
+    pub earlier: HalfSummary,
+    /// The second.
+    pub later: HalfSummary,
+}
+
+/// Calls of one step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PulsePoint {
+    /// Calls.
+    pub calls: u64,
+    /// Of these, failed.
+    pub errors: u64,
+}
+
+/// Calls of half a range.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct HalfSummary {
+    /// Calls.
+    pub calls: u64,
+    /// Of these, failed.
+    pub errors: u64,
+    /// Latency that 95 % of them stay under, nanoseconds.
+    pub p95_ns: Option<f64>,
+}
+
 /// Asks how one service did over time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceQuery {

@@ -3,6 +3,7 @@
 mod filters;
 mod heatmaps;
 mod log_shapes;
+mod pulses;
 mod versions;
 
 use std::time::{Duration, Instant};

@@ -66,8 +66,52 @@ pub async fn run(scale: f64) -> Result<()> {
         &newest,
     )
     .await?;
+    pages(&server, &traces).await?;
     println!("  peak memory {} MiB", server.peak_memory()? >> 20);
     Ok(())
+}
+
+/// Whole pages over the last hour, rendered, while spans keep arriving.
+async fn pages(server: &Server, traces: &[String]) -> Result<()> {
+    let arriving = std::sync::atomic::AtomicBool::new(true);
+    let grpc = server.grpc();
+    let ingest = async {
+        let mut batch = 1 << 40;
+        while arriving.load(std::sync::atomic::Ordering::Relaxed) {
+            send_spans(&grpc, batch..batch + 20, 1, move |_| now()).await?;
+            batch += 20;
+        }
+        anyhow::Ok(())
+    };
+    let ask = async {
+        for page in [
+            "/",
+            "/graph",
+            "/services/service-03",
+            "/traces",
+            "/traces?q=status+%3D+error",
+            "/logs",
+            "/explore",
+            "/breakers",
+            "/incidents",
+            "/status",
+        ] {
+            measure(server, &format!("page {page}"), &vec![page.to_owned(); 20]).await?;
+        }
+        let pages: Vec<String> = traces
+            .iter()
+            .map(|path| path.replace("/api/v1", ""))
+            .collect();
+        measure(server, "page of a trace", &pages).await?;
+        anyhow::Ok(())
+    };
+    let ask = async {
+        let asked = ask.await;
+        arriving.store(false, std::sync::atomic::Ordering::Relaxed);
+        asked
+    };
+    let (sent, asked) = tokio::join!(ingest, ask);
+    sent.and(asked)
 }
 
 async fn measure(server: &Server, what: &str, paths: &[String]) -> Result<()> {
@@ -79,6 +123,11 @@ async fn measure(server: &Server, what: &str, paths: &[String]) -> Result<()> {
     }
     times.sort();
     let milli = |share: usize| times[(times.len() - 1) * share / 100].as_secs_f64() * 1000.0;
-    println!("  {what}: p50 {:.1} ms, p99 {:.1} ms", milli(50), milli(99));
+    println!(
+        "  {what}: p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms",
+        milli(50),
+        milli(95),
+        milli(99)
+    );
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `/graph`: who calls whom, how often, how well. Layers from callers to callees.
 
+mod labels;
+
 use leptos::prelude::*;
 use tripline_storage::model::{EdgeBreaker, Graph, GraphEdge, GraphNode, NodeKind};
 
@@ -167,13 +169,18 @@ fn drawing(graph: &Graph, seconds: Option<f64>, frame: &Frame) -> AnyView {
         .iter()
         .map(|edge| edge_line(edge, graph, &places))
         .collect_view();
-    let callees: Vec<&str> = graph.nodes.iter().map(|node| node.name.as_str()).collect();
     let is_dense = graph.edges.len() > LABELLED_EDGES_MAX;
-    let labels = graph
+    let labelled: Vec<Label<'_>> = graph
         .edges
         .iter()
         .filter(|edge| !is_dense || share(edge) > 0.0 || worst_breaker(edge).is_some())
-        .map(|edge| edge_label(edge, &callees, &places, seconds))
+        .map(|edge| Label::of(edge, graph, seconds))
+        .collect();
+    let asked: Vec<labels::Asked> = labelled.iter().map(|label| label.asked(&places)).collect();
+    let labels = labelled
+        .iter()
+        .zip(labels::place(&asked, &places))
+        .map(|(label, (x, y))| label.draw(x, y))
         .collect_view();
     let nodes = graph
         .nodes
@@ -183,39 +190,37 @@ fn drawing(graph: &Graph, seconds: Option<f64>, frame: &Frame) -> AnyView {
         .collect_view();
     view! {
         <svg class="graph" width=width height=height viewBox=format!("0 0 {width} {height}") role="group" aria-label="Call graph; the table below has the same numbers">
-            <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" class="arrow"></path></marker></defs>
+            <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L8 4L0 8z" class="arrow"></path></marker></defs>
             {lines}{nodes}{labels}
         </svg>
     }
     .into_any()
 }
 
-fn ends(edge: &GraphEdge, places: &[Place]) -> Option<((f64, f64), (f64, f64))> {
-    let (from, to) = (places.get(edge.caller)?, places.get(edge.callee)?);
-    Some((
-        (from.x + NODE_WIDTH, from.y + NODE_HEIGHT / 2.0),
-        (to.x, to.y + NODE_HEIGHT / 2.0),
-    ))
-}
-
-fn edge_line(edge: &GraphEdge, graph: &Graph, places: &[Place]) -> Option<AnyView> {
-    let ((x1, y1), (x2, y2)) = ends(edge, places)?;
-    let d = if x2 > x1 {
+/// The four points of an edge's curve.
+fn curve(edge: &GraphEdge, places: &[Place]) -> [(f64, f64); 4] {
+    let place = |node: usize| {
+        places
+            .get(node)
+            .copied()
+            .unwrap_or(Place { x: 0.0, y: 0.0 })
+    };
+    let (from, to) = (place(edge.caller), place(edge.callee));
+    let (x1, y1) = (from.x + NODE_WIDTH, from.y + NODE_HEIGHT / 2.0);
+    let (x2, y2) = (to.x, to.y + NODE_HEIGHT / 2.0);
+    if x2 > x1 {
         let bend = ((x2 - x1) / 2.0).max(40.0);
-        format!(
-            "M{x1:.0} {y1:.0}C{:.0} {y1:.0} {:.0} {y2:.0} {x2:.0} {y2:.0}",
-            x1 + bend,
-            x2 - bend
-        )
+        [(x1, y1), (x1 + bend, y1), (x2 - bend, y2), (x2, y2)]
     } else {
         // Back to an earlier layer, or to itself: around underneath.
         let low = y1.max(y2) + NODE_HEIGHT;
-        format!(
-            "M{x1:.0} {y1:.0}C{:.0} {low:.0} {:.0} {low:.0} {x2:.0} {y2:.0}",
-            x1 + 60.0,
-            x2 - 60.0
-        )
-    };
+        [(x1, y1), (x1 + 60.0, low), (x2 - 60.0, low), (x2, y2)]
+    }
+}
+
+fn edge_line(edge: &GraphEdge, graph: &Graph, places: &[Place]) -> AnyView {
+    let [(x1, y1), (bx, by), (cx, cy), (x2, y2)] = curve(edge, places);
+    let d = format!("M{x1:.0} {y1:.0}C{bx:.0} {by:.0} {cx:.0} {cy:.0} {x2:.0} {y2:.0}");
     let class = format!(
         "edge {}{}{}",
         severity_of_share(share(edge)),
@@ -233,10 +238,7 @@ fn edge_line(edge: &GraphEdge, graph: &Graph, places: &[Place]) -> Option<AnyVie
         units::count(edge.errors)
     );
     let weight = (1.0 + (edge.calls as f64 + 1.0).log10() * 0.55).min(5.0);
-    Some(
-        view! { <path class=class d=d stroke-width=weight marker-end="url(#arrow)"><title>{title}</title></path> }
-            .into_any(),
-    )
+    view! { <path class=class d=d stroke-width=weight marker-end="url(#arrow)"><title>{title}</title></path> }.into_any()
 }
 
 /// The breaker of an edge that is shown: the worst of them.
@@ -258,41 +260,76 @@ fn share(edge: &GraphEdge) -> f64 {
     }
 }
 
-fn edge_label(
-    edge: &GraphEdge,
-    callees: &[&str],
-    places: &[Place],
-    seconds: Option<f64>,
-) -> Option<AnyView> {
-    let ((x1, y1), (x2, y2)) = ends(edge, places)?;
-    // Nearer to the callee: edges that leave one node together have parted there.
-    let (x, y) = (x1 + (x2 - x1) * 0.62, y1 + (y2 - y1) * 0.78 - 7.0);
-    let share = share(edge);
-    let rate = amount(edge.weight.max(edge.calls as f64), edge.calls, seconds);
-    let p95 = edge
-        .latency
-        .p95_ns
-        .map(|ns| format!(" · {}", units::duration(ns as u64)))
-        .unwrap_or_default();
-    let failed = (share > 0.0).then(|| view! { <tspan class=severity_of_share(share)>{format!(" · {}", units::percent(share))}</tspan> });
-    let breaker = worst_breaker(edge).map(|breaker| {
-        let more = match edge.breakers.len() {
-            1 => String::new(),
-            all => format!(" (1 of {all})"),
-        };
-        // The arrow ends at the callee: a breaker named after it needs no second name.
-        let callee = callees.get(edge.callee).copied().unwrap_or_default();
-        let state = breaker.state.replace('_', " ");
-        let text = if breaker.name == callee {
-            format!("{state}{more}")
-        } else {
-            format!("{}: {state}{more}", breaker.name)
-        };
-        let title = format!("{} of {} instances open", breaker.instances_open, breaker.instances);
-        let class = format!("edge-label breaker-state {}", severity(&breaker.state));
-        view! { <text class=class x=x y=y + 13.0 text-anchor="middle"><title>{title}</title>{shortened(&text, 26)}</text> }
-    });
-    Some(view! { <text class="edge-label" x=x y=y text-anchor="middle"><tspan>{rate}</tspan>{failed}<tspan class="quiet">{p95}</tspan></text>{breaker} }.into_any())
+/// What stands at an edge.
+struct Label<'a> {
+    edge: &'a GraphEdge,
+    rate: String,
+    failed: Option<String>,
+    p95: String,
+    breaker: Option<(&'a EdgeBreaker, String)>,
+}
+
+impl<'a> Label<'a> {
+    fn of(edge: &'a GraphEdge, graph: &Graph, seconds: Option<f64>) -> Self {
+        let callee = graph
+            .nodes
+            .get(edge.callee)
+            .map_or("", |node| node.name.as_str());
+        let share = share(edge);
+        let breaker = worst_breaker(edge).map(|breaker| {
+            let more = match edge.breakers.len() {
+                1 => String::new(),
+                all => format!(" (1 of {all})"),
+            };
+            // The arrow ends at the callee: a breaker named after it needs no second name.
+            let state = breaker.state.replace('_', " ");
+            let text = if breaker.name == callee {
+                format!("{state}{more}")
+            } else {
+                format!("{}: {state}{more}", breaker.name)
+            };
+            (breaker, shortened(&text, 26))
+        });
+        Self {
+            edge,
+            rate: amount(edge.weight.max(edge.calls as f64), edge.calls, seconds),
+            failed: (share > 0.0).then(|| format!(" · {}", units::percent(share))),
+            p95: edge
+                .latency
+                .p95_ns
+                .map(|ns| format!(" · {}", units::duration(ns as u64)))
+                .unwrap_or_default(),
+            breaker,
+        }
+    }
+
+    /// How much room it needs, and along which edge.
+    fn asked(&self, places: &[Place]) -> labels::Asked {
+        let length = |text: &str| text.chars().count();
+        let first =
+            length(&self.rate) + self.failed.as_deref().map_or(0, length) + length(&self.p95);
+        let second = self.breaker.as_ref().map_or(0, |(_, text)| length(text));
+        labels::Asked {
+            curve: curve(self.edge, places),
+            characters: first.max(second),
+            lines: if second > 0 { 2 } else { 1 },
+        }
+    }
+
+    fn draw(&self, x: f64, y: f64) -> AnyView {
+        let class = severity_of_share(share(self.edge));
+        let failed = self
+            .failed
+            .clone()
+            .map(|text| view! { <tspan class=class>{text}</tspan> });
+        let breaker = self.breaker.as_ref().map(|(breaker, text)| {
+            let title = format!("{} of {} instances open", breaker.instances_open, breaker.instances);
+            let class = format!("edge-label breaker-state {}", severity(&breaker.state));
+            let below = y + labels::LINE;
+            view! { <text class=class x=x y=below text-anchor="middle"><title>{title}</title>{text.clone()}</text> }
+        });
+        view! { <text class="edge-label" x=x y=y text-anchor="middle"><tspan>{self.rate.clone()}</tspan>{failed}<tspan class="quiet">{self.p95.clone()}</tspan></text>{breaker} }.into_any()
+    }
 }
 
 fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame) -> AnyView {

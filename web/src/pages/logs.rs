@@ -8,8 +8,8 @@ use super::filter::bar;
 use super::traces::choice;
 use crate::chart::bars;
 use crate::parts::{
-    Complaint, Frame, attribute_table, colour, complaint, list_note, moment, nothing, positive,
-    segment, service_link,
+    Complaint, Frame, attribute_table, colour, complaint, export_links, list_note, moment, nothing,
+    positive, segment, service_link,
 };
 use crate::units;
 
@@ -190,7 +190,7 @@ fn results(page: &Page<LogRecord>, frame: &Frame) -> AnyView {
         );
     }
     let rows = page.items.iter().map(|log| row(log, frame)).collect_view();
-    view! { <div class="log-list">{rows}</div> {list_note(page, "log records, newest first", frame)} }.into_any()
+    view! { <div class="log-list">{rows}</div> {list_note(page, "log records, newest first", frame)} {export_links(frame, "logs")} }.into_any()
 }
 
 fn row(log: &LogRecord, frame: &Frame) -> AnyView {

@@ -1,10 +1,16 @@
 //! `/`: is anything arriving, from whom, and how are they doing.
 
 use leptos::prelude::*;
-use tripline_storage::model::{Incident, LiveCounts, Page, ServiceCoverage, ServiceSummary};
+use tripline_storage::analysis::{MOVER_CALLS_MIN, Move, movers};
+use tripline_storage::model::{
+    Breaker, Incident, LiveCounts, Page, ServiceCoverage, ServicePulse, ServiceSummary,
+};
 
+use super::breakers::severity;
 use super::incidents::strip;
-use crate::parts::{Frame, error_share, figure, list_note, nothing, positive, service_link, since};
+use crate::parts::{
+    Frame, error_share, export_links, figure, list_note, nothing, positive, service_link, since,
+};
 use crate::units;
 
 /// What the overview shows.
@@ -14,6 +20,12 @@ pub struct Overview {
     pub counts: LiveCounts,
     /// Services in the range.
     pub services: Page<ServiceSummary>,
+    /// How each did over it.
+    pub pulses: Vec<ServicePulse>,
+    /// Every breaker in its latest state.
+    pub breakers: Vec<Breaker>,
+    /// What was sent to each port since the start.
+    pub doors: Vec<Door>,
     /// Incidents that touch the range.
     pub incidents: Page<Incident>,
     /// Which signals each service sends.
@@ -22,6 +34,19 @@ pub struct Overview {
     pub otlp_grpc: String,
     /// Where OTLP/HTTP is received.
     pub otlp_http: String,
+}
+
+/// What was sent to one receiver since the start.
+#[derive(Debug, Clone, Default)]
+pub struct Door {
+    /// `OTLP/gRPC` or `OTLP/HTTP`.
+    pub name: &'static str,
+    /// Requests answered with success.
+    pub accepted: u64,
+    /// Requests refused.
+    pub refused: u64,
+    /// Why the last was refused, in words.
+    pub last_reason: Option<String>,
 }
 
 /// The page.
@@ -39,6 +64,7 @@ pub fn overview(data: &Overview, frame: &Frame) -> AnyView {
             {signal("Metric streams", counts.metric_streams, "metrics", counts, frame)}
             {figure("Services", units::count(counts.services), view! { <a href=frame.link("/graph", &[])>"see the graph"</a> }.into_any())}
         </section>
+        {moved(&data.pulses, frame)}
         <section class="panel">
             <div class="panel-head"><h2>"Services"</h2>{frame.how(SERVICES_SQL)}</div>
             <div id="services" data-live>{services(data, frame)}</div>
@@ -95,6 +121,82 @@ fn coverage(page: &Page<ServiceCoverage>, frame: &Frame) -> Option<AnyView> {
     )
 }
 
+/// Services whose second half of the range differs from the first by more than chance.
+fn moved(pulses: &[ServicePulse], frame: &Frame) -> Option<AnyView> {
+    let found = movers(pulses);
+    if found.is_empty() {
+        return None;
+    }
+    let items = found
+        .into_iter()
+        .map(|(pulse, moved)| {
+            let class = if moved.is_worse() { "share bad" } else { "share fine" };
+            let sign = if moved.is_worse() { "▲" } else { "▼" };
+            let text = match moved {
+                Move::Errors(from, to) => format!("errors {} → {}", units::percent(from), units::percent(to)),
+                Move::Latency(from, to) => format!("p95 {} → {}", units::duration(from as u64), units::duration(to as u64)),
+            };
+            view! { <li>{service_link(frame, Some(&pulse.service_name))} " " <span class=class>{sign} " " {text}</span></li> }
+        })
+        .collect_view();
+    let basis = format!(
+        "second half of the range against the first, at least {MOVER_CALLS_MIN} calls each"
+    );
+    Some(
+        view! { <section class="panel movers"><div class="panel-head"><h2>"Movers"</h2><p class="quiet">{basis}</p></div><ul class="legend">{items}</ul></section> }
+            .into_any(),
+    )
+}
+
+/// Calls over time, the failed ones in front; the same height for the same rate within one row only.
+fn sparkline(pulse: Option<&ServicePulse>) -> Option<AnyView> {
+    let points = &pulse?.points;
+    let most = points
+        .iter()
+        .map(|point| point.calls)
+        .max()
+        .filter(|most| *most > 0)?;
+    let bar = |at: usize, count: u64, class: &'static str| {
+        let height = count as f64 / most as f64 * 20.0;
+        (count > 0).then(|| view! { <rect class=class x=at as f64 * 4.0 y=20.0 - height width="3.2" height=height></rect> })
+    };
+    let bars = points
+        .iter()
+        .enumerate()
+        .map(
+            |(at, point)| view! { {bar(at, point.calls, "bar")}{bar(at, point.errors, "bar bad")} },
+        )
+        .collect_view();
+    let width = points.len() * 4;
+    let label = format!(
+        "Calls over the range, at most {} a step",
+        units::count(most)
+    );
+    Some(view! { <svg class="spark" viewBox=format!("0 0 {width} 20") preserveAspectRatio="none" role="img" aria-label=label>{bars}</svg> }.into_any())
+}
+
+/// Breakers it owns or that others hold against it: those that are not closed, else how many there are.
+fn breakers_of(name: &str, breakers: &[Breaker], frame: &Frame) -> AnyView {
+    let its: Vec<&Breaker> = breakers
+        .iter()
+        .filter(|b| b.service_name == name || b.peer_service.as_deref() == Some(name))
+        .collect();
+    if its.is_empty() {
+        return view! { <span class="quiet">"none known"</span> }.into_any();
+    }
+    let count = |wanted: &str| its.iter().filter(|b| severity(&b.state) == wanted).count();
+    let (bad, warn) = (count("bad"), count("warn"));
+    let (class, text) = match (bad, warn) {
+        (0, 0) => ("share fine", format!("✓ {} closed", its.len())),
+        (0, warn) => (
+            "share warn",
+            format!("◐ {warn} of {} recovering", its.len()),
+        ),
+        (bad, _) => ("share bad", format!("● {bad} of {} open", its.len())),
+    };
+    view! { <a href=frame.link("/breakers", &[])><span class=class>{text}</span></a> }.into_any()
+}
+
 const SERVICES_SQL: &str = "SELECT service_name, sum(calls) AS calls, sum(errors) AS errors\nFROM red\nWHERE bucket_start > now() - INTERVAL 1 HOUR\nGROUP BY ALL ORDER BY errors DESC, calls DESC";
 
 fn signal(name: &str, value: u64, signal: &str, counts: &LiveCounts, frame: &Frame) -> AnyView {
@@ -124,31 +226,30 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
             .then(b.calls.cmp(&a.calls))
             .then_with(|| a.service_name.cmp(&b.service_name))
     });
-    let busiest = sorted.iter().map(|s| s.rate_per_second).fold(0.0, f64::max);
     let rows = sorted
         .into_iter()
-        .map(|service| row(service, busiest, frame))
+        .map(|service| row(service, data, frame))
         .collect_view();
     view! {
         <div class="scroll"><table class="list">
             <thead><tr>
-                <th>"Service"</th><th class="num">"Rate"</th><th class="bar-head"></th><th class="num">"Errors"</th>
+                <th>"Service"</th><th class="num">"Rate"</th><th class="bar-head"><span class="visually-hidden">"Over time"</span></th><th class="num">"Errors"</th>
                 <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th>
-                <th>"Version"</th><th class="num">"Instances"</th><th class="num">"Last seen"</th>
+                <th>"Breakers"</th><th>"Version"</th><th class="num">"Instances"</th><th class="num">"Last seen"</th>
             </tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
         {list_note(&data.services, "services, most failures first", frame)}
+        {export_links(frame, "services")}
     }
     .into_any()
 }
 
-fn row(service: &ServiceSummary, busiest: f64, frame: &Frame) -> AnyView {
-    let width = if busiest > 0.0 {
-        service.rate_per_second / busiest * 100.0
-    } else {
-        0.0
-    };
+fn row(service: &ServiceSummary, data: &Overview, frame: &Frame) -> AnyView {
+    let pulse = data
+        .pulses
+        .iter()
+        .find(|pulse| pulse.scope == service.scope && pulse.service_name == service.service_name);
     let place = [
         &service.scope.environment,
         &service.scope.service_namespace,
@@ -159,20 +260,18 @@ fn row(service: &ServiceSummary, busiest: f64, frame: &Frame) -> AnyView {
     .cloned()
     .collect::<Vec<_>>()
     .join(" / ");
-    let failed = width * service.error_ratio;
     view! {
         <tr>
             <td>{service_link(frame, Some(&service.service_name))} " " <span class="quiet">{place}</span></td>
             <td class="num" title=format!("{} calls in range", units::count(service.calls))>{units::rate(service.rate_per_second)}</td>
-            <td class="bar-cell"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
-                <rect class="bar" width=width height="8"></rect><rect class="bar bad" width=failed height="8"></rect>
-            </svg></td>
+            <td class="spark-cell">{sparkline(pulse)}</td>
             <td class="num">{error_share(service.errors, service.calls)}</td>
             <td class="num">{units::duration_or_dash(service.latency.p50_ns)}</td>
             <td class="num">{units::duration_or_dash(service.latency.p95_ns)}</td>
             <td class="num">{units::duration_or_dash(service.latency.p99_ns)}</td>
+            <td class="nowrap">{breakers_of(&service.service_name, &data.breakers, frame)}</td>
             <td>{if service.versions.is_empty() { "not reported".to_owned() } else { service.versions.join(", ") }}</td>
-            <td class="num">{units::count(service.instances)}</td>
+            <td class="num">{match service.instances { 0 => "not reported".to_owned(), n => units::count(n) }}</td>
             <td class="num">{since(positive(service.last_seen_unix_nano), frame)}</td>
         </tr>
     }
@@ -200,6 +299,19 @@ fn first_run(data: &Overview) -> AnyView {
     );
     let environment =
         format!("export OTEL_EXPORTER_OTLP_ENDPOINT={grpc}\nexport OTEL_SERVICE_NAME=my-service");
+    let go = format!(
+        "// go get go.opentelemetry.io/contrib/exporters/autoexport go.opentelemetry.io/otel/sdk/trace\nexporter, err := autoexport.NewSpanExporter(ctx)\notel.SetTracerProvider(trace.NewTracerProvider(trace.WithBatcher(exporter)))\n\n// then run it with\nOTEL_SERVICE_NAME=my-service OTEL_EXPORTER_OTLP_PROTOCOL=grpc OTEL_EXPORTER_OTLP_ENDPOINT={grpc} ./app"
+    );
+    let rust = format!(
+        "// cargo add opentelemetry opentelemetry_sdk opentelemetry-otlp --features opentelemetry-otlp/grpc-tonic\nlet exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().build()?;\nlet provider = SdkTracerProvider::builder().with_batch_exporter(exporter).build();\nopentelemetry::global::set_tracer_provider(provider);\n\n// then run it with\nOTEL_SERVICE_NAME=my-service OTEL_EXPORTER_OTLP_ENDPOINT={grpc} cargo run"
+    );
+    let (host, port) = data
+        .otlp_grpc
+        .rsplit_once(':')
+        .unwrap_or((&data.otlp_grpc, "4317"));
+    let istio = format!(
+        "# in the mesh configuration\nextensionProviders:\n- name: tripline\n  opentelemetry: {{ service: {host}, port: {port} }}\n---\napiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {{ name: tripline, namespace: istio-system }}\nspec:\n  tracing:\n  - providers: [{{ name: tripline }}]\n    randomSamplingPercentage: 100"
+    );
     let is_local = [&data.otlp_grpc, &data.otlp_http]
         .iter()
         .all(|a| a.starts_with("127.") || a.starts_with("[::1]"));
@@ -215,15 +327,39 @@ fn first_run(data: &Overview) -> AnyView {
                 <p class="quiet">"Loopback only: other machines and pods cannot reach these. Start with "
                 <code>"--otlp-grpc 0.0.0.0:4317 --otlp-http 0.0.0.0:4318"</code> " to change that."</p>
             })}
+            {doors(&data.doors)}
             <p class="quiet">"No service at hand? " <code>"tripline demo"</code> " runs a small shop that sends everything."</p>
         </section>
         <section class="panel">
             <h2>"Send your first span"</h2>
             <div class="recipes">
                 {recipe("curl, one span", curl, true)} {recipe("Any SDK", environment, false)} {recipe("Python", python, false)}
-                {recipe("Node.js", node, false)} {recipe("Java", java, false)} {recipe("OpenTelemetry Collector", collector, false)}
+                {recipe("Node.js", node, false)} {recipe("Java", java, false)} {recipe("Go", go, false)} {recipe("Rust", rust, false)}
+                {recipe("OpenTelemetry Collector", collector, false)} {recipe("Istio", istio, false)}
             </div>
         </section>
+    }
+    .into_any()
+}
+
+/// What was tried already, and why it did not work: the answer to "I do send, where is it?".
+fn doors(doors: &[Door]) -> AnyView {
+    let rows = doors
+        .iter()
+        .map(|door| {
+            let class = if door.refused > 0 { "share bad" } else { "quiet" };
+            view! {
+                <tr><th scope="row">{door.name}</th><td class="num">{units::count(door.accepted + door.refused)}</td>
+                <td class="num"><span class=class>{units::count(door.refused)}</span></td>
+                <td class="wide">{door.last_reason.clone().unwrap_or_else(|| "–".to_owned())}</td></tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="scroll"><table class="list">
+            <thead><tr><th>"Receiver"</th><th class="num">"Requests seen"</th><th class="num">"Refused"</th><th>"Why the last was refused"</th></tr></thead>
+            <tbody>{rows}</tbody>
+        </table></div>
     }
     .into_any()
 }

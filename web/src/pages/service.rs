@@ -1,6 +1,7 @@
 //! `/services/{name}`: how one service does, whom it calls and who calls it, its newest failures.
 
 use leptos::prelude::*;
+use tripline_storage::analysis::z_score;
 use tripline_storage::model::{
     Breaker, Graph, Page, RedPoint, ServiceDetail, ServiceSummary, TraceSummary, VersionSummary,
 };
@@ -168,17 +169,6 @@ fn verdict(new: &VersionSummary, old: &VersionSummary) -> AnyView {
     view! { <span class=class>{words}</span> }.into_any()
 }
 
-/// Difference of two shares in standard errors of their pooled share.
-fn z_score((new, of_new): (u64, u64), (old, of_old): (u64, u64)) -> f64 {
-    let (n, m) = (of_new as f64, of_old as f64);
-    let pooled = (new + old) as f64 / (n + m);
-    let error = (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m)).sqrt();
-    if error == 0.0 {
-        return 0.0;
-    }
-    (new as f64 / n - old as f64 / m) / error
-}
-
 fn figures(summary: &ServiceSummary, _frame: &Frame) -> AnyView {
     let place = [
         &summary.scope.environment,
@@ -227,17 +217,4 @@ fn failures(page: &Page<TraceSummary>, frame: &Frame) -> AnyView {
         })
         .collect_view();
     view! { <div class="scroll"><table class="list"><thead><tr><th>"Start"</th><th>"Span"</th><th class="num">"Duration"</th><th>"Of trace"</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chance_is_told_from_a_worse_version() {
-        assert!(z_score((20, 60), (0, 100)) > 1.96);
-        assert!(z_score((3, 100), (2, 100)).abs() < 1.96);
-        assert!(z_score((0, 100), (30, 100)) < -1.96);
-        assert_eq!(z_score((0, 50), (0, 50)), 0.0);
-    }
 }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::traces::kept_range;
-use crate::parts::{Frame, failure, nothing, segment, text_as_html};
+use crate::parts::{Frame, failure, href, nothing, segment, text_as_html};
 use crate::units;
 
 /// A relation with its columns: name and type.
@@ -113,7 +113,19 @@ fn outcome(data: &SqlPage, frame: &Frame) -> AnyView {
     match &data.outcome {
         None => nothing("Nothing was run yet.", "Write a query or take an example."),
         Some(SqlOutcome::Failed { title, detail }) => failure(title, detail, None),
-        Some(SqlOutcome::Table(table)) => result_table(table, frame),
+        Some(SqlOutcome::Table(table)) => {
+            let links = [
+                ("csv", "CSV"),
+                ("json", "JSON"),
+                ("parquet", "Parquet"),
+                ("arrow", "Arrow"),
+            ]
+            .map(|(format, word)| {
+                let link = href(&format!("/export/sql.{format}"), &[("q", &data.query)]);
+                view! { <a href=link download>{word}</a> " " }
+            });
+            view! { {result_table(table, frame)} <p class="note">"Download " {links.into_iter().collect_view()}</p> }.into_any()
+        }
     }
 }
 

@@ -283,7 +283,7 @@ fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
             </div>
             <div class="figures small">
                 {figure("Duration", units::duration(waterfall.length_ns), moment(Some(waterfall.start_ns), frame))}
-                {figure("Spans", units::count(trace.total_spans.max(trace.spans.len() as u64)), view! { {units::count(trace.logs.len() as u64)} " logs" }.into_any())}
+                {figure("Spans", units::count(trace.total_spans.max(trace.spans.len() as u64)), view! { {match trace.logs.len() { 1 => "1 log record".to_owned(), n => format!("{} log records", units::count(n as u64)) }} }.into_any())}
                 {figure("Errors", units::count(errors), view! { <span class=error_class>{if errors > 0 { "failed spans" } else { "none" }}</span> }.into_any())}
             </div>
         </div>
@@ -557,7 +557,7 @@ fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> AnyView
                     let link = frame.with(&[("span", &parent)]);
                     view! { <dt>"Parent"</dt><dd><a href=link><code class="id">{parent}</code></a></dd> }
                 })}
-                <dt>"Scope"</dt><dd>{span.scope_name.clone().unwrap_or_else(|| "not reported".to_owned())} " " {span.scope_version.clone()}</dd>
+                <dt>"Scope"</dt><dd>{span.scope_name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| "not reported".to_owned())} " " {span.scope_version.clone()}</dd>
             </dl>
             {(dropped > 0).then(|| view! { <p class="note amber">{format!("The sender dropped {dropped} attributes, events or links of this span.")}</p> })}
             <h3>"Attributes"</h3> {attribute_table(&span.attributes, KeyScope::Anywhere, Signal::Spans, frame)}

@@ -7,7 +7,8 @@ use tripline_storage::model::{Differences, Heatmap, Page, Selection, TraceSummar
 use super::filter::bar;
 use crate::chart::heatmap;
 use crate::parts::{
-    Complaint, Frame, complaint, filter_links, list_note, moment, nothing, positive, service_link,
+    Complaint, Frame, complaint, export_links, filter_links, list_note, moment, nothing, positive,
+    service_link,
 };
 use crate::units;
 
@@ -241,6 +242,7 @@ fn results(page: &Page<TraceSummary>, frame: &Frame) -> AnyView {
             <tbody>{rows}</tbody>
         </table></div>
         {list_note(page, "traces, newest first", frame)}
+        {export_links(frame, "traces")}
     }
     .into_any()
 }

@@ -1,0 +1,152 @@
+//! Where the labels of edges stand: on their curve, clear of boxes and of each other where there is room.
+
+use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Place};
+
+/// Height of a line of text, in the units of the drawing.
+pub const LINE: f64 = 13.0;
+/// Width of a character of the label's font, on the wide side.
+const CHARACTER: f64 = 6.1;
+/// Kept free between a label and a box.
+const GAP: f64 = 9.0;
+
+/// A label that wants a place.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Points of its edge's cubic curve.
+    pub curve: [(f64, f64); 4],
+    /// Characters of its longest line.
+    pub characters: usize,
+    /// Lines of text.
+    pub lines: usize,
+}
+
+/// Left, top, right, bottom.
+type Area = [f64; 4];
+
+fn overlap(a: Area, b: Area) -> f64 {
+    let wide = a[2].min(b[2]) - a[0].max(b[0]);
+    let high = a[3].min(b[3]) - a[1].max(b[1]);
+    wide.max(0.0) * high.max(0.0)
+}
+
+/// The point of a Bezier curve at `t` of its way.
+fn at(curve: &[(f64, f64); 4], t: f64) -> (f64, f64) {
+    let u = 1.0 - t;
+    let weights = [u * u * u, 3.0 * u * u * t, 3.0 * u * t * t, t * t * t];
+    let pairs = || curve.iter().zip(weights);
+    (
+        pairs().map(|(point, weight)| point.0 * weight).sum(),
+        pairs().map(|(point, weight)| point.1 * weight).sum(),
+    )
+}
+
+/// The middle of each label's first line, in the order asked: the first of a few places along its edge, the
+/// callee's end first, that hides nothing; else the one that hides least.
+pub fn place(asked: &[Asked], nodes: &[Place]) -> Vec<(f64, f64)> {
+    let mut taken: Vec<Area> = nodes
+        .iter()
+        .map(|n| {
+            [
+                n.x - 2.0,
+                n.y - 2.0,
+                n.x + NODE_WIDTH + 2.0,
+                n.y + NODE_HEIGHT + 2.0,
+            ]
+        })
+        .collect();
+    let mut found = Vec::with_capacity(asked.len());
+    for label in asked {
+        let (place, area) = best(label, &taken);
+        taken.push(area);
+        found.push(place);
+    }
+    found
+}
+
+fn best(label: &Asked, taken: &[Area]) -> ((f64, f64), Area) {
+    let width = label.characters as f64 * CHARACTER;
+    let below = label.lines.saturating_sub(1) as f64 * LINE;
+    let (start, end) = (label.curve[0], label.curve[3]);
+    let mut best: Option<(f64, (f64, f64), Area)> = None;
+    for t in [0.8, 0.68, 0.56, 0.9, 0.44, 0.32, 0.2] {
+        for lift in [6.0 + below, -LINE, 6.0 + below + LINE, -2.0 * LINE, 6.0] {
+            let (mut x, y) = at(&label.curve, t);
+            let (low, high) = (start.0 + width / 2.0 + GAP, end.0 - width / 2.0 - GAP - 4.0);
+            if end.0 > start.0 {
+                x = if low < high {
+                    x.clamp(low, high)
+                } else {
+                    (start.0 + end.0) / 2.0
+                };
+            }
+            let first = y - lift;
+            let area = [
+                x - width / 2.0,
+                first - LINE + 2.0,
+                x + width / 2.0,
+                first + below + 3.0,
+            ];
+            let hidden: f64 = taken.iter().map(|other| overlap(area, *other)).sum();
+            if best.is_none_or(|(least, ..)| hidden < least) {
+                best = Some((hidden, (x, first), area));
+            }
+            if hidden == 0.0 {
+                return ((x, first), area);
+            }
+        }
+    }
+    let (_, place, area) = best.expect("places were tried");
+    (place, area)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_edges_that_part_or_meet_do_not_overlap() {
+        let node = |x: f64, y: f64| Place { x, y };
+        let nodes = [
+            node(0.0, 117.0),
+            node(392.0, 0.0),
+            node(392.0, 78.0),
+            node(392.0, 156.0),
+            node(392.0, 234.0),
+        ];
+        let curve = |to: usize| {
+            let (x1, y1) = (nodes[0].x + NODE_WIDTH, nodes[0].y + 26.0);
+            let (x2, y2) = (nodes[to].x, nodes[to].y + 26.0);
+            let bend = (x2 - x1) / 2.0;
+            [(x1, y1), (x1 + bend, y1), (x2 - bend, y2), (x2, y2)]
+        };
+        // Two to the second: a call and a message.
+        let asked: Vec<Asked> = [1, 2, 3, 4, 2]
+            .map(|to| Asked {
+                curve: curve(to),
+                characters: 26,
+                lines: 2,
+            })
+            .into();
+        let placed = place(&asked, &nodes);
+        let half = 26.0 * CHARACTER / 2.0;
+        let areas: Vec<Area> = placed
+            .iter()
+            .map(|(x, y)| [x - half, y - 11.0, x + half, y + LINE + 3.0])
+            .collect();
+        for (n, a) in areas.iter().enumerate() {
+            for b in &areas[n + 1..] {
+                assert_eq!(overlap(*a, *b), 0.0, "{placed:?}");
+            }
+            for place in &nodes {
+                let node = [
+                    place.x,
+                    place.y,
+                    place.x + NODE_WIDTH,
+                    place.y + NODE_HEIGHT,
+                ];
+                assert_eq!(overlap(*a, node), 0.0, "{placed:?}");
+            }
+        }
+        assert_eq!(placed, place(&asked, &nodes), "the same every time");
+    }
+}

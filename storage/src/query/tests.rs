@@ -312,7 +312,7 @@ fn traces_are_found_newest_first_and_shown_whole() {
             detail
                 .spans
                 .iter()
-                .all(|span| span.resource_attributes.len() == 1 && span.attributes.len() == 3)
+                .all(|span| span.resource_attributes.len() == 1 && span.attributes.len() == 4)
         );
     }
     assert!(

@@ -447,7 +447,7 @@ fn pages_say_what_they_know() {
     );
     says("critical", &["On the path", "60 %", "path of 50 ms"]);
     says("flame", &["flame-block", "2 blocks"]);
-    says("statistics", &["Own time", "20 ms"]);
+    says("statistics", &["Own time", "80 ms", "40 ms"]);
     says("trace-graph", &["2 spans"]);
     says("compare", &["Swap"]);
     says(

@@ -213,10 +213,10 @@ fn change(
     append(store, service, instance, "", Rows::Logs(logs));
 }
 
-/// Four and a half minutes; psp fails from second 200 to 230 because of its new version.
-fn story(store: &Store) {
+/// The spans of the first `requests`, one batch for each sender: a batch is one commit.
+fn send(store: &Store, requests: u64) {
     let mut spans = Spans::default();
-    for number in 0..540 {
+    for number in 0..requests {
         Request::of(number).send(&mut spans);
     }
     let [old, new] = spans.psp;
@@ -228,6 +228,11 @@ fn story(store: &Store) {
     ] {
         append(store, service, instance, version, Rows::Spans(columns));
     }
+}
+
+/// Four and a half minutes; psp fails from second 200 to 230 because of its new version.
+fn story(store: &Store) {
+    send(store, 540);
     let at = |second: u64| BASE + second * S;
     let tripping = Request::of(2 * 206 - 1);
     change(
@@ -534,9 +539,7 @@ fn incident_of(session: &Session<'_>, address: &str, now: i64) -> IncidentDetail
 fn while_it_lasts_it_is_open_and_says_where_it_goes() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());
-    for number in 0..430 {
-        Request::of(number).send(&store);
-    }
+    send(&store, 430);
     let at = |second: u64| BASE + second * S;
     change(
         &store,

@@ -10,6 +10,8 @@ mod wire;
 mod axum_service;
 #[path = "../examples/hyper_client.rs"]
 mod hyper_client;
+#[path = "../examples/plain_call.rs"]
+mod plain_call;
 #[path = "../examples/reqwest_client.rs"]
 mod reqwest_client;
 #[path = "../examples/tonic_channel.rs"]
@@ -35,6 +37,7 @@ fn ran_as_a_child() -> bool {
     match example.as_str() {
         "axum" => axum_service::main().unwrap(),
         "hyper" => hyper_client::main().unwrap(),
+        "plain" => plain_call::main().unwrap(),
         "reqwest" => reqwest_client::main().unwrap(),
         "tonic" => tonic_channel::main().unwrap(),
         other => panic!("there is no example {other}"),
@@ -129,6 +132,11 @@ fn the_hyper_client_s_breaker_opens_on_a_server_that_is_down() {
     let said = output("hyper", &[]);
     assert!(said.contains("inventory: closed -> open"), "{said}");
     assert!(said.contains("circuit breaker is open"), "{said}");
+}
+
+#[test]
+fn the_plain_call_is_tried_again_and_succeeds() {
+    assert!(output("plain", &[]).contains("order 7 is paid"));
 }
 
 #[test]

@@ -629,7 +629,7 @@ async fn lists_and_answers_are_downloaded() -> Result<()> {
             ))
             .await?
             .0,
-        400
+        422
     );
     says(
         &server,

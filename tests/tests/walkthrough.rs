@@ -71,7 +71,7 @@ async fn the_demo_is_understood_by_following_links() -> Result<()> {
     let incidents = read_until(
         &server,
         &link(&trace, "/incidents")?,
-        &["trips", "href=\"/incidents/"],
+        &["Likely root", "href=\"/incidents/"],
     )
     .await?;
     let incident = read_until(&server, &link(&incidents, "/incidents/")?, &["payment"]).await?;

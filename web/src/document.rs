@@ -188,7 +188,7 @@ fn scope_picker(frame: &Frame) -> Option<AnyView> {
         chosen
     };
     Some(
-        view! { <details class="range scope"><summary aria-label="Scope">{summary}</summary><div class="range-panel">{lists}</div></details> }
+        view! { <details class="range scope"><summary aria-label=format!("Scope: {summary}")>{summary.clone()}</summary><div class="range-panel">{lists}</div></details> }
             .into_any(),
     )
 }
@@ -219,7 +219,7 @@ fn range_picker(frame: &Frame) -> AnyView {
         .collect_view();
     view! {
         <details class="range">
-            <summary aria-label="Time range">{frame.range.label()}</summary>
+            <summary aria-label=format!("Time range: {}", frame.range.label())>{frame.range.label()}</summary>
             <div class="range-panel">
                 <div class="range-presets">{presets}</div>
                 <form method="get" action=frame.path.clone()>

@@ -42,6 +42,8 @@ struct Cell {
 #[derive(Default)]
 pub struct Counters {
     cells: [[Cell; 2]; 3],
+    /// Requests that named no signal: a path that is not served, a protocol the connection cannot carry.
+    strays: [[AtomicU64; REASONS]; 2],
     dropped: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
     /// Why the last request of each transport was refused.
     last_refusals: [Mutex<Option<String>>; 2],
@@ -89,9 +91,18 @@ impl Counters {
 
     /// A refused request.
     pub(super) fn refuse(&self, signal: &str, transport: Transport, refusal: &Refusal) {
+        self.note_refusal(&self.cell(signal, transport).refused_requests, transport, refusal);
+    }
+
+    /// A refused request of which the signal is not known.
+    pub(super) fn refuse_stray(&self, transport: Transport, refusal: &Refusal) {
+        self.note_refusal(&self.strays[transport as usize], transport, refusal);
+    }
+
+    fn note_refusal(&self, counts: &[AtomicU64; REASONS], transport: Transport, refusal: &Refusal) {
         let (.., word) = refusal.row();
         if let Some(at) = Refusal::WORDS.iter().position(|known| *known == word) {
-            self.cell(signal, transport).refused_requests[at].fetch_add(1, Relaxed);
+            counts[at].fetch_add(1, Relaxed);
         }
         *self.last_refusals[transport as usize]
             .lock()
@@ -139,7 +150,11 @@ impl Counters {
             .cells
             .iter()
             .map(|by_transport| &by_transport[transport as usize]);
+        let total = |counts: &[AtomicU64; REASONS]| -> u64 {
+            counts.iter().map(|count| count.load(Relaxed)).sum()
+        };
         let mut door = Door {
+            refused: total(&self.strays[transport as usize]),
             last_reason: self.last_refusals[transport as usize]
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -148,11 +163,7 @@ impl Counters {
         };
         for cell in cells {
             door.accepted += cell.accepted_requests.load(Relaxed);
-            door.refused += cell
-                .refused_requests
-                .iter()
-                .map(|count| count.load(Relaxed))
-                .sum::<u64>();
+            door.refused += total(&cell.refused_requests);
         }
         door
     }
@@ -209,6 +220,15 @@ impl Counters {
                 let _ = writeln!(out, "{name}{{{labels},outcome=\"{outcome}\"}} {count}");
             }
         });
+        for (transport, counts) in TRANSPORTS.iter().zip(&self.strays) {
+            for (outcome, count) in Refusal::WORDS.iter().zip(counts) {
+                let count = count.load(Relaxed);
+                if count > 0 {
+                    let labels = format!("signal=\"none\",transport=\"{transport}\"");
+                    let _ = writeln!(out, "{name}{{{labels},outcome=\"{outcome}\"}} {count}");
+                }
+            }
+        }
         let name = "tripline_receiver_body_bytes_total";
         head(out, name, "counter", "bytes of accepted requests, unpacked");
         self.each_cell(|labels, cell| {
@@ -247,12 +267,14 @@ mod tests {
         counters.accept("traces", Transport::Grpc, 3, 100);
         counters.refuse("logs", Transport::Http, &Refusal::Closing);
         counters.refuse_items("logs", Transport::Http, &Refusal::Closing, 2);
+        counters.refuse_stray(Transport::Http, &Refusal::NotServed);
         let mut text = String::new();
         counters.write_prometheus(&mut text);
         for line in [
             "otelcol_receiver_accepted_spans{receiver=\"otlp\",transport=\"grpc\"} 3",
             "otelcol_receiver_refused_log_records{receiver=\"otlp\",transport=\"http\"} 2",
             "tripline_receiver_requests_total{signal=\"logs\",transport=\"http\",outcome=\"closing\"} 1",
+            "tripline_receiver_requests_total{signal=\"none\",transport=\"http\",outcome=\"not_served\"} 1",
         ] {
             assert!(text.contains(line), "{line} in\n{text}");
         }

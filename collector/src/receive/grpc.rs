@@ -40,7 +40,11 @@ pub(super) async fn answer(receiver: Receiver, request: Request<Body>) -> Respon
         Some(TRACES) => answer_signal::<Traces>(receiver, request).await,
         Some(METRICS) => answer_signal::<Metrics>(receiver, request).await,
         Some(LOGS) => answer_signal::<Logs>(receiver, request).await,
-        _ => status(&Refusal::NotServed).into_http(),
+        _ => {
+            let counters = &receiver.counters;
+            counters.refuse_stray(Transport::Grpc, &Refusal::NotServed);
+            status(&Refusal::NotServed).into_http()
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn answer(receiver: &Receiver, request: Request<Incoming>) -> R
         path if path == traces => answer_signal::<Traces>(receiver, request).await,
         path if path == metrics => answer_signal::<Metrics>(receiver, request).await,
         path if path == logs => answer_signal::<Logs>(receiver, request).await,
-        _ => refused(receiver, &request.into_parts().0, &Refusal::NotServed),
+        _ => refused_stray(receiver, request, &Refusal::NotServed),
     }
 }
 
@@ -151,8 +151,18 @@ fn success<S: Signal>(media: Media, accepted: Accepted) -> Response<Body> {
     }
 }
 
+/// The answer to a request of which the signal is not known.
+pub(super) fn refused_stray(
+    receiver: &Receiver,
+    request: Request<Incoming>,
+    refusal: &Refusal,
+) -> Response<Body> {
+    receiver.counters.refuse_stray(Transport::Http, refusal);
+    refused(receiver, &request.into_parts().0, refusal)
+}
+
 /// A refusal in the request's encoding, with the headers that belong to it.
-pub(super) fn refused(receiver: &Receiver, parts: &Parts, refusal: &Refusal) -> Response<Body> {
+fn refused(receiver: &Receiver, parts: &Parts, refusal: &Refusal) -> Response<Body> {
     let media = Media::of(&parts.headers).unwrap_or(Media::Json);
     let mut response = media.answer(media.status(refusal));
     let (_, status, _) = refusal.row();

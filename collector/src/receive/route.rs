@@ -36,7 +36,7 @@ async fn answer(receiver: Receiver, request: Request<Incoming>) -> Response<Body
         None => http::answer(&receiver, request).await,
         // Plain gRPC needs trailers, and so HTTP/2.
         Some(false) if request.version() < Version::HTTP_2 => {
-            http::refused(&receiver, &request.into_parts().0, &Refusal::UnknownMedia)
+            http::refused_stray(&receiver, request, &Refusal::UnknownMedia)
         }
         Some(_) => {
             let calls = tower::service_fn(move |request| {

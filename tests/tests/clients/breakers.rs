@@ -218,6 +218,7 @@ fn what_the_readme_shows_is_what_the_tests_run() -> Result<()> {
     let section = section.split("\n## ").next().unwrap_or_default();
     let java = "java/src/main/java/dev/tripline/shop";
     let sources = [
+        "../../sdk/examples/plain_call.rs".to_owned(),
         "go/breakers.go".to_owned(),
         "python/service.py".to_owned(),
         "node/breakers.js".to_owned(),

@@ -42,7 +42,7 @@ pub fn heatmap(
                 units::duration(Heatmap::row_from_ns(cell.row)),
                 units::count(cell.errors)
             );
-            view! { <a href=link(box_of_cell) tabindex="-1"><rect class=class x=cell.column y=y(cell.row + 1) width="1" height="1"><title>{title}</title></rect></a> }
+            view! { <a href=link(box_of_cell) tabindex="-1"><title>{title}</title><rect class=class x=cell.column y=y(cell.row + 1) width="1" height="1"></rect></a> }
         })
         .collect_view();
     let chosen = selection.map(|selection| {
@@ -67,7 +67,7 @@ pub fn heatmap(
             <figure class="chart heatmap">
                 <div class="chart-y">{labels}</div>
                 <div class="chart-area">
-                    <svg viewBox=view_box preserveAspectRatio="none" role="img" aria-label="Durations of spans over time; the table below lists their traces">
+                    <svg viewBox=view_box preserveAspectRatio="none" role="group" aria-label="Durations of spans over time; the table below lists their traces">
                         {cells}{chosen}
                     </svg>
                     <BoxSelect from_ns=map.from_unix_nano as f64 length_ns=length as f64 low=low rows=rows columns=map.columns/>

@@ -69,7 +69,8 @@ fn listen(open: RwSignal<bool>) {
             "g" => after_g.set(true),
             "/" => {
                 event.prevent_default();
-                focus("[data-search]");
+                // The filter of this page, or what finds a trace from anywhere.
+                let _ = focus("main [data-search]") || focus("[data-search]");
             }
             "j" => step(1),
             "k" => step(-1),
@@ -80,13 +81,14 @@ fn listen(open: RwSignal<bool>) {
 }
 
 #[cfg(feature = "hydrate")]
-fn focus(selector: &str) {
+fn focus(selector: &str) -> bool {
     use leptos::wasm_bindgen::JsCast;
     if let Ok(Some(element)) = document().query_selector(selector)
         && let Ok(element) = element.dyn_into::<web_sys::HtmlElement>()
     {
-        let _ = element.focus();
+        return element.focus().is_ok();
     }
+    false
 }
 
 /// Moves the focus among the links marked as rows.

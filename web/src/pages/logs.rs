@@ -208,21 +208,28 @@ fn row(log: &LogRecord, frame: &Frame) -> AnyView {
         };
         view! { <a class="log-trace" href=link title="Open its trace">"trace →"</a> }
     });
+    let service = log.service_name.as_deref().filter(|name| !name.is_empty());
+    let dot = format!("dot {}", service.map(colour).unwrap_or_default());
+    let name = service.unwrap_or("unnamed").to_owned();
+    // Links stand beside what unfolds, not in it: a control holds no other control.
     view! {
-        <details class=format!("log {class}")>
-            <summary data-row>
-                <span class="log-time">{moment(positive(log.time_unix_nano), frame)}</span>
-                <span class=format!("severity {class}")>{word}</span>
-                <span class="log-service">{service_link(frame, log.service_name.as_deref())}</span>
-                <span class="log-body">{text.clone()}</span>
-                {trace}
-            </summary>
-            <div class="log-detail">
-                <pre>{text}</pre>
-                <h3>"Attributes"</h3> {attribute_table(&log.attributes, KeyScope::Anywhere, Signal::Logs, frame)}
-                <h3>"Resource"</h3> {attribute_table(&log.resource_attributes, KeyScope::Resource, Signal::Logs, frame)}
-            </div>
-        </details>
+        <div class=format!("log {class}")>
+            <details>
+                <summary data-row>
+                    <span class="log-time">{moment(positive(log.time_unix_nano), frame)}</span>
+                    <span class=format!("severity {class}")>{word}</span>
+                    <span class="log-service"><i class=dot></i>{name}</span>
+                    <span class="log-body">{text.clone()}</span>
+                </summary>
+                <div class="log-detail">
+                    <pre>{text}</pre>
+                    <p>"Service " {service_link(frame, service)}</p>
+                    <h3>"Attributes"</h3> {attribute_table(&log.attributes, KeyScope::Anywhere, Signal::Logs, frame)}
+                    <h3>"Resource"</h3> {attribute_table(&log.resource_attributes, KeyScope::Resource, Signal::Logs, frame)}
+                </div>
+            </details>
+            {trace}
+        </div>
     }
     .into_any()
 }

@@ -174,21 +174,31 @@ async fn what_trips_in_a_cycle_of_the_demo_is_what_the_script_broke() -> anyhow:
     let trips = trips(&server).await?;
     assert!(tripped, "{trips:?}\n{}", server.log());
     for trip in &trips {
+        // The gateway holds a breaker too; it follows when orders fails because of what broke behind it.
+        if trip.breaker == "orders" {
+            let is_known =
+                |(_, _, from, to): &(&str, &str, f64, f64)| trip.at > *from && trip.at < to + 4.0;
+            assert!(story.iter().any(is_known), "{trip:?}");
+            continue;
+        }
         let (name, key, from, to) = story
             .iter()
             .find(|(name, ..)| *name == trip.breaker)
             .with_context(|| format!("nobody broke {trip:?}"))?;
         assert_eq!(trip.key, *key, "{trip:?}");
         assert!(trip.at > from - 1.0 && trip.at < to + 4.0, "{trip:?}");
-        let troubled = server
-            .number(&format!(
-                r#"SELECT count(*) FROM spans WHERE trace_id = '{}' AND service_name = 'orders'
-                 AND kind = 'client' AND attributes."service.peer.name"::VARCHAR = '{name}'
-                 AND (status_code = 'error' OR duration_ns > 500000000)"#,
-                trip.trace
-            ))
-            .await?;
-        assert!(troubled > 0, "{trip:?}");
+        // A transition is sent at once, the spans of its trace with the next batch.
+        let troubled = format!(
+            r#"SELECT count(*) FROM spans WHERE trace_id = '{}' AND service_name = 'orders'
+               AND kind = 'client' AND attributes."service.peer.name"::VARCHAR = '{name}'
+               AND (status_code = 'error' OR duration_ns > 500000000)"#,
+            trip.trace
+        );
+        let is_troubled = until(Duration::from_secs(15), async || {
+            Ok(server.number(&troubled).await? > 0)
+        })
+        .await?;
+        assert!(is_troubled, "{trip:?}");
     }
     println!("the shop took {:.1} % of a core", share * 100.0);
     assert!(share < 0.2, "the shop takes {share} of a core");

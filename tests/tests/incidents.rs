@@ -281,8 +281,8 @@ async fn the_sixty_seconds_are_walked_from_a_pasted_link() -> Result<()> {
     )
     .await?;
     // 20 s: a trace for the error class, at its deepest failing span.
-    let trace = link(&html, &format!("/traces/{}", trace_id(91)))?;
-    ensure!(trace.contains(&span_id(91, 4)), "{trace}");
+    let deepest = format!("/traces/{}?span={}", trace_id(91), span_id(91, 4));
+    let trace = link(&html, &deepest)?;
     ensure!(
         html.contains("DEADLINE_EXCEEDED") && html.contains("tripped it"),
         "{html}"

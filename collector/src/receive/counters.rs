@@ -91,7 +91,11 @@ impl Counters {
 
     /// A refused request.
     pub(super) fn refuse(&self, signal: &str, transport: Transport, refusal: &Refusal) {
-        self.note_refusal(&self.cell(signal, transport).refused_requests, transport, refusal);
+        self.note_refusal(
+            &self.cell(signal, transport).refused_requests,
+            transport,
+            refusal,
+        );
     }
 
     /// A refused request of which the signal is not known.

@@ -19,7 +19,7 @@ const OF_SPAN: u32 = 85;
 
 impl Recognisers {
     /// Evidence in spans.
-    pub(super) fn in_spans(
+    pub fn in_spans(
         &self,
         resources: &[ResourceRow],
         scopes: &[ScopeRow],

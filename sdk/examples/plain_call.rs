@@ -14,7 +14,7 @@ struct Order(u64);
 /// Takes the money; every second attempt fails.
 async fn charge(order: &Order) -> Result<String, std::io::Error> {
     static ATTEMPTS: AtomicU64 = AtomicU64::new(0);
-    if ATTEMPTS.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+    if ATTEMPTS.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
         return Err(std::io::Error::other("the provider hung up"));
     }
     Ok(format!("order {} is paid", order.0))

@@ -194,7 +194,7 @@ impl Telemetry {
         };
         if outcome == CallOutcome::Success {
             let before = self.shared.successes.fetch_add(1, Ordering::Relaxed);
-            if before % SUCCESSES_AN_EXEMPLAR != 0 {
+            if !before.is_multiple_of(SUCCESSES_AN_EXEMPLAR) {
                 return;
             }
         }

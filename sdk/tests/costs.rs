@@ -1,6 +1,5 @@
 //! What calls cost that can be counted: allocations, memory, log records. Times are the benchmark's.
 #![cfg(not(loom))]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use std::time::{Duration, Instant};
 

@@ -46,8 +46,7 @@ async fn handed_on(incoming: Headers, outgoing: Headers) -> HeaderMap {
     });
     let mut server = Instrument::global().server().layer(handler);
     server.call(request(incoming)).await.unwrap();
-    let headers = seen.lock().unwrap().clone();
-    headers
+    seen.lock().unwrap().clone()
 }
 
 fn millis(headers: &HeaderMap) -> u64 {

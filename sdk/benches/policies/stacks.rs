@@ -25,7 +25,7 @@ pub fn run(effort: Effort, targets: &mut Targets) {
     let _entered = runtime.enter();
     let silent = policy(None);
     measure(effort, "  tripline: call, telemetry off", || {
-        call_once(&silent)
+        call_once(&silent);
     });
     let exporter = InMemoryMetricExporter::default();
     let meters = SdkMeterProvider::builder()
@@ -35,7 +35,7 @@ pub fn run(effort: Effort, targets: &mut Targets) {
     let telemetry = Telemetry::new(&meters.meter(names::SCOPE), logs.logger(names::SCOPE));
     let told = policy(Some(&telemetry));
     let with_telemetry = measure(effort, "  tripline: call, telemetry on", || {
-        call_once(&told)
+        call_once(&told);
     });
     targets.seen(
         "whole stack with telemetry, call",

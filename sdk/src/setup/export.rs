@@ -134,7 +134,7 @@ pub(super) fn metrics(
                 let base = target.endpoint.trim_end_matches('/');
                 format!("{base}/v1/metrics")
             };
-            (Wire::Http(client), target.map(path))
+            (Wire::Http(Box::new(client)), target.map(path))
         }
         Protocol::Grpc => {
             let wire = Wire::Grpc {

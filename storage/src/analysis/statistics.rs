@@ -65,6 +65,6 @@ pub fn statistics(spans: &[SpanRecord]) -> Vec<StatisticsRow> {
         row.max_ns = row.max_ns.max(length);
     }
     let mut rows: Vec<StatisticsRow> = rows.into_values().collect();
-    rows.sort_by(|a, b| b.self_ns.cmp(&a.self_ns));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.self_ns));
     rows
 }

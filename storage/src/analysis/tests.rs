@@ -219,7 +219,7 @@ fn any_trace() -> impl Strategy<Value = Vec<SpanRecord>> {
         rows.into_iter()
             .enumerate()
             .map(|(at, (parent, start, length, kind, service))| {
-                let parent = format!("{:02}", parent);
+                let parent = format!("{parent:02}");
                 let mut one = span(
                     &format!("{at:02}"),
                     (at > 0).then_some(parent.as_str()),

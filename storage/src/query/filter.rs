@@ -123,12 +123,12 @@ fn expression(expression: &Expression, signal: Signal, target: &Target<'_>, sql:
         Expression::Any(inner) => leaf(sql, |sql| of_trace(inner, "", target, sql)),
         Expression::Root(inner) => {
             leaf(sql, |sql| {
-                of_trace(inner, "f.parent_span_id IS NULL AND ", target, sql)
+                of_trace(inner, "f.parent_span_id IS NULL AND ", target, sql);
             });
         }
         Expression::Compare(key, operator, value) => {
             leaf(sql, |sql| {
-                comparison(key, *operator, value, signal, target, sql)
+                comparison(key, *operator, value, signal, target, sql);
             });
         }
         Expression::Exists(key) => leaf(sql, |sql| existence(key, signal, target, sql)),

@@ -34,6 +34,9 @@ struct Row {
     more: [u64; 2],
 }
 
+/// What a row of one kind says.
+type Sentence = fn(&Row) -> String;
+
 /// Findings of every kind, the strongest of each first.
 pub fn findings(session: &Session<'_>, query: &FindingsQuery) -> Result<Page<Finding>, QueryError> {
     let spans = session
@@ -42,7 +45,7 @@ pub fn findings(session: &Session<'_>, query: &FindingsQuery) -> Result<Page<Fin
             segment.may_hold_time(query.range.from_unix_nano, query.range.to_unix_nano)
         })
         .expect("spans is a relation");
-    let kinds: [(&str, &str, fn(&Row) -> String); 4] = [
+    let kinds: [(&str, &str, Sentence); 4] = [
         ("retry_amplification", RETRIES, retries),
         ("timeout_inversion", OUTLIVED, outlived),
         ("settings_drift", DRIFT, drift),

@@ -186,16 +186,15 @@ fn peers(conn: &Connection, episodes: &[Episode], paths: &CallPaths) -> Result<P
          WHERE breaker_id IN (SELECT unnest(string_split(?, ',')))",
     )?;
     let mut rows = statement.query(params![ids.join(",")])?;
-    let mut said: BTreeMap<String, (Option<String>, Option<String>, Option<String>)> =
-        BTreeMap::new();
+    let mut said: BTreeMap<String, [Option<String>; 3]> = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        said.insert(row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?));
+        said.insert(row.get(0)?, [row.get(1)?, row.get(2)?, row.get(3)?]);
     }
     let mut peers = Peers::new();
     for episode in episodes {
         let head = episode.head();
         let owner = episode.owner();
-        let (service, address, evidence) = said.remove(&head.breaker_id).unwrap_or_default();
+        let [service, address, evidence] = said.remove(&head.breaker_id).unwrap_or_default();
         let callees = paths.callees(&owner);
         let named = |name: &str| callees.iter().find(|(_, callee)| callee == name).cloned();
         let told = service.as_deref().or(address.as_deref());

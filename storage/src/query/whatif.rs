@@ -36,7 +36,7 @@ pub fn what_if(session: &Session<'_>, query: &WhatIfQuery) -> Result<Option<What
     };
     let is_ours = detail.breaker.origin == OURS;
     let (recorded, source) = recorded_settings(&detail);
-    let base = settings::read(&recorded).map_err(refused)?;
+    let base = settings::read(&recorded).map_err(|error| refused(&error))?;
     let (histories, truncated) = histories(session, &detail, query)?;
     let replayed = run(&base, &histories, Times::Recorded)?;
     let mut answer = WhatIf {
@@ -65,7 +65,7 @@ pub fn what_if(session: &Session<'_>, query: &WhatIfQuery) -> Result<Option<What
         for (name, value) in &query.edits {
             edited.insert(name.clone(), Value::String(value.clone()));
         }
-        let config = settings::read(&edited).map_err(refused)?;
+        let config = settings::read(&edited).map_err(|error| refused(&error))?;
         let times = if config.open == base.open {
             Times::Recorded
         } else {
@@ -90,7 +90,7 @@ pub fn what_if(session: &Session<'_>, query: &WhatIfQuery) -> Result<Option<What
     Ok(Some(answer))
 }
 
-fn refused(error: settings::SettingsError) -> QueryError {
+fn refused(error: &settings::SettingsError) -> QueryError {
     tracing::debug!(%error, "settings refused");
     QueryError::Settings(error.to_string())
 }
@@ -314,7 +314,7 @@ fn run(
                 Times::Recorded => history.open_times(),
                 Times::Nominal => Vec::new(),
             };
-            replay(config, history, &open_times).map_err(refused)
+            replay(config, history, &open_times).map_err(|error| refused(&error))
         })
         .collect()
 }

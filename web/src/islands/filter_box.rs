@@ -23,14 +23,11 @@ pub fn FilterBox(signal: String, value: String, placeholder: String) -> impl Int
         offers.set(Vec::new());
         chosen.set(None);
     };
-    let ask = {
-        let signal = signal.clone();
-        move || {
-            #[cfg(feature = "hydrate")]
-            browser::ask(&signal, input, offers, chosen, place);
-            #[cfg(not(feature = "hydrate"))]
-            let _ = (&signal, place);
-        }
+    let ask = move || {
+        #[cfg(feature = "hydrate")]
+        browser::ask(&signal, input, offers, chosen, place);
+        #[cfg(not(feature = "hydrate"))]
+        let _ = (&signal, place);
     };
     let take = {
         let ask = ask.clone();

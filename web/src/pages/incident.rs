@@ -244,7 +244,7 @@ fn windows(incident: &Incident, frame: &Frame) -> AnyView {
                     <td class="num">{share(trip.threshold)}</td>
                     <td class="num">{trip.window_calls.map_or_else(|| "not reported".to_owned(), |calls| units::count(u64::from(calls)))}</td>
                     <td class="num">{format!("{} of {}", breaker.instances_open, breaker.instances)}</td>
-                    <td class="nowrap">{trace.map_or_else(|| view! { <span class="quiet">"no trace was kept"</span> }.into_any(), |trace| trace.into_any())}</td>
+                    <td class="nowrap">{trace.map_or_else(|| view! { <span class="quiet">"no trace was kept"</span> }.into_any(), IntoAny::into_any)}</td>
                 </tr>
             }
         })

@@ -48,7 +48,7 @@ pub(super) struct MetricsClient {
 /// Over what.
 #[derive(Clone, Debug)]
 pub(super) enum Wire {
-    Http(ExportClient),
+    Http(Box<ExportClient>),
     Grpc {
         runtime: Handle,
         channel: Channel,

@@ -183,8 +183,7 @@ impl Request {
 
 fn change(
     store: &Store,
-    service: &str,
-    instance: &str,
+    [service, instance]: [&str; 2],
     breaker: &str,
     at: u64,
     change: [&str; 2],
@@ -237,8 +236,7 @@ fn story(store: &Store) {
     let tripping = Request::of(2 * 206 - 1);
     change(
         store,
-        "payment",
-        "p-1",
+        ["payment", "p-1"],
         "psp",
         at(206),
         ["closed", "open"],
@@ -248,8 +246,7 @@ fn story(store: &Store) {
     let second = Request::of(2 * 212 - 1);
     change(
         store,
-        "checkout",
-        "c-1",
+        ["checkout", "c-1"],
         "payment",
         at(212),
         ["closed", "open"],
@@ -258,8 +255,7 @@ fn story(store: &Store) {
     );
     change(
         store,
-        "checkout",
-        "c-2",
+        ["checkout", "c-2"],
         "payment",
         at(213),
         ["closed", "open"],
@@ -268,8 +264,7 @@ fn story(store: &Store) {
     );
     change(
         store,
-        "payment",
-        "p-1",
+        ["payment", "p-1"],
         "psp",
         at(221),
         ["open", "half_open"],
@@ -278,8 +273,7 @@ fn story(store: &Store) {
     );
     change(
         store,
-        "payment",
-        "p-1",
+        ["payment", "p-1"],
         "psp",
         at(222),
         ["half_open", "open"],
@@ -288,8 +282,7 @@ fn story(store: &Store) {
     );
     change(
         store,
-        "payment",
-        "p-1",
+        ["payment", "p-1"],
         "psp",
         at(231),
         ["open", "half_open"],
@@ -298,8 +291,7 @@ fn story(store: &Store) {
     );
     change(
         store,
-        "payment",
-        "p-1",
+        ["payment", "p-1"],
         "psp",
         at(232),
         ["half_open", "closed"],
@@ -309,8 +301,7 @@ fn story(store: &Store) {
     for pod in ["c-1", "c-2"] {
         change(
             store,
-            "checkout",
-            pod,
+            ["checkout", pod],
             "payment",
             at(233),
             ["open", "half_open"],
@@ -319,8 +310,7 @@ fn story(store: &Store) {
         );
         change(
             store,
-            "checkout",
-            pod,
+            ["checkout", pod],
             "payment",
             at(234),
             ["half_open", "closed"],
@@ -331,8 +321,7 @@ fn story(store: &Store) {
     // Something else at the same time, on no common path.
     change(
         store,
-        "search",
-        "x-1",
+        ["search", "x-1"],
         "index",
         at(210),
         ["closed", "open"],
@@ -543,8 +532,7 @@ fn while_it_lasts_it_is_open_and_says_where_it_goes() {
     let at = |second: u64| BASE + second * S;
     change(
         &store,
-        "payment",
-        "p-1",
+        ["payment", "p-1"],
         "psp",
         at(206),
         ["closed", "open"],
@@ -553,8 +541,7 @@ fn while_it_lasts_it_is_open_and_says_where_it_goes() {
     );
     change(
         &store,
-        "payment",
-        "p-2",
+        ["payment", "p-2"],
         "psp",
         at(214),
         ["closed", "open"],

@@ -21,7 +21,7 @@ mod whatif;
 pub use breaker::{BreakerPage, breaker};
 pub use breakers::{BreakersPage, breakers};
 pub use explore::{Explore, explore};
-pub use graph::graph;
+pub use graph::{GraphPage, Scrubber, graph};
 pub use incident::{incident, markdown};
 pub use incidents::incidents;
 pub use logs::{LogsPage, logs};

@@ -6,8 +6,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tripline_storage::model::{
-    BreakersQuery, DifferencesQuery, GraphQuery, HeatmapQuery, MetricPoints, Page, ScopeFilter,
-    Selection, ServiceQuery, ServicesQuery, TimeRange, TraceQuery,
+    BreakersQuery, DifferencesQuery, HeatmapQuery, MetricPoints, Page, ScopeFilter, Selection,
+    ServiceQuery, ServicesQuery, TimeRange, TraceQuery,
 };
 use tripline_storage::query;
 use tripline_web::pages as views;
@@ -35,7 +35,7 @@ pub(super) fn range_of(frame: &Frame) -> TimeRange {
 }
 
 /// The scope in the URL.
-fn scope_of(frame: &Frame) -> ScopeFilter {
+pub(super) fn scope_of(frame: &Frame) -> ScopeFilter {
     let value = |name: &str| frame.param(name).map(str::to_owned);
     ScopeFilter {
         environment: value("environment"),
@@ -378,35 +378,6 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
     show(&frame, "Metrics", answer, views::explore)
 }
 
-fn graph_question(frame: &Frame, service: Option<String>) -> GraphQuery {
-    GraphQuery {
-        range: range_of(frame),
-        scope: scope_of(frame),
-        service,
-        edges_max: 300,
-    }
-}
-
-/// `/graph`.
-pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -> Response {
-    let mut frame = request.frame;
-    let question = graph_question(&frame, frame.param("service").map(str::to_owned));
-    let range = range_of(&frame);
-    let answer = state
-        .ask(move |session| {
-            Ok((
-                query::graph(session, &question)?,
-                query::covered(session, range)?,
-            ))
-        })
-        .await;
-    let answer = answer.map(|(graph, covered)| {
-        frame.covered_seconds = Some(covered.seconds());
-        graph
-    });
-    show(&frame, "Graph", answer, views::graph)
-}
-
 /// `/services/{name}`.
 pub(super) async fn service(
     State(state): State<AppState>,
@@ -416,7 +387,7 @@ pub(super) async fn service(
     let mut frame = request.frame;
     let range = range_of(&frame);
     let of_services = services_of(&frame);
-    let of_graph = graph_question(&frame, Some(name.clone()));
+    let of_graph = super::graph::question(&frame, Some(name.clone()));
     let of_failed = TraceQuery {
         range: Some(range_of(&frame)),
         scope: scope_of(&frame),

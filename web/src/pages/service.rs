@@ -49,7 +49,7 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
         } else { summaries.into_any() }}
         {(!data.summaries.is_empty()).then(|| over_time(&data.detail, frame))}
         {versions(&data.detail)}
-        <section class="panel"><h2>"Callers and callees"</h2>
+        <section class="panel" id="neighbours" data-live><h2>"Callers and callees"</h2>
             {if data.graph.edges.is_empty() {
                 nothing("No call to or from it in this range.", "Edges come from client and server spans that share a trace.")
             } else {
@@ -57,7 +57,7 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
             }}
         </section>
         {panel_of(&data.name, &data.breakers, frame)}
-        <section class="panel"><h2>"Newest failures"</h2>{failures(&data.failed, frame)}</section>
+        <section class="panel" id="failures" data-live><h2>"Newest failures"</h2>{failures(&data.failed, frame)}</section>
     }
     .into_any()
 }
@@ -103,7 +103,7 @@ fn over_time(detail: &ServiceDetail, frame: &Frame) -> AnyView {
         })
         .collect_view();
     view! {
-        <div class="thirds">
+        <div class="thirds" id="red" data-live>
             <section class="panel"><h2>"Rate"</h2>{chart(&[rate], "/s")}</section>
             <section class="panel"><h2>"Errors"</h2>{chart(&[errors], "%")}</section>
             <section class="panel"><h2>"Duration " <span class="quiet">"p50 p95 p99"</span></h2>{chart(&latency, "s")}</section>

@@ -2,8 +2,8 @@
 
 use leptos::serde_json::{Value, from_value, json};
 use tripline_storage::model::{
-    Graph, LiveCounts, LogRecord, MetricPoints, MetricSummary, Page, ServiceSummary, TraceDetail,
-    TraceSummary,
+    Graph, LiveCounts, LogRecord, MetricPoints, MetricSummary, Page, PulsePoint, ServiceSummary,
+    TraceDetail, TraceSummary,
 };
 
 use super::*;
@@ -88,6 +88,24 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
             {"name": "orders-db", "kind": "database", "inferred": true, "calls": 10, "errors": 0, "latency": {"p95_ns": 2e6}}],
         "edges": [{"caller": 0, "callee": 1, "kind": "database", "is_async": false, "calls": 3600, "errors": 36, "weight": 3600.0, "basis": "all", "latency": {"p95_ns": 2e6}}],
         "truncated": true, "total_edges": 9}));
+    let mut guarded = graph_data.clone();
+    guarded.edges[0].breakers = vec![read(
+        json!({"breaker_id": "b", "name": text, "key": null, "state": "open",
+        "instances": 2, "instances_open": 1, "peer_evidence": "name", "rejected": 400}),
+    )];
+    let point = |calls| PulsePoint {
+        calls,
+        errors: calls / 4,
+    };
+    let graph_page = GraphPage {
+        graph: guarded,
+        scrubber: Scrubber {
+            from_ns: NOW - 60_000_000_000,
+            width_ns: 10_000_000_000,
+            steps: vec![point(40), point(0), point(80)],
+            chosen: Some(2),
+        },
+    };
     let mut trace_data = TraceDetail {
         trace_id: "5b8aa5a2d2c872e8321cf37308d69df2".to_owned(),
         ..TraceDetail::default()
@@ -266,7 +284,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         ),
         (
             "graph",
-            render(&with("/graph"), text, |f| graph(&graph_data, f)),
+            render(&with("/graph"), text, |f| graph(&graph_page, f)),
         ),
         (
             "service",
@@ -419,7 +437,14 @@ fn pages_say_what_they_know() {
         &[
             "orders-db",
             "1/s",
-            "1 %",
+            // 36 failed and 400 refused of 4,000 attempts.
+            "10.9 %",
+            "400 refused",
+            "○ open",
+            "key-flow refused",
+            "80 calls, 20 failed",
+            "aria-current=\"step\"",
+            "whole range",
             "2 ms",
             "inferred",
             "The 1 busiest of 9",
@@ -545,7 +570,8 @@ fn empty_is_a_sentence() {
     assert!(render(&frame, "x", |f| traces(&TracesPage::default(), f)).contains("No trace fits."));
     assert!(render(&frame, "x", |f| logs(&LogsPage::default(), f)).contains("No log record fits."));
     assert!(
-        render(&frame, "x", |f| graph(&Graph::default(), f)).contains("No calls in this range.")
+        render(&frame, "x", |f| graph(&GraphPage::default(), f))
+            .contains("No calls in this range.")
     );
     assert!(
         render(&frame, "x", |f| trace(&TracePage::default(), f))

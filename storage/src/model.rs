@@ -50,8 +50,8 @@ pub use service::{
     ServiceQuery, ServiceSummary, ServicesQuery, VersionSummary,
 };
 pub use trace::{
-    AttributeFilter, SpanEvent, SpanLink, SpanRecord, SpanSummary, TraceDetail, TraceQuery,
-    TraceSummary,
+    AttributeFilter, Refusal, RefusalTrip, SpanEvent, SpanLink, SpanRecord, SpanSummary,
+    TraceDetail, TraceQuery, TraceSummary,
 };
 pub use whatif::{Baseline, Outcome, Proposal, WhatIf, WhatIfQuery};
 

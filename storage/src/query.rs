@@ -24,6 +24,7 @@ mod metrics;
 mod newest;
 mod points;
 mod pulse;
+mod refusals;
 mod search;
 mod service;
 mod services;

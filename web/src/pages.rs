@@ -10,6 +10,7 @@ mod incidents;
 mod logs;
 mod overview;
 mod service;
+mod span_marks;
 mod sql;
 mod status;
 mod trace;

@@ -5,9 +5,10 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
+use tripline_storage::analysis::without_sidecars;
 use tripline_storage::model::{
     BreakersQuery, DifferencesQuery, HeatmapQuery, MetricPoints, Page, ScopeFilter, Selection,
-    ServiceQuery, ServicesQuery, TimeRange, TraceQuery,
+    ServiceQuery, ServicesQuery, TimeRange, TraceDetail, TraceQuery,
 };
 use tripline_storage::query;
 use tripline_web::pages as views;
@@ -260,6 +261,7 @@ pub(super) async fn trace(
     let other = frame
         .param("with")
         .map(|text| hex_id("with", text.trim(), 32));
+    let hides_proxies = frame.param("proxies") == Some("hide");
     let title = format!("Trace {}", &id[..8]);
     let missing = format!("No trace {id} is stored. It may have expired, or never arrived.");
     let answer = state
@@ -275,7 +277,20 @@ pub(super) async fn trace(
                         .ok_or_else(|| format!("no trace {other} is stored")),
                 ),
             };
-            Ok(Some(views::TracePage { trace, other }))
+            let proxies = trace.spans.iter().filter(|span| span.sidecar).count() as u64;
+            let trace = if hides_proxies {
+                TraceDetail {
+                    spans: without_sidecars(trace.spans),
+                    ..trace
+                }
+            } else {
+                trace
+            };
+            Ok(Some(views::TracePage {
+                trace,
+                other,
+                proxies,
+            }))
         })
         .await
         .and_then(|found| found.ok_or_else(|| Problem::not_found(missing)));

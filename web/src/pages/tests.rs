@@ -2,8 +2,8 @@
 
 use leptos::serde_json::{Value, from_value, json};
 use tripline_storage::model::{
-    Graph, LiveCounts, LogRecord, MetricPoints, MetricSummary, Page, PulsePoint, ServiceSummary,
-    TraceDetail, TraceSummary,
+    Attribute, AttributeValue, Graph, LiveCounts, LogRecord, MetricPoints, MetricSummary, Page,
+    PulsePoint, ServiceSummary, TraceDetail, TraceSummary,
 };
 
 use super::*;
@@ -121,6 +121,15 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         )),
     ];
     trace_data.logs = vec![read(log(text))];
+    trace_data.spans[1].attributes.push(Attribute {
+        key: "retry.attempt".to_owned(),
+        value: AttributeValue::Int(3),
+    });
+    trace_data.refusals = vec![read(
+        json!({"span_id": "051581bf3cb55c14", "pattern": "breaker", "service_name": text,
+        "name": text, "key": text, "origin": "tripline-sdk", "confidence": 85,
+        "trip": {"time_unix_nano": (NOW - 1_000_000_000).to_string(), "trace_id": "0af7651916cd43dd8448eb211c80319c"}}),
+    )];
     let metric: MetricSummary = read(
         json!({"name": text, "kind": "histogram", "unit": "s", "temporality": "cumulative", "is_monotonic": null,
         "description": text, "streams": 2, "services": [text]}),
@@ -197,6 +206,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
     let trace_page = TracePage {
         trace: trace_data.clone(),
         other: Some(Ok(trace_data)),
+        proxies: 3,
     };
     let service_data = ServicePage {
         name: text.to_owned(),
@@ -473,6 +483,16 @@ fn pages_say_what_they_know() {
     says("critical", &["On the path", "60 %", "path of 50 ms"]);
     says("flame", &["flame-block", "2 blocks"]);
     says("statistics", &["Own time", "80 ms", "40 ms"]);
+    says(
+        "trace",
+        &[
+            "retry 2",
+            "refused by breaker ",
+            "/traces/0af7651916cd43dd8448eb211c80319c",
+            "3 spans of proxies are",
+            "shown: hide them",
+        ],
+    );
     says("trace-graph", &["2 spans"]);
     says("compare", &["Swap"]);
     says(

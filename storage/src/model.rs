@@ -39,7 +39,7 @@ pub use incident::{
     IncidentDetail, IncidentsQuery, Onset, OpenAt, Recovery, RejectedInMinute, Root,
 };
 pub use lane::{InstanceLane, Lane, LaneSegment, LanesQuery};
-pub use live::{LiveCounts, ServiceCoverage, SignalAge};
+pub use live::{LiveCounts, NearMiss, ServiceCoverage, SignalAge};
 pub use log::{LogHistogram, LogHistogramStep, LogPattern, LogPatterns, LogQuery, LogRecord};
 pub use metric::{
     ExemplarRecord, MetricPoint, MetricPoints, MetricPointsQuery, MetricSeries, MetricSummary,

@@ -34,7 +34,7 @@ mod whatif;
 
 pub use breakers::{breaker, breakers, transitions};
 pub use complete::complete;
-pub use coverage::coverage;
+pub use coverage::{coverage, near_misses};
 pub use differences::differences;
 pub use findings::findings;
 pub use graph::{graph, graph_in_step};

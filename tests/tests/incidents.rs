@@ -289,6 +289,16 @@ async fn the_sixty_seconds_are_walked_from_a_pasted_link() -> Result<()> {
     );
     // 32 s: the span panel.
     says(&server, &trace, &["aria-label=\"Span\"", "Charge"]).await?;
+    // A refused call says who refused it, and leads to the trace that tripped that breaker.
+    says(
+        &server,
+        &format!("/traces/{}", trace_id(110)),
+        &[
+            "refused by breaker payment",
+            &format!("href=\"/traces/{}", trace_id(99)),
+        ],
+    )
+    .await?;
     // 42 s: who is hurt; 50 s: as Markdown; 55 s: recovery.
     let (_, markdown) = server
         .get_text(&format!(

@@ -89,30 +89,34 @@ pub(super) async fn overview(State(state): State<AppState>, request: PageRequest
                 query::services(session, &question)?,
                 query::incidents(session, &of_incidents)?,
                 query::coverage(session, question.range)?,
+                query::near_misses(session, question.range)?,
                 query::pulses(session, &question)?,
                 query::breakers(session, &of_breakers)?.items,
             ))
         })
         .await
         .map(
-            |(counts, services, incidents, coverage, pulses, breakers)| views::Overview {
-                counts,
-                services,
-                pulses,
-                breakers,
-                doors: doors(&state),
-                incidents,
-                coverage,
-                otlp_grpc: state
-                    .addresses
-                    .otlp_grpc
-                    .clone()
-                    .unwrap_or_else(|| "not served".to_owned()),
-                otlp_http: state
-                    .addresses
-                    .otlp_http
-                    .clone()
-                    .unwrap_or_else(|| "not served".to_owned()),
+            |(counts, services, incidents, coverage, near_misses, pulses, breakers)| {
+                views::Overview {
+                    counts,
+                    services,
+                    pulses,
+                    breakers,
+                    doors: doors(&state),
+                    incidents,
+                    coverage,
+                    near_misses,
+                    otlp_grpc: state
+                        .addresses
+                        .otlp_grpc
+                        .clone()
+                        .unwrap_or_else(|| "not served".to_owned()),
+                    otlp_http: state
+                        .addresses
+                        .otlp_http
+                        .clone()
+                        .unwrap_or_else(|| "not served".to_owned()),
+                }
             },
         );
     show(&frame, "Overview", answer, views::overview)

@@ -34,6 +34,26 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
     let traces = frame.link("/traces", &[("service", &data.name)]);
     let logs = frame.link("/logs", &[("service", &data.name)]);
     let metrics = frame.link("/explore", &[("service", &data.name)]);
+    let scope = data
+        .summaries
+        .first()
+        .map(|summary| summary.scope.clone())
+        .unwrap_or_default();
+    let elsewhere = frame.elsewhere(
+        &["service"],
+        &[
+            ("service", &data.name),
+            (
+                "namespace",
+                scope.service_namespace.as_deref().unwrap_or_default(),
+            ),
+            (
+                "environment",
+                scope.environment.as_deref().unwrap_or_default(),
+            ),
+            ("cluster", scope.cluster.as_deref().unwrap_or_default()),
+        ],
+    );
     let summaries = data
         .summaries
         .iter()
@@ -42,7 +62,7 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
     view! {
         <div class="trace-head"><div class="trace-title">
             <h1><i class=format!("dot {}", colour(&data.name))></i>{data.name.clone()}</h1>
-            <p><a href=traces>"Traces"</a> " · " <a href=logs>"Logs"</a> " · " <a href=metrics>"Metrics"</a></p>
+            <p><a href=traces>"Traces"</a> " · " <a href=logs>"Logs"</a> " · " <a href=metrics>"Metrics"</a> " " {elsewhere}</p>
         </div></div>
         {if data.summaries.is_empty() {
             view! { <section class="panel">{nothing("This service sent no span in this range.", "Widen the range, or look at its logs and metrics.")}</section> }.into_any()

@@ -8,6 +8,7 @@ use tripline_storage::model::{
 
 use super::*;
 use crate::document::render;
+use crate::links::LinkTemplate;
 use incident_data::{breaker_of, breaker_page, incident_of, lane_of, what_if_of};
 
 mod incident_data;
@@ -33,6 +34,16 @@ fn frame(path: &str, params: &[(&str, &str)]) -> Frame {
         path: path.to_owned(),
         params,
         now_ns: NOW,
+        links: vec![
+            LinkTemplate {
+                name: "Grafana".to_owned(),
+                url: "https://grafana.example/?s={service}".to_owned(),
+            },
+            LinkTemplate {
+                name: "Jaeger".to_owned(),
+                url: "https://jaeger.example/{trace_id}".to_owned(),
+            },
+        ],
         ..Frame::default()
     }
 }
@@ -491,6 +502,7 @@ fn pages_say_what_they_know() {
             "/traces/0af7651916cd43dd8448eb211c80319c",
             "3 spans of proxies are",
             "shown: hide them",
+            "https://jaeger.example/5b8aa5a2d2c872e8321cf37308d69df2",
         ],
     );
     says("trace-graph", &["2 spans"]);

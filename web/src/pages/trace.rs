@@ -277,6 +277,13 @@ fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
         .bytes()
         .all(|b| b.is_ascii_hexdigit())
         .then(|| frame.how(&how));
+    let service = root
+        .and_then(|span| span.service_name.as_deref())
+        .unwrap_or_default();
+    let elsewhere = frame.elsewhere(
+        &["trace_id"],
+        &[("trace_id", &trace.trace_id), ("service", service)],
+    );
     let download = format!("/api/v1/traces/{}", segment(&trace.trace_id));
     let otlp = format!("{download}/otlp");
     let file = format!("trace-{}.json", segment(&trace.trace_id));
@@ -284,7 +291,7 @@ fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
         <div class="trace-head">
             <div class="trace-title">
                 <h1>{service_link(frame, root.and_then(|span| span.service_name.as_deref()))} " " {name}</h1>
-                <p class="quiet"><code class="id">{trace.trace_id.clone()}</code> " · " <a href=download>"JSON"</a> " · " <a href=otlp download=file>"OTLP JSON"</a> " · " {how}</p>
+                <p class="quiet"><code class="id">{trace.trace_id.clone()}</code> " · " <a href=download>"JSON"</a> " · " <a href=otlp download=file>"OTLP JSON"</a> " · " {how} " " {elsewhere}</p>
             </div>
             <div class="figures small">
                 {figure("Duration", units::duration(waterfall.length_ns), moment(Some(waterfall.start_ns), frame))}
@@ -558,6 +565,22 @@ fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> AnyView
         "/logs",
         &[("trace", &span.trace_id), ("span", &span.span_id)],
     );
+    let known =
+        |value: &'static str, text: &Option<String>| (value, text.clone().unwrap_or_default());
+    let known = [
+        ("trace_id", span.trace_id.clone()),
+        ("span_id", span.span_id.clone()),
+        known("service", &span.service_name),
+        known("instance", &span.service_instance_id),
+        known("namespace", &span.scope.service_namespace),
+        known("environment", &span.scope.environment),
+        known("cluster", &span.scope.cluster),
+    ];
+    let known: Vec<(&str, &str)> = known
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let elsewhere = frame.elsewhere(&["span_id", "instance", "service"], &known);
     let dropped =
         span.dropped_attributes_count + span.dropped_events_count + span.dropped_links_count;
     let status_class = if span.status_code == "error" {
@@ -580,6 +603,7 @@ fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> AnyView
                     let link = frame.with(&[("span", &parent)]);
                     view! { <dt>"Parent"</dt><dd><a href=link><code class="id">{parent}</code></a></dd> }
                 })}
+                {elsewhere.map(|links| view! { <dt>"Elsewhere"</dt><dd>{links}</dd> })}
                 <dt>"Scope"</dt><dd>{span.scope_name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| "not reported".to_owned())} " " {span.scope_version.clone()}</dd>
             </dl>
             {(dropped > 0).then(|| view! { <p class="note amber">{format!("The sender dropped {dropped} attributes, events or links of this span.")}</p> })}

@@ -46,8 +46,8 @@ pub use metric::{
     MetricsQuery,
 };
 pub use service::{
-    Change, HalfSummary, PULSE_STEPS, PulsePoint, RedPoint, ServiceDetail, ServicePulse,
-    ServiceQuery, ServiceSummary, ServicesQuery, VersionSummary,
+    Change, HalfSummary, OperationSummary, PULSE_STEPS, PulsePoint, RedPoint, ServiceDetail,
+    ServicePulse, ServiceQuery, ServiceSummary, ServicesQuery, VersionSummary,
 };
 pub use trace::{
     AttributeFilter, Refusal, RefusalTrip, SpanEvent, SpanLink, SpanRecord, SpanSummary,

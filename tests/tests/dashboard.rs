@@ -394,6 +394,7 @@ async fn versions_stand_side_by_side_and_changes_are_marked() -> Result<()> {
         &server,
         "/services/cart",
         &[
+            "Operations",
             "Versions side by side",
             "2.0",
             "1.0",

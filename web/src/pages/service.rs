@@ -68,6 +68,7 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
             view! { <section class="panel">{nothing("This service sent no span in this range.", "Widen the range, or look at its logs and metrics.")}</section> }.into_any()
         } else { summaries.into_any() }}
         {(!data.summaries.is_empty()).then(|| over_time(&data.detail, frame))}
+        {operations(data, frame)}
         {versions(&data.detail)}
         <section class="panel" id="neighbours" data-live><h2>"Callers and callees"</h2>
             {if data.graph.edges.is_empty() {
@@ -131,6 +132,41 @@ fn over_time(detail: &ServiceDetail, frame: &Frame) -> AnyView {
         {(!detail.changes.is_empty()).then(|| view! { <section class="panel"><h2>"What changed"</h2><ul class="changes">{changes}</ul></section> })}
     }
     .into_any()
+}
+
+/// What it is asked to do, each with its own calls, failures and durations.
+fn operations(data: &ServicePage, frame: &Frame) -> Option<AnyView> {
+    if data.detail.operations.is_empty() {
+        return None;
+    }
+    let seconds = frame.seconds();
+    let rows = data
+        .detail
+        .operations
+        .iter()
+        .map(|operation| {
+            let traces = frame.link("/traces", &[("service", &data.name), ("name", &operation.name)]);
+            view! {
+                <tr>
+                    <td class="wide"><a data-row href=traces>{operation.name.clone()}</a></td>
+                    <td class="num">{units::count(operation.calls)}</td><td class="num">{units::rate(operation.weight / seconds)}</td>
+                    <td class="num">{error_share(operation.errors, operation.calls)}</td>
+                    <td class="num">{units::duration_or_dash(operation.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(operation.latency.p95_ns)}</td>
+                    <td class="num">{units::duration_or_dash(operation.latency.p99_ns)}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    Some(
+        view! {
+            <section class="panel" id="operations" data-live><h2>"Operations"</h2><div class="scroll"><table class="list">
+                <thead><tr><th>"Name"</th><th class="num">"Calls"</th><th class="num">"Rate"</th><th class="num">"Errors"</th>
+                <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th></tr></thead>
+                <tbody>{rows}</tbody>
+            </table></div></section>
+        }
+        .into_any(),
+    )
 }
 
 /// Two or more versions side by side; the newest against the one before.

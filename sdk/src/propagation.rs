@@ -43,7 +43,7 @@ use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::TraceContextExt;
 
-pub use carrier::Carrier;
+pub use carrier::{Carrier, Value};
 
 /// The header that names trace and parent.
 pub const TRACEPARENT: &str = "traceparent";

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use tripline_web::links::LinkTemplate;
+
 pub use size::{ByteSize, HumanDuration};
 pub use sources::{ConfigError, Overrides, load};
 
@@ -55,6 +57,9 @@ pub struct UiConfig {
     pub insecure: bool,
     /// `Host` names answered besides the bound address, `localhost` and loopback.
     pub allowed_hosts: Vec<String>,
+    /// Links to other tools, on the pages of what their places name: `[[ui.links]]` with `name` and
+    /// `url = "https://grafana.example/explore?q={service}"`.
+    pub links: Vec<LinkTemplate>,
 }
 
 /// The store; sizes as `"512MiB"`, times as `"30s"`.

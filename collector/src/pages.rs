@@ -4,6 +4,7 @@ mod assets;
 mod breakers;
 mod export;
 pub(crate) mod facts;
+mod graph;
 mod handlers;
 mod incidents;
 mod request;
@@ -28,7 +29,7 @@ pub fn router() -> Router<AppState> {
         .route("/traces/{trace_id}", get(handlers::trace))
         .route("/logs", get(handlers::logs))
         .route("/explore", get(handlers::explore))
-        .route("/graph", get(handlers::graph))
+        .route("/graph", get(graph::graph))
         .route("/services/{name}", get(handlers::service))
         .route("/breakers", get(breakers::list))
         .route("/breakers/{service}/{name}", get(breakers::one))

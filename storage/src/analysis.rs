@@ -6,6 +6,7 @@
 mod comparison;
 mod critical_path;
 mod flame;
+mod folding;
 mod movers;
 mod pattern;
 mod statistics;
@@ -14,6 +15,7 @@ mod tree;
 pub use comparison::{ComparedRow, compare};
 pub use critical_path::{CriticalPath, Section, critical_path};
 pub use flame::{Flame, flame};
+pub use folding::without_sidecars;
 pub use movers::{MOVER_CALLS_MIN, Move, movers, z_score};
 pub use pattern::{pattern, pattern_regex};
 pub use statistics::{StatisticsRow, self_times, statistics};

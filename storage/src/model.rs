@@ -39,19 +39,19 @@ pub use incident::{
     IncidentDetail, IncidentsQuery, Onset, OpenAt, Recovery, RejectedInMinute, Root,
 };
 pub use lane::{InstanceLane, Lane, LaneSegment, LanesQuery};
-pub use live::{LiveCounts, ServiceCoverage, SignalAge};
+pub use live::{LiveCounts, NearMiss, ServiceCoverage, SignalAge};
 pub use log::{LogHistogram, LogHistogramStep, LogPattern, LogPatterns, LogQuery, LogRecord};
 pub use metric::{
     ExemplarRecord, MetricPoint, MetricPoints, MetricPointsQuery, MetricSeries, MetricSummary,
     MetricsQuery,
 };
 pub use service::{
-    Change, HalfSummary, PULSE_STEPS, PulsePoint, RedPoint, ServiceDetail, ServicePulse,
-    ServiceQuery, ServiceSummary, ServicesQuery, VersionSummary,
+    Change, HalfSummary, OperationSummary, PULSE_STEPS, PulsePoint, RedPoint, ServiceDetail,
+    ServicePulse, ServiceQuery, ServiceSummary, ServicesQuery, VersionSummary,
 };
 pub use trace::{
-    AttributeFilter, SpanEvent, SpanLink, SpanRecord, SpanSummary, TraceDetail, TraceQuery,
-    TraceSummary,
+    AttributeFilter, Refusal, RefusalTrip, SpanEvent, SpanLink, SpanRecord, SpanSummary,
+    TraceDetail, TraceQuery, TraceSummary,
 };
 pub use whatif::{Baseline, Outcome, Proposal, WhatIf, WhatIfQuery};
 

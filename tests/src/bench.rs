@@ -3,6 +3,8 @@
 //! Costs are CPU time of the server process (user + system, from the kernel), never wall time: these machines
 //! are shared. Each is also told as a ratio to a raw floor of the same run.
 
+#[path = "bench/breakers.rs"]
+mod breakers;
 #[path = "bench/floors.rs"]
 mod floors;
 #[path = "bench/ingest.rs"]
@@ -27,14 +29,18 @@ fn main() -> anyhow::Result<()> {
             "latency" => ingest::latency(scale).await,
             "disk" => ingest::disk(scale).await,
             "queries" => queries::run(scale).await,
+            "recognition" => breakers::recognition().await,
+            "breakers" => breakers::questions(scale).await,
             "all" => {
                 ingest::cost(scale).await?;
                 ingest::latency(scale).await?;
                 ingest::disk(scale).await?;
-                queries::run(scale).await
+                queries::run(scale).await?;
+                breakers::recognition().await?;
+                breakers::questions(scale).await
             }
             other => anyhow::bail!(
-                "no benchmark '{other}'; there are ingest, latency, disk, queries, all (and sdk, by cargo xtask bench)"
+                "no benchmark '{other}'; there are ingest, latency, disk, queries, recognition, breakers, all (and sdk, by cargo xtask bench)"
             ),
         }
     })

@@ -5,6 +5,7 @@
 //! the services; a test whose service is not prepared fails and says so.
 
 mod breakers;
+mod flood;
 mod go;
 mod java;
 mod node;

@@ -394,6 +394,7 @@ async fn versions_stand_side_by_side_and_changes_are_marked() -> Result<()> {
         &server,
         "/services/cart",
         &[
+            "Operations",
             "Versions side by side",
             "2.0",
             "1.0",
@@ -501,6 +502,46 @@ async fn gaps_of_coverage_are_named_with_their_fix() -> Result<()> {
     )
     .await?;
     Ok(())
+}
+
+#[tokio::test]
+async fn a_breaker_that_only_refuses_is_a_near_miss_and_named_where_it_refused() -> Result<()> {
+    let server = Tripline::start().await?;
+    let start = now() - 30_000_000_000;
+    let refused = json!({"traceId": "7".repeat(32), "spanId": "7".repeat(16), "name": "charge", "kind": 1,
+        "startTimeUnixNano": start.to_string(), "endTimeUnixNano": (start + 1_000_000).to_string(), "status": {"code": 2},
+        "events": [{"name": "exception", "timeUnixNano": start.to_string(), "attributes": [
+            text("exception.type", "io.github.resilience4j.circuitbreaker.CallNotPermittedException"),
+            text("exception.message", "CircuitBreaker 'psp' is OPEN and does not permit further calls")]}]});
+    let body = json!({"resourceSpans": [{"resource": {"attributes": [text("service.name", "billing")]},
+        "scopeSpans": [{"spans": [refused]}]}]});
+    let address = format!("http://{}/v1/traces", server.otlp_http());
+    let status = server
+        .client
+        .post(address)
+        .json(&body)
+        .send()
+        .await?
+        .status();
+    ensure!(status == 200, "{status}");
+    says(
+        &server,
+        "/",
+        &[
+            "Breakers that nearly show",
+            "billing",
+            "psp",
+            "resilience4j-micrometer",
+        ],
+    )
+    .await?;
+    let trace = format!("/traces/{}", "7".repeat(32));
+    says(
+        &server,
+        &trace,
+        &["refused by breaker psp", "/breakers/billing/psp"],
+    )
+    .await
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{PATIENCE, Start, Tripline, now};
 
-const SECOND: u64 = 1_000_000_000;
+pub(crate) const SECOND: u64 = 1_000_000_000;
 
 fn text(key: &str, value: &str) -> Value {
     json!({"key": key, "value": {"stringValue": value}})
@@ -18,11 +18,11 @@ fn resource(service: &str, version: &str) -> Value {
     json!({"attributes": [text("service.name", service), text("service.version", version), text("service.instance.id", &format!("{service}-1"))]})
 }
 
-fn trace_id(number: u64) -> String {
+pub(crate) fn trace_id(number: u64) -> String {
     format!("{:032x}", 0xabcd_0000_0000_u64 + number)
 }
 
-fn span_id(number: u64, span: u64) -> String {
+pub(crate) fn span_id(number: u64, span: u64) -> String {
     format!("{:016x}", (number + 1) * 16 + span)
 }
 
@@ -51,7 +51,7 @@ impl Span<'_> {
 
 /// Ninety seconds of checkout → payment → psp, two requests a second; psp fails from second 40 on, payment's breaker
 /// opens at 46 and checkout's at 50, after which checkout answers with a default. Both close at 70.
-async fn story(server: &Tripline, begin: u64) -> Result<()> {
+pub(crate) async fn story(server: &Tripline, begin: u64) -> Result<()> {
     let mut spans: [Vec<Value>; 3] = Default::default();
     for number in 0..180 {
         let second = number / 2;
@@ -219,7 +219,7 @@ fn link(html: &str, part: &str) -> Result<String> {
 }
 
 /// The time as a person writes it, to the second.
-fn rfc3339(ns: u64) -> String {
+pub(crate) fn rfc3339(ns: u64) -> String {
     let seconds = ns / SECOND;
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);
     // Howard Hinnant, "chrono-compatible low-level date algorithms": civil_from_days.
@@ -289,6 +289,16 @@ async fn the_sixty_seconds_are_walked_from_a_pasted_link() -> Result<()> {
     );
     // 32 s: the span panel.
     says(&server, &trace, &["aria-label=\"Span\"", "Charge"]).await?;
+    // A refused call says who refused it, and leads to the trace that tripped that breaker.
+    says(
+        &server,
+        &format!("/traces/{}", trace_id(110)),
+        &[
+            "refused by breaker payment",
+            &format!("href=\"/traces/{}", trace_id(99)),
+        ],
+    )
+    .await?;
     // 42 s: who is hurt; 50 s: as Markdown; 55 s: recovery.
     let (_, markdown) = server
         .get_text(&format!(

@@ -1,5 +1,6 @@
 //! The one integration binary: real ports, real DuckDB files, real clients, a real browser.
 
+mod accounting;
 mod browser;
 mod clients;
 mod corpus;

@@ -8,6 +8,7 @@ pub mod copy;
 pub mod filter_box;
 pub mod keys;
 pub mod live;
+pub mod step_slider;
 pub mod theme;
 
 pub use charts::{BoxSelect, Lens, LensSeries};
@@ -15,4 +16,5 @@ pub use copy::Copy;
 pub use filter_box::FilterBox;
 pub use keys::Keys;
 pub use live::Live;
+pub use step_slider::StepSlider;
 pub use theme::ThemeToggle;

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use tripline_storage::filter::{Expression, Filter, KeyScope, Literal, Signal};
 use tripline_storage::model::{AttributeValue, Attributes, Page};
 
+use crate::links::LinkTemplate;
 use crate::range::Range;
 use crate::units;
 
@@ -32,6 +33,8 @@ pub struct Frame {
     pub scopes: [Vec<String>; 3],
     /// Seconds of the range in which data can be: what rates are over. The whole range unless said.
     pub covered_seconds: Option<f64>,
+    /// Links to other tools.
+    pub links: Vec<LinkTemplate>,
 }
 
 /// Addresses of the embedded files, with their hashes.
@@ -124,6 +127,22 @@ impl Frame {
         self.covered_seconds
             .unwrap_or((to - from) as f64 / 1e9)
             .max(1.0)
+    }
+
+    /// Links to other tools about one of these places, filled in with what is known here and the range.
+    pub fn elsewhere(&self, about: &[&str], known: &[(&str, &str)]) -> Option<AnyView> {
+        let (from, to) = self.bounds();
+        let (from, to) = ((from / 1_000_000).to_string(), (to / 1_000_000).to_string());
+        let mut known = known.to_vec();
+        known.extend([("from_ms", from.as_str()), ("to_ms", to.as_str())]);
+        let links: Vec<AnyView> = self
+            .links
+            .iter()
+            .filter(|link| link.is_about(about))
+            .filter_map(|link| Some((link.name.clone(), link.filled(&known)?)))
+            .map(|(name, address)| view! { <a class="elsewhere" href=address rel="noreferrer noopener" target="_blank">{name}" ↗"</a> " " }.into_any())
+            .collect();
+        (!links.is_empty()).then(|| links.into_any())
     }
 
     /// This page with one more condition in its filter.

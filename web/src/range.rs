@@ -160,6 +160,11 @@ fn span(text: &str) -> Option<u64> {
         .checked_mul(SECOND)
 }
 
+/// A time as nanoseconds since the epoch.
+pub fn moment_ns(text: &str) -> Option<u64> {
+    rfc3339(text)
+}
+
 /// `2026-11-21T03:02:14[.123][Z|±hh:mm]`, a blank instead of `T` and a missing time of day included.
 fn rfc3339(text: &str) -> Option<u64> {
     let number = |from: usize, len: usize| -> Option<u64> {

@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 /// Measure the numbers of BENCHMARKS.md on this machine.
 ///
 ///   cargo xtask bench                    all of them
-///   cargo xtask bench -- ingest          one: ingest, latency, disk or queries
+///   cargo xtask bench -- ingest          one: ingest, latency, disk, queries, recognition or breakers
 ///   cargo xtask bench -- queries 0.1     with a tenth of the load
 ///   cargo xtask bench -- sdk             the SDK's policies beside others'
 #[derive(clap::Args)]

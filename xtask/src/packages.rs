@@ -51,7 +51,10 @@ pub(crate) const BROWSER: &[Need] = &[
 ];
 
 /// Real servers that integration tests talk to.
-pub(crate) const PEERS: &[Need] = &[need("redis-server", "redis-server")];
+pub(crate) const PEERS: &[Need] = &[
+    need("redis-server", "redis-server"),
+    need("prometheus", "prometheus"),
+];
 
 /// Installs what is missing; says so when it cannot. Never an error by itself: the stage that
 /// needs the program reports what it could not do, in its own words.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use axum::http::StatusCode;
 use tripline_storage::query::{QueryError, Session};
 
 use super::AppState;
@@ -34,11 +35,25 @@ impl AppState {
                 Problem::internal()
             })?;
             let session = Session::new(&reader).until(Instant::now() + ANSWER_MAX);
-            question(&session).map_err(Problem::from)
+            question(&session).map_err(|error| match error {
+                QueryError::Engine(cause) if store.report(&cause) => set_aside(&cause),
+                other => Problem::from(other),
+            })
         });
         answer.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a question panicked");
             Err(Problem::internal())
         })
     }
+}
+
+/// A file turned out to be damaged while it was read: it is out of the set now, and the rest answers.
+fn set_aside(cause: &dyn std::fmt::Display) -> Problem {
+    tracing::error!(%cause, "a damaged file was set aside");
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "segment-damaged",
+        "A damaged file was set aside",
+        "Ask again: the rest answers. The status page names the file, which stays on disk.",
+    )
 }

@@ -5,9 +5,10 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
+use tripline_storage::analysis::without_sidecars;
 use tripline_storage::model::{
-    BreakersQuery, DifferencesQuery, GraphQuery, HeatmapQuery, MetricPoints, Page, ScopeFilter,
-    Selection, ServiceQuery, ServicesQuery, TimeRange, TraceQuery,
+    BreakersQuery, DifferencesQuery, HeatmapQuery, MetricPoints, Page, ScopeFilter, Selection,
+    ServiceQuery, ServicesQuery, TimeRange, TraceDetail, TraceQuery,
 };
 use tripline_storage::query;
 use tripline_web::pages as views;
@@ -35,7 +36,7 @@ pub(super) fn range_of(frame: &Frame) -> TimeRange {
 }
 
 /// The scope in the URL.
-fn scope_of(frame: &Frame) -> ScopeFilter {
+pub(super) fn scope_of(frame: &Frame) -> ScopeFilter {
     let value = |name: &str| frame.param(name).map(str::to_owned);
     ScopeFilter {
         environment: value("environment"),
@@ -88,30 +89,34 @@ pub(super) async fn overview(State(state): State<AppState>, request: PageRequest
                 query::services(session, &question)?,
                 query::incidents(session, &of_incidents)?,
                 query::coverage(session, question.range)?,
+                query::near_misses(session, question.range)?,
                 query::pulses(session, &question)?,
                 query::breakers(session, &of_breakers)?.items,
             ))
         })
         .await
         .map(
-            |(counts, services, incidents, coverage, pulses, breakers)| views::Overview {
-                counts,
-                services,
-                pulses,
-                breakers,
-                doors: doors(&state),
-                incidents,
-                coverage,
-                otlp_grpc: state
-                    .addresses
-                    .otlp_grpc
-                    .clone()
-                    .unwrap_or_else(|| "not served".to_owned()),
-                otlp_http: state
-                    .addresses
-                    .otlp_http
-                    .clone()
-                    .unwrap_or_else(|| "not served".to_owned()),
+            |(counts, services, incidents, coverage, near_misses, pulses, breakers)| {
+                views::Overview {
+                    counts,
+                    services,
+                    pulses,
+                    breakers,
+                    doors: doors(&state),
+                    incidents,
+                    coverage,
+                    near_misses,
+                    otlp_grpc: state
+                        .addresses
+                        .otlp_grpc
+                        .clone()
+                        .unwrap_or_else(|| "not served".to_owned()),
+                    otlp_http: state
+                        .addresses
+                        .otlp_http
+                        .clone()
+                        .unwrap_or_else(|| "not served".to_owned()),
+                }
             },
         );
     show(&frame, "Overview", answer, views::overview)
@@ -260,6 +265,7 @@ pub(super) async fn trace(
     let other = frame
         .param("with")
         .map(|text| hex_id("with", text.trim(), 32));
+    let hides_proxies = frame.param("proxies") == Some("hide");
     let title = format!("Trace {}", &id[..8]);
     let missing = format!("No trace {id} is stored. It may have expired, or never arrived.");
     let answer = state
@@ -275,7 +281,20 @@ pub(super) async fn trace(
                         .ok_or_else(|| format!("no trace {other} is stored")),
                 ),
             };
-            Ok(Some(views::TracePage { trace, other }))
+            let proxies = trace.spans.iter().filter(|span| span.sidecar).count() as u64;
+            let trace = if hides_proxies {
+                TraceDetail {
+                    spans: without_sidecars(trace.spans),
+                    ..trace
+                }
+            } else {
+                trace
+            };
+            Ok(Some(views::TracePage {
+                trace,
+                other,
+                proxies,
+            }))
         })
         .await
         .and_then(|found| found.ok_or_else(|| Problem::not_found(missing)));
@@ -378,35 +397,6 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
     show(&frame, "Metrics", answer, views::explore)
 }
 
-fn graph_question(frame: &Frame, service: Option<String>) -> GraphQuery {
-    GraphQuery {
-        range: range_of(frame),
-        scope: scope_of(frame),
-        service,
-        edges_max: 300,
-    }
-}
-
-/// `/graph`.
-pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -> Response {
-    let mut frame = request.frame;
-    let question = graph_question(&frame, frame.param("service").map(str::to_owned));
-    let range = range_of(&frame);
-    let answer = state
-        .ask(move |session| {
-            Ok((
-                query::graph(session, &question)?,
-                query::covered(session, range)?,
-            ))
-        })
-        .await;
-    let answer = answer.map(|(graph, covered)| {
-        frame.covered_seconds = Some(covered.seconds());
-        graph
-    });
-    show(&frame, "Graph", answer, views::graph)
-}
-
 /// `/services/{name}`.
 pub(super) async fn service(
     State(state): State<AppState>,
@@ -416,7 +406,7 @@ pub(super) async fn service(
     let mut frame = request.frame;
     let range = range_of(&frame);
     let of_services = services_of(&frame);
-    let of_graph = graph_question(&frame, Some(name.clone()));
+    let of_graph = super::graph::question(&frame, Some(name.clone()));
     let of_failed = TraceQuery {
         range: Some(range_of(&frame)),
         scope: scope_of(&frame),

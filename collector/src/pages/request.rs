@@ -59,6 +59,7 @@ impl FromRequestParts<AppState> for PageRequest {
                 .collect(),
             scopes: facts.scopes,
             covered_seconds: None,
+            links: state.config.ui.links.clone(),
         };
         Ok(Self {
             params: with_range(params, &range),

@@ -5,7 +5,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{Scope, SpanRecord};
 
-fn span(id: &str, parent: Option<&str>, kind: &str, (start, end): (u64, u64)) -> SpanRecord {
+pub(super) fn span(
+    id: &str,
+    parent: Option<&str>,
+    kind: &str,
+    (start, end): (u64, u64),
+) -> SpanRecord {
     SpanRecord {
         trace_id: "1".repeat(32),
         span_id: id.to_owned(),

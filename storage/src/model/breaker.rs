@@ -222,4 +222,7 @@ pub struct EdgeBreaker {
     pub instances_open: u32,
     /// How it is known that it guards this edge: `reported`, `span` or `name`.
     pub peer_evidence: String,
+    /// Calls it refused within the range, by the counters of its instances; `None` when nobody counts them.
+    #[serde(default)]
+    pub rejected: Option<u64>,
 }

@@ -34,6 +34,19 @@ pub struct SignalAge {
     pub newest_unix_nano: Option<i64>,
 }
 
+/// A breaker that refuses calls but does not report itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NearMiss {
+    /// The service that owns it.
+    pub service_name: String,
+    /// Its name.
+    pub name: String,
+    /// The recogniser that knew the refused calls.
+    pub origin: String,
+    /// What would make it report itself.
+    pub fix: String,
+}
+
 /// What one service sends, for the coverage table.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServiceCoverage {

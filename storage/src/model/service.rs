@@ -106,10 +106,28 @@ pub struct ServiceQuery {
 pub struct ServiceDetail {
     /// Equal steps, oldest first; a step without calls has none.
     pub points: Vec<RedPoint>,
+    /// What it is asked to do, busiest first.
+    #[serde(default)]
+    pub operations: Vec<OperationSummary>,
     /// Versions that carried traffic, the newest to appear first.
     pub versions: Vec<VersionSummary>,
     /// What changed, oldest first: reported events, and versions that appeared.
     pub changes: Vec<Change>,
+}
+
+/// Entry spans of one name.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct OperationSummary {
+    /// Name of the spans.
+    pub name: String,
+    /// Calls counted.
+    pub calls: u64,
+    /// Of these, failed.
+    pub errors: u64,
+    /// Calls the counted ones stand for.
+    pub weight: f64,
+    /// Durations.
+    pub latency: Latency,
 }
 
 /// Rate, errors and duration of one step.

@@ -210,8 +210,42 @@ pub struct TraceDetail {
     pub exemplars: Vec<ExemplarRecord>,
     /// Breaker transitions that point to it.
     pub transitions: Vec<BreakerTransition>,
+    /// Spans that are calls a policy refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refusals: Vec<Refusal>,
     /// Spans, logs or exemplars were left out (bounds of the question).
     pub truncated: bool,
     /// Spans in all, each once.
     pub total_spans: u64,
+}
+
+/// A span that is a call which a policy refused.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The span.
+    pub span_id: String,
+    /// Who refused: `breaker`, `rate_limit`, `bulkhead`, …
+    pub pattern: String,
+    /// Service it belongs to.
+    pub service_name: String,
+    /// Its name.
+    pub name: String,
+    /// Which of a keyed family.
+    pub key: Option<String>,
+    /// The recogniser that knew it.
+    pub origin: String,
+    /// How sure, 0 to 100.
+    pub confidence: u32,
+    /// The last trip before the call.
+    pub trip: Option<RefusalTrip>,
+}
+
+/// The trip that a refusal goes back to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RefusalTrip {
+    /// When.
+    #[serde(with = "exact")]
+    pub time_unix_nano: i64,
+    /// The trace that tripped it, where one is known.
+    pub trace_id: Option<String>,
 }

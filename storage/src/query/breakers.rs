@@ -1,5 +1,7 @@
 //! Circuit breakers: the list, one of them, their transitions, and which edge of the graph each guards.
 
+use std::collections::BTreeMap;
+
 use duckdb::types::Value;
 use duckdb::{Connection, Row, params, params_from_iter};
 
@@ -7,12 +9,15 @@ use super::conditions::Conditions;
 use super::{QueryError, Session};
 use crate::model::{
     Breaker, BreakerConfig, BreakerDetail, BreakerInstance, BreakerTransition, BreakersQuery,
-    EdgeBreaker, Page, Scope, TransitionsQuery, TripTrace,
+    EdgeBreaker, Page, Scope, TimeRange, TransitionsQuery, TripTrace,
 };
 use crate::store::SegmentSet;
 
 const BREAKERS: &str = include_str!("breakers.sql");
 const TRANSITIONS: &str = include_str!("transitions.sql");
+const REFUSED: &str = include_str!("refused.sql");
+/// A counter is exported once a minute or oftener.
+const COUNTED_BEFORE_NS: i64 = 120_000_000_000;
 const AT_A_TIME: &str = include_str!("edge_breakers.sql");
 
 /// The breakers, those that refuse first.
@@ -251,18 +256,20 @@ pub(super) struct Guard {
     pub breaker: EdgeBreaker,
 }
 
-/// All breakers as they were at `at_unix_nano`.
+/// All breakers as they were at the end of a range, with the calls they refused in it.
 pub(super) fn guards(
     set: &SegmentSet,
     conn: &Connection,
-    at_unix_nano: i64,
+    range: TimeRange,
 ) -> Result<Vec<Guard>, QueryError> {
     let has_any: bool = conn.query_row(&set.has_breakers_sql(), [], |row| row.get(0))?;
     if !has_any {
         return Ok(Vec::new());
     }
+    let refused = refused(conn, range)?;
     let mut statement = conn.prepare(AT_A_TIME)?;
-    let rows = statement.query_map(params![at_unix_nano], |row| {
+    let rows = statement.query_map(params![range.to_unix_nano], |row| {
+        let id: String = row.get(0)?;
         Ok(Guard {
             scope: scope(row, 1)?,
             service: row.get::<_, Option<String>>(4)?.unwrap_or_default(),
@@ -270,16 +277,28 @@ pub(super) fn guards(
             peer_address: row.get(8)?,
             peer_evidence: row.get(9)?,
             breaker: EdgeBreaker {
-                breaker_id: row.get(0)?,
                 name: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
                 key: row.get(6)?,
                 state: row.get(10)?,
                 instances: row.get(11)?,
                 instances_open: row.get(12)?,
                 peer_evidence: String::new(),
+                rejected: refused.get(&id).copied(),
+                breaker_id: id,
             },
         })
     })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Calls refused within a range, by breaker, of those that count them.
+fn refused(conn: &Connection, range: TimeRange) -> Result<BTreeMap<String, u64>, QueryError> {
+    let mut statement = conn.prepare(REFUSED)?;
+    let before = range.from_unix_nano.saturating_sub(COUNTED_BEFORE_NS);
+    let rows = statement.query_map(
+        params![range.from_unix_nano, range.to_unix_nano, before],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -9,7 +9,7 @@ use super::conditions::Conditions;
 use super::histogram::Totals;
 use super::{QueryError, Session, breakers, services};
 use crate::model::{
-    EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind, Scope, ServicesQuery,
+    EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind, Scope, ServicesQuery, TimeRange,
 };
 
 const EDGES: &str = include_str!("graph.sql");
@@ -20,25 +20,38 @@ type EdgeKey = (NodeKey, NodeKey, EdgeKind, bool);
 
 /// Nodes and edges of the range, from `service_edges` and `red`.
 pub fn graph(session: &Session<'_>, query: &GraphQuery) -> Result<Graph, QueryError> {
-    let (edges, services, guards) = session.run(|conn| {
-        let range = ServicesQuery {
-            range: query.range,
-            scope: query.scope.clone(),
-            limit: usize::MAX,
-        };
-        Ok((
-            edges(conn, query)?,
-            services::calls(conn, &range)?,
-            breakers::guards(session.set(), conn, query.range.to_unix_nano)?,
-        ))
+    read(session, query, None)
+}
+
+/// The graph of the range with the numbers and breaker states of a part of it: what was quiet then keeps its place.
+pub fn graph_in_step(
+    session: &Session<'_>,
+    query: &GraphQuery,
+    step: TimeRange,
+) -> Result<Graph, QueryError> {
+    read(session, query, Some(step))
+}
+
+fn read(
+    session: &Session<'_>,
+    query: &GraphQuery,
+    step: Option<TimeRange>,
+) -> Result<Graph, QueryError> {
+    let (mut whole, part, guards) = session.run(|conn| {
+        let part = step.map(|range| {
+            let query = GraphQuery {
+                range,
+                ..query.clone()
+            };
+            Found::read(conn, &query)
+        });
+        let guards = breakers::guards(session.set(), conn, step.unwrap_or(query.range))?;
+        Ok((Found::read(conn, query)?, part.transpose()?, guards))
     })?;
-    let mut nodes: BTreeMap<NodeKey, (bool, Totals)> = BTreeMap::new();
-    for ((scope, name), (totals, _)) in services {
-        if query.service.is_none() || query.service.as_ref() == Some(&name) {
-            nodes.insert((scope, name, NodeKind::Service), (false, totals));
-        }
+    if let Some(part) = part {
+        whole.take_numbers(part);
     }
-    let mut graph = assemble(nodes, edges, query.edges_max);
+    let mut graph = assemble(whole.nodes, whole.edges, query.edges_max);
     for edge in &mut graph.edges {
         let (caller, callee) = (&graph.nodes[edge.caller], &graph.nodes[edge.callee]);
         edge.breakers = guards
@@ -48,6 +61,51 @@ pub fn graph(session: &Session<'_>, query: &GraphQuery) -> Result<Graph, QueryEr
             .collect();
     }
     Ok(graph)
+}
+
+/// Nodes with whether they are inferred, and edges.
+struct Found {
+    nodes: BTreeMap<NodeKey, (bool, Totals)>,
+    edges: BTreeMap<EdgeKey, Edge>,
+}
+
+impl Found {
+    fn read(conn: &Connection, query: &GraphQuery) -> Result<Self, QueryError> {
+        let range = ServicesQuery {
+            range: query.range,
+            scope: query.scope.clone(),
+            limit: usize::MAX,
+        };
+        let services = services::calls(conn, &range)?.into_iter();
+        let nodes = services
+            .filter(|((_, name), _)| {
+                query.service.is_none() || query.service.as_ref() == Some(name)
+            })
+            .map(|((scope, name), (totals, _))| ((scope, name, NodeKind::Service), (false, totals)))
+            .collect();
+        Ok(Self {
+            nodes,
+            edges: edges(conn, query)?,
+        })
+    }
+
+    /// The same nodes and edges with the numbers of a part of the range.
+    fn take_numbers(&mut self, mut part: Self) {
+        for (key, (_, totals)) in &mut self.nodes {
+            *totals = part
+                .nodes
+                .remove(key)
+                .map(|(_, totals)| totals)
+                .unwrap_or_default();
+        }
+        for (key, edge) in &mut self.edges {
+            edge.totals = part
+                .edges
+                .remove(key)
+                .map(|edge| edge.totals)
+                .unwrap_or_default();
+        }
+    }
 }
 
 /// The sums of each edge.
@@ -90,6 +148,9 @@ fn edges(conn: &Connection, query: &GraphQuery) -> Result<BTreeMap<EdgeKey, Edge
             row.get(9)?,
         );
         let edge = edges.entry(key).or_default();
+        if row.get::<_, Option<u16>>(11)?.is_none() {
+            edge.rank += row.get::<_, u64>(12)?;
+        }
         edge.caller_seen |= inferred.as_deref() != Some("caller");
         edge.callee_seen |= inferred.as_deref() != Some("callee");
         match row.get::<_, Option<u16>>(11)? {
@@ -107,6 +168,8 @@ fn edges(conn: &Connection, query: &GraphQuery) -> Result<BTreeMap<EdgeKey, Edge
 #[derive(Default)]
 struct Edge {
     totals: Totals,
+    /// Calls of the whole range: which edges are shown.
+    rank: u64,
     /// Whether a span of this end ever met the other's: one call without its callee's span does not
     /// make a service a guess.
     caller_seen: bool,
@@ -129,7 +192,7 @@ fn assemble(
 ) -> Graph {
     let total_edges = edges.len() as u64;
     let mut edges: Vec<(EdgeKey, Edge)> = edges.into_iter().collect();
-    edges.sort_by_key(|(_, edge)| std::cmp::Reverse(edge.totals.calls));
+    edges.sort_by_key(|(_, edge)| std::cmp::Reverse(edge.rank));
     edges.truncate(edges_max);
     let own: std::collections::BTreeSet<NodeKey> = nodes.keys().cloned().collect();
     for ((caller, callee, ..), edge) in &edges {

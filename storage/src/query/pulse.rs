@@ -8,7 +8,9 @@ use super::conditions::Conditions;
 use super::histogram::Totals;
 use super::services::ServiceKey;
 use super::{QueryError, Session};
-use crate::model::{HalfSummary, PULSE_STEPS, PulsePoint, Scope, ServicePulse, ServicesQuery};
+use crate::model::{
+    HalfSummary, PULSE_STEPS, PulsePoint, Scope, ServicePulse, ServicesQuery, TimeRange,
+};
 use crate::rollup::BUCKET_NS;
 
 const PULSE: &str = include_str!("pulse.sql");
@@ -23,6 +25,29 @@ pub fn pulses(
     Ok(all)
 }
 
+/// How a range is cut into the steps of a pulse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PulseSteps {
+    /// Start of the first, nanoseconds since the epoch.
+    pub from: i64,
+    /// Length of each, nanoseconds: whole buckets of the roll-up.
+    pub width: i64,
+    /// How many, at most [`PULSE_STEPS`].
+    pub count: i64,
+}
+
+/// The steps of [`pulses`] over this range.
+pub fn pulse_steps(range: TimeRange) -> PulseSteps {
+    let from = range.from_unix_nano.div_euclid(BUCKET_NS) * BUCKET_NS;
+    let length = range.to_unix_nano.saturating_sub(from).max(1);
+    let width = ((length - 1) / i64::from(PULSE_STEPS) / BUCKET_NS + 1) * BUCKET_NS;
+    PulseSteps {
+        from,
+        width,
+        count: (length - 1) / width + 1,
+    }
+}
+
 #[derive(Default)]
 struct Steps {
     points: BTreeMap<i64, Totals>,
@@ -30,10 +55,11 @@ struct Steps {
 }
 
 fn read(conn: &Connection, query: &ServicesQuery) -> Result<Vec<ServicePulse>, QueryError> {
-    let from = query.range.from_unix_nano.div_euclid(BUCKET_NS) * BUCKET_NS;
-    let length = query.range.to_unix_nano.saturating_sub(from).max(1);
-    let width = ((length - 1) / i64::from(PULSE_STEPS) / BUCKET_NS + 1) * BUCKET_NS;
-    let steps = (length - 1) / width + 1;
+    let PulseSteps {
+        from,
+        width,
+        count: steps,
+    } = pulse_steps(query.range);
     let half = (steps / 2).max(1);
     let mut conditions = Conditions::default();
     conditions.buckets(query.range);

@@ -11,11 +11,15 @@ use super::newest::{Narrowed, tables, tables_in};
 use super::search::conditions;
 use super::{QueryError, Session};
 use crate::model::{
-    Change, RedPoint, ServiceDetail, ServiceQuery, TimeRange, TraceQuery, VersionSummary,
+    Change, OperationSummary, RedPoint, ServiceDetail, ServiceQuery, TimeRange, TraceQuery,
+    VersionSummary,
 };
 use crate::rollup::BUCKET_NS;
 
 const STEPS: &str = include_str!("service_steps.sql");
+const OPERATIONS: &str = include_str!("service_operations.sql");
+/// Operations listed, busiest first.
+const OPERATIONS_MAX: usize = 50;
 const VERSIONS: &str = include_str!("service_versions.sql");
 const STEPS_MAX: u32 = 500;
 const CHANGES_MAX: usize = 200;
@@ -24,7 +28,8 @@ pub const CHANGE_EVENT: &str = "tripline.change";
 
 /// How one service did over time.
 pub fn service(session: &Session<'_>, query: &ServiceQuery) -> Result<ServiceDetail, QueryError> {
-    let points = session.run(|conn| points(conn, query))?;
+    let (points, operations) =
+        session.run(|conn| Ok((points(conn, query)?, operations(conn, query)?)))?;
     let versions = versions(session, query)?;
     let mut found = changes(session, query.range, Some(&query.service))?;
     // A version seen from the start may be as old as the data; one that came later was deployed.
@@ -45,6 +50,7 @@ pub fn service(session: &Session<'_>, query: &ServiceQuery) -> Result<ServiceDet
     found.sort_by_key(|change| change.time_unix_nano);
     Ok(ServiceDetail {
         points,
+        operations,
         versions,
         changes: found,
     })
@@ -98,6 +104,42 @@ fn points(conn: &Connection, query: &ServiceQuery) -> Result<Vec<RedPoint>, Quer
             }
         })
         .collect())
+}
+
+/// Its entry spans by name.
+fn operations(
+    conn: &Connection,
+    query: &ServiceQuery,
+) -> Result<Vec<OperationSummary>, QueryError> {
+    let mut conditions = Conditions::default();
+    conditions.buckets(query.range);
+    conditions.scope(&query.scope);
+    conditions.add("service_name = ?", [Value::Text(query.service.clone())]);
+    let sql = OPERATIONS
+        .replace("{where}", &conditions.filter_clause())
+        .replace("{limit}", &OPERATIONS_MAX.to_string());
+    let mut statement = conn.prepare(&sql)?;
+    let mut rows = statement.query(params_from_iter(conditions.values()))?;
+    let mut found: BTreeMap<String, Totals> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let totals = found.entry(row.get(0)?).or_default();
+        match row.get::<_, Option<u16>>(1)? {
+            Some(bucket) => totals.add_bucket(bucket, row.get(2)?),
+            None => totals.add(row.get(2)?, row.get(3)?, row.get(4)?, "all"),
+        }
+    }
+    let mut operations: Vec<OperationSummary> = found
+        .into_iter()
+        .map(|(name, totals)| OperationSummary {
+            name,
+            calls: totals.calls,
+            errors: totals.errors,
+            weight: totals.weight,
+            latency: totals.latency(),
+        })
+        .collect();
+    operations.sort_by_key(|operation| std::cmp::Reverse(operation.calls));
+    Ok(operations)
 }
 
 fn versions(

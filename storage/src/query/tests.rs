@@ -9,15 +9,15 @@ mod versions;
 use std::time::{Duration, Instant};
 
 use super::{
-    QueryError, Session, graph, live_counts, logs, metric_points, metrics, services, spans, trace,
-    traces,
+    QueryError, Session, graph, graph_in_step, live_counts, logs, metric_points, metrics, services,
+    spans, trace, traces,
 };
 use crate::ingest::{
     Batch, LogColumns, LogRow, MetricColumns, NumberPointRow, NumberValue, ResourceRow, Rows,
     ScopeRow, SeriesRow, SpanColumns, SpanRow,
 };
 use crate::model::{
-    AttributeFilter, AttributeValue, EdgeKind, GraphQuery, LogQuery, MetricPointsQuery,
+    AttributeFilter, AttributeValue, EdgeKind, Graph, GraphQuery, LogQuery, MetricPointsQuery,
     MetricsQuery, NodeKind, Scope, ServicesQuery, TimeRange, TraceQuery,
 };
 use crate::store::{Store, StoreConfig};
@@ -197,6 +197,53 @@ fn services_and_graph_count_every_call() {
         .find(|node| node.kind == NodeKind::Database)
         .expect("a node");
     assert_eq!((database.calls, database.inferred), (40, true));
+}
+
+#[test]
+fn a_step_of_the_graph_keeps_every_place_and_counts_its_own_calls() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = filled(dir.path());
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    let question = GraphQuery {
+        range: RANGE,
+        scope: Scope::default(),
+        service: None,
+        edges_max: 100,
+    };
+    let whole = graph(&session, &question).expect("graph");
+    let step = |second: i64| {
+        let from_unix_nano = BASE as i64 + second * 1_000_000_000;
+        let to_unix_nano = from_unix_nano + 10_000_000_000;
+        let step = TimeRange {
+            from_unix_nano,
+            to_unix_nano,
+        };
+        graph_in_step(&session, &question, step).expect("graph")
+    };
+    for (second, calls, errors) in [(10, 10, 1), (30, 10, 1), (100, 0, 0)] {
+        let then = step(second);
+        let names = |graph: &Graph| -> Vec<String> {
+            graph.nodes.iter().map(|node| node.name.clone()).collect()
+        };
+        assert_eq!(names(&then), names(&whole), "at {second}");
+        assert_eq!(then.edges.len(), whole.edges.len(), "at {second}");
+        for (edge, of_whole) in then.edges.iter().zip(&whole.edges) {
+            assert_eq!(
+                (edge.caller, edge.callee),
+                (of_whole.caller, of_whole.callee)
+            );
+            assert_eq!((edge.calls, edge.errors), (calls, errors), "at {second}");
+        }
+        for node in &then.nodes {
+            assert_eq!(
+                (node.calls, node.errors),
+                (calls, errors),
+                "{} at {second}",
+                node.name
+            );
+        }
+    }
 }
 
 #[test]

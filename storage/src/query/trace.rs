@@ -6,6 +6,7 @@ use duckdb::{Connection, Row, params};
 
 use super::document;
 use super::logs::{LOG_COLUMNS, log_record};
+use super::refusals::{Readable, refusals};
 use super::{QueryError, Session, breakers};
 use crate::model::{ExemplarRecord, LogRecord, Scope, SpanRecord, TraceDetail};
 
@@ -29,7 +30,8 @@ pub fn trace(session: &Session<'_>, trace_id: &str) -> Result<Option<TraceDetail
             .expect("a fact relation")
     };
     session.run(|conn| {
-        let (spans, cut) = spans(conn, &relation("spans"), &trace_id)?;
+        let (spans, readable, cut) = spans(conn, &relation("spans"), &trace_id)?;
+        let refusals = refusals(conn, readable)?;
         let logs = logs(conn, &relation("logs"), &trace_id)?;
         let exemplars = exemplars(conn, &relation("exemplars"), &trace_id)?;
         let transitions = breakers::of_trace(session.set(), conn, &trace_id)?;
@@ -44,6 +46,7 @@ pub fn trace(session: &Session<'_>, trace_id: &str) -> Result<Option<TraceDetail
             logs,
             exemplars,
             transitions,
+            refusals,
             truncated,
             total_spans,
         }))
@@ -54,12 +57,13 @@ fn spans(
     conn: &Connection,
     relation: &str,
     trace_id: &str,
-) -> Result<(Vec<SpanRecord>, bool), QueryError> {
+) -> Result<(Vec<SpanRecord>, Readable, bool), QueryError> {
     let mut statement = conn.prepare(&SPANS.replace("{spans}", relation))?;
     let mut rows = statement.query(params![trace_id])?;
     let mut spans: Vec<SpanRecord> = Vec::new();
     let mut seen: HashMap<(String, Scope, Option<String>, u64), usize> = HashMap::new();
     let mut read = 0;
+    let mut readable = Readable::default();
     while let Some(row) = rows.next()? {
         read += 1;
         let span = span_record(row)?;
@@ -73,13 +77,15 @@ fn spans(
             Some(&at) => spans[at].copies += 1,
             None => {
                 seen.insert(identity, spans.len());
+                let text = |at: usize| row.get::<_, Option<String>>(at);
+                readable.push(&span, text(18)?.as_deref(), text(22)?.as_deref());
                 spans.push(span);
             }
         }
     }
     let cut = read > SPANS_MAX;
     spans.truncate(SPANS_MAX);
-    Ok((spans, cut))
+    Ok((spans, readable, cut))
 }
 
 fn span_record(row: &Row<'_>) -> duckdb::Result<SpanRecord> {

@@ -56,6 +56,7 @@ pub(super) enum InEvents {
 pub(super) struct Origin {
     pub name: String,
     pub pattern: String,
+    enable: Option<String>,
     states: BTreeMap<String, String>,
     reasons: BTreeMap<String, String>,
 }
@@ -342,6 +343,12 @@ impl Recognisers {
         Ok(parts.finish())
     }
 
+    /// What to do so that the breakers of an origin report themselves.
+    pub fn enable(&self, origin: &str) -> Option<&str> {
+        let known = self.origins.iter().find(|known| known.name == origin)?;
+        known.enable.as_deref()
+    }
+
     /// Everything in the rows that is evidence of a breaker.
     pub(crate) fn recognise(
         &self,
@@ -387,6 +394,7 @@ impl Parts {
         self.origins.push(Origin {
             name: file.origin,
             pattern: file.pattern,
+            enable: file.enable,
             states: file.states,
             reasons: file.reasons,
         });

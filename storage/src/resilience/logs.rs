@@ -48,7 +48,7 @@ pub(super) fn at(column: &StringArray, row: usize) -> Option<&str> {
 
 impl Recognisers {
     /// Evidence in log records.
-    pub(super) fn in_logs(
+    pub fn in_logs(
         &self,
         resources: &[ResourceRow],
         scopes: &[ScopeRow],

@@ -109,7 +109,7 @@ impl Recognisers {
     }
 
     /// Evidence in metric points.
-    pub(super) fn in_metrics(
+    pub fn in_metrics(
         &self,
         resources: &[ResourceRow],
         scopes: &[ScopeRow],

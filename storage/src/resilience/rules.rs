@@ -15,6 +15,9 @@ pub struct RecogniserFile {
     pub origin: String,
     /// For people.
     pub title: String,
+    /// What to do so that its breakers report themselves, where refused calls alone say that there is one.
+    #[serde(default)]
+    pub enable: Option<String>,
     /// Where the names were read: project, file, version.
     pub source: Vec<String>,
     /// The column `pattern` where a rule says no other.

@@ -17,16 +17,50 @@ use crate::ingest::{ResourceRow, ScopeRow};
 /// Confidence in a state that a span says.
 const OF_SPAN: u32 = 85;
 
+/// A breaker seen on a span.
+struct Seen {
+    sample: SampleRow,
+    /// The span is a call that was refused.
+    is_refusal: bool,
+}
+
 impl Recognisers {
     /// Evidence in spans.
-    pub(super) fn in_spans(
+    pub fn in_spans(
         &self,
         resources: &[ResourceRow],
         scopes: &[ScopeRow],
         batch: &RecordBatch,
     ) -> Evidence {
         let mut evidence = Evidence::default();
-        let mut seen: Vec<SampleRow> = Vec::new();
+        let seen = self.seen(resources, scopes, batch, &mut evidence);
+        let samples = seen.into_iter().map(|seen| seen.sample).collect();
+        evidence.samples.extend(turns(samples));
+        evidence
+    }
+
+    /// Every span that is a refused call: who refused it.
+    pub(crate) fn refusals(
+        &self,
+        resources: &[ResourceRow],
+        scopes: &[ScopeRow],
+        batch: &RecordBatch,
+    ) -> Vec<SampleRow> {
+        self.seen(resources, scopes, batch, &mut Evidence::default())
+            .into_iter()
+            .filter(|seen| seen.is_refusal)
+            .map(|seen| seen.sample)
+            .collect()
+    }
+
+    fn seen(
+        &self,
+        resources: &[ResourceRow],
+        scopes: &[ScopeRow],
+        batch: &RecordBatch,
+        evidence: &mut Evidence,
+    ) -> Vec<Seen> {
+        let mut seen: Vec<Seen> = Vec::new();
         let record = |row: usize| Record {
             resource: resources.get(index(batch, "resource_ix").value(row) as usize),
             scope: scopes
@@ -52,8 +86,8 @@ impl Recognisers {
             if taken == Some(row) {
                 continue;
             }
-            if let Some(sample) = self.read_span(rule, &record(row), peer(row)) {
-                seen.push(sample);
+            if let Some(found) = self.read_span(rule, &record(row), peer(row)) {
+                seen.push(found);
                 taken = Some(row);
             }
         }
@@ -62,13 +96,16 @@ impl Recognisers {
             let events = at(text(batch, "events"), row).unwrap_or_default();
             let record = record(row);
             match rule {
-                InEvents::Log(rule) => self.read_events(rule, &record, events, &mut evidence),
+                InEvents::Log(rule) => self.read_events(rule, &record, events, evidence),
                 InEvents::Rejection(rule) => {
                     if refused.last() == Some(&row) {
                         continue;
                     }
                     if let Some(sample) = self.read_exceptions(rule, &record, events, peer(row)) {
-                        seen.push(sample);
+                        seen.push(Seen {
+                            sample,
+                            is_refusal: true,
+                        });
                         refused.push(row);
                     }
                 }
@@ -81,12 +118,14 @@ impl Recognisers {
             let message = at(text(batch, "status_message"), row).unwrap_or_default();
             let record = record(row);
             if let Some(sample) = self.rejection(rule, &record, record.time, message, peer(row)) {
-                seen.push(sample);
+                seen.push(Seen {
+                    sample,
+                    is_refusal: true,
+                });
                 refused.push(row);
             }
         }
-        evidence.samples.extend(turns(seen));
-        evidence
+        seen
     }
 
     fn named_spans(&self, batch: &RecordBatch) -> Vec<(usize, usize)> {
@@ -100,7 +139,7 @@ impl Recognisers {
             .collect()
     }
 
-    fn read_span(&self, rule: usize, record: &Record<'_>, peer: Option<&str>) -> Option<SampleRow> {
+    fn read_span(&self, rule: usize, record: &Record<'_>, peer: Option<&str>) -> Option<Seen> {
         let span = &self.spans[rule];
         let origin = &self.origins[span.origin];
         let holes = peer
@@ -127,7 +166,7 @@ impl Recognisers {
         let name = item.text(span.fields.get("breaker"))?;
         let pattern = span.rule.pattern.as_deref().unwrap_or(&origin.pattern);
         let peer_service = item.text(span.fields.get("peer"));
-        Some(SampleRow {
+        let sample = SampleRow {
             subject: Subject {
                 key: item.text(span.fields.get("key")),
                 peer_evidence: peer_service.is_some().then_some("span"),
@@ -142,6 +181,10 @@ impl Recognisers {
             evidence: "span",
             confidence: OF_SPAN,
             ..SampleRow::default()
+        };
+        Some(Seen {
+            sample,
+            is_refusal: is_rejected,
         })
     }
 

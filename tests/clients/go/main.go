@@ -164,6 +164,7 @@ func run() error {
 	routes.HandleFunc("GET /fail", s.fail)
 	all := http.NewServeMux()
 	all.Handle("/", otelhttp.NewHandler(routes, "http"))
+	all.HandleFunc("GET /flood/{seconds}/{rate}", flood)
 	all.Handle("/guarded/", newGuarded(s.log, s.tracer, callee).routes())
 	server := &http.Server{Handler: all, ReadHeaderTimeout: 10 * time.Second}
 	go func() {

@@ -88,7 +88,7 @@ fn create(schema: &Schema) -> Result<String> {
 }
 
 /// What this thread has computed so far, from the kernel.
-fn cpu() -> Result<Duration> {
+pub fn cpu() -> Result<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
     let nanos = text.split(' ').next().context("schedstat is empty")?;
     Ok(Duration::from_nanos(nanos.parse()?))

@@ -27,7 +27,8 @@ fn scaled(count: u64, scale: f64) -> u64 {
     ((count as f64 * scale) as u64).max(1)
 }
 
-fn micros(cpu: Duration, items: u64) -> f64 {
+/// Microseconds an item.
+pub fn micros(cpu: Duration, items: u64) -> f64 {
     cpu.as_secs_f64() * 1e6 / items as f64
 }
 

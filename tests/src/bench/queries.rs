@@ -114,7 +114,8 @@ async fn pages(server: &Server, traces: &[String]) -> Result<()> {
     sent.and(asked)
 }
 
-async fn measure(server: &Server, what: &str, paths: &[String]) -> Result<()> {
+/// Asks each once; the times.
+pub async fn measure(server: &Server, what: &str, paths: &[String]) -> Result<()> {
     let mut times: Vec<Duration> = Vec::with_capacity(paths.len());
     for path in paths {
         let asked = Instant::now();

@@ -27,7 +27,8 @@ pub fn mix(seed: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-fn text(key: &str, value: String) -> KeyValue {
+/// An attribute.
+pub fn text(key: &str, value: String) -> KeyValue {
     KeyValue {
         key: key.into(),
         value: Some(AnyValue {
@@ -37,7 +38,8 @@ fn text(key: &str, value: String) -> KeyValue {
     }
 }
 
-fn int(key: &str, value: u64) -> KeyValue {
+/// An attribute.
+pub fn int(key: &str, value: u64) -> KeyValue {
     let value = Value::IntValue(i64::try_from(value).unwrap_or(i64::MAX));
     KeyValue {
         key: key.into(),
@@ -46,7 +48,8 @@ fn int(key: &str, value: u64) -> KeyValue {
     }
 }
 
-fn resource(service: u64) -> Option<Resource> {
+/// The resource of a service.
+pub fn resource(service: u64) -> Option<Resource> {
     let attributes = vec![
         text("service.name", format!("service-{service:02}")),
         text("service.namespace", "shop".into()),

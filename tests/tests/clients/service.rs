@@ -118,6 +118,23 @@ impl Service {
         Ok((response.status().as_u16(), response.text().await?))
     }
 
+    /// The JSON a GET that takes its time answers.
+    pub async fn get_within(
+        &self,
+        server: &Tripline,
+        path: &str,
+        patience: Duration,
+    ) -> Result<Value> {
+        let request = server.client.get(format!("http://{}{path}", self.address));
+        let response = request.timeout(patience).send().await?;
+        ensure!(
+            response.status() == 200,
+            "{path} answered {}",
+            response.status()
+        );
+        Ok(response.json().await?)
+    }
+
     /// SIGTERM, after which a stock SDK sends what it still holds.
     pub fn stop(mut self) -> Result<()> {
         let asked = Command::new("kill")

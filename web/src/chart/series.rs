@@ -128,7 +128,7 @@ fn drawn(
 fn path_of(line: &Line, x: impl Fn(u64) -> f64, y: impl Fn(f64) -> f64) -> String {
     let mut d = String::new();
     let mut pen_down = false;
-    for (time, value) in &line.points {
+    for (at, (time, value)) in line.points.iter().enumerate() {
         match value {
             Some(value) if value.is_finite() => {
                 let _ = write!(
@@ -138,6 +138,10 @@ fn path_of(line: &Line, x: impl Fn(u64) -> f64, y: impl Fn(f64) -> f64) -> Strin
                     x(*time),
                     y(*value)
                 );
+                // A point without neighbours would be a line of no length.
+                let is_alone = !pen_down
+                    && !matches!(line.points.get(at + 1), Some((_, Some(next))) if next.is_finite());
+                d.push_str(if is_alone { "h0.01" } else { "" });
                 pen_down = true;
             }
             _ => pen_down = false,

@@ -22,6 +22,9 @@ pub fn Live() -> impl IntoView {
 }
 
 #[cfg(feature = "hydrate")]
+pub(super) use browser::renew;
+
+#[cfg(feature = "hydrate")]
 mod browser {
     use std::cell::RefCell;
 
@@ -62,7 +65,7 @@ mod browser {
     }
 
     /// Asks this page again; whether its live parts were replaced.
-    async fn renew() -> bool {
+    pub(in crate::islands) async fn renew() -> bool {
         let Ok(address) = window().location().href() else {
             return false;
         };

@@ -45,7 +45,7 @@ pub fn breakers(data: &BreakersPage, frame: &Frame) -> AnyView {
     view! {
         <h1 class="visually-hidden">"Breakers"</h1>
         {swimlanes(&data.lanes, frame)}
-        <section class="panel"><div class="panel-head"><h2>"Breakers"</h2>{frame.how(SQL)}</div>{body}</section>
+        <section class="panel" id="breakers" data-live><div class="panel-head"><h2>"Breakers"</h2>{frame.how(SQL)}</div>{body}</section>
     }
     .into_any()
 }
@@ -107,7 +107,7 @@ fn swimlanes(page: &Page<Lane>, frame: &Frame) -> Option<AnyView> {
             <tbody>{rows}</tbody>
         </table></div>
     });
-    Some(view! { <section class="panel"><div class="panel-head"><h2>"Through time"</h2>{frame.how(LANES_SQL)}</div>{table}{folded}</section> }.into_any())
+    Some(view! { <section class="panel" id="lanes" data-live><div class="panel-head"><h2>"Through time"</h2>{frame.how(LANES_SQL)}</div>{table}{folded}</section> }.into_any())
 }
 
 fn named(name: &str, key: Option<&str>) -> String {
@@ -200,7 +200,14 @@ pub(super) fn panel_of(service: &str, breakers: &[Breaker], frame: &Frame) -> Op
 
 /// A state as a word with its shape: told apart without colour.
 pub(super) fn state_mark(state: &str) -> AnyView {
-    let glyph = match state {
+    let glyph = glyph(state);
+    let class = format!("breaker-state {}", severity(state));
+    view! { <span class=class><span aria-hidden="true">{glyph}</span>" "{state.replace('_', " ")}</span> }.into_any()
+}
+
+/// The shape of a state.
+pub(super) fn glyph(state: &str) -> &'static str {
+    match state {
         "closed" => "●",
         "open" => "○",
         "half_open" => "◐",
@@ -211,9 +218,7 @@ pub(super) fn state_mark(state: &str) -> AnyView {
         "throttling" => "◇",
         "stale" => "…",
         _ => "?",
-    };
-    let class = format!("breaker-state {}", severity(state));
-    view! { <span class=class><span aria-hidden="true">{glyph}</span>" "{state.replace('_', " ")}</span> }.into_any()
+    }
 }
 
 /// `bad` while it refuses, `warn` while it doubts or nobody knows, else `fine`.

@@ -42,7 +42,7 @@ pub fn explore(data: &Explore, frame: &Frame) -> AnyView {
         {bar(Signal::Metrics, &EXAMPLES, form(frame), frame)}
         <div class="explore">
             <section class="panel metric-list">{list(data, frame)}</section>
-            <section class="panel">{chart}</section>
+            <section class="panel" id="chart" data-live>{chart}</section>
         </div>
     }
     .into_any()

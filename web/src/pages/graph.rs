@@ -1,23 +1,36 @@
 //! `/graph`: who calls whom, how often, how well. Layers from callers to callees.
 
+mod flow;
 mod labels;
+mod scrubber;
 
 use leptos::prelude::*;
 use tripline_storage::model::{EdgeBreaker, Graph, GraphEdge, GraphNode, NodeKind};
 
-use super::breakers::{severity, state_mark};
+use self::flow::Flow;
+pub use self::scrubber::Scrubber;
+use super::breakers::{glyph, page_of, severity, state_mark};
 use super::traces::kept_range;
 use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
-use crate::parts::{Frame, error_share, nothing, segment, severity_of_share};
+use crate::parts::{Frame, nothing, segment, severity_of_share};
 use crate::units;
 
 /// Edges above which labels stand only where something is wrong; the rest say theirs on hover.
 const LABELLED_EDGES_MAX: usize = 40;
 
+/// What the page shows.
+#[derive(Debug, Clone, Default)]
+pub struct GraphPage {
+    /// The graph of the range, with the numbers of the chosen step if there is one.
+    pub graph: Graph,
+    /// The steps of the range.
+    pub scrubber: Scrubber,
+}
+
 /// The page.
-pub fn graph(graph: &Graph, frame: &Frame) -> AnyView {
+pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
     let asked = frame.param("top").and_then(|top| top.parse::<usize>().ok());
-    let (graph, hidden) = &ranked(graph, asked);
+    let (graph, hidden) = &ranked(&data.graph, asked);
     if graph.nodes.is_empty() {
         return view! { <h1 class="visually-hidden">"Graph"</h1><section class="panel">{nothing("No calls in this range.", "Edges come from client and server spans that share a trace.")}</section> }.into_any();
     }
@@ -25,15 +38,20 @@ pub fn graph(graph: &Graph, frame: &Frame) -> AnyView {
         <h1 class="visually-hidden">"Graph"</h1>
         <section class="panel">
             <div class="panel-head">
-                <p class="quiet key"><span class="key-service">"service"</span><span class="key-peer">"inferred peer"</span><span class="key-async">"message"</span></p>
+                <p class="quiet key"><span class="key-service">"service"</span><span class="key-peer">"inferred peer"</span><span class="key-async">"message"</span>
+                <span class="key-flow passed">"passed"</span><span class="key-flow failed">"failed"</span><span class="key-flow refused">"refused"</span></p>
                 {focus(frame)}
                 {find(graph, *hidden, frame)}
                 {frame.how(EDGES_SQL)}
             </div>
-            <div class="scroll">{picture(graph, frame)}</div>
+            {scrubber::slider(&data.scrubber)}
+            <div id="graph" data-live>
+                {scrubber::strip(&data.scrubber, frame)}
+                <div class="scroll">{picture(graph, frame)}</div>
+            </div>
             {graph.truncated.then(|| view! { <p class="note amber">{format!("The {} busiest of {} edges are shown.", graph.edges.len(), graph.total_edges)}</p> })}
         </section>
-        <section class="panel"><h2>"Calls"</h2>{edge_table(graph, frame)}</section>
+        <section class="panel"><h2>"Calls"</h2><div id="calls" data-live>{edge_table(graph, frame)}</div></section>
     }
     .into_any()
 }
@@ -53,7 +71,7 @@ fn ranked(graph: &Graph, top: Option<usize>) -> (Graph, usize) {
         is_kept[at] = true;
     }
     let is_wrong = |edge: &GraphEdge| {
-        severity_of_share(share(edge)) == "bad"
+        severity_of_share(Flow::of(edge).lost_share()) == "bad"
             || edge
                 .breakers
                 .iter()
@@ -173,14 +191,16 @@ fn drawing(graph: &Graph, seconds: Option<f64>, frame: &Frame) -> AnyView {
     let labelled: Vec<Label<'_>> = graph
         .edges
         .iter()
-        .filter(|edge| !is_dense || share(edge) > 0.0 || worst_breaker(edge).is_some())
+        .filter(|edge| {
+            !is_dense || Flow::of(edge).lost_share() > 0.0 || worst_breaker(edge).is_some()
+        })
         .map(|edge| Label::of(edge, graph, seconds))
         .collect();
     let asked: Vec<labels::Asked> = labelled.iter().map(|label| label.asked(&places)).collect();
     let labels = labelled
         .iter()
         .zip(labels::place(&asked, &places))
-        .map(|(label, (x, y))| label.draw(x, y))
+        .map(|(label, (x, y))| label.draw(x, y, frame))
         .collect_view();
     let nodes = graph
         .nodes
@@ -219,11 +239,9 @@ fn curve(edge: &GraphEdge, places: &[Place]) -> [(f64, f64); 4] {
 }
 
 fn edge_line(edge: &GraphEdge, graph: &Graph, places: &[Place]) -> AnyView {
-    let [(x1, y1), (bx, by), (cx, cy), (x2, y2)] = curve(edge, places);
-    let d = format!("M{x1:.0} {y1:.0}C{bx:.0} {by:.0} {cx:.0} {cy:.0} {x2:.0} {y2:.0}");
+    let flow = Flow::of(edge);
     let class = format!(
-        "edge {}{}{}",
-        severity_of_share(share(edge)),
+        "{}{}",
         if edge.is_async { " async" } else { "" },
         worst_breaker(edge)
             .map(|breaker| format!(" breaker-{}", severity(&breaker.state)))
@@ -231,14 +249,14 @@ fn edge_line(edge: &GraphEdge, graph: &Graph, places: &[Place]) -> AnyView {
     );
     let name = |node: usize| graph.nodes.get(node).map_or("", |node| node.name.as_str());
     let title = format!(
-        "{} → {}: {} calls, {} failed",
+        "{} → {}: {} passed, {} failed, {} refused",
         name(edge.caller),
         name(edge.callee),
-        units::count(edge.calls),
-        units::count(edge.errors)
+        units::count(flow.passed),
+        units::count(flow.failed),
+        units::count(flow.refused)
     );
-    let weight = (1.0 + (edge.calls as f64 + 1.0).log10() * 0.55).min(5.0);
-    view! { <path class=class d=d stroke-width=weight marker-end="url(#arrow)"><title>{title}</title></path> }.into_any()
+    view! { <g><title>{title}</title>{flow.draw(curve(edge, places), &class)}</g> }.into_any()
 }
 
 /// The breaker of an edge that is shown: the worst of them.
@@ -252,48 +270,27 @@ fn worst_breaker(edge: &GraphEdge) -> Option<&EdgeBreaker> {
     edge.breakers.iter().min_by_key(rank)
 }
 
-fn share(edge: &GraphEdge) -> f64 {
-    if edge.calls == 0 {
-        0.0
-    } else {
-        edge.errors as f64 / edge.calls as f64
-    }
-}
-
 /// What stands at an edge.
 struct Label<'a> {
     edge: &'a GraphEdge,
+    caller: &'a str,
     rate: String,
-    failed: Option<String>,
+    lost: Option<String>,
     p95: String,
     breaker: Option<(&'a EdgeBreaker, String)>,
 }
 
 impl<'a> Label<'a> {
-    fn of(edge: &'a GraphEdge, graph: &Graph, seconds: Option<f64>) -> Self {
-        let callee = graph
-            .nodes
-            .get(edge.callee)
-            .map_or("", |node| node.name.as_str());
-        let share = share(edge);
-        let breaker = worst_breaker(edge).map(|breaker| {
-            let more = match edge.breakers.len() {
-                1 => String::new(),
-                all => format!(" (1 of {all})"),
-            };
-            // The arrow ends at the callee: a breaker named after it needs no second name.
-            let state = breaker.state.replace('_', " ");
-            let text = if breaker.name == callee {
-                format!("{state}{more}")
-            } else {
-                format!("{}: {state}{more}", breaker.name)
-            };
-            (breaker, shortened(&text, 26))
-        });
+    fn of(edge: &'a GraphEdge, graph: &'a Graph, seconds: Option<f64>) -> Self {
+        let name = |node: usize| graph.nodes.get(node).map_or("", |node| node.name.as_str());
+        let lost = Flow::of(edge).lost_share();
+        let breaker = worst_breaker(edge)
+            .map(|breaker| (breaker, breaker_words(edge, breaker, name(edge.callee))));
         Self {
             edge,
+            caller: name(edge.caller),
             rate: amount(edge.weight.max(edge.calls as f64), edge.calls, seconds),
-            failed: (share > 0.0).then(|| format!(" · {}", units::percent(share))),
+            lost: (lost > 0.0).then(|| format!(" · {}", units::percent(lost))),
             p95: edge
                 .latency
                 .p95_ns
@@ -306,8 +303,7 @@ impl<'a> Label<'a> {
     /// How much room it needs, and along which edge.
     fn asked(&self, places: &[Place]) -> labels::Asked {
         let length = |text: &str| text.chars().count();
-        let first =
-            length(&self.rate) + self.failed.as_deref().map_or(0, length) + length(&self.p95);
+        let first = length(&self.rate) + self.lost.as_deref().map_or(0, length) + length(&self.p95);
         let second = self.breaker.as_ref().map_or(0, |(_, text)| length(text));
         labels::Asked {
             curve: curve(self.edge, places),
@@ -316,20 +312,41 @@ impl<'a> Label<'a> {
         }
     }
 
-    fn draw(&self, x: f64, y: f64) -> AnyView {
-        let class = severity_of_share(share(self.edge));
-        let failed = self
-            .failed
+    fn draw(&self, x: f64, y: f64, frame: &Frame) -> AnyView {
+        let class = severity_of_share(Flow::of(self.edge).lost_share());
+        let lost = self
+            .lost
             .clone()
             .map(|text| view! { <tspan class=class>{text}</tspan> });
         let breaker = self.breaker.as_ref().map(|(breaker, text)| {
             let title = format!("{} of {} instances open", breaker.instances_open, breaker.instances);
             let class = format!("edge-label breaker-state {}", severity(&breaker.state));
             let below = y + labels::LINE;
-            view! { <text class=class x=x y=below text-anchor="middle"><title>{title}</title>{text.clone()}</text> }
+            let link = page_of(self.caller, &breaker.name, breaker.key.as_deref(), frame);
+            view! { <a href=link class="edge-breaker"><title>{title}</title><text class=class x=x y=below text-anchor="middle">{text.clone()}</text></a> }
         });
-        view! { <text class="edge-label" x=x y=y text-anchor="middle"><tspan>{self.rate.clone()}</tspan>{failed}<tspan class="quiet">{self.p95.clone()}</tspan></text>{breaker} }.into_any()
+        view! { <text class="edge-label" x=x y=y text-anchor="middle"><tspan>{self.rate.clone()}</tspan>{lost}<tspan class="quiet">{self.p95.clone()}</tspan></text>{breaker} }.into_any()
     }
+}
+
+/// The worst breaker of an edge in few words. The arrow ends at the callee: a breaker named after it needs no second
+/// name.
+fn breaker_words(edge: &GraphEdge, worst: &EdgeBreaker, callee: &str) -> String {
+    let more = match edge.breakers.len() {
+        1 => String::new(),
+        all => format!(" (1 of {all})"),
+    };
+    let state = format!("{} {}", glyph(&worst.state), worst.state.replace('_', " "));
+    let text = if worst.name == callee {
+        format!("{state}{more}")
+    } else {
+        format!("{}: {state}{more}", worst.name)
+    };
+    let refused = match Flow::of(edge).refused {
+        0 => String::new(),
+        refused => format!(" · {} refused", units::count(refused)),
+    };
+    shortened(&text, 26) + &refused
 }
 
 fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame) -> AnyView {
@@ -372,6 +389,13 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
         units::count(node.calls),
         units::count(node.errors)
     );
+    // Where several environments send, boxes of one name are told apart.
+    let environment = node
+        .scope
+        .environment
+        .as_deref()
+        .filter(|_| frame.scopes[0].len() > 1)
+        .map(|name| view! { <tspan class="node-detail">{format!(" {}", shortened(name, 10))}</tspan> });
     let radius = if node.kind == NodeKind::Database {
         24
     } else {
@@ -382,7 +406,7 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
             <title>{title}</title>
             <rect x=place.x y=place.y width=NODE_WIDTH height=NODE_HEIGHT rx=radius></rect>
             <rect class="node-mark" x=place.x + 10.0 y=place.y + 13.0 width="4" height=NODE_HEIGHT - 26.0 rx="2"></rect>
-            <text x=place.x + 23.0 y=place.y + 22.0 class="node-name">{shortened(&node.name, 20)}</text>
+            <text x=place.x + 23.0 y=place.y + 22.0 class="node-name">{shortened(&node.name, 20)}{environment}</text>
             <text x=place.x + 23.0 y=place.y + 38.0 class="node-detail">{shortened(&detail, 27)}</text>
         </a>
     }
@@ -415,23 +439,35 @@ pub(super) fn edge_table(graph: &Graph, frame: &Frame) -> AnyView {
         .iter()
         .filter_map(|edge| {
             let (caller, callee) = (graph.nodes.get(edge.caller)?, graph.nodes.get(edge.callee)?);
+            let flow = Flow::of(edge);
+            let refused = edge.breakers.iter().any(|breaker| breaker.rejected.is_some()).then(|| units::count(flow.refused));
+            let lost = flow.lost_share();
+            let lost = view! { <span class=format!("share {}", severity_of_share(lost))>{units::percent(lost)}</span> };
+            let breakers = edge
+                .breakers
+                .iter()
+                .map(|breaker| {
+                    let link = page_of(&caller.name, &breaker.name, breaker.key.as_deref(), frame);
+                    view! { <span class="nowrap"><a href=link>{breaker.name.clone()}</a> " " {state_mark(&breaker.state)}</span> " " }
+                })
+                .collect_view();
             let kind = if edge.is_async { "message" } else { "call" };
             Some(view! {
                 <tr>
                     <td>{caller.name.clone()}</td><td>{callee.name.clone()}{callee.inferred.then(|| view! { " " <span class="tag">"inferred"</span> })}</td>
                     <td class="quiet">{kind}</td>
                     <td class="num">{units::count(edge.calls)}</td><td class="num">{units::rate(edge.calls as f64 / seconds.max(1.0))}</td>
-                    <td class="num">{error_share(edge.errors, edge.calls)}</td>
+                    <td class="num">{refused.unwrap_or_else(|| "–".to_owned())}</td><td class="num">{lost}</td>
                     <td class="num">{units::duration_or_dash(edge.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(edge.latency.p95_ns)}</td>
                     <td class="num">{units::duration_or_dash(edge.latency.p99_ns)}</td>
-                    <td>{edge.breakers.iter().map(|breaker| view! { <span class="nowrap">{breaker.name.clone()} " " {state_mark(&breaker.state)}</span> " " }).collect_view()}</td>
+                    <td>{breakers}</td>
                 </tr>
             })
         })
         .collect_view();
     view! {
         <div class="scroll"><table class="list">
-            <thead><tr><th>"Caller"</th><th>"Callee"</th><th>"Kind"</th><th class="num">"Calls"</th><th class="num">"Rate"</th><th class="num">"Errors"</th>
+            <thead><tr><th>"Caller"</th><th>"Callee"</th><th>"Kind"</th><th class="num">"Calls"</th><th class="num">"Rate"</th><th class="num">"Refused"</th><th class="num">"Failed or refused"</th>
             <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th><th>"Breakers"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>

@@ -20,7 +20,7 @@ pub fn incidents(page: &Page<Incident>, frame: &Frame) -> AnyView {
     };
     view! {
         <h1 class="visually-hidden">"Incidents"</h1>
-        <section class="panel"><div class="panel-head"><h2>"Incidents"</h2>{frame.how(SQL)}</div>{body}</section>
+        <section class="panel" id="incidents" data-live><div class="panel-head"><h2>"Incidents"</h2>{frame.how(SQL)}</div>{body}</section>
     }
     .into_any()
 }
@@ -92,7 +92,7 @@ pub(super) fn strip(page: &Page<Incident>, frame: &Frame) -> Option<AnyView> {
     };
     Some(
         view! {
-            <section class="panel" aria-label="Incidents">
+            <section class="panel" id="incident-strip" data-live aria-label="Incidents">
                 <div class="panel-head"><h2>{title}</h2><a href=all>{format!("all {}", page.total.unwrap_or(page.items.len() as u64))}</a></div>
                 <div class="incidents">{cards}</div>
             </section>

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use tripline_storage::analysis::{MOVER_CALLS_MIN, Move, movers};
 use tripline_storage::model::{
-    Breaker, Incident, LiveCounts, Page, ServiceCoverage, ServicePulse, ServiceSummary,
+    Breaker, Incident, LiveCounts, NearMiss, Page, ServiceCoverage, ServicePulse, ServiceSummary,
 };
 
 use super::breakers::severity;
@@ -30,6 +30,8 @@ pub struct Overview {
     pub incidents: Page<Incident>,
     /// Which signals each service sends.
     pub coverage: Page<ServiceCoverage>,
+    /// Breakers that refuse calls but do not report themselves.
+    pub near_misses: Vec<NearMiss>,
     /// Where OTLP/gRPC is received.
     pub otlp_grpc: String,
     /// Where OTLP/HTTP is received.
@@ -69,17 +71,25 @@ pub fn overview(data: &Overview, frame: &Frame) -> AnyView {
             <div class="panel-head"><h2>"Services"</h2>{frame.how(SERVICES_SQL)}</div>
             <div id="services" data-live>{services(data, frame)}</div>
         </section>
-        {coverage(&data.coverage, frame)}
+        {coverage(&data.coverage, &data.near_misses, frame)}
     }
     .into_any()
 }
 
 /// What each service sends, and what to do about what it does not: folded when nothing is missing.
-fn coverage(page: &Page<ServiceCoverage>, frame: &Frame) -> Option<AnyView> {
+fn coverage(page: &Page<ServiceCoverage>, near: &[NearMiss], frame: &Frame) -> Option<AnyView> {
     if page.items.is_empty() {
         return None;
     }
-    let mut gaps = 0_u64;
+    let mut gaps = near.len() as u64;
+    let missed = near
+        .iter()
+        .map(|near| {
+            view! { <li>{service_link(frame, Some(&near.service_name))} " has calls refused by its " {near.origin.clone()} " breaker " <code>{near.name.clone()}</code> ", which reports nothing itself: " <span class="fix">{near.fix.clone()}</span></li> }
+        })
+        .collect_view();
+    let missed = (!near.is_empty())
+        .then(|| view! { <h3>"Breakers that nearly show"</h3><ul class="clues">{missed}</ul> });
     let mut cell = |has: bool, fix: &'static str| {
         gaps += u64::from(!has);
         if has {
@@ -115,6 +125,7 @@ fn coverage(page: &Page<ServiceCoverage>, frame: &Frame) -> Option<AnyView> {
                     <thead><tr><th>"Service"</th><th>"Traces"</th><th>"Logs"</th><th>"Logs with trace id"</th><th>"Metrics"</th><th>"Version"</th><th>"Instance id"</th></tr></thead>
                     <tbody>{rows}</tbody>
                 </table></div>
+                {missed}
             </details>
         }
         .into_any(),

@@ -34,6 +34,26 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
     let traces = frame.link("/traces", &[("service", &data.name)]);
     let logs = frame.link("/logs", &[("service", &data.name)]);
     let metrics = frame.link("/explore", &[("service", &data.name)]);
+    let scope = data
+        .summaries
+        .first()
+        .map(|summary| summary.scope.clone())
+        .unwrap_or_default();
+    let elsewhere = frame.elsewhere(
+        &["service"],
+        &[
+            ("service", &data.name),
+            (
+                "namespace",
+                scope.service_namespace.as_deref().unwrap_or_default(),
+            ),
+            (
+                "environment",
+                scope.environment.as_deref().unwrap_or_default(),
+            ),
+            ("cluster", scope.cluster.as_deref().unwrap_or_default()),
+        ],
+    );
     let summaries = data
         .summaries
         .iter()
@@ -42,14 +62,15 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
     view! {
         <div class="trace-head"><div class="trace-title">
             <h1><i class=format!("dot {}", colour(&data.name))></i>{data.name.clone()}</h1>
-            <p><a href=traces>"Traces"</a> " · " <a href=logs>"Logs"</a> " · " <a href=metrics>"Metrics"</a></p>
+            <p><a href=traces>"Traces"</a> " · " <a href=logs>"Logs"</a> " · " <a href=metrics>"Metrics"</a> " " {elsewhere}</p>
         </div></div>
         {if data.summaries.is_empty() {
             view! { <section class="panel">{nothing("This service sent no span in this range.", "Widen the range, or look at its logs and metrics.")}</section> }.into_any()
         } else { summaries.into_any() }}
         {(!data.summaries.is_empty()).then(|| over_time(&data.detail, frame))}
+        {operations(data, frame)}
         {versions(&data.detail)}
-        <section class="panel"><h2>"Callers and callees"</h2>
+        <section class="panel" id="neighbours" data-live><h2>"Callers and callees"</h2>
             {if data.graph.edges.is_empty() {
                 nothing("No call to or from it in this range.", "Edges come from client and server spans that share a trace.")
             } else {
@@ -57,7 +78,7 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
             }}
         </section>
         {panel_of(&data.name, &data.breakers, frame)}
-        <section class="panel"><h2>"Newest failures"</h2>{failures(&data.failed, frame)}</section>
+        <section class="panel" id="failures" data-live><h2>"Newest failures"</h2>{failures(&data.failed, frame)}</section>
     }
     .into_any()
 }
@@ -103,7 +124,7 @@ fn over_time(detail: &ServiceDetail, frame: &Frame) -> AnyView {
         })
         .collect_view();
     view! {
-        <div class="thirds">
+        <div class="thirds" id="red" data-live>
             <section class="panel"><h2>"Rate"</h2>{chart(&[rate], "/s")}</section>
             <section class="panel"><h2>"Errors"</h2>{chart(&[errors], "%")}</section>
             <section class="panel"><h2>"Duration " <span class="quiet">"p50 p95 p99"</span></h2>{chart(&latency, "s")}</section>
@@ -111,6 +132,41 @@ fn over_time(detail: &ServiceDetail, frame: &Frame) -> AnyView {
         {(!detail.changes.is_empty()).then(|| view! { <section class="panel"><h2>"What changed"</h2><ul class="changes">{changes}</ul></section> })}
     }
     .into_any()
+}
+
+/// What it is asked to do, each with its own calls, failures and durations.
+fn operations(data: &ServicePage, frame: &Frame) -> Option<AnyView> {
+    if data.detail.operations.is_empty() {
+        return None;
+    }
+    let seconds = frame.seconds();
+    let rows = data
+        .detail
+        .operations
+        .iter()
+        .map(|operation| {
+            let traces = frame.link("/traces", &[("service", &data.name), ("name", &operation.name)]);
+            view! {
+                <tr>
+                    <td class="wide"><a data-row href=traces>{operation.name.clone()}</a></td>
+                    <td class="num">{units::count(operation.calls)}</td><td class="num">{units::rate(operation.weight / seconds)}</td>
+                    <td class="num">{error_share(operation.errors, operation.calls)}</td>
+                    <td class="num">{units::duration_or_dash(operation.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(operation.latency.p95_ns)}</td>
+                    <td class="num">{units::duration_or_dash(operation.latency.p99_ns)}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    Some(
+        view! {
+            <section class="panel" id="operations" data-live><h2>"Operations"</h2><div class="scroll"><table class="list">
+                <thead><tr><th>"Name"</th><th class="num">"Calls"</th><th class="num">"Rate"</th><th class="num">"Errors"</th>
+                <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th></tr></thead>
+                <tbody>{rows}</tbody>
+            </table></div></section>
+        }
+        .into_any(),
+    )
 }
 
 /// Two or more versions side by side; the newest against the one before.

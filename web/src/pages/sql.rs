@@ -1,5 +1,7 @@
 //! `/sql`: an editor, the relations one may ask, and the answer as a table. Works without script: a form.
 
+mod drawing;
+
 use leptos::prelude::*;
 
 use super::traces::kept_range;
@@ -124,7 +126,21 @@ fn outcome(data: &SqlPage, frame: &Frame) -> AnyView {
                 let link = href(&format!("/export/sql.{format}"), &[("q", &data.query)]);
                 view! { <a href=link download>{word}</a> " " }
             });
-            view! { {result_table(table, frame)} <p class="note">"Download " {links.into_iter().collect_view()}</p> }.into_any()
+            let picture = (frame.param("as") == Some("chart")).then(|| {
+                drawing::drawing(table).unwrap_or_else(|| {
+                    nothing(
+                        "These columns make no chart.",
+                        "A chart needs a number, and a time or a word to draw it by.",
+                    )
+                })
+            });
+            let is_chart = picture.is_some();
+            let tabs = [("", "Table"), ("chart", "Chart")].map(|(value, word)| {
+                let current = (is_chart == (value == "chart")).then_some("page");
+                view! { <a href=frame.with(&[("as", value)]) aria-current=current>{word}</a> }
+            });
+            let body = picture.unwrap_or_else(|| result_table(table, frame));
+            view! { <nav class="tabs" aria-label="Table or chart">{tabs.into_iter().collect_view()}</nav> {body} <p class="note">"Download " {links.into_iter().collect_view()}</p> }.into_any()
         }
     }
 }

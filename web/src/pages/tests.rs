@@ -2,12 +2,13 @@
 
 use leptos::serde_json::{Value, from_value, json};
 use tripline_storage::model::{
-    Graph, LiveCounts, LogRecord, MetricPoints, MetricSummary, Page, ServiceSummary, TraceDetail,
-    TraceSummary,
+    Attribute, AttributeValue, Graph, LiveCounts, LogRecord, MetricPoints, MetricSummary, Page,
+    PulsePoint, ServiceSummary, TraceDetail, TraceSummary,
 };
 
 use super::*;
 use crate::document::render;
+use crate::links::LinkTemplate;
 use incident_data::{breaker_of, breaker_page, incident_of, lane_of, what_if_of};
 
 mod incident_data;
@@ -33,6 +34,16 @@ fn frame(path: &str, params: &[(&str, &str)]) -> Frame {
         path: path.to_owned(),
         params,
         now_ns: NOW,
+        links: vec![
+            LinkTemplate {
+                name: "Grafana".to_owned(),
+                url: "https://grafana.example/?s={service}".to_owned(),
+            },
+            LinkTemplate {
+                name: "Jaeger".to_owned(),
+                url: "https://jaeger.example/{trace_id}".to_owned(),
+            },
+        ],
         ..Frame::default()
     }
 }
@@ -88,6 +99,24 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
             {"name": "orders-db", "kind": "database", "inferred": true, "calls": 10, "errors": 0, "latency": {"p95_ns": 2e6}}],
         "edges": [{"caller": 0, "callee": 1, "kind": "database", "is_async": false, "calls": 3600, "errors": 36, "weight": 3600.0, "basis": "all", "latency": {"p95_ns": 2e6}}],
         "truncated": true, "total_edges": 9}));
+    let mut guarded = graph_data.clone();
+    guarded.edges[0].breakers = vec![read(
+        json!({"breaker_id": "b", "name": text, "key": null, "state": "open",
+        "instances": 2, "instances_open": 1, "peer_evidence": "name", "rejected": 400}),
+    )];
+    let point = |calls| PulsePoint {
+        calls,
+        errors: calls / 4,
+    };
+    let graph_page = GraphPage {
+        graph: guarded,
+        scrubber: Scrubber {
+            from_ns: NOW - 60_000_000_000,
+            width_ns: 10_000_000_000,
+            steps: vec![point(40), point(0), point(80)],
+            chosen: Some(2),
+        },
+    };
     let mut trace_data = TraceDetail {
         trace_id: "5b8aa5a2d2c872e8321cf37308d69df2".to_owned(),
         ..TraceDetail::default()
@@ -103,6 +132,15 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         )),
     ];
     trace_data.logs = vec![read(log(text))];
+    trace_data.spans[1].attributes.push(Attribute {
+        key: "retry.attempt".to_owned(),
+        value: AttributeValue::Int(3),
+    });
+    trace_data.refusals = vec![read(
+        json!({"span_id": "051581bf3cb55c14", "pattern": "breaker", "service_name": text,
+        "name": text, "key": text, "origin": "tripline-sdk", "confidence": 85,
+        "trip": {"time_unix_nano": (NOW - 1_000_000_000).to_string(), "trace_id": "0af7651916cd43dd8448eb211c80319c"}}),
+    )];
     let metric: MetricSummary = read(
         json!({"name": text, "kind": "histogram", "unit": "s", "temporality": "cumulative", "is_monotonic": null,
         "description": text, "streams": 2, "services": [text]}),
@@ -179,6 +217,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
     let trace_page = TracePage {
         trace: trace_data.clone(),
         other: Some(Ok(trace_data)),
+        proxies: 3,
     };
     let service_data = ServicePage {
         name: text.to_owned(),
@@ -266,7 +305,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         ),
         (
             "graph",
-            render(&with("/graph"), text, |f| graph(&graph_data, f)),
+            render(&with("/graph"), text, |f| graph(&graph_page, f)),
         ),
         (
             "service",
@@ -419,7 +458,14 @@ fn pages_say_what_they_know() {
         &[
             "orders-db",
             "1/s",
-            "1 %",
+            // 36 failed and 400 refused of 4,000 attempts.
+            "10.9 %",
+            "400 refused",
+            "○ open",
+            "key-flow refused",
+            "80 calls, 20 failed",
+            "aria-current=\"step\"",
+            "whole range",
             "2 ms",
             "inferred",
             "The 1 busiest of 9",
@@ -448,6 +494,17 @@ fn pages_say_what_they_know() {
     says("critical", &["On the path", "60 %", "path of 50 ms"]);
     says("flame", &["flame-block", "2 blocks"]);
     says("statistics", &["Own time", "80 ms", "40 ms"]);
+    says(
+        "trace",
+        &[
+            "retry 2",
+            "refused by breaker ",
+            "/traces/0af7651916cd43dd8448eb211c80319c",
+            "3 spans of proxies are",
+            "shown: hide them",
+            "https://jaeger.example/5b8aa5a2d2c872e8321cf37308d69df2",
+        ],
+    );
     says("trace-graph", &["2 spans"]);
     says("compare", &["Swap"]);
     says(
@@ -545,7 +602,8 @@ fn empty_is_a_sentence() {
     assert!(render(&frame, "x", |f| traces(&TracesPage::default(), f)).contains("No trace fits."));
     assert!(render(&frame, "x", |f| logs(&LogsPage::default(), f)).contains("No log record fits."));
     assert!(
-        render(&frame, "x", |f| graph(&Graph::default(), f)).contains("No calls in this range.")
+        render(&frame, "x", |f| graph(&GraphPage::default(), f))
+            .contains("No calls in this range.")
     );
     assert!(
         render(&frame, "x", |f| trace(&TracePage::default(), f))

@@ -8,6 +8,7 @@ use tripline_storage::filter::{KeyScope, Signal};
 use tripline_storage::model::{LogRecord, SpanRecord, TraceDetail};
 
 use super::logs::severity;
+use super::span_marks;
 use super::trace_tabs;
 use super::waterfall::{Row, Waterfall};
 use crate::parts::{
@@ -28,6 +29,8 @@ pub struct TracePage {
     pub trace: TraceDetail,
     /// The one it is compared with, or why it cannot be.
     pub other: Option<Result<TraceDetail, String>>,
+    /// Spans of it that proxies beside applications wrote, shown or not.
+    pub proxies: u64,
 }
 
 const TABS: [(&str, &str); 6] = [
@@ -49,7 +52,7 @@ pub fn trace(page: &TracePage, frame: &Frame) -> AnyView {
         "statistics" => trace_tabs::statistics_table(trace, frame),
         "graph" => trace_tabs::trace_graph(trace, frame),
         "compare" => trace_tabs::comparison(trace, page.other.as_ref(), frame),
-        _ => return with_panel(trace, &waterfall, frame),
+        _ => return with_panel(page, &waterfall, frame),
     };
     view! { {heading(trace, &waterfall, frame)}<section class="panel">{tabs(frame)}{body}</section> }.into_any()
 }
@@ -66,7 +69,8 @@ fn tabs(frame: &Frame) -> AnyView {
     view! { <nav class="tabs" aria-label="Views of this trace">{links}</nav> }.into_any()
 }
 
-fn with_panel(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> AnyView {
+fn with_panel(data: &TracePage, waterfall: &Waterfall<'_>, frame: &Frame) -> AnyView {
+    let trace = &data.trace;
     let chosen = frame
         .param("span")
         .and_then(|id| trace.spans.iter().find(|span| span.span_id == id));
@@ -79,6 +83,7 @@ fn with_panel(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> 
             <section class="panel waterfall-panel">
                 {tabs(frame)}
                 {legend(trace, frame)}
+                {proxies(data.proxies, frame)}
                 {find(&rows, frame)}
                 {minimap(waterfall, &rows, frame)}
                 {ruler(waterfall)}
@@ -272,6 +277,13 @@ fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
         .bytes()
         .all(|b| b.is_ascii_hexdigit())
         .then(|| frame.how(&how));
+    let service = root
+        .and_then(|span| span.service_name.as_deref())
+        .unwrap_or_default();
+    let elsewhere = frame.elsewhere(
+        &["trace_id"],
+        &[("trace_id", &trace.trace_id), ("service", service)],
+    );
     let download = format!("/api/v1/traces/{}", segment(&trace.trace_id));
     let otlp = format!("{download}/otlp");
     let file = format!("trace-{}.json", segment(&trace.trace_id));
@@ -279,7 +291,7 @@ fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
         <div class="trace-head">
             <div class="trace-title">
                 <h1>{service_link(frame, root.and_then(|span| span.service_name.as_deref()))} " " {name}</h1>
-                <p class="quiet"><code class="id">{trace.trace_id.clone()}</code> " · " <a href=download>"JSON"</a> " · " <a href=otlp download=file>"OTLP JSON"</a> " · " {how}</p>
+                <p class="quiet"><code class="id">{trace.trace_id.clone()}</code> " · " <a href=download>"JSON"</a> " · " <a href=otlp download=file>"OTLP JSON"</a> " · " {how} " " {elsewhere}</p>
             </div>
             <div class="figures small">
                 {figure("Duration", units::duration(waterfall.length_ns), moment(Some(waterfall.start_ns), frame))}
@@ -309,6 +321,19 @@ fn legend(trace: &TraceDetail, frame: &Frame) -> AnyView {
         })
         .collect_view();
     view! { <ul class="legend">{entries}</ul> }.into_any()
+}
+
+/// Spans of proxies beside applications: shown, or folded into what they stand beside.
+fn proxies(count: u64, frame: &Frame) -> Option<AnyView> {
+    (count > 0).then(|| {
+        let is_hidden = frame.param("proxies") == Some("hide");
+        let (word, link) = if is_hidden {
+            ("hidden: show them", frame.with(&[("proxies", ""), ("row", "")]))
+        } else {
+            ("shown: hide them", frame.with(&[("proxies", "hide"), ("row", "")]))
+        };
+        view! { <p class="note">{format!("{} spans of proxies are ", units::count(count))} <a href=link>{word}</a></p> }.into_any()
+    })
 }
 
 fn ruler(waterfall: &Waterfall<'_>) -> AnyView {
@@ -371,6 +396,7 @@ fn span_row(
     let span = row.span;
     let is_error = span.status_code == "error";
     let is_chosen = chosen.is_some_and(|other| other.span_id == span.span_id);
+    let refusal = waterfall.refusals.get(span.span_id.as_str()).copied();
     let is_found = rows
         .wanted
         .as_deref()
@@ -379,6 +405,7 @@ fn span_row(
     for (word, holds) in [
         (" chosen", is_chosen),
         (" failed", is_error),
+        (" refused", refusal.is_some()),
         (" found", is_found),
     ] {
         class.push_str(if holds { word } else { "" });
@@ -397,6 +424,8 @@ fn span_row(
                 <span class="wf-service">{span.service_name.clone().unwrap_or_else(|| "unnamed".to_owned())}</span>
                 <a class="wf-op" data-row href=link aria-current=is_chosen.then_some("true")>{span.name.clone()}</a>
                 {is_error.then(|| view! { <span class="tag bad">"error"</span> })}
+                {span_marks::tags(span, refusal, frame)}
+                {span.sidecar.then(|| view! { <span class="tag">"proxy"</span> })}
                 {row.is_orphan.then(|| view! { <span class="tag">"parent missing"</span> })}
                 {(span.copies > 1).then(|| view! { <span class="tag">{format!("stored {} times", span.copies)}</span> })}
             </span>
@@ -536,6 +565,22 @@ fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> AnyView
         "/logs",
         &[("trace", &span.trace_id), ("span", &span.span_id)],
     );
+    let known =
+        |value: &'static str, text: &Option<String>| (value, text.clone().unwrap_or_default());
+    let known = [
+        ("trace_id", span.trace_id.clone()),
+        ("span_id", span.span_id.clone()),
+        known("service", &span.service_name),
+        known("instance", &span.service_instance_id),
+        known("namespace", &span.scope.service_namespace),
+        known("environment", &span.scope.environment),
+        known("cluster", &span.scope.cluster),
+    ];
+    let known: Vec<(&str, &str)> = known
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let elsewhere = frame.elsewhere(&["span_id", "instance", "service"], &known);
     let dropped =
         span.dropped_attributes_count + span.dropped_events_count + span.dropped_links_count;
     let status_class = if span.status_code == "error" {
@@ -550,6 +595,7 @@ fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> AnyView
                 <dt>"Service"</dt><dd>{service_link(frame, span.service_name.as_deref())} " " <span class="quiet">{span.service_version.clone()}</span></dd>
                 <dt>"Kind"</dt><dd>{span.kind.clone()}</dd>
                 <dt>"Status"</dt><dd><span class=status_class>{span.status_code.clone()}</span> " " {span.status_message.clone()}</dd>
+                {span_marks::facts(span, waterfall.refusals.get(span.span_id.as_str()).copied(), frame)}
                 <dt>"Start"</dt><dd>{moment(Some(start), frame)} " " <span class="quiet">{format!("+{offset}")}</span></dd>
                 <dt>"Duration"</dt><dd>{positive(span.duration_ns).map_or_else(|| "unknown".to_owned(), units::duration)}</dd>
                 <dt>"Span id"</dt><dd><code class="id">{span.span_id.clone()}</code></dd>
@@ -557,6 +603,7 @@ fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> AnyView
                     let link = frame.with(&[("span", &parent)]);
                     view! { <dt>"Parent"</dt><dd><a href=link><code class="id">{parent}</code></a></dd> }
                 })}
+                {elsewhere.map(|links| view! { <dt>"Elsewhere"</dt><dd>{links}</dd> })}
                 <dt>"Scope"</dt><dd>{span.scope_name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| "not reported".to_owned())} " " {span.scope_version.clone()}</dd>
             </dl>
             {(dropped > 0).then(|| view! { <p class="note amber">{format!("The sender dropped {dropped} attributes, events or links of this span.")}</p> })}

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tripline_storage::model::{LogRecord, SpanRecord, TraceDetail};
+use tripline_storage::model::{LogRecord, Refusal, SpanRecord, TraceDetail};
 
 /// One row of the waterfall.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,8 @@ pub(super) struct Waterfall<'a> {
     pub(super) logs: HashMap<&'a str, Vec<&'a LogRecord>>,
     /// Logs that name no span of this trace.
     pub(super) loose_logs: Vec<&'a LogRecord>,
+    /// Who refused, by span.
+    pub(super) refusals: HashMap<&'a str, &'a Refusal>,
 }
 
 impl<'a> Waterfall<'a> {
@@ -69,6 +71,11 @@ impl<'a> Waterfall<'a> {
             length_ns: end_ns.saturating_sub(start_ns).max(1),
             logs,
             loose_logs,
+            refusals: trace
+                .refusals
+                .iter()
+                .map(|refusal| (refusal.span_id.as_str(), refusal))
+                .collect(),
         }
     }
 

@@ -1,0 +1,89 @@
+//! `/graph`: the range, or one step of it.
+
+use axum::extract::State;
+use axum::response::Response;
+use tripline_storage::model::{GraphQuery, PulsePoint, ServicePulse, TimeRange};
+use tripline_storage::query;
+use tripline_web::pages as views;
+use tripline_web::parts::Frame;
+
+use super::handlers::{range_of, scope_of, services_of, show};
+use super::request::PageRequest;
+use crate::api::AppState;
+use crate::api::incidents::moment;
+
+/// What to draw.
+pub(super) fn question(frame: &Frame, service: Option<String>) -> GraphQuery {
+    GraphQuery {
+        range: range_of(frame),
+        scope: scope_of(frame),
+        service,
+        edges_max: 300,
+    }
+}
+
+/// `/graph`.
+pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -> Response {
+    let mut frame = request.frame;
+    let question = question(&frame, frame.param("service").map(str::to_owned));
+    let range = range_of(&frame);
+    let steps = query::pulse_steps(range);
+    let chosen = frame.param("at").and_then(|at| step_at(at, steps));
+    let of_services = services_of(&frame);
+    let answer = state
+        .ask(move |session| {
+            let graph = match chosen {
+                Some(step) => {
+                    let from_unix_nano = steps.from + steps.width * step;
+                    let to_unix_nano = from_unix_nano + steps.width;
+                    let step = TimeRange {
+                        from_unix_nano,
+                        to_unix_nano,
+                    };
+                    query::graph_in_step(session, &question, step)?
+                }
+                None => query::graph(session, &question)?,
+            };
+            Ok((
+                graph,
+                query::pulses(session, &of_services)?,
+                query::covered(session, range)?,
+            ))
+        })
+        .await;
+    let answer = answer.map(|(graph, pulses, covered)| {
+        let width_ns = u64::try_from(steps.width).unwrap_or(0);
+        frame.covered_seconds = match chosen {
+            Some(_) => Some(width_ns as f64 / 1e9),
+            None => Some(covered.seconds()),
+        };
+        let scrubber = views::Scrubber {
+            from_ns: u64::try_from(steps.from).unwrap_or(0),
+            width_ns,
+            steps: together(&pulses),
+            chosen: chosen.and_then(|step| usize::try_from(step).ok()),
+        };
+        views::GraphPage { graph, scrubber }
+    });
+    show(&frame, "Graph", answer, views::graph)
+}
+
+/// The step of the range that a moment lies in.
+fn step_at(text: &str, steps: query::PulseSteps) -> Option<i64> {
+    let at = i64::try_from(moment(text)?).ok()?;
+    (at >= steps.from && at < steps.from + steps.width * steps.count)
+        .then(|| (at - steps.from) / steps.width)
+}
+
+/// All services' calls by step.
+fn together(pulses: &[ServicePulse]) -> Vec<PulsePoint> {
+    let mut all: Vec<PulsePoint> = Vec::new();
+    for pulse in pulses {
+        all.resize(all.len().max(pulse.points.len()), PulsePoint::default());
+        for (sum, point) in all.iter_mut().zip(&pulse.points) {
+            sum.calls += point.calls;
+            sum.errors += point.errors;
+        }
+    }
+    all
+}

@@ -1,0 +1,221 @@
+//! Breakers in a real browser: the sixty seconds of somebody paged at night, from the pasted link; a red edge to the
+//! trace that tripped it; the graph through time; what-if.
+
+use anyhow::{Context as _, Result, ensure};
+use fantoccini::Locator;
+
+use super::driver::Browser;
+use crate::harness::{PATIENCE, Tripline, now};
+use crate::incidents::{SECOND, rfc3339, span_id, story, trace_id};
+
+/// A server with the story of `incidents.rs`, and when it began.
+async fn told() -> Result<(Tripline, u64)> {
+    let server = Tripline::start().await?;
+    let begin = (now() - 300 * SECOND) / SECOND * SECOND;
+    story(&server, begin).await?;
+    Ok((server, begin))
+}
+
+/// Waits until the page says all of it.
+async fn reads(browser: &Browser, words: &[&str]) -> Result<()> {
+    let words = serde_json::to_string(words)?;
+    browser
+        .until(&format!(
+            "return {words}.every(words => document.body.innerText.includes(words))"
+        ))
+        .await
+}
+
+/// Clicks the first link whose address contains this.
+async fn follow(browser: &Browser, part: &str) -> Result<()> {
+    let link = format!("main a[href*='{part}']");
+    let link = browser
+        .client
+        .wait()
+        .at_most(PATIENCE)
+        .for_element(Locator::Css(&link))
+        .await
+        .with_context(|| format!("no link to {part}"))?;
+    link.click().await?;
+    Ok(())
+}
+
+async fn the_sixty_seconds(width: u32, height: u32) -> Result<()> {
+    let (server, begin) = told().await?;
+    let browser = Browser::open(width.max(500), height).await?;
+    if width < 500 {
+        browser.screen(width, height).await?;
+    }
+    // 0 s: the pager's link. 5 s: the sentence.
+    let pasted = format!(
+        "/breakers/checkout/payment?at={}",
+        rfc3339(begin + 53 * SECOND)
+    );
+    browser.go(&server, &pasted).await?;
+    reads(
+        &browser,
+        &[
+            "checkout → payment was OPEN on 1 instance from",
+            "12 of 20 calls failed (limit 50 %)",
+        ],
+    )
+    .await?;
+    browser.picture(&format!("sixty-breaker-{width}")).await?;
+    // 12 s: the incident it is part of, the likely root and its evidence.
+    follow(&browser, "/incidents/").await?;
+    reads(
+        &browser,
+        &[
+            "likely root: psp",
+            "was the first to fail",
+            "psp 9.1 rolled out",
+        ],
+    )
+    .await?;
+    browser.picture(&format!("sixty-incident-{width}")).await?;
+    // 42 s: who is hurt; 55 s: whether it is over.
+    reads(&browser, &["POST /checkout", "recovered"]).await?;
+    // 50 s: into the chat.
+    browser
+        .until("return document.documentElement.dataset.live === ''")
+        .await?;
+    browser.script("window.copied = []; navigator.clipboard.writeText = text => { copied.push(text); return Promise.resolve(); }").await?;
+    browser
+        .client
+        .find(Locator::XPath("//button[contains(., 'Copy as Markdown')]"))
+        .await?
+        .click()
+        .await?;
+    browser
+        .until("return copied.length === 1 && copied[0].includes('psp')")
+        .await?;
+    // 20 s: a failing trace, at its deepest failing span. 32 s: the span panel.
+    follow(
+        &browser,
+        &format!("{}?span={}", trace_id(91), span_id(91, 4)),
+    )
+    .await?;
+    browser
+        .until(
+            "return document.querySelector('.span-panel')?.innerText.includes('Charge') === true",
+        )
+        .await?;
+    let is_wide = browser
+        .script("return document.documentElement.scrollWidth > innerWidth")
+        .await?;
+    ensure!(is_wide == false, "the trace scrolls sideways at {width}");
+    browser.picture(&format!("sixty-span-{width}")).await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn the_sixty_seconds_from_a_pasted_link() -> Result<()> {
+    the_sixty_seconds(1280, 900).await
+}
+
+#[tokio::test]
+async fn the_sixty_seconds_on_a_phone() -> Result<()> {
+    the_sixty_seconds(390, 844).await
+}
+
+#[tokio::test]
+async fn a_red_edge_is_two_clicks_from_the_trace_that_tripped_it() -> Result<()> {
+    let (server, begin) = told().await?;
+    let browser = Browser::open(1280, 900).await?;
+    let (from, to) = (rfc3339(begin), rfc3339(begin + 120 * SECOND));
+    let at = rfc3339(begin + 55 * SECOND);
+    browser
+        .go(&server, &format!("/graph?from={from}&to={to}&at={at}"))
+        .await?;
+    reads(&browser, &["○ open"]).await?;
+    browser.picture("graph-tripped").await?;
+    follow(&browser, "/breakers/payment/psp").await?;
+    reads(&browser, &["Tripped by"]).await?;
+    follow(&browser, &format!("/traces/{}", trace_id(91))).await?;
+    browser
+        .until("return document.querySelector('.span-panel') !== null")
+        .await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn the_scrubber_moves_the_graph_through_time() -> Result<()> {
+    let (server, begin) = told().await?;
+    let browser = Browser::open(1280, 900).await?;
+    let (from, to) = (rfc3339(begin), rfc3339(begin + 120 * SECOND));
+    browser
+        .go(&server, &format!("/graph?from={from}&to={to}"))
+        .await?;
+    browser
+        .until("return document.documentElement.dataset.live === ''")
+        .await?;
+    let slide = |step: u32| {
+        format!(
+            "const slider = document.querySelector('.step-slider input'); slider.value = {step};
+             slider.dispatchEvent(new Event('input', {{bubbles: true}}));"
+        )
+    };
+    // Before the fault, within it, after it: the same boxes, other numbers.
+    let shown = |step: u32| {
+        format!(
+            "return [...document.querySelectorAll('.scrubber-steps a')].findIndex(a => a.ariaCurrent === 'step') === {step}"
+        )
+    };
+    let boxes = "return [...document.querySelectorAll('.graph .node rect:first-of-type')].map(r => r.getAttribute('x') + ',' + r.getAttribute('y')).join()";
+    browser.script(&slide(1)).await?;
+    browser.until(&shown(1)).await?;
+    browser
+        .until("return document.querySelectorAll('.edge.failed').length === 0")
+        .await?;
+    let places = browser.script(boxes).await?;
+    browser.script(&slide(5)).await?;
+    browser.until(&shown(5)).await?;
+    reads(&browser, &["○ open"]).await?;
+    browser
+        .until("return document.querySelectorAll('.edge.passed').length < 2")
+        .await?;
+    assert_eq!(
+        places,
+        browser.script(boxes).await?,
+        "boxes stay where they are"
+    );
+    browser
+        .until("return location.search.includes('at=')")
+        .await?;
+    browser.picture("graph-scrubbed").await?;
+    // It plays on by itself.
+    browser
+        .client
+        .find(Locator::Css(".step-slider button"))
+        .await?
+        .click()
+        .await?;
+    browser.until("return [...document.querySelectorAll('.scrubber-steps a')].findIndex(a => a.ariaCurrent === 'step') >= 7").await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn what_if_is_asked_by_filling_in_one_setting() -> Result<()> {
+    let (server, _) = told().await?;
+    let browser = Browser::open(1280, 900).await?;
+    browser
+        .go(&server, "/breakers/payment/psp?from=now-10m")
+        .await?;
+    follow(&browser, "/whatif").await?;
+    reads(
+        &browser,
+        &["Baseline", "Against what happened", "What this cannot know"],
+    )
+    .await?;
+    let input = browser
+        .client
+        .find(Locator::Css("input[name='consecutive_failures_threshold']"))
+        .await?;
+    input.send_keys("2\u{e007}").await?;
+    reads(&browser, &["Edited"]).await?;
+    browser
+        .until("return location.search.includes('consecutive_failures_threshold=2')")
+        .await?;
+    browser.picture("what-if").await?;
+    browser.close().await
+}

@@ -1,0 +1,130 @@
+//! What flows along an edge: passed, failed and refused calls as parallel bands, as wide as their shares.
+
+use leptos::prelude::*;
+use tripline_storage::model::GraphEdge;
+
+/// The least width of a band that stands for any call at all: a lone failure is seen.
+const BAND_MIN: f64 = 1.1;
+
+/// Calls of an edge by what became of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flow {
+    /// Answered without an error.
+    pub passed: u64,
+    /// Answered with an error, or not at all.
+    pub failed: u64,
+    /// Never sent: a breaker refused them.
+    pub refused: u64,
+}
+
+impl Flow {
+    /// Of an edge. Refused calls are those its breakers count.
+    pub fn of(edge: &GraphEdge) -> Self {
+        Self {
+            passed: edge.calls.saturating_sub(edge.errors),
+            failed: edge.errors,
+            refused: edge
+                .breakers
+                .iter()
+                .filter_map(|breaker| breaker.rejected)
+                .sum(),
+        }
+    }
+
+    /// Calls somebody wanted to make.
+    pub fn attempted(self) -> u64 {
+        self.passed + self.failed + self.refused
+    }
+
+    /// Share of the attempts that came to nothing, 0 to 1.
+    pub fn lost_share(self) -> f64 {
+        match self.attempted() {
+            0 => 0.0,
+            all => (self.failed + self.refused) as f64 / all as f64,
+        }
+    }
+
+    /// Class, offset across the edge and width of each band, from above; `width` is that of all.
+    fn bands(self, width: f64) -> Vec<(&'static str, f64, f64)> {
+        let all = self.attempted().max(1) as f64;
+        let wide: Vec<(&str, f64)> = [
+            ("passed", self.passed),
+            ("failed", self.failed),
+            ("refused", self.refused),
+        ]
+        .into_iter()
+        .filter(|(_, calls)| *calls > 0)
+        .map(|(class, calls)| (class, (width * calls as f64 / all).max(BAND_MIN)))
+        .collect();
+        let sum: f64 = wide.iter().map(|(_, width)| width).sum();
+        let mut at = -sum / 2.0;
+        wide.into_iter()
+            .map(|(class, width)| {
+                at += width;
+                (class, at - width / 2.0, width)
+            })
+            .collect()
+    }
+
+    /// The bands along a curve, given as the four points of a cubic.
+    pub fn draw(self, curve: [(f64, f64); 4], class: &str) -> AnyView {
+        let [(x1, y1), (bx, by), (cx, cy), (x2, y2)] = curve;
+        let path = |offset: f64| {
+            let (y1, by, cy, y2) = (y1 + offset, by + offset, cy + offset, y2 + offset);
+            format!("M{x1:.0} {y1:.1}C{bx:.0} {by:.1} {cx:.0} {cy:.1} {x2:.0} {y2:.1}")
+        };
+        let width = (1.5 + (self.attempted() as f64 + 1.0).log10() * 1.1).min(8.0);
+        let bands = self.bands(width);
+        if bands.is_empty() {
+            return view! { <path class=format!("edge idle {class}") d=path(0.0) stroke-width="1" marker-end="url(#arrow)"></path> }.into_any();
+        }
+        let middle = bands.len() / 2;
+        bands
+            .into_iter()
+            .enumerate()
+            .map(|(at, (kind, offset, width))| {
+                let arrow = (at == middle).then_some("url(#arrow)");
+                view! { <path class=format!("edge {kind} {class}") d=path(offset) stroke-width=format!("{width:.1}") marker-end=arrow></path> }
+            })
+            .collect_view()
+            .into_any()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bands_share_the_width_and_a_lone_failure_is_seen() {
+        let flow = Flow {
+            passed: 900,
+            failed: 1,
+            refused: 99,
+        };
+        let bands = flow.bands(8.0);
+        let widths: Vec<f64> = bands.iter().map(|(_, _, width)| *width).collect();
+        assert_eq!(
+            bands.iter().map(|(class, ..)| *class).collect::<Vec<_>>(),
+            ["passed", "failed", "refused"]
+        );
+        assert!(
+            (widths[0] - 7.2).abs() < 0.01 && widths[1] == BAND_MIN && widths[2] == BAND_MIN,
+            "{widths:?}"
+        );
+        // They touch: none covers its neighbour.
+        assert!((bands[0].1 + widths[0] / 2.0 - (bands[1].1 - widths[1] / 2.0)).abs() < 1e-9);
+        assert!((flow.lost_share() - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn nothing_attempted_is_nothing_lost() {
+        let none = Flow {
+            passed: 0,
+            failed: 0,
+            refused: 0,
+        };
+        assert!(none.bands(8.0).is_empty());
+        assert_eq!(none.lost_share(), 0.0);
+    }
+}

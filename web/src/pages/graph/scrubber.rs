@@ -1,0 +1,96 @@
+//! The graph through time: the range in steps, one of which may be chosen.
+
+use leptos::prelude::*;
+use tripline_storage::model::PulsePoint;
+
+use crate::islands::StepSlider;
+use crate::parts::Frame;
+use crate::units;
+
+/// Height of the tallest column, in the units of its drawing.
+const HIGH: f64 = 26.0;
+
+/// The steps of the range and the chosen one.
+#[derive(Debug, Clone, Default)]
+pub struct Scrubber {
+    /// Start of the first step, nanoseconds since the epoch.
+    pub from_ns: u64,
+    /// Length of each, nanoseconds.
+    pub width_ns: u64,
+    /// Calls of all services in each, oldest first.
+    pub steps: Vec<PulsePoint>,
+    /// The one that is shown; `None` shows the whole range.
+    pub chosen: Option<usize>,
+}
+
+impl Scrubber {
+    /// Start of a step.
+    fn start(&self, step: usize) -> u64 {
+        self.from_ns + self.width_ns * step as u64
+    }
+}
+
+/// The strip: a column a step, each a link to the graph as it was then.
+pub fn strip(scrubber: &Scrubber, frame: &Frame) -> Option<AnyView> {
+    if scrubber.steps.len() < 2 {
+        return None;
+    }
+    let most = scrubber.steps.iter().map(|step| step.calls).max()?.max(1);
+    let columns = scrubber
+        .steps
+        .iter()
+        .enumerate()
+        .map(|(at, step)| {
+            let start = scrubber.start(at);
+            let link = frame.with(&[("at", &units::timestamp(start, 3))]);
+            let words = format!(
+                "{}: {} calls, {} failed",
+                units::time_of_day(start, 0),
+                units::count(step.calls),
+                units::count(step.errors)
+            );
+            let high = HIGH * step.calls as f64 / most as f64;
+            let failed = HIGH * step.errors as f64 / most as f64;
+            let current = (scrubber.chosen == Some(at)).then_some("step");
+            view! {
+                <a href=link title=words.clone() aria-label=words aria-current=current>
+                    <svg viewBox=format!("0 0 10 {HIGH}") preserveAspectRatio="none" aria-hidden="true">
+                        <rect class="step-ok" x="1" y=HIGH - high width="8" height=high></rect>
+                        <rect class="step-failed" x="1" y=HIGH - failed width="8" height=failed></rect>
+                    </svg>
+                </a>
+            }
+        })
+        .collect_view();
+    let (word, all) = match scrubber.chosen {
+        Some(at) => (
+            format!(
+                "{} to {}",
+                units::time_of_day(scrubber.start(at), 0),
+                units::time_of_day(scrubber.start(at + 1), 0)
+            ),
+            Some(frame.with(&[("at", "")])),
+        ),
+        None => ("The whole range".to_owned(), None),
+    };
+    let all = all.map(|link| view! { <a href=link>"whole range"</a> });
+    Some(
+        view! {
+            <nav class="scrubber" aria-label="The graph through time">
+                <div class="scrubber-steps">{columns}</div>
+                <p class="quiet">{word} " " {all}</p>
+            </nav>
+        }
+        .into_any(),
+    )
+}
+
+/// The slider and the play button, where the bundle runs.
+pub fn slider(scrubber: &Scrubber) -> Option<AnyView> {
+    (scrubber.steps.len() > 1).then(|| {
+        let starts: Vec<String> = (0..scrubber.steps.len())
+            .map(|at| units::timestamp(scrubber.start(at), 3))
+            .collect();
+        view! { <StepSlider starts=starts chosen=scrubber.chosen/> }.into_any()
+    })
+}

@@ -140,7 +140,7 @@ impl Request {
         self.number.is_multiple_of(13)
     }
 
-    fn span(&self, step: u64, name: &str, kind: u8, attributes: Value) -> Value {
+    fn span(&self, step: u64, name: &str, kind: u8, attributes: &Value) -> Value {
         let id = |step: u64| format!("{:016x}", self.number * 8 + step);
         let (start, end) = (
             self.start + step * 100_000,
@@ -166,18 +166,18 @@ impl Request {
             ])
         };
         [
-            (("front", false), self.span(1, "GET /", 2, json!([]))),
-            (("front", false), self.span(2, "GET", 3, json!([]))),
-            (("front", true), self.span(3, "back:80/*", 3, proxy())),
-            (("back", true), self.span(4, "back:80/*", 2, proxy())),
-            (("back", false), self.span(5, "GET /items", 2, json!([]))),
+            (("front", false), self.span(1, "GET /", 2, &json!([]))),
+            (("front", false), self.span(2, "GET", 3, &json!([]))),
+            (("front", true), self.span(3, "back:80/*", 3, &proxy())),
+            (("back", true), self.span(4, "back:80/*", 2, &proxy())),
+            (("back", false), self.span(5, "GET /items", 2, &json!([]))),
         ]
     }
 
     /// The span of the service that samples, if this request is one of its one in ten.
     fn sampled(&self) -> Option<Value> {
         self.number.is_multiple_of(10).then(|| {
-            let mut span = self.span(1, "POST /events", 2, json!([]));
+            let mut span = self.span(1, "POST /events", 2, &json!([]));
             span["traceId"] = json!(format!("{:032x}", u128::from(self.number + 1) << 64));
             span["traceState"] = json!(ONE_IN_TEN);
             span["status"] = json!({});

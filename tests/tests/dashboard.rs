@@ -541,7 +541,8 @@ async fn a_breaker_that_only_refuses_is_a_near_miss_and_named_where_it_refused()
         &trace,
         &["refused by breaker psp", "/breakers/billing/psp"],
     )
-    .await
+    .await?;
+    Ok(())
 }
 
 #[tokio::test]

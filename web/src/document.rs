@@ -121,6 +121,10 @@ fn tools(frame: &Frame, title: &str) -> AnyView {
         crate::units::timestamp(from, 0),
         crate::units::timestamp(to, 0)
     );
+    let markdown = match &frame.markdown {
+        Some(text) => format!("{text}\n[{title}]({{link}})\n"),
+        None => markdown,
+    };
     let saved = frame
         .saved
         .iter()

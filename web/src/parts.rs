@@ -35,6 +35,8 @@ pub struct Frame {
     pub covered_seconds: Option<f64>,
     /// Links to other tools.
     pub links: Vec<LinkTemplate>,
+    /// What "Copy as Markdown" copies, if more than the page's name, range and filter.
+    pub markdown: Option<String>,
 }
 
 /// Addresses of the embedded files, with their hashes.

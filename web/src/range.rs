@@ -86,7 +86,12 @@ impl Range {
         {
             return format!("Last {words}");
         }
-        format!("{} → {}", self.from.words(), self.to.words())
+        let (from, to) = (self.from.words(), self.to.words());
+        // Within one day the second date says nothing.
+        match (from.split_once(' '), to.split_once(' ')) {
+            (Some((day, _)), Some((other, time))) if day == other => format!("{from} → {time}"),
+            _ => format!("{from} → {to}"),
+        }
     }
 }
 

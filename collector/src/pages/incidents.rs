@@ -48,7 +48,7 @@ pub(super) async fn one(
     Path(id): Path<String>,
     request: PageRequest,
 ) -> Response {
-    let frame = request.frame;
+    let mut frame = request.frame;
     let answer = find(&state, &id, None).await;
     if frame.param("format") == Some("markdown")
         && let Ok(found) = &answer
@@ -56,5 +56,6 @@ pub(super) async fn one(
         let kind = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")];
         return (kind, views::markdown(found)).into_response();
     }
+    frame.markdown = answer.as_ref().ok().map(views::markdown);
     show(&frame, "Incident", answer, views::incident)
 }

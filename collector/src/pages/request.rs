@@ -60,6 +60,7 @@ impl FromRequestParts<AppState> for PageRequest {
             scopes: facts.scopes,
             covered_seconds: None,
             links: state.config.ui.links.clone(),
+            markdown: None,
         };
         Ok(Self {
             params: with_range(params, &range),

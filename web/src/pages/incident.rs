@@ -34,7 +34,7 @@ pub fn incident(data: &IncidentDetail, frame: &Frame) -> AnyView {
         {recovery(data, frame)}
         {findings(&data.findings)}
         <section class="panel"><h2>"Hand it on"</h2>
-            <details><summary>"Copy as Markdown"</summary><pre class="copy">{markdown(data)}</pre></details>
+            <details><summary>"As Markdown"</summary><pre class="copy">{markdown(data)}</pre></details>
             <p>"The whole of it as files another copy of Tripline opens: " <code>{bundle}</code></p>
         </section>
     }

@@ -29,14 +29,17 @@ async fn reads(browser: &Browser, words: &[&str]) -> Result<()> {
 /// Clicks the first link whose address contains this.
 async fn follow(browser: &Browser, part: &str) -> Result<()> {
     let link = format!("main a[href*='{part}']");
-    let link = browser
+    let found = browser
         .client
         .wait()
         .at_most(PATIENCE)
         .for_element(Locator::Css(&link))
         .await
         .with_context(|| format!("no link to {part}"))?;
-    link.click().await?;
+    // As a person would, who does not click what the head of the page covers.
+    let into_view = format!("document.querySelector({link:?}).scrollIntoView({{block: 'center'}})");
+    browser.script(&into_view).await?;
+    found.click().await?;
     Ok(())
 }
 

@@ -199,6 +199,9 @@ mod tests {
                 (3, Some(f64::NAN)),
             ],
         };
-        assert_eq!(path_of(&line, |t| t as f64, |v| v), "M0.0 1.0M2.0 2.0");
+        assert_eq!(
+            path_of(&line, |t| t as f64, |v| v),
+            "M0.0 1.0h0.01M2.0 2.0h0.01"
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use leptos::prelude::*;
 use tripline_storage::filter::{Expression, Filter, KeyScope, Literal, Signal};
-use tripline_storage::model::{AttributeValue, Attributes, Page};
+use tripline_storage::model::{AttributeValue, Attributes, Basis, Page};
 
 use crate::links::LinkTemplate;
 use crate::range::Range;
@@ -275,6 +275,28 @@ pub fn list_note<T>(page: &Page<T>, what: &str, frame: &Frame) -> AnyView {
         view! { <a class="more" href=link rel="next">"older →"</a> }
     });
     view! { <p class="note">{text} " " {more}</p> }.into_any()
+}
+
+/// What a count of spans stands on, where it is not every call: a sample, each of which stands for several.
+pub fn basis_tag(basis: Basis, calls: u64, weight: f64) -> Option<AnyView> {
+    if calls == 0 || basis != Basis::Sampled {
+        return None;
+    }
+    let share = units::percent(calls as f64 / weight.max(calls as f64));
+    let each = units::compact(weight / calls as f64);
+    let title = format!(
+        "{} recorded; each stands for {each} on average, by the weight its sampler wrote (W3C tracestate or sampling attributes)",
+        units::count(calls)
+    );
+    Some(view! { <span class="tag basis" title=title>"sampled " {share}</span> }.into_any())
+}
+
+/// Below a list with counts of which nobody knows how they were sampled.
+pub fn basis_note(bases: impl Iterator<Item = Basis>) -> Option<AnyView> {
+    let mut bases = bases;
+    bases
+        .any(|basis| basis == Basis::Unknown)
+        .then(|| view! { <p class="note">"Counted from the spans that arrived; where no sampler wrote a weight, how they were sampled is not known."</p> }.into_any())
 }
 
 /// The list of this page as a file: the same question, as many rows as a file may have.

@@ -12,7 +12,7 @@ pub use self::scrubber::Scrubber;
 use super::breakers::{glyph, page_of, severity, state_mark};
 use super::traces::kept_range;
 use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
-use crate::parts::{Frame, nothing, segment, severity_of_share};
+use crate::parts::{Frame, basis_note, basis_tag, nothing, segment, severity_of_share};
 use crate::units;
 
 /// Edges above which labels stand only where something is wrong; the rest say theirs on hover.
@@ -456,7 +456,7 @@ pub(super) fn edge_table(graph: &Graph, frame: &Frame) -> AnyView {
                 <tr>
                     <td>{caller.name.clone()}</td><td>{callee.name.clone()}{callee.inferred.then(|| view! { " " <span class="tag">"inferred"</span> })}</td>
                     <td class="quiet">{kind}</td>
-                    <td class="num">{units::count(edge.calls)}</td><td class="num">{units::rate(edge.calls as f64 / seconds.max(1.0))}</td>
+                    <td class="num">{units::count(edge.calls)}</td><td class="num">{units::rate(edge.weight.max(edge.calls as f64) / seconds.max(1.0))} {basis_tag(edge.basis, edge.calls, edge.weight)}</td>
                     <td class="num">{refused.unwrap_or_else(|| "–".to_owned())}</td><td class="num">{lost}</td>
                     <td class="num">{units::duration_or_dash(edge.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(edge.latency.p95_ns)}</td>
                     <td class="num">{units::duration_or_dash(edge.latency.p99_ns)}</td>
@@ -471,6 +471,7 @@ pub(super) fn edge_table(graph: &Graph, frame: &Frame) -> AnyView {
             <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th><th>"Breakers"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
+        {basis_note(graph.edges.iter().map(|edge| edge.basis))}
     }
     .into_any()
 }

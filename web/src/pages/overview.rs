@@ -9,7 +9,8 @@ use tripline_storage::model::{
 use super::breakers::severity;
 use super::incidents::strip;
 use crate::parts::{
-    Frame, error_share, export_links, figure, list_note, nothing, positive, service_link, since,
+    Frame, basis_note, basis_tag, error_share, export_links, figure, list_note, nothing, positive,
+    service_link, since,
 };
 use crate::units;
 
@@ -251,6 +252,7 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
             <tbody>{rows}</tbody>
         </table></div>
         {list_note(&data.services, "services, most failures first", frame)}
+        {basis_note(data.services.items.iter().map(|service| service.basis))}
         {export_links(frame, "services")}
     }
     .into_any()
@@ -274,7 +276,7 @@ fn row(service: &ServiceSummary, data: &Overview, frame: &Frame) -> AnyView {
     view! {
         <tr>
             <td>{service_link(frame, Some(&service.service_name))} " " <span class="quiet">{place}</span></td>
-            <td class="num" title=format!("{} calls in range", units::count(service.calls))>{units::rate(service.rate_per_second)}</td>
+            <td class="num" title=format!("{} calls in range", units::count(service.calls))>{units::rate(service.rate_per_second)} {basis_tag(service.basis, service.calls, service.weight)}</td>
             <td class="spark-cell">{sparkline(pulse)}</td>
             <td class="num">{error_share(service.errors, service.calls)}</td>
             <td class="num">{units::duration_or_dash(service.latency.p50_ns)}</td>

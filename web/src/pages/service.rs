@@ -9,7 +9,9 @@ use tripline_storage::model::{
 use super::breakers::panel_of;
 use super::graph::{edge_table, picture};
 use crate::chart::{Line, Note, noted_series};
-use crate::parts::{Frame, colour, error_share, figure, moment, nothing, positive, segment};
+use crate::parts::{
+    Frame, basis_tag, colour, error_share, figure, moment, nothing, positive, segment,
+};
 use crate::units;
 
 /// What the page shows.
@@ -243,7 +245,7 @@ fn figures(summary: &ServiceSummary, _frame: &Frame) -> AnyView {
     };
     view! {
         <section class="figures" aria-label="In this range">
-            {figure("Rate", units::rate(summary.rate_per_second), view! { {units::count(summary.calls)} " calls " {place} }.into_any())}
+            {figure("Rate", units::rate(summary.rate_per_second), view! { {units::count(summary.calls)} " calls " {basis_tag(summary.basis, summary.calls, summary.weight)} " " {place} }.into_any())}
             {figure("Errors", units::percent(summary.error_ratio), error_share(summary.errors, summary.calls))}
             {figure("p50", units::duration_or_dash(summary.latency.p50_ns), view! { "median" }.into_any())}
             {figure("p95", units::duration_or_dash(summary.latency.p95_ns), view! { "p99 " {units::duration_or_dash(summary.latency.p99_ns)} }.into_any())}

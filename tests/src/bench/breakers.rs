@@ -136,7 +136,7 @@ pub async fn questions(scale: f64) -> Result<()> {
         answer["calls"], answer["truncated"]
     );
     measure(&server, "what-if", &often(what_if.to_owned())).await?;
-    let edited = format!("{what_if}&failure_ratio=0.3");
+    let edited = format!("{what_if}&failure_ratio_threshold=0.3");
     measure(&server, "what-if, edited", &often(edited)).await?;
     let page: Value = serde_json::from_str(&server.get("/api/v1/incidents?from=now-1h").await?)?;
     let Some(id) = page["items"][0]["incident_id"].as_str() else {

@@ -71,15 +71,21 @@ pub async fn run(scale: f64) -> Result<()> {
     Ok(())
 }
 
+/// Spans a second that arrive while pages are asked for.
+const ARRIVING: u64 = 5_120;
+
 /// Whole pages over the last hour, rendered, while spans keep arriving.
 async fn pages(server: &Server, traces: &[String]) -> Result<()> {
     let arriving = std::sync::atomic::AtomicBool::new(true);
     let grpc = server.grpc();
     let ingest = async {
         let mut batch = 1 << 40;
+        let rate = u32::try_from(ARRIVING / shapes::BATCH)?;
+        let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate);
         while arriving.load(std::sync::atomic::Ordering::Relaxed) {
-            send_spans(&grpc, batch..batch + 20, 1, move |_| now()).await?;
-            batch += 20;
+            ticks.tick().await;
+            send_spans(&grpc, batch..batch + 1, 1, move |_| now()).await?;
+            batch += 1;
         }
         anyhow::Ok(())
     };

@@ -51,7 +51,7 @@ fn write_attribute<'a>(
 ) {
     if attribute.key_strindex != 0 {
         drops.add(DropReason::StringIndex);
-        if attribute.key.is_empty() {
+        if !has_key(attribute) {
             return;
         }
     }
@@ -64,6 +64,11 @@ fn write_attribute<'a>(
     if let Some(value) = value {
         note(&attribute.key, value);
     }
+}
+
+/// Whether its key is text: an index into a table that nobody has is none.
+fn has_key(attribute: &KeyValue) -> bool {
+    attribute.key_strindex == 0 || !attribute.key.is_empty()
 }
 
 /// Writes one value; `None` is the empty one.
@@ -85,10 +90,11 @@ pub(super) fn write_value(writer: &mut AttributesWriter, value: Option<&Value>, 
             writer.end();
         }
         Value::KvlistValue(list) => {
-            // A first key that looks like one of our own markers must not be read as one.
+            // A first key that looks like one of our own markers must not be read as one; what is left out is no first.
             let wrap = list
                 .values
-                .first()
+                .iter()
+                .find(|attribute| has_key(attribute))
                 .is_some_and(|first| first.key.starts_with('$'));
             if wrap {
                 writer.begin_object();

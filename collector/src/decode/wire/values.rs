@@ -168,7 +168,12 @@ fn write_list(
     let mut first = fields;
     let wrap = loop {
         match first.next()? {
-            Some((1, field)) => break Attribute::of(field.bytes()?)?.key.starts_with('$'),
+            Some((1, field)) => {
+                let attribute = Attribute::of(field.bytes()?)?;
+                if !attribute.key.is_empty() || !attribute.has_index {
+                    break attribute.key.starts_with('$');
+                }
+            }
             Some(_) => {}
             None => break false,
         }

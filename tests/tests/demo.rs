@@ -258,6 +258,8 @@ async fn the_last_spans_before_the_end_are_kept() -> anyhow::Result<()> {
         )
         .await?;
     let seen = server.number("SELECT count(*) FROM spans").await?;
+    // Some requests more, of which the exporters may still hold the spans.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let (code, _remains) = server.stop()?;
     assert_eq!(code, Some(0));
     let server = Start::default().data_dir(&data).start().await?;

@@ -18,6 +18,10 @@ use crate::ingest::RecentSpans;
 use crate::segment::Segment;
 use crate::segment::hot::{HotWriter, Prepared, PreparedRows};
 
+/// How long a commit waits for memory that queries hold; a client waits ten seconds.
+const MEMORY_PATIENCE: Duration = Duration::from_secs(5);
+const MEMORY_NAP: Duration = Duration::from_millis(50);
+
 /// Items one transaction takes at most; 10 k spans commit in about 25 ms.
 const COMMIT_ITEMS_MAX: usize = 20_000;
 /// How often age and ring are looked at when nothing arrives.
@@ -79,7 +83,7 @@ impl Writer {
                 Taken::Batches(group) => {
                     if !group.is_empty() {
                         self.shared.rotation.wait_for_sealer();
-                        self.commit_and_answer(group);
+                        self.commit_and_answer(group, MEMORY_PATIENCE);
                     }
                     self.rotate_if_due();
                 }
@@ -87,9 +91,9 @@ impl Writer {
         }
     }
 
-    fn commit_and_answer(&mut self, group: Vec<Pending>) {
+    fn commit_and_answer(&mut self, group: Vec<Pending>, patience: Duration) {
         let started = Instant::now();
-        let result = self.commit(&group);
+        let result = self.commit(&group, patience);
         self.shared
             .counters
             .record(|work| &mut work.commits, started.elapsed());
@@ -116,12 +120,29 @@ impl Writer {
                 tracing::warn!(%error, batches = group.len(), "group commit failed; trying its batches alone");
                 group
                     .into_iter()
-                    .for_each(|pending| self.commit_and_answer(vec![pending]));
+                    .for_each(|pending| self.commit_and_answer(vec![pending], Duration::ZERO));
             }
         }
     }
 
-    fn commit(&mut self, group: &[Pending]) -> duckdb::Result<()> {
+    /// Commits. Where queries hold the memory that a commit needs, it waits for them to be cut: their bounds are nearer
+    /// than a client's patience.
+    fn commit(&mut self, group: &[Pending], patience: Duration) -> duckdb::Result<()> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let committed = self.try_commit(group);
+            let is_worth_waiting = committed.as_ref().is_err_and(is_out_of_memory)
+                && Instant::now() < deadline
+                && !self.shared.closing.load(Relaxed);
+            if !is_worth_waiting {
+                return committed;
+            }
+            tracing::debug!("a commit waits for memory");
+            std::thread::sleep(MEMORY_NAP);
+        }
+    }
+
+    fn try_commit(&mut self, group: &[Pending]) -> duckdb::Result<()> {
         let now = now_ns();
         let result = self.transaction(group.iter().map(|pending| &pending.batch));
         if let Err(error) = result {
@@ -232,6 +253,11 @@ impl Drop for Writer {
 }
 
 /// What a failed commit means for the client: bad data is never retryable, everything else may pass.
+/// Whether a failure is DuckDB's memory limit, which others may have used up.
+fn is_out_of_memory(error: &duckdb::Error) -> bool {
+    error.to_string().contains("Out of Memory Error")
+}
+
 fn refusal(error: &duckdb::Error) -> AppendError {
     let text = error.to_string();
     let is_data = [

@@ -133,7 +133,7 @@ async fn a_failing_span_is_three_clicks_from_the_overview() -> Result<()> {
         .client
         .wait()
         .at_most(PATIENCE)
-        .for_element(Locator::Css("a[data-row]"))
+        .for_element(Locator::Css("#failures a[data-row]"))
         .await?
         .click()
         .await?;

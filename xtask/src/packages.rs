@@ -44,7 +44,7 @@ pub(crate) const CLIENTS: &[Need] = &[
     need("go", "golang-go"),
 ];
 
-/// A real browser and the driver that speaks WebDriver to it; Redis is a real peer in the tests.
+/// A real browser and the driver that speaks WebDriver to it.
 pub(crate) const BROWSER: &[Need] = &[
     need("chromium", "chromium"),
     need("chromedriver", "chromium-driver"),

@@ -58,6 +58,11 @@ impl Segment {
         format!("\"{}\".main", self.attachment.alias)
     }
 
+    /// Whether there may be evidence of breakers in it: `false` is certain.
+    pub(crate) fn may_have_evidence(&self) -> bool {
+        self.is_text() || self.meta.evidence != Some(0)
+    }
+
     /// It as the views of breakers see it.
     pub(crate) fn evidence(&self) -> crate::resilience::views::Part {
         crate::resilience::views::Part {

@@ -63,8 +63,18 @@ pub(crate) fn write_marks(conn: &Connection, from: &[Part], to: &str) -> duckdb:
 pub(crate) fn of_trace(parts: &[Part]) -> String {
     format!(
         "SELECT breaker_id FROM {} WHERE trace_id = ? UNION SELECT breaker_id FROM {} WHERE trace_id = ?",
-        rows("breaker_transitions", parts),
-        marks(parts),
+        some(
+            "breaker_id, trace_id",
+            "breaker_transitions",
+            "breaker_transitions",
+            parts
+        ),
+        some(
+            "breaker_id, trace_id",
+            "breaker_samples",
+            "breaker_marks",
+            parts
+        ),
     )
 }
 
@@ -72,10 +82,21 @@ pub(crate) fn of_trace(parts: &[Part]) -> String {
 pub(crate) fn has_any(parts: &[Part]) -> String {
     format!(
         "SELECT EXISTS (FROM {}) OR EXISTS (FROM {}) OR EXISTS (FROM {})",
-        rows("breaker_config", parts),
-        rows("breaker_transitions", parts),
-        marks(parts),
+        some("1", "breaker_config", "breaker_config", parts),
+        some("1", "breaker_transitions", "breaker_transitions", parts),
+        some("1", "breaker_samples", "breaker_marks", parts),
     )
+}
+
+/// Some columns of a table in all segments, by its name in hot and in sealed ones: what is not named is not planned.
+fn some(columns: &str, hot: &str, sealed: &str, parts: &[Part]) -> String {
+    let empty = format!("SELECT {columns} FROM {EMPTY_SCHEMA}.{sealed}");
+    let of = |part: &Part| {
+        let table = if part.is_hot { hot } else { sealed };
+        format!("SELECT {columns} FROM {}.{table}", part.schema)
+    };
+    let selects: Vec<String> = std::iter::once(empty).chain(parts.iter().map(of)).collect();
+    format!("({})", selects.join(" UNION ALL "))
 }
 
 /// The rows of a table in all segments; the empty schema gives the columns when there is none.

@@ -21,6 +21,8 @@ pub(crate) struct Meta {
     pub logs: u64,
     pub points: u64,
     pub exemplars: u64,
+    /// Rows of breaker evidence; `None` where nobody counted.
+    pub evidence: Option<u64>,
     pub quarantined: u64,
     pub outliers: u64,
     /// Only roll-ups and breaker history are left in it.
@@ -52,6 +54,12 @@ impl Meta {
             ("logs", self.logs.to_string()),
             ("points", self.points.to_string()),
             ("exemplars", self.exemplars.to_string()),
+            (
+                "evidence",
+                self.evidence
+                    .map(|rows| rows.to_string())
+                    .unwrap_or_default(),
+            ),
             ("quarantined", self.quarantined.to_string()),
             ("outliers", self.outliers.to_string()),
             ("is_history", self.is_history.to_string()),
@@ -92,6 +100,7 @@ impl Meta {
             "logs" => self.logs = number(),
             "points" => self.points = number(),
             "exemplars" => self.exemplars = number(),
+            "evidence" => self.evidence = value.parse().ok(),
             "quarantined" => self.quarantined = number(),
             "outliers" => self.outliers = number(),
             "is_history" => self.is_history = value == "true",

@@ -232,6 +232,16 @@ pub(crate) const BREAKER_TABLES: &str = include_str!("breakers.sql");
 pub(crate) const BREAKER_EVIDENCE: [&str; 3] =
     ["breaker_transitions", "breaker_samples", "breaker_config"];
 
+/// SQL that counts a sealed segment's breaker evidence.
+pub(crate) fn count_evidence(schema: &str) -> String {
+    let counts: Vec<String> = BREAKER_EVIDENCE
+        .iter()
+        .chain(["breaker_marks"].iter())
+        .map(|table| format!("(SELECT count(*) FROM {schema}.{table})"))
+        .collect();
+    format!("SELECT {}", counts.join(" + "))
+}
+
 impl Table {
     /// `CREATE TABLE` of the hot form.
     pub(crate) fn create_hot(&self, schema: &str) -> String {

@@ -77,7 +77,11 @@ pub(crate) fn create_all(schema: &str, segments: &[&Segment]) -> String {
     sql.push_str(&format!(
         "CREATE VIEW {schema}.red AS {red};\nCREATE VIEW {schema}.service_edges AS {edges};\n"
     ));
-    let evidence: Vec<breakers::Part> = segments.iter().map(|segment| segment.evidence()).collect();
+    let evidence: Vec<breakers::Part> = segments
+        .iter()
+        .filter(|segment| segment.may_have_evidence())
+        .map(|segment| segment.evidence())
+        .collect();
     sql.push_str(&breakers::create_all(schema, &evidence));
     sql
 }

@@ -136,6 +136,12 @@ impl<'a> Build<'a> {
         meta.logs = count("logs")?;
         meta.points = count("number_points")? + count("histogram_points")?;
         meta.exemplars = count("exemplars")?;
+        let evidence = self
+            .conn
+            .query_row(&tables::count_evidence(&self.schema()), [], |row| {
+                row.get(0)
+            })?;
+        meta.evidence = Some(evidence);
         meta.event_range = self.event_range()?;
         let quarantined = format!("SELECT count(*) FROM {}.quarantine", self.schema());
         meta.quarantined = self.conn.query_row(&quarantined, [], |row| row.get(0))?;

@@ -56,6 +56,7 @@ impl SegmentSet {
     fn evidence(&self) -> Vec<breakers::Part> {
         self.segments
             .iter()
+            .filter(|segment| segment.may_have_evidence())
             .map(|segment| segment.evidence())
             .collect()
     }

@@ -49,11 +49,18 @@ pub struct TokioClock {
 }
 
 impl Default for TokioClock {
+    /// The origin lies a day before the process first asked, by the machine's clock: every paused
+    /// runtime of a test process has a virtual clock of its own, and one that began earlier, or was
+    /// asked after another had been moved on by hours, must not find itself before the origin,
+    /// where time would stand still.
     fn default() -> Self {
+        const DAY: Duration = Duration::from_hours(24);
         static ORIGIN: OnceLock<tokio::time::Instant> = OnceLock::new();
-        Self {
-            origin: *ORIGIN.get_or_init(tokio::time::Instant::now),
-        }
+        let origin = ORIGIN.get_or_init(|| {
+            let now = std::time::Instant::now();
+            tokio::time::Instant::from_std(now.checked_sub(DAY).unwrap_or(now))
+        });
+        Self { origin: *origin }
     }
 }
 

@@ -49,7 +49,7 @@ pub use points::metric_points;
 pub use pulse::{PulseSteps, pulse_steps, pulses};
 pub use search::{spans, traces};
 pub use service::{CHANGE_EVENT, changes, service};
-pub use services::services;
+pub use services::{service_names, services};
 pub use session::{QueryError, Session};
 pub use trace::{trace, trace_rows};
 pub use whatif::what_if;

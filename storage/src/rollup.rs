@@ -23,6 +23,11 @@ const TABLES: &str = include_str!("rollup/tables.sql");
 const HOPS: &str = include_str!("rollup/hops.sql");
 const HALVES_STORED: &str = include_str!("rollup/halves_stored.sql");
 const ONCE: &str = include_str!("rollup/once.sql");
+const SPLIT: &str = include_str!("rollup/split.sql");
+const ALONE_CALLS: &str = include_str!("rollup/alone_calls.sql");
+/// Whether a stored half is plain, as `split.sql` says it.
+const PLAIN: &str =
+    "coalesce(kind = 'client' AND NOT sidecar AND NOT is_covered AND NOT is_dangling, false)";
 const CALLS: &str = include_str!("rollup/calls.sql");
 const RED: &str = include_str!("rollup/red.sql");
 const EDGES: &str = include_str!("rollup/edges.sql");
@@ -79,18 +84,15 @@ pub fn merge(conn: &Connection, from_schemas: &[String], to_schema: &str) -> duc
     if from_schemas.is_empty() {
         return Ok(());
     }
-    let halves: Vec<String> = from_schemas
-        .iter()
-        .map(|schema| HALVES_STORED.replace("{schema}", schema))
-        .collect();
-    let once = ONCE.replace("{stored}", &halves.join(" UNION ALL "));
+    let split = split(from_schemas.iter().map(String::as_str), "");
     let matched = EDGES.replace("{rows}", "(FROM rollup_resolved WHERE NOT is_half)");
     let edges = format!("{} UNION ALL ({matched})", union("edges"));
     let filled = conn.execute_batch(&format!(
         "INSERT INTO {to_schema}.red {red};
-         CREATE OR REPLACE TEMP TABLE rollup_resolved AS WITH {once}, {CALLS} {RESOLVE};
+         CREATE OR REPLACE TEMP TABLE rollup_resolved AS WITH {split}, {CALLS} {RESOLVE};
          INSERT INTO {to_schema}.edges {edges};
-         INSERT INTO {to_schema}.edge_halves {halves};",
+         INSERT INTO {to_schema}.edge_halves {halves};
+         INSERT INTO {to_schema}.edge_halves WITH {split} SELECT * EXCLUDE (name, service, id, parent_id, identity) FROM alone;",
         red = MERGE_RED.replace("{rows}", &union("red")),
         edges = MERGE_EDGES.replace("{rows}", &edges),
         halves = HALVES.replace("{rows}", "rollup_resolved"),
@@ -118,18 +120,30 @@ pub fn red_view_sql(parts: &[Part]) -> String {
 pub fn service_edges_view_sql(parts: &[Part]) -> String {
     let mut selects = rolled_up(parts, "edges");
     if !parts.is_empty() {
-        let stored: Vec<String> = parts
-            .iter()
-            .map(|part| match part.is_text {
-                true => hot_hops(part),
-                false => HALVES_STORED.replace("{schema}", &part.schema),
-            })
+        let (hot, sealed): (Vec<&Part>, Vec<&Part>) = parts.iter().partition(|part| part.is_text);
+        let hot: String = hot
+            .into_iter()
+            .map(|part| format!(" UNION ALL BY NAME {}", hot_hops(part)))
             .collect();
-        let once = ONCE.replace("{stored}", &stored.join(" UNION ALL BY NAME "));
-        let live = EDGES.replace("{rows}", "calls");
-        selects.push(format!("SELECT * FROM (WITH {once}, {CALLS} {live})"));
+        let split = split(sealed.into_iter().map(|part| part.schema.as_str()), &hot);
+        let calls =
+            format!("(SELECT * EXCLUDE (is_open) FROM calls UNION ALL BY NAME {ALONE_CALLS})");
+        let live = EDGES.replace("{rows}", &calls);
+        selects.push(format!("SELECT * FROM (WITH {split}, {CALLS} {live})"));
     }
     selects.join("\nUNION ALL\n")
+}
+
+/// The halves of sealed segments as those that are alone and, with the hot spans, those to be matched.
+fn split<'a>(sealed: impl Iterator<Item = &'a str>, hot: &str) -> String {
+    let halves: Vec<String> = std::iter::once(EMPTY_SCHEMA)
+        .chain(sealed)
+        .map(|schema| HALVES_STORED.replace("{schema}", schema))
+        .collect();
+    SPLIT
+        .replace("{stored}", &halves.join(" UNION ALL "))
+        .replace("{hot}", hot)
+        .replace("{plain}", PLAIN)
 }
 
 fn rolled_up(parts: &[Part], table: &str) -> Vec<String> {

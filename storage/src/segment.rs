@@ -8,6 +8,8 @@ pub(crate) mod bloom;
 mod dictionary;
 pub(crate) mod files;
 pub(crate) mod hot;
+pub(crate) mod kept;
+pub(crate) mod live;
 pub(crate) mod meta;
 pub(crate) mod migrate;
 pub(crate) mod tables;
@@ -17,8 +19,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::store::Retirement;
+use live::Times;
+use meta::SIGNALS;
 
 pub(crate) use bloom::TraceFilter;
+pub(crate) use kept::{Kept, Sender};
+pub(crate) use live::Live;
 pub(crate) use meta::Meta;
 
 /// Where a segment is in its life.
@@ -45,6 +51,10 @@ pub struct Segment {
     pub(crate) attachment: Arc<Attachment>,
     pub(crate) meta: Meta,
     pub(crate) traces: Option<Arc<TraceFilter>>,
+    /// What the writer says of it, if this process made it.
+    pub(crate) live: Option<Arc<Live>>,
+    /// What was read of it before.
+    pub(crate) kept: Kept,
 }
 
 impl Segment {
@@ -60,7 +70,71 @@ impl Segment {
 
     /// Whether there may be evidence of breakers in it: `false` is certain.
     pub(crate) fn may_have_evidence(&self) -> bool {
+        match &self.live {
+            Some(live) => live.may_have_evidence(),
+            None => self.may_ever_have_evidence(),
+        }
+    }
+
+    /// The same for as long as it exists: the writer may still add some.
+    pub(crate) fn may_ever_have_evidence(&self) -> bool {
         self.is_text() || self.meta.evidence != Some(0)
+    }
+
+    /// Whether a fact relation has rows in it: `false` is certain.
+    pub(crate) fn may_have(&self, relation: &str) -> bool {
+        match (&self.live, relation) {
+            (Some(live), "exemplars") => live.may_have_exemplars(),
+            (Some(live), _) => signal_of(relation).is_none_or(|signal| live.may_have(signal)),
+            (None, _) => self.may_ever_have(relation),
+        }
+    }
+
+    /// The same for as long as it exists.
+    pub(crate) fn may_ever_have(&self, relation: &str) -> bool {
+        self.is_text()
+            || match relation {
+                "spans" => self.meta.spans > 0,
+                "logs" => self.meta.logs > 0,
+                "metric_points" => self.meta.points > 0,
+                "exemplars" => self.meta.exemplars > 0,
+                _ => true,
+            }
+    }
+
+    /// Whether roll-ups of calls are in it, or spans they are made from: `false` is certain.
+    pub(crate) fn may_have_calls(&self) -> bool {
+        self.is_history() || self.may_have("spans")
+    }
+
+    /// The same for as long as it exists.
+    pub(crate) fn may_ever_have_calls(&self) -> bool {
+        self.is_history() || self.may_ever_have("spans")
+    }
+
+    /// It as the views of roll-ups see it.
+    pub(crate) fn calls(&self) -> crate::rollup::Part {
+        crate::rollup::Part {
+            schema: self.schema(),
+            is_text: self.is_text(),
+        }
+    }
+
+    /// Rows of each signal, if that is known without counting.
+    pub(crate) fn known_rows(&self) -> Option<[u64; SIGNALS]> {
+        match &self.live {
+            Some(live) => Some([live.rows(0), live.rows(1), live.rows(2)]),
+            None if self.is_text() => None,
+            None => Some([self.meta.spans, self.meta.logs, self.meta.points]),
+        }
+    }
+
+    /// Event times of a signal, outliers left out, if they are known without looking.
+    pub(crate) fn known_times(&self, signal: usize) -> Option<Times> {
+        match &self.live {
+            Some(live) => Some(live.times(signal)),
+            None => self.meta.signal_times.map(|times| times[signal]),
+        }
     }
 
     /// It as the views of breakers see it.
@@ -93,14 +167,19 @@ impl Segment {
 
     /// Whether spans of the trace may be in it: `false` is certain.
     pub fn may_hold_trace(&self, trace_id: &str) -> bool {
-        self.traces
-            .as_ref()
-            .is_none_or(|traces| traces.may_hold(trace_id))
+        match (&self.live, &self.traces) {
+            (Some(live), _) => live.may_hold_trace(trace_id),
+            (None, Some(traces)) => traces.may_hold(trace_id),
+            (None, None) => true,
+        }
     }
 
     /// Whether events of these times (nanoseconds since the epoch, both inclusive) may be in its main
     /// tables. Outliers live apart and are always searched.
     pub fn may_hold_time(&self, from: i64, to: i64) -> bool {
+        if let Some(live) = &self.live {
+            return (0..SIGNALS).any(|signal| live.may_have(signal));
+        }
         if self.is_text() || self.meta.outliers > 0 {
             return true;
         }
@@ -108,6 +187,13 @@ impl Segment {
             .event_range
             .is_some_and(|(first, last)| first <= to && from <= last)
     }
+}
+
+/// The signal of a fact relation, by its place in [`meta::Meta::signal_times`].
+fn signal_of(relation: &str) -> Option<usize> {
+    ["spans", "logs", "metric_points"]
+        .iter()
+        .position(|known| *known == relation)
 }
 
 /// An attached file. When nobody holds it any more the janitor detaches it and, if its rows are elsewhere

@@ -216,14 +216,10 @@ pub(super) async fn traces(State(state): State<AppState>, request: PageRequest) 
                 })
                 .transpose()?;
             let found = query::traces(session, &inside(question, selection))?;
-            let services = query::services(session, &of_services)?;
+            let services = query::service_names(session, &of_services.scope)?;
             Ok(views::TracesPage {
                 found,
-                services: services
-                    .items
-                    .into_iter()
-                    .map(|service| service.service_name)
-                    .collect(),
+                services,
                 heatmap,
                 selected,
                 complaint: None,

@@ -104,7 +104,7 @@ pub struct TraceSummary {
 }
 
 /// One span in full.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SpanRecord {
     /// 32 hex digits.
     pub trace_id: String,

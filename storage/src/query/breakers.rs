@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use duckdb::types::Value;
-use duckdb::{Connection, Row, params, params_from_iter};
+use duckdb::{Connection, Row, params};
 
 use super::conditions::Conditions;
 use super::{QueryError, Session};
+use crate::ask::{Ask, NONE};
 use crate::model::{
     Breaker, BreakerConfig, BreakerDetail, BreakerInstance, BreakerTransition, BreakersQuery,
     EdgeBreaker, Page, Scope, TimeRange, TransitionsQuery, TripTrace,
@@ -28,6 +29,9 @@ pub fn breakers(session: &Session<'_>, query: &BreakersQuery) -> Result<Page<Bre
     conditions.text("name = ?", query.name.as_ref());
     conditions.text("coalesce(\"key\", '') = ?", query.key.as_ref());
     conditions.text("state = ?", query.state.as_ref());
+    if !session.set().may_have_breakers() {
+        return Ok(Page::whole(Vec::new()));
+    }
     let all = session.run(|conn| list(conn, &conditions))?;
     let total = all.len() as u64;
     let items: Vec<Breaker> = all.into_iter().take(query.limit).collect();
@@ -94,9 +98,12 @@ pub(super) fn of_trace(
     conn: &Connection,
     trace_id: &str,
 ) -> Result<Vec<BreakerTransition>, QueryError> {
+    if !set.may_have_breakers() {
+        return Ok(Vec::new());
+    }
     // Concluding transitions reads the whole history of a breaker: only of those that know this trace.
     let sql = set.breakers_of_trace_sql();
-    let mut statement = conn.prepare(&sql)?;
+    let mut statement = conn.ask(&sql)?;
     let ids: Vec<String> = statement
         .query_map(params![trace_id, trace_id], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
@@ -112,8 +119,8 @@ pub(super) fn of_trace(
 }
 
 fn list(conn: &Connection, conditions: &Conditions) -> Result<Vec<Breaker>, QueryError> {
-    let mut statement = conn.prepare(&BREAKERS.replace("{where}", &conditions.filter_clause()))?;
-    let rows = statement.query_map(params_from_iter(conditions.values()), |row| {
+    let mut statement = conn.ask(&BREAKERS.replace("{where}", &conditions.filter_clause()))?;
+    let rows = statement.query_map(conditions.values(), |row| {
         Ok(Breaker {
             breaker_id: row.get(0)?,
             scope: scope(row, 1)?,
@@ -161,7 +168,7 @@ pub(super) fn scope(row: &Row<'_>, at: usize) -> duckdb::Result<Scope> {
 }
 
 fn instances(conn: &Connection, breaker_id: &str) -> Result<Vec<BreakerInstance>, QueryError> {
-    let mut statement = conn.prepare(
+    let mut statement = conn.ask(
         "SELECT service_instance_id, service_version, state, last_state, epoch_ns(since), since_exact, generation, \
          evidence, confidence, epoch_ns(last_seen) FROM breaker_instances WHERE breaker_id = ? \
          ORDER BY state = 'stale', state NOT IN ('open', 'forced_open'), state <> 'half_open', service_instance_id",
@@ -184,7 +191,7 @@ fn instances(conn: &Connection, breaker_id: &str) -> Result<Vec<BreakerInstance>
 }
 
 fn configs(conn: &Connection, breaker_id: &str) -> Result<Vec<BreakerConfig>, QueryError> {
-    let mut statement = conn.prepare(
+    let mut statement = conn.ask(
         "SELECT DISTINCT ON (service_instance_id) service_instance_id, epoch_ns(valid_from), config_hash, \
          config::VARCHAR, source FROM breaker_config WHERE breaker_id = ? AND valid_from IS NOT NULL \
          ORDER BY service_instance_id, valid_from DESC",
@@ -207,8 +214,8 @@ pub(super) fn read_transitions(
     limit: usize,
 ) -> Result<Vec<BreakerTransition>, QueryError> {
     let sql = TRANSITIONS.replace("{where}", &conditions.filter_clause());
-    let mut statement = conn.prepare(&format!("{sql} LIMIT {limit}"))?;
-    let rows = statement.query_map(params_from_iter(conditions.values()), |row| {
+    let mut statement = conn.ask(&format!("{sql} LIMIT {limit}"))?;
+    let rows = statement.query_map(conditions.values(), |row| {
         let text = |at: usize| {
             row.get::<_, Option<String>>(at)
                 .map(Option::unwrap_or_default)
@@ -256,18 +263,23 @@ pub(super) struct Guard {
     pub breaker: EdgeBreaker,
 }
 
+/// Whether there is evidence of any breaker.
+pub(super) fn has_any(set: &SegmentSet, conn: &Connection) -> Result<bool, QueryError> {
+    let is_possible = set.may_have_breakers();
+    Ok(is_possible && conn.ask_row(&set.has_breakers_sql(), NONE, |row| row.get(0))?)
+}
+
 /// All breakers as they were at the end of a range, with the calls they refused in it.
 pub(super) fn guards(
     set: &SegmentSet,
     conn: &Connection,
     range: TimeRange,
 ) -> Result<Vec<Guard>, QueryError> {
-    let has_any: bool = conn.query_row(&set.has_breakers_sql(), [], |row| row.get(0))?;
-    if !has_any {
+    if !has_any(set, conn)? {
         return Ok(Vec::new());
     }
     let refused = refused(conn, range)?;
-    let mut statement = conn.prepare(AT_A_TIME)?;
+    let mut statement = conn.ask(AT_A_TIME)?;
     let rows = statement.query_map(params![range.to_unix_nano], |row| {
         let id: String = row.get(0)?;
         Ok(Guard {
@@ -293,7 +305,7 @@ pub(super) fn guards(
 
 /// Calls refused within a range, by breaker, of those that count them.
 fn refused(conn: &Connection, range: TimeRange) -> Result<BTreeMap<String, u64>, QueryError> {
-    let mut statement = conn.prepare(REFUSED)?;
+    let mut statement = conn.ask(REFUSED)?;
     let before = range.from_unix_nano.saturating_sub(COUNTED_BEFORE_NS);
     let rows = statement.query_map(
         params![range.from_unix_nano, range.to_unix_nano, before],

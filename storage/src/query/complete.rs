@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use duckdb::{Connection, params_from_iter};
+use duckdb::Connection;
 
 use super::filter::{Documents, Sql, Table};
 use super::newest::{tables, tables_in};
 use super::{QueryError, Session};
+use crate::ask::{Ask, NONE};
 use crate::filter::{
     Expected, Field, FieldKind, Key, KeyScope, Literal, Place, Quantity, Signal, Slot, field_named,
     fields,
@@ -86,8 +87,8 @@ fn keys(session: &Session<'_>, signal: Signal) -> Result<Vec<CompletionItem>, Qu
     let mut seen: HashMap<String, (u64, &'static str)> = HashMap::new();
     for (sql, what) in key_questions(session, signal) {
         session.run(|conn| {
-            let mut statement = conn.prepare(&sql)?;
-            let mut rows = statement.query([])?;
+            let mut statement = conn.ask(&sql)?;
+            let mut rows = statement.query(NONE)?;
             while let Some(row) = rows.next()? {
                 let entry = seen.entry(row.get(0)?).or_insert((0, what));
                 entry.0 += row.get::<_, u64>(1)?;
@@ -114,7 +115,7 @@ fn keys(session: &Session<'_>, signal: Signal) -> Result<Vec<CompletionItem>, Qu
 
 fn key_questions(session: &Session<'_>, signal: Signal) -> Vec<(String, &'static str)> {
     let mut questions = Vec::new();
-    for table in newest_tables(session) {
+    for table in newest_tables(session, signal) {
         let keys = if table.is_text {
             "json_keys"
         } else {
@@ -140,14 +141,19 @@ fn key_questions(session: &Session<'_>, signal: Signal) -> Vec<(String, &'static
 }
 
 /// The segments looked at: those of the last day, or any when nothing is so young.
-fn newest_tables(session: &Session<'_>) -> Vec<Table> {
+fn newest_tables(session: &Session<'_>, signal: Signal) -> Vec<Table> {
+    let relation = match signal {
+        Signal::Spans => "spans",
+        Signal::Logs => "logs",
+        Signal::Metrics => "metric_points",
+    };
     let everything = TimeRange {
         from_unix_nano: i64::MIN,
         to_unix_nano: i64::MAX,
     };
-    let mut found = tables_in(session, everything);
+    let mut found = tables_in(session, relation, everything);
     if found.is_empty() {
-        found = tables(session);
+        found = tables(session, relation);
     }
     found.retain(|table| table.facts == table.dictionaries);
     found.truncate(SEGMENTS_MAX);
@@ -171,7 +177,7 @@ fn values(
         }
     }
     let mut seen: HashMap<String, u64> = HashMap::new();
-    for table in newest_tables(session) {
+    for table in newest_tables(session, signal) {
         for sql in value_questions(&table, key, field, signal) {
             session.run(|conn| count_values(conn, &sql, &mut seen))?;
         }
@@ -250,8 +256,8 @@ fn count_values(
     sql: &Sql,
     seen: &mut HashMap<String, u64>,
 ) -> Result<(), QueryError> {
-    let mut statement = conn.prepare(sql.text())?;
-    let mut rows = statement.query(params_from_iter(sql.values()))?;
+    let mut statement = conn.ask(sql.text())?;
+    let mut rows = statement.query(sql.values())?;
     while let Some(row) = rows.next()? {
         let (text, kind, count): (String, String, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let literal = match kind.as_str() {

@@ -1,51 +1,52 @@
 //! Which signals each service sends.
 
+use std::collections::BTreeMap;
+
 use duckdb::params;
 
-use super::{QueryError, Session};
+use super::{QueryError, Session, breakers};
+use crate::ask::Ask;
 use crate::model::{NearMiss, Page, Scope, ServiceCoverage, TimeRange};
 use crate::resilience::Recognisers;
 
 const NEAR_MISSES: &str = include_str!("near_misses.sql");
-const COVERAGE: &str = include_str!("coverage.sql");
 
 /// One row a service that sent anything in `range`, by scope and name.
 pub fn coverage(
     session: &Session<'_>,
     range: TimeRange,
 ) -> Result<Page<ServiceCoverage>, QueryError> {
+    let mut services: BTreeMap<(Scope, String), ServiceCoverage> = BTreeMap::new();
     session.run(|conn| {
-        let mut statement = conn.prepare(COVERAGE)?;
-        let rows =
-            statement.query_map(params![range.from_unix_nano, range.to_unix_nano], |row| {
-                Ok(ServiceCoverage {
-                    scope: Scope {
-                        environment: row.get(0)?,
-                        service_namespace: row.get(1)?,
-                        cluster: row.get(2)?,
-                    },
-                    service_name: row.get(3)?,
-                    newest_span_unix_nano: row.get(4)?,
-                    newest_log_unix_nano: row.get(5)?,
-                    newest_traced_log_unix_nano: row.get(6)?,
-                    newest_metric_unix_nano: row.get(7)?,
-                    has_version: row.get(8)?,
-                    has_instance_id: row.get(9)?,
-                })
-            })?;
-        Ok(Page::whole(rows.collect::<Result<_, _>>()?))
-    })
+        for segment in session.set().segments() {
+            for newest in segment.newest(conn, range)?.iter() {
+                let key = (newest.scope.clone(), newest.service_name.clone());
+                let service = services.entry(key).or_insert_with(|| ServiceCoverage {
+                    scope: newest.scope.clone(),
+                    service_name: newest.service_name.clone(),
+                    ..ServiceCoverage::default()
+                });
+                let later = |time: &mut Option<i64>, other| *time = (*time).max(other);
+                later(&mut service.newest_span_unix_nano, newest.span);
+                later(&mut service.newest_log_unix_nano, newest.log);
+                later(&mut service.newest_traced_log_unix_nano, newest.traced_log);
+                later(&mut service.newest_metric_unix_nano, newest.metric);
+                service.has_version |= newest.has_version;
+                service.has_instance_id |= newest.has_instance_id;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(Page::whole(services.into_values().collect()))
 }
 
 /// Breakers of which only refused calls are known, with what would make them report themselves.
 pub fn near_misses(session: &Session<'_>, range: TimeRange) -> Result<Vec<NearMiss>, QueryError> {
     session.run(|conn| {
-        let has_any: bool =
-            conn.query_row(&session.set().has_breakers_sql(), [], |row| row.get(0))?;
-        if !has_any {
+        if !breakers::has_any(session.set(), conn)? {
             return Ok(Vec::new());
         }
-        let mut statement = conn.prepare(NEAR_MISSES)?;
+        let mut statement = conn.ask(NEAR_MISSES)?;
         let rows = statement
             .query_map(params![range.from_unix_nano, range.to_unix_nano], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))

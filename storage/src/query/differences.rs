@@ -3,13 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use duckdb::Row;
 use duckdb::types::Value;
-use duckdb::{Row, params_from_iter};
 
 use super::conditions::Conditions;
 use super::newest::{Narrowed, tables, tables_in};
 use super::search::conditions;
 use super::{QueryError, Session, document};
+use crate::ask::Ask;
 use crate::filter::{Expression, Key, KeyScope, Literal, Operator, Signal, field_named};
 use crate::model::{
     AttributeValue, Difference, Differences, DifferencesQuery, Selection, TimeRange,
@@ -91,16 +92,16 @@ fn sample(
 ) -> Result<(Vec<Said>, bool), QueryError> {
     let mut conditions = conditions(&query.spans, None);
     bounded(&mut conditions, query.selection, side);
-    let spans = tables(session);
+    let spans = tables(session, "spans");
     let mut found: Vec<(u64, Said)> = Vec::new();
     session.run(|conn| {
-        for table in tables_in(session, range) {
+        for table in tables_in(session, "spans", range) {
             let narrowed = Narrowed::new(conn, &table, &spans, &conditions, &query.spans)?;
             let sql = narrowed
                 .sql(ROWS)
                 .replace("{limit}", &(SAMPLE_MAX + 1).to_string());
-            let mut statement = conn.prepare(&sql)?;
-            let mut rows = statement.query(params_from_iter(narrowed.values()))?;
+            let mut statement = conn.ask(&sql)?;
+            let mut rows = statement.query(narrowed.values())?;
             while let Some(row) = rows.next()? {
                 found.push((row.get(0)?, said(row)?));
             }

@@ -15,6 +15,7 @@ use duckdb::{Connection, params};
 
 use super::graph::graph;
 use super::{QueryError, Session};
+use crate::ask::Ask;
 use crate::model::{Finding, FindingsQuery, GraphQuery, NodeKind, Page};
 
 const RETRIES: &str = include_str!("findings/retries.sql");
@@ -68,7 +69,7 @@ pub fn findings(session: &Session<'_>, query: &FindingsQuery) -> Result<Page<Fin
 }
 
 fn read(conn: &Connection, sql: &str, query: &FindingsQuery) -> Result<Vec<Row>, QueryError> {
-    let mut statement = conn.prepare(sql)?;
+    let mut statement = conn.ask(sql)?;
     let services = query.services.join("\u{1f}");
     let (from, to) = (query.range.from_unix_nano, query.range.to_unix_nano);
     let rows = statement.query_map(params![from, to, services], |row| {

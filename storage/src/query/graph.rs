@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use duckdb::Connection;
 use duckdb::types::Value;
-use duckdb::{Connection, params_from_iter};
 
 use super::conditions::Conditions;
 use super::histogram::Totals;
 use super::{QueryError, Session, breakers, services};
+use crate::ask::Ask;
 use crate::model::{
     EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind, Scope, ServicesQuery, TimeRange,
 };
+use crate::store::SegmentSet;
 
 const EDGES: &str = include_str!("graph.sql");
 
@@ -43,10 +45,14 @@ fn read(
                 range,
                 ..query.clone()
             };
-            Found::read(conn, &query)
+            Found::read(session.set(), conn, &query)
         });
         let guards = breakers::guards(session.set(), conn, step.unwrap_or(query.range))?;
-        Ok((Found::read(conn, query)?, part.transpose()?, guards))
+        Ok((
+            Found::read(session.set(), conn, query)?,
+            part.transpose()?,
+            guards,
+        ))
     })?;
     if let Some(part) = part {
         whole.take_numbers(part);
@@ -70,13 +76,13 @@ struct Found {
 }
 
 impl Found {
-    fn read(conn: &Connection, query: &GraphQuery) -> Result<Self, QueryError> {
+    fn read(set: &SegmentSet, conn: &Connection, query: &GraphQuery) -> Result<Self, QueryError> {
         let range = ServicesQuery {
             range: query.range,
             scope: query.scope.clone(),
             limit: usize::MAX,
         };
-        let services = services::calls(conn, &range)?.into_iter();
+        let services = services::calls(set, conn, &range)?.into_iter();
         let nodes = services
             .filter(|((_, name), _)| {
                 query.service.is_none() || query.service.as_ref() == Some(name)
@@ -85,7 +91,7 @@ impl Found {
             .collect();
         Ok(Self {
             nodes,
-            edges: edges(conn, query)?,
+            edges: edges(set, conn, query)?,
         })
     }
 
@@ -109,7 +115,11 @@ impl Found {
 }
 
 /// The sums of each edge.
-fn edges(conn: &Connection, query: &GraphQuery) -> Result<BTreeMap<EdgeKey, Edge>, QueryError> {
+fn edges(
+    set: &SegmentSet,
+    conn: &Connection,
+    query: &GraphQuery,
+) -> Result<BTreeMap<EdgeKey, Edge>, QueryError> {
     let mut conditions = Conditions::default();
     conditions.buckets(query.range);
     conditions.scope(&query.scope);
@@ -117,8 +127,12 @@ fn edges(conn: &Connection, query: &GraphQuery) -> Result<BTreeMap<EdgeKey, Edge
         let name = Value::Text(service.clone());
         conditions.add("(caller = ? OR callee = ?)", [name.clone(), name]);
     }
-    let mut statement = conn.prepare(&EDGES.replace("{where}", &conditions.filter_clause()))?;
-    let mut rows = statement.query(params_from_iter(conditions.values()))?;
+    let mut statement = conn.ask(
+        &EDGES
+            .replace("{edges}", &set.service_edges_sql())
+            .replace("{where}", &conditions.filter_clause()),
+    )?;
+    let mut rows = statement.query(conditions.values())?;
     let mut edges: BTreeMap<EdgeKey, Edge> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let caller = Scope {

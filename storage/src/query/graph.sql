@@ -2,7 +2,7 @@
 WITH chosen AS MATERIALIZED (
     SELECT environment, service_namespace, cluster, caller, callee_environment, callee_service_namespace,
         callee_cluster, callee, kind, is_async, inferred, basis, calls, errors, weight, duration_histogram
-    FROM service_edges {where}
+    FROM ({edges}) {where}
 )
 SELECT environment, service_namespace, cluster, caller, callee_environment, callee_service_namespace,
     callee_cluster, callee, kind, is_async, inferred, NULL::USMALLINT AS bucket,

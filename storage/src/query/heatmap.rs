@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use duckdb::params_from_iter;
-
 use super::newest::{Narrowed, tables, tables_in};
 use super::search::conditions;
 use super::{QueryError, Session};
+use crate::ask::Ask;
 use crate::model::{Heatmap, HeatmapCell, HeatmapQuery};
 
 const HEATMAP: &str = include_str!("heatmap.sql");
@@ -24,18 +23,18 @@ pub fn heatmap(session: &Session<'_>, query: &HeatmapQuery) -> Result<Heatmap, Q
         .max(1);
     let width = (length - 1) / i64::from(columns) + 1;
     let conditions = conditions(&query.spans, None);
-    let spans = tables(session);
+    let spans = tables(session, "spans");
     let mut cells: BTreeMap<(u32, u32), (u64, u64)> = BTreeMap::new();
     session.run(|conn| {
-        for table in tables_in(session, range) {
+        for table in tables_in(session, "spans", range) {
             let narrowed = Narrowed::new(conn, &table, &spans, &conditions, &query.spans)?;
             // Both are numbers of ours.
             let sql = narrowed
                 .sql(HEATMAP)
                 .replace("{from}", &range.from_unix_nano.to_string())
                 .replace("{width}", &width.to_string());
-            let mut statement = conn.prepare(&sql)?;
-            let mut rows = statement.query(params_from_iter(narrowed.values()))?;
+            let mut statement = conn.ask(&sql)?;
+            let mut rows = statement.query(narrowed.values())?;
             while let Some(row) = rows.next()? {
                 let cell = cells.entry((row.get(0)?, row.get(1)?)).or_default();
                 cell.0 += row.get::<_, u64>(2)?;

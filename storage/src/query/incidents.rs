@@ -28,6 +28,7 @@ use super::breakers::{is_named_after, read_transitions};
 use super::conditions::Conditions;
 use super::findings::findings;
 use super::{QueryError, Session};
+use crate::ask::Ask;
 use crate::model::{
     FindingsQuery, Incident, IncidentBreaker, IncidentDetail, IncidentsQuery, Page, TimeRange,
 };
@@ -113,6 +114,9 @@ struct Found {
 }
 
 fn find(session: &Session<'_>, query: &IncidentsQuery) -> Result<Vec<Found>, QueryError> {
+    if !session.set().may_have_breakers() {
+        return Ok(Vec::new());
+    }
     session.run(|conn| {
         let episodes = episodes::episodes(load(conn, query)?);
         if episodes.is_empty() {
@@ -123,7 +127,7 @@ fn find(session: &Session<'_>, query: &IncidentsQuery) -> Result<Vec<Found>, Que
             from_unix_nano: first.unwrap_or(0) - 300 * SECOND,
             to_unix_nano: query.range.to_unix_nano.saturating_add(60 * SECOND),
         };
-        let paths = CallPaths::load(conn, around)?;
+        let paths = CallPaths::load(session.set(), conn, around)?;
         let peers = peers(conn, &episodes, &paths)?;
         let groups = links::groups(&episodes, &peers, &paths, query.now_unix_nano);
         let mut found: Vec<Found> = groups
@@ -131,7 +135,11 @@ fn find(session: &Session<'_>, query: &IncidentsQuery) -> Result<Vec<Found>, Que
             .map(|group| assemble(&episodes, &group, &peers, &paths))
             .filter(|found| is_asked(&found.incident, query))
             .collect();
-        let windows = windows::Windows::load(conn, found.iter().map(|found| &found.incident))?;
+        let windows = windows::Windows::load(
+            session.set(),
+            conn,
+            found.iter().map(|found| &found.incident),
+        )?;
         for (at, found) in found.iter_mut().enumerate() {
             found.incident.root = root::root(&found.incident, &windows, at);
         }
@@ -181,7 +189,7 @@ fn peers(conn: &Connection, episodes: &[Episode], paths: &CallPaths) -> Result<P
         .collect();
     ids.sort_unstable();
     ids.dedup();
-    let mut statement = conn.prepare(
+    let mut statement = conn.ask(
         "SELECT breaker_id, peer_service, peer_address, peer_evidence FROM breakers \
          WHERE breaker_id IN (SELECT unnest(string_split(?, ',')))",
     )?;

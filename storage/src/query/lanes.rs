@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use duckdb::Connection;
 use duckdb::types::Value;
-use duckdb::{Connection, params_from_iter};
 
 use super::conditions::Conditions;
 use super::{QueryError, Session, breakers};
+use crate::ask::Ask;
 use crate::model::{InstanceLane, Lane, LaneSegment, LanesQuery, Page};
 
 /// A breaker that opened longer before the range than this, and not since, is drawn by its latest state alone.
@@ -26,6 +27,9 @@ struct Known {
 
 /// Lanes of breakers seen in or before the range, those that refused longest first.
 pub fn lanes(session: &Session<'_>, query: &LanesQuery) -> Result<Page<Lane>, QueryError> {
+    if !session.set().may_have_breakers() {
+        return Ok(Page::whole(Vec::new()));
+    }
     let (known, mut changes) =
         session.run(|conn| Ok((known(conn, query)?, changes(conn, query)?)))?;
     let mut lanes: BTreeMap<String, Lane> = BTreeMap::new();
@@ -99,8 +103,8 @@ fn known(conn: &Connection, query: &LanesQuery) -> Result<Vec<Known>, QueryError
          ORDER BY breaker_id, service_instance_id",
         conditions.filter_clause()
     );
-    let mut statement = conn.prepare(&sql)?;
-    let rows = statement.query_map(params_from_iter(conditions.values()), |row| {
+    let mut statement = conn.ask(&sql)?;
+    let rows = statement.query_map(conditions.values(), |row| {
         let text = |at: usize| {
             row.get::<_, Option<String>>(at)
                 .map(Option::unwrap_or_default)
@@ -143,8 +147,8 @@ fn changes(
          FROM breaker_transitions {} ORDER BY \"time\"",
         conditions.filter_clause()
     );
-    let mut statement = conn.prepare(&sql)?;
-    let mut rows = statement.query(params_from_iter(conditions.values()))?;
+    let mut statement = conn.ask(&sql)?;
+    let mut rows = statement.query(conditions.values())?;
     let mut changes: BTreeMap<(String, String), Vec<Change>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let at: i64 = row.get(2)?;

@@ -1,9 +1,12 @@
 //! How much is stored, and how old the newest of it is.
 
+use std::collections::BTreeSet;
+
 use duckdb::Connection;
 
 use super::{QueryError, Session};
-use crate::model::{LiveCounts, SignalAge, TimeRange};
+use crate::ask::{Ask, NONE};
+use crate::model::{LiveCounts, Scope, SignalAge, TimeRange};
 use crate::segment::Segment;
 
 /// Counts over all segments; cheap enough for a tick a second. Ages leave outliers out: one bad clock would
@@ -19,36 +22,25 @@ pub fn live_counts(session: &Session<'_>) -> Result<LiveCounts, QueryError> {
     session.run(|conn| {
         let mut counts = LiveCounts::default();
         for segment in &segments {
-            add_rows(conn, segment, &mut counts)?;
+            let [spans, logs, points] = match segment.known_rows() {
+                Some(rows) => rows,
+                None => counted_rows(conn, segment)?,
+            };
+            counts.spans += spans;
+            counts.logs += logs;
+            counts.metric_points += points;
         }
-        let union = |columns: &str, table: &str| {
-            let selects: Vec<String> = segments
-                .iter()
-                .map(|segment| format!("SELECT {columns} FROM {}.{table}", segment.schema()))
-                .collect();
-            selects.join(" UNION ALL ")
-        };
-        if !segments.is_empty() {
-            let streams = format!(
-                "SELECT count(DISTINCT series_id)::UBIGINT FROM ({})",
-                union("series_id", "series")
-            );
-            counts.metric_streams = conn.query_row(&streams, [], |row| row.get(0))?;
-            let service = "environment, service_namespace, cluster, service_name";
-            let services = format!(
-                "SELECT count(*)::UBIGINT FROM (SELECT DISTINCT * FROM ({}))",
-                union(service, "resources")
-            );
-            counts.services = conn.query_row(&services, [], |row| row.get(0))?;
-        }
-        for (signal, tables, time) in [
-            ("traces", &["spans"][..], "start_time"),
-            ("logs", &["logs"], "time"),
-            ("metrics", &["number_points", "histogram_points"], "time"),
-        ] {
-            let (oldest_unix_nano, newest_unix_nano) = ages(conn, &segments, tables, time)?;
+        counts.metric_streams = metric_streams(conn, &segments)?;
+        let senders = session.set().senders(conn)?;
+        let services: BTreeSet<(&Scope, &Option<String>)> = senders
+            .iter()
+            .map(|sender| (&sender.scope, &sender.service_name))
+            .collect();
+        counts.services = services.len() as u64;
+        for (signal, name) in ["traces", "logs", "metrics"].into_iter().enumerate() {
+            let (oldest_unix_nano, newest_unix_nano) = ages(conn, &segments, signal)?;
             counts.ages.push(SignalAge {
-                signal: signal.to_owned(),
+                signal: name.to_owned(),
                 oldest_unix_nano,
                 newest_unix_nano,
             });
@@ -57,23 +49,39 @@ pub fn live_counts(session: &Session<'_>) -> Result<LiveCounts, QueryError> {
     })
 }
 
+/// Streams of all segments that have points.
+fn metric_streams(conn: &Connection, segments: &[&Segment]) -> Result<u64, QueryError> {
+    let selects: Vec<String> = segments
+        .iter()
+        .filter(|segment| segment.may_have("metric_points"))
+        .map(|segment| format!("SELECT series_id FROM {}.series", segment.schema()))
+        .collect();
+    if selects.is_empty() {
+        return Ok(0);
+    }
+    let sql = format!(
+        "SELECT count(DISTINCT series_id)::UBIGINT FROM ({})",
+        selects.join(" UNION ALL ")
+    );
+    Ok(conn.ask_row(&sql, NONE, |row| row.get(0))?)
+}
+
 /// Environments, namespaces and clusters that are stored, each sorted.
 pub fn scopes(session: &Session<'_>) -> Result<[Vec<String>; 3], QueryError> {
-    session.run(|conn| {
-        let mut statement =
-            conn.prepare("SELECT DISTINCT environment, service_namespace, cluster FROM resources")?;
-        let mut rows = statement.query([])?;
-        let mut found: [std::collections::BTreeSet<String>; 3] = Default::default();
-        while let Some(row) = rows.next()? {
-            for (at, values) in found.iter_mut().enumerate() {
-                values.extend(
-                    row.get::<_, Option<String>>(at)?
-                        .filter(|value| !value.is_empty()),
-                );
-            }
-        }
-        Ok(found.map(|values| values.into_iter().collect()))
-    })
+    let senders = session.run(|conn| Ok(session.set().senders(conn)?))?;
+    let of = |part: fn(&Scope) -> &Option<String>| -> Vec<String> {
+        let known: BTreeSet<&String> = senders
+            .iter()
+            .filter_map(|sender| part(&sender.scope).as_ref())
+            .filter(|value| !value.is_empty())
+            .collect();
+        known.into_iter().cloned().collect()
+    };
+    Ok([
+        of(|scope| &scope.environment),
+        of(|scope| &scope.service_namespace),
+        of(|scope| &scope.cluster),
+    ])
 }
 
 /// The part of `range` in which spans can be: it starts with the oldest one stored. Rates are over this.
@@ -85,7 +93,7 @@ pub fn covered(session: &Session<'_>, range: TimeRange) -> Result<TimeRange, Que
         .map(AsRef::as_ref)
         .filter(|segment| !segment.is_history())
         .collect();
-    let (oldest, _) = session.run(|conn| ages(conn, &segments, &["spans"], "start_time"))?;
+    let (oldest, _) = session.run(|conn| ages(conn, &segments, 0))?;
     let from = oldest.map_or(range.from_unix_nano, |oldest| {
         oldest.max(range.from_unix_nano)
     });
@@ -100,37 +108,34 @@ pub fn covered(session: &Session<'_>, range: TimeRange) -> Result<TimeRange, Que
 /// Rates are over at least so long.
 const COVERED_MIN_NS: i64 = 10_000_000_000;
 
-/// A sealed segment knows its rows; a hot one is counted, which reads no data.
-fn add_rows(
-    conn: &Connection,
-    segment: &Segment,
-    counts: &mut LiveCounts,
-) -> Result<(), QueryError> {
-    let meta = &segment.meta;
-    let (spans, logs, points) = if segment.is_text() {
-        let schema = segment.schema();
-        let sql = format!(
-            "SELECT (SELECT count(*) FROM {schema}.spans)::UBIGINT, (SELECT count(*) FROM {schema}.logs)::UBIGINT, \
-             ((SELECT count(*) FROM {schema}.number_points) + (SELECT count(*) FROM {schema}.histogram_points))::UBIGINT"
-        );
-        conn.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-    } else {
-        (meta.spans, meta.logs, meta.points)
-    };
-    counts.spans += spans;
-    counts.logs += logs;
-    counts.metric_points += points;
-    Ok(())
+/// Rows of spans, logs and points of a segment that does not know them, which reads no data.
+fn counted_rows(conn: &Connection, segment: &Segment) -> duckdb::Result<[u64; 3]> {
+    let schema = segment.schema();
+    let sql = format!(
+        "SELECT (SELECT count(*) FROM {schema}.spans)::UBIGINT, (SELECT count(*) FROM {schema}.logs)::UBIGINT, \
+         ((SELECT count(*) FROM {schema}.number_points) + (SELECT count(*) FROM {schema}.histogram_points))::UBIGINT"
+    );
+    conn.ask_row(&sql, NONE, |row| {
+        Ok([row.get(0)?, row.get(1)?, row.get(2)?])
+    })
 }
 
-/// Of all hot rows, and of the sealed segment that reaches furthest back and forth.
+/// Tables and column of event time of each signal.
+const EVENT_TIMES: [(&[&str], &str); 3] = [
+    (&["spans"], "start_time"),
+    (&["logs"], "time"),
+    (&["number_points", "histogram_points"], "time"),
+];
+
+/// Oldest and newest event time of a signal. Segments of older versions that do not know theirs are asked: the one
+/// that reaches furthest back and the one furthest forth.
 fn ages(
     conn: &Connection,
     segments: &[&Segment],
-    tables: &[&str],
-    time: &str,
+    signal: usize,
 ) -> Result<(Option<i64>, Option<i64>), QueryError> {
-    let of = |segment: &Segment| -> Result<(Option<i64>, Option<i64>), QueryError> {
+    let (tables, time) = EVENT_TIMES[signal];
+    let asked = |segment: &Segment| -> Result<(Option<i64>, Option<i64>), QueryError> {
         let selects: Vec<String> = tables
             .iter()
             .map(|table| format!("SELECT {time} AS t FROM {}.{table}", segment.schema()))
@@ -139,33 +144,40 @@ fn ages(
             "SELECT epoch_ns(min(t)), epoch_ns(max(t)) FROM ({})",
             selects.join(" UNION ALL ")
         );
-        Ok(conn.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?)
+        Ok(conn.ask_row(&sql, NONE, |row| Ok((row.get(0)?, row.get(1)?)))?)
     };
     let (mut oldest, mut newest) = (None, None);
-    let (hot, mut sealed): (Vec<&Segment>, Vec<&Segment>) =
-        segments.iter().partition(|segment| segment.is_text());
-    for segment in hot {
-        let (first, last) = of(segment)?;
+    let mut add = |(first, last): (Option<i64>, Option<i64>)| {
         oldest = oldest.into_iter().chain(first).min();
         newest = newest.max(last);
+    };
+    let mut unknown = Vec::new();
+    for segment in segments {
+        match segment.known_times(signal) {
+            Some(times) => add(times.unzip()),
+            None if segment.is_text() => add(asked(segment)?),
+            None if segment.meta.event_range.is_some() => unknown.push(*segment),
+            None => {}
+        }
     }
-    sealed.retain(|segment| segment.meta.event_range.is_some());
-    sealed.sort_by_key(|segment| segment.meta.event_range.map(|(first, _)| first));
-    for segment in &sealed {
-        if let (Some(first), _) = of(segment)? {
-            oldest = oldest.into_iter().chain([first]).min();
+    unknown.sort_by_key(|segment| segment.meta.event_range.map(|(first, _)| first));
+    for segment in &unknown {
+        let (first, _) = asked(segment)?;
+        add((first, None));
+        if first.is_some() {
             break;
         }
     }
-    sealed.sort_by_key(|segment| {
+    unknown.sort_by_key(|segment| {
         segment
             .meta
             .event_range
             .map(|(_, last)| std::cmp::Reverse(last))
     });
-    for segment in &sealed {
-        if let (_, Some(last)) = of(segment)? {
-            newest = newest.max(Some(last));
+    for segment in &unknown {
+        let (_, last) = asked(segment)?;
+        add((None, last));
+        if last.is_some() {
             break;
         }
     }

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use duckdb::params_from_iter;
-
 use super::logs::{conditions, logs};
 use super::newest::{Narrowed, tables, tables_in};
 use super::{QueryError, Session};
 use crate::analysis::{pattern, pattern_regex};
+use crate::ask::Ask;
 use crate::filter::{Expression, Key, KeyScope, Literal, Operator};
 use crate::model::{LogHistogram, LogHistogramStep, LogPattern, LogPatterns, LogQuery};
 
@@ -38,11 +37,11 @@ pub fn log_histogram(
         ..query.clone()
     };
     let conditions = conditions(&whole, None);
-    let spans = tables(session);
+    let spans = tables(session, "spans");
     let mut histogram = vec![LogHistogramStep::default(); steps as usize];
     let mut services: BTreeMap<String, u64> = BTreeMap::new();
     session.run(|conn| {
-        for table in tables_in(session, range) {
+        for table in tables_in(session, "logs", range) {
             let narrowed = Narrowed::logs(conn, &table, &spans, &conditions, &whole)?;
             // All three are numbers of ours.
             let sql = narrowed
@@ -50,8 +49,8 @@ pub fn log_histogram(
                 .replace("{from}", &range.from_unix_nano.to_string())
                 .replace("{to}", &range.to_unix_nano.to_string())
                 .replace("{width}", &width.to_string());
-            let mut statement = conn.prepare(&sql)?;
-            let mut rows = statement.query(params_from_iter(narrowed.values()))?;
+            let mut statement = conn.ask(&sql)?;
+            let mut rows = statement.query(narrowed.values())?;
             while let Some(row) = rows.next()? {
                 let (step, severity): (u32, u8) = (row.get(0)?, row.get(1)?);
                 let count: u64 = row.get(3)?;

@@ -23,6 +23,7 @@ pub fn logs(session: &Session<'_>, query: &LogQuery) -> Result<Page<LogRecord>, 
     let conditions = conditions(query, before);
     let skip = before.map_or(0, |position| position.skip);
     let newest = Newest {
+        relation: "logs",
         template: LOGS,
         conditions: &conditions,
         attributes: &query.attributes,

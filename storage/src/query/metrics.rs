@@ -1,11 +1,11 @@
 //! The list of metrics.
 
-use duckdb::params_from_iter;
 use duckdb::types::Value;
 
 use super::conditions::Conditions;
 use super::filter::check_regexes;
 use super::{QueryError, Session};
+use crate::ask::Ask;
 use crate::model::{MetricSummary, MetricsQuery, Page};
 
 /// The metrics stored, by name. Streams know no times, so a range narrows nothing yet.
@@ -34,8 +34,8 @@ pub fn metrics(
         if let Some(filter) = &query.filter {
             check_regexes(conn, filter)?;
         }
-        let mut statement = conn.prepare(&sql)?;
-        let rows = statement.query_map(params_from_iter(conditions.values()), |row| {
+        let mut statement = conn.ask(&sql)?;
+        let rows = statement.query_map(conditions.values(), |row| {
             let services: Option<String> = row.get(7)?;
             Ok(MetricSummary {
                 name: row.get(0)?,

@@ -1,17 +1,20 @@
 //! The newest rows that fit, found by walking segments newest first and stopping when no older one can add.
 
 use duckdb::types::Value;
-use duckdb::{Connection, Row, params_from_iter};
+use duckdb::{Connection, Row};
 
 use super::conditions::AttributeCondition;
 use super::filter::{Table, Target, check_regexes, condition};
 use super::{QueryError, Session};
+use crate::ask::Ask;
 use crate::filter::Filter;
 use crate::model::{AttributeFilter, LogQuery, TimeRange, TraceQuery};
-use crate::segment::Segment;
+use crate::segment::{Segment, views};
 
 /// A question about rows of one fact table, newest first.
 pub(super) struct Newest<'a> {
+    /// The fact relation whose rows they are: `spans` or `logs`.
+    pub relation: &'a str,
     /// SELECT of the columns wanted, the first of which is the time as BIGINT (0 when unknown) and the second
     /// a tie-breaker; `{facts}`, `{dictionaries}`, `{where}`, `{limit}` and `{{column}}` are filled in.
     pub template: &'a str,
@@ -32,6 +35,15 @@ struct Source {
     table: Table,
     /// No row is newer.
     newest: i64,
+    /// No row is older.
+    oldest: i64,
+}
+
+impl Source {
+    /// Whether it may have a row of the range. One without a time is not in any.
+    fn may_hold(&self, range: TimeRange) -> bool {
+        self.newest >= range.from_unix_nano && self.oldest < range.to_unix_nano
+    }
 }
 
 impl Newest<'_> {
@@ -41,8 +53,8 @@ impl Newest<'_> {
         session: &Session<'_>,
         read: impl Fn(&Row<'_>) -> duckdb::Result<T>,
     ) -> Result<(Vec<T>, bool), QueryError> {
-        let mut sources = sources(session);
-        let spans: Vec<Table> = sources.iter().map(|source| source.table.clone()).collect();
+        let mut sources = sources(session, self.relation);
+        let spans = tables(session, "spans");
         sources.retain(|source| self.wants(source));
         sources.sort_by_key(|source| std::cmp::Reverse(source.newest));
         session.run(|conn| {
@@ -72,9 +84,7 @@ impl Newest<'_> {
     }
 
     fn wants(&self, source: &Source) -> bool {
-        // A row without a time is not in any range, so pruning by the newest loses nothing.
-        self.range
-            .is_none_or(|range| source.newest >= range.from_unix_nano)
+        self.range.is_none_or(|range| source.may_hold(range))
     }
 
     fn read_source<T>(
@@ -94,8 +104,8 @@ impl Newest<'_> {
         let sql = narrowed
             .sql(self.template)
             .replace("{limit}", &(self.limit + 1).to_string());
-        let mut statement = conn.prepare(&sql)?;
-        let mut rows = statement.query(params_from_iter(narrowed.values()))?;
+        let mut statement = conn.ask(&sql)?;
+        let mut rows = statement.query(narrowed.values())?;
         while let Some(row) = rows.next()? {
             found.push(((row.get(0)?, row.get(1)?), read(row)?));
         }
@@ -205,59 +215,75 @@ fn narrow<'a>(
     })
 }
 
-/// Every place facts are read from.
-fn sources(session: &Session<'_>) -> Vec<Source> {
+/// Every place where a fact relation may have rows.
+fn sources(session: &Session<'_>, relation: &str) -> Vec<Source> {
     let segments = session.set().segments().iter();
-    segments.flat_map(|segment| sources_of(segment)).collect()
+    segments
+        .filter(|segment| segment.may_have(relation))
+        .flat_map(|segment| sources_of(segment))
+        .collect()
 }
 
-/// Every place facts are read from, in no order.
-pub(super) fn tables(session: &Session<'_>) -> Vec<Table> {
-    sources(session)
+/// Every place where a fact relation may have rows, in no order.
+pub(super) fn tables(session: &Session<'_>, relation: &str) -> Vec<Table> {
+    sources(session, relation)
         .into_iter()
         .map(|source| source.table)
         .collect()
 }
 
-/// Places that may hold a row of the range, newest first.
-pub(super) fn tables_in(session: &Session<'_>, range: TimeRange) -> Vec<Table> {
-    let mut sources = sources(session);
-    sources.retain(|source| source.newest >= range.from_unix_nano);
+/// Places where a fact relation may have rows of one of these traces.
+pub(super) fn tables_with_traces(
+    session: &Session<'_>,
+    relation: &str,
+    trace_ids: &[&str],
+) -> Vec<Table> {
+    let segments = session.set().segments().iter();
+    segments
+        .filter(|segment| segment.may_have(relation))
+        .filter(|segment| trace_ids.iter().any(|id| segment.may_hold_trace(id)))
+        .flat_map(|segment| sources_of(segment))
+        .map(|source| source.table)
+        .collect()
+}
+
+/// Places where a fact relation may have rows of the range, newest first.
+pub(super) fn tables_in(session: &Session<'_>, relation: &str, range: TimeRange) -> Vec<Table> {
+    let mut sources = sources(session, relation);
+    sources.retain(|source| source.may_hold(range));
     sources.sort_by_key(|source| std::cmp::Reverse(source.newest));
     sources.into_iter().map(|source| source.table).collect()
 }
 
 fn sources_of(segment: &Segment) -> Vec<Source> {
-    if !segment.has_rows() {
-        return Vec::new();
-    }
-    let newest = match (segment.is_text(), segment.meta.event_range) {
-        (false, Some((_, last))) => last,
-        (false, None) => i64::MIN,
-        (true, _) => i64::MAX,
+    let (oldest, newest) = match (segment.is_text(), segment.meta.event_range) {
+        (false, Some(times)) => times,
+        (false, None) => (i64::MAX, i64::MIN),
+        (true, _) => (i64::MIN, i64::MAX),
     };
-    let table = |facts: String| Table {
-        facts,
-        dictionaries: segment.schema(),
-        is_text: segment.is_text(),
-    };
-    let main = Source {
-        table: table(segment.schema()),
-        newest,
-    };
-    let outliers = Source {
-        table: table(format!("\"{}\".outliers", segment.alias())),
-        newest: i64::MAX,
-    };
-    if segment.meta.outliers > 0 {
-        vec![main, outliers]
-    } else {
-        vec![main]
-    }
+    let places = views::places(segment).into_iter().enumerate();
+    places
+        .map(|(at, facts)| {
+            let (oldest, newest) = match at {
+                0 => (oldest, newest),
+                // Outliers are of any time.
+                _ => (i64::MIN, i64::MAX),
+            };
+            Source {
+                table: Table {
+                    facts,
+                    dictionaries: segment.schema(),
+                    is_text: segment.is_text(),
+                },
+                newest,
+                oldest,
+            }
+        })
+        .collect()
 }
 
 /// Replaces `{{column}}` by the column's document as JSON text.
-fn documents(sql: &str, is_text: bool) -> String {
+pub(super) fn documents(sql: &str, is_text: bool) -> String {
     sql.replace("{{", "")
         .replace("}}", if is_text { "" } else { "::JSON::VARCHAR" })
 }

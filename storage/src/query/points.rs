@@ -5,12 +5,13 @@ mod distribution;
 use std::collections::BTreeMap;
 
 use duckdb::types::Value;
-use duckdb::{Connection, Row, params, params_from_iter};
+use duckdb::{Connection, Row, params};
 
 use super::conditions::Conditions;
 use super::filter::check_regexes;
 use super::trace::{EXEMPLAR_COLUMNS, exemplar_record};
 use super::{QueryError, Session, document};
+use crate::ask::Ask;
 use crate::model::{
     ExemplarRecord, MetricPoint, MetricPoints, MetricPointsQuery, MetricSeries, Scope,
 };
@@ -79,8 +80,8 @@ fn series(
     if let Some(filter) = &query.filter {
         check_regexes(conn, filter)?;
     }
-    let mut statement = conn.prepare(&sql)?;
-    let rows = statement.query_map(params_from_iter(conditions.values()), |row| {
+    let mut statement = conn.ask(&sql)?;
+    let rows = statement.query_map(conditions.values(), |row| {
         let id: u64 = row.get(0)?;
         Ok((
             id,
@@ -123,7 +124,7 @@ fn points(
     if ids.is_empty() {
         return Ok(streams);
     }
-    let mut statement = conn.prepare(POINTS)?;
+    let mut statement = conn.ask(POINTS)?;
     let (from, to) = (query.range.from_unix_nano, query.range.to_unix_nano);
     let mut rows = statement.query(params![query.name, from, to, ids, points_max as u64 + 1])?;
     while let Some(row) = rows.next()? {
@@ -239,7 +240,7 @@ fn exemplars(
          AND point_time >= make_timestamp_ns(?) AND point_time < make_timestamp_ns(?) \
          AND series_id IN (SELECT unnest(string_split(?, ','))::UBIGINT) ORDER BY time DESC LIMIT 10000"
     );
-    let mut statement = conn.prepare(&sql)?;
+    let mut statement = conn.ask(&sql)?;
     let (from, to) = (query.range.from_unix_nano, query.range.to_unix_nano);
     let rows = statement.query_map(params![query.name, from, to, ids], |row| {
         Ok((row.get(9)?, exemplar_record(row)?))

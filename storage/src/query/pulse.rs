@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use duckdb::{Connection, params_from_iter};
+use duckdb::Connection;
 
 use super::conditions::Conditions;
 use super::histogram::Totals;
-use super::services::ServiceKey;
+use super::services::{ServiceKey, red};
 use super::{QueryError, Session};
+use crate::ask::Ask;
 use crate::model::{
     HalfSummary, PULSE_STEPS, PulsePoint, Scope, ServicePulse, ServicesQuery, TimeRange,
 };
 use crate::rollup::BUCKET_NS;
+use crate::store::SegmentSet;
 
 const PULSE: &str = include_str!("pulse.sql");
 
@@ -20,7 +22,7 @@ pub fn pulses(
     session: &Session<'_>,
     query: &ServicesQuery,
 ) -> Result<Vec<ServicePulse>, QueryError> {
-    let mut all = session.run(|conn| read(conn, query))?;
+    let mut all = session.run(|conn| read(session.set(), conn, query))?;
     all.truncate(query.limit);
     Ok(all)
 }
@@ -54,7 +56,11 @@ struct Steps {
     halves: [Totals; 2],
 }
 
-fn read(conn: &Connection, query: &ServicesQuery) -> Result<Vec<ServicePulse>, QueryError> {
+fn read(
+    set: &SegmentSet,
+    conn: &Connection,
+    query: &ServicesQuery,
+) -> Result<Vec<ServicePulse>, QueryError> {
     let PulseSteps {
         from,
         width,
@@ -65,12 +71,13 @@ fn read(conn: &Connection, query: &ServicesQuery) -> Result<Vec<ServicePulse>, Q
     conditions.buckets(query.range);
     conditions.scope(&query.scope);
     let sql = PULSE
+        .replace("{red}", &red(set, query.range))
         .replace("{where}", &conditions.filter_clause())
         .replace("{from}", &from.to_string())
         .replace("{width}", &width.to_string())
         .replace("{half}", &half.to_string());
-    let mut statement = conn.prepare(&sql)?;
-    let mut rows = statement.query(params_from_iter(conditions.values()))?;
+    let mut statement = conn.ask(&sql)?;
+    let mut rows = statement.query(conditions.values())?;
     let mut services: BTreeMap<ServiceKey, BTreeMap<u8, Steps>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let scope = Scope {

@@ -7,6 +7,7 @@ use arrow::array::{ArrayRef, RecordBatch, StringBuilder, TimestampNanosecondArra
 use duckdb::{Connection, OptionalExt, params};
 
 use super::QueryError;
+use crate::ask::Ask;
 use crate::ingest::{ResourceRow, ScopeRow};
 use crate::model::{Refusal, RefusalTrip, SpanRecord};
 use crate::resilience::Recognisers;
@@ -116,7 +117,7 @@ pub(super) fn refusals(conn: &Connection, spans: Readable) -> Result<Vec<Refusal
             None => {
                 let (service, name, key) = &who;
                 let trip = conn
-                    .query_row(
+                    .ask_row(
                         TRIP,
                         params![
                             service,

@@ -6,11 +6,13 @@ use duckdb::types::Value;
 use duckdb::{Row, params};
 
 use super::conditions::Conditions;
-use super::newest::{Newest, Position};
+use super::newest::{Newest, Position, tables_with_traces};
 use super::{QueryError, Session};
+use crate::ask::Ask;
 use crate::model::{Page, Scope, SpanSummary, TraceQuery, TraceSummary};
 
 const SPANS: &str = include_str!("search.sql");
+const SPANS_OF_TRACES: &str = include_str!("spans_of_traces.sql");
 const SUMMARIES: &str = include_str!("summaries.sql");
 /// Rows a page may have.
 const LIMIT_MAX: usize = 10_000;
@@ -96,6 +98,7 @@ fn matching(
     let mut fetch = limit;
     loop {
         let newest = Newest {
+            relation: "spans",
             template: SPANS,
             conditions: &conditions,
             attributes: &query.attributes,
@@ -171,15 +174,21 @@ fn summaries(
         return Ok(Vec::new());
     }
     let ids: Vec<&str> = matches.iter().map(|span| span.trace_id.as_str()).collect();
-    let relation = session
-        .set()
-        .relation_sql("spans", |segment| {
-            ids.iter().any(|id| segment.may_hold_trace(id))
+    let spans: Vec<String> = tables_with_traces(session, "spans", &ids)
+        .iter()
+        .map(|table| {
+            SPANS_OF_TRACES
+                .replace("{facts}", &table.facts)
+                .replace("{dictionaries}", &table.dictionaries)
         })
-        .expect("spans is a relation");
+        .collect();
+    if spans.is_empty() {
+        return Ok(Vec::new());
+    }
+    let relation = spans.join("\nUNION ALL\n");
     let ids = ids.join(",");
     let mut whole: HashMap<String, TraceSummary> = session.run(|conn| {
-        let mut statement = conn.prepare(&SUMMARIES.replace("{spans}", &relation))?;
+        let mut statement = conn.ask(&SUMMARIES.replace("{spans}", &relation))?;
         let rows = statement.query_map(params![ids], |row| {
             let root = span_summary(row)?;
             let (first, last): (Option<i64>, Option<i64>) = (row.get(16)?, row.get(17)?);

@@ -3,24 +3,24 @@
 use std::collections::BTreeMap;
 
 use duckdb::types::Value;
-use duckdb::{Connection, params, params_from_iter};
+use duckdb::{Connection, params};
 
 use super::conditions::Conditions;
 use super::histogram::Totals;
-use super::newest::{Narrowed, tables, tables_in};
-use super::search::conditions;
+use super::services::red;
 use super::{QueryError, Session};
+use crate::ask::Ask;
 use crate::model::{
-    Change, OperationSummary, RedPoint, ServiceDetail, ServiceQuery, TimeRange, TraceQuery,
-    VersionSummary,
+    Change, OperationSummary, RedPoint, ServiceDetail, ServiceQuery, TimeRange, VersionSummary,
 };
 use crate::rollup::BUCKET_NS;
+use crate::segment::kept::is_in;
+use crate::store::SegmentSet;
 
 const STEPS: &str = include_str!("service_steps.sql");
 const OPERATIONS: &str = include_str!("service_operations.sql");
 /// Operations listed, busiest first.
 const OPERATIONS_MAX: usize = 50;
-const VERSIONS: &str = include_str!("service_versions.sql");
 const STEPS_MAX: u32 = 500;
 const CHANGES_MAX: usize = 200;
 /// Name of the log event that tells of a change; `change.kind` and the body say which.
@@ -28,8 +28,10 @@ pub const CHANGE_EVENT: &str = "tripline.change";
 
 /// How one service did over time.
 pub fn service(session: &Session<'_>, query: &ServiceQuery) -> Result<ServiceDetail, QueryError> {
-    let (points, operations) =
-        session.run(|conn| Ok((points(conn, query)?, operations(conn, query)?)))?;
+    let (points, operations) = session.run(|conn| {
+        let set = session.set();
+        Ok((points(set, conn, query)?, operations(set, conn, query)?))
+    })?;
     let versions = versions(session, query)?;
     let mut found = changes(session, query.range, Some(&query.service))?;
     // A version seen from the start may be as old as the data; one that came later was deployed.
@@ -56,7 +58,11 @@ pub fn service(session: &Session<'_>, query: &ServiceQuery) -> Result<ServiceDet
     })
 }
 
-fn points(conn: &Connection, query: &ServiceQuery) -> Result<Vec<RedPoint>, QueryError> {
+fn points(
+    set: &SegmentSet,
+    conn: &Connection,
+    query: &ServiceQuery,
+) -> Result<Vec<RedPoint>, QueryError> {
     let steps = i64::from(query.steps.clamp(1, STEPS_MAX));
     let from = query.range.from_unix_nano.div_euclid(BUCKET_NS) * BUCKET_NS;
     let length = query.range.to_unix_nano.saturating_sub(from).max(1);
@@ -72,11 +78,12 @@ fn points(conn: &Connection, query: &ServiceQuery) -> Result<Vec<RedPoint>, Quer
     conditions.scope(&query.scope);
     conditions.add("service_name = ?", [Value::Text(query.service.clone())]);
     let sql = STEPS
+        .replace("{red}", &red(set, query.range))
         .replace("{where}", &conditions.filter_clause())
         .replace("{from}", &from.to_string())
         .replace("{width}", &width.to_string());
-    let mut statement = conn.prepare(&sql)?;
-    let mut rows = statement.query(params_from_iter(conditions.values()))?;
+    let mut statement = conn.ask(&sql)?;
+    let mut rows = statement.query(conditions.values())?;
     let mut by_rank: BTreeMap<u8, BTreeMap<i64, Totals>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let totals = by_rank
@@ -108,6 +115,7 @@ fn points(conn: &Connection, query: &ServiceQuery) -> Result<Vec<RedPoint>, Quer
 
 /// Its entry spans by name.
 fn operations(
+    set: &SegmentSet,
     conn: &Connection,
     query: &ServiceQuery,
 ) -> Result<Vec<OperationSummary>, QueryError> {
@@ -116,10 +124,11 @@ fn operations(
     conditions.scope(&query.scope);
     conditions.add("service_name = ?", [Value::Text(query.service.clone())]);
     let sql = OPERATIONS
+        .replace("{red}", &red(set, query.range))
         .replace("{where}", &conditions.filter_clause())
         .replace("{limit}", &OPERATIONS_MAX.to_string());
-    let mut statement = conn.prepare(&sql)?;
-    let mut rows = statement.query(params_from_iter(conditions.values()))?;
+    let mut statement = conn.ask(&sql)?;
+    let mut rows = statement.query(conditions.values())?;
     let mut found: BTreeMap<String, Totals> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let totals = found.entry(row.get(0)?).or_default();
@@ -146,33 +155,22 @@ fn versions(
     session: &Session<'_>,
     query: &ServiceQuery,
 ) -> Result<Vec<VersionSummary>, QueryError> {
-    let spans = TraceQuery {
-        range: Some(query.range),
-        scope: query.scope.clone(),
-        service: Some(query.service.clone()),
-        ..TraceQuery::default()
-    };
-    let mut conditions = conditions(&spans, None);
-    conditions.add(
-        "f.kind IN ('server', 'consumer') AND NOT coalesce(f.sidecar, FALSE)",
-        [],
-    );
-    let everywhere = tables(session);
     let mut found: BTreeMap<Option<String>, (Totals, i64, i64)> = BTreeMap::new();
     session.run(|conn| {
-        for table in tables_in(session, query.range) {
-            let narrowed = Narrowed::new(conn, &table, &everywhere, &conditions, &spans)?;
-            let mut statement = conn.prepare(&narrowed.sql(VERSIONS))?;
-            let mut rows = statement.query(params_from_iter(narrowed.values()))?;
-            while let Some(row) = rows.next()? {
+        for segment in session.set().segments() {
+            let versions = segment.versions(conn, query.range)?;
+            let of_service = versions.iter().filter(|version| {
+                version.service_name.as_ref() == Some(&query.service)
+                    && is_in(&version.scope, &query.scope)
+            });
+            for version in of_service {
                 let (totals, first, last) = found
-                    .entry(row.get(0)?)
+                    .entry(version.version.clone())
                     .or_insert_with(|| (Totals::default(), i64::MAX, i64::MIN));
-                let calls: u64 = row.get(2)?;
-                totals.add_bucket(row.get(1)?, calls);
-                totals.add(calls, row.get(3)?, calls as f64, "all");
-                *first = (*first).min(row.get(4)?);
-                *last = (*last).max(row.get(5)?);
+                totals.add_bucket(version.bucket, version.calls);
+                totals.add(version.calls, version.errors, version.calls as f64, "all");
+                *first = (*first).min(version.first);
+                *last = (*last).max(version.last);
             }
         }
         Ok(())
@@ -204,7 +202,7 @@ pub fn changes(
              WHERE event_name = ? AND time >= make_timestamp_ns(?) AND time < make_timestamp_ns(?) \
              AND (? IS NULL OR service_name = ?) ORDER BY time DESC LIMIT {CHANGES_MAX}"
         );
-        let mut statement = conn.prepare(&sql)?;
+        let mut statement = conn.ask(&sql)?;
         let asked = params![CHANGE_EVENT, range.from_unix_nano, range.to_unix_nano, service, service];
         let rows = statement.query_map(asked, |row| {
             Ok(Change {

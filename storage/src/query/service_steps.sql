@@ -4,7 +4,7 @@ WITH chosen AS MATERIALIZED (
         CASE WHEN kind IN ('server', 'consumer') THEN CASE WHEN sidecar THEN 2 ELSE 1 END
              WHEN kind IN ('client', 'producer') THEN 3 ELSE 4 END::UTINYINT AS rank,
         calls, errors, weight, duration_histogram
-    FROM red {where}
+    FROM ({red}) {where}
 )
 SELECT rank, step, NULL::USMALLINT AS bucket, sum(calls)::UBIGINT, sum(errors)::UBIGINT, sum(weight)
 FROM chosen GROUP BY ALL

@@ -1,14 +1,17 @@
 //! The services of a time range.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use duckdb::{Connection, params_from_iter};
+use duckdb::Connection;
 
 use super::conditions::Conditions;
 use super::histogram::Totals;
 use super::live::covered;
 use super::{QueryError, Session};
-use crate::model::{Page, Scope, ServiceSummary, ServicesQuery};
+use crate::ask::Ask;
+use crate::model::{Page, Scope, ScopeFilter, ServiceSummary, ServicesQuery, TimeRange};
+use crate::segment::kept::is_in;
+use crate::store::SegmentSet;
 
 const RED_OF_SERVICES: &str = include_str!("services.sql");
 
@@ -19,7 +22,7 @@ pub fn services(
     query: &ServicesQuery,
 ) -> Result<Page<ServiceSummary>, QueryError> {
     let seconds = covered(session, query.range)?.seconds().max(1e-9);
-    let mut all = session.run(|conn| summaries(conn, query, seconds))?;
+    let mut all = session.run(|conn| summaries(session.set(), conn, query, seconds))?;
     let total = all.len() as u64;
     all.truncate(query.limit);
     Ok(Page {
@@ -28,6 +31,28 @@ pub fn services(
         total: Some(total),
         next: None,
     })
+}
+
+/// Names of the services that are stored, in any scope asked about, sorted.
+pub fn service_names(
+    session: &Session<'_>,
+    scope: &ScopeFilter,
+) -> Result<Vec<String>, QueryError> {
+    let senders = session.run(|conn| Ok(session.set().senders(conn)?))?;
+    let names: BTreeSet<String> = senders
+        .into_iter()
+        .filter(|sender| is_in(&sender.scope, scope))
+        .map(|sender| sender.service_name.unwrap_or_else(|| UNKNOWN.to_owned()))
+        .collect();
+    Ok(names.into_iter().collect())
+}
+
+/// What a service without a name is called.
+const UNKNOWN: &str = "unknown_service";
+
+/// The roll-up of spans, of the segments that may have some of the range.
+pub(super) fn red(set: &SegmentSet, range: TimeRange) -> String {
+    set.red_sql(range.from_unix_nano, range.to_unix_nano)
 }
 
 /// Names a service.
@@ -41,15 +66,18 @@ struct ByRank {
 
 /// Calls of each service in the range: those of its best rank, and its spans of any kind.
 pub(super) fn calls(
+    set: &SegmentSet,
     conn: &Connection,
     query: &ServicesQuery,
 ) -> Result<BTreeMap<ServiceKey, (Totals, u64)>, QueryError> {
     let mut conditions = Conditions::default();
     conditions.buckets(query.range);
     conditions.scope(&query.scope);
-    let sql = RED_OF_SERVICES.replace("{where}", &conditions.filter_clause());
-    let mut statement = conn.prepare(&sql)?;
-    let mut rows = statement.query(params_from_iter(conditions.values()))?;
+    let sql = RED_OF_SERVICES
+        .replace("{red}", &red(set, query.range))
+        .replace("{where}", &conditions.filter_clause());
+    let mut statement = conn.ask(&sql)?;
+    let mut rows = statement.query(conditions.values())?;
     let mut services: BTreeMap<ServiceKey, ByRank> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let scope = Scope {
@@ -89,12 +117,13 @@ impl ByRank {
 }
 
 fn summaries(
+    set: &SegmentSet,
     conn: &Connection,
     query: &ServicesQuery,
     seconds: f64,
 ) -> Result<Vec<ServiceSummary>, QueryError> {
     let mut services: BTreeMap<ServiceKey, ServiceSummary> = BTreeMap::new();
-    for (key, (totals, spans)) in calls(conn, query)? {
+    for (key, (totals, spans)) in calls(set, conn, query)? {
         let summary = ServiceSummary {
             scope: key.0.clone(),
             service_name: key.1.clone(),
@@ -115,32 +144,24 @@ fn summaries(
         };
         services.insert(key, summary);
     }
-    add_resources(conn, query, &mut services)?;
+    add_senders(set, conn, query, &mut services)?;
     Ok(services.into_values().collect())
 }
 
 /// Versions and instances, and services that sent no spans in the range.
-fn add_resources(
+fn add_senders(
+    set: &SegmentSet,
     conn: &Connection,
     query: &ServicesQuery,
     services: &mut BTreeMap<ServiceKey, ServiceSummary>,
 ) -> Result<(), QueryError> {
-    let mut conditions = Conditions::default();
-    conditions.scope(&query.scope);
-    let sql = format!(
-        "SELECT environment, service_namespace, cluster, coalesce(service_name, 'unknown_service'), \
-         service_version, count(DISTINCT service_instance_id)::UBIGINT FROM resources {} GROUP BY ALL ORDER BY ALL",
-        conditions.filter_clause()
-    );
-    let mut statement = conn.prepare(&sql)?;
-    let mut rows = statement.query(params_from_iter(conditions.values()))?;
-    while let Some(row) = rows.next()? {
-        let scope = Scope {
-            environment: row.get(0)?,
-            service_namespace: row.get(1)?,
-            cluster: row.get(2)?,
-        };
-        let key: ServiceKey = (scope, row.get(3)?);
+    let senders = set.senders(conn)?;
+    for sender in senders
+        .iter()
+        .filter(|sender| is_in(&sender.scope, &query.scope))
+    {
+        let name = sender.service_name.as_deref().unwrap_or(UNKNOWN);
+        let key: ServiceKey = (sender.scope.clone(), name.to_owned());
         let summary = services
             .entry(key.clone())
             .or_insert_with(|| ServiceSummary {
@@ -148,8 +169,13 @@ fn add_resources(
                 service_name: key.1,
                 ..ServiceSummary::default()
             });
-        summary.versions.extend(row.get::<_, Option<String>>(4)?);
-        summary.instances += row.get::<_, u64>(5)?;
+        // In order: equal versions come together.
+        if let Some(version) = &sender.service_version
+            && summary.versions.last() != Some(version)
+        {
+            summary.versions.push(version.clone());
+        }
+        summary.instances += u64::from(sender.service_instance_id.is_some());
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ WITH chosen AS MATERIALIZED (
         CASE WHEN kind IN ('server', 'consumer') THEN CASE WHEN sidecar THEN 2 ELSE 1 END
              WHEN kind IN ('client', 'producer') THEN 3 ELSE 4 END::UTINYINT AS rank,
         basis, calls, errors, weight, bucket_start, duration_histogram
-    FROM red {where}
+    FROM ({red}) {where}
 )
 SELECT environment, service_namespace, cluster, service_name, rank, NULL::USMALLINT AS bucket,
     sum(calls)::UBIGINT, sum(errors)::UBIGINT, sum(weight), basis, epoch_ns(max(bucket_start))

@@ -3,7 +3,6 @@ WITH spans_once AS MATERIALIZED (
     SELECT DISTINCT trace_id, span_id, parent_span_id, environment, service_namespace, cluster, service_name,
         name, kind, status_code, epoch_ns(start_time) AS start_ns, duration_ns
     FROM ({spans})
-    WHERE trace_id IN (SELECT unnest(string_split(?, ',')))
 ), whole AS (
     SELECT trace_id, count(DISTINCT (span_id, environment, service_namespace, cluster, service_name, start_ns))::UBIGINT AS spans,
         count(DISTINCT (span_id, environment, service_namespace, cluster, service_name, start_ns)) FILTER (status_code = 'error')::UBIGINT AS errors,

@@ -1,19 +1,20 @@
 //! One trace in full.
 
-use std::collections::HashMap;
+mod spans;
 
 use duckdb::{Connection, Row, params};
 
 use super::document;
 use super::logs::{LOG_COLUMNS, log_record};
-use super::refusals::{Readable, refusals};
+use super::refusals::refusals;
 use super::{QueryError, Session, breakers};
-use crate::model::{ExemplarRecord, LogRecord, Scope, SpanRecord, TraceDetail};
+use crate::ask::Ask;
+use crate::model::{ExemplarRecord, LogRecord, TraceDetail};
+use crate::segment::Segment;
 
 /// Spans shown of one trace; log records and exemplars have a tenth.
 const SPANS_MAX: usize = 100_000;
 const OTHERS_MAX: usize = 10_000;
-const SPANS: &str = include_str!("trace.sql");
 
 /// Everything stored about a trace: `None` when nothing is. Never prunes by time. `trace_id` in any case.
 pub fn trace(session: &Session<'_>, trace_id: &str) -> Result<Option<TraceDetail>, QueryError> {
@@ -24,16 +25,20 @@ pub fn trace(session: &Session<'_>, trace_id: &str) -> Result<Option<TraceDetail
     let trace_id = trace_id.to_ascii_lowercase();
     // Planning a relation over every file costs more than reading the few that have the trace.
     let relation = |name| {
-        session
-            .set()
-            .relation_sql(name, |segment| segment.may_hold_trace(&trace_id))
-            .expect("a fact relation")
+        let may_hold = |segment: &Segment| segment.may_hold_trace(&trace_id);
+        session.set().some_rows_sql(name, may_hold)
     };
     session.run(|conn| {
-        let (spans, readable, cut) = spans(conn, &relation("spans"), &trace_id)?;
+        let (spans, readable, cut) = spans::spans(session, conn, &trace_id)?;
         let refusals = refusals(conn, readable)?;
-        let logs = logs(conn, &relation("logs"), &trace_id)?;
-        let exemplars = exemplars(conn, &relation("exemplars"), &trace_id)?;
+        let logs = match relation("logs") {
+            Some(logs) => self::logs(conn, &logs, &trace_id)?,
+            None => Vec::new(),
+        };
+        let exemplars = match relation("exemplars") {
+            Some(exemplars) => self::exemplars(conn, &exemplars, &trace_id)?,
+            None => Vec::new(),
+        };
         let transitions = breakers::of_trace(session.set(), conn, &trace_id)?;
         if spans.is_empty() && logs.is_empty() && exemplars.is_empty() && transitions.is_empty() {
             return Ok(None);
@@ -53,83 +58,11 @@ pub fn trace(session: &Session<'_>, trace_id: &str) -> Result<Option<TraceDetail
     })
 }
 
-fn spans(
-    conn: &Connection,
-    relation: &str,
-    trace_id: &str,
-) -> Result<(Vec<SpanRecord>, Readable, bool), QueryError> {
-    let mut statement = conn.prepare(&SPANS.replace("{spans}", relation))?;
-    let mut rows = statement.query(params![trace_id])?;
-    let mut spans: Vec<SpanRecord> = Vec::new();
-    let mut seen: HashMap<(String, Scope, Option<String>, u64), usize> = HashMap::new();
-    let mut read = 0;
-    let mut readable = Readable::default();
-    while let Some(row) = rows.next()? {
-        read += 1;
-        let span = span_record(row)?;
-        let identity = (
-            span.span_id.clone(),
-            span.scope.clone(),
-            span.service_name.clone(),
-            span.start_time_unix_nano,
-        );
-        match seen.get(&identity) {
-            Some(&at) => spans[at].copies += 1,
-            None => {
-                seen.insert(identity, spans.len());
-                let text = |at: usize| row.get::<_, Option<String>>(at);
-                readable.push(&span, text(18)?.as_deref(), text(22)?.as_deref());
-                spans.push(span);
-            }
-        }
-    }
-    let cut = read > SPANS_MAX;
-    spans.truncate(SPANS_MAX);
-    Ok((spans, readable, cut))
-}
-
-fn span_record(row: &Row<'_>) -> duckdb::Result<SpanRecord> {
-    let text = |at: usize| row.get::<_, Option<String>>(at);
-    Ok(SpanRecord {
-        trace_id: row.get(0)?,
-        span_id: row.get(1)?,
-        parent_span_id: row.get(2)?,
-        trace_state: row.get(3)?,
-        flags: row.get(4)?,
-        scope: Scope {
-            environment: row.get(5)?,
-            service_namespace: row.get(6)?,
-            cluster: row.get(7)?,
-        },
-        service_name: row.get(8)?,
-        service_version: row.get(9)?,
-        service_instance_id: row.get(10)?,
-        name: row.get(11)?,
-        kind: row.get(12)?,
-        start_time_unix_nano: row.get::<_, Option<u64>>(13)?.unwrap_or(0),
-        end_time_unix_nano: row.get::<_, Option<u64>>(14)?.unwrap_or(0),
-        duration_ns: row.get(15)?,
-        status_code: row.get(16)?,
-        status_message: row.get(17)?,
-        attributes: document::attributes(text(18)?.as_deref()),
-        resource_attributes: document::attributes(text(19)?.as_deref()),
-        scope_name: row.get(20)?,
-        scope_version: row.get(21)?,
-        events: document::events(text(22)?.as_deref()),
-        links: document::links(text(23)?.as_deref()),
-        dropped_attributes_count: row.get(24)?,
-        dropped_events_count: row.get(25)?,
-        dropped_links_count: row.get(26)?,
-        sidecar: row.get(27)?,
-        copies: 1,
-    })
-}
-
 fn logs(conn: &Connection, relation: &str, trace_id: &str) -> Result<Vec<LogRecord>, QueryError> {
     let sql = format!(
         "SELECT {LOG_COLUMNS} FROM ({relation}) WHERE trace_id = ? ORDER BY time LIMIT {OTHERS_MAX}"
     );
-    let mut statement = conn.prepare(&sql)?;
+    let mut statement = conn.ask(&sql)?;
     let rows = statement.query_map(params![trace_id], log_record)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -142,7 +75,7 @@ fn exemplars(
     let sql = format!(
         "SELECT {EXEMPLAR_COLUMNS} FROM ({relation}) WHERE trace_id = ? ORDER BY time LIMIT {OTHERS_MAX}"
     );
-    let mut statement = conn.prepare(&sql)?;
+    let mut statement = conn.ask(&sql)?;
     let rows = statement.query_map(params![trace_id], exemplar_record)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -154,7 +87,7 @@ pub fn trace_rows(session: &Session<'_>, trace_id: &str) -> Result<Vec<String>, 
         crate::export::SPANS_SQL
     );
     session.run(|conn| {
-        let mut statement = conn.prepare(&sql)?;
+        let mut statement = conn.ask(&sql)?;
         let none: Option<u64> = None;
         let rows = statement.query_map(params![none, none, trace_id], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)

@@ -9,6 +9,7 @@ use tripline_sdk::{BreakerConfig, State};
 
 use super::breakers::breaker;
 use super::{QueryError, Session};
+use crate::ask::Ask;
 use crate::model::{Baseline, BreakerDetail, Outcome, Proposal, Scope, WhatIf, WhatIfQuery};
 use crate::resilience::whatif::history::{Call, Change, Ended, History};
 use crate::resilience::whatif::replay::{Replayed, replay};
@@ -219,7 +220,7 @@ fn read_calls(
         cluster,
     } = &breaker.scope;
     let word = |text: &Option<String>| text.clone().unwrap_or_default();
-    let mut statement = conn.prepare(sql)?;
+    let mut statement = conn.ask(sql)?;
     let mut rows = statement.query(params![
         query.range.from_unix_nano,
         query.range.to_unix_nano,
@@ -269,7 +270,7 @@ fn read_changes(
     query: &WhatIfQuery,
     into: &mut BTreeMap<String, History>,
 ) -> Result<(), QueryError> {
-    let mut statement = conn.prepare(
+    let mut statement = conn.ask(
         "SELECT coalesce(service_instance_id, ''), epoch_ns(\"time\"), epoch_ns(time_lo), coalesce(from_state, ''), to_state, reason, \
          open_for_ms FROM breaker_transitions WHERE breaker_id = ? AND \"time\" >= make_timestamp_ns(?) \
          AND \"time\" < make_timestamp_ns(?) ORDER BY \"time\", generation",

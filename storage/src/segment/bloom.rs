@@ -4,6 +4,8 @@
 //! right ones are skipped before planning. Split-block design: one 64-byte block a key, eight bits
 //! in it (about 12 bits a key give 0.5 % false positives). Stored in the segment's `meta`.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 /// A set of trace ids that may answer "perhaps" for one that is not in it, never "no" for one that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TraceFilter {
@@ -39,9 +41,7 @@ impl TraceFilter {
     }
 
     fn place(&self, trace_id: &str) -> (usize, u64) {
-        let hash = mix(crate::ingest::identity(&trace_id));
-        let block = ((u128::from(hash) * self.blocks.len() as u128) >> 64) as usize;
-        (block, mix(hash))
+        place(trace_id, self.blocks.len())
     }
 
     /// The bytes kept in `meta`.
@@ -72,6 +72,47 @@ impl TraceFilter {
     }
 }
 
+/// A [`TraceFilter`] that one thread fills while others ask it.
+#[derive(Debug)]
+pub(crate) struct SharedTraceFilter {
+    blocks: Vec<[AtomicU64; 8]>,
+}
+
+impl SharedTraceFilter {
+    /// An empty filter sized for `keys` ids; more of them make it answer "perhaps" oftener.
+    pub(crate) fn with_capacity(keys: usize) -> Self {
+        let blocks = (keys * BITS_PER_KEY).div_ceil(BLOCK_BITS).max(1);
+        Self {
+            blocks: std::iter::repeat_with(Default::default)
+                .take(blocks)
+                .collect(),
+        }
+    }
+
+    /// Adds an id.
+    pub(crate) fn insert(&self, trace_id: &str) {
+        let (block, hash) = place(trace_id, self.blocks.len());
+        for (word, bit) in bits(hash).enumerate() {
+            self.blocks[block][word].fetch_or(1 << bit, Relaxed);
+        }
+    }
+
+    /// Whether the id may be in it.
+    pub(crate) fn may_hold(&self, trace_id: &str) -> bool {
+        let (block, hash) = place(trace_id, self.blocks.len());
+        bits(hash)
+            .enumerate()
+            .all(|(word, bit)| self.blocks[block][word].load(Relaxed) & (1 << bit) != 0)
+    }
+}
+
+/// The block of an id among `blocks`, and the hash its bits come from.
+fn place(trace_id: &str, blocks: usize) -> (usize, u64) {
+    let hash = mix(crate::ingest::identity(&trace_id));
+    let block = ((u128::from(hash) * blocks as u128) >> 64) as usize;
+    (block, mix(hash))
+}
+
 /// One bit a word: six bits of the hash each.
 fn bits(hash: u64) -> impl Iterator<Item = u32> {
     (0..8).map(move |word| ((hash >> (6 * word)) & 63) as u32)
@@ -97,6 +138,9 @@ mod tests {
         (0..20_000).for_each(|n| filter.insert(&id(n)));
         let filter = TraceFilter::from_bytes(&filter.to_bytes()).expect("own bytes");
         assert!((0..20_000).all(|n| filter.may_hold(&id(n))));
+        let shared = SharedTraceFilter::with_capacity(20_000);
+        (0..20_000).for_each(|n| shared.insert(&id(n)));
+        assert!((0..120_000).all(|n| shared.may_hold(&id(n)) == filter.may_hold(&id(n))));
         let false_positives = (20_000..120_000)
             .filter(|n| filter.may_hold(&id(*n)))
             .count();

@@ -5,9 +5,14 @@
 
 use duckdb::{Connection, params};
 
+use super::live::Times;
+
 /// Version of the segment format this build writes; [`super::migrate`] brings older ones here. 2: breaker evidence in
 /// hot segments too; 3: spans that were stored before are marked.
 pub(crate) const FORMAT: u32 = 3;
+
+/// Signals: spans, logs, points, in this order.
+pub(crate) const SIGNALS: usize = 3;
 
 /// A segment's own description.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +22,8 @@ pub(crate) struct Meta {
     pub ingest_range: (i64, i64),
     /// Event times of its main tables, if it has rows; outliers do not count.
     pub event_range: Option<(i64, i64)>,
+    /// The same of each signal; `None` where nobody looked.
+    pub signal_times: Option<[Times; SIGNALS]>,
     pub spans: u64,
     pub logs: u64,
     pub points: u64,
@@ -49,6 +56,10 @@ impl Meta {
             (
                 "event_range",
                 self.event_range.map(range).unwrap_or_default(),
+            ),
+            (
+                "signal_times",
+                self.signal_times.map(signal_times).unwrap_or_default(),
             ),
             ("spans", self.spans.to_string()),
             ("logs", self.logs.to_string()),
@@ -96,6 +107,7 @@ impl Meta {
             "format" => self.format = value.parse().unwrap_or(u32::MAX),
             "ingest_range" => self.ingest_range = pair(value).unwrap_or_default(),
             "event_range" => self.event_range = pair(value),
+            "signal_times" => self.signal_times = read_signal_times(value),
             "spans" => self.spans = number(),
             "logs" => self.logs = number(),
             "points" => self.points = number(),
@@ -149,6 +161,20 @@ fn put(conn: &Connection, schema: &str, key: &str, value: &str) -> duckdb::Resul
         params![key, value],
     )?;
     Ok(())
+}
+
+/// `first last` of each signal, `-` for one without rows.
+fn signal_times(times: [Times; SIGNALS]) -> String {
+    times
+        .map(|times| {
+            times.map_or_else(|| "-".to_owned(), |(first, last)| format!("{first} {last}"))
+        })
+        .join(",")
+}
+
+fn read_signal_times(text: &str) -> Option<[Times; SIGNALS]> {
+    let times: Vec<Times> = text.split(',').map(pair).collect();
+    times.try_into().ok()
 }
 
 fn pair(text: &str) -> Option<(i64, i64)> {

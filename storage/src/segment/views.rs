@@ -46,6 +46,7 @@ pub(crate) fn relation<'a>(
         .iter()
         .find(|(relation, _)| *relation == name)?;
     let selects: Vec<String> = segments
+        .filter(|segment| segment.may_ever_have(name))
         .flat_map(parts)
         .map(|part| part.select(template))
         .collect();
@@ -65,10 +66,8 @@ pub(crate) fn create_all(schema: &str, segments: &[&Segment]) -> String {
     }
     let rollups: Vec<crate::rollup::Part> = segments
         .iter()
-        .map(|segment| crate::rollup::Part {
-            schema: segment.schema(),
-            is_text: segment.is_text(),
-        })
+        .filter(|segment| segment.may_ever_have_calls())
+        .map(|segment| segment.calls())
         .collect();
     let (red, edges) = (
         crate::rollup::red_view_sql(&rollups),
@@ -79,11 +78,16 @@ pub(crate) fn create_all(schema: &str, segments: &[&Segment]) -> String {
     ));
     let evidence: Vec<breakers::Part> = segments
         .iter()
-        .filter(|segment| segment.may_have_evidence())
+        .filter(|segment| segment.may_ever_have_evidence())
         .map(|segment| segment.evidence())
         .collect();
     sql.push_str(&breakers::create_all(schema, &evidence));
     sql
+}
+
+/// The schemas a segment's facts are in.
+pub(crate) fn places(segment: &Segment) -> Vec<String> {
+    parts(segment).into_iter().map(|part| part.facts).collect()
 }
 
 fn parts(segment: &Segment) -> Vec<Part> {

@@ -5,13 +5,14 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use arrow::record_batch::RecordBatch;
-use duckdb::Connection;
+use duckdb::{ArrowStream, Connection};
 
 use super::gate::FUNCTION_SCHEMA;
 use super::guard::{self, Checked, CheckedKind, Pivots};
 use super::output::{Column, Encoder, Ending, Format};
 use super::watchdog::Watch;
 use super::{Permit, SqlError};
+use crate::ask;
 
 /// What to run, and how much of it.
 #[derive(Debug, Clone)]
@@ -122,11 +123,15 @@ impl Run<'_> {
             }
             CheckedKind::Query | CheckedKind::Pivot(_) => self.describe(&text)?,
         };
-        let text = match readable(&text, &columns) {
-            Some(rewritten) => guard::check(&rewritten)?.text().to_owned(),
-            None => text,
-        };
-        self.rows(&text, columns, format, emit)
+        if matches!(checked.kind(), CheckedKind::Explain) {
+            let mut statement = self.connection.prepare(&text)?;
+            let batches = statement.stream_arrow([])?;
+            return self.rows(batches, columns, format, emit);
+        }
+        let text = guard::check(&readable(&text, &columns))?.text().to_owned();
+        let mut statement = self.connection.prepare(&ask::unplanned(&text, "?"))?;
+        let batches = statement.stream_arrow([""])?;
+        self.rows(batches, columns, format, emit)
     }
 
     /// Our functions come after the relations in the search path, and before DuckDB's.
@@ -186,13 +191,11 @@ impl Run<'_> {
 
     fn rows(
         &mut self,
-        text: &str,
+        mut batches: ArrowStream<'_>,
         columns: Vec<Column>,
         format: Format,
         emit: &mut Emit<'_>,
     ) -> Result<Summary, SqlError> {
-        let mut statement = self.connection.prepare(text)?;
-        let mut batches = statement.stream_arrow([])?;
         let mut encoder = Encoder::new(format, columns, &batches.get_schema())?;
         let mut truncated = false;
         let outcome = loop {
@@ -270,11 +273,9 @@ impl Run<'_> {
     }
 }
 
-/// VARIANT has no form outside of DuckDB, so columns of it (or with it inside) are read as JSON.
-fn readable(text: &str, columns: &[Column]) -> Option<String> {
-    if !columns.iter().any(Column::has_variant) {
-        return None;
-    }
+/// The statement with columns named by their number, for two may share a name. VARIANT has no form outside of DuckDB,
+/// so columns of it (or with it inside) are read as JSON.
+fn readable(text: &str, columns: &[Column]) -> String {
     let text = guard::without_semicolon(text);
     let mut select = Vec::with_capacity(columns.len());
     let mut names = Vec::with_capacity(columns.len());
@@ -287,9 +288,9 @@ fn readable(text: &str, columns: &[Column]) -> Option<String> {
         });
         names.push(name);
     }
-    Some(format!(
+    format!(
         "SELECT {} FROM (\n{text}\n) AS result({})",
         select.join(", "),
         names.join(", ")
-    ))
+    )
 }

@@ -45,6 +45,27 @@ fn house(limits: Limits) -> House {
     }
 }
 
+#[test]
+fn an_answer_that_many_threads_make_is_in_the_order_asked_for() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = StoreConfig {
+        data_dir: dir.path().to_owned(),
+        threads: 4,
+        ..StoreConfig::default()
+    };
+    let store = Store::open(config).expect("a new store opens");
+    let reader = store.reader().expect("a reader");
+    let mut statement = reader
+        .connection()
+        .prepare("SELECT hash(range) AS n FROM range(600_000) ORDER BY n")
+        .expect("a query");
+    let rows = statement
+        .query_map([], |row| row.get::<_, u64>(0))
+        .expect("it runs");
+    let all: Vec<u64> = rows.collect::<Result<_, _>>().expect("numbers");
+    assert!(all.is_sorted() && all.len() == 600_000);
+}
+
 fn batch(rows: Rows) -> Batch {
     let resource = ResourceRow {
         service_name: Some("shop".to_owned()),

@@ -12,8 +12,10 @@ use duckdb::Connection;
 use super::catalog::{Access, sealed_tables};
 use super::stats::Counters;
 use super::{Shared, StoreError, failpoint};
+use crate::segment::live::{self, Times};
+use crate::segment::meta::SIGNALS;
 use crate::segment::meta::{self, FORMAT, Meta};
-use crate::segment::{Segment, SegmentState, TraceFilter, files, tables};
+use crate::segment::{Kept, Segment, SegmentState, TraceFilter, files, tables};
 
 /// A sealed segment in the making.
 pub(crate) struct Build<'a> {
@@ -142,29 +144,34 @@ impl<'a> Build<'a> {
                 row.get(0)
             })?;
         meta.evidence = Some(evidence);
-        meta.event_range = self.event_range()?;
+        meta.signal_times = Some(self.signal_times()?);
+        meta.event_range = meta
+            .signal_times
+            .into_iter()
+            .flatten()
+            .fold(None, live::wider);
         let quarantined = format!("SELECT count(*) FROM {}.quarantine", self.schema());
         meta.quarantined = self.conn.query_row(&quarantined, [], |row| row.get(0))?;
         Ok(())
     }
 
-    fn event_range(&self) -> duckdb::Result<Option<(i64, i64)>> {
-        let ranges: Vec<String> = tables::FACTS
-            .iter()
-            .filter_map(|table| table.event_time.map(|time| (table.name, time)))
-            .map(|(table, time)| {
-                let schema = self.schema();
-                format!("SELECT min({time}) AS first, max({time}) AS last FROM {schema}.{table}")
-            })
-            .collect();
-        let sql = format!(
-            "SELECT epoch_ns(min(first)), epoch_ns(max(last)) FROM ({})",
-            ranges.join(" UNION ALL ")
+    /// Event times of the main tables: spans, logs, points.
+    fn signal_times(&self) -> duckdb::Result<[Times; SIGNALS]> {
+        let schema = self.schema();
+        let of = |table: &str, time: &str| -> duckdb::Result<Times> {
+            let sql = format!(
+                "SELECT epoch_ns(min({time})), epoch_ns(max({time})) FROM {schema}.{table}"
+            );
+            let (first, last): (Option<i64>, Option<i64>) =
+                self.conn
+                    .query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(first.zip(last))
+        };
+        let points = live::wider(
+            of("number_points", "time")?,
+            of("histogram_points", "time")?,
         );
-        let range: (Option<i64>, Option<i64>) = self
-            .conn
-            .query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(range.0.zip(range.1))
+        Ok([of("spans", "start_time")?, of("logs", "time")?, points])
     }
 
     /// The trace ids of the file.
@@ -271,6 +278,8 @@ fn publish(
         attachment,
         meta,
         traces: traces.map(Arc::new),
+        live: None,
+        kept: Kept::default(),
     };
     let segment = Arc::new(segment);
     replaces.iter().for_each(|id| shared.retirement.doom(*id));

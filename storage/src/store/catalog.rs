@@ -29,6 +29,8 @@ pub(crate) struct Catalog {
     dir: PathBuf,
     retirement: Retirement,
     current: Mutex<Arc<SegmentSet>>,
+    /// Gives connections; apart from `ddl`, so that no reader waits for views that are being made.
+    door: Mutex<Connection>,
     ddl: Mutex<Ddl>,
 }
 
@@ -55,6 +57,7 @@ impl Catalog {
             segments: Vec::new(),
             retirement: retirement.clone(),
         };
+        let door = Mutex::new(conn.try_clone()?);
         let ddl = Ddl {
             conn,
             version: 0,
@@ -64,6 +67,7 @@ impl Catalog {
             dir,
             retirement,
             current: Mutex::new(Arc::new(empty)),
+            door,
             ddl: Mutex::new(ddl),
         })
     }
@@ -80,7 +84,7 @@ impl Catalog {
 
     /// A connection to the same engine.
     pub(crate) fn connect(&self) -> duckdb::Result<Connection> {
-        locked(&self.ddl).conn.try_clone()
+        locked(&self.door).try_clone()
     }
 
     /// A new segment number.

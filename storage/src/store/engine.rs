@@ -2,6 +2,9 @@
 //!
 //! Its bounds are set and locked at the start. `allowed_directories` is the data directory; external access
 //! is off, which is the second wall under the SQL guard.
+//!
+//! `preserve_insertion_order` stays on: without it DuckDB 2.0.0 collects the result of a prepared statement in whatever
+//! order its threads finish, ORDER BY or not.
 
 use duckdb::{Config, Connection};
 
@@ -29,7 +32,6 @@ pub(crate) fn start(config: &StoreConfig) -> Result<Connection, OpenError> {
     conn.execute_batch(&format!(
         "SET temp_directory = '{temp}';
          SET max_temp_directory_size = '{temp_bytes}B';
-         SET preserve_insertion_order = false;
          SET checkpoint_threshold = '1TB';
          SET checkpoint_on_detach = 'DISABLED';
          PRAGMA disable_checkpoint_on_shutdown;

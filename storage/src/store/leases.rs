@@ -4,14 +4,17 @@
 //! may go ([`Retirement`]); the steward thread then drops the set's view schema, detaches the files and unlinks
 //! those that are doomed. DETACH under a reader would make its later statements fail.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+
+use duckdb::Connection;
 
 use super::bell::Bell;
 use super::locked;
 use crate::resilience::views as breakers;
-use crate::segment::Segment;
+use crate::rollup;
+use crate::segment::{Segment, Sender};
 
 /// An immutable set of segments, with its own schema of public views.
 #[derive(Debug)]
@@ -39,8 +42,62 @@ impl SegmentSet {
             .segments
             .iter()
             .map(Arc::as_ref)
-            .filter(|segment| pick(segment));
+            .filter(|segment| segment.may_have(relation) && pick(segment));
         crate::segment::views::relation(relation, picked)
+    }
+
+    /// The same; `None` when no picked segment has rows of it.
+    pub(crate) fn some_rows_sql(
+        &self,
+        relation: &str,
+        pick: impl Fn(&Segment) -> bool,
+    ) -> Option<String> {
+        self.segments
+            .iter()
+            .any(|segment| segment.may_have(relation) && pick(segment))
+            .then(|| self.relation_sql(relation, pick))?
+    }
+
+    /// Everyone who sent something that is still stored, each once.
+    pub(crate) fn senders(&self, conn: &Connection) -> duckdb::Result<BTreeSet<Sender>> {
+        let mut all = BTreeSet::new();
+        for segment in &self.segments {
+            all.extend(segment.senders(conn)?.iter().cloned());
+        }
+        Ok(all)
+    }
+
+    /// Whether there is evidence of any breaker: `false` is certain.
+    pub(crate) fn may_have_breakers(&self) -> bool {
+        self.segments
+            .iter()
+            .any(|segment| segment.may_have_evidence())
+    }
+
+    /// The rows of `red` with buckets between two times (nanoseconds, both inclusive), and others: the same columns as
+    /// the public view, planned over fewer files.
+    pub(crate) fn red_sql(&self, from: i64, to: i64) -> String {
+        let parts: Vec<rollup::Part> = self
+            .segments
+            .iter()
+            .filter(|segment| segment.may_have_calls())
+            .filter(|segment| {
+                segment.is_history() || segment.may_hold_time(from - rollup::BUCKET_NS, to)
+            })
+            .map(|segment| segment.calls())
+            .collect();
+        rollup::red_view_sql(&parts)
+    }
+
+    /// `service_edges` of every time, planned over the files that have calls.
+    pub(crate) fn service_edges_sql(&self) -> String {
+        let parts: Vec<rollup::Part> = self
+            .segments
+            .iter()
+            .filter(|segment| segment.may_have_calls())
+            .map(|segment| segment.calls())
+            .collect();
+        rollup::service_edges_view_sql(&parts)
     }
 
     /// SQL that names the breakers whose evidence names a trace; the trace id is parameter 1 and 2.

@@ -18,7 +18,7 @@ use super::{OpenError, StoreConfig, engine, locked, now_ns, recall, steward};
 use crate::ingest::RecentSpans;
 use crate::segment::files::{self, FileKind, Found, Sequence};
 use crate::segment::meta::{self, FORMAT, Meta};
-use crate::segment::{Attachment, Segment, SegmentState, TraceFilter, migrate};
+use crate::segment::{Attachment, Kept, Segment, SegmentState, TraceFilter, migrate, tables};
 
 /// What the store starts with.
 pub(crate) struct Recovered {
@@ -64,7 +64,7 @@ pub(crate) fn recover(config: &StoreConfig) -> Result<Recovered, OpenError> {
         .collect();
     let (gone, kept): (Vec<Segment>, Vec<Segment>) = opened
         .into_iter()
-        .partition(|segment| replaced.contains(&segment.id));
+        .partition(|segment| replaced.contains(&segment.id) || is_empty(&catalog, segment));
     gone.iter().for_each(|segment| retirement.doom(segment.id));
     drop(gone);
     catalog.bury();
@@ -84,7 +84,8 @@ pub(crate) fn recover(config: &StoreConfig) -> Result<Recovered, OpenError> {
     let recent = catalog
         .connect()
         .and_then(|conn| recall::recall(&conn, segments.iter().map(Arc::as_ref), now_ns()))?;
-    let hot = steward::make_hot(&catalog).map_err(|error| error.into_open(&dir))?;
+    let hot =
+        steward::make_hot(&catalog, config.hot_rows_max).map_err(|error| error.into_open(&dir))?;
     segments.push(Arc::clone(&hot));
     catalog.publish(|_| segments)?;
     Ok(Recovered {
@@ -147,6 +148,8 @@ fn open_file(catalog: &Catalog, file: &Found) -> Result<Option<Segment>, String>
             attachment,
             meta,
             traces,
+            live: None,
+            kept: Kept::default(),
         }));
     }
     drop(attachment);
@@ -166,7 +169,28 @@ fn open_file(catalog: &Catalog, file: &Found) -> Result<Option<Segment>, String>
         attachment,
         meta,
         traces: None,
+        live: None,
+        kept: Kept::default(),
     }))
+}
+
+/// Whether it is a hot segment into which nothing was ever committed: every start leaves two behind.
+fn is_empty(catalog: &Catalog, segment: &Segment) -> bool {
+    if segment.state == SegmentState::Sealed {
+        return false;
+    }
+    let schema = segment.schema();
+    let tables = tables::FACTS.iter().map(|table| table.name);
+    let any: Vec<String> = tables
+        .chain(tables::BREAKER_EVIDENCE)
+        .map(|table| format!("EXISTS (FROM {schema}.{table})"))
+        .collect();
+    let sql = format!("SELECT NOT ({})", any.join(" OR "));
+    let asked = catalog
+        .connect()
+        .and_then(|conn| conn.query_row(&sql, [], |row| row.get(0)));
+    // One that cannot be read is left to those who say so.
+    asked.unwrap_or(false)
 }
 
 /// Of today's format, and without the log of a migration that was cut short before it was folded in.

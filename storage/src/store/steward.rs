@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::catalog::{Access, Catalog};
 use super::{Shared, StoreError, failpoint, now_ns};
-use crate::segment::{Segment, SegmentState, files, hot};
+use crate::segment::{Kept, Live, Segment, SegmentState, files, hot};
 
 /// How often it looks when nobody rings.
 const TICK: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ pub(crate) fn run(shared: &Shared) {
 }
 
 fn make_next(shared: &Shared) -> Result<(), StoreError> {
-    let segment = make_hot(&shared.catalog)?;
+    let segment = make_hot(&shared.catalog, shared.config.hot_rows_max)?;
     let published = Arc::clone(&segment);
     shared
         .catalog
@@ -39,8 +39,8 @@ fn make_next(shared: &Shared) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes a hot segment: its file, its tables; attached, not yet part of the set.
-pub(crate) fn make_hot(catalog: &Catalog) -> Result<Arc<Segment>, StoreError> {
+/// Makes a hot segment of about `rows_max` rows: its file, its tables; attached, not yet part of the set.
+pub(crate) fn make_hot(catalog: &Catalog, rows_max: usize) -> Result<Arc<Segment>, StoreError> {
     failpoint::hit("rotate.1")?;
     let id = catalog.take_id()?;
     let alias = format!("h{id}");
@@ -67,5 +67,7 @@ pub(crate) fn make_hot(catalog: &Catalog) -> Result<Arc<Segment>, StoreError> {
         attachment,
         meta,
         traces: None,
+        live: Some(Arc::new(Live::new(rows_max))),
+        kept: Kept::default(),
     }))
 }

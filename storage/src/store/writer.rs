@@ -144,6 +144,9 @@ impl Writer {
 
     fn try_commit(&mut self, group: &[Pending]) -> duckdb::Result<()> {
         let now = now_ns();
+        if let Some(live) = &self.hot.segment.live {
+            group.iter().for_each(|pending| live.expect(&pending.batch));
+        }
         let result = self.transaction(group.iter().map(|pending| &pending.batch));
         if let Err(error) = result {
             self.hot.writer.roll_back();
@@ -161,6 +164,9 @@ impl Writer {
         let (first, last) = hot.ingest_range.unwrap_or((now, now));
         hot.ingest_range = Some((first.min(now), last.max(now)));
         for pending in group {
+            if let Some(live) = &hot.segment.live {
+                live.add(&pending.batch);
+            }
             hot.rows += pending.batch.items;
             hot.bytes += pending.batch.bytes as u64;
         }

@@ -8,6 +8,7 @@ use duckdb::params;
 
 use super::causes::members;
 use super::{QueryError, SECOND, Session, end, spans_sql};
+use crate::ask::Ask;
 use crate::model::{BlastRadius, EntryPoint, Incident, TimeRange};
 
 const BLAST: &str = include_str!("blast.sql");
@@ -29,7 +30,7 @@ pub(super) fn blast_radius(
     };
     let sql = BLAST.replace("{spans}", &spans_sql(session, range));
     session.run(|conn| {
-        let mut statement = conn.prepare(&sql)?;
+        let mut statement = conn.ask(&sql)?;
         let mut rows = statement.query(params![
             range.from_unix_nano,
             range.to_unix_nano,

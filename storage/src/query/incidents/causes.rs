@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use duckdb::params;
 
 use super::{QueryError, SECOND, Session, spans_sql};
+use crate::ask::Ask;
 use crate::model::{Clue, ErrorClass, Incident, IncidentBreaker, Root, TimeRange};
 
 const CAUSES: &str = include_str!("causes.sql");
@@ -30,7 +31,7 @@ pub(super) fn error_classes(
     let members = members(&incident.breakers);
     let mut classes: BTreeMap<(String, String), ErrorClass> = BTreeMap::new();
     session.run(|conn| {
-        let mut statement = conn.prepare(&sql)?;
+        let mut statement = conn.ask(&sql)?;
         let mut rows =
             statement.query(params![range.from_unix_nano, range.to_unix_nano, members])?;
         while let Some(row) = rows.next()? {
@@ -89,7 +90,7 @@ pub(super) fn clue(
         spans_sql(session, range)
     );
     session.run(|conn| {
-        let (all, with): (u64, u64) = conn.query_row(
+        let (all, with): (u64, u64) = conn.ask_row(
             &sql,
             params![
                 range.from_unix_nano,
@@ -181,7 +182,7 @@ fn point_at_deepest(session: &Session<'_>, classes: &mut [ErrorClass]) -> Result
     let ids = ids.join(",");
     session.run(|conn| {
         let mut traces: BTreeMap<String, Vec<SpanOf>> = BTreeMap::new();
-        let mut statement = conn.prepare(&sql)?;
+        let mut statement = conn.ask(&sql)?;
         let mut rows = statement.query(params![ids])?;
         while let Some(row) = rows.next()? {
             let spans = traces.entry(row.get(0)?).or_default();

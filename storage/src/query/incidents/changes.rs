@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use duckdb::params;
 
 use super::{QueryError, SECOND, Session, end, spans_sql};
+use crate::ask::Ask;
 use crate::model::{ChangeEvent, Incident, TimeRange};
 
 const CHANGES: &str = include_str!("changes.sql");
@@ -39,7 +40,7 @@ pub(super) fn changes(
         let mut versions: BTreeMap<String, Vec<(i64, Option<String>)>> = BTreeMap::new();
         let mut settings: BTreeMap<String, String> = BTreeMap::new();
         let mut changes = Vec::new();
-        let mut statement = conn.prepare(&sql)?;
+        let mut statement = conn.ask(&sql)?;
         let mut rows = statement.query(params![range.from_unix_nano, range.to_unix_nano, names])?;
         while let Some(row) = rows.next()? {
             let (kind, service): (String, String) = (row.get(0)?, row.get(1)?);

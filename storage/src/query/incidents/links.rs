@@ -7,7 +7,9 @@ use duckdb::{Connection, params};
 
 use super::episodes::Episode;
 use super::{Peers, QueryError, SECOND};
+use crate::ask::Ask;
 use crate::model::{Scope, TimeRange};
+use crate::store::SegmentSet;
 
 /// A service in its scope, or an inferred peer.
 pub(super) type Node = (Scope, String);
@@ -27,8 +29,12 @@ pub(super) struct CallPaths {
 
 impl CallPaths {
     /// The edges of a range.
-    pub(super) fn load(conn: &Connection, range: TimeRange) -> Result<Self, QueryError> {
-        let mut statement = conn.prepare(PATHS)?;
+    pub(super) fn load(
+        set: &SegmentSet,
+        conn: &Connection,
+        range: TimeRange,
+    ) -> Result<Self, QueryError> {
+        let mut statement = conn.ask(&PATHS.replace("{edges}", &set.service_edges_sql()))?;
         let mut rows = statement.query(params![range.from_unix_nano, range.to_unix_nano])?;
         let mut edges = Vec::new();
         while let Some(row) = rows.next()? {

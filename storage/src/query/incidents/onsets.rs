@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use duckdb::params;
 
 use super::{QueryError, SECOND, Session, spans_sql};
+use crate::ask::Ask;
 use crate::model::{Clue, Incident, Onset, TimeRange};
 
 const ONSETS: &str = include_str!("onsets.sql");
@@ -41,7 +42,7 @@ pub(super) fn onsets(session: &Session<'_>, incident: &Incident) -> Result<Vec<O
     let services = super::services(incident).join(&separator);
     let sql = ONSETS.replace("{spans}", &spans_sql(session, range));
     session.run(|conn| {
-        let mut statement = conn.prepare(&sql)?;
+        let mut statement = conn.ask(&sql)?;
         let mut rows = statement.query(params![
             range.from_unix_nano,
             range.to_unix_nano,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use duckdb::params;
 
 use super::{QueryError, SECOND, Session, end};
+use crate::ask::Ask;
 use crate::model::{BlastRadius, BreakerTransition, Incident, OpenAt, Recovery, RejectedInMinute};
 
 const REJECTED: &str = include_str!("recovery.sql");
@@ -41,7 +42,7 @@ pub(super) fn recovery(
         None => now,
     };
     let (rejected, before, recent, earlier) = session.run(|conn| {
-        let mut statement = conn.prepare(REJECTED)?;
+        let mut statement = conn.ask(REJECTED)?;
         let from = incident.start_unix_nano - 120 * SECOND;
         let rejected = statement
             .query_map(params![from, finish + 120 * SECOND, ids.join(",")], |row| {
@@ -51,7 +52,7 @@ pub(super) fn recovery(
                 })
             })?
             .collect::<Result<Vec<_>, _>>()?;
-        let shares: (Option<f64>, Option<f64>, Option<f64>) = conn.query_row(
+        let shares: (Option<f64>, Option<f64>, Option<f64>) = conn.ask_row(
             ENTRY_ERRORS,
             params![
                 entries.join("\u{1e}"),

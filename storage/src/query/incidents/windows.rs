@@ -6,8 +6,10 @@ use duckdb::{Connection, params};
 
 use super::links::Node;
 use super::{QueryError, SECOND};
+use crate::ask::Ask;
 use crate::model::Incident;
 use crate::rollup::BUCKET_NS;
+use crate::store::SegmentSet;
 
 const WINDOWS: &str = include_str!("windows.sql");
 /// What was usual is measured over so long before.
@@ -47,6 +49,7 @@ pub(super) struct Windows {
 impl Windows {
     /// One window an incident, numbered in their order.
     pub(super) fn load<'a>(
+        set: &SegmentSet,
         conn: &Connection,
         incidents: impl Iterator<Item = &'a Incident>,
     ) -> Result<Self, QueryError> {
@@ -70,7 +73,10 @@ impl Windows {
         if texts.is_empty() {
             return Ok(Self::default());
         }
-        let mut statement = conn.prepare(WINDOWS)?;
+        let sql = WINDOWS
+            .replace("{edges}", &set.service_edges_sql())
+            .replace("{red}", &set.red_sql(from, to));
+        let mut statement = conn.ask(&sql)?;
         let mut rows = statement.query(params![texts.join(","), from, to])?;
         let mut windows = Self::default();
         while let Some(row) = rows.next()? {

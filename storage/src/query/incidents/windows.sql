@@ -9,14 +9,14 @@ WITH windows AS (
     SELECT number, bucket_start, bucket_start >= during AS is_during, environment, service_namespace, cluster, caller,
         callee_environment, callee_service_namespace, callee_cluster, callee,
         sum(calls) AS calls, sum(errors) AS errors, sum(duration_sum_ns) AS duration_ns
-    FROM service_edges JOIN windows ON bucket_start >= before AND bucket_start < finish
+    FROM ({edges}) JOIN windows ON bucket_start >= before AND bucket_start < finish
     WHERE bucket_start >= make_timestamp_ns($2) AND bucket_start < make_timestamp_ns($3)
     GROUP BY ALL
     UNION ALL
     SELECT number, bucket_start, bucket_start >= during AS is_during, NULL, NULL, NULL, NULL,
         environment, service_namespace, cluster, service_name,
         sum(calls), sum(errors), sum(duration_sum_ns)
-    FROM red JOIN windows ON bucket_start >= before AND bucket_start < finish
+    FROM ({red}) JOIN windows ON bucket_start >= before AND bucket_start < finish
     WHERE kind IN ('server', 'consumer') AND bucket_start >= make_timestamp_ns($2) AND bucket_start < make_timestamp_ns($3)
     GROUP BY ALL
 ), worst AS (

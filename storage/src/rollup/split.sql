@@ -1,0 +1,24 @@
+-- Of the halves of sealed segments (`stored`) most are calls nobody will ever answer: to a third party, to a service
+-- without telemetry. Those are told apart by their ids alone, and only the rest goes through the matching.
+--
+-- A plain half is a client's call that its own segment left unanswered, under a parent that is there. It is alone unless
+-- a span elsewhere names it as parent or its own parent is a half too; then it is looked at with the rest.
+stored AS NOT MATERIALIZED ({stored}),
+rest AS MATERIALIZED (
+    FROM stored WHERE NOT {plain}
+    {hot}
+),
+asked AS MATERIALIZED (
+    SELECT parent_id AS id FROM rest WHERE parent_id IS NOT NULL
+    UNION
+    SELECT hash(link.trace_id, link.span_id) FROM (SELECT unnest(links) AS link FROM rest WHERE links IS NOT NULL)
+),
+known AS MATERIALIZED (SELECT DISTINCT id FROM rest WHERE kind IN ('client', 'producer')),
+spans_once AS MATERIALIZED (
+    FROM rest
+    UNION ALL BY NAME
+    FROM stored WHERE {plain} AND (id IN (FROM asked) OR coalesce(parent_id IN (FROM known), false))
+),
+alone AS NOT MATERIALIZED (
+    SELECT s.* FROM stored s ANTI JOIN asked USING (id) ANTI JOIN known k ON k.id = s.parent_id WHERE {plain}
+)

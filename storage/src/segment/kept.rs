@@ -1,0 +1,209 @@
+//! What is read of a segment once and kept: who sent what is in it, how new it is, which versions served.
+//!
+//! A sealed segment never changes, so an answer about the whole of it is good for as long as it is attached; pages ask
+//! for these at every view. Of a hot segment, and of one that a range cuts, the same is read anew.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use duckdb::{Connection, Row};
+
+use super::{Segment, views};
+use crate::ask::{Ask, NONE};
+use crate::model::{Scope, ScopeFilter, TimeRange};
+
+/// Answers about the whole of a sealed segment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Kept {
+    senders: OnceLock<Vec<Sender>>,
+    newest: OnceLock<Vec<Newest>>,
+    versions: OnceLock<Vec<VersionCalls>>,
+}
+
+/// An instance of a version of a service, as a resource names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Sender {
+    pub scope: Scope,
+    pub service_name: Option<String>,
+    pub service_version: Option<String>,
+    pub service_instance_id: Option<String>,
+}
+
+/// The newest of each signal from one service, in nanoseconds.
+#[derive(Debug, Clone)]
+pub(crate) struct Newest {
+    pub scope: Scope,
+    pub service_name: String,
+    pub span: Option<i64>,
+    pub log: Option<i64>,
+    pub traced_log: Option<i64>,
+    pub metric: Option<i64>,
+    pub has_version: bool,
+    pub has_instance_id: bool,
+}
+
+/// Entry spans of one version of a service whose durations fall into one bucket of the roll-ups' histogram.
+#[derive(Debug, Clone)]
+pub(crate) struct VersionCalls {
+    pub scope: Scope,
+    pub service_name: Option<String>,
+    pub version: Option<String>,
+    pub bucket: u16,
+    pub calls: u64,
+    pub errors: u64,
+    /// Starts of the first and the last, nanoseconds.
+    pub first: i64,
+    pub last: i64,
+}
+
+const NEWEST: &str = include_str!("kept/newest.sql");
+const VERSIONS: &str = include_str!("kept/versions.sql");
+
+/// Whether a scope is one of those asked about.
+pub(crate) fn is_in(scope: &Scope, asked: &ScopeFilter) -> bool {
+    let fits = |asked: &Option<String>, own: &Option<String>| asked.is_none() || asked == own;
+    fits(&asked.environment, &scope.environment)
+        && fits(&asked.service_namespace, &scope.service_namespace)
+        && fits(&asked.cluster, &scope.cluster)
+}
+
+impl Segment {
+    /// Its senders, each once; a history has none.
+    pub(crate) fn senders(&self, conn: &Connection) -> duckdb::Result<Cow<'_, [Sender]>> {
+        if self.is_history() {
+            return Ok(Cow::Borrowed(&[]));
+        }
+        let sql = format!(
+            "SELECT DISTINCT environment, service_namespace, cluster, service_name, service_version, \
+             service_instance_id FROM {}.resources",
+            self.schema()
+        );
+        let read = || {
+            all(conn, &sql, |row| {
+                Ok(Sender {
+                    scope: scope(row)?,
+                    service_name: row.get(3)?,
+                    service_version: row.get(4)?,
+                    service_instance_id: row.get(5)?,
+                })
+            })
+        };
+        keep((!self.is_text()).then_some(&self.kept.senders), read)
+    }
+
+    /// The newest of each signal of each service, of the rows in the range.
+    pub(crate) fn newest(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+    ) -> duckdb::Result<Cow<'_, [Newest]>> {
+        let read = || {
+            let Some(sql) = self.over_facts(NEWEST, range) else {
+                return Ok(Vec::new());
+            };
+            all(conn, &sql, |row| {
+                Ok(Newest {
+                    scope: scope(row)?,
+                    service_name: row.get(3)?,
+                    span: row.get(4)?,
+                    log: row.get(5)?,
+                    traced_log: row.get(6)?,
+                    metric: row.get(7)?,
+                    has_version: row.get(8)?,
+                    has_instance_id: row.get(9)?,
+                })
+            })
+        };
+        keep(self.is_inside(range).then_some(&self.kept.newest), read)
+    }
+
+    /// Calls of each version of each service, of the rows in the range.
+    pub(crate) fn versions(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+    ) -> duckdb::Result<Cow<'_, [VersionCalls]>> {
+        let read = || {
+            let Some(sql) = self.over_facts(VERSIONS, range) else {
+                return Ok(Vec::new());
+            };
+            all(conn, &sql, |row| {
+                Ok(VersionCalls {
+                    scope: scope(row)?,
+                    service_name: row.get(3)?,
+                    version: row.get(4)?,
+                    bucket: row.get(5)?,
+                    calls: row.get(6)?,
+                    errors: row.get(7)?,
+                    first: row.get(8)?,
+                    last: row.get(9)?,
+                })
+            })
+        };
+        keep(self.is_inside(range).then_some(&self.kept.versions), read)
+    }
+
+    /// Whether it is sealed and all of its event times are in the range.
+    fn is_inside(&self, range: TimeRange) -> bool {
+        let whole =
+            |(first, last): (i64, i64)| range.from_unix_nano <= first && last < range.to_unix_nano;
+        !self.is_text() && self.meta.outliers == 0 && self.meta.event_range.is_some_and(whole)
+    }
+
+    /// `{facts}` of a template filled in for each place its rows are in, and the range.
+    fn over_facts(&self, template: &str, range: TimeRange) -> Option<String> {
+        if !self.may_hold_time(range.from_unix_nano, range.to_unix_nano) {
+            return None;
+        }
+        let selects: Vec<String> = views::places(self)
+            .into_iter()
+            .map(|facts| {
+                template
+                    .replace("{facts}", &facts)
+                    .replace("{dictionaries}", &self.schema())
+                    .replace(
+                        "{from}",
+                        &format!("make_timestamp_ns({})", range.from_unix_nano),
+                    )
+                    .replace(
+                        "{to}",
+                        &format!("make_timestamp_ns({})", range.to_unix_nano),
+                    )
+            })
+            .collect();
+        (!selects.is_empty()).then(|| selects.join("\nUNION ALL\n"))
+    }
+}
+
+/// What `read` reads, from where it is kept if it may be.
+fn keep<T: Clone>(
+    place: Option<&OnceLock<Vec<T>>>,
+    read: impl FnOnce() -> duckdb::Result<Vec<T>>,
+) -> duckdb::Result<Cow<'_, [T]>> {
+    let Some(place) = place else {
+        return Ok(Cow::Owned(read()?));
+    };
+    if place.get().is_none() {
+        let rows = read()?;
+        return Ok(Cow::Borrowed(place.get_or_init(|| rows)));
+    }
+    Ok(Cow::Borrowed(place.get().map_or(&[], Vec::as_slice)))
+}
+
+fn all<T>(
+    conn: &Connection,
+    sql: &str,
+    read: impl FnMut(&Row<'_>) -> duckdb::Result<T>,
+) -> duckdb::Result<Vec<T>> {
+    let mut question = conn.ask(sql)?;
+    let rows = question.query_map(NONE, read)?;
+    rows.collect()
+}
+
+fn scope(row: &Row<'_>) -> duckdb::Result<Scope> {
+    Ok(Scope {
+        environment: row.get(0)?,
+        service_namespace: row.get(1)?,
+        cluster: row.get(2)?,
+    })
+}

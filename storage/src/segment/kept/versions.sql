@@ -1,0 +1,13 @@
+-- Entry spans by version and bucket of duration (eighths of a power of two, as the roll-ups have them).
+SELECT environment, service_namespace, cluster, service_name, service_version, bucket, sum(calls)::UBIGINT,
+    sum(errors)::UBIGINT, epoch_ns(min(first)), epoch_ns(max(last))
+FROM (
+    SELECT resource_ix, CASE WHEN duration_ns >= 1 THEN ceil(log2(duration_ns) * 8) ELSE 0 END::USMALLINT AS bucket,
+        count(*) AS calls, count(*) FILTER (status_code = 'error') AS errors,
+        min(start_time) AS first, max(start_time) AS last
+    FROM {facts}.spans
+    WHERE kind IN ('server', 'consumer') AND NOT coalesce(sidecar, false)
+        AND start_time >= {from} AND start_time < {to}
+    GROUP BY ALL
+) JOIN {dictionaries}.resources USING (resource_ix)
+GROUP BY ALL

@@ -14,7 +14,6 @@ mod filter;
 mod findings;
 mod graph;
 mod heatmap;
-mod histogram;
 mod incidents;
 mod lanes;
 mod live;

@@ -8,9 +8,14 @@
 //! each other and with the hot spans. A half is an entry whose cause is in another segment, or a call
 //! nobody answered here. `rollup/calls.sql` says what a call is.
 
+pub(crate) mod sums;
+mod totals;
+
 use duckdb::{Connection, OptionalExt as _};
 
 use crate::segment::EMPTY_SCHEMA;
+pub(crate) use sums::{EdgeSum, ServiceSum};
+pub(crate) use totals::Totals;
 
 /// Width of `bucket_start`: 10 s. The SQL says the same number.
 pub const BUCKET_NS: i64 = 10_000_000_000;
@@ -84,7 +89,7 @@ pub fn merge(conn: &Connection, from_schemas: &[String], to_schema: &str) -> duc
     if from_schemas.is_empty() {
         return Ok(());
     }
-    let split = split(from_schemas.iter().map(String::as_str), "");
+    let split = split(from_schemas, from_schemas, "");
     let matched = EDGES.replace("{rows}", "(FROM rollup_resolved WHERE NOT is_half)");
     let edges = format!("{} UNION ALL ({matched})", union("edges"));
     let filled = conn.execute_batch(&format!(
@@ -118,14 +123,20 @@ pub fn red_view_sql(parts: &[Part]) -> String {
 
 /// The body of the public view `service_edges` over these segments.
 pub fn service_edges_view_sql(parts: &[Part]) -> String {
-    let mut selects = rolled_up(parts, "edges");
+    service_edges_sql(parts, parts, parts)
+}
+
+/// The final edges of `finals`, and those that the halves of `parts` and the hot spans make. Calls that nobody answers
+/// are taken from `near` alone, which are some of `parts`.
+pub(crate) fn service_edges_sql(finals: &[Part], near: &[Part], parts: &[Part]) -> String {
+    let mut selects = rolled_up(finals, "edges");
     if !parts.is_empty() {
-        let (hot, sealed): (Vec<&Part>, Vec<&Part>) = parts.iter().partition(|part| part.is_text);
-        let hot: String = hot
-            .into_iter()
+        let hot: String = parts
+            .iter()
+            .filter(|part| part.is_text)
             .map(|part| format!(" UNION ALL BY NAME {}", hot_hops(part)))
             .collect();
-        let split = split(sealed.into_iter().map(|part| part.schema.as_str()), &hot);
+        let split = split(&schemas(parts), &schemas(near), &hot);
         let calls =
             format!("(SELECT * EXCLUDE (is_open) FROM calls UNION ALL BY NAME {ALONE_CALLS})");
         let live = EDGES.replace("{rows}", &calls);
@@ -134,14 +145,24 @@ pub fn service_edges_view_sql(parts: &[Part]) -> String {
     selects.join("\nUNION ALL\n")
 }
 
+/// The schemas of the sealed ones.
+fn schemas(parts: &[Part]) -> Vec<String> {
+    let sealed = parts.iter().filter(|part| !part.is_text);
+    sealed.map(|part| part.schema.clone()).collect()
+}
+
 /// The halves of sealed segments as those that are alone and, with the hot spans, those to be matched.
-fn split<'a>(sealed: impl Iterator<Item = &'a str>, hot: &str) -> String {
-    let halves: Vec<String> = std::iter::once(EMPTY_SCHEMA)
-        .chain(sealed)
-        .map(|schema| HALVES_STORED.replace("{schema}", schema))
-        .collect();
+fn split(stored: &[String], near: &[String], hot: &str) -> String {
+    let halves = |schemas: &[String]| -> String {
+        let selects: Vec<String> = std::iter::once(EMPTY_SCHEMA)
+            .chain(schemas.iter().map(String::as_str))
+            .map(|schema| HALVES_STORED.replace("{schema}", schema))
+            .collect();
+        selects.join(" UNION ALL ")
+    };
     SPLIT
-        .replace("{stored}", &halves.join(" UNION ALL "))
+        .replace("{stored}", &halves(stored))
+        .replace("{near}", &halves(near))
         .replace("{hot}", hot)
         .replace("{plain}", PLAIN)
 }

@@ -107,6 +107,12 @@ impl Segment {
         self.is_history() || self.may_have("spans")
     }
 
+    /// Whether roll-ups of buckets between these times (nanoseconds, both inclusive) may be in it: `false` is certain.
+    pub(crate) fn may_hold_calls(&self, from: i64, to: i64) -> bool {
+        let from = from.saturating_sub(crate::rollup::BUCKET_NS);
+        self.may_have_calls() && (self.is_history() || self.may_hold_time(from, to))
+    }
+
     /// The same for as long as it exists.
     pub(crate) fn may_ever_have_calls(&self) -> bool {
         self.is_history() || self.may_ever_have("spans")

@@ -6,15 +6,13 @@ use duckdb::Connection;
 use duckdb::types::Value;
 
 use super::conditions::Conditions;
-use super::histogram::Totals;
 use super::{QueryError, Session, breakers, services};
-use crate::ask::Ask;
 use crate::model::{
     EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind, Scope, ServicesQuery, TimeRange,
 };
+use crate::rollup::{EdgeSum, Totals};
+use crate::segment::kept::is_in;
 use crate::store::SegmentSet;
-
-const EDGES: &str = include_str!("graph.sql");
 
 /// Names a node: inferred peers stand apart from services by their kind.
 type NodeKey = (Scope, String, NodeKind);
@@ -127,54 +125,32 @@ fn edges(
         let name = Value::Text(service.clone());
         conditions.add("(caller = ? OR callee = ?)", [name.clone(), name]);
     }
-    let mut statement = conn.ask(
-        &EDGES
-            .replace("{edges}", &set.service_edges_sql())
-            .replace("{where}", &conditions.filter_clause()),
-    )?;
-    let mut rows = statement.query(conditions.values())?;
+    let clause = conditions.filter_clause();
+    let pick = |sum: &EdgeSum| {
+        let touches = |name: &String| *name == sum.caller.1 || *name == sum.callee.1;
+        is_in(&sum.caller.0, &query.scope) && query.service.as_ref().is_none_or(touches)
+    };
+    let sums = set.edge_sums(conn, query.range, (&clause, conditions.values()), pick)?;
     let mut edges: BTreeMap<EdgeKey, Edge> = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let caller = Scope {
-            environment: row.get(0)?,
-            service_namespace: row.get(1)?,
-            cluster: row.get(2)?,
+    for sum in sums {
+        let inferred = sum.inferred.as_deref();
+        let (kind, peer) = kinds(&sum.kind);
+        let node = |end: &str| match inferred {
+            Some(known) if known == end => peer,
+            _ => NodeKind::Service,
         };
-        let callee = Scope {
-            environment: row.get(4)?,
-            service_namespace: row.get(5)?,
-            cluster: row.get(6)?,
-        };
-        let word: String = row.get(8)?;
-        let inferred: Option<String> = row.get(10)?;
-        let (kind, peer) = kinds(&word);
-        let node = |end: &str| {
-            if inferred.as_deref() == Some(end) {
-                peer
-            } else {
-                NodeKind::Service
-            }
-        };
+        let (caller, callee) = (sum.caller, sum.callee);
         let key = (
-            (caller, row.get(3)?, node("caller")),
-            (callee, row.get(7)?, node("callee")),
+            (caller.0, caller.1, node("caller")),
+            (callee.0, callee.1, node("callee")),
             kind,
-            row.get(9)?,
+            sum.is_async,
         );
         let edge = edges.entry(key).or_default();
-        if row.get::<_, Option<u16>>(11)?.is_none() {
-            edge.rank += row.get::<_, u64>(12)?;
-        }
-        edge.caller_seen |= inferred.as_deref() != Some("caller");
-        edge.callee_seen |= inferred.as_deref() != Some("callee");
-        match row.get::<_, Option<u16>>(11)? {
-            Some(bucket) => edge.totals.add_bucket(bucket, row.get(12)?),
-            None => {
-                let basis: String = row.get(15)?;
-                edge.totals
-                    .add(row.get(12)?, row.get(13)?, row.get(14)?, &basis);
-            }
-        }
+        edge.rank += sum.totals.calls;
+        edge.caller_seen |= inferred != Some("caller");
+        edge.callee_seen |= inferred != Some("callee");
+        edge.totals.merge(&sum.totals);
     }
     Ok(edges)
 }

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use duckdb::Connection;
 
 use super::conditions::Conditions;
-use super::histogram::Totals;
 use super::services::{ServiceKey, red};
 use super::{QueryError, Session};
 use crate::ask::Ask;
 use crate::model::{
     HalfSummary, PULSE_STEPS, PulsePoint, Scope, ServicePulse, ServicesQuery, TimeRange,
 };
-use crate::rollup::BUCKET_NS;
+use crate::rollup::{BUCKET_NS, Totals};
 use crate::store::SegmentSet;
 
 const PULSE: &str = include_str!("pulse.sql");

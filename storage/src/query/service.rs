@@ -6,14 +6,13 @@ use duckdb::types::Value;
 use duckdb::{Connection, params};
 
 use super::conditions::Conditions;
-use super::histogram::Totals;
 use super::services::red;
 use super::{QueryError, Session};
 use crate::ask::Ask;
 use crate::model::{
     Change, OperationSummary, RedPoint, ServiceDetail, ServiceQuery, TimeRange, VersionSummary,
 };
-use crate::rollup::BUCKET_NS;
+use crate::rollup::{BUCKET_NS, Totals};
 use crate::segment::kept::is_in;
 use crate::store::SegmentSet;
 

@@ -5,15 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use duckdb::Connection;
 
 use super::conditions::Conditions;
-use super::histogram::Totals;
 use super::live::covered;
 use super::{QueryError, Session};
-use crate::ask::Ask;
 use crate::model::{Page, Scope, ScopeFilter, ServiceSummary, ServicesQuery, TimeRange};
+use crate::rollup::{ServiceSum, Totals};
 use crate::segment::kept::is_in;
 use crate::store::SegmentSet;
-
-const RED_OF_SERVICES: &str = include_str!("services.sql");
 
 /// Services known to the store, by scope and name, with their `red` in the range; those without spans in it
 /// have no calls.
@@ -73,28 +70,14 @@ pub(super) fn calls(
     let mut conditions = Conditions::default();
     conditions.buckets(query.range);
     conditions.scope(&query.scope);
-    let sql = RED_OF_SERVICES
-        .replace("{red}", &red(set, query.range))
-        .replace("{where}", &conditions.filter_clause());
-    let mut statement = conn.ask(&sql)?;
-    let mut rows = statement.query(conditions.values())?;
+    let clause = conditions.filter_clause();
+    let pick = |sum: &ServiceSum| is_in(&sum.scope, &query.scope);
+    let sums = set.service_sums(conn, query.range, (&clause, conditions.values()), pick)?;
     let mut services: BTreeMap<ServiceKey, ByRank> = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let scope = Scope {
-            environment: row.get(0)?,
-            service_namespace: row.get(1)?,
-            cluster: row.get(2)?,
-        };
-        let by_rank = services.entry((scope, row.get(3)?)).or_default();
-        let totals = by_rank.ranks.entry(row.get(4)?).or_default();
-        match row.get::<_, Option<u16>>(5)? {
-            Some(bucket) => totals.add_bucket(bucket, row.get(6)?),
-            None => {
-                let basis: String = row.get(9)?;
-                totals.add(row.get(6)?, row.get(7)?, row.get(8)?, &basis);
-                totals.last_bucket_unix_nano = totals.last_bucket_unix_nano.max(row.get(10)?);
-            }
-        }
+    for sum in sums {
+        let by_rank = services.entry((sum.scope, sum.service_name)).or_default();
+        let totals = by_rank.ranks.entry(sum.rank).or_default();
+        totals.merge(&sum.totals);
     }
     Ok(services
         .into_iter()

@@ -1,9 +1,10 @@
--- Of the halves of sealed segments (`stored`) most are calls nobody will ever answer: to a third party, to a service
+-- Of the halves of sealed segments (`stored`; `near` of those near the time asked about) most are calls nobody will ever answer: to a third party, to a service
 -- without telemetry. Those are told apart by their ids alone, and only the rest goes through the matching.
 --
 -- A plain half is a client's call that its own segment left unanswered, under a parent that is there. It is alone unless
 -- a span elsewhere names it as parent or its own parent is a half too; then it is looked at with the rest.
 stored AS NOT MATERIALIZED ({stored}),
+near AS NOT MATERIALIZED ({near}),
 rest AS MATERIALIZED (
     FROM stored WHERE NOT {plain}
     {hot}
@@ -17,8 +18,8 @@ known AS MATERIALIZED (SELECT DISTINCT id FROM rest WHERE kind IN ('client', 'pr
 spans_once AS MATERIALIZED (
     FROM rest
     UNION ALL BY NAME
-    FROM stored WHERE {plain} AND (id IN (FROM asked) OR coalesce(parent_id IN (FROM known), false))
+    FROM near WHERE {plain} AND (id IN (FROM asked) OR coalesce(parent_id IN (FROM known), false))
 ),
 alone AS NOT MATERIALIZED (
-    SELECT s.* FROM stored s ANTI JOIN asked USING (id) ANTI JOIN known k ON k.id = s.parent_id WHERE {plain}
+    SELECT s.* FROM near s ANTI JOIN asked USING (id) ANTI JOIN known k ON k.id = s.parent_id WHERE {plain}
 )

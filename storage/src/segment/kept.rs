@@ -11,6 +11,7 @@ use duckdb::{Connection, Row};
 use super::{Segment, views};
 use crate::ask::{Ask, NONE};
 use crate::model::{Scope, ScopeFilter, TimeRange};
+use crate::rollup::{BUCKET_NS, EdgeSum, ServiceSum, sums};
 
 /// Answers about the whole of a sealed segment.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +19,8 @@ pub(crate) struct Kept {
     senders: OnceLock<Vec<Sender>>,
     newest: OnceLock<Vec<Newest>>,
     versions: OnceLock<Vec<VersionCalls>>,
+    services: OnceLock<Vec<ServiceSum>>,
+    edges: OnceLock<Vec<EdgeSum>>,
 }
 
 /// An instance of a version of a service, as a resource names it.
@@ -143,6 +146,38 @@ impl Segment {
         keep(self.is_inside(range).then_some(&self.kept.versions), read)
     }
 
+    /// The sums of its `red`; `None` unless all of it is in the range.
+    pub(crate) fn whole_services(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+    ) -> duckdb::Result<Option<Cow<'_, [ServiceSum]>>> {
+        if !self.is_inside(whole_buckets(range)) {
+            return Ok(None);
+        }
+        let red = format!("SELECT * FROM {}.red", self.schema());
+        keep(Some(&self.kept.services), || {
+            sums::services(conn, &red, "", &[])
+        })
+        .map(Some)
+    }
+
+    /// The sums of its final edges; `None` unless all of it is in the range.
+    pub(crate) fn whole_edges(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+    ) -> duckdb::Result<Option<Cow<'_, [EdgeSum]>>> {
+        if !self.is_inside(whole_buckets(range)) {
+            return Ok(None);
+        }
+        let edges = format!("SELECT * FROM {}.edges", self.schema());
+        keep(Some(&self.kept.edges), || {
+            sums::edges(conn, &edges, "", &[])
+        })
+        .map(Some)
+    }
+
     /// Whether it is sealed and all of its event times are in the range.
     fn is_inside(&self, range: TimeRange) -> bool {
         let whole =
@@ -172,6 +207,15 @@ impl Segment {
             })
             .collect();
         (!selects.is_empty()).then(|| selects.join("\nUNION ALL\n"))
+    }
+}
+
+/// The buckets of the roll-ups that touch a range.
+fn whole_buckets(range: TimeRange) -> TimeRange {
+    let from = range.from_unix_nano.div_euclid(BUCKET_NS);
+    TimeRange {
+        from_unix_nano: from.saturating_mul(BUCKET_NS),
+        ..range
     }
 }
 

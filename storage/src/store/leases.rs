@@ -4,17 +4,24 @@
 //! may go ([`Retirement`]); the steward thread then drops the set's view schema, detaches the files and unlinks
 //! those that are doomed. DETACH under a reader would make its later statements fail.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use duckdb::Connection;
+use duckdb::types::Value;
 
 use super::bell::Bell;
 use super::locked;
+use crate::model::TimeRange;
 use crate::resilience::views as breakers;
-use crate::rollup;
+use crate::rollup::{self, EdgeSum, ServiceSum};
 use crate::segment::{Segment, Sender};
+
+/// A consumer whose cause is a client's call of another segment finds it when it began at most so much earlier; all other
+/// calls are paired however far apart.
+const ANSWERED_WITHIN_NS: i64 = 600_000_000_000;
 
 /// An immutable set of segments, with its own schema of public views.
 #[derive(Debug)]
@@ -77,27 +84,78 @@ impl SegmentSet {
     /// The rows of `red` with buckets between two times (nanoseconds, both inclusive), and others: the same columns as
     /// the public view, planned over fewer files.
     pub(crate) fn red_sql(&self, from: i64, to: i64) -> String {
-        let parts: Vec<rollup::Part> = self
-            .segments
-            .iter()
-            .filter(|segment| segment.may_have_calls())
-            .filter(|segment| {
-                segment.is_history() || segment.may_hold_time(from - rollup::BUCKET_NS, to)
-            })
-            .map(|segment| segment.calls())
-            .collect();
-        rollup::red_view_sql(&parts)
+        rollup::red_view_sql(&self.calls(|segment| segment.may_hold_calls(from, to)))
     }
 
     /// `service_edges` of every time, planned over the files that have calls.
     pub(crate) fn service_edges_sql(&self) -> String {
-        let parts: Vec<rollup::Part> = self
-            .segments
-            .iter()
-            .filter(|segment| segment.may_have_calls())
+        rollup::service_edges_view_sql(&self.calls(|_| true))
+    }
+
+    /// Sums of `red` by service over the buckets that touch a range; `clause` says the range and more in SQL, `pick`
+    /// the rest of it.
+    pub(crate) fn service_sums(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+        (clause, values): (&str, &[Value]),
+        pick: impl Fn(&ServiceSum) -> bool,
+    ) -> duckdb::Result<Vec<ServiceSum>> {
+        let (whole, cut) =
+            self.whole_and_cut(range, |segment| segment.whole_services(conn, range))?;
+        let mut all: Vec<ServiceSum> = whole.into_iter().filter(pick).collect();
+        if !cut.is_empty() {
+            let red = rollup::red_view_sql(&cut);
+            all.extend(rollup::sums::services(conn, &red, clause, values)?);
+        }
+        Ok(all)
+    }
+
+    /// Sums of `service_edges` by edge, as [`Self::service_sums`].
+    pub(crate) fn edge_sums(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+        (clause, values): (&str, &[Value]),
+        pick: impl Fn(&EdgeSum) -> bool,
+    ) -> duckdb::Result<Vec<EdgeSum>> {
+        let (whole, cut) = self.whole_and_cut(range, |segment| segment.whole_edges(conn, range))?;
+        let mut all: Vec<EdgeSum> = whole.into_iter().filter(pick).collect();
+        let (from, to) = (
+            range.from_unix_nano.saturating_sub(ANSWERED_WITHIN_NS),
+            range.to_unix_nano.saturating_add(ANSWERED_WITHIN_NS),
+        );
+        let near = self.calls(|segment| segment.may_hold_calls(from, to));
+        let edges = rollup::service_edges_sql(&cut, &near, &self.calls(|_| true));
+        all.extend(rollup::sums::edges(conn, &edges, clause, values)?);
+        Ok(all)
+    }
+
+    /// What is kept of the segments that lie in a range whole, and the other segments that may have calls of it.
+    fn whole_and_cut<'a, T: Clone + 'a>(
+        &'a self,
+        range: TimeRange,
+        whole: impl Fn(&'a Segment) -> duckdb::Result<Option<Cow<'a, [T]>>>,
+    ) -> duckdb::Result<(Vec<T>, Vec<rollup::Part>)> {
+        let (mut kept, mut cut) = (Vec::new(), Vec::new());
+        for segment in &self.segments {
+            if !segment.may_hold_calls(range.from_unix_nano, range.to_unix_nano) {
+                continue;
+            }
+            match whole(segment)? {
+                Some(sums) => kept.extend_from_slice(&sums),
+                None => cut.push(segment.calls()),
+            }
+        }
+        Ok((kept, cut))
+    }
+
+    fn calls(&self, pick: impl Fn(&Segment) -> bool) -> Vec<rollup::Part> {
+        let segments = self.segments.iter();
+        segments
+            .filter(|segment| segment.may_have_calls() && pick(segment))
             .map(|segment| segment.calls())
-            .collect();
-        rollup::service_edges_view_sql(&parts)
+            .collect()
     }
 
     /// SQL that names the breakers whose evidence names a trace; the trace id is parameter 1 and 2.

@@ -1,13 +1,13 @@
-//! Quantiles of the roll-ups' duration histograms.
+//! Sums of roll-up rows, and quantiles of their duration histograms.
 
 use std::collections::BTreeMap;
 
+use super::HISTOGRAM_BASE;
 use crate::model::{Basis, Latency};
-use crate::rollup::HISTOGRAM_BASE;
 
 /// Sums of rows of `red` or `service_edges`.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Totals {
+pub(crate) struct Totals {
     pub calls: u64,
     pub errors: u64,
     pub weight: f64,
@@ -19,7 +19,7 @@ pub(super) struct Totals {
 
 impl Totals {
     /// Adds counts of one basis.
-    pub(super) fn add(&mut self, calls: u64, errors: u64, weight: f64, basis: &str) {
+    pub(crate) fn add(&mut self, calls: u64, errors: u64, weight: f64, basis: &str) {
         self.calls += calls;
         self.errors += errors;
         self.weight += weight;
@@ -28,12 +28,12 @@ impl Totals {
     }
 
     /// Adds to a bucket of the histogram.
-    pub(super) fn add_bucket(&mut self, bucket: u16, count: u64) {
+    pub(crate) fn add_bucket(&mut self, bucket: u16, count: u64) {
         *self.buckets.entry(bucket).or_default() += count;
     }
 
     /// Adds another's sums.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.calls += other.calls;
         self.errors += other.errors;
         self.weight += other.weight;
@@ -46,7 +46,7 @@ impl Totals {
     }
 
     /// What the counts stand on.
-    pub(super) fn basis(&self) -> Basis {
+    pub(crate) fn basis(&self) -> Basis {
         match (self.is_sampled, self.is_unknown) {
             (true, _) => Basis::Sampled,
             (false, true) => Basis::Unknown,
@@ -55,7 +55,7 @@ impl Totals {
     }
 
     /// Quantiles.
-    pub(super) fn latency(&self) -> Latency {
+    pub(crate) fn latency(&self) -> Latency {
         Latency {
             p50_ns: self.quantile(0.5),
             p95_ns: self.quantile(0.95),

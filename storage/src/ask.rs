@@ -10,7 +10,7 @@ use duckdb::{Connection, MappedRows, Row, Rows, Statement, ToSql};
 
 /// Asks questions on a connection.
 pub(crate) trait Ask {
-    /// The question `sql`: one SELECT, with `?` or `$1`, `$2` … for its values.
+    /// The question `sql`: one SELECT, with `?` for its values or with `$1`, `$2` …, never both.
     fn ask(&self, sql: &str) -> duckdb::Result<Question<'_>>;
 
     /// The only row of an answer, read by `read`; no row is [`duckdb::Error::QueryReturnedNoRows`].

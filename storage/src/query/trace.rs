@@ -83,7 +83,7 @@ fn exemplars(
 /// The spans of a trace as they can be stored again, one JSON object a span ([`crate::export`]).
 pub fn trace_rows(session: &Session<'_>, trace_id: &str) -> Result<Vec<String>, QueryError> {
     let sql = format!(
-        "SELECT to_json(x)::VARCHAR FROM ({}) x WHERE x.trace_id = ? LIMIT {SPANS_MAX}",
+        "SELECT to_json(x)::VARCHAR FROM ({}) x WHERE x.trace_id = $3 LIMIT {SPANS_MAX}",
         crate::export::SPANS_SQL
     );
     session.run(|conn| {

@@ -57,6 +57,14 @@ impl Moment {
     }
 }
 
+impl Moment {
+    /// [`Moment::since`] in nanoseconds, without the division a [`Duration`] costs.
+    #[inline]
+    pub(crate) const fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
 impl std::ops::Add<Duration> for Moment {
     type Output = Self;
     fn add(self, length: Duration) -> Self {

@@ -18,6 +18,7 @@
 //! | `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER`, `OTEL_LOGS_EXPORTER` | `otlp` | `none` turns a signal off |
 //! | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | `parentbased_always_on` | what is sampled |
 //! | `OTEL_PROPAGATORS` | `tracecontext,baggage` | `none` turns the global propagator off |
+//! | `OTEL_BSP_MAX_CONCURRENT_EXPORTS` | `1` | requests with spans, and with log records, at a time |
 //! | `OTEL_BSP_*`, `OTEL_BLRP_*`, `OTEL_METRIC_EXPORT_*`, limits | the specification's | batching |
 //! | `RUST_LOG` | `info` | which `tracing` events and spans count |
 //!
@@ -68,12 +69,15 @@ use crate::telemetry::exemplars::Exemplars;
 use crate::telemetry::{Telemetry, names};
 pub use builder::PipelineBuilder;
 pub use console::Console;
-use export::Counts;
+use export::{Counts, Slots};
 pub use export::{Exported, Protocol};
 use flush::Flusher;
 
 /// How long [`Pipeline`] waits for the last exports when it is dropped.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a flush waits for requests that run beside others: as long as an exporter repeats one.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sets everything up from the environment, globally: providers, propagator, `tracing`
 /// subscriber. Keep what it returns until the program ends; dropping it sends what is left.
@@ -186,6 +190,8 @@ struct Providers {
     resource: Arc<Resource>,
     exemplars: Exemplars,
     counts: Counts,
+    /// Of the spans' requests and of the log records'.
+    slots: [Slots; 2],
 }
 
 impl std::fmt::Debug for Pipeline {
@@ -331,6 +337,9 @@ impl Providers {
         let _ = self.logs.force_flush();
         let _ = self.metrics.force_flush();
         let _ = self.traces.force_flush();
+        for slots in &self.slots {
+            slots.settle(FLUSH_TIMEOUT);
+        }
     }
 
     fn telemetry(&self, wake: flush::Waker) -> Telemetry {

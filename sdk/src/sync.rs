@@ -27,7 +27,7 @@ const OWNERS_MAX: u32 = 64;
 /// A small number that no other running thread has, for the first 64; a larger one that others may
 /// have too, for the rest. A thread that ends gives its number back.
 #[cfg(not(loom))]
-#[inline]
+#[inline(always)]
 pub(crate) fn thread_number() -> usize {
     use std::cell::Cell;
     thread_local! {
@@ -107,7 +107,7 @@ const SHARED_LANES: usize = 2;
 
 impl Lane {
     /// The lane of thread `number` among so many stripes: the last ones are shared.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of(number: usize, stripes: usize) -> Self {
         if number + SHARED_LANES < stripes {
             return Self {

@@ -58,6 +58,13 @@ pub(crate) struct Finished {
     pub(crate) slow: bool,
 }
 
+impl Finished {
+    pub(crate) const QUICK_SUCCESS: Self = Self {
+        failed: false,
+        slow: false,
+    };
+}
+
 /// Either kind of window, so that a breaker is one type whatever its window is.
 #[derive(Debug)]
 pub(crate) enum Window {
@@ -75,6 +82,21 @@ impl Window {
                 window.record(crate::sync::thread_number(), era, call, start, end)
             }
             Self::Count(window) => window.record(era, call),
+        }
+    }
+
+    /// [`Window::record`] of a quick success by thread `thread`.
+    #[inline(always)]
+    pub(crate) fn record_success(
+        &self,
+        thread: usize,
+        era: u8,
+        start: Moment,
+        end: Moment,
+    ) -> bool {
+        match self {
+            Self::Time(window) => window.record_success(thread, era, start, end),
+            Self::Count(window) => window.record(era, Finished::QUICK_SUCCESS),
         }
     }
 

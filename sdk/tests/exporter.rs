@@ -233,6 +233,48 @@ fn k04_shutdown_waits_for_what_is_under_way_but_not_for_ever() {
 }
 
 #[test]
+fn k04_as_many_requests_at_a_time_as_asked_for() {
+    let slow = || Reply::Slow(Duration::from_millis(500));
+    for (at_once, least, most) in [(1, 1000, 5000), (2, 500, 990)] {
+        let peer = HttpPeer::start(vec![slow(), slow()]);
+        let pipeline = Pipeline::builder()
+            .endpoint(peer.endpoint(), Protocol::Http)
+            .metrics_every(Duration::from_secs(3600))
+            .concurrent_exports(at_once)
+            .build()
+            .unwrap();
+        let started = Instant::now();
+        for _ in 0..2 {
+            send_a_span(&pipeline);
+        }
+        pipeline.flush();
+        let took = started.elapsed().as_millis();
+        assert_eq!(peer.requests_to("/v1/traces").len(), 2);
+        assert_eq!(pipeline.exported().spans, 2, "flush waits for all of them");
+        assert!((least..most).contains(&took), "{at_once} at a time: {took} ms");
+    }
+}
+
+#[test]
+fn k04_no_more_at_a_time_than_asked_for_and_shutdown_waits_for_all() {
+    let peer = HttpPeer::start(vec![Reply::Slow(Duration::from_millis(400)); 3]);
+    let pipeline = Pipeline::builder()
+        .endpoint(peer.endpoint(), Protocol::Http)
+        .metrics_every(Duration::from_secs(3600))
+        .concurrent_exports(2)
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        send_a_span(&pipeline);
+    }
+    assert!(pipeline.shutdown(Duration::from_secs(20)).is_ok());
+    let times: Vec<Instant> = peer.requests_to("/v1/traces").iter().map(|r| r.at).collect();
+    assert_eq!(times.len(), 3);
+    let third = times[2] - times[0];
+    assert!(third >= Duration::from_millis(350), "{third:?} after the first");
+}
+
+#[test]
 fn k06_nothing_is_sent_when_there_is_nothing_to_send() {
     let peer = HttpPeer::start(Vec::new());
     let idle = pipeline(&peer.endpoint(), Protocol::Http);
@@ -354,6 +396,67 @@ fn metrics_carry_exemplars_of_sampled_traces_over_http_once() {
     is_the_failure(&exemplars(&sent[0]), ids);
     is_the_failure(&exemplars(&sent[1]), ids);
     assert!(exemplars(&sent[2]).is_empty());
+}
+
+/// Every field of a message with its path, lists without their index.
+fn fields(value: &serde_json::Value, path: &str, found: &mut Vec<(String, serde_json::Value)>) {
+    match value {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map {
+                fields(value, &format!("{path}.{key}"), found);
+            }
+        }
+        serde_json::Value::Array(list) => {
+            for value in list {
+                fields(value, path, found);
+            }
+        }
+        value => found.push((path.to_owned(), value.clone())),
+    }
+}
+
+#[test]
+fn k10_json_has_hexadecimal_ids_numbers_for_enums_and_strings_for_64_bits() {
+    let peer = HttpPeer::start(Vec::new());
+    let pipeline = pipeline(&peer.endpoint(), Protocol::Json);
+    let (_breaker, ids) = metrics_with_an_exemplar(&pipeline);
+    pipeline.flush();
+    let sent = |path: &str| {
+        let requests = peer.requests_to(path);
+        assert!(!requests.is_empty(), "{path}");
+        let mut found = Vec::new();
+        for request in requests {
+            assert_eq!(request.content_type, "application/json", "{path}");
+            fields(&serde_json::from_slice(&request.body).unwrap(), "", &mut found);
+        }
+        found
+    };
+    let of = |found: &[(String, serde_json::Value)], name: &str| {
+        let ends = format!(".{name}");
+        let values = found.iter().filter(|(path, _)| path.ends_with(&ends));
+        let values: Vec<_> = values.map(|(_, value)| value.clone()).collect();
+        assert!(!values.is_empty(), "no {name} in {found:?}");
+        values
+    };
+    let spans = sent("/v1/traces");
+    let hex = |id: &dyn std::fmt::Display| serde_json::Value::String(id.to_string());
+    assert!(of(&spans, "spans.traceId").contains(&hex(&ids.0)));
+    assert!(of(&spans, "spans.spanId").contains(&hex(&ids.1)));
+    assert!(of(&spans, "spans.kind").iter().all(serde_json::Value::is_u64));
+    let metrics = sent("/v1/metrics");
+    assert!(of(&metrics, "exemplars.traceId").contains(&hex(&ids.0)));
+    assert!(of(&metrics, "exemplars.spanId").contains(&hex(&ids.1)));
+    assert!(of(&metrics, "aggregationTemporality").iter().all(serde_json::Value::is_u64));
+    assert!(of(&metrics, "dataPoints.asInt").iter().all(serde_json::Value::is_string));
+    let logs = sent("/v1/logs");
+    assert!(of(&logs, "severityNumber").iter().all(serde_json::Value::is_u64));
+    for found in [&spans, &metrics, &logs] {
+        let times = found.iter().filter(|(path, _)| path.ends_with("UnixNano"));
+        for (path, time) in times {
+            assert!(time.is_string(), "{path}: {time}");
+        }
+    }
+    assert_eq!(pipeline.exported().spans_lost, 0);
 }
 
 #[test]

@@ -169,12 +169,6 @@ fn a_variable_nobody_understands_is_refused_by_name() {
 }
 
 #[test]
-fn an_exporter_for_json_is_refused_by_name() {
-    let output = child("unusable", &[("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]);
-    assert!(output.contains("http/json"), "{output}");
-}
-
-#[test]
 fn init_honours_the_environment() {
     if played() {
         return;

@@ -33,7 +33,13 @@ impl Counters {
 
     #[inline]
     pub(crate) fn add(&self, counter: Counter) {
-        let lane = Lane::of(thread_number(), self.stripes.len());
+        self.add_on(thread_number(), counter);
+    }
+
+    /// [`Counters::add`] for a caller that knows its thread's number.
+    #[inline(always)]
+    pub(crate) fn add_on(&self, thread: usize, counter: Counter) {
+        let lane = Lane::of(thread, self.stripes.len());
         lane.increment(&self.stripes[lane.index].0[counter as usize]);
     }
 

@@ -134,7 +134,7 @@ impl RetryBudget {
 
     fn refilled(&self, word: u64, now: Moment) -> (u64, u64) {
         let (then, balance) = (word >> BALANCE_BITS, word & BALANCE_MAX);
-        let ms = (nanos(now.since(self.origin)) / 1_000_000).max(then);
+        let ms = (now.nanos_since(self.origin) / 1_000_000).max(then);
         // A retry is a thousand thousandths and a second a thousand milliseconds: the rates match.
         let refill = (ms - then) as f64 * self.refill_per_ms;
         // Time too short to refill anything is left for the next look.

@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use super::console::{self, Console};
 use super::environment::{self, Signal};
 use super::event_names::CallSitesAreNoEvents;
-use super::export::{self, Counts, Protocol, Target};
+use super::export::{self, Counts, Protocol, Slots, Target};
 use super::flush::{Flusher, Waker};
 use super::{Pipeline, Providers, SetupError, resource, scope};
 use crate::telemetry::exemplars::Exemplars;
@@ -36,6 +36,7 @@ pub struct PipelineBuilder {
     attributes: Vec<KeyValue>,
     target: Option<Target>,
     metrics_every: Option<Duration>,
+    concurrent_exports: Option<usize>,
     console: Console,
     filter: Option<String>,
 }
@@ -46,6 +47,7 @@ impl PipelineBuilder {
             attributes: Vec::new(),
             target: None,
             metrics_every: None,
+            concurrent_exports: None,
             console: Console::Off,
             filter: None,
         }
@@ -93,6 +95,23 @@ impl PipelineBuilder {
         self
     }
 
+    /// How many requests with spans, and how many with log records, may be under way at a time: 1
+    /// unless told, at least 1. More than one pays where the way to the collector is long. Metrics
+    /// are sent one request at a time, for their order counts.
+    ///
+    /// With more than one, [`Pipeline::flush`] and [`Pipeline::shutdown`] wait for all of them, and
+    /// [`Pipeline::exported`] tells what failed; the providers' own `force_flush` knows of neither.
+    ///
+    /// ```no_run
+    /// use tripline_sdk::setup::Pipeline;
+    /// let far = Pipeline::builder().concurrent_exports(4).build()?;
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
+    pub fn concurrent_exports(mut self, number: usize) -> Self {
+        self.concurrent_exports = Some(number);
+        self
+    }
+
     /// What goes to standard output.
     pub fn console(mut self, console: Console) -> Self {
         self.console = console;
@@ -117,18 +136,23 @@ impl PipelineBuilder {
         let sends = |signal| -> Result<bool, SetupError> {
             Ok(!disabled && (target.is_some() || environment::exports(signal)?))
         };
+        let at_once = match self.concurrent_exports {
+            Some(number) => number,
+            None => environment::concurrent_exports()?,
+        };
+        let slots = [Slots::new(at_once), Slots::new(at_once)];
         let mut traces = SdkTracerProvider::builder().with_resource(resource.clone());
         if disabled {
             traces = traces.with_sampler(Sampler::AlwaysOff);
         }
         if sends(Signal::Traces)? {
-            traces = traces.with_batch_exporter(export::spans(target, counts.clone())?);
+            traces = traces.with_batch_exporter(export::spans(target, counts.clone(), slots[0].clone())?);
         }
         let mut logs = SdkLoggerProvider::builder()
             .with_resource(resource.clone())
             .with_log_processor(CallSitesAreNoEvents);
         if sends(Signal::Logs)? {
-            logs = logs.with_batch_exporter(export::logs(target, counts.clone())?);
+            logs = logs.with_batch_exporter(export::logs(target, counts.clone(), slots[1].clone())?);
         }
         let exemplars = Exemplars::default();
         let mut metrics = SdkMeterProvider::builder().with_resource(resource.clone());
@@ -147,6 +171,7 @@ impl PipelineBuilder {
             resource: Arc::new(resource),
             exemplars,
             counts,
+            slots,
         };
         providers
             .counts

@@ -74,6 +74,24 @@ pub(super) fn otlp(signal: Signal, name: &str) -> Option<String> {
         .or_else(|| read(&format!("OTEL_EXPORTER_OTLP_{name}")))
 }
 
+/// `OTEL_BSP_MAX_CONCURRENT_EXPORTS`; one where it is silent.
+pub(super) fn concurrent_exports() -> Result<usize, SetupError> {
+    let variable = "OTEL_BSP_MAX_CONCURRENT_EXPORTS";
+    number_of(read(variable).as_deref()).map_err(|value| SetupError::Variable {
+        variable: variable.into(),
+        value,
+        expected: "a number of at least 1",
+    })
+}
+
+fn number_of(value: Option<&str>) -> Result<usize, String> {
+    let Some(value) = value else { return Ok(1) };
+    match value.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(value.to_owned()),
+    }
+}
+
 /// Whether `OTEL_PROPAGATORS` leaves the two of the W3C in.
 pub(super) fn propagates() -> bool {
     read("OTEL_PROPAGATORS").is_none_or(|list| {
@@ -86,6 +104,14 @@ pub(super) fn propagates() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn exports_at_a_time_are_one_or_more() {
+        assert_eq!(number_of(None), Ok(1));
+        assert_eq!(number_of(Some("4")), Ok(4));
+        assert_eq!(number_of(Some("0")), Err("0".into()));
+        assert_eq!(number_of(Some("many")), Err("many".into()));
+    }
 
     #[test]
     fn exporters_are_otlp_or_none() {

@@ -1,6 +1,7 @@
 //! The exporters: OTLP over gRPC or HTTP, on the export thread.
 
 mod client;
+mod concurrent;
 mod counted;
 mod exemplars;
 
@@ -19,6 +20,7 @@ use super::environment::{self, Signal};
 use super::{SetupError, runtime};
 use crate::telemetry::exemplars::Exemplars;
 use client::ExportClient;
+pub(super) use concurrent::{Concurrent, Slots};
 pub use counted::Exported;
 pub(super) use counted::{Counted, Counts};
 use exemplars::{MetricsClient, Wire};
@@ -29,12 +31,17 @@ use exemplars::{MetricsClient, Wire};
 /// use tripline_sdk::setup::Protocol;
 /// assert_eq!("grpc".parse(), Ok(Protocol::Grpc));
 /// assert_eq!("http/protobuf".parse(), Ok(Protocol::Http));
+/// assert_eq!("http/json".parse(), Ok(Protocol::Json));
+/// assert_eq!(Protocol::default().to_string(), "http/protobuf");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
     /// Protobuf over HTTP, by default to port 4318.
     #[default]
     Http,
+    /// JSON over HTTP, by default to port 4318: larger and slower than protobuf, for peers that
+    /// read nothing else.
+    Json,
     /// gRPC, by default to port 4317.
     Grpc,
 }
@@ -45,6 +52,7 @@ impl std::str::FromStr for Protocol {
     fn from_str(name: &str) -> Result<Self, ()> {
         match name {
             "http/protobuf" => Ok(Self::Http),
+            "http/json" => Ok(Self::Json),
             "grpc" => Ok(Self::Grpc),
             _ => Err(()),
         }
@@ -68,7 +76,7 @@ fn protocol(signal: Signal, target: Option<&Target>) -> Result<Protocol, SetupEr
     value.parse().map_err(|()| SetupError::Variable {
         variable: "OTEL_EXPORTER_OTLP_PROTOCOL".into(),
         value,
-        expected: "http/protobuf, grpc",
+        expected: "http/protobuf, http/json, grpc",
     })
 }
 
@@ -90,12 +98,19 @@ macro_rules! exporter {
                 }
                 exporter.build()
             }
-            Protocol::Http => {
+            protocol @ (Protocol::Http | Protocol::Json) => {
                 let authority = pem(signal, "CERTIFICATE")?;
                 let client =
                     ExportClient::new(runtime.clone(), authority.as_deref(), timeout(signal))
                         .map_err(|why| certificate_error(signal, why))?;
-                let mut exporter = $exporter::builder().with_http().with_http_client(client);
+                let coding = match protocol {
+                    Protocol::Json => opentelemetry_otlp::Protocol::HttpJson,
+                    _ => opentelemetry_otlp::Protocol::HttpBinary,
+                };
+                let mut exporter = $exporter::builder()
+                    .with_http()
+                    .with_protocol(coding)
+                    .with_http_client(client);
                 exporter = WithHttpConfig::with_retry_policy(exporter, retries());
                 if let Some(target) = target {
                     let base = target.endpoint.trim_end_matches('/');
@@ -111,9 +126,10 @@ macro_rules! exporter {
 pub(super) fn spans(
     target: Option<&Target>,
     counts: Counts,
-) -> Result<Counted<SpanExporter>, SetupError> {
+    slots: Slots,
+) -> Result<Concurrent<Counted<SpanExporter>>, SetupError> {
     let inner = exporter!(SpanExporter, Signal::Traces, target)?;
-    Ok(Counted { inner, counts })
+    Concurrent::new(Counted { inner, counts }, slots).map_err(SetupError::Thread)
 }
 
 /// The exporter of the metrics, which takes `exemplars` along.
@@ -126,7 +142,7 @@ pub(super) fn metrics(
     let runtime = runtime::handle().map_err(SetupError::Thread)?;
     let _entered = runtime.enter();
     let (wire, endpoint) = match protocol(signal, target)? {
-        Protocol::Http => {
+        protocol @ (Protocol::Http | Protocol::Json) => {
             let authority = pem(signal, "CERTIFICATE")?;
             let client = ExportClient::new(runtime.clone(), authority.as_deref(), timeout(signal))
                 .map_err(|why| certificate_error(signal, why))?;
@@ -134,7 +150,11 @@ pub(super) fn metrics(
                 let base = target.endpoint.trim_end_matches('/');
                 format!("{base}/v1/metrics")
             };
-            (Wire::Http(Box::new(client)), target.map(path))
+            let wire = Wire::Http {
+                client: Box::new(client),
+                json: protocol == Protocol::Json,
+            };
+            (wire, target.map(path))
         }
         Protocol::Grpc => {
             let wire = Wire::Grpc {
@@ -196,9 +216,10 @@ fn channel(signal: Signal, target: Option<&Target>) -> Result<Channel, SetupErro
 pub(super) fn logs(
     target: Option<&Target>,
     counts: Counts,
-) -> Result<Counted<LogExporter>, SetupError> {
+    slots: Slots,
+) -> Result<Concurrent<Counted<LogExporter>>, SetupError> {
     let inner = exporter!(LogExporter, Signal::Logs, target)?;
-    Ok(Counted { inner, counts })
+    Concurrent::new(Counted { inner, counts }, slots).map_err(SetupError::Thread)
 }
 
 fn exporter_error(signal: Signal, cause: ExporterBuildError) -> SetupError {
@@ -264,6 +285,7 @@ impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Http => "http/protobuf",
+            Self::Json => "http/json",
             Self::Grpc => "grpc",
         })
     }

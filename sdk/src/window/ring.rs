@@ -75,31 +75,21 @@ impl<const K: usize> EpochRing<K> {
 
     /// Adds one to `counter` in slice `epoch`; false if the slot already belongs to a later slice
     /// or era.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(&self, thread: usize, era: u8, epoch: u64, counter: usize) -> bool {
         let slice = self.slice(era, epoch);
         let lane = Lane::of(thread, self.stripes);
         let cell = self.cell(lane.index, slice.index, counter);
-        let mut current = cell.load(Ordering::Relaxed);
         if lane.owned {
             // Nobody else counts here. An era that begins at this very moment stamps the cell
             // before or after this store; after it, the old tag stays, and counts for nobody.
-            let next = counted(current, slice.tag);
+            let next = counted(cell.load(Ordering::Relaxed), slice.tag);
             if let Some(next) = next {
                 cell.store(next, Ordering::Release);
             }
             return next.is_some();
         }
-        loop {
-            let Some(next) = counted(current, slice.tag) else {
-                return false;
-            };
-            // AcqRel: whoever reads the count also sees what was counted before it.
-            match cell.compare_exchange_weak(current, next, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return true,
-                Err(seen) => current = seen,
-            }
-        }
+        add_shared(cell, slice.tag)
     }
 
     /// The counts of all live slices of `era`, in the order last counter to first: a caller that
@@ -133,11 +123,33 @@ impl<const K: usize> EpochRing<K> {
     }
 }
 
+/// Adds one to a cell that others add to as well.
+#[inline(never)]
+fn add_shared(cell: &AtomicU64, tag: u32) -> bool {
+    let mut current = cell.load(Ordering::Relaxed);
+    loop {
+        let Some(next) = counted(current, tag) else {
+            return false;
+        };
+        // AcqRel: whoever reads the count also sees what was counted before it.
+        match cell.compare_exchange_weak(current, next, Ordering::AcqRel, Ordering::Relaxed) {
+            Ok(_) => return true,
+            Err(seen) => current = seen,
+        }
+    }
+}
+
+/// The first count of a slice takes the slot over, unless it belongs to a later one.
+#[cold]
+fn taken_over(current: u64, tag: u32) -> Option<u64> {
+    (!is_later(current, tag)).then_some((u64::from(tag) << COUNT_BITS) | 1)
+}
+
 /// The cell's next value; nothing if it already belongs to a later slice or era.
-#[inline]
+#[inline(always)]
 fn counted(current: u64, tag: u32) -> Option<u64> {
     if tag_of(current) != tag {
-        return (!is_later(current, tag)).then_some((u64::from(tag) << COUNT_BITS) | 1);
+        return taken_over(current, tag);
     }
     // A full counter stays full: four billion calls in one slice of one stripe.
     Some(current + u64::from(current as u32 != u32::MAX))

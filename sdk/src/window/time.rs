@@ -59,6 +59,20 @@ impl TimeWindow {
         true
     }
 
+    /// [`TimeWindow::record`] of a quick success. False if it was not counted: its slot or era has
+    /// moved on, or it outlasted the window.
+    #[inline(always)]
+    pub(crate) fn record_success(
+        &self,
+        thread: usize,
+        era: u8,
+        start: Moment,
+        end: Moment,
+    ) -> bool {
+        let (began, current) = (self.ring.epoch(start), self.ring.epoch(end));
+        self.ring.is_live(began, current) && self.ring.add(thread, era, began, CALLS)
+    }
+
     pub(crate) fn sums(&self, era: u8, now: Moment) -> Sums {
         let [calls, failures, slow] = self.ring.sums(era, now);
         Sums {

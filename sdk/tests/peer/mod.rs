@@ -55,6 +55,7 @@ impl Reply {
 #[derive(Clone)]
 pub struct Received {
     pub at: Instant,
+    pub content_type: String,
     path: String,
     pub body: Vec<u8>,
 }
@@ -152,7 +153,7 @@ fn receive(reader: &mut BufReader<&TcpStream>) -> Option<Received> {
         return None;
     }
     let path = line.split(' ').nth(1)?.to_owned();
-    let mut length = 0;
+    let (mut length, mut content_type) = (0, String::new());
     loop {
         let mut header = String::new();
         reader.read_line(&mut header).ok()?;
@@ -163,11 +164,15 @@ fn receive(reader: &mut BufReader<&TcpStream>) -> Option<Received> {
         if let Some(value) = header.strip_prefix("content-length:") {
             length = value.trim().parse().ok()?;
         }
+        if let Some(value) = header.strip_prefix("content-type:") {
+            content_type = value.trim().to_owned();
+        }
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     Some(Received {
         at: Instant::now(),
+        content_type,
         path,
         body,
     })

@@ -16,7 +16,7 @@ impl Machine {
     ///
     /// # Errors
     /// The refusal, which is not counted in any window.
-    #[inline]
+    #[inline(always)]
     pub fn admit(
         &self,
         now: Moment,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::clock::{Moment, nanos};
-use crate::sync::lock;
+use crate::clock::Moment;
+use crate::sync::{lock, thread_number};
 use crate::window::{Finished, Sums};
 
 use super::super::criteria::Trip;
@@ -40,7 +40,47 @@ impl Machine {
         call: impl FnOnce() -> CallId,
         announce: &mut dyn FnMut(&Transition),
     ) {
-        let slow = self.hot.criteria.is_slow(nanos(now.since(admission.start)));
+        let slow = self.hot.criteria.is_slow(now.nanos_since(admission.start));
+        if outcome != Outcome::Success || slow || !self.record_usual(&admission, now) {
+            self.record_unusual(&admission, outcome, slow, now, call, announce);
+        }
+    }
+
+    /// Counts a quick success of a closed breaker, which decides nothing. False, and nothing is
+    /// written, if it is anything else.
+    #[inline(always)]
+    fn record_usual(&self, admission: &Admission, now: Moment) -> bool {
+        let word = self.word();
+        if admission.kind != Kind::Counted
+            || word.generation() != admission.generation
+            || self.hot.criteria.judges_successes()
+        {
+            return false;
+        }
+        let thread = thread_number();
+        if !self
+            .window
+            .record_success(thread, word.era(), admission.start, now)
+        {
+            return false;
+        }
+        self.counters.add_on(thread, Counter::Success);
+        if self.hot.criteria.counts_runs() {
+            self.run.0.succeed(word.generation());
+        }
+        true
+    }
+
+    #[inline(never)]
+    fn record_unusual(
+        &self,
+        admission: &Admission,
+        outcome: Outcome,
+        slow: bool,
+        now: Moment,
+        call: impl FnOnce() -> CallId,
+        announce: &mut dyn FnMut(&Transition),
+    ) {
         let failed = outcome.is_failure();
         self.counters.add(match (outcome, slow) {
             (Outcome::Ignore, _) => Counter::Ignored,
@@ -50,7 +90,7 @@ impl Machine {
             (_, true) => Counter::SlowSuccess,
         });
         if outcome == Outcome::Ignore {
-            return self.give_back(&admission, now, announce);
+            return self.give_back(admission, now, announce);
         }
         let hint = match outcome {
             Outcome::Overload { retry_after } => retry_after,
@@ -63,7 +103,7 @@ impl Machine {
             hint,
             dropped: false,
         };
-        self.settle_report(&admission, &report, call, announce);
+        self.settle_report(admission, &report, call, announce);
     }
 
     /// What a result will count as.
@@ -73,7 +113,7 @@ impl Machine {
         outcome: Outcome,
         now: Moment,
     ) -> CallOutcome {
-        let slow = self.hot.criteria.is_slow(nanos(now.since(admission.start)));
+        let slow = self.hot.criteria.is_slow(now.nanos_since(admission.start));
         match (outcome, slow) {
             (Outcome::Ignore, _) => CallOutcome::Ignored,
             (Outcome::Success, false) => CallOutcome::Success,
@@ -97,7 +137,7 @@ impl Machine {
             return self.record(admission, Outcome::Failure, now, call, announce);
         }
         self.counters.add(Counter::Cancelled);
-        let slow = self.hot.criteria.is_slow(nanos(now.since(admission.start)));
+        let slow = self.hot.criteria.is_slow(now.nanos_since(admission.start));
         let failed = lock(&self.era).config.on_drop == OnDrop::Failure;
         if !failed && !slow {
             return self.give_back(&admission, now, announce);

@@ -145,7 +145,7 @@ impl Machine {
     pub(super) fn open(&self, era: &mut Era, cause: &Cause, changes: &mut Changes) {
         let before = self.word();
         if before.phase() != Phase::HalfOpen {
-            let healthy = nanos(cause.at.since(era.computed_since));
+            let healthy = cause.at.nanos_since(era.computed_since);
             let decayed = healthy.checked_div(nanos(era.config.open.decay));
             let decayed = u32::try_from(decayed.unwrap_or(u64::MAX)).unwrap_or(u32::MAX);
             era.attempt = era.attempt.saturating_sub(decayed);

@@ -48,7 +48,11 @@ pub(super) struct MetricsClient {
 /// Over what.
 #[derive(Clone, Debug)]
 pub(super) enum Wire {
-    Http(Box<ExportClient>),
+    Http {
+        client: Box<ExportClient>,
+        /// Whether the message leaves as JSON.
+        json: bool,
+    },
     Grpc {
         runtime: Handle,
         channel: Channel,
@@ -69,7 +73,11 @@ impl HttpClient for MetricsClient {
         Box::pin(async move {
             let batch = client.exemplars.batch();
             let answer = match &client.wire {
-                Wire::Http(http) => http.send_bytes(completed(request, &batch)?).await?,
+                Wire::Http { client, json } => {
+                    client
+                        .send_bytes(completed(request, &batch, *json)?)
+                        .await?
+                }
                 Wire::Grpc {
                     runtime,
                     channel,
@@ -87,16 +95,26 @@ impl HttpClient for MetricsClient {
     }
 }
 
-/// The same request with exemplars; untouched if there are none.
-fn completed(request: Request<Bytes>, batch: &Batch) -> Result<Request<Bytes>, HttpError> {
-    if batch.series.is_empty() {
+/// The same request with exemplars, in the coding it leaves in; untouched if that changes nothing.
+fn completed(
+    request: Request<Bytes>,
+    batch: &Batch,
+    json: bool,
+) -> Result<Request<Bytes>, HttpError> {
+    if batch.series.is_empty() && !json {
         return Ok(request);
     }
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let packed = is_gzip(&parts.headers);
     let mut message = decode(&body, packed)?;
     attach(&mut message, batch);
-    let body = message.encode_to_vec();
+    let body = if json {
+        let coding = HeaderValue::from_static("application/json");
+        parts.headers.insert(header::CONTENT_TYPE, coding);
+        serde_json::to_vec(&message)?
+    } else {
+        message.encode_to_vec()
+    };
     let body = if packed { gzip(&body)? } else { body };
     Ok(Request::from_parts(parts, body.into()))
 }

@@ -149,6 +149,26 @@ pub struct BearerLayer<V> {
 
 impl<V: ValidateToken> BearerLayer<V> {
     /// A layer that asks `validate`.
+    ///
+    /// ```
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::bearer::{BearerLayer, Denied};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let validate = |token: &str| match token {
+    ///     "letmein" => Ok("ann"),
+    ///     _ => Err(Denied::Invalid),
+    /// };
+    /// let whoami = service_fn(async |request: http::Request<()>| {
+    ///     let name = request.extensions().get::<&str>().copied().unwrap_or("nobody");
+    ///     Ok::<_, std::convert::Infallible>(http::Response::new(name.to_owned()))
+    /// });
+    /// let whoami = BearerLayer::new(validate).layer(whoami);
+    /// let request = http::Request::get("/").header("authorization", "Bearer letmein").body(());
+    /// let answer = whoami.oneshot(request.unwrap()).await.unwrap();
+    /// assert_eq!(answer.body(), "ann");
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(validate: V) -> Self {
         Self { validate }
@@ -234,6 +254,20 @@ fn token(headers: &HeaderMap) -> Result<&str, Denied> {
 
 pin_project! {
     /// The future of [`BearerService`].
+    ///
+    /// ```
+    /// use tower::{Layer, Service, service_fn};
+    /// use tripline_sdk::bearer::{BearerFuture, BearerLayer, Denied};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let nobody = |_: &str| Err::<(), _>(Denied::Invalid);
+    /// let mut service = BearerLayer::new(nobody).layer(service_fn(async |_: http::Request<()>| {
+    ///     Ok::<_, std::convert::Infallible>(http::Response::new(String::from("hello")))
+    /// }));
+    /// let answer: BearerFuture<_, _, _> = service.call(http::Request::new(()));
+    /// assert_eq!(answer.await.unwrap().status(), 401);
+    /// # }
+    /// ```
     pub struct BearerFuture<S, R, V> where S: Service<R>, V: ValidateToken {
         #[pin]
         stage: Stage<S, R, V::Future, S::Future>,

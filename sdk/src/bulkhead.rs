@@ -28,6 +28,11 @@ struct Places {
 
 impl Bulkhead {
     /// Room for `max` calls at once.
+    ///
+    /// ```
+    /// let bulkhead = tripline_sdk::Bulkhead::new(8);
+    /// assert_eq!((bulkhead.max(), bulkhead.in_flight()), (8, 0));
+    /// ```
     #[must_use]
     pub fn new(max: u32) -> Self {
         Self {
@@ -40,6 +45,13 @@ impl Bulkhead {
     }
 
     /// A place, if one is free; a refusal is counted.
+    ///
+    /// ```
+    /// let bulkhead = tripline_sdk::Bulkhead::new(1);
+    /// let place = bulkhead.try_enter();
+    /// assert!(place.is_some());
+    /// assert!(bulkhead.try_enter().is_none(), "one is inside");
+    /// ```
     #[must_use]
     pub fn try_enter(&self) -> Option<Place> {
         self.shared.take().then(|| Place {
@@ -56,23 +68,51 @@ impl Bulkhead {
     }
 
     /// Changes the cap; calls inside finish.
+    ///
+    /// ```
+    /// let bulkhead = tripline_sdk::Bulkhead::new(1);
+    /// let first = bulkhead.try_enter();
+    /// bulkhead.resize(2);
+    /// assert!(bulkhead.try_enter().is_some(), "room for another");
+    /// # drop(first);
+    /// ```
     pub fn resize(&self, max: u32) {
         self.shared.max.store(u64::from(max), Ordering::Relaxed);
     }
 
     /// The cap.
+    ///
+    /// ```
+    /// let bulkhead = tripline_sdk::Bulkhead::new(8);
+    /// bulkhead.resize(4);
+    /// assert_eq!(bulkhead.max(), 4);
+    /// ```
     #[must_use]
     pub fn max(&self) -> u64 {
         self.shared.max.load(Ordering::Relaxed)
     }
 
     /// Calls inside.
+    ///
+    /// ```
+    /// let bulkhead = tripline_sdk::Bulkhead::new(8);
+    /// let places = [bulkhead.try_enter(), bulkhead.try_enter()];
+    /// assert_eq!(bulkhead.in_flight(), 2);
+    /// drop(places);
+    /// assert_eq!(bulkhead.in_flight(), 0);
+    /// ```
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.shared.taken.load(Ordering::Relaxed)
     }
 
     /// Calls refused so far.
+    ///
+    /// ```
+    /// let closed = tripline_sdk::Bulkhead::new(0);
+    /// assert!(closed.try_enter().is_none());
+    /// assert_eq!(closed.refused(), 1);
+    /// ```
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.shared.refused.load(Ordering::Relaxed)

@@ -28,29 +28,65 @@ pub struct Moment(u64);
 
 impl Moment {
     /// The origin of the clock.
+    ///
+    /// ```
+    /// use tripline_sdk::{Clock, ManualClock, Moment};
+    /// assert_eq!(ManualClock::default().now(), Moment::ZERO);
+    /// ```
     pub const ZERO: Self = Self(0);
+
     /// The last moment there is; stands for *never*.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::Moment;
+    /// assert_eq!(Moment::MAX + Duration::from_secs(1), Moment::MAX);
+    /// ```
     pub const MAX: Self = Self(u64::MAX);
 
     /// The moment this many nanoseconds after the origin.
+    ///
+    /// ```
+    /// use tripline_sdk::Moment;
+    /// assert_eq!(Moment::from_nanos(2_000_000), Moment::from_millis(2));
+    /// ```
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
     /// The moment this many milliseconds after the origin.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::Moment;
+    /// assert_eq!(Moment::from_millis(1_500), Moment::ZERO + Duration::from_secs_f64(1.5));
+    /// ```
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis.saturating_mul(1_000_000))
     }
 
     /// Nanoseconds since the origin.
+    ///
+    /// ```
+    /// use tripline_sdk::Moment;
+    /// assert_eq!(Moment::from_millis(3).as_nanos(), 3_000_000);
+    /// ```
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
     /// How long after `earlier` this is; zero if it is not after it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::Moment;
+    /// let (early, late) = (Moment::from_millis(10), Moment::from_millis(25));
+    /// assert_eq!(late.since(early), Duration::from_millis(15));
+    /// assert_eq!(early.since(late), Duration::ZERO);
+    /// ```
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -160,11 +196,28 @@ pub struct ManualClock {
 
 impl ManualClock {
     /// Moves this clock forward.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Clock, ManualClock, Moment};
+    /// let clock = ManualClock::default();
+    /// clock.advance(Duration::from_millis(5));
+    /// clock.advance(Duration::from_millis(2));
+    /// assert_eq!(clock.now(), Moment::from_millis(7));
+    /// ```
     pub fn advance(&self, by: Duration) {
         self.now.fetch_add(nanos(by), Ordering::SeqCst);
     }
 
     /// Moves this clock to `moment`, if that is later than now.
+    ///
+    /// ```
+    /// use tripline_sdk::{Clock, ManualClock, Moment};
+    /// let clock = ManualClock::default();
+    /// clock.advance_to(Moment::from_millis(500));
+    /// clock.advance_to(Moment::from_millis(200));
+    /// assert_eq!(clock.now(), Moment::from_millis(500), "it never goes back");
+    /// ```
     pub fn advance_to(&self, moment: Moment) {
         self.now.fetch_max(moment.as_nanos(), Ordering::SeqCst);
     }

@@ -203,6 +203,12 @@ pub struct AdaptiveLimit<A> {
 
 impl<A: ConcurrencyAlgorithm> AdaptiveLimit<A> {
     /// A limit that starts where the algorithm does.
+    ///
+    /// ```
+    /// use tripline_sdk::{AdaptiveLimit, Gradient2};
+    /// let limit = AdaptiveLimit::new(Gradient2::default());
+    /// assert_eq!(limit.limit(), 20);
+    /// ```
     #[must_use]
     pub fn new(algorithm: A) -> Self {
         Self {
@@ -212,6 +218,14 @@ impl<A: ConcurrencyAlgorithm> AdaptiveLimit<A> {
     }
 
     /// A place, if there is one.
+    ///
+    /// ```
+    /// use tripline_sdk::{AdaptiveLimit, Vegas};
+    /// let limit = AdaptiveLimit::new(Vegas::default());
+    /// let calls: Vec<_> = (0..20).map_while(|_| limit.try_enter()).collect();
+    /// assert_eq!(calls.len(), 20);
+    /// assert!(limit.try_enter().is_none(), "full, for now");
+    /// ```
     #[must_use]
     pub fn try_enter(&self) -> Option<LimitedCall<'_, A>> {
         let place = self.bulkhead.try_enter()?;
@@ -224,12 +238,32 @@ impl<A: ConcurrencyAlgorithm> AdaptiveLimit<A> {
     }
 
     /// The calls allowed at once, for now.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{AdaptiveLimit, Vegas};
+    /// let limit = AdaptiveLimit::new(Vegas::default());
+    /// let calls: Vec<_> = (0..20).map_while(|_| limit.try_enter()).collect();
+    /// for call in calls {
+    ///     call.finish(Duration::from_millis(10), false);
+    /// }
+    /// assert!(limit.limit() > 20, "full, and no call was slower than another: it grows");
+    /// ```
     #[must_use]
     pub fn limit(&self) -> u64 {
         self.bulkhead.max()
     }
 
     /// Calls inside.
+    ///
+    /// ```
+    /// use tripline_sdk::{AdaptiveLimit, Vegas};
+    /// let limit = AdaptiveLimit::new(Vegas::default());
+    /// let call = limit.try_enter();
+    /// assert_eq!(limit.in_flight(), 1);
+    /// drop(call);
+    /// assert_eq!(limit.in_flight(), 0);
+    /// ```
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.bulkhead.in_flight()
@@ -255,6 +289,17 @@ pub struct LimitedCall<'a, A> {
 
 impl<A: ConcurrencyAlgorithm> LimitedCall<'_, A> {
     /// The call took this long; `dropped` if it was refused by the peer or timed out.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{AdaptiveLimit, Vegas};
+    /// let limit = AdaptiveLimit::new(Vegas::default());
+    /// for dropped in [false, true] {
+    ///     let call = limit.try_enter().expect("room for twenty");
+    ///     call.finish(Duration::from_millis(10), dropped);
+    /// }
+    /// assert_eq!(limit.limit(), 18, "smaller since the peer refused a call");
+    /// ```
     pub fn finish(self, latency: Duration, dropped: bool) {
         let mut algorithm = self
             .limit

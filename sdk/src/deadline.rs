@@ -26,42 +26,94 @@ pub struct Deadline(Moment);
 
 impl Deadline {
     /// The deadline at this moment.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Deadline, Moment};
+    /// let deadline = Deadline::at(Moment::from_millis(500));
+    /// assert_eq!(deadline.remaining(Moment::ZERO), Duration::from_millis(500));
+    /// ```
     #[must_use]
     pub const fn at(moment: Moment) -> Self {
         Self(moment)
     }
 
     /// The deadline `timeout` from `now`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Deadline, Moment};
+    /// let deadline = Deadline::after(Moment::from_millis(500), Duration::from_secs(2));
+    /// assert_eq!(deadline, Deadline::at(Moment::from_millis(2_500)));
+    /// ```
     #[must_use]
     pub fn after(now: Moment, timeout: Duration) -> Self {
         Self(now + timeout)
     }
 
     /// The moment it passes.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Deadline, Moment};
+    /// let deadline = Deadline::after(Moment::ZERO, Duration::from_secs(2));
+    /// assert_eq!(deadline.moment(), Moment::from_millis(2_000));
+    /// ```
     #[must_use]
     pub const fn moment(self) -> Moment {
         self.0
     }
 
     /// The time left at `now`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Deadline, Moment};
+    /// let deadline = Deadline::at(Moment::from_millis(500));
+    /// assert_eq!(deadline.remaining(Moment::from_millis(300)), Duration::from_millis(200));
+    /// assert_eq!(deadline.remaining(Moment::from_millis(900)), Duration::ZERO);
+    /// ```
     #[must_use]
     pub const fn remaining(self, now: Moment) -> Duration {
         self.0.since(now)
     }
 
     /// Whether it has passed.
+    ///
+    /// ```
+    /// use tripline_sdk::{Deadline, Moment};
+    /// let deadline = Deadline::at(Moment::from_millis(500));
+    /// assert!(!deadline.has_passed(Moment::from_millis(499)));
+    /// assert!(deadline.has_passed(Moment::from_millis(500)));
+    /// ```
     #[must_use]
     pub const fn has_passed(self, now: Moment) -> bool {
         self.remaining(now).is_zero()
     }
 
     /// The smaller of one's own timeout and the time left: what a call inside may take.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Deadline, Moment};
+    /// let deadline = Deadline::at(Moment::from_millis(500));
+    /// let own = Duration::from_millis(300);
+    /// assert_eq!(deadline.bound(own, Moment::ZERO), own);
+    /// assert_eq!(deadline.bound(own, Moment::from_millis(400)), Duration::from_millis(100));
+    /// ```
     #[must_use]
     pub fn bound(self, timeout: Duration, now: Moment) -> Duration {
         timeout.min(self.remaining(now))
     }
 
     /// The earlier of the two.
+    ///
+    /// ```
+    /// use tripline_sdk::{Deadline, Moment};
+    /// let request = Deadline::at(Moment::from_millis(500));
+    /// let own = Deadline::at(Moment::from_millis(800));
+    /// assert_eq!(own.earlier(request), request);
+    /// ```
     #[must_use]
     pub fn earlier(self, other: Self) -> Self {
         self.min(other)
@@ -69,6 +121,16 @@ impl Deadline {
 
     /// Whether starting now can succeed: work that usually takes longer than what is left is
     /// refused at once instead of being abandoned half done. `usual` is the median seen, if known.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Deadline, Moment};
+    /// let deadline = Deadline::at(Moment::from_millis(500));
+    /// let usual = Some(Duration::from_millis(200));
+    /// assert!(deadline.is_worth_starting(Moment::from_millis(300), usual));
+    /// assert!(!deadline.is_worth_starting(Moment::from_millis(400), usual));
+    /// assert!(deadline.is_worth_starting(Moment::from_millis(400), None), "who knows?");
+    /// ```
     #[must_use]
     pub fn is_worth_starting(self, now: Moment, usual: Option<Duration>) -> bool {
         let left = self.remaining(now);

@@ -47,6 +47,14 @@ const MINIMUM: u32 = 20;
 impl HedgePolicy {
     /// Sends the second try when the first has taken longer than this share of calls do, and at
     /// least `min_delay`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::HedgePolicy;
+    /// let hedge = HedgePolicy::at_quantile(0.9, Duration::from_millis(50));
+    /// (0..20).for_each(|_| hedge.observe(Duration::from_millis(1)));
+    /// assert_eq!(hedge.delay(), Some(Duration::from_millis(50)), "never sooner");
+    /// ```
     #[must_use]
     pub fn at_quantile(quantile: f64, min_delay: Duration) -> Self {
         let latencies = Latencies {
@@ -61,6 +69,16 @@ impl HedgePolicy {
     }
 
     /// A call took this long.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::HedgePolicy;
+    /// let hedge = HedgePolicy::at_quantile(0.95, Duration::from_millis(1));
+    /// (0..19).for_each(|_| hedge.observe(Duration::from_millis(10)));
+    /// assert!(hedge.delay().is_none(), "nineteen calls are too few");
+    /// hedge.observe(Duration::from_millis(10));
+    /// assert!(hedge.delay().is_some());
+    /// ```
     pub fn observe(&self, latency: Duration) {
         let mut latencies = self
             .latencies
@@ -75,6 +93,15 @@ impl HedgePolicy {
     }
 
     /// How long to wait for the first try; nothing if that is not known yet.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::HedgePolicy;
+    /// let hedge = HedgePolicy::at_quantile(0.95, Duration::from_millis(1));
+    /// (0..100).for_each(|_| hedge.observe(Duration::from_millis(10)));
+    /// let delay = hedge.delay().expect("a hundred calls are enough");
+    /// assert!((10..=11).contains(&delay.as_millis()), "{delay:?}");
+    /// ```
     #[must_use]
     pub fn delay(&self) -> Option<Duration> {
         self.latency_at(self.quantile)
@@ -83,6 +110,15 @@ impl HedgePolicy {
 
     /// The latency that this share of calls does not exceed, if enough calls are known. The
     /// median is what a deadline check wants to know.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::HedgePolicy;
+    /// let hedge = HedgePolicy::at_quantile(0.95, Duration::from_millis(1));
+    /// (1..=100).for_each(|ms| hedge.observe(Duration::from_millis(ms)));
+    /// let median = hedge.latency_at(0.5).expect("a hundred calls are enough");
+    /// assert!((50..=56).contains(&median.as_millis()), "{median:?}");
+    /// ```
     #[must_use]
     pub fn latency_at(&self, quantile: f64) -> Option<Duration> {
         let latencies = self

@@ -108,6 +108,20 @@ impl std::fmt::Debug for Instrument {
 
 impl Instrument {
     /// Records with a given tracer and meter.
+    ///
+    /// ```
+    /// use opentelemetry::{global, trace::{TraceContextExt, TracerProvider}};
+    /// use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    /// use tripline_sdk::instrument::{Destination, Instrument};
+    /// let spans = InMemorySpanExporter::default();
+    /// let provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+    /// let instrument = Instrument::new(provider.tracer("shop"), &global::meter("shop"));
+    ///
+    /// let parcels = Destination { system: "kafka", name: "parcels" };
+    /// let mut headers: Vec<(String, Vec<u8>)> = Vec::new();
+    /// instrument.send(parcels, &mut headers).span().end();
+    /// assert_eq!(spans.get_finished_spans().unwrap()[0].name, "send parcels");
+    /// ```
     #[must_use]
     pub fn new<T>(tracer: T, meter: &Meter) -> Self
     where
@@ -156,18 +170,72 @@ impl Instrument {
     }
 
     /// Records with the global providers as they are now: call `init` first.
+    ///
+    /// ```
+    /// use opentelemetry::{global, trace::TraceContextExt};
+    /// use opentelemetry_sdk::trace::SdkTracerProvider;
+    /// use tripline_sdk::instrument::{Destination, Instrument};
+    /// let parcels = Destination { system: "kafka", name: "parcels" };
+    /// let mut headers: Vec<(String, Vec<u8>)> = Vec::new();
+    /// let before = Instrument::global();
+    /// assert!(!before.send(parcels, &mut headers).span().span_context().is_valid());
+    ///
+    /// global::set_tracer_provider(SdkTracerProvider::default());
+    /// let after = Instrument::global();
+    /// assert!(after.send(parcels, &mut headers).span().span_context().is_valid());
+    /// ```
     #[must_use]
     pub fn global() -> Self {
         Self::new(global::tracer(names::SCOPE), &global::meter(names::SCOPE))
     }
 
     /// The layer for servers.
+    ///
+    /// ```
+    /// use opentelemetry::trace::SpanKind;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::instrument::Instrument;
+    /// # use opentelemetry::{global, trace::TracerProvider};
+    /// # use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let spans = InMemorySpanExporter::default();
+    /// # let provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+    /// # let instrument = Instrument::new(provider.tracer("shop"), &global::meter("shop"));
+    /// let handler = service_fn(async |_: http::Request<()>| {
+    ///     Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+    /// });
+    /// let server = instrument.server().layer(handler);
+    /// server.oneshot(http::Request::new(())).await.unwrap();
+    /// let ended = spans.get_finished_spans().unwrap(); // what an exporter has got
+    /// assert_eq!(ended[0].span_kind, SpanKind::Server);
+    /// # }
+    /// ```
     #[must_use]
     pub fn server(&self) -> ServerLayer {
         ServerLayer::new(self.clone())
     }
 
     /// The layer for clients.
+    ///
+    /// ```
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::instrument::Instrument;
+    /// # use opentelemetry::{global, trace::TracerProvider};
+    /// # use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let spans = InMemorySpanExporter::default();
+    /// # let provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+    /// # let instrument = Instrument::new(provider.tracer("shop"), &global::meter("shop"));
+    /// let peer = service_fn(async |request: http::Request<()>| {
+    ///     assert!(request.headers().contains_key("traceparent"), "the trace goes on there");
+    ///     Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+    /// });
+    /// let client = instrument.client().layer(peer);
+    /// assert!(client.oneshot(http::Request::new(())).await.is_ok());
+    /// # }
+    /// ```
     #[must_use]
     pub fn client(&self) -> ClientLayer {
         ClientLayer::new(self.clone())

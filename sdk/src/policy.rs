@@ -157,11 +157,37 @@ pub struct PolicyBuilder<C: Clock = TokioClock, D: Clock = C> {
 
 impl Policy {
     /// A policy on the runtime's clock.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::Policy;
+    /// let policy = Policy::builder("stock").timeout(Duration::from_secs(1)).build()?;
+    /// assert_eq!(policy.name(), "stock");
+    /// # Ok::<(), tripline_sdk::PolicyError>(())
+    /// ```
     pub fn builder(name: &str) -> PolicyBuilder {
         Policy::builder_on(name, TokioClock::default())
     }
 
     /// A policy on another clock.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{FixedWindow, ManualClock, Policy};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let clock = ManualClock::default();
+    /// let policy = Policy::builder_on("stock", clock.clone())
+    ///     .rate_limit(FixedWindow::new(1, Duration::from_secs(60)))
+    ///     .build()
+    ///     .unwrap();
+    /// let stock = async || Ok::<_, std::io::Error>(7);
+    /// assert!(policy.call(stock).await.is_ok());
+    /// assert!(policy.call(stock).await.is_err());
+    /// clock.advance(Duration::from_secs(60));
+    /// assert!(policy.call(stock).await.is_ok());
+    /// # }
+    /// ```
     pub fn builder_on<C: Clock>(name: &str, clock: C) -> PolicyBuilder<C> {
         let parts = Parts {
             name: name.into(),
@@ -192,11 +218,37 @@ impl<C: Clock, D: Clock> PolicyBuilder<C, D> {
     }
 
     /// The time all tries together may take, waits included.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Error, Policy, Refusal};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let policy = Policy::builder("stock").deadline(Duration::from_secs(5)).build().unwrap();
+    /// let hangs = async || std::future::pending::<Result<u32, String>>().await;
+    /// assert_eq!(policy.call(hangs).await, Err(Error::Refused(Refusal::DeadlineExceeded)));
+    /// # }
+    /// ```
     pub fn deadline(self, timeout: Duration) -> Self {
         self.with(Part::Deadline, |parts| parts.deadline = Some(timeout))
     }
 
     /// Tries again, on a budget of its own of the default size.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use tripline_sdk::{Policy, RetryConfig};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// static TRIES: AtomicU32 = AtomicU32::new(0);
+    /// let policy = Policy::builder("stock").retry(RetryConfig::default()).build().unwrap();
+    /// let flaky = async || match TRIES.fetch_add(1, Ordering::SeqCst) {
+    ///     2 => Ok(7),
+    ///     _ => Err("down"),
+    /// };
+    /// assert_eq!(policy.call(flaky).await, Ok(7), "the third try");
+    /// # }
+    /// ```
     pub fn retry(self, config: RetryConfig) -> Self {
         let now = self.parts.clock.now();
         let budget = Arc::new(RetryBudget::new(crate::retry::BudgetConfig::default(), now));
@@ -204,6 +256,22 @@ impl<C: Clock, D: Clock> PolicyBuilder<C, D> {
     }
 
     /// Tries again, on a budget shared with others that call the same peer.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tripline_sdk::{BudgetConfig, Moment, Policy, RetryBudget, RetryConfig};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let nothing = BudgetConfig { ratio: 0.0, min_per_second: 0.0, ..BudgetConfig::default() };
+    /// let budget = Arc::new(RetryBudget::new(nothing, Moment::ZERO));
+    /// let policy = Policy::builder("stock")
+    ///     .retry_with_budget(RetryConfig::default(), Arc::clone(&budget))
+    ///     .build()
+    ///     .unwrap();
+    /// assert!(policy.call(async || Err::<u32, _>("down")).await.is_err());
+    /// assert_eq!(budget.exhausted(), 1, "nothing paid for a second try");
+    /// # }
+    /// ```
     pub fn retry_with_budget(self, config: RetryConfig, budget: Arc<RetryBudget>) -> Self {
         self.with(Part::Retry, |parts| {
             parts.retry = Some(config);
@@ -213,12 +281,42 @@ impl<C: Clock, D: Clock> PolicyBuilder<C, D> {
 
     /// Declares that the retry shall repeat what the breaker refused; [`PolicyBuilder::build`]
     /// explains why it must not.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Policy, PolicyError, RetryConfig};
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new()).unwrap();
+    /// let refused = Policy::builder("stock")
+    ///     .retry(RetryConfig::default())
+    ///     .retry_rejections()
+    ///     .breaker(breaker)
+    ///     .timeout(Duration::from_secs(1))
+    ///     .build();
+    /// assert_eq!(refused.unwrap_err(), PolicyError::RetriesRejections);
+    /// ```
     pub fn retry_rejections(mut self) -> Self {
         self.retries_rejections = true;
         self
     }
 
     /// Guards the peer with a circuit breaker, on whatever clock it runs.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Error, Policy, Refusal};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new()).unwrap();
+    /// let policy = Policy::builder("stock")
+    ///     .breaker(breaker.clone())
+    ///     .timeout(Duration::from_secs(1))
+    ///     .build()
+    ///     .unwrap();
+    /// breaker.trip();
+    /// let refused = policy.call(async || Ok::<_, String>(7)).await;
+    /// assert!(matches!(refused, Err(Error::Refused(Refusal::Breaker(_)))));
+    /// # }
+    /// ```
     pub fn breaker<B: Clock>(self, breaker: CircuitBreaker<B>) -> PolicyBuilder<C, B> {
         let Self {
             parts,
@@ -247,11 +345,39 @@ impl<C: Clock, D: Clock> PolicyBuilder<C, D> {
     }
 
     /// The time one try may take.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Error, Policy, Refusal};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let after = Duration::from_secs(1);
+    /// let policy = Policy::builder("stock").timeout(after).build().unwrap();
+    /// let hangs = async || std::future::pending::<Result<u32, String>>().await;
+    /// assert_eq!(policy.call(hangs).await, Err(Error::Refused(Refusal::Timeout { after })));
+    /// # }
+    /// ```
     pub fn timeout(self, timeout: Duration) -> Self {
         self.with(Part::Timeout, |parts| parts.timeout = Some(timeout))
     }
 
     /// Limits the rate of tries.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Error, FixedWindow, Policy, Refusal};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let policy = Policy::builder("stock")
+    ///     .rate_limit(FixedWindow::new(1, Duration::from_secs(60)))
+    ///     .build()
+    ///     .unwrap();
+    /// let stock = async || Ok::<_, String>(7);
+    /// assert_eq!(policy.call(stock).await, Ok(7));
+    /// let refused = policy.call(stock).await;
+    /// assert!(matches!(refused, Err(Error::Refused(Refusal::RateLimited { .. }))));
+    /// # }
+    /// ```
     pub fn rate_limit(self, limiter: impl RateLimit + 'static) -> Self {
         self.with(Part::RateLimit, |parts| {
             parts.limiter = Some(Arc::new(limiter));
@@ -259,6 +385,19 @@ impl<C: Clock, D: Clock> PolicyBuilder<C, D> {
     }
 
     /// Caps the tries at once.
+    ///
+    /// ```
+    /// use tripline_sdk::{Bulkhead, Error, Policy, Refusal};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let bulkhead = Bulkhead::new(1);
+    /// let policy = Policy::builder("stock").bulkhead(bulkhead.clone()).build().unwrap();
+    /// let place = bulkhead.try_enter(); // somebody else's call
+    /// let refused = policy.call(async || Ok::<_, String>(7)).await;
+    /// assert_eq!(refused, Err(Error::Refused(Refusal::BulkheadFull)));
+    /// # drop(place);
+    /// # }
+    /// ```
     pub fn bulkhead(self, bulkhead: Bulkhead) -> Self {
         self.with(Part::Bulkhead, |parts| parts.bulkhead = Some(bulkhead))
     }
@@ -286,18 +425,62 @@ impl<C: Clock, D: Clock> PolicyBuilder<C, D> {
     }
 
     /// The same with a listener others have too.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use tripline_sdk::{Listener, Policy, Transition, WatchedPolicy};
+    /// #[derive(Default)]
+    /// struct Names(Mutex<Vec<String>>);
+    /// impl Listener for Names {
+    ///     fn on_transition(&self, _: &str, _: &Transition) {}
+    ///     fn on_policy_created(&self, policy: WatchedPolicy) {
+    ///         policy.read(|name, _| self.0.lock().unwrap().push(name.to_owned()));
+    ///     }
+    /// }
+    /// let names = Arc::new(Names::default());
+    /// for name in ["stock", "orders"] {
+    ///     Policy::builder(name).listen_shared(names.clone()).build()?;
+    /// }
+    /// assert_eq!(*names.0.lock().unwrap(), ["stock", "orders"]);
+    /// # Ok::<(), tripline_sdk::PolicyError>(())
+    /// ```
     pub fn listen_shared(mut self, listener: Arc<dyn Listener>) -> Self {
         self.parts.listener = Some(listener);
         self
     }
 
     /// Makes the jitter of the retry repeatable.
+    ///
+    /// ```
+    /// use tokio::time::Instant;
+    /// use tripline_sdk::{Policy, RetryConfig};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let waits = async || {
+    ///     let builder = Policy::builder("stock").retry(RetryConfig::default());
+    ///     let policy = builder.seed(7).build().unwrap();
+    ///     let start = Instant::now();
+    ///     assert!(policy.call(async || Err::<u32, _>("down")).await.is_err());
+    ///     start.elapsed().as_millis()
+    /// };
+    /// assert_eq!(waits().await, waits().await);
+    /// # }
+    /// ```
     pub fn seed(mut self, seed: u64) -> Self {
         self.parts.chance = Chance::seeded(seed);
         self
     }
 
     /// The policy.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Part, Policy, PolicyError};
+    /// let second = Duration::from_secs(1);
+    /// assert!(Policy::builder("stock").timeout(second).build().is_ok());
+    /// let refused = Policy::builder("stock").timeout(second).timeout(second).build();
+    /// assert_eq!(refused.unwrap_err(), PolicyError::Twice(Part::Timeout));
+    /// ```
     ///
     /// # Errors
     /// An order or a combination that would do harm, and why.
@@ -333,12 +516,31 @@ impl<C: Clock, D: Clock> PolicyBuilder<C, D> {
 
 impl<C: Clock, D: Clock> Policy<C, D> {
     /// Its name.
+    ///
+    /// ```
+    /// use tripline_sdk::Policy;
+    /// let policy = Policy::builder("stock").build()?;
+    /// assert_eq!(policy.name(), "stock");
+    /// # Ok::<(), tripline_sdk::PolicyError>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.parts.name
     }
 
     /// Its circuit breaker.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Policy, State};
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new())?;
+    /// let policy = Policy::builder("stock")
+    ///     .breaker(breaker)
+    ///     .timeout(Duration::from_secs(1))
+    ///     .build()?;
+    /// assert_eq!(policy.breaker().expect("it has one").state(), State::Closed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn breaker(&self) -> Option<&CircuitBreaker<D>> {
         self.parts.breaker.as_ref()
@@ -351,6 +553,17 @@ impl<C: Clock, D: Clock> Policy<C, D> {
     ///
     /// Dropping the future gives everything back; a try in flight counts as cancelled.
     ///
+    /// ```
+    /// use tripline_sdk::{Error, Policy};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let policy = Policy::builder("stock").build().unwrap();
+    /// assert_eq!(policy.call(async || Ok::<_, String>(7)).await, Ok(7));
+    /// let failed = policy.call(async || Err::<u32, _>("down")).await;
+    /// assert_eq!(failed, Err(Error::Call("down")));
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// The refusal of a part, or what the last try failed with.
     pub async fn call<T, E, F, A>(&self, make: F) -> Result<T, Error<E>>
@@ -362,6 +575,27 @@ impl<C: Clock, D: Clock> Policy<C, D> {
     }
 
     /// [`Policy::call`], with a say in what counts as a failure.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Error, Outcome, Policy};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let by_status = |result: Result<&u16, &Error<String>>| match result {
+    ///     Ok(status) if *status < 500 => Outcome::Success,
+    ///     _ => Outcome::Failure,
+    /// };
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new()).unwrap();
+    /// let policy = Policy::builder("stock")
+    ///     .breaker(breaker.clone())
+    ///     .timeout(Duration::from_secs(1))
+    ///     .build()
+    ///     .unwrap();
+    /// let answer = policy.call_classified(async || Ok::<u16, String>(503), &by_status).await;
+    /// assert_eq!(answer, Ok(503));
+    /// assert_eq!(breaker.snapshot().totals.failure, 1, "an answer, but a failure");
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// The refusal of a part, or what the last try failed with.

@@ -51,6 +51,14 @@ pub struct Problem {
 
 impl Problem {
     /// A problem with the HTTP status it is answered with, its kind and its explanation.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use tripline_sdk::problem::Problem;
+    /// let sku = 7;
+    /// let problem = Problem::new(StatusCode::NOT_FOUND, "unknown_sku", format!("no sku {sku}"));
+    /// assert_eq!(problem.to_string(), "unknown_sku: no sku 7");
+    /// ```
     #[must_use]
     pub fn new(
         status: StatusCode,
@@ -67,6 +75,13 @@ impl Problem {
     }
 
     /// What is not to be told: the caller learns that it failed, the log why.
+    ///
+    /// ```
+    /// use tripline_sdk::problem::Problem;
+    /// let problem = Problem::internal();
+    /// assert_eq!(problem.status(), 500);
+    /// assert_eq!(problem.to_string(), "internal: the service failed");
+    /// ```
     #[must_use]
     pub fn internal() -> Self {
         Self::new(
@@ -77,6 +92,16 @@ impl Problem {
     }
 
     /// Says when to try again (header `retry-after`, whole seconds, rounded up).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use http::StatusCode;
+    /// use tripline_sdk::problem::Problem;
+    /// let busy = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_busy", "come back later")
+    ///     .retry_after(Some(Duration::from_millis(1_500)));
+    /// let answer: http::Response<String> = busy.into_http();
+    /// assert_eq!(answer.headers()["retry-after"], "2");
+    /// ```
     #[must_use]
     pub fn retry_after(self, after: Option<Duration>) -> Self {
         Self {
@@ -93,18 +118,41 @@ impl Problem {
     }
 
     /// Its HTTP status.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Refusal, problem::Problem};
+    /// let late = Problem::from(Refusal::Timeout { after: Duration::from_secs(1) });
+    /// assert_eq!(late.status(), http::StatusCode::GATEWAY_TIMEOUT);
+    /// ```
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
     /// Its kind.
+    ///
+    /// ```
+    /// use tripline_sdk::{Refusal, problem::Problem};
+    /// assert_eq!(Problem::from(Refusal::BulkheadFull).code(), "too_busy");
+    /// assert_eq!(Problem::from(Refusal::Shed).code(), "overloaded");
+    /// ```
     #[must_use]
     pub fn code(&self) -> &str {
         &self.code
     }
 
     /// The document, with the trace of the current context; `traceId` is null outside of one.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use tripline_sdk::problem::Problem;
+    /// let document = Problem::internal().to_json(SystemTime::UNIX_EPOCH);
+    /// let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    /// assert_eq!(document["code"], "internal");
+    /// assert_eq!(document["timestamp"], "1970-01-01T00:00:00.000000000Z");
+    /// assert!(document["traceId"].is_null(), "there is no trace here");
+    /// ```
     #[must_use]
     pub fn to_json(&self, at: SystemTime) -> String {
         let document = serde_json::json!({
@@ -117,6 +165,14 @@ impl Problem {
     }
 
     /// The answer. Call it where the request is handled: it names the current context's trace.
+    ///
+    /// ```
+    /// use tripline_sdk::{bearer::Denied, problem::Problem};
+    /// let answer: http::Response<String> = Problem::from(Denied::Missing).into_http();
+    /// assert_eq!(answer.status(), 401);
+    /// assert_eq!(answer.headers()["www-authenticate"], "Bearer");
+    /// assert!(answer.body().contains("token_missing"));
+    /// ```
     #[must_use]
     pub fn into_http<B: From<String>>(self) -> Response<B> {
         let mut response = Response::new(B::from(self.to_json(SystemTime::now())));
@@ -304,6 +360,20 @@ where
 
 pin_project! {
     /// The future of [`ProblemService`].
+    ///
+    /// ```
+    /// use tower::{Layer, Service, service_fn};
+    /// use tripline_sdk::Refusal;
+    /// use tripline_sdk::problem::{ProblemFuture, ProblemLayer};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut limited = ProblemLayer.layer(service_fn(async |_: http::Request<()>| {
+    ///     Err::<http::Response<String>, _>(Refusal::RateLimited { retry_after: None })
+    /// }));
+    /// let answer: ProblemFuture<_, _> = limited.call(http::Request::new(()));
+    /// assert_eq!(answer.await.unwrap().status(), 429);
+    /// # }
+    /// ```
     pub struct ProblemFuture<S, R> where S: Service<R> {
         service: S,
         request: Option<R>,

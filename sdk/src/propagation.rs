@@ -46,10 +46,39 @@ use opentelemetry::trace::TraceContextExt;
 pub use carrier::{Carrier, Value};
 
 /// The header that names trace and parent.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use opentelemetry::{Context, trace::TraceContextExt};
+/// use tripline_sdk::propagation::{TRACEPARENT, extract};
+/// let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+/// let headers = HashMap::from([(TRACEPARENT.to_owned(), parent.to_owned())]);
+/// assert!(extract(&Context::new(), &headers).span().span_context().is_remote());
+/// ```
 pub const TRACEPARENT: &str = "traceparent";
 /// The header with what tracing systems add to it.
+///
+/// ```
+/// use opentelemetry::{Context, trace::TraceContextExt};
+/// use tripline_sdk::propagation::{TRACEPARENT, TRACESTATE, extract};
+/// let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+/// let headers = [(TRACEPARENT, parent), (TRACESTATE, "shop=seven")];
+/// let headers = Vec::from(headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
+/// let context = extract(&Context::new(), &headers);
+/// assert_eq!(context.span().span_context().trace_state().get("shop"), Some("seven"));
+/// ```
 pub const TRACESTATE: &str = "tracestate";
 /// The header with what applications pass along.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use opentelemetry::{Context, KeyValue, baggage::BaggageExt};
+/// use tripline_sdk::propagation::{BAGGAGE, inject};
+/// let context = Context::new().with_baggage([KeyValue::new("tenant", "blue")]);
+/// let mut headers: HashMap<String, String> = HashMap::new();
+/// inject(&context, &mut headers);
+/// assert_eq!(headers[BAGGAGE], "tenant=blue");
+/// ```
 pub const BAGGAGE: &str = "baggage";
 
 /// `base` with the trace context and baggage a carrier brings; `base` itself if it brings none.

@@ -26,6 +26,14 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Chance {
     /// The sequence that belongs to `seed`.
+    ///
+    /// ```
+    /// use tripline_sdk::Chance;
+    /// let (chance, same, other) = (Chance::seeded(1), Chance::seeded(1), Chance::seeded(2));
+    /// let first = chance.unit();
+    /// assert_eq!(first, same.unit());
+    /// assert_ne!(first, other.unit());
+    /// ```
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self {
@@ -34,18 +42,38 @@ impl Chance {
     }
 
     /// A sequence nobody has seen before, seeded as the standard library seeds its hash maps.
+    ///
+    /// ```
+    /// use tripline_sdk::Chance;
+    /// assert_ne!(Chance::from_entropy().unit(), Chance::from_entropy().unit());
+    /// ```
     #[must_use]
     pub fn from_entropy() -> Self {
         Self::seeded(RandomState::new().build_hasher().finish())
     }
 
     /// `seeded` if there is a seed, else `from_entropy`.
+    ///
+    /// ```
+    /// use tripline_sdk::Chance;
+    /// assert_eq!(Chance::new(Some(7)).unit(), Chance::seeded(7).unit());
+    /// assert_ne!(Chance::new(None).unit(), Chance::new(None).unit());
+    /// ```
     #[must_use]
     pub fn new(seed: Option<u64>) -> Self {
         seed.map_or_else(Self::from_entropy, Self::seeded)
     }
 
     /// The next number, uniform in `[0, 1)`.
+    ///
+    /// ```
+    /// use tripline_sdk::Chance;
+    /// let chance = Chance::seeded(1);
+    /// let numbers: Vec<f64> = (0..1_000).map(|_| chance.unit()).collect();
+    /// assert!(numbers.iter().all(|number| (0.0..1.0).contains(number)));
+    /// let mean = numbers.iter().sum::<f64>() / 1_000.0;
+    /// assert!((0.45..0.55).contains(&mean));
+    /// ```
     #[must_use]
     pub fn unit(&self) -> f64 {
         let mut z = self
@@ -86,6 +114,15 @@ pub enum Jitter {
 
 impl Jitter {
     /// One spread delay.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Chance, Jitter};
+    /// let (chance, delay) = (Chance::seeded(1), Duration::from_secs(10));
+    /// assert!(Jitter::Full.spread(delay, &chance) < delay);
+    /// let equal = Jitter::Equal.spread(delay, &chance);
+    /// assert!(equal >= delay / 2 && equal < delay);
+    /// ```
     #[must_use]
     pub fn spread(self, delay: Duration, chance: &Chance) -> Duration {
         let length = delay.as_secs_f64();

@@ -40,6 +40,16 @@ pub enum Refusal {
 
 impl Refusal {
     /// When trying again makes sense, if that is known.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome, Refusal};
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new().only_consecutive(1))?;
+    /// breaker.acquire().unwrap().finish(Outcome::Failure);
+    /// let open = Refusal::Breaker(breaker.acquire().unwrap_err());
+    /// assert!(open.retry_after().is_some(), "when the breaker will probe");
+    /// assert_eq!(Refusal::BulkheadFull.retry_after(), None, "nobody knows");
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -50,6 +60,13 @@ impl Refusal {
     }
 
     /// Whether the call reached the peer: only then does it say something about it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::Refusal;
+    /// assert!(Refusal::Timeout { after: Duration::from_secs(1) }.reached_peer());
+    /// assert!(!Refusal::RateLimited { retry_after: None }.reached_peer());
+    /// ```
     #[must_use]
     pub const fn reached_peer(&self) -> bool {
         matches!(self, Self::Timeout { .. } | Self::DeadlineExceeded)
@@ -89,6 +106,14 @@ pub enum Error<E> {
 
 impl<E> Error<E> {
     /// The refusal, if it is one.
+    ///
+    /// ```
+    /// use tripline_sdk::{Error, Refusal};
+    /// let refused: Error<&str> = Error::Refused(Refusal::Throttled);
+    /// assert_eq!(refused.refusal(), Some(&Refusal::Throttled));
+    /// let failed = Error::Call("no such item");
+    /// assert_eq!(failed.refusal(), None);
+    /// ```
     pub const fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused(refusal) => Some(refusal),

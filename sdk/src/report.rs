@@ -151,6 +151,29 @@ impl std::fmt::Debug for WatchedPolicy {
 
 impl WatchedPolicy {
     /// Looks at its name and counts; nothing if it is gone.
+    ///
+    /// ```
+    /// # use std::sync::{Arc, Mutex};
+    /// use tripline_sdk::{Bulkhead, Listener, Policy, Transition, WatchedPolicy};
+    /// # #[derive(Clone, Default)]
+    /// # struct Watch(Arc<Mutex<Vec<WatchedPolicy>>>);
+    /// # impl Listener for Watch {
+    /// #     fn on_transition(&self, _: &str, _: &Transition) {}
+    /// #     fn on_policy_created(&self, policy: WatchedPolicy) {
+    /// #         self.0.lock().unwrap().push(policy);
+    /// #     }
+    /// # }
+    /// # let watch = Watch::default();
+    /// let policy = Policy::builder("stock")
+    ///     .bulkhead(Bulkhead::new(64))
+    ///     .listen(watch.clone())
+    ///     .build()?;
+    /// let watched = watch.0.lock().unwrap().pop().unwrap(); // what the listener was given
+    /// assert_eq!(watched.read(|_, counts| counts.in_flight_max), Some(64));
+    /// drop(policy);
+    /// assert_eq!(watched.read(|_, counts| counts.in_flight_max), None);
+    /// # Ok::<(), tripline_sdk::PolicyError>(())
+    /// ```
     pub fn read<R>(&self, look: impl FnOnce(&str, &PolicyCounts) -> R) -> Option<R> {
         let policy = self.0.upgrade()?;
         Some(look(policy.name(), &policy.counts()))

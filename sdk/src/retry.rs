@@ -71,6 +71,15 @@ impl Default for Backoff {
 impl Backoff {
     /// The wait before retry number `retry` (the first is 1), after having waited `previous` before
     /// the last.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Backoff, BackoffJitter, Chance};
+    /// let backoff = Backoff { jitter: BackoffJitter::Decorrelated, ..Backoff::default() };
+    /// let previous = Duration::from_millis(400);
+    /// let wait = backoff.delay(2, previous, &Chance::seeded(1));
+    /// assert!(wait >= backoff.base && wait <= previous * 3);
+    /// ```
     #[must_use]
     pub fn delay(&self, retry: u32, previous: Duration, chance: &Chance) -> Duration {
         let exponent = i32::try_from(retry.saturating_sub(1)).unwrap_or(i32::MAX);
@@ -128,6 +137,18 @@ impl RetryConfig {
     /// How long to wait after try number `attempt` (the first is 1) failed; nothing if that was
     /// the last. A `hint` of the peer (`Retry-After`, `grpc-retry-pushback-ms`) replaces the
     /// backoff.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Chance, RetryConfig};
+    /// let config = RetryConfig::default();
+    /// let chance = Chance::seeded(1);
+    /// let wait = config.next_delay(1, Duration::ZERO, None, &chance).unwrap();
+    /// assert!(wait <= config.backoff.base);
+    /// let a_minute = Some(Duration::from_secs(60));
+    /// let refused = config.next_delay(1, Duration::ZERO, a_minute, &chance);
+    /// assert_eq!(refused, None, "longer than `retry_after_max`");
+    /// ```
     #[must_use]
     pub fn next_delay(
         &self,

@@ -204,11 +204,27 @@ impl std::fmt::Debug for Pipeline {
 
 impl Pipeline {
     /// Starts a pipeline of your own.
+    ///
+    /// ```
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().service("orders").version("1.4.2").build()?;
+    /// assert_eq!(orders.resource().get(&"service.version".into()), Some("1.4.2".into()));
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     pub fn builder() -> PipelineBuilder {
         PipelineBuilder::new()
     }
 
     /// Makes this pipeline the process's: global providers and propagator, `tracing` subscriber.
+    ///
+    /// ```
+    /// use tripline_sdk::setup::{Pipeline, SetupError};
+    /// let orders = Pipeline::builder().service("orders").filter("info").build()?.install()?;
+    /// assert!(tracing::enabled!(tracing::Level::INFO), "everything reports to it");
+    /// let second = Pipeline::builder().service("payment").build()?.install();
+    /// assert!(matches!(second, Err(SetupError::Subscriber)), "one for a process");
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     ///
     /// # Errors
     /// A `tracing` subscriber is installed already.
@@ -226,12 +242,35 @@ impl Pipeline {
     }
 
     /// The listener to give to breakers and policies.
+    ///
+    /// ```no_run
+    /// use tripline_sdk::setup::Pipeline;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker};
+    /// let orders = Pipeline::builder().service("orders").build()?;
+    /// let breaker = CircuitBreaker::builder("payment", BreakerConfig::new())
+    ///     .listen(orders.telemetry())
+    ///     .build()?;
+    /// orders.flush();
+    /// assert!(orders.exported().points > 0, "the collector knows the breaker");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn telemetry(&self) -> Telemetry {
         self.telemetry.clone()
     }
 
     /// The middleware of this service.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().service("orders").build()?;
+    /// let app: Router = Router::new()
+    ///     .route("/orders", get(async || "none"))
+    ///     .layer(orders.instrument().server());
+    /// assert!(app.has_routes());
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     #[cfg(feature = "http")]
     #[must_use]
     pub fn instrument(&self) -> crate::instrument::Instrument {
@@ -240,36 +279,98 @@ impl Pipeline {
     }
 
     /// A tracer of the scope [`names::SCOPE`].
+    ///
+    /// ```
+    /// use opentelemetry::trace::{Span, Tracer};
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().service("orders").build()?;
+    /// let span = orders.tracer().start("place order");
+    /// assert!(span.span_context().is_valid());
+    /// # let _ = orders.shutdown(std::time::Duration::from_secs(1)); // with nothing to send
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     #[must_use]
     pub fn tracer(&self) -> SdkTracer {
         self.providers.traces.tracer_with_scope(scope())
     }
 
     /// A meter of the scope [`names::SCOPE`].
+    ///
+    /// ```no_run
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().service("orders").build()?;
+    /// let placed = orders.meter().u64_counter("shop.orders").build();
+    /// placed.add(1, &[]);
+    /// orders.flush();
+    /// assert_eq!(orders.exported().points, 1);
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     #[must_use]
     pub fn meter(&self) -> Meter {
         self.providers.metrics.meter_with_scope(scope())
     }
 
     /// The tracer provider.
+    ///
+    /// ```
+    /// use opentelemetry::trace::{Span, Tracer, TracerProvider};
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().service("orders").build()?;
+    /// let tracer = orders.traces().tracer("checkout"); // with a scope of its own
+    /// let span = tracer.start("pay");
+    /// assert!(span.span_context().is_valid());
+    /// # let _ = orders.shutdown(std::time::Duration::from_secs(1)); // with nothing to send
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     #[must_use]
     pub fn traces(&self) -> &SdkTracerProvider {
         &self.providers.traces
     }
 
     /// The meter provider.
+    ///
+    /// ```no_run
+    /// use opentelemetry::metrics::MeterProvider;
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().service("orders").build()?;
+    /// let meter = orders.metrics().meter("checkout"); // with a scope of its own
+    /// meter.u64_counter("shop.payments").build().add(1, &[]);
+    /// assert!(orders.metrics().force_flush().is_ok(), "a collector took it");
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     #[must_use]
     pub fn metrics(&self) -> &SdkMeterProvider {
         &self.providers.metrics
     }
 
     /// The logger provider.
+    ///
+    /// ```no_run
+    /// use opentelemetry::logs::{LogRecord, Logger, LoggerProvider};
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().service("orders").build()?;
+    /// let logger = orders.logs().logger("audit"); // with a scope of its own
+    /// let mut record = logger.create_log_record();
+    /// record.set_body("order 7 was placed".into());
+    /// logger.emit(record);
+    /// assert!(orders.logs().force_flush().is_ok(), "a collector took it");
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     #[must_use]
     pub fn logs(&self) -> &SdkLoggerProvider {
         &self.providers.logs
     }
 
     /// Who this service says it is.
+    ///
+    /// ```
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().service("orders").build()?;
+    /// let resource = orders.resource();
+    /// assert_eq!(resource.get(&"service.name".into()), Some("orders".into()));
+    /// assert!(resource.get(&"service.instance.id".into()).is_some(), "detected");
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     #[must_use]
     pub fn resource(&self) -> &Resource {
         &self.providers.resource
@@ -277,24 +378,59 @@ impl Pipeline {
 
     /// The `tracing` subscriber of this pipeline, for a program of several services: run each
     /// service's futures with its own (`tracing::instrument::WithSubscriber`).
+    ///
+    /// ```
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().service("orders").filter("info").build()?;
+    /// tracing::dispatcher::with_default(&orders.dispatch(), || {
+    ///     assert!(tracing::enabled!(tracing::Level::INFO));
+    /// });
+    /// assert!(!tracing::enabled!(tracing::Level::INFO), "not installed for all");
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     #[must_use]
     pub fn dispatch(&self) -> tracing::Dispatch {
         self.dispatch.clone()
     }
 
     /// Sends what is there now. Blocks until it is sent or the exporters' timeout is over.
+    ///
+    /// ```no_run
+    /// use opentelemetry::trace::Tracer;
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().service("orders").build()?;
+    /// drop(orders.tracer().start("place order")); // ends it
+    /// orders.flush();
+    /// assert_eq!(orders.exported().spans, 1);
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     pub fn flush(&self) {
         self.providers.flush();
     }
 
     /// What was sent and what was lost so far; also told as the metrics
     /// `otel.sdk.exporter.*.exported`.
+    ///
+    /// ```
+    /// use tripline_sdk::setup::{Exported, Pipeline};
+    /// let orders = Pipeline::builder().service("orders").build()?;
+    /// assert_eq!(orders.exported(), Exported::default(), "nothing yet");
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     #[must_use]
     pub fn exported(&self) -> Exported {
         self.providers.counts.read()
     }
 
     /// Sends what is left and ends the export; says what could not be sent.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().service("orders").build()?;
+    /// assert!(orders.shutdown(Duration::from_secs(1)).is_ok(), "there was nothing to send");
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     ///
     /// # Errors
     /// A provider failed to flush within `timeout`.

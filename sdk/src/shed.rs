@@ -24,17 +24,54 @@ pub struct Priority(u16);
 
 impl Priority {
     /// Prefetching, batch work: may fail any time.
+    ///
+    /// ```
+    /// use tripline_sdk::Priority;
+    /// assert_eq!(Priority::SHEDDABLE.level(), 50);
+    /// assert!(Priority::SHEDDABLE < Priority::BACKGROUND, "it goes first");
+    /// ```
     pub const SHEDDABLE: Self = Self(50);
     /// Work nobody waits for.
+    ///
+    /// ```
+    /// use tripline_sdk::Priority;
+    /// assert_eq!(Priority::BACKGROUND.level(), 150);
+    /// assert!(Priority::BACKGROUND < Priority::NORMAL);
+    /// ```
     pub const BACKGROUND: Self = Self(150);
     /// The usual.
+    ///
+    /// ```
+    /// use tripline_sdk::Priority;
+    /// assert_eq!(Priority::NORMAL.level(), 250);
+    /// assert!(Priority::NORMAL < Priority::HIGH);
+    /// ```
     pub const NORMAL: Self = Self(250);
     /// A user waits for it.
+    ///
+    /// ```
+    /// use tripline_sdk::Priority;
+    /// assert_eq!(Priority::HIGH.level(), 350);
+    /// assert!(Priority::HIGH < Priority::CRITICAL);
+    /// ```
     pub const HIGH: Self = Self(350);
     /// Money is lost without it.
+    ///
+    /// ```
+    /// use tripline_sdk::Priority;
+    /// assert_eq!(Priority::CRITICAL.level(), 450);
+    /// assert!(Priority::CRITICAL < Priority::new(499), "there is room above it");
+    /// ```
     pub const CRITICAL: Self = Self(450);
 
     /// This level, at most 499.
+    ///
+    /// ```
+    /// use tripline_sdk::Priority;
+    /// const CHECKOUT: Priority = Priority::new(400);
+    /// assert!(Priority::HIGH < CHECKOUT && CHECKOUT < Priority::CRITICAL);
+    /// assert_eq!(Priority::new(500), Priority::new(499));
+    /// ```
     #[must_use]
     pub const fn new(level: u16) -> Self {
         Self(if level < LEVELS as u16 {
@@ -45,6 +82,14 @@ impl Priority {
     }
 
     /// The level.
+    ///
+    /// ```
+    /// use tripline_sdk::Priority;
+    /// // A header can carry it to the services behind.
+    /// let header = Priority::NORMAL.level().to_string();
+    /// assert_eq!(header, "250");
+    /// assert_eq!(Priority::new(header.parse().unwrap()), Priority::NORMAL);
+    /// ```
     #[must_use]
     pub const fn level(self) -> u16 {
         self.0
@@ -119,6 +164,13 @@ struct State {
 
 impl Shedder {
     /// A shedder that admits everything at first.
+    ///
+    /// ```
+    /// use tripline_sdk::{Moment, Priority, ShedConfig, Shedder};
+    /// let shedder = Shedder::new(ShedConfig::default(), Moment::ZERO);
+    /// assert_eq!(shedder.level(), Priority::new(0));
+    /// assert!(shedder.admit(Priority::new(0), Moment::ZERO));
+    /// ```
     #[must_use]
     pub fn new(config: ShedConfig, now: Moment) -> Self {
         let state = State {
@@ -136,6 +188,19 @@ impl Shedder {
     }
 
     /// Whether work of this priority is admitted now.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Moment, Priority, ShedConfig, Shedder};
+    /// let shedder = Shedder::new(ShedConfig::default(), Moment::ZERO);
+    /// for _ in 0..20 {
+    ///     assert!(shedder.admit(Priority::SHEDDABLE, Moment::ZERO));
+    ///     shedder.waited(Duration::from_millis(50), Moment::ZERO);
+    /// }
+    /// let later = Moment::from_millis(1_000); // after a second of too long waits
+    /// assert!(!shedder.admit(Priority::SHEDDABLE, later));
+    /// assert!(shedder.admit(Priority::NORMAL, later));
+    /// ```
     pub fn admit(&self, priority: Priority, now: Moment) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.look(&self.config, now);
@@ -147,6 +212,16 @@ impl Shedder {
     }
 
     /// Admitted work waited this long before it started.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Moment, Priority, ShedConfig, Shedder};
+    /// let shedder = Shedder::new(ShedConfig::default(), Moment::ZERO);
+    /// shedder.admit(Priority::SHEDDABLE, Moment::ZERO);
+    /// shedder.waited(Duration::from_millis(5), Moment::ZERO);
+    /// let later = Moment::from_millis(1_000);
+    /// assert!(shedder.admit(Priority::SHEDDABLE, later), "5 ms are no overload");
+    /// ```
     pub fn waited(&self, wait: Duration, now: Moment) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.look(&self.config, now);
@@ -155,6 +230,16 @@ impl Shedder {
     }
 
     /// The least priority admitted; tell it to callers, so that they need not ask.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Moment, Priority, ShedConfig, Shedder};
+    /// let shedder = Shedder::new(ShedConfig::default(), Moment::ZERO);
+    /// shedder.admit(Priority::SHEDDABLE, Moment::ZERO);
+    /// shedder.waited(Duration::from_millis(50), Moment::ZERO);
+    /// shedder.admit(Priority::NORMAL, Moment::from_millis(1_000));
+    /// assert_eq!(shedder.level(), Priority::new(51), "just above what there was too much of");
+    /// ```
     #[must_use]
     pub fn level(&self) -> Priority {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,6 +17,25 @@
 //! | log event | [`names::EVENT_STATE_CHANGED`], [`names::EVENT_CONFIGURED`] |
 //! | counters of the parts of a policy | [`names::RETRY_CALLS`], [`names::RETRY_ATTEMPTS`], [`names::TIMEOUT_CALLS`], [`names::RATE_LIMITER_CALLS`], [`names::BULKHEAD_CALLS`], [`names::FALLBACK_CALLS`], [`names::HEDGE_CALLS`], [`names::HEDGE_ATTEMPTS`] |
 //! | attributes of the caller's span | [`names::BREAKER_NAME`], [`names::BREAKER_STATE`], [`names::BREAKER_OUTCOME`] |
+//!
+//! ```
+//! use opentelemetry::{global, logs::LoggerProvider};
+//! use opentelemetry_sdk::logs::{InMemoryLogExporter, SdkLoggerProvider};
+//! use tripline_sdk::telemetry::{Telemetry, names};
+//! use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome};
+//!
+//! let logs = InMemoryLogExporter::default();
+//! let loggers = SdkLoggerProvider::builder().with_simple_exporter(logs.clone()).build();
+//! let telemetry = Telemetry::new(&global::meter("shop"), loggers.logger("shop"));
+//! let breaker = CircuitBreaker::builder("stock", BreakerConfig::new().only_consecutive(1))
+//!     .listen(telemetry)
+//!     .build()?;
+//! breaker.acquire()?.finish(Outcome::Failure);
+//! let logs = logs.get_emitted_logs()?;
+//! let events: Vec<_> = logs.iter().filter_map(|log| log.record.event_name()).collect();
+//! assert_eq!(events, [names::EVENT_CONFIGURED, names::EVENT_STATE_CHANGED]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod event;
 #[cfg_attr(
@@ -98,6 +117,27 @@ impl std::fmt::Debug for Telemetry {
 
 impl Telemetry {
     /// Registers the instruments with `meter` and sends events to `logger`.
+    ///
+    /// ```
+    /// use opentelemetry::{logs::{LoggerProvider, NoopLoggerProvider}, metrics::MeterProvider};
+    /// use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
+    /// use tripline_sdk::telemetry::{Telemetry, names};
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker};
+    /// let metrics = InMemoryMetricExporter::default();
+    /// let meters = SdkMeterProvider::builder().with_periodic_exporter(metrics.clone()).build();
+    /// let logger = NoopLoggerProvider::new().logger(names::SCOPE);
+    /// let telemetry = Telemetry::new(&meters.meter(names::SCOPE), logger);
+    /// let breaker = CircuitBreaker::builder("stock", BreakerConfig::new())
+    ///     .listen(telemetry)
+    ///     .build()?;
+    ///
+    /// meters.force_flush()?;
+    /// let collected = metrics.get_finished_metrics()?;
+    /// let mut scopes = collected[0].scope_metrics();
+    /// let mut told = scopes.next().expect("one scope").metrics();
+    /// assert!(told.any(|metric| metric.name() == names::BREAKER_STATE));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new(meter: &Meter, logger: impl Logger + Send + Sync + 'static) -> Self {
         Self::with_flush(meter, logger, None)
@@ -206,6 +246,27 @@ impl Telemetry {
 
     /// Moves every breaker on that time alone moves on, and answers when to look again. A program
     /// without traffic calls this from a timer, so that what it exports is what is.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock, OpenTime, Outcome};
+    /// # use opentelemetry::{global, logs::{LoggerProvider, NoopLoggerProvider}};
+    /// # use tripline_sdk::telemetry::Telemetry;
+    /// # let (meter, logger) = (global::meter("x"), NoopLoggerProvider::new().logger("x"));
+    /// # let telemetry = Telemetry::new(&meter, logger);
+    /// let clock = ManualClock::default();
+    /// let open = OpenTime::fixed(Duration::from_secs(5));
+    /// let config = BreakerConfig::new().only_consecutive(1).open(open);
+    /// let breaker = CircuitBreaker::builder("stock", config)
+    ///     .clock(clock.clone())
+    ///     .listen(telemetry.clone())
+    ///     .build()?;
+    /// breaker.acquire().unwrap().finish(Outcome::Failure);
+    /// assert_eq!(telemetry.tick(), Some(Duration::from_secs(5)), "until it probes");
+    /// clock.advance(Duration::from_secs(5));
+    /// assert_eq!(telemetry.tick(), None);
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     pub fn tick(&self) -> Option<Duration> {
         let watched = {
             let mut breakers = lock(&self.shared.breakers);

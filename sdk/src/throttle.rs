@@ -68,6 +68,13 @@ pub struct Throttle {
 
 impl Throttle {
     /// A throttle without history.
+    ///
+    /// ```
+    /// use tripline_sdk::{Moment, Throttle, ThrottleConfig};
+    /// let throttle = Throttle::new(ThrottleConfig::default());
+    /// assert_eq!(throttle.rejection(Moment::ZERO), 0.0);
+    /// assert!(throttle.admit(Moment::ZERO));
+    /// ```
     #[must_use]
     pub fn new(config: ThrottleConfig) -> Self {
         let width_ns = (nanos(config.history) / BUCKETS as u64).max(1);
@@ -80,6 +87,16 @@ impl Throttle {
 
     /// Asks to make a request. It counts at once, refused or not: what is still in flight, and
     /// what was refused here, is demand too.
+    ///
+    /// ```
+    /// use tripline_sdk::{Moment, Throttle, ThrottleConfig};
+    /// let throttle = Throttle::new(ThrottleConfig { seed: Some(1), ..ThrottleConfig::default() });
+    /// let now = Moment::from_millis(1);
+    /// assert!((0..10).all(|_| throttle.admit(now)), "nothing is refused below the minimum");
+    /// // The peer accepted none of them.
+    /// let admitted = (0..1_000).filter(|_| throttle.admit(now)).count();
+    /// assert!((1..100).contains(&admitted), "about one in twenty, to notice a recovery");
+    /// ```
     pub fn admit(&self, now: Moment) -> bool {
         let rejection = self.rejection(now);
         self.ring
@@ -88,12 +105,37 @@ impl Throttle {
     }
 
     /// The peer accepted a request (whatever became of it then).
+    ///
+    /// ```
+    /// use tripline_sdk::{Moment, Throttle, ThrottleConfig};
+    /// let throttle = Throttle::new(ThrottleConfig::default());
+    /// let now = Moment::from_millis(1);
+    /// for _ in 0..100 {
+    ///     throttle.admit(now);
+    ///     throttle.accepted(now);
+    /// }
+    /// assert_eq!(throttle.rejection(now), 0.0);
+    /// ```
     pub fn accepted(&self, now: Moment) {
         self.ring
             .add(thread_number(), 0, self.ring.epoch(now), ACCEPTS);
     }
 
     /// The probability with which a request is refused now.
+    ///
+    /// ```
+    /// use tripline_sdk::{Moment, Throttle, ThrottleConfig};
+    /// let throttle = Throttle::new(ThrottleConfig::default());
+    /// let now = Moment::from_millis(1);
+    /// for request in 0..30 {
+    ///     throttle.admit(now);
+    ///     if request < 5 {
+    ///         throttle.accepted(now);
+    ///     }
+    /// }
+    /// let expected = (30.0 - 2.0 * 5.0) / 31.0;
+    /// assert!((throttle.rejection(now) - expected).abs() < 1e-9);
+    /// ```
     #[must_use]
     pub fn rejection(&self, now: Moment) -> f64 {
         let [requests, accepts] = self.ring.sums(0, now);

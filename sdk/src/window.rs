@@ -39,12 +39,26 @@ pub struct Sums {
 
 impl Sums {
     /// Failures per call, or nothing if there were no calls.
+    ///
+    /// ```
+    /// use tripline_sdk::Sums;
+    /// let sums = Sums { calls: 8, failures: 2, slow: 0 };
+    /// assert_eq!(sums.failure_ratio(), Some(0.25));
+    /// assert_eq!(Sums::default().failure_ratio(), None);
+    /// ```
     #[must_use]
     pub fn failure_ratio(&self) -> Option<f64> {
         (self.calls > 0).then(|| self.failures as f64 / self.calls as f64)
     }
 
     /// Slow calls per call, or nothing if there were no calls.
+    ///
+    /// ```
+    /// use tripline_sdk::Sums;
+    /// let sums = Sums { calls: 8, failures: 0, slow: 4 };
+    /// assert_eq!(sums.slow_ratio(), Some(0.5));
+    /// assert_eq!(Sums::default().slow_ratio(), None);
+    /// ```
     #[must_use]
     pub fn slow_ratio(&self) -> Option<f64> {
         (self.calls > 0).then(|| self.slow as f64 / self.calls as f64)

@@ -81,6 +81,14 @@ pub struct OpenTime {
 
 impl OpenTime {
     /// Always the same, without jitter: for tests and for imitating other breakers.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Jitter, OpenTime};
+    /// let open = OpenTime::fixed(Duration::from_secs(30));
+    /// assert_eq!((open.base, open.max), (Duration::from_secs(30), Duration::from_secs(30)));
+    /// assert_eq!(open.jitter, Jitter::None);
+    /// ```
     #[must_use]
     pub const fn fixed(length: Duration) -> Self {
         Self {
@@ -93,6 +101,14 @@ impl OpenTime {
     }
 
     /// The open time of `attempt` (the first is 1) before jitter.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::OpenTime;
+    /// let open = OpenTime { max: Duration::from_secs(30), ..OpenTime::default() };
+    /// let seconds = [1, 2, 3, 4].map(|attempt| open.nominal(attempt).as_secs());
+    /// assert_eq!(seconds, [5, 10, 20, 30]);
+    /// ```
     #[must_use]
     pub fn nominal(&self, attempt: u32) -> Duration {
         let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
@@ -314,18 +330,40 @@ const LEASE_FALLBACK: Duration = Duration::from_secs(60);
 
 impl BreakerConfig {
     /// The defaults.
+    ///
+    /// ```
+    /// use tripline_sdk::BreakerConfig;
+    /// let config = BreakerConfig::new();
+    /// assert_eq!((config.minimum_calls, config.failure_ratio), (20, Some(0.5)));
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Sets what the ratios are taken over.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, WindowConfig};
+    /// let last_hundred = WindowConfig::Count { size: 100 };
+    /// assert_eq!(BreakerConfig::new().window(last_hundred).window, last_hundred);
+    /// ```
     #[must_use]
     pub fn window(self, window: WindowConfig) -> Self {
         Self { window, ..self }
     }
 
     /// Sets how many calls the window must hold before anything trips.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome, State};
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new().minimum_calls(2))?;
+    /// breaker.acquire().expect("closed").finish(Outcome::Failure);
+    /// assert_eq!(breaker.state(), State::Closed, "one call is too few");
+    /// breaker.acquire().expect("closed").finish(Outcome::Failure);
+    /// assert_eq!(breaker.state(), State::Open);
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn minimum_calls(self, minimum_calls: u32) -> Self {
         Self {
@@ -335,6 +373,17 @@ impl BreakerConfig {
     }
 
     /// Sets the share of failures that trips.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome, State};
+    /// let config = BreakerConfig::new().minimum_calls(4).failure_ratio(0.25);
+    /// let breaker = CircuitBreaker::new("stock", config)?;
+    /// for outcome in [Outcome::Success, Outcome::Success, Outcome::Success, Outcome::Failure] {
+    ///     breaker.acquire().expect("closed").finish(outcome);
+    /// }
+    /// assert_eq!(breaker.state(), State::Open, "one of four failed");
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn failure_ratio(self, ratio: f64) -> Self {
         Self {
@@ -345,6 +394,13 @@ impl BreakerConfig {
 
     /// Sets the number of failures in a row that trips, and drops the other criteria and the
     /// minimum: the classic breaker of five failures.
+    ///
+    /// ```
+    /// use tripline_sdk::BreakerConfig;
+    /// let config = BreakerConfig::new().only_consecutive(5);
+    /// assert_eq!((config.consecutive_failures, config.failure_ratio), (Some(5), None));
+    /// assert_eq!(config.minimum_calls, 1);
+    /// ```
     #[must_use]
     pub fn only_consecutive(self, failures: u32) -> Self {
         Self {
@@ -356,6 +412,13 @@ impl BreakerConfig {
     }
 
     /// Adds the number of failures in a row that trips.
+    ///
+    /// ```
+    /// use tripline_sdk::BreakerConfig;
+    /// let config = BreakerConfig::new().consecutive_failures(5);
+    /// assert_eq!(config.consecutive_failures, Some(5));
+    /// assert_eq!(config.failure_ratio, Some(0.5), "the ratio still trips too");
+    /// ```
     #[must_use]
     pub fn consecutive_failures(self, failures: u32) -> Self {
         Self {
@@ -365,6 +428,20 @@ impl BreakerConfig {
     }
 
     /// Sets when slow calls trip.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock, Outcome, SlowCalls, State};
+    /// let slow = SlowCalls { threshold: Duration::from_secs(1), ratio: 1.0 };
+    /// let config = BreakerConfig::new().minimum_calls(1).slow_calls(slow);
+    /// let clock = ManualClock::default();
+    /// let breaker = CircuitBreaker::builder("stock", config).clock(clock.clone()).build()?;
+    /// let permit = breaker.acquire().expect("closed");
+    /// clock.advance(Duration::from_secs(1));
+    /// permit.finish(Outcome::Success);
+    /// assert_eq!(breaker.state(), State::Open, "it answered, but too late");
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn slow_calls(self, slow: SlowCalls) -> Self {
         Self {
@@ -374,18 +451,57 @@ impl BreakerConfig {
     }
 
     /// Sets how long it stays open.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock, OpenTime};
+    /// let config = BreakerConfig::new().open(OpenTime::fixed(Duration::from_secs(3)));
+    /// let breaker =
+    ///     CircuitBreaker::builder("stock", config).clock(ManualClock::default()).build()?;
+    /// breaker.trip();
+    /// let refused = breaker.acquire().unwrap_err();
+    /// assert_eq!(refused.retry_after, Some(Duration::from_secs(3)));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn open(self, open: OpenTime) -> Self {
         Self { open, ..self }
     }
 
     /// Sets how it recovers.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, HalfOpen, ManualClock, Outcome, State};
+    /// let one_probe = HalfOpen { permits: 1, concurrent: 1, ..HalfOpen::default() };
+    /// let config = BreakerConfig::new().half_open(one_probe);
+    /// let clock = ManualClock::default();
+    /// let breaker = CircuitBreaker::builder("stock", config).clock(clock.clone()).build()?;
+    /// breaker.trip();
+    /// clock.advance(Duration::from_secs(60));
+    /// breaker.acquire().expect("half-open").finish(Outcome::Success);
+    /// assert_eq!(breaker.state(), State::Closed);
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn half_open(self, half_open: HalfOpen) -> Self {
         Self { half_open, ..self }
     }
 
     /// Lets traffic in gradually after closing.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock, Moment, Ramp, State};
+    /// let config = BreakerConfig::new().ramp(Ramp { from: 0.1, over: Duration::from_secs(10) });
+    /// let breaker =
+    ///     CircuitBreaker::builder("stock", config).clock(ManualClock::default()).build()?;
+    /// breaker.trip();
+    /// breaker.reset();
+    /// assert_eq!(breaker.state(), State::Closed);
+    /// assert_eq!(breaker.next_wakeup(), Some(Moment::from_millis(10_000)), "the ramp ends");
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn ramp(self, ramp: Ramp) -> Self {
         Self {
@@ -395,12 +511,28 @@ impl BreakerConfig {
     }
 
     /// Sets what a dropped call counts as.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, OnDrop, State};
+    /// let config = BreakerConfig::new().only_consecutive(1).on_drop(OnDrop::Failure);
+    /// let breaker = CircuitBreaker::new("stock", config)?;
+    /// drop(breaker.acquire());
+    /// assert_eq!(breaker.state(), State::Open);
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn on_drop(self, on_drop: OnDrop) -> Self {
         Self { on_drop, ..self }
     }
 
     /// Tells the breaker the timeout of the calls inside it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::BreakerConfig;
+    /// let config = BreakerConfig::new().call_timeout(Duration::from_secs(2));
+    /// assert_eq!(config.probe_lease(), Duration::from_secs(2), "no probe takes longer");
+    /// ```
     #[must_use]
     pub fn call_timeout(self, timeout: Duration) -> Self {
         Self {
@@ -410,12 +542,33 @@ impl BreakerConfig {
     }
 
     /// Sets who decides.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Mode, Outcome};
+    /// let config = BreakerConfig::new().only_consecutive(1).mode(Mode::MetricsOnly);
+    /// let breaker = CircuitBreaker::new("stock", config)?;
+    /// breaker.acquire().expect("it only observes").finish(Outcome::Failure);
+    /// assert!(breaker.acquire().is_ok(), "it would be open if it were enforcing");
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn mode(self, mode: Mode) -> Self {
         Self { mode, ..self }
     }
 
     /// Makes jitter repeatable.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock};
+    /// let opens_until = || {
+    ///     let config = BreakerConfig::new().seed(7);
+    ///     let breaker = CircuitBreaker::builder("stock", config).clock(ManualClock::default());
+    ///     let breaker = breaker.build().unwrap();
+    ///     breaker.trip();
+    ///     breaker.next_wakeup().unwrap()
+    /// };
+    /// assert_eq!(opens_until(), opens_until());
+    /// ```
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Self {
@@ -425,6 +578,15 @@ impl BreakerConfig {
     }
 
     /// How long a probe may take.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, SlowCalls};
+    /// let config = BreakerConfig::new();
+    /// assert_eq!(config.probe_lease(), Duration::from_secs(60), "nothing is known");
+    /// let slow = SlowCalls { threshold: Duration::from_secs(1), ratio: 0.5 };
+    /// assert_eq!(config.slow_calls(slow).probe_lease(), Duration::from_secs(2));
+    /// ```
     #[must_use]
     pub fn probe_lease(&self) -> Duration {
         let slow = self.slow_calls.map(|slow| slow.threshold.saturating_mul(2));
@@ -437,6 +599,14 @@ impl BreakerConfig {
     }
 
     /// The minimum that can be reached: a count window never holds more than its size.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, WindowConfig};
+    /// let config = BreakerConfig::new().minimum_calls(50);
+    /// assert_eq!(config.effective_minimum(), 50);
+    /// let last_ten = WindowConfig::Count { size: 10 };
+    /// assert_eq!(config.window(last_ten).effective_minimum(), 10);
+    /// ```
     #[must_use]
     pub fn effective_minimum(&self) -> u32 {
         match self.window {
@@ -447,6 +617,14 @@ impl BreakerConfig {
     }
 
     /// Whether these settings make sense.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, HalfOpen};
+    /// assert_eq!(BreakerConfig::new().validate(), Ok(()));
+    /// let half_open = HalfOpen { permits: 2, concurrent: 3, ..HalfOpen::default() };
+    /// let refused = BreakerConfig::new().half_open(half_open).validate().unwrap_err();
+    /// assert_eq!(refused.setting, "half_open.concurrent");
+    /// ```
     ///
     /// # Errors
     /// The first setting that does not, and why.

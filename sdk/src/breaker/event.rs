@@ -34,6 +34,11 @@ pub enum State {
 
 impl State {
     /// Every state, in the order of resilience4j's numbers.
+    ///
+    /// ```
+    /// let names = tripline_sdk::State::ALL.map(|state| state.as_str());
+    /// assert_eq!(names.join(" "), "closed open half_open disabled forced_open metrics_only");
+    /// ```
     pub const ALL: [Self; 6] = [
         Self::Closed,
         Self::Open,
@@ -44,6 +49,12 @@ impl State {
     ];
 
     /// The name telemetry uses.
+    ///
+    /// ```
+    /// use tripline_sdk::State;
+    /// assert_eq!(State::ForcedOpen.as_str(), "forced_open");
+    /// assert_eq!(State::ForcedOpen.to_string(), "forced_open");
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -98,6 +109,12 @@ pub enum Reason {
 
 impl Reason {
     /// The name telemetry uses.
+    ///
+    /// ```
+    /// use tripline_sdk::Reason;
+    /// assert_eq!(Reason::SlowRate.as_str(), "slow_rate");
+    /// assert_eq!(Reason::SlowRate.to_string(), "slow_rate");
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -146,6 +163,13 @@ pub enum Outcome {
 
 impl Outcome {
     /// Whether it counts as a failed call.
+    ///
+    /// ```
+    /// use tripline_sdk::Outcome;
+    /// assert!(Outcome::Failure.is_failure());
+    /// assert!(Outcome::Overload { retry_after: None }.is_failure());
+    /// assert!(!Outcome::Success.is_failure());
+    /// ```
     #[must_use]
     pub const fn is_failure(self) -> bool {
         matches!(self, Self::Failure | Self::Overload { .. })
@@ -170,6 +194,12 @@ pub struct CallId {
 
 impl CallId {
     /// Whether no trace is behind it.
+    ///
+    /// ```
+    /// use tripline_sdk::CallId;
+    /// assert!(CallId { trace_id: 0, span_id: 7 }.is_unknown());
+    /// assert!(!CallId { trace_id: 7, span_id: 7 }.is_unknown());
+    /// ```
     #[must_use]
     pub const fn is_unknown(self) -> bool {
         self.trace_id == 0
@@ -177,6 +207,21 @@ impl CallId {
 }
 
 /// The most contributing calls a transition names.
+///
+/// ```
+/// use tripline_sdk::{BreakerConfig, CONTRIBUTING_MAX, CallId, Machine, Moment, Outcome};
+/// let machine = Machine::new(BreakerConfig::new().only_consecutive(20), Moment::ZERO)?;
+/// let mut named = 0;
+/// for trace_id in 1..=20 {
+///     let call = machine.admit(Moment::ZERO, &mut |_| {}).expect("closed");
+///     let id = CallId { trace_id, span_id: 1 };
+///     machine.record(call, Outcome::Failure, Moment::ZERO, || id, &mut |change| {
+///         named = change.contributing.iter().flatten().count();
+///     });
+/// }
+/// assert_eq!(named, CONTRIBUTING_MAX, "the newest of twenty");
+/// # Ok::<(), tripline_sdk::InvalidConfig>(())
+/// ```
 pub const CONTRIBUTING_MAX: usize = 8;
 
 /// One change of state, with the evidence for it.
@@ -246,6 +291,14 @@ pub enum RejectReason {
 
 impl RejectReason {
     /// The name telemetry uses.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker};
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new())?;
+    /// breaker.trip();
+    /// assert_eq!(breaker.acquire().unwrap_err().reason.as_str(), "open");
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -321,6 +374,12 @@ pub struct Totals {
 
 impl Totals {
     /// Calls that were let through and have no result yet.
+    ///
+    /// ```
+    /// use tripline_sdk::Totals;
+    /// let totals = Totals { admitted: 10, success: 6, failure: 1, ..Totals::default() };
+    /// assert_eq!(totals.in_flight(), 3);
+    /// ```
     #[must_use]
     pub const fn in_flight(&self) -> u64 {
         let finished = self.success
@@ -372,6 +431,21 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// How long the breaker has been in `state`, all in all. The sum over all states is its age.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock, State};
+    /// let clock = ManualClock::default();
+    /// let breaker =
+    ///     CircuitBreaker::builder("stock", BreakerConfig::new()).clock(clock.clone()).build()?;
+    /// clock.advance(Duration::from_secs(30));
+    /// breaker.trip();
+    /// clock.advance(Duration::from_secs(2));
+    /// let snapshot = breaker.snapshot();
+    /// assert_eq!(snapshot.time_in(State::Closed), Duration::from_secs(30));
+    /// assert_eq!(snapshot.time_in(State::Open), Duration::from_secs(2));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub const fn time_in(&self, state: State) -> Duration {
         self.time_in[state.index()]
@@ -417,6 +491,11 @@ pub enum CallOutcome {
 
 impl CallOutcome {
     /// The name telemetry uses.
+    ///
+    /// ```
+    /// use tripline_sdk::CallOutcome;
+    /// assert_eq!(CallOutcome::Cancelled.as_str(), "cancelled");
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

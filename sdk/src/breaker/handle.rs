@@ -166,6 +166,28 @@ pub struct WatchedBreaker {
 
 impl WatchedBreaker {
     /// Looks at the breaker, if it still lives.
+    ///
+    /// ```
+    /// use std::sync::{Arc, OnceLock};
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, State, WatchedBreaker};
+    /// # use tripline_sdk::{Listener, Transition};
+    /// # #[derive(Default)]
+    /// # struct Watch(OnceLock<WatchedBreaker>);
+    /// # impl Listener for Watch {
+    /// #     fn on_transition(&self, _: &str, _: &Transition) {}
+    /// #     fn on_created(&self, breaker: WatchedBreaker) {
+    /// #         self.0.set(breaker).expect("one breaker");
+    /// #     }
+    /// # }
+    /// let watch = Arc::new(Watch::default()); // a listener that keeps what `on_created` gives it
+    /// let breaker = CircuitBreaker::builder("stock", BreakerConfig::new())
+    ///     .listen_shared(watch.clone())
+    ///     .build()?;
+    /// breaker.trip();
+    /// let watched = watch.0.get().expect("a breaker was made");
+    /// assert_eq!(watched.read(|_, snapshot| snapshot.state), Some(State::Open));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     pub fn read<R>(&self, look: impl FnOnce(Origin<'_>, &Snapshot) -> R) -> Option<R> {
         let shared = self.shared.upgrade()?;
         Some(look(shared.origin(), &shared.snapshot()))
@@ -173,6 +195,33 @@ impl WatchedBreaker {
 
     /// Does what is due: see [`Machine::tick`]. Nothing if the breaker is gone, else when to look
     /// again and how far that is.
+    ///
+    /// ```
+    /// use std::sync::{Arc, OnceLock};
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock, OpenTime, WatchedBreaker};
+    /// # use tripline_sdk::{Listener, Transition};
+    /// # #[derive(Default)]
+    /// # struct Watch(OnceLock<WatchedBreaker>);
+    /// # impl Listener for Watch {
+    /// #     fn on_transition(&self, _: &str, _: &Transition) {}
+    /// #     fn on_created(&self, breaker: WatchedBreaker) {
+    /// #         self.0.set(breaker).expect("one breaker");
+    /// #     }
+    /// # }
+    /// let watch = Arc::new(Watch::default()); // a listener that keeps what `on_created` gives it
+    /// let config = BreakerConfig::new().open(OpenTime::fixed(Duration::from_secs(5)));
+    /// let breaker = CircuitBreaker::builder("stock", config)
+    ///     .clock(ManualClock::default())
+    ///     .listen_shared(watch.clone())
+    ///     .build()?;
+    /// breaker.trip();
+    /// let watched = watch.0.get().expect("a breaker was made");
+    /// assert_eq!(watched.tick(), Some(Some(Duration::from_secs(5))), "the open time");
+    /// drop(breaker);
+    /// assert_eq!(watched.tick(), None);
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn tick(&self) -> Option<Option<Duration>> {
         Some(self.shared.upgrade()?.tick())
@@ -210,6 +259,14 @@ impl<C: Clock> Observe for Shared<C> {
 impl CircuitBreaker {
     /// A breaker on the machine's monotonic clock that nobody listens to.
     ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker};
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new())?;
+    /// assert!(breaker.acquire().is_ok());
+    /// assert!(CircuitBreaker::new("stock", BreakerConfig::new().failure_ratio(2.0)).is_err());
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
+    ///
     /// # Errors
     /// Settings that cannot work.
     pub fn new(name: &str, config: BreakerConfig) -> Result<Self, InvalidConfig> {
@@ -242,24 +299,60 @@ impl CircuitBreaker {
 
 impl<C: Clock> CircuitBreaker<C> {
     /// Its name.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker};
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new())?;
+    /// assert_eq!(breaker.name(), "stock");
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.shared.name
     }
 
     /// Its key among the breakers of the same name, if it is one of several.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, KeyedBreakers, KeyedConfig};
+    /// let alone = CircuitBreaker::new("stock", BreakerConfig::new())?;
+    /// assert_eq!(alone.key(), None);
+    /// let shards = KeyedBreakers::<u32>::new("stock", KeyedConfig::new(BreakerConfig::new()))?;
+    /// assert_eq!(shards.get(&7).key(), Some("7"));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.shared.key.as_deref()
     }
 
     /// The clock it runs on.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Clock, ManualClock, Moment};
+    /// let breaker = CircuitBreaker::builder("stock", BreakerConfig::new())
+    ///     .clock(ManualClock::default())
+    ///     .build()?;
+    /// breaker.clock().advance(Duration::from_secs(1));
+    /// assert_eq!(breaker.clock().now(), Moment::from_millis(1_000));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn clock(&self) -> &C {
         &self.shared.clock
     }
 
     /// Asks to make a call.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome, RejectReason};
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new().only_consecutive(1))?;
+    /// let permit = breaker.acquire().expect("closed");
+    /// permit.finish(Outcome::Failure); // after making the call
+    /// assert_eq!(breaker.acquire().unwrap_err().reason, RejectReason::Open);
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     ///
     /// # Errors
     /// The refusal; the call must not be made.
@@ -334,6 +427,19 @@ impl<C: Clock> CircuitBreaker<C> {
     }
 
     /// What callers experience now. Reads only.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock, State};
+    /// let breaker = CircuitBreaker::builder("stock", BreakerConfig::new())
+    ///     .clock(ManualClock::default())
+    ///     .build()?;
+    /// breaker.trip();
+    /// assert_eq!(breaker.state(), State::Open);
+    /// breaker.clock().advance(Duration::from_secs(60));
+    /// assert_eq!(breaker.state(), State::HalfOpen);
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn state(&self) -> State {
         if self.shared.machine.is_plainly_closed() {
@@ -343,40 +449,116 @@ impl<C: Clock> CircuitBreaker<C> {
     }
 
     /// Everything about the breaker now. Reads only.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome};
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new())?;
+    /// breaker.acquire().expect("closed").finish(Outcome::Failure);
+    /// let permit = breaker.acquire().expect("closed");
+    /// let snapshot = breaker.snapshot();
+    /// assert_eq!((snapshot.window.calls, snapshot.window.failures), (1, 1));
+    /// assert_eq!(snapshot.totals.in_flight(), 1);
+    /// # drop(permit);
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.shared.machine.snapshot(self.shared.clock.now())
     }
 
     /// The settings in force.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Mode};
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new().minimum_calls(50))?;
+    /// breaker.set_mode(Mode::MetricsOnly);
+    /// let config = breaker.config();
+    /// assert_eq!((config.minimum_calls, config.mode), (50, Mode::MetricsOnly));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn config(&self) -> BreakerConfig {
         self.shared.machine.config()
     }
 
     /// Does what is due: see [`Machine::tick`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock};
+    /// let breaker = CircuitBreaker::builder("stock", BreakerConfig::new())
+    ///     .clock(ManualClock::default())
+    ///     .build()?;
+    /// breaker.trip();
+    /// breaker.clock().advance(Duration::from_secs(60));
+    /// assert_eq!(breaker.snapshot().generation, 1, "nobody has noticed that it may probe");
+    /// breaker.tick();
+    /// assert_eq!(breaker.snapshot().generation, 2, "the change to half-open is announced");
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     pub fn tick(&self) {
         self.with_machine(|machine, now, announce| machine.tick(now, announce));
     }
 
     /// When [`CircuitBreaker::tick`] next has something to do.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock, Moment, OpenTime};
+    /// let config = BreakerConfig::new().open(OpenTime::fixed(Duration::from_secs(5)));
+    /// let breaker =
+    ///     CircuitBreaker::builder("stock", config).clock(ManualClock::default()).build()?;
+    /// assert_eq!(breaker.next_wakeup(), None, "a closed breaker waits for nothing");
+    /// breaker.trip();
+    /// assert_eq!(breaker.next_wakeup(), Some(Moment::from_millis(5_000)));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Moment> {
         self.shared.machine.next_wakeup()
     }
 
     /// Changes who decides: enforce, observe only, force open, disable.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Mode, State};
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new())?;
+    /// breaker.set_mode(Mode::ForcedOpen);
+    /// assert!(breaker.acquire().is_err());
+    /// breaker.set_mode(Mode::Enforcing);
+    /// assert_eq!(breaker.state(), State::Closed);
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     pub fn set_mode(&self, mode: Mode) {
         self.with_machine(|machine, now, announce| machine.set_mode(mode, now, announce));
         self.announce_config();
     }
 
     /// Opens it for something it cannot see itself, such as a failed health check.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker};
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new())?;
+    /// breaker.trip();
+    /// assert!(breaker.acquire().is_err());
+    /// assert_eq!(breaker.snapshot().window.calls, 0, "no call had to fail for it");
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     pub fn trip(&self) {
         self.with_machine(|machine, now, announce| machine.trip(now, announce));
     }
 
     /// Closes it and forgets window and attempts.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome};
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new().only_consecutive(1))?;
+    /// breaker.acquire().expect("closed").finish(Outcome::Failure);
+    /// breaker.reset();
+    /// assert!(breaker.acquire().is_ok());
+    /// assert_eq!(breaker.snapshot().window.failures, 0, "forgotten");
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     pub fn reset(&self) {
         self.with_machine(|machine, now, announce| machine.reset(now, announce));
     }
@@ -439,6 +621,14 @@ pub struct CircuitBreakerBuilder<C: Clock = MonotonicClock> {
 
 impl<C: Clock> CircuitBreakerBuilder<C> {
     /// One of several breakers of this name: the host, shard or tenant it guards.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker};
+    /// let breaker =
+    ///     CircuitBreaker::builder("stock", BreakerConfig::new()).key("eu-1").build()?;
+    /// assert_eq!((breaker.name(), breaker.key()), ("stock", Some("eu-1")));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn key(self, key: &str) -> Self {
         Self {
@@ -448,6 +638,18 @@ impl<C: Clock> CircuitBreakerBuilder<C> {
     }
 
     /// Who hears of its transitions.
+    ///
+    /// ```
+    /// use std::sync::mpsc::sync_channel;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Reason, Transition};
+    /// let (tell, heard) = sync_channel(8);
+    /// let breaker = CircuitBreaker::builder("stock", BreakerConfig::new())
+    ///     .listen(move |_: &str, change: &Transition| tell.send(change.reason).unwrap())
+    ///     .build()?;
+    /// breaker.trip();
+    /// assert_eq!(heard.try_recv(), Ok(Reason::External));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn listen(self, listener: impl Listener + 'static) -> Self {
         Self {
@@ -457,6 +659,20 @@ impl<C: Clock> CircuitBreakerBuilder<C> {
     }
 
     /// Who hears of its transitions, shared with other breakers.
+    ///
+    /// ```
+    /// use std::sync::{Arc, mpsc::sync_channel};
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Listener, Transition};
+    /// let (tell, heard) = sync_channel(8);
+    /// let listener: Arc<dyn Listener> =
+    ///     Arc::new(move |name: &str, _: &Transition| tell.send(name.to_owned()).unwrap());
+    /// for name in ["stock", "orders"] {
+    ///     let breaker = CircuitBreaker::builder(name, BreakerConfig::new());
+    ///     breaker.listen_shared(Arc::clone(&listener)).build()?.trip();
+    /// }
+    /// assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["stock", "orders"]);
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn listen_shared(self, listener: Arc<dyn Listener>) -> Self {
         Self {
@@ -466,6 +682,17 @@ impl<C: Clock> CircuitBreakerBuilder<C> {
     }
 
     /// Runs it on another clock.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock, State};
+    /// let clock = ManualClock::default();
+    /// let breaker =
+    ///     CircuitBreaker::builder("stock", BreakerConfig::new()).clock(clock.clone()).build()?;
+    /// clock.advance(Duration::from_secs(3));
+    /// assert_eq!(breaker.snapshot().time_in(State::Closed), Duration::from_secs(3));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn clock<D: Clock>(self, clock: D) -> CircuitBreakerBuilder<D> {
         let Self {
@@ -491,6 +718,14 @@ impl<C: Clock> CircuitBreakerBuilder<C> {
     }
 
     /// The breaker.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker};
+    /// let build = |config| CircuitBreaker::builder("stock", config).build();
+    /// assert!(build(BreakerConfig::new()).is_ok());
+    /// let refused = build(BreakerConfig::new().only_consecutive(0)).unwrap_err();
+    /// assert_eq!(refused.setting, "consecutive_failures");
+    /// ```
     ///
     /// # Errors
     /// Settings that cannot work.
@@ -535,12 +770,35 @@ pub struct Permit<'a, C: Clock = MonotonicClock> {
 
 impl<C: Clock> Permit<'_, C> {
     /// Whether this call is one of the probes of a half-open breaker.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock};
+    /// let breaker = CircuitBreaker::builder("stock", BreakerConfig::new())
+    ///     .clock(ManualClock::default())
+    ///     .build()?;
+    /// assert!(!breaker.acquire().expect("closed").is_probe());
+    /// breaker.trip();
+    /// breaker.clock().advance(Duration::from_secs(60));
+    /// assert!(breaker.acquire().expect("half-open").is_probe());
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn is_probe(&self) -> bool {
         self.admission.as_ref().is_some_and(Admission::is_probe)
     }
 
     /// The call ended.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome};
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new())?;
+    /// breaker.acquire().expect("closed").finish(Outcome::Success);
+    /// breaker.acquire().expect("closed").finish(Outcome::Overload { retry_after: None });
+    /// let totals = breaker.snapshot().totals;
+    /// assert_eq!((totals.success, totals.failure), (1, 1));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[inline]
     pub fn finish(mut self, outcome: Outcome) {
         if let Some(admission) = self.admission.take() {
@@ -577,12 +835,33 @@ pub struct OwnedPermit<C: Clock = MonotonicClock> {
 
 impl<C: Clock> OwnedPermit<C> {
     /// Whether this call is one of the probes of a half-open breaker.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock};
+    /// let breaker = CircuitBreaker::builder("stock", BreakerConfig::new())
+    ///     .clock(ManualClock::default())
+    ///     .build()?;
+    /// breaker.trip();
+    /// breaker.clock().advance(Duration::from_secs(60));
+    /// assert!(breaker.acquire_probe().expect("half-open").is_probe());
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn is_probe(&self) -> bool {
         self.admission.as_ref().is_some_and(Admission::is_probe)
     }
 
     /// The call ended.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome};
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new())?;
+    /// let permit = breaker.acquire_owned().expect("closed");
+    /// std::thread::spawn(move || permit.finish(Outcome::Ignore)).join().unwrap();
+    /// assert_eq!(breaker.snapshot().totals.ignored, 1);
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[inline]
     pub fn finish(mut self, outcome: Outcome) {
         if let Some(admission) = self.admission.take() {

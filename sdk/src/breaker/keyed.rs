@@ -38,6 +38,12 @@ pub struct KeyedConfig {
 
 impl KeyedConfig {
     /// 1 024 breakers, any number of them open.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, KeyedConfig};
+    /// let config = KeyedConfig::new(BreakerConfig::new());
+    /// assert_eq!((config.capacity, config.max_open_percent), (1_024, 100));
+    /// ```
     #[must_use]
     pub fn new(breaker: BreakerConfig) -> Self {
         Self {
@@ -88,6 +94,15 @@ struct Slot<K, C: Clock> {
 impl<K: Eq + Hash + Clone + ToString> KeyedBreakers<K> {
     /// A group on the machine's monotonic clock that nobody listens to.
     ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, KeyedBreakers, KeyedConfig};
+    /// let config = KeyedConfig::new(BreakerConfig::new());
+    /// let hosts = KeyedBreakers::<String>::new("stock", config)?;
+    /// let breaker = hosts.get(&"eu-1".to_owned());
+    /// assert_eq!((breaker.name(), breaker.key()), ("stock", Some("eu-1")));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
+    ///
     /// # Errors
     /// Settings that cannot work.
     pub fn new(name: &str, config: KeyedConfig) -> Result<Self, InvalidConfig> {
@@ -97,6 +112,18 @@ impl<K: Eq + Hash + Clone + ToString> KeyedBreakers<K> {
 
 impl<K: Eq + Hash + Clone + ToString, C: Clock> KeyedBreakers<K, C> {
     /// A group on this clock with this listener.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, KeyedBreakers, KeyedConfig, ManualClock, State};
+    /// let clock = ManualClock::default();
+    /// let config = KeyedConfig::new(BreakerConfig::new());
+    /// let shards = KeyedBreakers::<u32, _>::with("orders", config, clock.clone(), None)?;
+    /// shards.get(&7).trip();
+    /// clock.advance(Duration::from_secs(60));
+    /// assert_eq!(shards.get(&7).state(), State::HalfOpen);
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     ///
     /// # Errors
     /// Settings that cannot work.
@@ -124,6 +151,16 @@ impl<K: Eq + Hash + Clone + ToString, C: Clock> KeyedBreakers<K, C> {
     }
 
     /// The breaker of `key`, made on first use.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, KeyedBreakers, KeyedConfig, State};
+    /// let config = KeyedConfig::new(BreakerConfig::new());
+    /// let shards = KeyedBreakers::<u32>::new("orders", config)?;
+    /// shards.get(&7).trip();
+    /// assert_eq!(shards.get(&7).state(), State::Open, "the same breaker as before");
+    /// assert_eq!(shards.get(&8).state(), State::Closed, "a new one");
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     pub fn get(&self, key: &K) -> CircuitBreaker<C> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(&place) = kept.places.get(key) {
@@ -139,6 +176,17 @@ impl<K: Eq + Hash + Clone + ToString, C: Clock> KeyedBreakers<K, C> {
     }
 
     /// How many breakers there are.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, KeyedBreakers, KeyedConfig};
+    /// let config = KeyedConfig { capacity: 2, ..KeyedConfig::new(BreakerConfig::new()) };
+    /// let shards = KeyedBreakers::<u32>::new("orders", config)?;
+    /// for shard in 1..=3 {
+    ///     shards.get(&shard);
+    /// }
+    /// assert_eq!(shards.len(), 2, "the first one made room for the third");
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.kept
@@ -149,18 +197,52 @@ impl<K: Eq + Hash + Clone + ToString, C: Clock> KeyedBreakers<K, C> {
     }
 
     /// Whether there are none yet.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, KeyedBreakers, KeyedConfig};
+    /// let config = KeyedConfig::new(BreakerConfig::new());
+    /// let shards = KeyedBreakers::<u32>::new("orders", config)?;
+    /// assert!(shards.is_empty());
+    /// shards.get(&7);
+    /// assert!(!shards.is_empty());
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// How many of them are open or probing.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, KeyedBreakers, KeyedConfig};
+    /// let config = KeyedConfig::new(BreakerConfig::new());
+    /// let shards = KeyedBreakers::<u32>::new("orders", config)?;
+    /// shards.get(&7).trip();
+    /// assert_eq!((shards.len(), shards.open()), (1, 1));
+    /// shards.get(&7).reset();
+    /// assert_eq!((shards.len(), shards.open()), (1, 0));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn open(&self) -> u64 {
         self.quota.open()
     }
 
     /// Every breaker there is, most recently used first.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, KeyedBreakers, KeyedConfig};
+    /// let config = KeyedConfig::new(BreakerConfig::new());
+    /// let shards = KeyedBreakers::<u32>::new("orders", config)?;
+    /// for shard in [1, 2, 1] {
+    ///     shards.get(&shard);
+    /// }
+    /// let all = shards.all();
+    /// let keys: Vec<_> = all.iter().map(|breaker| breaker.key()).collect();
+    /// assert_eq!(keys, [Some("1"), Some("2")]);
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn all(&self) -> Vec<CircuitBreaker<C>> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -64,12 +64,29 @@ enum Kind {
 
 impl Admission {
     /// When the call was let through.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, Machine, Moment};
+    /// let machine = Machine::new(BreakerConfig::new(), Moment::ZERO)?;
+    /// let call = machine.admit(Moment::from_millis(5), &mut |_| {}).expect("closed");
+    /// assert_eq!(call.start(), Moment::from_millis(5));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn start(&self) -> Moment {
         self.start
     }
 
     /// Whether this call is one of the probes of a half-open breaker.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, Machine, Moment};
+    /// let machine = Machine::new(BreakerConfig::new(), Moment::ZERO)?;
+    /// machine.trip(Moment::ZERO, &mut |_| {});
+    /// let call = machine.admit(Moment::from_millis(60_000), &mut |_| {}).expect("half-open");
+    /// assert!(call.is_probe());
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn is_probe(&self) -> bool {
         matches!(self.kind, Kind::Probe { .. })
@@ -146,6 +163,15 @@ struct Era {
 
 impl Machine {
     /// A closed breaker (or whatever `config.mode` makes of it) that starts at `now`.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, Machine, Moment, State};
+    /// let start = Moment::from_millis(7);
+    /// let machine = Machine::new(BreakerConfig::new(), start)?;
+    /// let snapshot = machine.snapshot(start);
+    /// assert_eq!((snapshot.state, snapshot.since), (State::Closed, start));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     ///
     /// # Errors
     /// Settings that cannot work.

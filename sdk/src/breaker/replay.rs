@@ -38,6 +38,18 @@ pub struct RecordedCall {
 
 impl RecordedCall {
     /// When it ended.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{CallId, Moment, Outcome, RecordedCall};
+    /// let call = RecordedCall {
+    ///     start: Moment::from_millis(100),
+    ///     duration: Duration::from_millis(25),
+    ///     outcome: Outcome::Success,
+    ///     call: CallId::default(),
+    /// };
+    /// assert_eq!(call.end(), Moment::from_millis(125));
+    /// ```
     #[must_use]
     pub fn end(&self) -> Moment {
         self.start + self.duration
@@ -66,6 +78,22 @@ pub struct ReplayReport {
 
 impl ReplayReport {
     /// How often it would have opened from closed.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, CallId, Moment, Outcome, RecordedCall, replay};
+    /// let failed_at = |millis| RecordedCall {
+    ///     start: Moment::from_millis(millis),
+    ///     duration: Duration::from_millis(1),
+    ///     outcome: Outcome::Failure,
+    ///     call: CallId::default(),
+    /// };
+    /// let calls = [failed_at(0), failed_at(60_000)];
+    /// let report = replay(BreakerConfig::new().only_consecutive(1), &calls)?;
+    /// assert_eq!(report.transitions.len(), 3, "open, half-open and open again");
+    /// assert_eq!(report.trips(), 1, "a probe that fails is no new trip");
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn trips(&self) -> usize {
         let from_closed = |change: &&Transition| change.from == State::Closed;

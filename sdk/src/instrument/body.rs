@@ -11,6 +11,28 @@ use super::call::Call;
 pin_project! {
     /// A body whose end is the end of its call's span. Streams run in the call's context, so what
     /// they log has its trace.
+    ///
+    /// ```
+    /// use http_body_util::BodyExt;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::instrument::{Instrument, TracedBody};
+    /// # use opentelemetry::{global, trace::TracerProvider};
+    /// # use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let spans = InMemorySpanExporter::default();
+    /// # let provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+    /// # let instrument = Instrument::new(provider.tracer("shop"), &global::meter("shop"));
+    /// let server = instrument.server().layer(service_fn(async |_: http::Request<()>| {
+    ///     Ok::<_, std::convert::Infallible>(http::Response::new(String::from("hello")))
+    /// }));
+    /// let answer = server.oneshot(http::Request::new(())).await.unwrap();
+    /// let body: TracedBody<String> = answer.into_body();
+    /// assert!(spans.get_finished_spans().unwrap().is_empty(), "its body is not read yet");
+    /// assert_eq!(body.collect().await.unwrap().to_bytes(), "hello");
+    /// assert_eq!(spans.get_finished_spans().unwrap().len(), 1);
+    /// # }
+    /// ```
     pub struct TracedBody<B: Body> {
         #[pin]
         inner: B,

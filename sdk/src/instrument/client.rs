@@ -49,12 +49,55 @@ impl ClientLayer {
     }
 
     /// The service at the other end, as it calls itself (`service.peer.name`).
+    ///
+    /// ```
+    /// use opentelemetry::KeyValue;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::instrument::Instrument;
+    /// # use opentelemetry::{global, trace::TracerProvider};
+    /// # use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let spans = InMemorySpanExporter::default();
+    /// # let provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+    /// # let instrument = Instrument::new(provider.tracer("shop"), &global::meter("shop"));
+    /// # let handler = service_fn(async |_: http::Request<()>| {
+    /// #     Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+    /// # });
+    /// let stock = instrument.client().peer("inventory").layer(handler);
+    /// stock.oneshot(http::Request::new(())).await.unwrap();
+    /// let ended = spans.get_finished_spans().unwrap(); // what an exporter has got
+    /// assert!(ended[0].attributes.contains(&KeyValue::new("service.peer.name", "inventory")));
+    /// # }
+    /// ```
     #[must_use]
     pub fn peer(self, service: &str) -> Self {
         self.with(KeyValue::new("service.peer.name", service.to_owned()))
     }
 
     /// Where it is, for clients whose requests do not say (tonic channels).
+    ///
+    /// ```
+    /// use opentelemetry::KeyValue;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::instrument::Instrument;
+    /// # use opentelemetry::{global, trace::TracerProvider};
+    /// # use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let spans = InMemorySpanExporter::default();
+    /// # let provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+    /// # let instrument = Instrument::new(provider.tracer("shop"), &global::meter("shop"));
+    /// # let handler = service_fn(async |_: http::Request<()>| {
+    /// #     Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+    /// # });
+    /// let stock = instrument.client().address("inventory", 8082).layer(handler);
+    /// stock.oneshot(http::Request::new(())).await.unwrap();
+    /// let ended = spans.get_finished_spans().unwrap(); // what an exporter has got
+    /// assert!(ended[0].attributes.contains(&KeyValue::new("server.address", "inventory")));
+    /// assert!(ended[0].attributes.contains(&KeyValue::new("server.port", 8082_i64)));
+    /// # }
+    /// ```
     #[must_use]
     pub fn address(self, host: &str, port: u16) -> Self {
         self.with(KeyValue::new("server.address", host.to_owned()))
@@ -135,6 +178,25 @@ where
 
 pin_project! {
     /// The future of [`ClientService`]. Dropped before it is done, the call was cancelled.
+    ///
+    /// ```
+    /// use opentelemetry::KeyValue;
+    /// use tower::{Layer, Service, service_fn};
+    /// use tripline_sdk::instrument::{ClientFuture, Instrument};
+    /// # use opentelemetry::{global, trace::TracerProvider};
+    /// # use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    /// # let spans = InMemorySpanExporter::default();
+    /// # let provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+    /// # let instrument = Instrument::new(provider.tracer("shop"), &global::meter("shop"));
+    /// let handler = service_fn(async |_: http::Request<()>| {
+    ///     Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+    /// });
+    /// let mut service = instrument.client().layer(handler);
+    /// let call: ClientFuture<_> = service.call(http::Request::new(()));
+    /// drop(call);
+    /// let ended = spans.get_finished_spans().unwrap(); // what an exporter has got
+    /// assert!(ended[0].attributes.contains(&KeyValue::new("error.type", "cancelled")));
+    /// ```
     pub struct ClientFuture<F> {
         #[pin]
         inner: F,

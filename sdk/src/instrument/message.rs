@@ -34,6 +34,23 @@ pub struct Destination<'a> {
 impl Instrument {
     /// Begins a producer span under the current context and writes its context into `headers`. The
     /// span is the returned context's; end it when the message is sent.
+    ///
+    /// ```
+    /// use opentelemetry::trace::{SpanKind, TraceContextExt};
+    /// use tripline_sdk::instrument::{Destination, Instrument};
+    /// # use opentelemetry::{global, trace::TracerProvider};
+    /// # use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    /// # let spans = InMemorySpanExporter::default();
+    /// # let provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+    /// # let instrument = Instrument::new(provider.tracer("shop"), &global::meter("shop"));
+    /// let mut headers: Vec<(String, Vec<u8>)> = Vec::new();
+    /// let parcels = Destination { system: "nats", name: "parcels" };
+    /// let sending = instrument.send(parcels, &mut headers);
+    /// assert_eq!(headers[0].0, "traceparent");
+    /// sending.span().end(); // after the broker has it
+    /// let ended = spans.get_finished_spans().unwrap(); // what an exporter has got
+    /// assert_eq!(ended[0].span_kind, SpanKind::Producer);
+    /// ```
     #[must_use = "the span ends with `span().end()`"]
     pub fn send(&self, to: Destination<'_>, headers: &mut impl Carrier) -> Context {
         let parent = Context::current();
@@ -44,6 +61,25 @@ impl Instrument {
 
     /// Begins a consumer span in the trace of the message, linked to the span that sent it. Run the
     /// work in the returned context and end its span after.
+    ///
+    /// ```
+    /// use opentelemetry::trace::TraceContextExt;
+    /// use tripline_sdk::instrument::{Destination, Instrument};
+    /// # use opentelemetry::{global, trace::TracerProvider};
+    /// # use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    /// # let spans = InMemorySpanExporter::default();
+    /// # let provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+    /// # let instrument = Instrument::new(provider.tracer("shop"), &global::meter("shop"));
+    /// let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    /// let headers = vec![("traceparent".to_owned(), parent.as_bytes().to_vec())];
+    /// let parcels = Destination { system: "nats", name: "parcels" };
+    /// let processing = instrument.process(parcels, &headers);
+    /// let trace_id = processing.span().span_context().trace_id();
+    /// assert_eq!(trace_id.to_string(), "0af7651916cd43dd8448eb211c80319c");
+    /// processing.span().end(); // after the work is done
+    /// let ended = spans.get_finished_spans().unwrap(); // what an exporter has got
+    /// assert_eq!(ended[0].links.len(), 1, "a link to the sender");
+    /// ```
     #[must_use = "the span ends with `span().end()`"]
     pub fn process(&self, from: Destination<'_>, headers: &impl Carrier) -> Context {
         let parent = propagation::extract(&Context::new(), headers);

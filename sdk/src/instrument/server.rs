@@ -19,6 +19,26 @@ use super::{Instrument, http_call, rpc_call, time_left};
 use crate::propagation;
 
 /// The response header that names the request: its trace id.
+///
+/// ```
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tripline_sdk::instrument::{Instrument, REQUEST_ID};
+/// # use opentelemetry::{global, trace::TracerProvider};
+/// # use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let spans = InMemorySpanExporter::default();
+/// # let provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+/// # let instrument = Instrument::new(provider.tracer("shop"), &global::meter("shop"));
+/// # let handler = service_fn(async |_: http::Request<()>| {
+/// #     Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+/// # });
+/// let server = instrument.server().layer(handler);
+/// let answer = server.oneshot(http::Request::new(())).await.unwrap();
+/// let trace_id = spans.get_finished_spans().unwrap()[0].span_context.trace_id().to_string();
+/// assert_eq!(answer.headers()[REQUEST_ID], trace_id);
+/// # }
+/// ```
 pub const REQUEST_ID: &str = "x-request-id";
 
 /// Makes a server span of every request: a child of the caller's span if the request names one,
@@ -50,6 +70,30 @@ impl ServerLayer {
 
     /// For the edge of a system: what a stranger says about traces is linked to, not continued, so
     /// nobody outside decides what is sampled or joins the traces of others. Baggage is dropped.
+    ///
+    /// ```
+    /// use opentelemetry::SpanId;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::instrument::Instrument;
+    /// # use opentelemetry::{global, trace::TracerProvider};
+    /// # use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let spans = InMemorySpanExporter::default();
+    /// # let provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+    /// # let instrument = Instrument::new(provider.tracer("shop"), &global::meter("shop"));
+    /// # let handler = service_fn(async |_: http::Request<()>| {
+    /// #     Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+    /// # });
+    /// let edge = instrument.server().at_the_edge().layer(handler);
+    /// let stranger = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    /// let request = http::Request::get("/").header("traceparent", stranger).body(()).unwrap();
+    /// edge.oneshot(request).await.unwrap();
+    /// let ended = spans.get_finished_spans().unwrap(); // what an exporter has got
+    /// assert_eq!(ended[0].parent_span_id, SpanId::INVALID, "the root of its own trace");
+    /// assert_eq!(ended[0].links.len(), 1);
+    /// # }
+    /// ```
     #[must_use]
     pub fn at_the_edge(self) -> Self {
         Self {
@@ -147,6 +191,25 @@ where
 
 pin_project! {
     /// The future of [`ServerService`]. Dropped before it is done, it was cancelled.
+    ///
+    /// ```
+    /// use opentelemetry::KeyValue;
+    /// use tower::{Layer, Service, service_fn};
+    /// use tripline_sdk::instrument::{Instrument, ServerFuture};
+    /// # use opentelemetry::{global, trace::TracerProvider};
+    /// # use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    /// # let spans = InMemorySpanExporter::default();
+    /// # let provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+    /// # let instrument = Instrument::new(provider.tracer("shop"), &global::meter("shop"));
+    /// let handler = service_fn(async |_: http::Request<()>| {
+    ///     Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+    /// });
+    /// let mut service = instrument.server().layer(handler);
+    /// let call: ServerFuture<_> = service.call(http::Request::new(()));
+    /// drop(call);
+    /// let ended = spans.get_finished_spans().unwrap(); // what an exporter has got
+    /// assert!(ended[0].attributes.contains(&KeyValue::new("error.type", "cancelled")));
+    /// ```
     pub struct ServerFuture<F> {
         #[pin]
         inner: F,

@@ -42,6 +42,20 @@ pub struct BreakerLayer<C: Clock = TokioClock, K = DefaultClassifier> {
 
 impl<C: Clock> BreakerLayer<C> {
     /// A layer that takes errors for failures.
+    ///
+    /// ```
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::layer::{BreakerLayer, GuardLayer};
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new()).unwrap();
+    /// let failing = GuardLayer.layer(service_fn(async |(): ()| Err::<(), _>("down")));
+    /// let service = BreakerLayer::new(breaker.clone()).layer(failing);
+    /// assert!(service.oneshot(()).await.is_err());
+    /// assert_eq!(breaker.snapshot().totals.failure, 1);
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(breaker: CircuitBreaker<C>) -> Self {
         Self {
@@ -60,6 +74,24 @@ impl<C: Clock> BreakerLayer<C> {
 
 impl<C: Clock, K> BreakerLayer<C, K> {
     /// Lets `classify` say what a failure is.
+    ///
+    /// ```
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::layer::BreakerLayer;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome, Refusal};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let by_status = |result: Result<&u16, &Refusal>| match result {
+    ///     Ok(status) if *status < 500 => Outcome::Success,
+    ///     _ => Outcome::Failure,
+    /// };
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new()).unwrap();
+    /// let layer = BreakerLayer::new(breaker.clone()).classify(by_status);
+    /// let service = layer.layer(service_fn(async |(): ()| Ok::<u16, Refusal>(503)));
+    /// assert_eq!(service.oneshot(()).await, Ok(503));
+    /// assert_eq!(breaker.snapshot().totals.failure, 1, "an answer, but a failure");
+    /// # }
+    /// ```
     #[must_use]
     pub fn classify<L>(self, classify: L) -> BreakerLayer<C, L> {
         BreakerLayer {
@@ -175,6 +207,21 @@ where
 
 pin_project! {
     /// The future of [`BreakerService`]. Dropped, it accounts for the call as cancelled.
+    ///
+    /// ```
+    /// use tower::{Layer, Service, ServiceExt, service_fn};
+    /// use tripline_sdk::layer::{BreakerFuture, BreakerLayer};
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, MonotonicClock, Refusal};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new()).unwrap();
+    /// let stock = service_fn(async |(): ()| Ok::<_, Refusal>(7));
+    /// let mut service = BreakerLayer::new(breaker.clone()).layer(stock);
+    /// let call: BreakerFuture<_, MonotonicClock> = service.ready().await.unwrap().call(());
+    /// drop(call);
+    /// assert_eq!(breaker.snapshot().totals.cancelled, 1);
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct BreakerFuture<F, C: Clock = TokioClock, K = DefaultClassifier> {
         #[pin]

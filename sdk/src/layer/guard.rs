@@ -66,6 +66,18 @@ impl<S: Service<R>, R> Service<R> for GuardService<S> {
 
 pin_project! {
     /// The future of [`GuardService`].
+    ///
+    /// ```
+    /// use tower::{Layer, Service, ServiceExt, service_fn};
+    /// use tripline_sdk::Error;
+    /// use tripline_sdk::layer::{GuardFuture, GuardLayer};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut service = GuardLayer.layer(service_fn(async |(): ()| Err::<(), _>("down")));
+    /// let call: GuardFuture<_> = service.ready().await.unwrap().call(());
+    /// assert_eq!(call.await, Err(Error::Call("down")));
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct GuardFuture<F> {
         #[pin]

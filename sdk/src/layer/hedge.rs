@@ -80,6 +80,26 @@ impl<C: Clock, D: Clock> Clone for Plan<C, D> {
 
 impl HedgeLayer {
     /// Hedges on a budget of its own, on the runtime's clock.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use std::time::Duration;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::HedgePolicy;
+    /// use tripline_sdk::layer::HedgeLayer;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// static TRIES: AtomicU32 = AtomicU32::new(0);
+    /// let slow = service_fn(async |(): ()| {
+    ///     TRIES.fetch_add(1, Ordering::SeqCst);
+    ///     tokio::time::sleep(Duration::from_secs(30)).await;
+    ///     Ok::<_, String>(7)
+    /// });
+    /// let usual = HedgePolicy::at_quantile(0.95, Duration::from_millis(1));
+    /// assert_eq!(HedgeLayer::new("stock", usual).layer(slow).oneshot(()).await, Ok(7));
+    /// assert_eq!(TRIES.load(Ordering::SeqCst), 1, "nothing is usual yet");
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(name: &str, hedge: HedgePolicy) -> Self {
         let clock = TokioClock::default();
@@ -108,6 +128,28 @@ fn tally(name: &str, budget: &Arc<RetryBudget>, listener: Option<Arc<dyn Listene
 
 impl<C: Clock, D: Clock> HedgeLayer<C, D> {
     /// Pays from a budget that a retry around it fills.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::layer::HedgeLayer;
+    /// use tripline_sdk::{BudgetConfig, HedgePolicy, Moment, RetryBudget};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let usual = HedgePolicy::at_quantile(0.95, Duration::from_millis(1));
+    /// (0..100).for_each(|_| usual.observe(Duration::from_millis(10)));
+    /// let slow = service_fn(async |(): ()| {
+    ///     tokio::time::sleep(Duration::from_secs(1)).await;
+    ///     Ok::<_, String>(7)
+    /// });
+    /// let nothing = BudgetConfig { ratio: 0.0, min_per_second: 0.0, ..BudgetConfig::default() };
+    /// let budget = Arc::new(RetryBudget::new(nothing, Moment::ZERO));
+    /// let layer = HedgeLayer::new("stock", usual).budget(Arc::clone(&budget));
+    /// assert_eq!(layer.layer(slow).oneshot(()).await, Ok(7));
+    /// assert_eq!(budget.exhausted(), 1, "nothing paid for a second try");
+    /// # }
+    /// ```
     #[must_use]
     pub fn budget(mut self, budget: Arc<RetryBudget>) -> Self {
         self.plan.budget = budget;
@@ -116,6 +158,30 @@ impl<C: Clock, D: Clock> HedgeLayer<C, D> {
     }
 
     /// Sends no second try unless `breaker`, the one inside, is closed.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use std::time::Duration;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::layer::HedgeLayer;
+    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, HedgePolicy};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let usual = HedgePolicy::at_quantile(0.95, Duration::from_millis(1));
+    /// (0..100).for_each(|_| usual.observe(Duration::from_millis(10)));
+    /// static TRIES: AtomicU32 = AtomicU32::new(0);
+    /// let slow = service_fn(async |(): ()| {
+    ///     TRIES.fetch_add(1, Ordering::SeqCst);
+    ///     tokio::time::sleep(Duration::from_secs(1)).await;
+    ///     Ok::<_, String>(7)
+    /// });
+    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new()).unwrap();
+    /// breaker.trip();
+    /// let layer = HedgeLayer::new("stock", usual).while_closed(breaker);
+    /// assert_eq!(layer.layer(slow).oneshot(()).await, Ok(7));
+    /// assert_eq!(TRIES.load(Ordering::SeqCst), 1, "no second try of an open breaker");
+    /// # }
+    /// ```
     #[must_use]
     pub fn while_closed<B: Clock>(self, breaker: CircuitBreaker<B>) -> HedgeLayer<C, B> {
         let Plan {
@@ -139,6 +205,32 @@ impl<C: Clock, D: Clock> HedgeLayer<C, D> {
     }
 
     /// Reports calls and tries to `listener`, for example `telemetry::Telemetry`.
+    ///
+    /// ```
+    /// use std::sync::{Arc, OnceLock};
+    /// use std::time::Duration;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::layer::HedgeLayer;
+    /// use tripline_sdk::{HedgePolicy, Listener, Transition, WatchedPolicy};
+    /// #[derive(Clone, Default)]
+    /// struct Watch(Arc<OnceLock<WatchedPolicy>>);
+    /// impl Listener for Watch {
+    ///     fn on_transition(&self, _: &str, _: &Transition) {}
+    ///     fn on_policy_created(&self, policy: WatchedPolicy) {
+    ///         self.0.set(policy).expect("one layer");
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let watch = Watch::default();
+    /// let usual = HedgePolicy::at_quantile(0.95, Duration::from_millis(1));
+    /// let layer = HedgeLayer::new("stock", usual).listen(watch.clone());
+    /// let stock = layer.layer(service_fn(async |(): ()| Ok::<_, String>(7)));
+    /// assert_eq!(stock.oneshot(()).await, Ok(7));
+    /// let watched = watch.0.get().expect("told when the layer was made");
+    /// assert_eq!(watched.read(|_, counts| counts.hedge_not_needed), Some(1));
+    /// # }
+    /// ```
     #[must_use]
     pub fn listen(mut self, listener: impl Listener + 'static) -> Self {
         let listener: Arc<dyn Listener> = Arc::new(listener);
@@ -222,6 +314,21 @@ where
 
 pin_project! {
     /// The future of [`HedgeService`]. Dropped, it drops the tries in flight.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower::{Layer, Service, ServiceExt, service_fn};
+    /// use tripline_sdk::HedgePolicy;
+    /// use tripline_sdk::layer::{HedgeFuture, HedgeLayer};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let usual = HedgePolicy::at_quantile(0.95, Duration::from_millis(1));
+    /// let stock = service_fn(async |(): ()| Ok::<_, String>(7));
+    /// let mut service = HedgeLayer::new("stock", usual).layer(stock);
+    /// let call: HedgeFuture<_, _, _, _> = service.ready().await.unwrap().call(());
+    /// assert_eq!(call.await, Ok(7));
+    /// # }
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     pub struct HedgeFuture<S, R, C: Clock, D: Clock>
     where

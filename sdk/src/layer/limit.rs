@@ -38,6 +38,23 @@ pub struct RateLimitLayer<C: Clock = TokioClock> {
 
 impl RateLimitLayer {
     /// Limits by `limiter`, on the runtime's clock.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::layer::RateLimitLayer;
+    /// use tripline_sdk::{FixedWindow, Refusal};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let limiter = Arc::new(FixedWindow::new(1, Duration::from_secs(60)));
+    /// let answers = service_fn(async |(): ()| Ok::<_, Refusal>(7));
+    /// let stock = RateLimitLayer::new(Arc::clone(&limiter)).layer(answers);
+    /// let orders = RateLimitLayer::new(limiter).layer(answers);
+    /// assert_eq!(stock.oneshot(()).await, Ok(7));
+    /// assert!(orders.oneshot(()).await.is_err(), "one limit for both");
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(limiter: impl RateLimit + 'static) -> Self {
         Self {
@@ -132,6 +149,22 @@ pub struct BulkheadLayer {
 
 impl BulkheadLayer {
     /// Caps by `bulkhead`.
+    ///
+    /// ```
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::layer::BulkheadLayer;
+    /// use tripline_sdk::{Bulkhead, Refusal};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let bulkhead = Bulkhead::new(1);
+    /// let answers = service_fn(async |(): ()| Ok::<_, Refusal>(7));
+    /// let service = BulkheadLayer::new(bulkhead.clone()).layer(answers);
+    /// let place = bulkhead.try_enter();
+    /// assert_eq!(service.clone().oneshot(()).await, Err(Refusal::BulkheadFull));
+    /// drop(place);
+    /// assert_eq!(service.oneshot(()).await, Ok(7));
+    /// # }
+    /// ```
     #[must_use]
     pub const fn new(bulkhead: Bulkhead) -> Self {
         Self {
@@ -195,6 +228,22 @@ where
 
 pin_project! {
     /// The future of the limiting services: a refusal, or the call and the place it holds.
+    ///
+    /// ```
+    /// use tower::{Layer, Service, ServiceExt, service_fn};
+    /// use tripline_sdk::layer::{BulkheadLayer, LimitFuture};
+    /// use tripline_sdk::{Bulkhead, Refusal};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let bulkhead = Bulkhead::new(8);
+    /// let answers = service_fn(async |(): ()| Ok::<_, Refusal>(7));
+    /// let mut service = BulkheadLayer::new(bulkhead.clone()).layer(answers);
+    /// let call: LimitFuture<_> = service.ready().await.unwrap().call(());
+    /// assert_eq!(bulkhead.in_flight(), 1);
+    /// assert_eq!(call.await, Ok(7));
+    /// assert_eq!(bulkhead.in_flight(), 0);
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct LimitFuture<F> {
         #[pin]

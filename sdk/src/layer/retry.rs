@@ -55,6 +55,25 @@ struct Plan<C> {
 
 impl RetryLayer {
     /// Retries on a budget of its own, on the runtime's clock.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::RetryConfig;
+    /// use tripline_sdk::layer::{GuardLayer, RetryLayer};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// static TRIES: AtomicU32 = AtomicU32::new(0);
+    /// let failing = service_fn(async |(): ()| {
+    ///     TRIES.fetch_add(1, Ordering::SeqCst);
+    ///     Err::<(), _>("down")
+    /// });
+    /// let twice = RetryConfig { max_attempts: 2, ..RetryConfig::default() };
+    /// let service = RetryLayer::new(twice).layer(GuardLayer.layer(failing));
+    /// assert!(service.oneshot(()).await.is_err());
+    /// assert_eq!(TRIES.load(Ordering::SeqCst), 2);
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(config: RetryConfig) -> Self {
         let clock = TokioClock::default();
@@ -91,6 +110,25 @@ impl<C: Clock> RetryLayer<C> {
 
 impl<C: Clock, K> RetryLayer<C, K> {
     /// Lets `classify` say what a failure is.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU16, Ordering};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::layer::RetryLayer;
+    /// use tripline_sdk::{Outcome, Refusal, RetryConfig};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let by_status = |result: Result<&u16, &Refusal>| match result {
+    ///     Ok(status) if *status < 500 => Outcome::Success,
+    ///     _ => Outcome::Failure,
+    /// };
+    /// static STATUS: AtomicU16 = AtomicU16::new(503);
+    /// let busy_once = async |(): ()| Ok::<_, Refusal>(STATUS.swap(200, Ordering::SeqCst));
+    /// let layer = RetryLayer::new(RetryConfig::default()).classify(by_status);
+    /// let service = layer.layer(service_fn(busy_once));
+    /// assert_eq!(service.oneshot(()).await, Ok(200), "the second answer");
+    /// # }
+    /// ```
     #[must_use]
     pub fn classify<L>(self, classify: L) -> RetryLayer<C, L> {
         RetryLayer {
@@ -172,6 +210,19 @@ where
 
 pin_project! {
     /// The future of [`RetryService`].
+    ///
+    /// ```
+    /// use tower::{Layer, Service, ServiceExt, service_fn};
+    /// use tripline_sdk::layer::{RetryFuture, RetryLayer};
+    /// use tripline_sdk::{Refusal, RetryConfig};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let stock = service_fn(async |(): ()| Ok::<_, Refusal>(7));
+    /// let mut service = RetryLayer::new(RetryConfig::default()).layer(stock);
+    /// let call: RetryFuture<_, _, _, _> = service.ready().await.unwrap().call(());
+    /// assert_eq!(call.await, Ok(7));
+    /// # }
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     pub struct RetryFuture<S, R, C: Clock, K>
     where

@@ -35,6 +35,24 @@ pub struct TimeoutLayer {
 
 impl TimeoutLayer {
     /// Gives up `after` this long.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tripline_sdk::Refusal;
+    /// use tripline_sdk::layer::TimeoutLayer;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// const LAYER: TimeoutLayer = TimeoutLayer::new(Duration::from_secs(1));
+    /// let stock = service_fn(async |wait: Duration| {
+    ///     tokio::time::sleep(wait).await;
+    ///     Ok::<_, Refusal>(7)
+    /// });
+    /// let service = LAYER.layer(stock);
+    /// assert_eq!(service.clone().oneshot(Duration::from_millis(900)).await, Ok(7));
+    /// assert!(service.oneshot(Duration::from_millis(1_100)).await.is_err());
+    /// # }
+    /// ```
     #[must_use]
     pub const fn new(after: Duration) -> Self {
         Self { after: Some(after) }
@@ -100,6 +118,20 @@ where
 
 pin_project! {
     /// The future of [`TimeoutService`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower::{Layer, Service, ServiceExt, service_fn};
+    /// use tripline_sdk::Refusal;
+    /// use tripline_sdk::layer::{TimeoutFuture, TimeoutLayer};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let hangs = service_fn(async |(): ()| std::future::pending::<Result<(), Refusal>>().await);
+    /// let mut service = TimeoutLayer::new(Duration::from_secs(1)).layer(hangs);
+    /// let call: TimeoutFuture<_> = service.ready().await.unwrap().call(());
+    /// assert!(matches!(call.await, Err(Refusal::Timeout { .. })));
+    /// # }
+    /// ```
     #[derive(Debug)]
     pub struct TimeoutFuture<F> {
         #[pin]

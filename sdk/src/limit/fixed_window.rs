@@ -29,6 +29,15 @@ pub struct FixedWindow {
 
 impl FixedWindow {
     /// `limit` in each `length`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{FixedWindow, Moment, RateLimit};
+    /// let day = Duration::from_secs(86_400);
+    /// let decision = FixedWindow::new(1_000, day).check(1, Moment::ZERO);
+    /// assert_eq!((decision.limit, decision.remaining), (1_000, 999));
+    /// assert_eq!(decision.reset_after, day);
+    /// ```
     #[must_use]
     pub fn new(limit: u32, length: Duration) -> Self {
         Self {

@@ -39,6 +39,15 @@ pub struct Gcra {
 
 impl Gcra {
     /// One permit each `interval`, up to `burst` (at least one) at once.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Gcra, Moment, RateLimit};
+    /// let meter = Gcra::new(Duration::from_millis(250), 0);
+    /// assert!(meter.check(1, Moment::ZERO).allowed, "at least one at once");
+    /// assert!(!meter.check(1, Moment::from_millis(249)).allowed);
+    /// assert!(meter.check(1, Moment::from_millis(250)).allowed);
+    /// ```
     #[must_use]
     pub fn new(interval: Duration, burst: u32) -> Self {
         let burst = burst.max(1);
@@ -50,12 +59,32 @@ impl Gcra {
     }
 
     /// `count` permits each `period`, all of them at once if need be.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Gcra, Moment, RateLimit};
+    /// let meter = Gcra::per(10, Duration::from_secs(1));
+    /// assert!(meter.check(10, Moment::ZERO).allowed);
+    /// let refused = meter.check(1, Moment::ZERO);
+    /// assert_eq!(refused.retry_after, Some(Duration::from_millis(100)));
+    /// ```
     #[must_use]
     pub fn per(count: u32, period: Duration) -> Self {
         Self::new(period / count.max(1), count)
     }
 
     /// Takes a place in the queue if the wait for it is at most `max_wait`; answers the wait.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Gcra, Moment};
+    /// let queue = Gcra::new(Duration::from_millis(100), 1);
+    /// let patience = Duration::from_millis(100);
+    /// let waits = [(); 3].map(|()| queue.reserve(1, Moment::ZERO, patience));
+    /// assert_eq!(waits[0], Ok(Duration::ZERO));
+    /// assert_eq!(waits[1], Ok(Duration::from_millis(100)));
+    /// assert_eq!(waits[2], Err(Duration::from_millis(200)), "nobody waits that long");
+    /// ```
     ///
     /// # Errors
     /// The wait it would have been.

@@ -49,6 +49,13 @@ pub struct RedisBucketConfig {
 
 impl RedisBucketConfig {
     /// All of the rate while Redis is away, which answers within 50 ms.
+    ///
+    /// ```
+    /// use tripline_sdk::RedisBucketConfig;
+    /// let config = RedisBucketConfig::new(100.0, 200);
+    /// assert_eq!((config.per_second, config.size), (100.0, 200));
+    /// assert_eq!(config.local_share, 1.0);
+    /// ```
     #[must_use]
     pub const fn new(per_second: f64, size: u32) -> Self {
         Self {
@@ -116,6 +123,14 @@ impl RedisBucket {
     /// A bucket under `key` on the server at `address` (`redis://host:port/database`). Connects when
     /// it is first asked.
     ///
+    /// ```
+    /// use tripline_sdk::{RedisBucket, RedisBucketConfig};
+    /// let config = RedisBucketConfig::new(100.0, 200);
+    /// // No server has to run for this.
+    /// assert!(RedisBucket::new("redis://127.0.0.1:6379/0", "limit:checkout", config).is_ok());
+    /// assert!(RedisBucket::new("127.0.0.1", "limit:checkout", config).is_err(), "no scheme");
+    /// ```
+    ///
     /// # Errors
     /// The address is none.
     pub fn new(
@@ -152,6 +167,19 @@ impl RedisBucket {
 
     /// Asks for `cost` tokens, and takes them if they are there: all or none. Never fails: without
     /// Redis the local bucket answers.
+    ///
+    /// ```
+    /// use tripline_sdk::{DecidedBy, RedisBucket, RedisBucketConfig};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tripline_sdk::InvalidRedisAddress> {
+    /// // Nobody listens at this port.
+    /// let config = RedisBucketConfig::new(100.0, 200);
+    /// let limit = RedisBucket::new("redis://127.0.0.1:1", "limit:checkout", config)?;
+    /// let (decision, by) = limit.check(1).await;
+    /// assert_eq!((decision.allowed, by), (true, DecidedBy::Local));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn check(&self, cost: u32) -> (Decision, DecidedBy) {
         if let Ok(permit) = self.breaker.acquire() {
             let asked = tokio::time::timeout(self.config.timeout, self.ask(cost)).await;
@@ -167,6 +195,15 @@ impl RedisBucket {
     }
 
     /// The breaker that watches Redis.
+    ///
+    /// ```
+    /// use tripline_sdk::{RedisBucket, RedisBucketConfig, State};
+    /// let config = RedisBucketConfig::new(100.0, 200);
+    /// let limit = RedisBucket::new("redis://127.0.0.1:6379", "limit:checkout", config)?;
+    /// assert_eq!(limit.breaker().name(), "redis");
+    /// assert_eq!(limit.breaker().state(), State::Closed);
+    /// # Ok::<(), tripline_sdk::InvalidRedisAddress>(())
+    /// ```
     #[must_use]
     pub fn breaker(&self) -> &CircuitBreaker {
         &self.breaker

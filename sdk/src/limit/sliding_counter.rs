@@ -34,6 +34,15 @@ struct State {
 
 impl SlidingCounter {
     /// `limit` in any `length`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Moment, RateLimit, SlidingCounter};
+    /// let limiter = SlidingCounter::new(10, Duration::from_secs(1));
+    /// assert_eq!(limiter.check(4, Moment::ZERO).remaining, 6);
+    /// let later = limiter.check(1, Moment::from_millis(1_250));
+    /// assert_eq!(later.remaining, 6, "three of the four are still in view");
+    /// ```
     #[must_use]
     pub fn new(limit: u32, length: Duration) -> Self {
         Self {

@@ -34,6 +34,16 @@ struct Log {
 
 impl SlidingLog {
     /// `limit` (at most a million) in any `length`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Moment, RateLimit, SlidingLog};
+    /// let limiter = SlidingLog::new(3, Duration::from_secs(60));
+    /// let decision = limiter.check(2, Moment::ZERO);
+    /// assert_eq!((decision.limit, decision.remaining), (3, 1));
+    /// assert!(!limiter.check(2, Moment::from_millis(59_999)).allowed);
+    /// assert!(limiter.check(2, Moment::from_millis(60_000)).allowed);
+    /// ```
     #[must_use]
     pub fn new(limit: u32, length: Duration) -> Self {
         let taken_at = vec![0; limit.clamp(1, 1_000_000) as usize].into_boxed_slice();

@@ -34,6 +34,15 @@ const ROUNDING: f64 = 1e-9;
 
 impl TokenBucket {
     /// A full bucket of `size` tokens that gains `per_second` a second.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Moment, RateLimit, TokenBucket};
+    /// let bucket = TokenBucket::new(10.0, 100, Moment::ZERO);
+    /// let burst = bucket.check(100, Moment::ZERO);
+    /// assert_eq!((burst.allowed, burst.remaining), (true, 0));
+    /// assert_eq!(burst.reset_after, Duration::from_secs(10));
+    /// ```
     #[must_use]
     pub fn new(per_second: f64, size: u32, now: Moment) -> Self {
         let state = State {
@@ -48,6 +57,14 @@ impl TokenBucket {
     }
 
     /// Puts tokens back, for a call that did not happen after all.
+    ///
+    /// ```
+    /// use tripline_sdk::{Moment, RateLimit, TokenBucket};
+    /// let bucket = TokenBucket::new(1.0, 2, Moment::ZERO);
+    /// assert!(bucket.check(2, Moment::ZERO).allowed);
+    /// bucket.refund(1);
+    /// assert!(bucket.check(1, Moment::ZERO).allowed);
+    /// ```
     pub fn refund(&self, cost: u32) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.tokens = (state.tokens + f64::from(cost)).min(f64::from(self.size));

@@ -68,6 +68,13 @@ const SECOND_NS: u64 = 1_000_000_000;
 
 impl WarmUp {
     /// A cold limiter.
+    ///
+    /// ```
+    /// use tripline_sdk::{Moment, RateLimit, WarmUp, WarmUpConfig};
+    /// let config = WarmUpConfig { per_second: 60.0, cold_factor: 2.0, ..WarmUpConfig::default() };
+    /// let first = WarmUp::new(config).check(1, Moment::ZERO);
+    /// assert_eq!((first.limit, first.remaining), (30, 29), "half of the rate while cold");
+    /// ```
     #[must_use]
     pub fn new(config: WarmUpConfig) -> Self {
         let rate = config.per_second.max(f64::MIN_POSITIVE);

@@ -1,6 +1,17 @@
 //! sony/gobreaker 2: `Settings`, with the two usual `ReadyToTrip` functions as numbers.
 //!
 //! Not matched: `Interval` clears its counts at fixed moments while a window here slides.
+//!
+//! ```
+//! use tripline_sdk::{BreakerConfig, presets::gobreaker::Settings};
+//!
+//! let theirs: Settings = serde_json::from_str(
+//!     r#"{"Interval": "30s", "FailureRatio": 0.6, "MinimumRequests": 3}"#,
+//! ).unwrap();
+//! let config = BreakerConfig::try_from(&theirs).unwrap();
+//! assert_eq!((config.minimum_calls, config.failure_ratio), (3, Some(0.6)));
+//! assert_eq!(config.open.base.as_secs(), 60);
+//! ```
 
 use std::time::Duration;
 

@@ -2,6 +2,17 @@
 //!
 //! Hystrix looks at its statistics every 500 ms only (`metrics.healthSnapshot`), so it lets that much
 //! more fail before it trips; here every failure is looked at.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use std::time::Duration;
+//! use tripline_sdk::{BreakerConfig, OpenTime, presets::hystrix::Command};
+//!
+//! let command = Command::of("Stock", &BTreeMap::new()).unwrap();
+//! let config = BreakerConfig::try_from(&command).unwrap();
+//! assert_eq!((config.minimum_calls, config.failure_ratio), (20, Some(0.5)));
+//! assert_eq!(config.open, OpenTime::fixed(Duration::from_secs(5)));
+//! ```
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -92,6 +103,16 @@ impl std::error::Error for InvalidProperty {}
 
 impl Command {
     /// The properties of the command `key`.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use tripline_sdk::presets::hystrix::Command;
+    /// let name = "hystrix.command.default.execution.timeout.enabled";
+    /// let properties = BTreeMap::from([(name.into(), "false".into())]);
+    /// let stock = Command::of("Stock", &properties)?;
+    /// assert_eq!(stock, Command { timeout: None, ..Command::default() });
+    /// # Ok::<(), tripline_sdk::presets::hystrix::InvalidProperty>(())
+    /// ```
     ///
     /// # Errors
     /// A value that is no number or no truth.

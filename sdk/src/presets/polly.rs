@@ -1,6 +1,17 @@
 //! Polly 8: strategy options, as .NET's configuration binds them.
 //!
 //! Not matched: a cancelled probe closes Polly's circuit (issue 1979); here it counts as nothing.
+//!
+//! ```
+//! use tripline_sdk::BreakerConfig;
+//! use tripline_sdk::presets::polly::CircuitBreakerStrategyOptions;
+//!
+//! let theirs: CircuitBreakerStrategyOptions =
+//!     serde_json::from_str(r#"{"MinimumThroughput": 10, "BreakDuration": "00:00:30"}"#).unwrap();
+//! let config = BreakerConfig::try_from(&theirs).unwrap();
+//! assert_eq!((config.minimum_calls, config.failure_ratio), (10, Some(0.1)));
+//! assert_eq!(config.open.base.as_secs(), 30);
+//! ```
 
 use std::time::Duration;
 

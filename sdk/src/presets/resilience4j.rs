@@ -5,6 +5,17 @@
 //! Not matched: `maxWaitDurationInHalfOpenState` of zero waits for ever for a probe that never comes
 //! back (resilience4j issues 935, 2028, 2289); here a probe has a lease of an hour then. Lists of
 //! exceptions are read and ignored: Rust has no classes to name, a classifier decides.
+//!
+//! ```
+//! use tripline_sdk::presets::resilience4j::{CircuitBreaker, Retry};
+//! use tripline_sdk::{BreakerConfig, RetryConfig};
+//!
+//! let breaker: CircuitBreaker =
+//!     serde_json::from_str(r#"{"failure-rate-threshold": 25}"#).unwrap();
+//! assert_eq!(BreakerConfig::try_from(&breaker).unwrap().failure_ratio, Some(0.25));
+//! let retry: Retry = serde_json::from_str(r#"{"maxAttempts": 5}"#).unwrap();
+//! assert_eq!(RetryConfig::from(&retry).max_attempts, 5);
+//! ```
 
 use std::time::Duration;
 
@@ -325,6 +336,16 @@ impl Default for RateLimiter {
 
 impl RateLimiter {
     /// The limiter. It never waits (`timeoutDuration`): it says when to come back.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Moment, RateLimit, presets::resilience4j::RateLimiter};
+    /// let second = Duration::from_secs(1);
+    /// let limiter = RateLimiter { limit_for_period: 2, limit_refresh_period: second }.limiter();
+    /// assert!(limiter.check(2, Moment::ZERO).allowed);
+    /// let refused = limiter.check(1, Moment::from_millis(400));
+    /// assert_eq!(refused.retry_after, Some(Duration::from_millis(600)));
+    /// ```
     #[must_use]
     pub fn limiter(&self) -> FixedWindow {
         FixedWindow::new(self.limit_for_period, self.limit_refresh_period)

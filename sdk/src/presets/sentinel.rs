@@ -4,6 +4,17 @@
 //! these. It compares with `>` (a ratio of exactly the threshold does not trip), except for a
 //! threshold of everything. Not matched: rules related to other resources or origins, cluster mode,
 //! and queueing (a limiter here never waits, it says when to come back).
+//!
+//! ```
+//! use tripline_sdk::{BreakerConfig, presets::sentinel::DegradeRule};
+//!
+//! let rule: DegradeRule = serde_json::from_str(
+//!     r#"{"resource": "stock", "grade": 0, "count": 200, "timeWindow": 10}"#,
+//! ).unwrap();
+//! let slow = BreakerConfig::try_from(&rule).unwrap().slow_calls.unwrap();
+//! assert_eq!(slow.threshold.as_millis(), 201, "longer than 200 ms");
+//! assert_eq!(slow.ratio, 1.0);
+//! ```
 
 use std::time::Duration;
 
@@ -147,6 +158,19 @@ fn half_a_second() -> u64 {
 
 impl FlowRule {
     /// The limiter, for rules on queries a second. Rules on threads are bulkheads of `count`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{Moment, presets::sentinel::FlowRule};
+    /// let read = |json| serde_json::from_str::<FlowRule>(json).unwrap();
+    /// let queue = read(r#"{"resource": "stock", "count": 10, "controlBehavior": 2}"#).limiter()?;
+    /// assert!(queue.check(1, Moment::ZERO).allowed);
+    /// let refused = queue.check(1, Moment::ZERO);
+    /// assert_eq!(refused.retry_after, Some(Duration::from_millis(100)));
+    /// let threads = read(r#"{"resource": "stock", "grade": 0, "count": 10}"#);
+    /// assert_eq!(threads.limiter().err().map(|refused| refused.setting), Some("grade"));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     ///
     /// # Errors
     /// A rule on threads, or a behaviour nobody knows.

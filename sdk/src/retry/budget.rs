@@ -65,6 +65,12 @@ pub struct RetryBudget {
 
 impl RetryBudget {
     /// A budget that holds, at first, what the minimum rate saves up in one second.
+    ///
+    /// ```
+    /// use tripline_sdk::{BudgetConfig, Moment, RetryBudget};
+    /// let budget = RetryBudget::new(BudgetConfig::default(), Moment::ZERO);
+    /// assert_eq!(budget.balance(Moment::ZERO), 10, "ten a second for a second");
+    /// ```
     #[must_use]
     pub fn new(config: BudgetConfig, now: Moment) -> Self {
         let minimum = config.min_per_second.max(0.0);
@@ -83,6 +89,14 @@ impl RetryBudget {
     }
 
     /// A call was made: it pays its share. Rejected calls pay nothing.
+    ///
+    /// ```
+    /// use tripline_sdk::{BudgetConfig, Moment, RetryBudget};
+    /// let config = BudgetConfig { ratio: 0.2, min_per_second: 0.0, ..BudgetConfig::default() };
+    /// let budget = RetryBudget::new(config, Moment::ZERO);
+    /// (0..5).for_each(|_| budget.deposit(Moment::ZERO));
+    /// assert_eq!(budget.balance(Moment::ZERO), 1, "five calls pay for one retry");
+    /// ```
     pub fn deposit(&self, now: Moment) {
         self.change(now, |balance| Some((balance + self.deposit).min(self.cap)));
     }
@@ -111,6 +125,15 @@ impl RetryBudget {
     }
 
     /// Takes one retry; false, and counted, if there is none.
+    ///
+    /// ```
+    /// use tripline_sdk::{BudgetConfig, Moment, RetryBudget};
+    /// let config = BudgetConfig { ratio: 0.0, min_per_second: 1.0, ..BudgetConfig::default() };
+    /// let budget = RetryBudget::new(config, Moment::ZERO);
+    /// assert!(budget.try_withdraw(Moment::ZERO));
+    /// assert!(!budget.try_withdraw(Moment::from_millis(999)));
+    /// assert!(budget.try_withdraw(Moment::from_millis(1_000)), "one a second");
+    /// ```
     pub fn try_withdraw(&self, now: Moment) -> bool {
         let taken = self.change(now, |balance| balance.checked_sub(MILLI as u64));
         if !taken {
@@ -120,6 +143,15 @@ impl RetryBudget {
     }
 
     /// Whole retries left.
+    ///
+    /// ```
+    /// use tripline_sdk::{BudgetConfig, Moment, RetryBudget};
+    /// let budget = RetryBudget::new(BudgetConfig::default(), Moment::ZERO);
+    /// assert!(budget.try_withdraw(Moment::ZERO));
+    /// assert_eq!(budget.balance(Moment::ZERO), 9);
+    /// assert_eq!(budget.balance(Moment::from_millis(1_000)), 19);
+    /// assert_eq!(budget.balance(Moment::from_millis(3_600_000)), 100, "ten seconds' worth keep");
+    /// ```
     #[must_use]
     pub fn balance(&self, now: Moment) -> u64 {
         let (balance, _) = self.refilled(self.word.load(Ordering::Acquire), now);
@@ -127,6 +159,14 @@ impl RetryBudget {
     }
 
     /// How often there was none left.
+    ///
+    /// ```
+    /// use tripline_sdk::{BudgetConfig, Moment, RetryBudget};
+    /// let config = BudgetConfig { min_per_second: 0.0, ..BudgetConfig::default() };
+    /// let budget = RetryBudget::new(config, Moment::ZERO);
+    /// assert!(!budget.try_withdraw(Moment::ZERO), "no call has paid yet");
+    /// assert_eq!(budget.exhausted(), 1);
+    /// ```
     #[must_use]
     pub fn exhausted(&self) -> u64 {
         self.exhausted.load(Ordering::Relaxed)

@@ -157,6 +157,15 @@ pub enum ModeSetting {
 impl BreakerSettings {
     /// The settings the breaker takes.
     ///
+    /// ```
+    /// use tripline_sdk::settings::BreakerSettings;
+    /// let text = "failure_ratio = 0.0\nfailure_count = 5";
+    /// let settings: BreakerSettings = toml::from_str(text).unwrap();
+    /// let config = settings.to_config()?;
+    /// assert_eq!((config.failure_ratio, config.failure_count), (None, Some(5)));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
+    ///
     /// # Errors
     /// Settings that cannot work.
     pub fn to_config(&self) -> Result<BreakerConfig, InvalidConfig> {

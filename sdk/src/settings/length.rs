@@ -21,6 +21,14 @@ pub struct Length(Duration);
 
 impl Length {
     /// It as the standard library's.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::settings::Length;
+    /// let length: Length = "250ms".parse()?;
+    /// assert_eq!(length.get(), Duration::from_millis(250));
+    /// # Ok::<(), tripline_sdk::settings::ParseLengthError>(())
+    /// ```
     #[must_use]
     pub const fn get(self) -> Duration {
         self.0

@@ -100,6 +100,17 @@ impl std::fmt::Debug for Policies {
 impl Policies {
     /// The policies of `settings`, which report to `listener`, and so do their breakers.
     ///
+    /// ```
+    /// use tripline_sdk::settings::{Policies, Settings};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let settings: Settings = toml::from_str("[policies.stock]\ntimeout = '1s'")?;
+    /// let policies = Policies::new(&settings, None)?;
+    /// assert_eq!(format!("{policies:?}"), r#"["stock"]"#);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// The first settings that cannot be used.
     pub fn new(
@@ -116,6 +127,19 @@ impl Policies {
     }
 
     /// The policy of a name, as the settings are now.
+    ///
+    /// ```
+    /// use tripline_sdk::settings::{Policies, Settings};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let settings: Settings = toml::from_str("[policies.stock]\ntimeout = '1s'")?;
+    /// let policies = Policies::new(&settings, None)?;
+    /// let stock = policies.get("stock").expect("it has settings");
+    /// assert_eq!(stock.call(async || Ok::<_, std::io::Error>(7)).await?, 7);
+    /// assert!(policies.get("orders").is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Policy> {
         self.lock().get(name).map(|kept| kept.policy.clone())
@@ -123,6 +147,22 @@ impl Policies {
 
     /// Follows new settings. A breaker whose window changes starts anew; everything else about it
     /// changes in place.
+    ///
+    /// ```
+    /// use tripline_sdk::settings::{Policies, Settings};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let read = |text| toml::from_str::<Settings>(text);
+    /// let policies = Policies::new(&read("[policies.stock]")?, None)?;
+    /// policies.reload(&read("[policies.orders]")?)?;
+    /// assert!(policies.get("orders").is_some() && policies.get("stock").is_none());
+    ///
+    /// let bad = read("[policies.stock.breaker]\nfailure_ratio = 2.0")?;
+    /// assert!(policies.reload(&bad).is_err());
+    /// assert!(policies.get("orders").is_some(), "nothing has changed");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// The first settings that cannot be used; then nothing has changed.

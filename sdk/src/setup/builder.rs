@@ -54,26 +54,62 @@ impl PipelineBuilder {
     }
 
     /// Sets `service.name`.
+    ///
+    /// ```
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().service("orders").build()?;
+    /// assert_eq!(orders.resource().get(&"service.name".into()), Some("orders".into()));
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     pub fn service(self, name: impl Into<Value>) -> Self {
         self.attribute("service.name", name)
     }
 
     /// Sets `service.version`.
+    ///
+    /// ```
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().version("1.4.2").build()?;
+    /// assert_eq!(orders.resource().get(&"service.version".into()), Some("1.4.2".into()));
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     pub fn version(self, version: impl Into<Value>) -> Self {
         self.attribute("service.version", version)
     }
 
     /// Sets `service.instance.id`; otherwise it is a random UUID.
+    ///
+    /// ```
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().instance("orders-1").build()?;
+    /// assert_eq!(orders.resource().get(&"service.instance.id".into()), Some("orders-1".into()));
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     pub fn instance(self, id: impl Into<Value>) -> Self {
         self.attribute("service.instance.id", id)
     }
 
     /// Sets `deployment.environment.name`.
+    ///
+    /// ```
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().environment("demo").build()?;
+    /// let told = orders.resource().get(&"deployment.environment.name".into());
+    /// assert_eq!(told, Some("demo".into()));
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     pub fn environment(self, name: impl Into<Value>) -> Self {
         self.attribute("deployment.environment.name", name)
     }
 
     /// Sets an attribute of the resource.
+    ///
+    /// ```
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().attribute("service.namespace", "shop").build()?;
+    /// assert_eq!(orders.resource().get(&"service.namespace".into()), Some("shop".into()));
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     pub fn attribute(mut self, key: impl Into<Key>, value: impl Into<Value>) -> Self {
         self.attributes.push(KeyValue::new(key, value));
         self
@@ -81,6 +117,14 @@ impl PipelineBuilder {
 
     /// Sends everything to `endpoint`, for example `http://127.0.0.1:4317`. The signals' paths are
     /// added for HTTP.
+    ///
+    /// ```
+    /// use tripline_sdk::setup::{Exported, Pipeline, Protocol};
+    /// let orders = Pipeline::builder().endpoint("http://127.0.0.1:4317", Protocol::Grpc).build()?;
+    /// assert_eq!(orders.exported(), Exported::default(), "it connects when it has to");
+    /// assert!(Pipeline::builder().endpoint("not an address", Protocol::Http).build().is_err());
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     pub fn endpoint(mut self, endpoint: impl Into<String>, protocol: Protocol) -> Self {
         self.target = Some(Target {
             endpoint: endpoint.into(),
@@ -90,6 +134,14 @@ impl PipelineBuilder {
     }
 
     /// How often metrics are sent, besides on every transition.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().metrics_every(Duration::from_secs(5)).build()?;
+    /// assert_eq!(orders.exported().points, 0, "the first leave after five seconds");
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     pub fn metrics_every(mut self, interval: Duration) -> Self {
         self.metrics_every = Some(interval);
         self
@@ -113,18 +165,44 @@ impl PipelineBuilder {
     }
 
     /// What goes to standard output.
+    ///
+    /// ```no_run
+    /// use tripline_sdk::setup::{Console, Pipeline};
+    /// let orders = Pipeline::builder().service("orders").console(Console::Json).build()?;
+    /// tracing::dispatcher::with_default(&orders.dispatch(), || {
+    ///     tracing::info!(port = 8080, "ready");
+    /// });
+    /// // {"level":"INFO","message":"ready","port":8080,"service.name":"orders",…}
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     pub fn console(mut self, console: Console) -> Self {
         self.console = console;
         self
     }
 
     /// Which `tracing` events and spans count, in the syntax of `RUST_LOG`.
+    ///
+    /// ```
+    /// use tripline_sdk::setup::Pipeline;
+    /// let orders = Pipeline::builder().filter("warn").build()?;
+    /// tracing::dispatcher::with_default(&orders.dispatch(), || {
+    ///     assert!(tracing::enabled!(tracing::Level::WARN));
+    ///     assert!(!tracing::enabled!(tracing::Level::INFO));
+    /// });
+    /// # Ok::<(), tripline_sdk::setup::SetupError>(())
+    /// ```
     pub fn filter(mut self, directives: impl Into<String>) -> Self {
         self.filter = Some(directives.into());
         self
     }
 
     /// Builds the exporters and starts the export.
+    ///
+    /// ```
+    /// use tripline_sdk::setup::{Pipeline, Protocol, SetupError};
+    /// let refused = Pipeline::builder().endpoint("not an address", Protocol::Http).build();
+    /// assert!(matches!(refused, Err(SetupError::Exporter { signal: "traces", .. })));
+    /// ```
     ///
     /// # Errors
     /// Settings that cannot work.

@@ -14,6 +14,18 @@ use super::{Admission, Era, Kind, Machine};
 impl Machine {
     /// Asks to make a call at `now`.
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, Machine, Moment, OpenTime};
+    /// let config = BreakerConfig::new().open(OpenTime::fixed(Duration::from_secs(5)));
+    /// let machine = Machine::new(config, Moment::ZERO)?;
+    /// assert!(machine.admit(Moment::ZERO, &mut |_| {}).is_ok());
+    /// machine.trip(Moment::ZERO, &mut |_| {});
+    /// let refused = machine.admit(Moment::from_millis(1_000), &mut |_| {}).unwrap_err();
+    /// assert_eq!(refused.retry_after, Some(Duration::from_secs(4)));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
+    ///
     /// # Errors
     /// The refusal, which is not counted in any window.
     #[inline(always)]
@@ -36,6 +48,18 @@ impl Machine {
     }
 
     /// Asks for a probe even where ordinary calls get none ([`HalfOpen::dedicated_probes`]).
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, Machine, Moment};
+    /// let mut config = BreakerConfig::new();
+    /// config.half_open.dedicated_probes = true;
+    /// let machine = Machine::new(config, Moment::ZERO)?;
+    /// machine.trip(Moment::ZERO, &mut |_| {});
+    /// let later = Moment::from_millis(60_000);
+    /// assert!(machine.admit(later, &mut |_| {}).is_err());
+    /// assert!(machine.admit_probe(later, &mut |_| {}).expect("half-open").is_probe());
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     ///
     /// # Errors
     /// The refusal: it is not half-open, or its probes are out.

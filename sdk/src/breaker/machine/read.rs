@@ -16,6 +16,17 @@ impl Machine {
     }
 
     /// When [`Machine::tick`] next has something to do, if ever.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, Machine, Moment, OpenTime};
+    /// let config = BreakerConfig::new().open(OpenTime::fixed(Duration::from_secs(5)));
+    /// let machine = Machine::new(config, Moment::ZERO)?;
+    /// assert_eq!(machine.next_wakeup(), None, "a closed breaker waits for nothing");
+    /// machine.trip(Moment::ZERO, &mut |_| {});
+    /// assert_eq!(machine.next_wakeup(), Some(Moment::from_millis(5_000)));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Moment> {
         let era = lock(&self.era);
@@ -30,6 +41,17 @@ impl Machine {
     }
 
     /// What callers experience at `now`. Reads only.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, Machine, Moment, OpenTime, State};
+    /// let config = BreakerConfig::new().open(OpenTime::fixed(Duration::from_secs(5)));
+    /// let machine = Machine::new(config, Moment::ZERO)?;
+    /// machine.trip(Moment::ZERO, &mut |_| {});
+    /// assert_eq!(machine.state(Moment::from_millis(4_999)), State::Open);
+    /// assert_eq!(machine.state(Moment::from_millis(5_000)), State::HalfOpen);
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn state(&self, now: Moment) -> State {
         let word = self.word();
@@ -52,6 +74,18 @@ impl Machine {
     }
 
     /// Everything about the breaker at `now`. Reads only.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_sdk::{BreakerConfig, Machine, Moment, OpenTime, State};
+    /// let config = BreakerConfig::new().open(OpenTime::fixed(Duration::from_secs(5)));
+    /// let machine = Machine::new(config, Moment::ZERO)?;
+    /// machine.trip(Moment::ZERO, &mut |_| {});
+    /// let snapshot = machine.snapshot(Moment::from_millis(1_000));
+    /// assert_eq!(snapshot.next_probe_at, Some(Moment::from_millis(5_000)));
+    /// assert_eq!(snapshot.time_in(State::Open), Duration::from_secs(1));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn snapshot(&self, now: Moment) -> Snapshot {
         let era = lock(&self.era);
@@ -108,6 +142,13 @@ impl Machine {
     }
 
     /// The settings in force.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, Machine, Moment};
+    /// let machine = Machine::new(BreakerConfig::new().minimum_calls(50), Moment::ZERO)?;
+    /// assert_eq!(machine.config().minimum_calls, 50);
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[must_use]
     pub fn config(&self) -> BreakerConfig {
         lock(&self.era).config

@@ -27,6 +27,19 @@ struct Report {
 impl Machine {
     /// Records the result of a call and answers what it counted as. `call` names it, and is asked
     /// only if the result can matter to a transition.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CallId, Machine, Moment, Outcome};
+    /// let machine = Machine::new(BreakerConfig::new().only_consecutive(1), Moment::ZERO)?;
+    /// let call = machine.admit(Moment::ZERO, &mut |_| {}).expect("closed");
+    /// let id = CallId { trace_id: 7, span_id: 1 };
+    /// let mut tripped_by = None;
+    /// machine.record(call, Outcome::Failure, Moment::from_millis(3), || id, &mut |change| {
+    ///     tripped_by = change.tripped_by;
+    /// });
+    /// assert_eq!(tripped_by, Some(id));
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     #[expect(
         clippy::needless_pass_by_value,
         reason = "an admission is spent by accounting for it"
@@ -125,6 +138,19 @@ impl Machine {
 
     /// Accounts for a call that was dropped without a result. `panicked` says whether a panic
     /// unwound through it.
+    ///
+    /// ```
+    /// use tripline_sdk::{BreakerConfig, CallId, Machine, Moment};
+    /// let machine = Machine::new(BreakerConfig::new(), Moment::ZERO)?;
+    /// let now = Moment::ZERO;
+    /// for panicked in [false, true] {
+    ///     let call = machine.admit(now, &mut |_| {}).expect("closed");
+    ///     machine.cancel(call, panicked, now, CallId::default, &mut |_| {});
+    /// }
+    /// let totals = machine.snapshot(now).totals;
+    /// assert_eq!((totals.cancelled, totals.failure), (1, 1), "a panic is a failure");
+    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
+    /// ```
     pub fn cancel(
         &self,
         admission: Admission,

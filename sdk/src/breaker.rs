@@ -17,6 +17,7 @@ mod keyed;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod machine;
+mod permit;
 mod quota;
 mod recent;
 mod replay;
@@ -31,7 +32,8 @@ pub use event::{
     CONTRIBUTING_MAX, CallId, CallOutcome, Listener, Origin, Outcome, Reason, RejectReason,
     Rejection, Snapshot, State, Totals, Transition,
 };
-pub use handle::{CircuitBreaker, CircuitBreakerBuilder, OwnedPermit, Permit, WatchedBreaker};
+pub use handle::{CircuitBreaker, CircuitBreakerBuilder, WatchedBreaker};
 pub use keyed::{KeyedBreakers, KeyedConfig};
 pub use machine::{Admission, Machine};
+pub use permit::{OwnedPermit, Permit};
 pub use replay::{RecordedCall, ReplayReport, replay};

@@ -163,7 +163,9 @@ pub use deadline::{Deadline, format_grpc_timeout, parse_grpc_timeout};
 pub use hedge::HedgePolicy;
 pub use limit::*;
 #[cfg(feature = "tower")]
-pub use policy::{Part, Policy, PolicyBuilder, PolicyError, PolicyService, TokioClock};
+pub use policy::{
+    Part, Policy, PolicyBuilder, PolicyError, PolicyService, TokioClock, TryFuture, TryService,
+};
 pub use random::{Chance, Jitter};
 pub use refusal::{Error, MaybeRefused, Refusal};
 pub use report::{PartsPresent, PolicyCounts, PolicyEvent, WatchedPolicy};

@@ -6,6 +6,7 @@
 //! no budget, and a full bulkhead says nothing about the peer.
 
 mod order;
+mod service;
 mod tally;
 
 pub use order::{Part, PolicyError};
@@ -20,15 +21,13 @@ use crate::breaker::{CircuitBreaker, Listener, Outcome, Permit, Rejection};
 use crate::bulkhead::Bulkhead;
 use crate::classify::{Classify, DefaultClassifier};
 use crate::clock::{Clock, Moment};
-use crate::layer::{
-    BreakerLayer, BreakerService, BulkheadLayer, BulkheadService, InTime, RateLimitLayer,
-    RateLimitService, RetryLayer, RetryService, TimeoutLayer, TimeoutService,
-};
+use crate::layer::{InTime, RetryLayer, RetryService};
 use crate::limit::RateLimit;
 use crate::random::Chance;
 use crate::refusal::{Error, Refusal};
 use crate::report::{PartsPresent, WatchedPolicy};
 use crate::retry::{RetryBudget, RetryConfig};
+pub use service::{TryFuture, TryService};
 pub(crate) use tally::{Hedged, Tally};
 
 /// The runtime's clock: the machine's monotonic one, or tokio's virtual one in a paused test.
@@ -669,6 +668,7 @@ impl<C: Clock, D: Clock> Policy<C, D> {
                 self.tally.finished(attempt, !failed);
                 return result;
             };
+            self.tally.tries_again();
             tokio::time::sleep(delay).await;
             waited = delay;
             attempt += 1;
@@ -791,8 +791,7 @@ impl<C: Clock, D: Clock> Parts<C, D> {
 /// assert_eq!(service.oneshot(()).await, Ok(7));
 /// # }
 /// ```
-pub type PolicyService<S, C = TokioClock, D = C> =
-    RetryService<BreakerService<TimeoutService<RateLimitService<BulkheadService<S>, C>>, D>, C>;
+pub type PolicyService<S, C = TokioClock, D = C> = RetryService<TryService<S, C, D>, C>;
 
 /// ```
 /// use std::time::Duration;
@@ -809,15 +808,9 @@ impl<S, C: Clock, D: Clock> Layer<S> for Policy<C, D> {
     type Service = PolicyService<S, C, D>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let parts = &*self.parts;
-        let inner = BulkheadLayer::optional(parts.bulkhead.clone()).layer(inner);
-        let inner =
-            RateLimitLayer::optional(parts.limiter.clone(), parts.clock.clone()).layer(inner);
-        let inner = TimeoutLayer::optional(parts.timeout).layer(inner);
-        let inner = BreakerLayer::optional(parts.breaker.clone()).layer(inner);
+        let parts = &self.parts;
         let retry = parts.retry.zip(parts.budget.clone());
-        RetryLayer::optional(retry, parts.clock.clone())
-            .tallied(Arc::clone(&self.tally))
-            .layer(inner)
+        RetryLayer::of_policy(retry, parts.clock.clone(), Some(Arc::clone(&self.tally)))
+            .layer(TryService::new(inner, Arc::clone(parts)))
     }
 }

@@ -251,7 +251,10 @@ fn k04_as_many_requests_at_a_time_as_asked_for() {
         let took = started.elapsed().as_millis();
         assert_eq!(peer.requests_to("/v1/traces").len(), 2);
         assert_eq!(pipeline.exported().spans, 2, "flush waits for all of them");
-        assert!((least..most).contains(&took), "{at_once} at a time: {took} ms");
+        assert!(
+            (least..most).contains(&took),
+            "{at_once} at a time: {took} ms"
+        );
     }
 }
 
@@ -268,10 +271,17 @@ fn k04_no_more_at_a_time_than_asked_for_and_shutdown_waits_for_all() {
         send_a_span(&pipeline);
     }
     assert!(pipeline.shutdown(Duration::from_secs(20)).is_ok());
-    let times: Vec<Instant> = peer.requests_to("/v1/traces").iter().map(|r| r.at).collect();
+    let times: Vec<Instant> = peer
+        .requests_to("/v1/traces")
+        .iter()
+        .map(|r| r.at)
+        .collect();
     assert_eq!(times.len(), 3);
     let third = times[2] - times[0];
-    assert!(third >= Duration::from_millis(350), "{third:?} after the first");
+    assert!(
+        third >= Duration::from_millis(350),
+        "{third:?} after the first"
+    );
 }
 
 #[test]
@@ -427,7 +437,11 @@ fn k10_json_has_hexadecimal_ids_numbers_for_enums_and_strings_for_64_bits() {
         let mut found = Vec::new();
         for request in requests {
             assert_eq!(request.content_type, "application/json", "{path}");
-            fields(&serde_json::from_slice(&request.body).unwrap(), "", &mut found);
+            fields(
+                &serde_json::from_slice(&request.body).unwrap(),
+                "",
+                &mut found,
+            );
         }
         found
     };
@@ -442,14 +456,30 @@ fn k10_json_has_hexadecimal_ids_numbers_for_enums_and_strings_for_64_bits() {
     let hex = |id: &dyn std::fmt::Display| serde_json::Value::String(id.to_string());
     assert!(of(&spans, "spans.traceId").contains(&hex(&ids.0)));
     assert!(of(&spans, "spans.spanId").contains(&hex(&ids.1)));
-    assert!(of(&spans, "spans.kind").iter().all(serde_json::Value::is_u64));
+    assert!(
+        of(&spans, "spans.kind")
+            .iter()
+            .all(serde_json::Value::is_u64)
+    );
     let metrics = sent("/v1/metrics");
     assert!(of(&metrics, "exemplars.traceId").contains(&hex(&ids.0)));
     assert!(of(&metrics, "exemplars.spanId").contains(&hex(&ids.1)));
-    assert!(of(&metrics, "aggregationTemporality").iter().all(serde_json::Value::is_u64));
-    assert!(of(&metrics, "dataPoints.asInt").iter().all(serde_json::Value::is_string));
+    assert!(
+        of(&metrics, "aggregationTemporality")
+            .iter()
+            .all(serde_json::Value::is_u64)
+    );
+    assert!(
+        of(&metrics, "dataPoints.asInt")
+            .iter()
+            .all(serde_json::Value::is_string)
+    );
     let logs = sent("/v1/logs");
-    assert!(of(&logs, "severityNumber").iter().all(serde_json::Value::is_u64));
+    assert!(
+        of(&logs, "severityNumber")
+            .iter()
+            .all(serde_json::Value::is_u64)
+    );
     for found in [&spans, &metrics, &logs] {
         let times = found.iter().filter(|(path, _)| path.ends_with("UnixNano"));
         for (path, time) in times {

@@ -10,6 +10,7 @@ mod go;
 mod java;
 mod node;
 mod python;
+mod rust;
 mod service;
 
 pub(crate) use service::place;

@@ -209,6 +209,55 @@ fn every_rust_file_says_what_it_is() {
     }
 }
 
+/// The public items of a Rust file whose documentation has no example, as `file:line: item`. Modules are left out (a
+/// module's example stands in its own file), and what a macro makes.
+fn without_example(file: &Path, text: &str) -> Vec<String> {
+    const ITEMS: [&str; 7] = [
+        "fn ", "struct ", "enum ", "trait ", "type ", "const ", "static ",
+    ];
+    let (mut missing, mut has_example, mut in_attribute) = (Vec::new(), false, false);
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        let public = line
+            .strip_prefix("pub ")
+            .map(|item| item.trim_start_matches("async "));
+        if line == "#[cfg(all(test, not(loom)))]" || line == "#[cfg(test)]" {
+            break;
+        } else if in_attribute || line.starts_with("#[") {
+            in_attribute = !line.ends_with(']');
+        } else if let Some(doc) = line.strip_prefix("///") {
+            has_example |= doc.contains("```");
+        } else if public.is_some_and(|item| ITEMS.iter().any(|kind| item.starts_with(kind))) {
+            if !has_example && !line.contains('$') {
+                missing.push(format!("{}:{}: {line}", file.display(), number + 1));
+            }
+            has_example = false;
+        } else {
+            has_example = false;
+        }
+    }
+    missing
+}
+
+#[test]
+fn every_public_item_of_the_sdk_has_an_example() {
+    let bare = "/// Words.\npub fn bare() {}\n/// ```\n/// ```\n#[expect(\n    a\n)]\npub const fn shown() {}";
+    assert_eq!(
+        without_example(Path::new("a.rs"), bare),
+        ["a.rs:2: pub fn bare() {}"]
+    );
+    let workspace = workspace();
+    let files = rust_files(&workspace);
+    let sources = files.iter().filter(|file| file.starts_with("sdk/src"));
+    let missing: Vec<String> = sources
+        .flat_map(|file| {
+            let text = fs::read_to_string(workspace.path(file)).expect("readable");
+            without_example(file, &text)
+        })
+        .collect();
+    assert!(missing.is_empty(), "no example:\n{}", missing.join("\n"));
+}
+
 #[test]
 fn every_integration_file_is_part_of_the_one_program() {
     let workspace = workspace();

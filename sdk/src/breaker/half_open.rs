@@ -8,6 +8,10 @@ use crate::window::Sums;
 
 use super::{BreakerConfig, CloseOn, Reason};
 
+/// The largest ticket. They wrap: no two probes that are out at a time have the same, for fewer than
+/// [`PROBES_MAX`](super::word::PROBES_MAX) are.
+pub(crate) const TICKET_MASK: u32 = 0xff_ffff;
+
 #[derive(Clone, Copy, Debug)]
 struct Lease {
     ticket: u32,
@@ -60,7 +64,7 @@ impl HalfOpenEra {
     }
 
     pub(crate) fn issue(&mut self, deadline: Moment) -> u32 {
-        self.next_ticket = self.next_ticket.wrapping_add(1);
+        self.next_ticket = self.next_ticket.wrapping_add(1) & TICKET_MASK;
         self.leases.push(Lease {
             ticket: self.next_ticket,
             deadline,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Moment, MonotonicClock};
 
+use super::permit::{OwnedPermit, Permit};
 use super::quota::OpenQuota;
 use super::{
     Admission, BreakerConfig, CallId, CallOutcome, InvalidConfig, Listener, Machine, Mode, Origin,
@@ -100,7 +101,7 @@ impl<C: Clock> Shared<C> {
     }
 
     #[inline]
-    fn record(&self, admission: Admission, outcome: Outcome) {
+    pub(super) fn record(&self, admission: Admission, outcome: Outcome) {
         let announce = &mut |change: &Transition| self.announce(change);
         let now = self.clock.now();
         if let Some(listener) = &self.listener {
@@ -111,7 +112,7 @@ impl<C: Clock> Shared<C> {
             .record(admission, outcome, now, || self.current_call(), announce);
     }
 
-    fn cancel(&self, admission: Admission) {
+    pub(super) fn cancel(&self, admission: Admission) {
         let announce = &mut |change: &Transition| self.announce(change);
         let (now, panicked) = (self.clock.now(), std::thread::panicking());
         if let Some(listener) = &self.listener {
@@ -365,10 +366,9 @@ impl<C: Clock> CircuitBreaker<C> {
     #[inline]
     pub(crate) fn acquire_at(&self, now: Moment) -> Result<Permit<'_, C>, Rejection> {
         let shared = &*self.shared;
-        shared.admit(now).map(|admission| Permit {
-            holder: shared,
-            admission: Some(admission),
-        })
+        shared
+            .admit(now)
+            .map(|admission| Permit::new(shared, admission))
     }
 
     /// Asks to make a call, with a permit that can move into a future.
@@ -386,11 +386,14 @@ impl<C: Clock> CircuitBreaker<C> {
     /// The refusal; the call must not be made.
     #[inline]
     pub fn acquire_owned(&self) -> Result<OwnedPermit<C>, Rejection> {
-        let admission = self.shared.admit(self.shared.clock.now())?;
-        Ok(OwnedPermit {
-            shared: Arc::clone(&self.shared),
-            admission: Some(admission),
-        })
+        self.acquire_owned_at(self.shared.clock.now())
+    }
+
+    /// [`CircuitBreaker::acquire_owned`] for a caller that has just read the same clock.
+    #[inline]
+    pub(crate) fn acquire_owned_at(&self, now: Moment) -> Result<OwnedPermit<C>, Rejection> {
+        let admission = self.shared.admit(now)?;
+        Ok(OwnedPermit::new(Arc::clone(&self.shared), admission))
     }
 
     /// Asks for a probe on behalf of a health check, so that no user's request has to be one.
@@ -420,10 +423,7 @@ impl<C: Clock> CircuitBreaker<C> {
         let shared = &self.shared;
         let announce = &mut |change: &Transition| shared.announce(change);
         let admission = shared.machine.admit_probe(shared.clock.now(), announce)?;
-        Ok(OwnedPermit {
-            shared: Arc::clone(shared),
-            admission: Some(admission),
-        })
+        Ok(OwnedPermit::new(Arc::clone(shared), admission))
     }
 
     /// What callers experience now. Reads only.
@@ -746,135 +746,5 @@ impl<C: Clock> CircuitBreakerBuilder<C> {
         }
         breaker.announce_config();
         Ok(breaker)
-    }
-}
-
-/// The right to make one call. Tell it how the call ended.
-///
-/// Dropped untold, it counts the call as cancelled: ignored, unless it had become slow, a panic is
-/// unwinding, or [`OnDrop`](crate::OnDrop) says otherwise.
-///
-/// ```
-/// use tripline_sdk::{BreakerConfig, CircuitBreaker};
-/// let breaker = CircuitBreaker::new("stock", BreakerConfig::new())?;
-/// drop(breaker.acquire());
-/// assert_eq!(breaker.snapshot().totals.cancelled, 1);
-/// # Ok::<(), tripline_sdk::InvalidConfig>(())
-/// ```
-#[must_use = "a permit that is dropped at once counts as a cancelled call"]
-#[derive(Debug)]
-pub struct Permit<'a, C: Clock = MonotonicClock> {
-    holder: &'a Shared<C>,
-    admission: Option<Admission>,
-}
-
-impl<C: Clock> Permit<'_, C> {
-    /// Whether this call is one of the probes of a half-open breaker.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock};
-    /// let breaker = CircuitBreaker::builder("stock", BreakerConfig::new())
-    ///     .clock(ManualClock::default())
-    ///     .build()?;
-    /// assert!(!breaker.acquire().expect("closed").is_probe());
-    /// breaker.trip();
-    /// breaker.clock().advance(Duration::from_secs(60));
-    /// assert!(breaker.acquire().expect("half-open").is_probe());
-    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
-    /// ```
-    #[must_use]
-    pub fn is_probe(&self) -> bool {
-        self.admission.as_ref().is_some_and(Admission::is_probe)
-    }
-
-    /// The call ended.
-    ///
-    /// ```
-    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome};
-    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new())?;
-    /// breaker.acquire().expect("closed").finish(Outcome::Success);
-    /// breaker.acquire().expect("closed").finish(Outcome::Overload { retry_after: None });
-    /// let totals = breaker.snapshot().totals;
-    /// assert_eq!((totals.success, totals.failure), (1, 1));
-    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
-    /// ```
-    #[inline]
-    pub fn finish(mut self, outcome: Outcome) {
-        if let Some(admission) = self.admission.take() {
-            self.holder.record(admission, outcome);
-        }
-    }
-}
-
-impl<C: Clock> Drop for Permit<'_, C> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(admission) = self.admission.take() {
-            self.holder.cancel(admission);
-        }
-    }
-}
-
-/// A [`Permit`] that borrows nothing.
-///
-/// ```
-/// use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome};
-/// let breaker = CircuitBreaker::new("stock", BreakerConfig::new())?;
-/// let permit = breaker.acquire_owned().expect("closed");
-/// assert!(!permit.is_probe());
-/// permit.finish(Outcome::Success);
-/// # Ok::<(), tripline_sdk::InvalidConfig>(())
-/// ```
-#[must_use = "a permit that is dropped at once counts as a cancelled call"]
-#[derive(Debug)]
-pub struct OwnedPermit<C: Clock = MonotonicClock> {
-    shared: Arc<Shared<C>>,
-    admission: Option<Admission>,
-}
-
-impl<C: Clock> OwnedPermit<C> {
-    /// Whether this call is one of the probes of a half-open breaker.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock};
-    /// let breaker = CircuitBreaker::builder("stock", BreakerConfig::new())
-    ///     .clock(ManualClock::default())
-    ///     .build()?;
-    /// breaker.trip();
-    /// breaker.clock().advance(Duration::from_secs(60));
-    /// assert!(breaker.acquire_probe().expect("half-open").is_probe());
-    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
-    /// ```
-    #[must_use]
-    pub fn is_probe(&self) -> bool {
-        self.admission.as_ref().is_some_and(Admission::is_probe)
-    }
-
-    /// The call ended.
-    ///
-    /// ```
-    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Outcome};
-    /// let breaker = CircuitBreaker::new("stock", BreakerConfig::new())?;
-    /// let permit = breaker.acquire_owned().expect("closed");
-    /// std::thread::spawn(move || permit.finish(Outcome::Ignore)).join().unwrap();
-    /// assert_eq!(breaker.snapshot().totals.ignored, 1);
-    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
-    /// ```
-    #[inline]
-    pub fn finish(mut self, outcome: Outcome) {
-        if let Some(admission) = self.admission.take() {
-            self.shared.record(admission, outcome);
-        }
-    }
-}
-
-impl<C: Clock> Drop for OwnedPermit<C> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(admission) = self.admission.take() {
-            self.shared.cancel(admission);
-        }
     }
 }

@@ -9,11 +9,15 @@
 //! running out) is *settled* first, at the moment it was due, so the machine ends up in the same
 //! state whether a timer looked in between or not.
 
+mod admission;
 mod admit;
 mod control;
 mod read;
 mod record;
 mod transition;
+
+pub use admission::Admission;
+use admission::{Answer, Kind};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,68 +34,6 @@ use super::recent::RecentCalls;
 use super::totals::Counters;
 use super::word::{Phase, Word};
 use super::{BreakerConfig, InvalidConfig};
-
-/// The right to make one call, and what is needed to account for it.
-///
-/// Hand it back to [`Machine::record`] or [`Machine::cancel`]. One that is lost costs nothing in
-/// a closed breaker and a failed probe, after its lease, in a half-open one.
-///
-/// ```
-/// use tripline_sdk::{BreakerConfig, CallId, Machine, Moment};
-/// let machine = Machine::new(BreakerConfig::new(), Moment::ZERO).unwrap();
-/// let call = machine.admit(Moment::from_millis(5), &mut |_| {}).unwrap();
-/// assert_eq!(call.start(), Moment::from_millis(5));
-/// assert!(!call.is_probe(), "the breaker is closed");
-/// machine.cancel(call, false, Moment::from_millis(6), CallId::default, &mut |_| {});
-/// ```
-#[must_use = "an admitted call has to be recorded or cancelled"]
-#[derive(Debug)]
-pub struct Admission {
-    generation: u64,
-    start: Moment,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Counts in the window.
-    Counted,
-    /// Decides whether a half-open breaker closes.
-    Probe { ticket: u32 },
-    /// Would have been refused, were the breaker enforcing: counts in no window.
-    Bypass,
-}
-
-impl Admission {
-    /// When the call was let through.
-    ///
-    /// ```
-    /// use tripline_sdk::{BreakerConfig, Machine, Moment};
-    /// let machine = Machine::new(BreakerConfig::new(), Moment::ZERO)?;
-    /// let call = machine.admit(Moment::from_millis(5), &mut |_| {}).expect("closed");
-    /// assert_eq!(call.start(), Moment::from_millis(5));
-    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
-    /// ```
-    #[must_use]
-    pub fn start(&self) -> Moment {
-        self.start
-    }
-
-    /// Whether this call is one of the probes of a half-open breaker.
-    ///
-    /// ```
-    /// use tripline_sdk::{BreakerConfig, Machine, Moment};
-    /// let machine = Machine::new(BreakerConfig::new(), Moment::ZERO)?;
-    /// machine.trip(Moment::ZERO, &mut |_| {});
-    /// let call = machine.admit(Moment::from_millis(60_000), &mut |_| {}).expect("half-open");
-    /// assert!(call.is_probe());
-    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
-    /// ```
-    #[must_use]
-    pub fn is_probe(&self) -> bool {
-        matches!(self.kind, Kind::Probe { .. })
-    }
-}
 
 /// A circuit breaker without clock, name or listener: pure state, fed with moments.
 ///

@@ -36,7 +36,7 @@ use crate::refusal::Refusal;
 /// ```
 #[derive(Clone, Debug)]
 pub struct BreakerLayer<C: Clock = TokioClock, K = DefaultClassifier> {
-    breaker: Option<CircuitBreaker<C>>,
+    breaker: CircuitBreaker<C>,
     classify: K,
 }
 
@@ -58,13 +58,6 @@ impl<C: Clock> BreakerLayer<C> {
     /// ```
     #[must_use]
     pub fn new(breaker: CircuitBreaker<C>) -> Self {
-        Self {
-            breaker: Some(breaker),
-            classify: DefaultClassifier,
-        }
-    }
-
-    pub(crate) fn optional(breaker: Option<CircuitBreaker<C>>) -> Self {
         Self {
             breaker,
             classify: DefaultClassifier,
@@ -131,7 +124,7 @@ impl<S, C: Clock, K: Clone> Layer<S> for BreakerLayer<C, K> {
 #[derive(Debug)]
 pub struct BreakerService<S, C: Clock = TokioClock, K = DefaultClassifier> {
     inner: S,
-    breaker: Option<CircuitBreaker<C>>,
+    breaker: CircuitBreaker<C>,
     classify: K,
     inner_is_ready: bool,
 }
@@ -160,10 +153,8 @@ where
     type Future = BreakerFuture<S::Future, C, K>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        let refuses = |breaker: &CircuitBreaker<C>| {
-            matches!(breaker.state(), State::Open | State::ForcedOpen)
-        };
-        if !self.inner_is_ready && self.breaker.as_ref().is_some_and(refuses) {
+        let refuses = matches!(self.breaker.state(), State::Open | State::ForcedOpen);
+        if !self.inner_is_ready && refuses {
             return Poll::Ready(Ok(()));
         }
         let readiness = ready!(self.inner.poll_ready(context));
@@ -172,12 +163,7 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        let permit = self
-            .breaker
-            .as_ref()
-            .map(CircuitBreaker::acquire_owned)
-            .transpose();
-        let refused = match permit {
+        let refused = match self.breaker.acquire_owned() {
             Err(rejection) => rejection,
             // It began to probe between `poll_ready` and now; the permit goes back unused.
             Ok(_) if !self.inner_is_ready => Rejection {
@@ -189,7 +175,7 @@ where
                 let (inner, classify) = (self.inner.call(request), self.classify.clone());
                 return BreakerFuture {
                     inner: Some(inner),
-                    permit,
+                    permit: Some(permit),
                     classify,
                     refused: None,
                 };

@@ -32,7 +32,7 @@ use crate::refusal::Refusal;
 /// ```
 #[derive(Clone)]
 pub struct RateLimitLayer<C: Clock = TokioClock> {
-    limiter: Option<Arc<dyn RateLimit>>,
+    limiter: Arc<dyn RateLimit>,
     clock: C,
 }
 
@@ -58,15 +58,9 @@ impl RateLimitLayer {
     #[must_use]
     pub fn new(limiter: impl RateLimit + 'static) -> Self {
         Self {
-            limiter: Some(Arc::new(limiter)),
+            limiter: Arc::new(limiter),
             clock: TokioClock::default(),
         }
-    }
-}
-
-impl<C: Clock> RateLimitLayer<C> {
-    pub(crate) fn optional(limiter: Option<Arc<dyn RateLimit>>, clock: C) -> Self {
-        Self { limiter, clock }
     }
 }
 
@@ -75,7 +69,7 @@ impl<S, C: Clock> Layer<S> for RateLimitLayer<C> {
     fn layer(&self, inner: S) -> Self::Service {
         RateLimitService {
             inner,
-            limiter: self.limiter.clone(),
+            limiter: Arc::clone(&self.limiter),
             clock: self.clock.clone(),
         }
     }
@@ -98,7 +92,7 @@ impl<S, C: Clock> Layer<S> for RateLimitLayer<C> {
 #[derive(Clone)]
 pub struct RateLimitService<S, C: Clock = TokioClock> {
     inner: S,
-    limiter: Option<Arc<dyn RateLimit>>,
+    limiter: Arc<dyn RateLimit>,
     clock: C,
 }
 
@@ -115,17 +109,12 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        let decision = self
-            .limiter
-            .as_ref()
-            .map(|limiter| limiter.check(1, self.clock.now()));
-        match decision {
-            Some(decision) if !decision.allowed => {
-                let retry_after = decision.retry_after;
-                LimitFuture::refused(Refusal::RateLimited { retry_after })
-            }
-            _ => LimitFuture::running(self.inner.call(request), None),
+        let decision = self.limiter.check(1, self.clock.now());
+        if !decision.allowed {
+            let retry_after = decision.retry_after;
+            return LimitFuture::refused(Refusal::RateLimited { retry_after });
         }
+        LimitFuture::running(self.inner.call(request), None)
     }
 }
 
@@ -144,7 +133,7 @@ where
 /// ```
 #[derive(Clone, Debug)]
 pub struct BulkheadLayer {
-    bulkhead: Option<Bulkhead>,
+    bulkhead: Bulkhead,
 }
 
 impl BulkheadLayer {
@@ -167,12 +156,6 @@ impl BulkheadLayer {
     /// ```
     #[must_use]
     pub const fn new(bulkhead: Bulkhead) -> Self {
-        Self {
-            bulkhead: Some(bulkhead),
-        }
-    }
-
-    pub(crate) const fn optional(bulkhead: Option<Bulkhead>) -> Self {
         Self { bulkhead }
     }
 }
@@ -203,7 +186,7 @@ impl<S> Layer<S> for BulkheadLayer {
 #[derive(Clone, Debug)]
 pub struct BulkheadService<S> {
     inner: S,
-    bulkhead: Option<Bulkhead>,
+    bulkhead: Bulkhead,
 }
 
 impl<S: Service<R>, R> Service<R> for BulkheadService<S>
@@ -219,9 +202,9 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        match self.bulkhead.as_ref().map(Bulkhead::try_enter) {
-            Some(None) => LimitFuture::refused(Refusal::BulkheadFull),
-            place => LimitFuture::running(self.inner.call(request), place.flatten()),
+        match self.bulkhead.try_enter() {
+            None => LimitFuture::refused(Refusal::BulkheadFull),
+            place => LimitFuture::running(self.inner.call(request), place),
         }
     }
 }

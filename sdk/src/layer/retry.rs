@@ -40,9 +40,16 @@ use crate::retry::{BudgetConfig, RetryBudget, RetryConfig};
 /// ```
 #[derive(Clone, Debug)]
 pub struct RetryLayer<C: Clock = TokioClock, K = DefaultClassifier> {
-    plan: Option<Arc<Plan<C>>>,
-    tally: Option<Arc<Tally>>,
+    shared: Arc<Shared<C>>,
     classify: K,
+}
+
+/// What all services of a layer share: one pointer to clone a call.
+#[derive(Debug)]
+struct Shared<C> {
+    plan: Option<Plan<C>>,
+    /// Where a policy counts tries and calls: every try passes here, retried or not.
+    tally: Option<Arc<Tally>>,
 }
 
 #[derive(Debug)]
@@ -78,32 +85,25 @@ impl RetryLayer {
     pub fn new(config: RetryConfig) -> Self {
         let clock = TokioClock::default();
         let budget = Arc::new(RetryBudget::new(BudgetConfig::default(), clock.now()));
-        Self::optional(Some((config, budget)), clock)
+        Self::of_policy(Some((config, budget)), clock, None)
     }
 }
 
 impl<C: Clock> RetryLayer<C> {
-    pub(crate) fn optional(parts: Option<(RetryConfig, Arc<RetryBudget>)>, clock: C) -> Self {
-        let plan = |(config, budget)| {
-            Arc::new(Plan {
-                config,
-                budget,
-                chance: Chance::from_entropy(),
-                clock,
-            })
-        };
+    pub(crate) fn of_policy(
+        parts: Option<(RetryConfig, Arc<RetryBudget>)>,
+        clock: C,
+        tally: Option<Arc<Tally>>,
+    ) -> Self {
+        let plan = parts.map(|(config, budget)| Plan {
+            config,
+            budget,
+            chance: Chance::from_entropy(),
+            clock,
+        });
         Self {
-            plan: parts.map(plan),
-            tally: None,
+            shared: Arc::new(Shared { plan, tally }),
             classify: DefaultClassifier,
-        }
-    }
-
-    /// Counts tries and calls for a policy: every try passes here, retried or not.
-    pub(crate) fn tallied(self, tally: Arc<Tally>) -> Self {
-        Self {
-            tally: Some(tally),
-            ..self
         }
     }
 }
@@ -132,8 +132,7 @@ impl<C: Clock, K> RetryLayer<C, K> {
     #[must_use]
     pub fn classify<L>(self, classify: L) -> RetryLayer<C, L> {
         RetryLayer {
-            plan: self.plan,
-            tally: self.tally,
+            shared: self.shared,
             classify,
         }
     }
@@ -144,8 +143,7 @@ impl<S, C: Clock, K: Clone> Layer<S> for RetryLayer<C, K> {
     fn layer(&self, inner: S) -> Self::Service {
         RetryService {
             inner,
-            plan: self.plan.clone(),
-            tally: self.tally.clone(),
+            shared: Arc::clone(&self.shared),
             classify: self.classify.clone(),
         }
     }
@@ -167,8 +165,7 @@ impl<S, C: Clock, K: Clone> Layer<S> for RetryLayer<C, K> {
 #[derive(Clone, Debug)]
 pub struct RetryService<S, C: Clock = TokioClock, K = DefaultClassifier> {
     inner: S,
-    plan: Option<Arc<Plan<C>>>,
-    tally: Option<Arc<Tally>>,
+    shared: Arc<Shared<C>>,
     classify: K,
 }
 
@@ -198,8 +195,7 @@ where
         RetryFuture {
             service,
             request,
-            plan: self.plan.clone(),
-            tally: self.tally.clone(),
+            shared: Arc::clone(&self.shared),
             classify: self.classify.clone(),
             attempt: 1,
             waited: Duration::ZERO,
@@ -230,8 +226,7 @@ pin_project! {
     {
         service: S,
         request: R,
-        plan: Option<Arc<Plan<C>>>,
-        tally: Option<Arc<Tally>>,
+        shared: Arc<Shared<C>>,
         classify: K,
         attempt: u32,
         waited: Duration,
@@ -267,18 +262,22 @@ where
                     let result = ready!(call.poll(context));
                     let outcome = this.classify.classify(result.as_ref());
                     let refusal = result.as_ref().err().and_then(MaybeRefused::refusal);
-                    if let Some(tally) = this.tally {
+                    let Shared { plan, tally } = &**this.shared;
+                    if let Some(tally) = tally {
                         tally.tried(refusal);
                     }
-                    let Some(delay) = this.plan.as_ref().and_then(|plan| {
+                    let Some(delay) = plan.as_ref().and_then(|plan| {
                         plan.next_delay(*this.attempt, *this.waited, outcome, refusal)
                     }) else {
-                        if let Some(tally) = this.tally {
+                        if let Some(tally) = tally {
                             let refused = refusal.is_some_and(|refusal| !refusal.reached_peer());
                             tally.finished(*this.attempt, !refused && !outcome.is_failure());
                         }
                         return Poll::Ready(result);
                     };
+                    if let Some(tally) = tally {
+                        tally.tries_again();
+                    }
                     *this.waited = delay;
                     *this.attempt += 1;
                     this.state.set(State::Waiting {

@@ -30,7 +30,7 @@ use crate::refusal::Refusal;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct TimeoutLayer {
-    after: Option<Duration>,
+    after: Duration,
 }
 
 impl TimeoutLayer {
@@ -55,10 +55,6 @@ impl TimeoutLayer {
     /// ```
     #[must_use]
     pub const fn new(after: Duration) -> Self {
-        Self { after: Some(after) }
-    }
-
-    pub(crate) const fn optional(after: Option<Duration>) -> Self {
         Self { after }
     }
 }
@@ -90,7 +86,7 @@ impl<S> Layer<S> for TimeoutLayer {
 #[derive(Clone, Debug)]
 pub struct TimeoutService<S> {
     inner: S,
-    after: Option<Duration>,
+    after: Duration,
 }
 
 impl<S: Service<R>, R> Service<R> for TimeoutService<S>
@@ -107,11 +103,10 @@ where
 
     fn call(&mut self, request: R) -> Self::Future {
         TimeoutFuture {
-            call: InTime {
-                inner: self.inner.call(request),
-                sleep: None,
-                after: crate::deadline::bounded(self.after),
-            },
+            call: InTime::optional(
+                self.inner.call(request),
+                crate::deadline::bounded(Some(self.after)),
+            ),
         }
     }
 }
@@ -162,6 +157,14 @@ pin_project! {
 }
 
 impl<F> InTime<F> {
+    pub(crate) const fn optional(inner: F, after: Option<Duration>) -> Self {
+        Self {
+            inner,
+            sleep: None,
+            after,
+        }
+    }
+
     pub(crate) const fn new(inner: F, after: Duration) -> Self {
         Self {
             inner,

@@ -31,7 +31,8 @@ pub(crate) struct Tally {
     pub(super) budget: Option<Arc<RetryBudget>>,
     pub(super) bulkhead: Option<Bulkhead>,
     pub(super) listener: Option<Arc<dyn Listener>>,
-    tries: AtomicU64,
+    /// Tries that others followed: with the last one of each call, all of them.
+    retried_tries: AtomicU64,
     breaker_rejected: AtomicU64,
     timed_out: AtomicU64,
     rate_limited: AtomicU64,
@@ -70,7 +71,7 @@ impl Tally {
             budget,
             bulkhead,
             listener,
-            tries: AtomicU64::new(0),
+            retried_tries: AtomicU64::new(0),
             breaker_rejected: AtomicU64::new(0),
             timed_out: AtomicU64::new(0),
             rate_limited: AtomicU64::new(0),
@@ -84,7 +85,6 @@ impl Tally {
 
     /// A try ended, or was refused.
     pub(crate) fn tried(&self, refusal: Option<&Refusal>) {
-        add(&self.tries);
         match refusal {
             Some(Refusal::Breaker(_)) => add(&self.breaker_rejected),
             Some(Refusal::Timeout { after }) if self.parts.timeout => {
@@ -101,6 +101,11 @@ impl Tally {
             }
             _ => {}
         }
+    }
+
+    /// A try ended, and another will be made.
+    pub(crate) fn tries_again(&self) {
+        add(&self.retried_tries);
     }
 
     /// A call ended after so many tries.
@@ -151,9 +156,10 @@ impl ReadPolicy for Tally {
     fn counts(&self) -> PolicyCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let [[failed, failed_retried], [succeeded, succeeded_retried]] = &self.finished;
+        let last_tries = [failed, failed_retried, succeeded, succeeded_retried].map(read);
         PolicyCounts {
             parts: self.parts,
-            tries: read(&self.tries),
+            tries: read(&self.retried_tries) + last_tries.iter().sum::<u64>(),
             breaker_rejected: read(&self.breaker_rejected),
             timed_out: read(&self.timed_out),
             rate_limited: read(&self.rate_limited),

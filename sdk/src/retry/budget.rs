@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::{Moment, nanos};
+use crate::clock::Moment;
 use crate::sync::{AtomicU64, Ordering};
 
 /// The settings of a [`RetryBudget`].

@@ -224,13 +224,18 @@ impl PipelineBuilder {
             traces = traces.with_sampler(Sampler::AlwaysOff);
         }
         if sends(Signal::Traces)? {
-            traces = traces.with_batch_exporter(export::spans(target, counts.clone(), slots[0].clone())?);
+            traces = traces.with_batch_exporter(export::spans(
+                target,
+                counts.clone(),
+                slots[0].clone(),
+            )?);
         }
         let mut logs = SdkLoggerProvider::builder()
             .with_resource(resource.clone())
             .with_log_processor(CallSitesAreNoEvents);
         if sends(Signal::Logs)? {
-            logs = logs.with_batch_exporter(export::logs(target, counts.clone(), slots[1].clone())?);
+            logs =
+                logs.with_batch_exporter(export::logs(target, counts.clone(), slots[1].clone())?);
         }
         let exemplars = Exemplars::default();
         let mut metrics = SdkMeterProvider::builder().with_resource(resource.clone());

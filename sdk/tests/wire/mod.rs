@@ -112,7 +112,7 @@ impl Collector {
     pub fn endpoint(&self, protocol: Protocol) -> String {
         match protocol {
             Protocol::Grpc => format!("http://{}", self.grpc),
-            Protocol::Http => format!("http://{}", self.http),
+            Protocol::Http | Protocol::Json => format!("http://{}", self.http),
         }
     }
 

@@ -1,15 +1,13 @@
 //! The way in: the usual call reads one word; everything else asks the phase it meets.
 
-use std::time::Duration;
-
-use crate::clock::Moment;
+use crate::clock::{Moment, nanos};
 use crate::sync::Ordering;
 
 use super::super::half_open::lease_deadline;
 use super::super::totals::Counter;
 use super::super::word::{Phase, Word};
 use super::super::{Mode, RejectReason, Rejection, Transition};
-use super::{Admission, Era, Kind, Machine};
+use super::{Admission, Answer, Era, Kind, Machine};
 
 impl Machine {
     /// Asks to make a call at `now`.
@@ -36,15 +34,20 @@ impl Machine {
     ) -> Result<Admission, Rejection> {
         let word = self.word();
         if word.is_plainly_closed() {
-            return Ok(self.admitted(word.generation(), now, Kind::Counted));
+            return self
+                .admitted(word.generation(), now, Kind::Counted)
+                .into_result();
         }
         if word.is_plainly_open() {
             let until = Moment::from_nanos(self.hot.open_until.load(Ordering::Acquire));
             if now < until {
-                return Err(self.reject(RejectReason::Open, Some(until.since(now))));
+                let retry_after = until.nanos_since(now);
+                return self
+                    .reject(RejectReason::Open, Some(retry_after))
+                    .into_result();
             }
         }
-        self.admit_unusual(word, now, announce)
+        self.admit_unusual(word, now, announce).into_result()
     }
 
     /// Asks for a probe even where ordinary calls get none ([`HalfOpen::dedicated_probes`]).
@@ -73,6 +76,7 @@ impl Machine {
         self.locked(now, announce, |era, _| {
             self.issue_probe(era, now, era.config.half_open.concurrent)
         })
+        .into_result()
     }
 
     #[cold]
@@ -81,9 +85,9 @@ impl Machine {
         word: Word,
         now: Moment,
         announce: &mut dyn FnMut(&Transition),
-    ) -> Result<Admission, Rejection> {
+    ) -> Answer {
         if word.mode() == Mode::ForcedOpen {
-            return Err(self.reject(RejectReason::ForcedOpen, None));
+            return self.reject(RejectReason::ForcedOpen, None);
         }
         let verdict = match word.phase() {
             Phase::Closed => Ok((word.generation(), Kind::Counted)),
@@ -92,13 +96,11 @@ impl Machine {
             Phase::Ramping => self.ask_ramping(now, announce),
         };
         match (verdict, word.mode()) {
-            (Ok((generation, kind)), _) => Ok(self.admitted(generation, now, kind)),
-            (Err(rejection), Mode::Enforcing | Mode::ForcedOpen) => {
-                Err(self.reject(rejection.reason, rejection.retry_after))
-            }
+            (Ok((generation, kind)), _) => self.admitted(generation, now, kind),
+            (Err(rejection), Mode::Enforcing | Mode::ForcedOpen) => self.rejected(rejection),
             (Err(_), Mode::MetricsOnly | Mode::Disabled) => {
                 self.counters.add(Counter::WouldReject);
-                Ok(self.admitted(word.generation(), now, Kind::Bypass))
+                self.admitted(word.generation(), now, Kind::Bypass)
             }
         }
     }
@@ -179,12 +181,7 @@ impl Machine {
         })
     }
 
-    fn issue_probe(
-        &self,
-        era: &mut Era,
-        now: Moment,
-        concurrent: u16,
-    ) -> Result<Admission, Rejection> {
+    fn issue_probe(&self, era: &mut Era, now: Moment, concurrent: u16) -> Answer {
         let issued = match self.word().phase() {
             Phase::Closed | Phase::Ramping => Err(Rejection {
                 reason: RejectReason::Ramp,
@@ -193,8 +190,8 @@ impl Machine {
             Phase::Open | Phase::HalfOpen => self.issue(era, now, concurrent),
         };
         match issued {
-            Ok((generation, kind)) => Ok(self.admitted(generation, now, kind)),
-            Err(rejection) => Err(self.reject(rejection.reason, rejection.retry_after)),
+            Ok((generation, kind)) => self.admitted(generation, now, kind),
+            Err(rejection) => self.rejected(rejection),
         }
     }
 
@@ -219,23 +216,20 @@ impl Machine {
         Ok((word.generation(), Kind::Probe { ticket }))
     }
 
-    #[inline]
-    fn admitted(&self, generation: u64, start: Moment, kind: Kind) -> Admission {
+    #[inline(always)]
+    fn admitted(&self, generation: u64, start: Moment, kind: Kind) -> Answer {
         self.counters.add(Counter::Admitted);
-        Admission {
-            generation,
-            start,
-            kind,
-        }
+        Answer::admitted(generation, start, kind)
+    }
+
+    fn rejected(&self, rejection: Rejection) -> Answer {
+        self.reject(rejection.reason, rejection.retry_after.map(nanos))
     }
 
     #[inline]
-    fn reject(&self, reason: RejectReason, retry_after: Option<Duration>) -> Rejection {
+    fn reject(&self, reason: RejectReason, retry_after_ns: Option<u64>) -> Answer {
         self.counters.add(Counter::Rejected);
-        Rejection {
-            reason,
-            retry_after,
-        }
+        Answer::refused(reason, retry_after_ns)
     }
 }
 

@@ -25,7 +25,7 @@ struct Report {
 }
 
 impl Machine {
-    /// Records the result of a call and answers what it counted as. `call` names it, and is asked
+    /// Records the result of a call. `call` names it, and is asked
     /// only if the result can matter to a transition.
     ///
     /// ```
@@ -53,7 +53,10 @@ impl Machine {
         call: impl FnOnce() -> CallId,
         announce: &mut dyn FnMut(&Transition),
     ) {
-        let slow = self.hot.criteria.is_slow(now.nanos_since(admission.start));
+        let slow = self
+            .hot
+            .criteria
+            .is_slow(now.nanos_since(admission.start()));
         if outcome != Outcome::Success || slow || !self.record_usual(&admission, now) {
             self.record_unusual(&admission, outcome, slow, now, call, announce);
         }
@@ -64,16 +67,13 @@ impl Machine {
     #[inline(always)]
     fn record_usual(&self, admission: &Admission, now: Moment) -> bool {
         let word = self.word();
-        if admission.kind != Kind::Counted
-            || word.generation() != admission.generation
-            || self.hot.criteria.judges_successes()
-        {
+        if !admission.counts_in(word.generation()) || self.hot.criteria.judges_successes() {
             return false;
         }
         let thread = thread_number();
         if !self
             .window
-            .record_success(thread, word.era(), admission.start, now)
+            .record_success(thread, word.era(), admission.start(), now)
         {
             return false;
         }
@@ -111,7 +111,7 @@ impl Machine {
         };
         let report = Report {
             finished: Finished { failed, slow },
-            start: admission.start,
+            start: admission.start(),
             end: now,
             hint,
             dropped: false,
@@ -126,7 +126,10 @@ impl Machine {
         outcome: Outcome,
         now: Moment,
     ) -> CallOutcome {
-        let slow = self.hot.criteria.is_slow(now.nanos_since(admission.start));
+        let slow = self
+            .hot
+            .criteria
+            .is_slow(now.nanos_since(admission.start()));
         match (outcome, slow) {
             (Outcome::Ignore, _) => CallOutcome::Ignored,
             (Outcome::Success, false) => CallOutcome::Success,
@@ -163,7 +166,10 @@ impl Machine {
             return self.record(admission, Outcome::Failure, now, call, announce);
         }
         self.counters.add(Counter::Cancelled);
-        let slow = self.hot.criteria.is_slow(now.nanos_since(admission.start));
+        let slow = self
+            .hot
+            .criteria
+            .is_slow(now.nanos_since(admission.start()));
         let failed = lock(&self.era).config.on_drop == OnDrop::Failure;
         if !failed && !slow {
             return self.give_back(&admission, now, announce);
@@ -171,7 +177,7 @@ impl Machine {
         let finished = Finished { failed, slow };
         let report = Report {
             finished,
-            start: admission.start,
+            start: admission.start(),
             end: now,
             hint: None,
             dropped: true,
@@ -187,16 +193,16 @@ impl Machine {
         call: impl FnOnce() -> CallId,
         announce: &mut dyn FnMut(&Transition),
     ) {
-        if admission.kind == Kind::Bypass {
+        if admission.kind() == Kind::Bypass {
             return;
         }
         let word = self.word();
-        if word.generation() != admission.generation {
+        if word.generation() != admission.generation() {
             self.counters.add(Counter::Stale);
             return;
         }
-        if let Kind::Probe { ticket } = admission.kind {
-            return self.probe_reported(admission.generation, ticket, report, call(), announce);
+        if let Kind::Probe { ticket } = admission.kind() {
+            return self.probe_reported(admission.generation(), ticket, report, call(), announce);
         }
         let Finished { failed, slow } = report.finished;
         if !self
@@ -269,11 +275,12 @@ impl Machine {
 
     /// A call that says nothing: a probe gives its permit back, anything else leaves no trace.
     fn give_back(&self, admission: &Admission, now: Moment, announce: &mut dyn FnMut(&Transition)) {
-        let Kind::Probe { ticket } = admission.kind else {
+        let Kind::Probe { ticket } = admission.kind() else {
             return;
         };
         self.locked(now, announce, |era, _| {
-            if self.word().generation() == admission.generation && era.half_open.take_back(ticket) {
+            if self.word().generation() == admission.generation() && era.half_open.take_back(ticket)
+            {
                 self.publish_probes(era);
             }
         });

@@ -148,7 +148,10 @@ impl<E: LogExporter + 'static> LogExporter for Concurrent<E> {
             .collect();
         let (slot, inner) = (self.slots.take(), Arc::clone(&self.inner));
         self.runtime.spawn(async move {
-            let records: Vec<_> = records.iter().map(|(record, scope)| (record, scope)).collect();
+            let records: Vec<_> = records
+                .iter()
+                .map(|(record, scope)| (record, scope))
+                .collect();
             let _ = inner.export(LogBatch::new(&records)).await;
             drop(slot);
         });

@@ -47,6 +47,8 @@ pub struct AppState {
     pub addresses: Arc<Addresses>,
     /// The receivers, for their counters.
     pub receiver: Receiver,
+    /// When this server started, nanoseconds since the epoch.
+    pub(crate) started_ns: u64,
     /// The saved views.
     pub saved: Arc<SavedViews>,
     /// What every page says of the store.
@@ -69,6 +71,7 @@ impl AppState {
         receiver: Receiver,
     ) -> std::io::Result<Self> {
         Ok(Self {
+            started_ns: params::now_ns(),
             saved: Arc::new(SavedViews::open(&config.data_dir)?),
             store,
             config: Arc::new(config.clone()),

@@ -9,6 +9,7 @@ mod handlers;
 mod incidents;
 mod request;
 mod saved;
+mod service;
 mod status;
 
 use axum::Router;
@@ -30,7 +31,7 @@ pub fn router() -> Router<AppState> {
         .route("/logs", get(handlers::logs))
         .route("/explore", get(handlers::explore))
         .route("/graph", get(graph::graph))
-        .route("/services/{name}", get(handlers::service))
+        .route("/services/{name}", get(service::one))
         .route("/breakers", get(breakers::list))
         .route("/breakers/{service}/{name}", get(breakers::one))
         .route("/breakers/{service}/{name}/{*rest}", get(breakers::one))

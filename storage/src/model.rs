@@ -13,6 +13,7 @@ mod finding;
 mod graph;
 mod heatmap;
 mod incident;
+mod instance;
 mod lane;
 mod live;
 mod log;
@@ -38,6 +39,7 @@ pub use incident::{
     BlastRadius, ChangeEvent, Clue, EntryPoint, ErrorClass, Incident, IncidentBreaker,
     IncidentDetail, IncidentsQuery, Onset, OpenAt, Recovery, RejectedInMinute, Root,
 };
+pub use instance::{InstanceSummary, InstancesQuery};
 pub use lane::{InstanceLane, Lane, LaneSegment, LanesQuery};
 pub use live::{LiveCounts, NearMiss, ServiceCoverage, SignalAge};
 pub use log::{LogHistogram, LogHistogramStep, LogPattern, LogPatterns, LogQuery, LogRecord};
@@ -46,8 +48,8 @@ pub use metric::{
     MetricsQuery,
 };
 pub use service::{
-    Change, HalfSummary, OperationSummary, PULSE_STEPS, PulsePoint, RedPoint, ServiceDetail,
-    ServicePulse, ServiceQuery, ServiceSummary, ServicesQuery, VersionSummary,
+    Change, HalfSummary, OperationSummary, PULSE_STEPS, ProxyCalls, PulsePoint, RedPoint,
+    ServiceDetail, ServicePulse, ServiceQuery, ServiceSummary, ServicesQuery, VersionSummary,
 };
 pub use trace::{
     AttributeFilter, Refusal, RefusalTrip, SpanEvent, SpanLink, SpanRecord, SpanSummary,
@@ -72,6 +74,15 @@ impl TimeRange {
         Self {
             from_unix_nano: to_unix_nano.saturating_sub(length_ns),
             to_unix_nano,
+        }
+    }
+
+    /// The same length of time, so many nanoseconds earlier.
+    #[must_use]
+    pub fn earlier_by(&self, ns: i64) -> Self {
+        Self {
+            from_unix_nano: self.from_unix_nano.saturating_sub(ns),
+            to_unix_nano: self.to_unix_nano.saturating_sub(ns),
         }
     }
 

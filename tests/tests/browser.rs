@@ -19,6 +19,7 @@ fn pages() -> Vec<(String, &'static str)> {
     let trace = |view: &str| format!("/traces/{TRACE}?view={view}");
     vec![
         ("/".to_owned(), "overview"),
+        ("/?compare=week".to_owned(), "overview-compared"),
         ("/traces".to_owned(), "traces"),
         ("/traces?q=status+%3D+bad".to_owned(), "traces-complaint"),
         (boxed(), "traces-box"),
@@ -38,6 +39,7 @@ fn pages() -> Vec<(String, &'static str)> {
         ("/graph".to_owned(), "graph"),
         ("/services/checkout".to_owned(), "service"),
         ("/services/cart".to_owned(), "service-versions"),
+        ("/services/cart?compare=week".to_owned(), "service-compared"),
         ("/breakers".to_owned(), "breakers"),
         (
             "/sql?q=SELECT+service_name%2C+count%28*%29+FROM+spans+GROUP+BY+ALL".to_owned(),
@@ -410,6 +412,52 @@ async fn sql_is_asked_and_answered() -> Result<()> {
         .click()
         .await?;
     browser.until("return document.body.innerText.includes('carts') && document.querySelector('.sql-result')?.innerText.includes('60') === true").await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn sql_is_completed_by_keyboard_alone() -> Result<()> {
+    let server = filled().await?;
+    let browser = Browser::open(1280, 900).await?;
+    browser.go(&server, "/sql").await?;
+    browser
+        .until("return document.documentElement.dataset.live === ''")
+        .await?;
+    let editor = browser.client.find(Locator::Css("textarea")).await?;
+    let first = |text: &str| {
+        format!("return document.querySelector('.offers li code')?.textContent === '{text}'")
+    };
+    let written =
+        |text: &str| format!("return document.querySelector('textarea').value === '{text}'");
+    editor.send_keys("SELECT caller FROM service_e").await?;
+    browser.until(&first("service_edges")).await?;
+    // Down, Enter.
+    editor.send_keys("\u{e015}\u{e007}").await?;
+    browser
+        .until(&written("SELECT caller FROM service_edges"))
+        .await?;
+    // Its columns by its alias; Tab takes one as well.
+    editor.send_keys(" e WHERE e.callee_cl").await?;
+    browser.until(&first("callee_cluster")).await?;
+    editor.send_keys("\u{e015}\u{e004}").await?;
+    browser
+        .until(&written(
+            "SELECT caller FROM service_edges e WHERE e.callee_cluster",
+        ))
+        .await?;
+    // Asked for with Control and the space bar, closed with Escape: nothing is written.
+    editor.send_keys(" AND ").await?;
+    editor.send_keys("\u{e009} \u{e000}").await?;
+    browser.until(&first("bucket_start")).await?;
+    editor.send_keys("\u{e00c}").await?;
+    browser
+        .until("return document.querySelector('.offers').hidden")
+        .await?;
+    browser
+        .until(&written(
+            "SELECT caller FROM service_edges e WHERE e.callee_cluster AND ",
+        ))
+        .await?;
     browser.close().await
 }
 

@@ -10,7 +10,7 @@ mod series;
 
 pub use bars::bars;
 pub use heatmap::heatmap;
-pub use series::{Line, Mark, Note, noted_series, time_series};
+pub use series::{Beside, Line, Mark, Note, noted_series, time_series};
 
 /// Round numbers from 0 or below up to at least `max`, three to five of them.
 pub(crate) fn ticks(max: f64) -> Vec<f64> {

@@ -89,6 +89,7 @@ fn header(frame: &Frame) -> AnyView {
             <div class="top-tools">
                 {find(frame)}
                 {scope_picker(frame)}
+                {comparison(frame)}
                 {range_picker(frame)}
                 <ThemeToggle/>
             </div>
@@ -203,6 +204,23 @@ const SCOPES: [(&str, &str); 3] = [
     ("service_namespace", "Namespace"),
     ("cluster", "Cluster"),
 ];
+
+/// The numbers of the same time last week beside those of the range: on the pages that have them.
+fn comparison(frame: &Frame) -> Option<AnyView> {
+    let has_them =
+        matches!(frame.path.as_str(), "/" | "/graph") || frame.path.starts_with("/services/");
+    has_them.then(|| {
+        let is_on = frame.compares();
+        let (value, title, mark) = if is_on {
+            ("", "Stop comparing with last week", " ✕")
+        } else {
+            ("week", "Compare with the same time last week", "")
+        };
+        let link = frame.with(&[("compare", value)]);
+        let current = is_on.then_some("true");
+        view! { <a class="compare" href=link title=title aria-current=current>"vs last week" {mark}</a> }.into_any()
+    })
+}
 
 fn range_picker(frame: &Frame) -> AnyView {
     let presets = PRESETS

@@ -8,6 +8,9 @@ pub mod copy;
 pub mod filter_box;
 pub mod keys;
 pub mod live;
+pub mod offers;
+pub mod sql_editor;
+pub mod sql_words;
 pub mod step_slider;
 pub mod theme;
 
@@ -16,5 +19,6 @@ pub use copy::Copy;
 pub use filter_box::FilterBox;
 pub use keys::Keys;
 pub use live::Live;
+pub use sql_editor::SqlEditor;
 pub use step_slider::StepSlider;
 pub use theme::ThemeToggle;

@@ -1,11 +1,14 @@
 //! The small parts every page is made of: links, times, counts, notes about what was cut.
 
+mod notes;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use leptos::prelude::*;
 use tripline_storage::filter::{Expression, Filter, KeyScope, Literal, Signal};
-use tripline_storage::model::{AttributeValue, Attributes, Basis, Page};
+use tripline_storage::model::{AttributeValue, Attributes};
 
+pub use self::notes::{basis_note, basis_tag, export_links, list_note};
 use crate::links::LinkTemplate;
 use crate::range::Range;
 use crate::units;
@@ -72,6 +75,15 @@ pub struct FooterFact {
     pub is_bad: bool,
 }
 
+/// Parameters, besides the range, that hold for the whole app.
+pub const KEPT: [&str; 5] = [
+    "environment",
+    "service_namespace",
+    "cluster",
+    "compare",
+    "proxies",
+];
+
 impl Frame {
     /// A parameter of the URL; an empty one is an absent one.
     pub fn param(&self, name: &str) -> Option<&str> {
@@ -82,14 +94,30 @@ impl Frame {
             .filter(|v| !v.is_empty())
     }
 
+    /// Whether the numbers of the same time last week are asked for too.
+    pub fn compares(&self) -> bool {
+        self.param("compare") == Some("week")
+    }
+
+    /// Whether proxies are shown beside the services they stand beside.
+    pub fn shows_proxies(&self) -> bool {
+        self.param("proxies") == Some("show")
+    }
+
+    /// The value of one of [`KEPT`], if it goes along: a trace page that hides its proxies says nothing of others.
+    pub fn kept(&self, name: &str) -> Option<&str> {
+        self.param(name)
+            .filter(|value| name != "proxies" || *value == "show")
+    }
+
     /// A link to another page at the same range.
     pub fn link(&self, path: &str, params: &[(&str, &str)]) -> String {
         let mut pairs: Vec<(&str, &str)> = params.to_vec();
         let (from, to) = (self.range.from.print(), self.range.to.print());
-        // The scope is chosen for the whole app, like the range.
-        for name in ["environment", "service_namespace", "cluster"] {
+        // The scope is chosen for the whole app, like the range; so is what is shown beside it.
+        for name in KEPT {
             if let (Some(value), false) =
-                (self.param(name), params.iter().any(|(key, _)| *key == name))
+                (self.kept(name), params.iter().any(|(key, _)| *key == name))
             {
                 pairs.push((name, value));
             }
@@ -257,60 +285,6 @@ pub fn severity_of_share(share: f64) -> &'static str {
     } else {
         "fine"
     }
-}
-
-/// What a list says about its length: `200 of 12,431, newest first`.
-pub fn list_note<T>(page: &Page<T>, what: &str, frame: &Frame) -> AnyView {
-    let shown = units::count(page.items.len() as u64);
-    let text = match (page.truncated, page.total) {
-        (false, _) => format!("{shown} {what}"),
-        (true, Some(total)) => format!(
-            "{shown} of {} {what}, the rest was cut",
-            units::count(total)
-        ),
-        (true, None) => format!("the first {shown} {what}, there are more"),
-    };
-    let more = page.next.as_deref().map(|cursor| {
-        let link = frame.with(&[("cursor", cursor)]);
-        view! { <a class="more" href=link rel="next">"older →"</a> }
-    });
-    view! { <p class="note">{text} " " {more}</p> }.into_any()
-}
-
-/// What a count of spans stands on, where it is not every call: a sample, each of which stands for several.
-pub fn basis_tag(basis: Basis, calls: u64, weight: f64) -> Option<AnyView> {
-    if calls == 0 || basis != Basis::Sampled {
-        return None;
-    }
-    let share = units::percent(calls as f64 / weight.max(calls as f64));
-    let each = units::compact(weight / calls as f64);
-    let title = format!(
-        "{} recorded; each stands for {each} on average, by the weight its sampler wrote (W3C tracestate or sampling attributes)",
-        units::count(calls)
-    );
-    Some(view! { <span class="tag basis" title=title>"sampled " {share}</span> }.into_any())
-}
-
-/// Below a list with counts of which nobody knows how they were sampled.
-pub fn basis_note(bases: impl Iterator<Item = Basis>) -> Option<AnyView> {
-    let mut bases = bases;
-    bases
-        .any(|basis| basis == Basis::Unknown)
-        .then(|| view! { <p class="note">"Counted from the spans that arrived; where no sampler wrote a weight, how they were sampled is not known."</p> }.into_any())
-}
-
-/// The list of this page as a file: the same question, as many rows as a file may have.
-pub fn export_links(frame: &Frame, list: &str) -> AnyView {
-    let link = |format: &str| {
-        let pairs: Vec<(&str, &str)> = frame
-            .params
-            .iter()
-            .filter(|(key, _)| key != "cursor" && key != "limit")
-            .map(|(key, value)| (key.as_str(), value.as_str()))
-            .collect();
-        href(&format!("/export/{list}.{format}"), &pairs)
-    };
-    view! { <p class="note">"Export " <a href=link("csv") download>"CSV"</a> " · " <a href=link("json") download>"JSON"</a></p> }.into_any()
 }
 
 /// A sentence where a list would be.
@@ -491,5 +465,31 @@ mod tests {
             frame.with(&[("cursor", "y")]),
             "/logs?service=cart&cursor=y"
         );
+    }
+
+    #[test]
+    fn what_holds_for_the_whole_app_goes_along() {
+        let frame = |params: &[(&str, &str)]| Frame {
+            path: "/".to_owned(),
+            params: params
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..Frame::default()
+        };
+        let kept = frame(&[
+            ("q", "x"),
+            ("compare", "week"),
+            ("proxies", "show"),
+            ("environment", "prod"),
+        ]);
+        assert_eq!(
+            kept.link("/graph", &[]),
+            "/graph?environment=prod&compare=week&proxies=show"
+        );
+        assert!(kept.compares() && kept.shows_proxies());
+        let hidden = frame(&[("proxies", "hide")]);
+        assert_eq!(hidden.link("/graph", &[]), "/graph");
+        assert!(!hidden.compares() && !hidden.shows_proxies());
     }
 }

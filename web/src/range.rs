@@ -7,6 +7,9 @@ use crate::units;
 
 const SECOND: u64 = 1_000_000_000;
 
+/// A week in nanoseconds.
+pub const WEEK: u64 = 7 * 86_400 * SECOND;
+
 /// One end of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edge {

@@ -66,6 +66,31 @@ pub fn count(value: u64) -> String {
     out
 }
 
+/// `1 service`, `12 services`.
+pub fn counted(value: u64, word: &str) -> String {
+    match value {
+        1 => format!("1 {word}"),
+        _ => format!("{} {word}s", count(value)),
+    }
+}
+
+/// `+12 %`, `−3 %`: how much a number grew or shrank. From nothing there is no telling.
+pub fn change(from: f64, to: f64) -> Option<String> {
+    let grown = (to - from) / from * 100.0;
+    if from <= 0.0 || !grown.is_finite() {
+        return None;
+    }
+    let whole = grown.abs().round();
+    let sign = if whole == 0.0 {
+        "±"
+    } else if grown > 0.0 {
+        "+"
+    } else {
+        "−"
+    };
+    Some(format!("{sign}{} %", count(whole as u64)))
+}
+
 /// `12.4/s`, or `3.2/min` below one in ten seconds.
 pub fn rate(per_second: f64) -> String {
     if !per_second.is_finite() || per_second <= 0.0 {
@@ -257,6 +282,10 @@ mod tests {
         assert_eq!(duration(123_000_000_000), "2 min 3 s");
         assert_eq!(count(12_431), "12,431");
         assert_eq!(count(999), "999");
+        assert_eq!(
+            (counted(1, "service"), counted(1_200, "service")),
+            ("1 service".to_owned(), "1,200 services".to_owned())
+        );
         assert_eq!(rate(0.05), "3/min");
         assert_eq!(percent(0.0), "0 %");
         assert_eq!(percent(0.000_001), "<0.01 %");
@@ -264,6 +293,19 @@ mod tests {
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(compact(12_400.0), "12.4k");
         assert_eq!(with_unit(0.25, "s"), "250 ms");
+    }
+
+    #[test]
+    fn changes_say_how_much_and_nothing_of_what_began_at_nothing() {
+        let said = |from, to| change(from, to).unwrap_or_default();
+        assert_eq!(said(10.0, 11.2), "+12 %");
+        assert_eq!(said(10.0, 9.7), "−3 %");
+        assert_eq!(said(10.0, 10.001), "±0 %");
+        assert_eq!(said(1.0, 21.0), "+2,000 %");
+        assert_eq!(said(10.0, 0.0), "−100 %");
+        for (from, to) in [(0.0, 5.0), (f64::NAN, 1.0), (1.0, f64::INFINITY)] {
+            assert_eq!(change(from, to), None, "{from} to {to}");
+        }
     }
 
     #[test]

@@ -480,6 +480,15 @@ mod tests {
     }
 
     #[test]
+    fn every_function_the_editor_offers_may_be_called() {
+        for (name, _) in tripline_web::islands::sql_words::FUNCTIONS {
+            let text = format!("SELECT {name}(name, 2) FROM spans");
+            let checked = tripline_storage::sql::guard::check(&text);
+            assert!(checked.is_ok(), "{text}: {checked:?}");
+        }
+    }
+
+    #[test]
     fn every_kind_of_error_is_a_type_of_its_own() {
         let text = "SELECT 1,\n getenv('x')";
         let refused = problem(

@@ -3,11 +3,12 @@
 use axum::extract::State;
 use axum::response::Response;
 use tripline_storage::model::{GraphQuery, PulsePoint, ServicePulse, TimeRange};
-use tripline_storage::query;
+use tripline_storage::query::{self, QueryError, Session};
 use tripline_web::pages as views;
 use tripline_web::parts::Frame;
+use tripline_web::range::WEEK;
 
-use super::handlers::{range_of, scope_of, services_of, show};
+use super::handlers::{last_week_of, range_of, scope_of, services_of, show};
 use super::request::PageRequest;
 use crate::api::AppState;
 use crate::api::incidents::moment;
@@ -29,29 +30,30 @@ pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -
     let range = range_of(&frame);
     let steps = query::pulse_steps(range);
     let chosen = frame.param("at").and_then(|at| step_at(at, steps));
+    let step = chosen.map(|step| TimeRange {
+        from_unix_nano: steps.from + steps.width * step,
+        to_unix_nano: steps.from + steps.width * (step + 1),
+    });
+    let last_week = last_week_of(&frame);
     let of_services = services_of(&frame);
     let answer = state
         .ask(move |session| {
-            let graph = match chosen {
-                Some(step) => {
-                    let from_unix_nano = steps.from + steps.width * step;
-                    let to_unix_nano = from_unix_nano + steps.width;
-                    let step = TimeRange {
-                        from_unix_nano,
-                        to_unix_nano,
-                    };
-                    query::graph_in_step(session, &question, step)?
-                }
+            let then = last_week
+                .map(|range| graph_then(session, range, &question, step))
+                .transpose()?;
+            let graph = match step {
+                Some(step) => query::graph_in_step(session, &question, step)?,
                 None => query::graph(session, &question)?,
             };
             Ok((
                 graph,
+                then,
                 query::pulses(session, &of_services)?,
                 query::covered(session, range)?,
             ))
         })
         .await;
-    let answer = answer.map(|(graph, pulses, covered)| {
+    let answer = answer.map(|(graph, last_week, pulses, covered)| {
         let width_ns = u64::try_from(steps.width).unwrap_or(0);
         frame.covered_seconds = match chosen {
             Some(_) => Some(width_ns as f64 / 1e9),
@@ -63,9 +65,36 @@ pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -
             steps: together(&pulses),
             chosen: chosen.and_then(|step| usize::try_from(step).ok()),
         };
-        views::GraphPage { graph, scrubber }
+        views::GraphPage {
+            graph,
+            scrubber,
+            last_week,
+        }
     });
     show(&frame, "Graph", answer, views::graph)
+}
+
+/// The graph a week before: of `range`, or of the same step of it.
+fn graph_then(
+    session: &Session<'_>,
+    range: TimeRange,
+    question: &GraphQuery,
+    step: Option<TimeRange>,
+) -> Result<views::GraphThen, QueryError> {
+    let week = i64::try_from(WEEK).unwrap_or(i64::MAX);
+    let range = step.map_or(range, |step| step.earlier_by(week));
+    let question = GraphQuery {
+        range,
+        ..question.clone()
+    };
+    let seconds = match step {
+        Some(_) => range.seconds(),
+        None => query::covered(session, range)?.seconds(),
+    };
+    Ok(views::GraphThen {
+        graph: query::graph(session, &question)?,
+        seconds,
+    })
 }
 
 /// The step of the range that a moment lies in.

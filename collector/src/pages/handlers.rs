@@ -8,11 +8,12 @@ use serde::Deserialize;
 use tripline_storage::analysis::without_sidecars;
 use tripline_storage::model::{
     BreakersQuery, DifferencesQuery, HeatmapQuery, MetricPoints, Page, ScopeFilter, Selection,
-    ServiceQuery, ServicesQuery, TimeRange, TraceDetail, TraceQuery,
+    ServicesQuery, TimeRange, TraceDetail, TraceQuery,
 };
 use tripline_storage::query;
 use tripline_web::pages as views;
 use tripline_web::parts::{Complaint, Frame, href, segment};
+use tripline_web::range::WEEK;
 
 use super::request::{PageRequest, bare_frame};
 use super::{page, problem_page};
@@ -24,7 +25,7 @@ use crate::api::sql;
 use crate::receive::Transport;
 
 /// Services named in a page's list at most.
-const SERVICES_MAX: usize = 1_000;
+pub(super) const SERVICES_MAX: usize = 1_000;
 
 pub(super) fn range_of(frame: &Frame) -> TimeRange {
     let (from, to) = frame.bounds();
@@ -33,6 +34,12 @@ pub(super) fn range_of(frame: &Frame) -> TimeRange {
         from_unix_nano: nanos(from),
         to_unix_nano: nanos(to),
     }
+}
+
+/// The same time last week, if the page compares with it.
+pub(super) fn last_week_of(frame: &Frame) -> Option<TimeRange> {
+    let week = i64::try_from(WEEK).unwrap_or(i64::MAX);
+    frame.compares().then(|| range_of(frame).earlier_by(week))
 }
 
 /// The scope in the URL.
@@ -77,6 +84,10 @@ pub(super) async fn overview(State(state): State<AppState>, request: PageRequest
         return problem_page(&frame, &Problem::parameter("from", why));
     }
     let question = services_of(&frame);
+    let of_last_week = last_week_of(&frame).map(|range| ServicesQuery {
+        range,
+        ..question.clone()
+    });
     let of_incidents = super::incidents::question(&frame, 20);
     let of_breakers = BreakersQuery {
         limit: SERVICES_MAX,
@@ -87,6 +98,9 @@ pub(super) async fn overview(State(state): State<AppState>, request: PageRequest
             Ok((
                 query::live_counts(session)?,
                 query::services(session, &question)?,
+                of_last_week
+                    .map(|question| query::services(session, &question))
+                    .transpose()?,
                 query::incidents(session, &of_incidents)?,
                 query::coverage(session, question.range)?,
                 query::near_misses(session, question.range)?,
@@ -96,10 +110,11 @@ pub(super) async fn overview(State(state): State<AppState>, request: PageRequest
         })
         .await
         .map(
-            |(counts, services, incidents, coverage, near_misses, pulses, breakers)| {
+            |(counts, services, last_week, incidents, coverage, near_misses, pulses, breakers)| {
                 views::Overview {
                     counts,
                     services,
+                    last_week: last_week.map(|page| page.items),
                     pulses,
                     breakers,
                     doors: doors(&state),
@@ -391,60 +406,6 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
         })
         .await;
     show(&frame, "Metrics", answer, views::explore)
-}
-
-/// `/services/{name}`.
-pub(super) async fn service(
-    State(state): State<AppState>,
-    Path(name): Path<String>,
-    request: PageRequest,
-) -> Response {
-    let mut frame = request.frame;
-    let range = range_of(&frame);
-    let of_services = services_of(&frame);
-    let of_graph = super::graph::question(&frame, Some(name.clone()));
-    let of_failed = TraceQuery {
-        range: Some(range_of(&frame)),
-        scope: scope_of(&frame),
-        service: Some(name.clone()),
-        status: Some("error".to_owned()),
-        limit: 20,
-        ..TraceQuery::default()
-    };
-    let of_detail = ServiceQuery {
-        service: name.clone(),
-        range: range_of(&frame),
-        scope: scope_of(&frame),
-        steps: 120,
-    };
-    let title = name.clone();
-    let of_breakers = BreakersQuery {
-        limit: SERVICES_MAX,
-        ..BreakersQuery::default()
-    };
-    let answer = state
-        .ask(move |session| {
-            let mut services = query::services(session, &of_services)?;
-            services
-                .items
-                .retain(|service| service.service_name == name);
-            let covered = query::covered(session, range)?;
-            let page = views::ServicePage {
-                summaries: services.items,
-                graph: query::graph(session, &of_graph)?,
-                breakers: query::breakers(session, &of_breakers)?.items,
-                failed: query::traces(session, &of_failed)?,
-                detail: query::service(session, &of_detail)?,
-                name,
-            };
-            Ok((page, covered))
-        })
-        .await;
-    let answer = answer.map(|(page, covered)| {
-        frame.covered_seconds = Some(covered.seconds());
-        page
-    });
-    show(&frame, &title, answer, views::service)
 }
 
 /// `/sql`.

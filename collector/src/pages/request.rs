@@ -129,6 +129,14 @@ fn footer(state: &AppState, facts: &Facts, now_ns: u64) -> Vec<FooterFact> {
         }
     })
     .collect();
+    facts.push(FooterFact {
+        name: "counted".to_owned(),
+        value: format!(
+            "since the start of the server, {}",
+            units::ago(state.started_ns, now_ns)
+        ),
+        is_bad: false,
+    });
     if let Some(error) = state.store.stats().last_error {
         facts.push(FooterFact {
             name: "store".to_owned(),

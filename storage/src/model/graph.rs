@@ -62,6 +62,12 @@ pub struct GraphNode {
     pub errors: u64,
     /// Latency of these calls.
     pub latency: Latency,
+    /// A proxy beside it sent spans too, which are folded into its own.
+    #[serde(default)]
+    pub has_proxy: bool,
+    /// All of its spans are a proxy's: the application that the proxy stands beside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_of: Option<String>,
 }
 
 /// What an edge carries.

@@ -16,7 +16,8 @@ pub struct ServicesQuery {
 }
 
 /// One service in a time range. Calls are its entry spans (`server`, `consumer`); a service without any
-/// counts its root-most kind it has: `client` and `producer`, else `internal`.
+/// counts its root-most kind it has: `client` and `producer`, else `internal`. An application's own spans come before
+/// those of the proxy beside it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServiceSummary {
     /// Its scope.
@@ -47,6 +48,27 @@ pub struct ServiceSummary {
     /// Newest span of it in the range, to the bucket of 10 s; `None` when it only sent logs or metrics.
     #[serde(with = "exact::option")]
     pub last_seen_unix_nano: Option<i64>,
+    /// What the proxy beside it counted; the calls above are the application's alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxyCalls>,
+    /// All of its spans are a proxy's: the application that the proxy stands beside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_of: Option<String>,
+}
+
+/// Calls as the proxy beside an application counts them: those it let in, or if it let none in, those it sent on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProxyCalls {
+    /// They were sent on, not let in.
+    pub is_outgoing: bool,
+    /// Calls seen in the range.
+    pub calls: u64,
+    /// Of these, failed.
+    pub errors: u64,
+    /// Calls a second over the range (weighted).
+    pub rate_per_second: f64,
+    /// Latency of the calls.
+    pub latency: Latency,
 }
 
 /// Steps of a [`ServicePulse`] at most: each is a whole number of buckets of 10 s.

@@ -67,10 +67,28 @@ fn read(
     Ok(graph)
 }
 
-/// Nodes with whether they are inferred, and edges.
+/// Nodes and edges.
 struct Found {
-    nodes: BTreeMap<NodeKey, (bool, Totals)>,
+    nodes: BTreeMap<NodeKey, Node>,
     edges: BTreeMap<EdgeKey, Edge>,
+}
+
+#[derive(Default)]
+struct Node {
+    /// No span of it is known.
+    is_inferred: bool,
+    totals: Totals,
+    has_proxy: bool,
+    proxy_of: Option<String>,
+}
+
+impl Node {
+    fn inferred() -> Self {
+        Self {
+            is_inferred: true,
+            ..Self::default()
+        }
+    }
 }
 
 impl Found {
@@ -80,12 +98,22 @@ impl Found {
             scope: query.scope.clone(),
             limit: usize::MAX,
         };
-        let services = services::calls(set, conn, &range)?.into_iter();
+        let services = services::calls(set, conn, &range)?;
+        let mut applications = services::applications(&services);
         let nodes = services
+            .into_iter()
             .filter(|((_, name), _)| {
                 query.service.is_none() || query.service.as_ref() == Some(name)
             })
-            .map(|((scope, name), (totals, _))| ((scope, name, NodeKind::Service), (false, totals)))
+            .map(|(key, calls)| {
+                let node = Node {
+                    is_inferred: false,
+                    totals: calls.totals,
+                    has_proxy: calls.proxy.is_some(),
+                    proxy_of: applications.remove(&key),
+                };
+                ((key.0, key.1, NodeKind::Service), node)
+            })
             .collect();
         Ok(Self {
             nodes,
@@ -95,11 +123,11 @@ impl Found {
 
     /// The same nodes and edges with the numbers of a part of the range.
     fn take_numbers(&mut self, mut part: Self) {
-        for (key, (_, totals)) in &mut self.nodes {
-            *totals = part
+        for (key, node) in &mut self.nodes {
+            node.totals = part
                 .nodes
                 .remove(key)
-                .map(|(_, totals)| totals)
+                .map(|node| node.totals)
                 .unwrap_or_default();
         }
         for (key, edge) in &mut self.edges {
@@ -176,7 +204,7 @@ fn kinds(word: &str) -> (EdgeKind, NodeKind) {
 }
 
 fn assemble(
-    mut nodes: BTreeMap<NodeKey, (bool, Totals)>,
+    mut nodes: BTreeMap<NodeKey, Node>,
     edges: BTreeMap<EdgeKey, Edge>,
     edges_max: usize,
 ) -> Graph {
@@ -186,17 +214,13 @@ fn assemble(
     edges.truncate(edges_max);
     let own: std::collections::BTreeSet<NodeKey> = nodes.keys().cloned().collect();
     for ((caller, callee, ..), edge) in &edges {
-        let node = nodes
-            .entry(caller.clone())
-            .or_insert_with(|| (true, Totals::default()));
-        node.0 &= !edge.caller_seen;
-        let node = nodes
-            .entry(callee.clone())
-            .or_insert_with(|| (true, Totals::default()));
-        node.0 &= !edge.callee_seen;
+        let node = nodes.entry(caller.clone()).or_insert_with(Node::inferred);
+        node.is_inferred &= !edge.caller_seen;
+        let node = nodes.entry(callee.clone()).or_insert_with(Node::inferred);
+        node.is_inferred &= !edge.callee_seen;
         // A service counts its own entry spans; a peer without spans, the calls made to it.
         if !own.contains(callee) {
-            node.1.merge(&edge.totals);
+            node.totals.merge(&edge.totals);
         }
     }
     let index: BTreeMap<NodeKey, usize> = nodes
@@ -222,14 +246,16 @@ fn assemble(
         .collect();
     let nodes = nodes
         .into_iter()
-        .map(|((scope, name, kind), (inferred, totals))| GraphNode {
+        .map(|((scope, name, kind), node)| GraphNode {
             scope,
             name,
             kind,
-            inferred,
-            calls: totals.calls,
-            errors: totals.errors,
-            latency: totals.latency(),
+            inferred: node.is_inferred,
+            calls: node.totals.calls,
+            errors: node.totals.errors,
+            latency: node.totals.latency(),
+            has_proxy: node.has_proxy,
+            proxy_of: node.proxy_of,
         })
         .collect();
     Graph {

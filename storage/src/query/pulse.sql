@@ -4,7 +4,7 @@ WITH chosen AS MATERIALIZED (
     SELECT environment, service_namespace, cluster, service_name,
         ((epoch_ns(bucket_start) - {from}) // {width})::BIGINT AS step,
         CASE WHEN kind IN ('server', 'consumer') THEN CASE WHEN sidecar THEN 2 ELSE 1 END
-             WHEN kind IN ('client', 'producer') THEN 3 ELSE 4 END::UTINYINT AS rank,
+             WHEN kind IN ('client', 'producer') THEN CASE WHEN sidecar THEN 4 ELSE 3 END ELSE 5 END::UTINYINT AS rank,
         calls, errors, weight, duration_histogram
     FROM ({red}) {where}
 )

@@ -57,6 +57,14 @@ pub fn service(session: &Session<'_>, query: &ServiceQuery) -> Result<ServiceDet
     })
 }
 
+/// Rate, errors and duration of one service by step of time, oldest first: what is drawn of [`service`], for little.
+pub fn red_points(
+    session: &Session<'_>,
+    query: &ServiceQuery,
+) -> Result<Vec<RedPoint>, QueryError> {
+    session.run(|conn| points(session.set(), conn, query))
+}
+
 fn points(
     set: &SegmentSet,
     conn: &Connection,

@@ -7,7 +7,9 @@ use duckdb::Connection;
 use super::conditions::Conditions;
 use super::live::covered;
 use super::{QueryError, Session};
-use crate::model::{Page, Scope, ScopeFilter, ServiceSummary, ServicesQuery, TimeRange};
+use crate::model::{
+    Page, ProxyCalls, Scope, ScopeFilter, ServiceSummary, ServicesQuery, TimeRange,
+};
 use crate::rollup::{ServiceSum, Totals};
 use crate::segment::kept::is_in;
 use crate::store::SegmentSet;
@@ -55,18 +57,40 @@ pub(super) fn red(set: &SegmentSet, range: TimeRange) -> String {
 /// Names a service.
 pub(super) type ServiceKey = (Scope, String);
 
-/// Sums of one service, by how well its spans stand for its calls (1 best), and the spans of all kinds.
+/// The rank of calls that a proxy let in, as `rollup/sum_services.sql` has it.
+pub(super) const PROXY_LET_IN: u8 = 2;
+/// The rank of calls that a proxy sent on.
+pub(super) const PROXY_SENT_ON: u8 = 4;
+
+/// Whether spans of this rank are a proxy's.
+pub(super) fn is_of_proxy(rank: u8) -> bool {
+    matches!(rank, PROXY_LET_IN | PROXY_SENT_ON)
+}
+
+/// Sums of one service, by how well its spans stand for its calls (1 best).
 #[derive(Default)]
 struct ByRank {
     ranks: BTreeMap<u8, Totals>,
 }
 
-/// Calls of each service in the range: those of its best rank, and its spans of any kind.
+/// What one service was asked in a range.
+pub(super) struct Calls {
+    /// Of the spans that best stand for its calls.
+    pub totals: Totals,
+    /// Its spans of any kind.
+    pub spans: u64,
+    /// The same by the proxy beside it, and whether these are calls it sent on.
+    pub proxy: Option<(Totals, bool)>,
+    /// All of its spans are a proxy's.
+    pub is_proxy: bool,
+}
+
+/// Calls of each service in the range.
 pub(super) fn calls(
     set: &SegmentSet,
     conn: &Connection,
     query: &ServicesQuery,
-) -> Result<BTreeMap<ServiceKey, (Totals, u64)>, QueryError> {
+) -> Result<BTreeMap<ServiceKey, Calls>, QueryError> {
     let mut conditions = Conditions::default();
     conditions.buckets(query.range);
     conditions.scope(&query.scope);
@@ -81,21 +105,52 @@ pub(super) fn calls(
     }
     Ok(services
         .into_iter()
-        .map(|(key, by_rank)| (key, by_rank.best()))
+        .map(|(key, by_rank)| (key, by_rank.calls()))
         .collect())
 }
 
+/// The application each proxy stands beside, for those that tell by their name: `cart` for a proxy's service `cart`
+/// of another scope, or `cart.shop`. The same rule folds its spans into the application's (`rollup/calls.sql`).
+pub(super) fn applications(services: &BTreeMap<ServiceKey, Calls>) -> BTreeMap<ServiceKey, String> {
+    let own: BTreeSet<&str> = services
+        .iter()
+        .filter(|(_, calls)| !calls.is_proxy)
+        .map(|((_, name), _)| name.as_str())
+        .collect();
+    services
+        .iter()
+        .filter(|(_, calls)| calls.is_proxy)
+        .filter_map(|(key, _)| {
+            let name = key.1.as_str();
+            let first = name.split('.').next().unwrap_or(name);
+            let application = [name, first].into_iter().find(|name| own.contains(name))?;
+            Some((key.clone(), application.to_owned()))
+        })
+        .collect()
+}
+
 impl ByRank {
-    fn best(self) -> (Totals, u64) {
+    fn calls(self) -> Calls {
         let spans = self.ranks.values().map(|totals| totals.calls).sum();
         let last = self
             .ranks
             .values()
             .filter_map(|totals| totals.last_bucket_unix_nano)
             .max();
-        let mut best = self.ranks.into_values().next().unwrap_or_default();
-        best.last_bucket_unix_nano = last;
-        (best, spans)
+        let is_proxy = self.ranks.keys().all(|rank| is_of_proxy(*rank));
+        let stands_for_itself = self.ranks.keys().next().copied().is_some_and(is_of_proxy);
+        let proxy = [PROXY_LET_IN, PROXY_SENT_ON]
+            .into_iter()
+            .filter(|_| !stands_for_itself)
+            .find_map(|rank| Some((self.ranks.get(&rank)?.clone(), rank == PROXY_SENT_ON)));
+        let mut totals = self.ranks.into_values().next().unwrap_or_default();
+        totals.last_bucket_unix_nano = last;
+        Calls {
+            totals,
+            spans,
+            proxy,
+            is_proxy,
+        }
     }
 }
 
@@ -106,7 +161,10 @@ fn summaries(
     seconds: f64,
 ) -> Result<Vec<ServiceSummary>, QueryError> {
     let mut services: BTreeMap<ServiceKey, ServiceSummary> = BTreeMap::new();
-    for (key, (totals, spans)) in calls(set, conn, query)? {
+    let found = calls(set, conn, query)?;
+    let mut applications = applications(&found);
+    for (key, calls) in found {
+        let totals = &calls.totals;
         let summary = ServiceSummary {
             scope: key.0.clone(),
             service_name: key.1.clone(),
@@ -121,8 +179,19 @@ fn summaries(
                 totals.errors as f64 / totals.calls as f64
             },
             latency: totals.latency(),
-            spans,
+            spans: calls.spans,
             last_seen_unix_nano: totals.last_bucket_unix_nano,
+            proxy: calls
+                .proxy
+                .as_ref()
+                .map(|(totals, is_outgoing)| ProxyCalls {
+                    is_outgoing: *is_outgoing,
+                    calls: totals.calls,
+                    errors: totals.errors,
+                    rate_per_second: totals.weight / seconds,
+                    latency: totals.latency(),
+                }),
+            proxy_of: applications.remove(&key),
             ..ServiceSummary::default()
         };
         services.insert(key, summary);

@@ -2,7 +2,9 @@
 
 mod filters;
 mod heatmaps;
+mod instances;
 mod log_shapes;
+mod proxies;
 mod pulses;
 mod versions;
 

@@ -1,9 +1,10 @@
 -- Rows of two kinds: sums (bucket NULL) and buckets of the duration histogram. The rank says how well a span
--- stands for a call to its service: its own entry spans, else its proxy's, else its outgoing spans.
+-- stands for a call to its service: its own entry spans, else its proxy's, else its outgoing spans, else its proxy's
+-- outgoing ones, else any.
 WITH chosen AS MATERIALIZED (
     SELECT environment, service_namespace, cluster, service_name,
         CASE WHEN kind IN ('server', 'consumer') THEN CASE WHEN sidecar THEN 2 ELSE 1 END
-             WHEN kind IN ('client', 'producer') THEN 3 ELSE 4 END::UTINYINT AS rank,
+             WHEN kind IN ('client', 'producer') THEN CASE WHEN sidecar THEN 4 ELSE 3 END ELSE 5 END::UTINYINT AS rank,
         basis, calls, errors, weight, bucket_start, duration_histogram
     FROM ({red}) {where}
 )

@@ -44,33 +44,46 @@ pub struct Note {
     pub text: String,
 }
 
+/// What is drawn beside the lines of a chart.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// Dots that lead to traces.
+    pub marks: &'a [Mark],
+    /// Moments.
+    pub notes: &'a [Note],
+    /// What the lines are compared with, on the same axis: thin and grey, behind them.
+    pub older: &'a [Line],
+}
+
 /// A chart of `lines` over `[from, to)`, values in `unit` (UCUM).
 pub fn time_series(lines: &[Line], marks: &[Mark], range: (u64, u64), unit: &str) -> AnyView {
-    drawn(lines, marks, &[], range, unit)
+    let beside = Beside {
+        marks,
+        ..Beside::default()
+    };
+    noted_series(lines, beside, range, unit)
 }
 
-/// The same with moments marked.
-pub fn noted_series(lines: &[Line], notes: &[Note], range: (u64, u64), unit: &str) -> AnyView {
-    drawn(lines, &[], notes, range, unit)
-}
-
-fn drawn(
+/// The same with more beside the lines.
+pub fn noted_series(
     lines: &[Line],
-    marks: &[Mark],
-    notes: &[Note],
+    beside: Beside<'_>,
     (from, to): (u64, u64),
     unit: &str,
 ) -> AnyView {
-    let values = lines
-        .iter()
-        .flat_map(|line| line.points.iter().filter_map(|(_, value)| *value));
-    let highest = values
+    let Beside {
+        marks,
+        notes,
+        older,
+    } = beside;
+    let values = || {
+        let all = lines.iter().chain(older);
+        all.flat_map(|line| line.points.iter().filter_map(|(_, value)| *value))
+    };
+    let highest = values()
         .chain(marks.iter().map(|mark| mark.value))
         .fold(0.0, f64::max);
-    let lowest = lines
-        .iter()
-        .flat_map(|line| line.points.iter().filter_map(|(_, v)| *v))
-        .fold(0.0, f64::min);
+    let lowest = values().fold(0.0, f64::min);
     let up = ticks(highest.max(if lowest < 0.0 { -lowest } else { 0.0 }));
     let top = *up.last().expect("never empty");
     let bottom = if lowest < 0.0 { -top } else { 0.0 };
@@ -85,6 +98,10 @@ fn drawn(
         .iter()
         .enumerate()
         .map(|(at, line)| view! { <path class=format!("line c{}", at % 10) d=path_of(line, x, y)></path> })
+        .collect_view();
+    let behind = older
+        .iter()
+        .map(|line| view! { <path class="line older" d=path_of(line, x, y)></path> })
         .collect_view();
     let dots = marks
         .iter()
@@ -114,9 +131,9 @@ fn drawn(
             <div class="chart-y">{labels}</div>
             <div class="chart-area">
                 <svg viewBox="0 0 1000 200" preserveAspectRatio="none" role="img" aria-label="Chart; the table below has its values">
-                    <g class="grid">{grid}</g>{moments}{paths}
+                    <g class="grid">{grid}</g>{moments}{behind}{paths}
                 </svg>
-                {lens(lines, (from, to), unit)}
+                {lens(lines.iter().chain(older), (from, to), unit)}
                 <svg class="dots" viewBox="0 0 1000 200" preserveAspectRatio="none">{dots}</svg>
             </div>
             <div class="chart-x">{times}</div>
@@ -150,13 +167,12 @@ fn path_of(line: &Line, x: impl Fn(u64) -> f64, y: impl Fn(f64) -> f64) -> Strin
     d
 }
 
-fn lens(lines: &[Line], (from, to): (u64, u64), unit: &str) -> AnyView {
+fn lens<'a>(lines: impl Iterator<Item = &'a Line>, (from, to): (u64, u64), unit: &str) -> AnyView {
     let step = ((to - from) / STEPS).max(1);
     let times = (0..STEPS)
         .map(|n| units::axis_time(from + n * step, 0))
         .collect();
     let series = lines
-        .iter()
         .take(8)
         .map(|line| LensSeries {
             name: line.name.clone(),

@@ -315,7 +315,7 @@ fn trips(data: &BreakerPage, frame: &Frame) -> AnyView {
     view! {
         <section class="panel"><h2>"Transitions"</h2>
         <div class="scroll"><table class="list"><thead><tr><th>"When"</th><th>"Instance"</th><th>"To"</th><th>"Reason"</th><th class="num">"Failed"</th><th class="num">"Slow"</th><th class="num">"Calls"</th><th>"Tripped by"</th><th>"Contributed"</th><th>"Evidence"</th></tr></thead><tbody>{rows}</tbody></table></div>
-        {list_note(&data.transitions, "transitions, newest first", frame)}</section>
+        {list_note(&data.transitions, "transition", "newest first", frame)}</section>
     }
     .into_any()
 }

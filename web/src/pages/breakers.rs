@@ -38,7 +38,7 @@ pub fn breakers(data: &BreakersPage, frame: &Frame) -> AnyView {
                 <thead><tr><th>"State"</th><th>"Service"</th><th>"Breaker"</th><th>"Guards"</th><th>"Since"</th><th>"Instances"</th><th>"Evidence"</th><th>"Tripped by"</th></tr></thead>
                 <tbody>{rows}</tbody>
             </table></div>
-            {list_note(page, "breakers, refusing first", frame)}
+            {list_note(page, "breaker", "refusing first", frame)}
         }
         .into_any()
     };
@@ -99,7 +99,7 @@ fn swimlanes(page: &Page<Lane>, frame: &Frame) -> Option<AnyView> {
         .collect_view();
     let quiet = page.items.len() - loud.len();
     let folded = (quiet > 0).then(
-        || view! { <p class="note">{format!("{quiet} breakers were closed all the time.")}</p> },
+        || view! { <p class="note">{format!("{} closed all the time.", if quiet == 1 { "1 breaker was".to_owned() } else { format!("{quiet} breakers were") })}</p> },
     );
     let table = (!loud.is_empty()).then(|| view! {
         <div class="scroll"><table class="list">

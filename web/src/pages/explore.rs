@@ -57,7 +57,7 @@ fn list(data: &Explore, frame: &Frame) -> AnyView {
         .map(|metric| {
             let link = frame.with(&[("metric", &metric.name), ("show", "")]);
             let current = (chosen == Some(metric.name.as_str())).then_some("true");
-            let detail = format!("{} · {}", metric.kind.replace('_', " "), plural(metric.streams, "stream"));
+            let detail = format!("{} · {}", metric.kind.replace('_', " "), units::counted(metric.streams, "stream"));
             view! {
                 <li><a data-row href=link aria-current=current title=metric.description.clone()>
                     <span class="metric-name">{metric.name.clone()}</span><span class="quiet">{detail}</span></a></li>
@@ -70,7 +70,7 @@ fn list(data: &Explore, frame: &Frame) -> AnyView {
             "Exporters send metrics about once a minute.",
         )
     } else {
-        view! { <ul class="pick">{rows}</ul> {list_note(&data.metrics, "metrics, by name", frame)} }
+        view! { <ul class="pick">{rows}</ul> {list_note(&data.metrics, "metric", "by name", frame)} }
             .into_any()
     };
     view! {
@@ -95,14 +95,6 @@ fn form(frame: &Frame) -> AnyView {
         <label>"Service" <input name="service" value=frame.param("service").unwrap_or_default().to_owned()/></label>
     }
     .into_any()
-}
-
-fn plural(n: u64, word: &str) -> String {
-    if n == 1 {
-        format!("1 {word}")
-    } else {
-        format!("{} {word}s", units::count(n))
-    }
 }
 
 /// Which number of a point is drawn.

@@ -3,16 +3,20 @@
 mod flow;
 mod labels;
 mod scrubber;
+mod table;
 
 use leptos::prelude::*;
 use tripline_storage::model::{EdgeBreaker, Graph, GraphEdge, GraphNode, NodeKind};
 
 use self::flow::Flow;
 pub use self::scrubber::Scrubber;
-use super::breakers::{glyph, page_of, severity, state_mark};
+pub(super) use self::table::edge_table;
+use super::breakers::{glyph, page_of, severity};
+use super::last_week::{self, GraphThen};
+use super::proxies;
 use super::traces::kept_range;
 use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
-use crate::parts::{Frame, basis_note, basis_tag, nothing, segment, severity_of_share};
+use crate::parts::{Frame, nothing, segment, severity_of_share};
 use crate::units;
 
 /// Edges above which labels stand only where something is wrong; the rest say theirs on hover.
@@ -25,14 +29,25 @@ pub struct GraphPage {
     pub graph: Graph,
     /// The steps of the range.
     pub scrubber: Scrubber,
+    /// The same time last week, if it is compared with.
+    pub last_week: Option<GraphThen>,
 }
 
 /// The page.
 pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
     let asked = frame.param("top").and_then(|top| top.parse::<usize>().ok());
-    let (graph, hidden) = &ranked(&data.graph, asked);
+    let all = if frame.shows_proxies() {
+        data.graph.clone()
+    } else {
+        proxies::folded(&data.graph)
+    };
+    let (graph, hidden) = &ranked(&all, asked);
+    let compared = data
+        .last_week
+        .as_ref()
+        .map(|then| last_week::note(!then.graph.edges.is_empty(), frame));
     if graph.nodes.is_empty() {
-        return view! { <h1 class="visually-hidden">"Graph"</h1><section class="panel">{nothing("No calls in this range.", "Edges come from client and server spans that share a trace.")}</section> }.into_any();
+        return view! { <h1 class="visually-hidden">"Graph"</h1><section class="panel">{nothing("No calls in this range.", "Edges come from client and server spans that share a trace.")}{compared}</section> }.into_any();
     }
     view! {
         <h1 class="visually-hidden">"Graph"</h1>
@@ -49,9 +64,10 @@ pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
                 {scrubber::strip(&data.scrubber, frame)}
                 <div class="scroll">{picture(graph, frame)}</div>
             </div>
+            {sidecars(&data.graph, frame)}
             {graph.truncated.then(|| view! { <p class="note amber">{format!("The {} busiest of {} edges are shown.", graph.edges.len(), graph.total_edges)}</p> })}
         </section>
-        <section class="panel"><h2>"Calls"</h2><div id="calls" data-live>{edge_table(graph, frame)}</div></section>
+        <section class="panel"><h2>"Calls"</h2><div id="calls" data-live>{compared}{edge_table(graph, data.last_week.as_ref(), frame)}</div></section>
     }
     .into_any()
 }
@@ -114,6 +130,13 @@ fn ranked(graph: &Graph, top: Option<usize>) -> (Graph, usize) {
     (shown, hidden)
 }
 
+/// Which services have proxies beside them, and what the drawing does with those.
+fn sidecars(graph: &Graph, frame: &Frame) -> Option<AnyView> {
+    let line = proxies::line(&proxies::beside_nodes(graph), frame)?;
+    let drawn = frame.shows_proxies().then(|| view! { <p class="note">"A call through sidecars is one call and drawn between the applications. A sidecar has a box of its own where it sends under a name of its own."</p> });
+    Some(view! { {line}{drawn} }.into_any())
+}
+
 /// Find a service, and hide all but the busiest edges.
 fn find(graph: &Graph, hidden: usize, frame: &Frame) -> AnyView {
     let options = graph
@@ -133,7 +156,8 @@ fn find(graph: &Graph, hidden: usize, frame: &Frame) -> AnyView {
         view! { <option value=*value selected=is_here>{*word}</option> }
     })
     .collect_view();
-    let note = (hidden > 0).then(|| format!("{hidden} quieter edges hidden"));
+    let note =
+        (hidden > 0).then(|| format!("{} hidden", units::counted(hidden as u64, "quieter edge")));
     view! {
         <form class="filters inline graph-find" method="get" action=frame.path.clone() role="search">
             {kept_range(frame)}
@@ -369,6 +393,7 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
         frame.link(&format!("/services/{}", segment(&node.name)), &[])
     };
     let kind = match node.kind {
+        NodeKind::Service if node.proxy_of.is_some() => "sidecar · ",
         NodeKind::Service => "",
         NodeKind::Database => "database · ",
         NodeKind::Messaging => "queue · ",
@@ -383,10 +408,15 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
         "{kind}{}{p95}",
         amount(node.calls as f64, node.calls, seconds)
     );
+    let beside = match &node.proxy_of {
+        Some(application) => format!("; the sidecar of {application}"),
+        None if node.has_proxy => "; its sidecar's spans are folded into it".to_owned(),
+        None => String::new(),
+    };
     let title = format!(
-        "{}: {} calls, {} failed",
+        "{}: {}, {} failed{beside}",
         node.name,
-        units::count(node.calls),
+        units::counted(node.calls, "call"),
         units::count(node.errors)
     );
     // Where several environments send, boxes of one name are told apart.
@@ -417,8 +447,7 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
 fn amount(weight: f64, calls: u64, seconds: Option<f64>) -> String {
     match seconds {
         Some(seconds) => units::rate(weight / seconds.max(1.0)),
-        None if calls == 1 => "1 span".to_owned(),
-        None => format!("{} spans", units::count(calls)),
+        None => units::counted(calls, "span"),
     }
 }
 
@@ -429,51 +458,6 @@ fn shortened(text: &str, max: usize) -> String {
     let mut short: String = text.chars().take(max - 1).collect();
     short.push('…');
     short
-}
-
-/// The same numbers as a table.
-pub(super) fn edge_table(graph: &Graph, frame: &Frame) -> AnyView {
-    let seconds = frame.seconds();
-    let rows = graph
-        .edges
-        .iter()
-        .filter_map(|edge| {
-            let (caller, callee) = (graph.nodes.get(edge.caller)?, graph.nodes.get(edge.callee)?);
-            let flow = Flow::of(edge);
-            let refused = edge.breakers.iter().any(|breaker| breaker.rejected.is_some()).then(|| units::count(flow.refused));
-            let lost = flow.lost_share();
-            let lost = view! { <span class=format!("share {}", severity_of_share(lost))>{units::percent(lost)}</span> };
-            let breakers = edge
-                .breakers
-                .iter()
-                .map(|breaker| {
-                    let link = page_of(&caller.name, &breaker.name, breaker.key.as_deref(), frame);
-                    view! { <span class="nowrap"><a href=link>{breaker.name.clone()}</a> " " {state_mark(&breaker.state)}</span> " " }
-                })
-                .collect_view();
-            let kind = if edge.is_async { "message" } else { "call" };
-            Some(view! {
-                <tr>
-                    <td>{caller.name.clone()}</td><td>{callee.name.clone()}{callee.inferred.then(|| view! { " " <span class="tag">"inferred"</span> })}</td>
-                    <td class="quiet">{kind}</td>
-                    <td class="num">{units::count(edge.calls)}</td><td class="num">{units::rate(edge.weight.max(edge.calls as f64) / seconds.max(1.0))} {basis_tag(edge.basis, edge.calls, edge.weight)}</td>
-                    <td class="num">{refused.unwrap_or_else(|| "–".to_owned())}</td><td class="num">{lost}</td>
-                    <td class="num">{units::duration_or_dash(edge.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(edge.latency.p95_ns)}</td>
-                    <td class="num">{units::duration_or_dash(edge.latency.p99_ns)}</td>
-                    <td>{breakers}</td>
-                </tr>
-            })
-        })
-        .collect_view();
-    view! {
-        <div class="scroll"><table class="list">
-            <thead><tr><th>"Caller"</th><th>"Callee"</th><th>"Kind"</th><th class="num">"Calls"</th><th class="num">"Rate"</th><th class="num">"Refused"</th><th class="num">"Failed or refused"</th>
-            <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th><th>"Breakers"</th></tr></thead>
-            <tbody>{rows}</tbody>
-        </table></div>
-        {basis_note(graph.edges.iter().map(|edge| edge.basis))}
-    }
-    .into_any()
 }
 
 #[cfg(test)]
@@ -491,6 +475,8 @@ mod tests {
             calls: 10,
             errors: 0,
             latency: Default::default(),
+            has_proxy: false,
+            proxy_of: None,
         };
         let edge = |n: usize| GraphEdge {
             caller: n * 7 % 60,

@@ -15,7 +15,7 @@ pub fn incidents(page: &Page<Incident>, frame: &Frame) -> AnyView {
             "An incident is made of trips linked in time and call path; widen the range to see older ones.",
         )
     } else {
-        view! { {table(&page.items, frame)} {list_note(page, "incidents, newest first", frame)} }
+        view! { {table(&page.items, frame)} {list_note(page, "incident", "newest first", frame)} }
             .into_any()
     };
     view! {

@@ -103,7 +103,7 @@ fn histogram(data: &LogHistogram, frame: &Frame) -> AnyView {
         })
         .collect_view();
     view! {
-        <div class="panel-head"><h2>{units::count(total)} " records"</h2></div>
+        <div class="panel-head"><h2>{units::counted(total, "record")}</h2></div>
         {bars(data, frame)}
         <ul class="legend">{facets}</ul>
         <ul class="legend">{services}</ul>
@@ -143,7 +143,7 @@ fn pattern_table(patterns: &LogPatterns, frame: &Frame) -> AnyView {
             <thead><tr><th class="num">"Records"</th><th class="num">"Share"</th><th>"Severity"</th><th>"Pattern"</th><th>"Services"</th><th>"Newest"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
-        <p class="note">{format!("{} patterns among the newest {} records{}", units::count(patterns.items.len() as u64), units::count(patterns.records), if patterns.truncated { "; older ones were not looked at" } else { "" })}</p>
+        <p class="note">{format!("{} among the newest {}{}", units::counted(patterns.items.len() as u64, "pattern"), units::counted(patterns.records, "record"), if patterns.truncated { "; older ones were not looked at" } else { "" })}</p>
     }
     .into_any()
 }
@@ -190,7 +190,7 @@ fn results(page: &Page<LogRecord>, frame: &Frame) -> AnyView {
         );
     }
     let rows = page.items.iter().map(|log| row(log, frame)).collect_view();
-    view! { <div class="log-list">{rows}</div> {list_note(page, "log records, newest first", frame)} {export_links(frame, "logs")} }.into_any()
+    view! { <div class="log-list">{rows}</div> {list_note(page, "log record", "newest first", frame)} {export_links(frame, "logs")} }.into_any()
 }
 
 fn row(log: &LogRecord, frame: &Frame) -> AnyView {

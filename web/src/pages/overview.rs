@@ -1,13 +1,18 @@
 //! `/`: is anything arriving, from whom, and how are they doing.
 
+mod first_run;
+
 use leptos::prelude::*;
 use tripline_storage::analysis::{MOVER_CALLS_MIN, Move, movers};
 use tripline_storage::model::{
-    Breaker, Incident, LiveCounts, NearMiss, Page, ServiceCoverage, ServicePulse, ServiceSummary,
+    Breaker, Incident, LiveCounts, NearMiss, Page, ProxyCalls, ServiceCoverage, ServicePulse,
+    ServiceSummary,
 };
 
+use self::first_run::first_run;
 use super::breakers::severity;
 use super::incidents::strip;
+use super::{last_week, proxies};
 use crate::parts::{
     Frame, basis_note, basis_tag, error_share, export_links, figure, list_note, nothing, positive,
     service_link, since,
@@ -21,6 +26,8 @@ pub struct Overview {
     pub counts: LiveCounts,
     /// Services in the range.
     pub services: Page<ServiceSummary>,
+    /// Services a week before the range, if they are compared with.
+    pub last_week: Option<Vec<ServiceSummary>>,
     /// How each did over it.
     pub pulses: Vec<ServicePulse>,
     /// Every breaker in its latest state.
@@ -62,12 +69,12 @@ pub fn overview(data: &Overview, frame: &Frame) -> AnyView {
         <h1 class="visually-hidden">"Overview"</h1>
         {strip(&data.incidents, frame)}
         <section class="figures" aria-label="Stored">
-            {signal("Spans", counts.spans, "traces", counts, frame)}
-            {signal("Log records", counts.logs, "logs", counts, frame)}
-            {signal("Metric streams", counts.metric_streams, "metrics", counts, frame)}
+            {signal("Spans", counts.spans, "received, resent ones counted again", "traces", counts, frame)}
+            {signal("Log records", counts.logs, "received", "logs", counts, frame)}
+            {signal("Metric streams", counts.metric_streams, "", "metrics", counts, frame)}
             {figure("Services", units::count(counts.services), view! { <a href=frame.link("/graph", &[])>"see the graph"</a> }.into_any())}
         </section>
-        {moved(&data.pulses, frame)}
+        {moved(data, frame)}
         <section class="panel">
             <div class="panel-head"><h2>"Services"</h2>{frame.how(SERVICES_SQL)}</div>
             <div id="services" data-live>{services(data, frame)}</div>
@@ -134,8 +141,21 @@ fn coverage(page: &Page<ServiceCoverage>, near: &[NearMiss], frame: &Frame) -> O
 }
 
 /// Services whose second half of the range differs from the first by more than chance.
-fn moved(pulses: &[ServicePulse], frame: &Frame) -> Option<AnyView> {
-    let found = movers(pulses);
+fn moved(data: &Overview, frame: &Frame) -> Option<AnyView> {
+    let hidden: Vec<&ServiceSummary> = data
+        .services
+        .items
+        .iter()
+        .filter(|service| is_hidden(service, frame))
+        .collect();
+    let is_shown = |pulse: &&ServicePulse| {
+        let is_its = |service: &&ServiceSummary| {
+            service.scope == pulse.scope && service.service_name == pulse.service_name
+        };
+        !hidden.iter().any(is_its)
+    };
+    let pulses: Vec<ServicePulse> = data.pulses.iter().filter(is_shown).cloned().collect();
+    let found = movers(&pulses);
     if found.is_empty() {
         return None;
     }
@@ -211,17 +231,31 @@ fn breakers_of(name: &str, breakers: &[Breaker], frame: &Frame) -> AnyView {
 
 const SERVICES_SQL: &str = "SELECT service_name, sum(calls) AS calls, sum(errors) AS errors\nFROM red\nWHERE bucket_start > now() - INTERVAL 1 HOUR\nGROUP BY ALL ORDER BY errors DESC, calls DESC";
 
-fn signal(name: &str, value: u64, signal: &str, counts: &LiveCounts, frame: &Frame) -> AnyView {
+/// How many of a signal are stored, and how they were counted.
+fn signal(
+    name: &str,
+    value: u64,
+    how: &'static str,
+    signal: &str,
+    counts: &LiveCounts,
+    frame: &Frame,
+) -> AnyView {
     let newest = counts
         .ages
         .iter()
         .find(|age| age.signal == signal)
         .and_then(|age| positive(age.newest_unix_nano));
+    let joint = if how.is_empty() { "" } else { ", " };
     let detail = match newest {
-        Some(_) => view! { "newest " {since(newest, frame)} }.into_any(),
+        Some(_) => view! { {how} {joint} "newest " {since(newest, frame)} }.into_any(),
         None => view! { "none yet" }.into_any(),
     };
     figure(name, units::count(value), detail)
+}
+
+/// A proxy beside an application of the list, while proxies are folded.
+fn is_hidden(service: &ServiceSummary, frame: &Frame) -> bool {
+    service.proxy_of.is_some() && !frame.shows_proxies()
 }
 
 fn services(data: &Overview, frame: &Frame) -> AnyView {
@@ -231,7 +265,13 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
             "Widen the range; the counts above are of everything stored.",
         );
     }
-    let mut sorted: Vec<&ServiceSummary> = data.services.items.iter().collect();
+    let all = &data.services;
+    let mut sorted: Vec<&ServiceSummary> = all
+        .items
+        .iter()
+        .filter(|service| !is_hidden(service, frame))
+        .collect();
+    let folded = (all.items.len() - sorted.len()) as u64;
     sorted.sort_by(|a, b| {
         b.errors
             .cmp(&a.errors)
@@ -239,9 +279,15 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
             .then_with(|| a.service_name.cmp(&b.service_name))
     });
     let rows = sorted
-        .into_iter()
+        .iter()
         .map(|service| row(service, data, frame))
         .collect_view();
+    let shown = Page {
+        items: sorted,
+        truncated: all.truncated,
+        total: all.total.map(|total| total.saturating_sub(folded)),
+        next: None,
+    };
     view! {
         <div class="scroll"><table class="list">
             <thead><tr>
@@ -251,14 +297,39 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
             </tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
-        {list_note(&data.services, "services, most failures first", frame)}
+        {list_note(&shown, "service", "most failures first", frame)}
+        {compared(data, frame)}
+        {proxies::line(&proxies::beside(&all.items), frame)}
         {basis_note(data.services.items.iter().map(|service| service.basis))}
         {export_links(frame, "services")}
     }
     .into_any()
 }
 
+/// What the numbers are compared with, and who was called then but is gone.
+fn compared(data: &Overview, frame: &Frame) -> Option<AnyView> {
+    let then = data.last_week.as_deref()?;
+    let gone = then
+        .iter()
+        .filter(|service| service.calls > 0 && service.proxy_of.is_none())
+        .filter(|service| last_week::same(service, &data.services.items).is_none())
+        .take(GONE_MAX)
+        .map(|service| view! { " " {service_link(frame, Some(&service.service_name))} })
+        .collect::<Vec<_>>();
+    let gone = (!gone.is_empty())
+        .then(|| view! { <p class="note">"Called last week, but not now:" {gone}</p> });
+    Some(view! { {last_week::note(last_week::any_calls(then), frame)} {gone} }.into_any())
+}
+
+/// Services named that are called no more.
+const GONE_MAX: usize = 10;
+
 fn row(service: &ServiceSummary, data: &Overview, frame: &Frame) -> AnyView {
+    let then = data
+        .last_week
+        .as_deref()
+        .filter(|then| last_week::any_calls(then))
+        .map(|then| last_week::same(service, then));
     let pulse = data
         .pulses
         .iter()
@@ -273,110 +344,58 @@ fn row(service: &ServiceSummary, data: &Overview, frame: &Frame) -> AnyView {
     .cloned()
     .collect::<Vec<_>>()
     .join(" / ");
+    let was_rate = then.map(|then| {
+        last_week::rate(
+            service.rate_per_second,
+            then.map(|then| then.rate_per_second),
+        )
+    });
+    let was_share = then
+        .flatten()
+        .map(|then| last_week::share(Some(then.error_ratio)));
+    let was_p95 = then
+        .flatten()
+        .and_then(|then| last_week::latency(service.latency.p95_ns, then.latency.p95_ns));
+    let is_proxy = service.proxy_of.as_ref().map(
+        |application| view! { " " <span class="tag">{format!("sidecar of {application}")}</span> },
+    );
     view! {
         <tr>
-            <td>{service_link(frame, Some(&service.service_name))} " " <span class="quiet">{place}</span></td>
-            <td class="num" title=format!("{} calls in range", units::count(service.calls))>{units::rate(service.rate_per_second)} {basis_tag(service.basis, service.calls, service.weight)}</td>
+            <td>{service_link(frame, Some(&service.service_name))} " " <span class="quiet">{place}</span>{is_proxy}</td>
+            <td class="num" title=format!("{} in range", units::counted(service.calls, "call"))>{units::rate(service.rate_per_second)} {basis_tag(service.basis, service.calls, service.weight)}{was_rate}</td>
             <td class="spark-cell">{sparkline(pulse)}</td>
-            <td class="num">{error_share(service.errors, service.calls)}</td>
+            <td class="num">{error_share(service.errors, service.calls)}{was_share}</td>
             <td class="num">{units::duration_or_dash(service.latency.p50_ns)}</td>
-            <td class="num">{units::duration_or_dash(service.latency.p95_ns)}</td>
+            <td class="num">{units::duration_or_dash(service.latency.p95_ns)}{was_p95}</td>
             <td class="num">{units::duration_or_dash(service.latency.p99_ns)}</td>
             <td class="nowrap">{breakers_of(&service.service_name, &data.breakers, frame)}</td>
             <td>{if service.versions.is_empty() { "not reported".to_owned() } else { service.versions.join(", ") }}</td>
             <td class="num">{match service.instances { 0 => "not reported".to_owned(), n => units::count(n) }}</td>
             <td class="num">{since(positive(service.last_seen_unix_nano), frame)}</td>
         </tr>
+        {service.proxy.filter(|_| frame.shows_proxies()).map(|proxy| proxy_row(&proxy))}
     }
     .into_any()
 }
 
-fn first_run(data: &Overview) -> AnyView {
-    let http = format!("http://{}", data.otlp_http);
-    let grpc = format!("http://{}", data.otlp_grpc);
-    let curl = format!(
-        "NOW=$(date +%s)\ncurl {http}/v1/traces -H 'content-type: application/json' -d '{{\"resourceSpans\":[{{\"resource\":{{\"attributes\":[\n  {{\"key\":\"service.name\",\"value\":{{\"stringValue\":\"hello\"}}}}]}},\"scopeSpans\":[{{\"spans\":[{{\n  \"traceId\":\"5b8aa5a2d2c872e8321cf37308d69df2\",\"spanId\":\"051581bf3cb55c13\",\"name\":\"first span\",\"kind\":2,\n  \"startTimeUnixNano\":\"'$NOW'000000000\",\"endTimeUnixNano\":\"'$NOW'050000000\"}}]}}]}}]}}'"
-    );
-    let python = format!(
-        "pip install opentelemetry-distro opentelemetry-exporter-otlp\nopentelemetry-bootstrap -a install\nOTEL_SERVICE_NAME=my-service OTEL_EXPORTER_OTLP_ENDPOINT={grpc} \\\n  opentelemetry-instrument python app.py"
-    );
-    let node = format!(
-        "npm install @opentelemetry/api @opentelemetry/auto-instrumentations-node\nOTEL_SERVICE_NAME=my-service OTEL_EXPORTER_OTLP_ENDPOINT={http} \\\n  node --require @opentelemetry/auto-instrumentations-node/register app.js"
-    );
-    let java = format!(
-        "OTEL_SERVICE_NAME=my-service OTEL_EXPORTER_OTLP_ENDPOINT={http} \\\n  java -javaagent:opentelemetry-javaagent.jar -jar app.jar"
-    );
-    let collector = format!(
-        "exporters:\n  otlp:\n    endpoint: {}\n    tls: {{ insecure: true }}\nservice:\n  pipelines:\n    traces: {{ receivers: [otlp], exporters: [otlp] }}",
-        data.otlp_grpc
-    );
-    let environment =
-        format!("export OTEL_EXPORTER_OTLP_ENDPOINT={grpc}\nexport OTEL_SERVICE_NAME=my-service");
-    let go = format!(
-        "// go get go.opentelemetry.io/contrib/exporters/autoexport go.opentelemetry.io/otel/sdk/trace\nexporter, err := autoexport.NewSpanExporter(ctx)\notel.SetTracerProvider(trace.NewTracerProvider(trace.WithBatcher(exporter)))\n\n// then run it with\nOTEL_SERVICE_NAME=my-service OTEL_EXPORTER_OTLP_PROTOCOL=grpc OTEL_EXPORTER_OTLP_ENDPOINT={grpc} ./app"
-    );
-    let rust = format!(
-        "// cargo add opentelemetry opentelemetry_sdk opentelemetry-otlp --features opentelemetry-otlp/grpc-tonic\nlet exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().build()?;\nlet provider = SdkTracerProvider::builder().with_batch_exporter(exporter).build();\nopentelemetry::global::set_tracer_provider(provider);\n\n// then run it with\nOTEL_SERVICE_NAME=my-service OTEL_EXPORTER_OTLP_ENDPOINT={grpc} cargo run"
-    );
-    let (host, port) = data
-        .otlp_grpc
-        .rsplit_once(':')
-        .unwrap_or((&data.otlp_grpc, "4317"));
-    let istio = format!(
-        "# in the mesh configuration\nextensionProviders:\n- name: tripline\n  opentelemetry: {{ service: {host}, port: {port} }}\n---\napiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {{ name: tripline, namespace: istio-system }}\nspec:\n  tracing:\n  - providers: [{{ name: tripline }}]\n    randomSamplingPercentage: 100"
-    );
-    let is_local = [&data.otlp_grpc, &data.otlp_http]
-        .iter()
-        .all(|a| a.starts_with("127.") || a.starts_with("[::1]"));
+/// The same calls as the proxy beside the service counts them.
+fn proxy_row(proxy: &ProxyCalls) -> AnyView {
+    let what = if proxy.is_outgoing {
+        "its sidecar, calls sent on"
+    } else {
+        "its sidecar, calls let in"
+    };
     view! {
-        <section class="panel welcome">
-            <h1>"Waiting for telemetry"</h1>
-            <p class="lead">"Nothing has arrived yet. Point any OpenTelemetry exporter here and reload; there is nothing to configure."</p>
-            <dl class="addresses">
-                <dt>"OTLP/gRPC"</dt><dd><code>{data.otlp_grpc.clone()}</code></dd>
-                <dt>"OTLP/HTTP"</dt><dd><code>{http.clone()}</code></dd>
-            </dl>
-            {is_local.then(|| view! {
-                <p class="quiet">"Loopback only: other machines and pods cannot reach these. Start with "
-                <code>"--otlp-grpc 0.0.0.0:4317 --otlp-http 0.0.0.0:4318"</code> " to change that."</p>
-            })}
-            {doors(&data.doors)}
-            <p class="quiet">"No service at hand? " <code>"tripline demo"</code> " runs a small shop that sends everything."</p>
-        </section>
-        <section class="panel">
-            <h2>"Send your first span"</h2>
-            <div class="recipes">
-                {recipe("curl, one span", curl, true)} {recipe("Any SDK", environment, false)} {recipe("Python", python, false)}
-                {recipe("Node.js", node, false)} {recipe("Java", java, false)} {recipe("Go", go, false)} {recipe("Rust", rust, false)}
-                {recipe("OpenTelemetry Collector", collector, false)} {recipe("Istio", istio, false)}
-            </div>
-        </section>
+        <tr class="proxy-row">
+            <td class="quiet">"↳ " {what}</td>
+            <td class="num" title=format!("{} in range", units::counted(proxy.calls, "call"))>{units::rate(proxy.rate_per_second)}</td>
+            <td></td>
+            <td class="num">{error_share(proxy.errors, proxy.calls)}</td>
+            <td class="num">{units::duration_or_dash(proxy.latency.p50_ns)}</td>
+            <td class="num">{units::duration_or_dash(proxy.latency.p95_ns)}</td>
+            <td class="num">{units::duration_or_dash(proxy.latency.p99_ns)}</td>
+            <td></td><td></td><td></td><td></td>
+        </tr>
     }
     .into_any()
-}
-
-/// What was tried already, and why it did not work: the answer to "I do send, where is it?".
-fn doors(doors: &[Door]) -> AnyView {
-    let rows = doors
-        .iter()
-        .map(|door| {
-            let class = if door.refused > 0 { "share bad" } else { "quiet" };
-            view! {
-                <tr><th scope="row">{door.name}</th><td class="num">{units::count(door.accepted + door.refused)}</td>
-                <td class="num"><span class=class>{units::count(door.refused)}</span></td>
-                <td class="wide">{door.last_reason.clone().unwrap_or_else(|| "–".to_owned())}</td></tr>
-            }
-        })
-        .collect_view();
-    view! {
-        <div class="scroll"><table class="list">
-            <thead><tr><th>"Receiver"</th><th class="num">"Requests seen"</th><th class="num">"Refused"</th><th>"Why the last was refused"</th></tr></thead>
-            <tbody>{rows}</tbody>
-        </table></div>
-    }
-    .into_any()
-}
-
-fn recipe(name: &str, text: String, is_open: bool) -> AnyView {
-    view! { <details class="recipe" open=is_open><summary>{name.to_owned()}</summary><pre><code>{text}</code></pre></details> }.into_any()
 }

@@ -1,16 +1,21 @@
-//! `/services/{name}`: how one service does, whom it calls and who calls it, its newest failures.
+//! `/services/{name}`: how one service does, whom it calls and who calls it, its instances, its newest failures.
+
+mod instances;
 
 use leptos::prelude::*;
 use tripline_storage::analysis::z_score;
 use tripline_storage::model::{
-    Breaker, Graph, Page, RedPoint, ServiceDetail, ServiceSummary, TraceSummary, VersionSummary,
+    Breaker, Graph, InstanceSummary, Page, ProxyCalls, RedPoint, ServiceDetail, ServiceSummary,
+    TraceSummary, VersionSummary,
 };
 
 use super::breakers::panel_of;
 use super::graph::{edge_table, picture};
-use crate::chart::{Line, Note, noted_series};
+use super::last_week::{self, ServiceThen};
+use super::proxies;
+use crate::chart::{Beside, Line, Note, noted_series};
 use crate::parts::{
-    Frame, basis_tag, colour, error_share, figure, moment, nothing, positive, segment,
+    Frame, basis_tag, colour, error_share, figure, moment, nothing, positive, segment, service_link,
 };
 use crate::units;
 
@@ -29,6 +34,10 @@ pub struct ServicePage {
     pub failed: Page<TraceSummary>,
     /// It over time, by version, and what changed.
     pub detail: ServiceDetail,
+    /// Its instances, busiest first.
+    pub instances: Page<InstanceSummary>,
+    /// The same time last week, if it is compared with.
+    pub last_week: Option<ServiceThen>,
 }
 
 /// The page.
@@ -59,8 +68,12 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
     let summaries = data
         .summaries
         .iter()
-        .map(|summary| figures(summary, frame))
+        .map(|summary| figures(summary, data.last_week.as_ref(), frame))
         .collect_view();
+    let compared = data
+        .last_week
+        .as_ref()
+        .map(|then| last_week::note(last_week::any_calls(&then.summaries), frame));
     view! {
         <div class="trace-head"><div class="trace-title">
             <h1><i class=format!("dot {}", colour(&data.name))></i>{data.name.clone()}</h1>
@@ -68,15 +81,16 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
         </div></div>
         {if data.summaries.is_empty() {
             view! { <section class="panel">{nothing("This service sent no span in this range.", "Widen the range, or look at its logs and metrics.")}</section> }.into_any()
-        } else { summaries.into_any() }}
-        {(!data.summaries.is_empty()).then(|| over_time(&data.detail, frame))}
+        } else { view! { {summaries}{compared}{proxies::line(&proxies::beside(&data.summaries), frame)} }.into_any() }}
+        {(!data.summaries.is_empty()).then(|| over_time(data, frame))}
         {operations(data, frame)}
         {versions(&data.detail)}
+        {instances::panel(&data.name, &data.instances, frame)}
         <section class="panel" id="neighbours" data-live><h2>"Callers and callees"</h2>
             {if data.graph.edges.is_empty() {
                 nothing("No call to or from it in this range.", "Edges come from client and server spans that share a trace.")
             } else {
-                view! { <div class="scroll">{picture(&data.graph, frame)}</div>{edge_table(&data.graph, frame)} }.into_any()
+                view! { <div class="scroll">{picture(&data.graph, frame)}</div>{edge_table(&data.graph, None, frame)} }.into_any()
             }}
         </section>
         {panel_of(&data.name, &data.breakers, frame)}
@@ -86,7 +100,8 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
 }
 
 /// Rate, errors and duration with the moments of change marked on each.
-fn over_time(detail: &ServiceDetail, frame: &Frame) -> AnyView {
+fn over_time(data: &ServicePage, frame: &Frame) -> AnyView {
+    let detail = &data.detail;
     let time = |point: &RedPoint| u64::try_from(point.time_unix_nano).unwrap_or(0);
     let line = |name: &str, value: &dyn Fn(&RedPoint) -> Option<f64>| Line {
         name: name.to_owned(),
@@ -96,11 +111,11 @@ fn over_time(detail: &ServiceDetail, frame: &Frame) -> AnyView {
             .map(|point| (time(point), value(point)))
             .collect(),
     };
-    let rate = line("", &|p| Some(p.weight / p.seconds.max(1.0)));
-    let errors = line("", &|p| {
-        (p.calls > 0).then(|| p.errors as f64 / p.calls as f64 * 100.0)
-    });
+    let per_second = |p: &RedPoint| Some(p.weight / p.seconds.max(1.0));
+    let failed = |p: &RedPoint| (p.calls > 0).then(|| p.errors as f64 / p.calls as f64 * 100.0);
     let seconds = |ns: Option<f64>| ns.map(|ns| ns / 1e9);
+    let rate = line("", &per_second);
+    let errors = line("", &failed);
     let latency = [
         line("p50", &|p| seconds(p.latency.p50_ns)),
         line("p95", &|p| seconds(p.latency.p95_ns)),
@@ -116,7 +131,29 @@ fn over_time(detail: &ServiceDetail, frame: &Frame) -> AnyView {
             })
         })
         .collect();
-    let chart = |lines: &[Line], unit: &str| noted_series(lines, &notes, frame.bounds(), unit);
+    let chart = |lines: &[Line], older: &[Line], unit: &str| {
+        let beside = Beside {
+            notes: &notes,
+            older,
+            ..Beside::default()
+        };
+        noted_series(lines, beside, frame.bounds(), unit)
+    };
+    let then = data
+        .last_week
+        .as_ref()
+        .map(|then| then.points.as_slice())
+        .filter(|points| points.iter().any(|point| point.calls > 0));
+    let older = |name: &str, value: &dyn Fn(&RedPoint) -> Option<f64>| -> Vec<Line> {
+        then.map(|points| last_week::line(name, points, value))
+            .into_iter()
+            .collect()
+    };
+    let old_rate = older("last week", &per_second);
+    let old_errors = older("last week", &failed);
+    let old_latency = older("p95 last week", &|p| seconds(p.latency.p95_ns));
+    let key =
+        |word: &'static str| then.map(|_| view! { <span class="quiet key-older">{word}</span> });
     let changes = detail
         .changes
         .iter()
@@ -127,9 +164,9 @@ fn over_time(detail: &ServiceDetail, frame: &Frame) -> AnyView {
         .collect_view();
     view! {
         <div class="thirds" id="red" data-live>
-            <section class="panel"><h2>"Rate"</h2>{chart(&[rate], "/s")}</section>
-            <section class="panel"><h2>"Errors"</h2>{chart(&[errors], "%")}</section>
-            <section class="panel"><h2>"Duration " <span class="quiet">"p50 p95 p99"</span></h2>{chart(&latency, "s")}</section>
+            <section class="panel"><h2>"Rate " {key("last week")}</h2>{chart(&[rate], &old_rate, "/s")}</section>
+            <section class="panel"><h2>"Errors " {key("last week")}</h2>{chart(&[errors], &old_errors, "%")}</section>
+            <section class="panel"><h2>"Duration " <span class="quiet">"p50 p95 p99"</span> " " {key("p95 last week")}</h2>{chart(&latency, &old_latency, "s")}</section>
         </div>
         {(!detail.changes.is_empty()).then(|| view! { <section class="panel"><h2>"What changed"</h2><ul class="changes">{changes}</ul></section> })}
     }
@@ -227,7 +264,7 @@ fn verdict(new: &VersionSummary, old: &VersionSummary) -> AnyView {
     view! { <span class=class>{words}</span> }.into_any()
 }
 
-fn figures(summary: &ServiceSummary, _frame: &Frame) -> AnyView {
+fn figures(summary: &ServiceSummary, then: Option<&ServiceThen>, frame: &Frame) -> AnyView {
     let place = [
         &summary.scope.environment,
         &summary.scope.service_namespace,
@@ -243,13 +280,53 @@ fn figures(summary: &ServiceSummary, _frame: &Frame) -> AnyView {
     } else {
         summary.versions.join(", ")
     };
+    let then = then
+        .map(|then| then.summaries.as_slice())
+        .filter(|then| last_week::any_calls(then))
+        .map(|then| last_week::same(summary, then));
+    let was_rate = then.map(|then| {
+        last_week::rate(
+            summary.rate_per_second,
+            then.map(|then| then.rate_per_second),
+        )
+    });
+    let then = then.flatten();
+    let was_share = then.map(|then| last_week::share(Some(then.error_ratio)));
+    let was = |quantile: fn(&ServiceSummary) -> Option<f64>| {
+        then.and_then(|then| last_week::latency(quantile(summary), quantile(then)))
+    };
+    let (was_p50, was_p95) = (was(|one| one.latency.p50_ns), was(|one| one.latency.p95_ns));
+    let alone = summary.proxy_of.as_deref().map(|application| {
+        view! { <p class="note">"All of these spans are a sidecar's: its calls are those of " {service_link(frame, Some(application))} "."</p> }
+    });
+    let proxy = summary.proxy.filter(|_| frame.shows_proxies());
     view! {
         <section class="figures" aria-label="In this range">
-            {figure("Rate", units::rate(summary.rate_per_second), view! { {units::count(summary.calls)} " calls " {basis_tag(summary.basis, summary.calls, summary.weight)} " " {place} }.into_any())}
-            {figure("Errors", units::percent(summary.error_ratio), error_share(summary.errors, summary.calls))}
-            {figure("p50", units::duration_or_dash(summary.latency.p50_ns), view! { "median" }.into_any())}
-            {figure("p95", units::duration_or_dash(summary.latency.p95_ns), view! { "p99 " {units::duration_or_dash(summary.latency.p99_ns)} }.into_any())}
+            {figure("Rate", units::rate(summary.rate_per_second), view! { {units::counted(summary.calls, "call")} " " {basis_tag(summary.basis, summary.calls, summary.weight)} " " {place}{was_rate} }.into_any())}
+            {figure("Errors", units::percent(summary.error_ratio), view! { {error_share(summary.errors, summary.calls)}{was_share} }.into_any())}
+            {figure("p50", units::duration_or_dash(summary.latency.p50_ns), view! { "median" {was_p50} }.into_any())}
+            {figure("p95", units::duration_or_dash(summary.latency.p95_ns), view! { "p99 " {units::duration_or_dash(summary.latency.p99_ns)}{was_p95} }.into_any())}
             {figure("Instances", units::count(summary.instances), view! { {versions} }.into_any())}
+        </section>
+        {alone}
+        {proxy.map(|proxy| proxy_figures(&proxy))}
+    }
+    .into_any()
+}
+
+/// The same calls as the proxy beside the service counts them.
+fn proxy_figures(proxy: &ProxyCalls) -> AnyView {
+    let what = if proxy.is_outgoing {
+        "calls its sidecar sent on"
+    } else {
+        "calls its sidecar let in"
+    };
+    let share = proxy.errors as f64 / proxy.calls.max(1) as f64;
+    view! {
+        <section class="figures" aria-label="By its sidecar">
+            {figure("Sidecar: rate", units::rate(proxy.rate_per_second), view! { {units::count(proxy.calls)} " " {what} }.into_any())}
+            {figure("Sidecar: errors", units::percent(share), error_share(proxy.errors, proxy.calls))}
+            {figure("Sidecar: p95", units::duration_or_dash(proxy.latency.p95_ns), view! { "p99 " {units::duration_or_dash(proxy.latency.p99_ns)} }.into_any())}
         </section>
     }
     .into_any()

@@ -5,11 +5,10 @@ mod drawing;
 use leptos::prelude::*;
 
 use super::traces::kept_range;
+use crate::islands::SqlEditor;
+pub use crate::islands::sql_words::Relation;
 use crate::parts::{Frame, failure, href, nothing, segment, text_as_html};
 use crate::units;
-
-/// A relation with its columns: name and type.
-pub type Relation = (String, Vec<(String, String)>);
 
 /// What the page shows.
 #[derive(Debug, Clone, Default)]
@@ -82,9 +81,9 @@ pub fn sql(data: &SqlPage, frame: &Frame) -> AnyView {
                 <section class="panel">
                     <form method="get" action="/sql" class="stack">
                         {kept_range(frame)}
-                        <textarea name="q" rows="9" spellcheck="false" aria-label="SQL" data-search inner_html=text_as_html(&data.query)></textarea>
+                        <SqlEditor html=text_as_html(&data.query) relations=data.relations.clone()/>
                         <div class="panel-head">
-                            <p class="quiet">"Read only; one statement; time, memory and rows are bounded."</p>
+                            <p class="quiet">"Read only; one statement; time, memory and rows are bounded." <span class="needs-wasm">" "<kbd>"Ctrl"</kbd>" "<kbd>"Space"</kbd>" completes."</span></p>
                             <button class="button">"Run"</button>
                         </div>
                     </form>
@@ -188,8 +187,8 @@ fn result_table(table: &SqlTable, frame: &Frame) -> AnyView {
         ""
     };
     let note = format!(
-        "{} rows in {} ms{cut}",
-        units::count(table.rows.len() as u64),
+        "{} in {} ms{cut}",
+        units::counted(table.rows.len() as u64, "row"),
         table.elapsed_ms
     );
     view! { <p class="note">{note}</p><div class="scroll tall"><table class="list sql-result"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div> }.into_any()

@@ -11,6 +11,7 @@ use crate::document::render;
 use crate::links::LinkTemplate;
 use incident_data::{breaker_of, breaker_page, incident_of, lane_of, what_if_of};
 
+mod beside;
 mod incident_data;
 use crate::parts::Complaint;
 
@@ -116,6 +117,10 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
             steps: vec![point(40), point(0), point(80)],
             chosen: Some(2),
         },
+        last_week: Some(GraphThen {
+            graph: graph_data.clone(),
+            seconds: 3600.0,
+        }),
     };
     let mut trace_data = TraceDetail {
         trace_id: "5b8aa5a2d2c872e8321cf37308d69df2".to_owned(),
@@ -167,6 +172,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
     let overview_data = Overview {
         counts,
         services: Page::whole(vec![service.clone()]),
+        last_week: Some(vec![service.clone()]),
         incidents: Page::whole(vec![incident_of(text).incident]),
         ..Overview::default()
     };
@@ -221,7 +227,15 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
     };
     let service_data = ServicePage {
         name: text.to_owned(),
-        summaries: vec![service],
+        summaries: vec![service.clone()],
+        instances: cut(
+            &json!({"instance_id": text, "environment": text, "versions": [text], "pod": text, "host": text,
+            "calls": 20, "errors": 1, "latency": {}, "last_unix_nano": (NOW - 3_000_000_000).to_string()}),
+        ),
+        last_week: Some(ServiceThen {
+            summaries: vec![service],
+            points: Vec::new(),
+        }),
         graph: graph_data.clone(),
         breakers: vec![breaker_of(text)],
         failed: cut(&summary(text)),
@@ -241,7 +255,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
     let sql_data = SqlPage {
         query: text.to_owned(),
         outcome: Some(SqlOutcome::Table(table)),
-        relations: Vec::new(),
+        relations: vec![(text.to_owned(), vec![(text.to_owned(), text.to_owned())])],
     };
     let with = |path: &str| {
         frame(

@@ -332,7 +332,7 @@ fn proxies(count: u64, frame: &Frame) -> Option<AnyView> {
         } else {
             ("shown: hide them", frame.with(&[("proxies", "hide"), ("row", "")]))
         };
-        view! { <p class="note">{format!("{} spans of proxies are ", units::count(count))} <a href=link>{word}</a></p> }.into_any()
+        view! { <p class="note">{format!("{} of proxies {} ", units::counted(count, "span"), if count == 1 { "is" } else { "are" })} <a href=link>{word}</a></p> }.into_any()
     })
 }
 

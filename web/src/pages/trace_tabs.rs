@@ -55,7 +55,7 @@ pub(super) fn critical(trace: &TraceDetail, frame: &Frame) -> AnyView {
             <thead><tr><th>"Service"</th><th>"Span"</th><th class="bar-head"></th><th class="num">"Share"</th><th class="num">"On the path"</th><th class="num">"Duration"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
-        <p class="note">{format!("{} spans on a path of {}", units::count(total as u64), units::duration(path.length_ns))}</p>
+        <p class="note">{format!("{} on a path of {}", units::counted(total as u64, "span"), units::duration(path.length_ns))}</p>
     }
     .into_any()
 }
@@ -111,7 +111,7 @@ pub(super) fn flame_graph(trace: &TraceDetail, frame: &Frame) -> AnyView {
     view! {
         <p class="quiet">"Width is time: calls of the same operation under the same parent are one block. Calls in parallel stand side by side, so a row can be wider than the trace was long."</p>
         <div class="scroll"><svg class="flame" viewBox=view_box role="group" aria-label="Flame graph; the statistics have the same numbers as a table">{drawn}</svg></div>
-        <p class="note">{format!("{} blocks", units::count(blocks.len() as u64))}</p>
+        <p class="note">{units::counted(blocks.len() as u64, "block")}</p>
     }
     .into_any()
 }
@@ -146,7 +146,7 @@ pub(super) fn statistics_table(trace: &TraceDetail, frame: &Frame) -> AnyView {
                 <th class="num">"Own time"</th><th class="num">"Total"</th><th class="num">"Mean"</th><th class="num">"Longest"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
-        <p class="note">{format!("{} of {} operations", units::count(count.min(ROWS_MAX) as u64), units::count(count as u64))}</p>
+        <p class="note">{format!("{} of {}", units::count(count.min(ROWS_MAX) as u64), units::counted(count as u64, "operation"))}</p>
     }
     .into_any()
 }
@@ -222,6 +222,8 @@ fn graph_of(spans: &[SpanRecord]) -> Graph {
                 calls: *calls,
                 errors: *errors,
                 latency: Default::default(),
+                has_proxy: false,
+                proxy_of: None,
             })
             .collect(),
         truncated: false,
@@ -298,7 +300,7 @@ fn compared(trace: &TraceDetail, other: &TraceDetail, frame: &Frame) -> AnyView 
                 <th class="num">"Own time here"</th><th class="num">"There"</th><th class="num">"Difference"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
-        <p class="note">{format!("{} of {} operations", units::count(count.min(ROWS_MAX) as u64), units::count(count as u64))}</p>
+        <p class="note">{format!("{} of {}", units::count(count.min(ROWS_MAX) as u64), units::counted(count as u64, "operation"))}</p>
     }
     .into_any()
 }

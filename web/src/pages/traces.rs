@@ -7,8 +7,8 @@ use tripline_storage::model::{Differences, Heatmap, Page, Selection, TraceSummar
 use super::filter::bar;
 use crate::chart::heatmap;
 use crate::parts::{
-    Complaint, Frame, complaint, export_links, filter_links, list_note, moment, nothing, positive,
-    service_link,
+    Complaint, Frame, KEPT, complaint, export_links, filter_links, list_note, moment, nothing,
+    positive, service_link,
 };
 use crate::units;
 
@@ -94,7 +94,7 @@ fn durations(data: &TracesPage, frame: &Frame) -> AnyView {
     };
     view! {
         <div class="panel-head"><h2>"Durations"</h2>
-            <p class="quiet">{units::count(data.heatmap.spans)} " spans; darker = more, red = some failed"</p>{advice}
+            <p class="quiet">{units::counted(data.heatmap.spans, "span")} "; darker = more, red = some failed"</p>{advice}
             {frame.how(HEATMAP_SQL)}</div>
         {chart}
     }
@@ -186,12 +186,13 @@ fn form(services: &[String], frame: &Frame) -> AnyView {
     .into_any()
 }
 
-/// Hidden fields that keep range and scope when a form is sent.
+/// Hidden fields that keep range, scope and the like when a form is sent.
 pub(super) fn kept_range(frame: &Frame) -> AnyView {
-    ["from", "to", "environment", "service_namespace", "cluster"]
+    ["from", "to"]
         .into_iter()
+        .chain(KEPT)
         .filter_map(|name| {
-            let value = frame.param(name)?.to_owned();
+            let value = frame.kept(name)?.to_owned();
             Some(view! { <input type="hidden" name=name value=value/> })
         })
         .collect_view()
@@ -241,7 +242,7 @@ fn results(page: &Page<TraceSummary>, frame: &Frame) -> AnyView {
                 <th class="num">"Spans"</th><th class="num">"Errors"</th><th>"Services"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
-        {list_note(page, "traces, newest first", frame)}
+        {list_note(page, "trace", "newest first", frame)}
         {export_links(frame, "traces")}
     }
     .into_any()

@@ -55,7 +55,7 @@ pub fn what_if(data: &WhatIf, frame: &Frame) -> AnyView {
     };
     view! {
         <div class="trace-head"><div class="trace-title"><h1>"What if " {data.service_name.clone()} " · " {data.name.clone()} " had other settings?"</h1>
-        <p class="quiet">{format!("{} calls of {}, replayed by the SDK's own state machine. Settings from: {}.", units::count(data.calls), if data.instances == 1 { "1 instance".to_owned() } else { format!("{} instances", data.instances) }, data.settings_source)}</p></div></div>
+        <p class="quiet">{format!("{} of {}, replayed by the SDK's own state machine. Settings from: {}.", units::counted(data.calls, "call"), units::counted(u64::from(data.instances), "instance"), data.settings_source)}</p></div></div>
         <p class=class role="status"><strong>"Baseline"</strong>": "{baseline.sentence.clone()}"."</p>
         {warning}{differs}{cut}
         {form(data, frame)}

@@ -1,0 +1,44 @@
+//! The instances of a service: processes, pods.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Latency, Scope, ScopeFilter, TimeRange, exact};
+
+/// Asks for the instances of one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstancesQuery {
+    /// Name of the service.
+    pub service: String,
+    /// Rounded outwards to whole buckets of 10 s, so that the calls add up to those of the service.
+    pub range: TimeRange,
+    /// Only in these scopes.
+    pub scope: ScopeFilter,
+    /// At most so many, busiest first.
+    pub limit: usize,
+}
+
+/// One instance in a time range. Calls are counted as the service's: its entry spans, each once however often it was
+/// sent. An instance that sent other spans alone has none.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct InstanceSummary {
+    /// Its scope.
+    #[serde(flatten)]
+    pub scope: Scope,
+    /// `service.instance.id`; `None` stands for all that report none.
+    pub instance_id: Option<String>,
+    /// Values of `service.version` it reported in the range.
+    pub versions: Vec<String>,
+    /// `k8s.pod.name`.
+    pub pod: Option<String>,
+    /// `host.name`, else `k8s.node.name`.
+    pub host: Option<String>,
+    /// Calls.
+    pub calls: u64,
+    /// Of these, failed.
+    pub errors: u64,
+    /// Durations.
+    pub latency: Latency,
+    /// Start of its newest span in the range.
+    #[serde(with = "exact")]
+    pub last_unix_nano: i64,
+}

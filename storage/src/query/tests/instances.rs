@@ -1,0 +1,182 @@
+//! The instances of a service against counts by hand: hot and sealed, sent again, beside proxies, of any name.
+
+use super::*;
+use crate::model::{InstanceSummary, InstancesQuery};
+use crate::query::instances;
+
+/// Who sends.
+struct Sender {
+    id: Option<&'static str>,
+    version: &'static str,
+    attributes: &'static str,
+}
+
+/// Entry spans numbered `from..to` of one instance, a second apart; every tenth fails and takes a second.
+fn sent(store: &Store, sender: &Sender, kind: &'static str, sidecar: bool, from: u64, to: u64) {
+    let mut columns = SpanColumns::default();
+    for number in from..to {
+        let is_bad = number % 10 == 0;
+        let start = BASE + number * 1_000_000_000;
+        columns.push(&SpanRow {
+            trace_id: u128::from(number + 1).to_be_bytes(),
+            span_id: (number + 1).to_be_bytes(),
+            name: "GET /",
+            kind,
+            start_unix_nano: start,
+            end_unix_nano: start + if is_bad { 1_000_000_000 } else { 10_000_000 },
+            status_code: if is_bad { "error" } else { "unset" },
+            attributes: "{}",
+            sidecar,
+            ..SpanRow::default()
+        });
+    }
+    let resource = ResourceRow {
+        service_name: Some("shop".to_owned()),
+        service_version: Some(sender.version.to_owned()),
+        service_instance_id: sender.id.map(str::to_owned),
+        environment: Some("prod".to_owned()),
+        attributes: sender.attributes.to_owned(),
+        ..ResourceRow::default()
+    };
+    let scope = ScopeRow {
+        attributes: "{}".to_owned(),
+        ..ScopeRow::default()
+    };
+    let batch = Batch {
+        resources: vec![resource],
+        scopes: vec![scope],
+        rows: Rows::Spans(columns),
+        bytes: 1_000,
+    };
+    futures::executor::block_on(store.append(batch)).expect("stored");
+}
+
+fn asked(store: &Store, query: &InstancesQuery) -> Vec<InstanceSummary> {
+    let reader = store.reader().expect("a reader");
+    let page = instances(&Session::new(&reader), query).expect("instances");
+    page.items
+}
+
+fn of(service: &str) -> InstancesQuery {
+    InstancesQuery {
+        service: service.to_owned(),
+        range: RANGE,
+        scope: Scope::default(),
+        limit: 100,
+    }
+}
+
+#[test]
+fn instances_are_counted_once_in_hot_and_sealed_segments() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let first = Sender {
+        id: Some("a-1"),
+        version: "1.0",
+        attributes: r#"{"k8s.pod.name":"shop-a","k8s.node.name":"node-7","n":1}"#,
+    };
+    let second = Sender {
+        id: Some("a-2"),
+        version: "1.0",
+        attributes: r#"{"host.name":"box-2"}"#,
+    };
+    let unnamed = Sender {
+        id: None,
+        version: "0.9",
+        attributes: "{}",
+    };
+    let proxy = Sender {
+        id: Some("proxy-1"),
+        version: "1.0",
+        attributes: "{}",
+    };
+    sent(&store, &first, "server", false, 0, 100);
+    sent(&store, &second, "server", false, 200, 230);
+    store.seal_now().expect("sealed");
+    // What a client that got no answer sends again.
+    sent(&store, &first, "server", false, 0, 100);
+    let newer = Sender {
+        version: "1.1",
+        ..first
+    };
+    sent(&store, &newer, "server", false, 300, 320);
+    sent(&store, &unnamed, "server", false, 400, 405);
+    sent(&store, &proxy, "server", true, 410, 450);
+    // It is asked nothing, but it is there.
+    let idle = Sender {
+        id: Some("a-3"),
+        version: "1.1",
+        attributes: "{}",
+    };
+    sent(&store, &idle, "internal", false, 500, 501);
+
+    let found = asked(&store, &of("shop"));
+    let told: Vec<_> = found
+        .iter()
+        .map(|one| (one.instance_id.as_deref(), one.calls, one.errors))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Some("a-1"), 120, 12),
+            (Some("a-2"), 30, 3),
+            (None, 5, 1),
+            (Some("a-3"), 0, 0)
+        ]
+    );
+    assert_eq!(found[0].versions, ["1.0", "1.1"]);
+    assert_eq!(
+        (found[0].pod.as_deref(), found[0].host.as_deref()),
+        (Some("shop-a"), Some("node-7"))
+    );
+    assert_eq!(found[1].host.as_deref(), Some("box-2"));
+    let p95 = found[0].latency.p95_ns.expect("durations");
+    assert!((p95 / 1e9 - 1.0).abs() < 0.05, "{p95}");
+    assert_eq!(found[0].last_unix_nano, (BASE + 319 * 1_000_000_000) as i64);
+
+    // The range, the scope and the bound on rows hold.
+    let early = InstancesQuery {
+        range: TimeRange {
+            from_unix_nano: BASE as i64,
+            to_unix_nano: BASE as i64 + 50_000_000_000,
+        },
+        ..of("shop")
+    };
+    let found = asked(&store, &early);
+    assert_eq!((found.len(), found[0].calls), (1, 50));
+    let elsewhere = InstancesQuery {
+        scope: Scope {
+            environment: Some("canary".to_owned()),
+            ..Scope::default()
+        },
+        ..of("shop")
+    };
+    assert!(asked(&store, &elsewhere).is_empty());
+    let reader = store.reader().expect("a reader");
+    let cut = InstancesQuery {
+        limit: 1,
+        ..of("shop")
+    };
+    let page = instances(&Session::new(&reader), &cut).expect("instances");
+    assert_eq!(
+        (page.items.len(), page.truncated, page.total),
+        (1, true, Some(4))
+    );
+}
+
+#[test]
+fn a_hostile_name_finds_nothing_and_breaks_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    assert!(asked(&store, &of("shop")).is_empty(), "an empty store");
+    let sender = Sender {
+        id: Some("a-1"),
+        version: "1.0",
+        attributes: "{}",
+    };
+    sent(&store, &sender, "server", false, 0, 3);
+    for name in ["' OR 1 = 1 --", "?", "$1", "{{shop}}", "{where}", ""] {
+        assert!(asked(&store, &of(name)).is_empty(), "{name}");
+    }
+    assert_eq!(asked(&store, &of("shop")).len(), 1);
+}

@@ -1,0 +1,71 @@
+//! The calls of a graph as a table: what the drawing says, for those who cannot see it or want it exact.
+
+use leptos::prelude::*;
+use tripline_storage::model::{Graph, GraphEdge};
+
+use super::Flow;
+use crate::pages::breakers::{page_of, state_mark};
+use crate::pages::last_week::{self, GraphThen};
+use crate::parts::{Frame, basis_note, basis_tag, severity_of_share};
+use crate::units;
+
+/// The same numbers as a table, beside those of last week if there are any.
+pub(in crate::pages) fn edge_table(
+    graph: &Graph,
+    then: Option<&GraphThen>,
+    frame: &Frame,
+) -> AnyView {
+    let seconds = frame.seconds();
+    let then = then.filter(|then| !then.graph.edges.is_empty());
+    let rows = graph
+        .edges
+        .iter()
+        .filter_map(|edge| {
+            let (caller, callee) = (graph.nodes.get(edge.caller)?, graph.nodes.get(edge.callee)?);
+            let flow = Flow::of(edge);
+            let refused = edge.breakers.iter().any(|breaker| breaker.rejected.is_some()).then(|| units::count(flow.refused));
+            let lost = flow.lost_share();
+            let lost = view! { <span class=format!("share {}", severity_of_share(lost))>{units::percent(lost)}</span> };
+            let rate = per_second(edge, seconds);
+            let was = then.map(|then| (then, last_week::same_edge(edge, graph, &then.graph)));
+            let was_rate = was.map(|(then, edge)| last_week::rate(rate, edge.map(|edge| per_second(edge, then.seconds))));
+            let was = was.and_then(|(_, edge)| edge);
+            let was_lost = was.map(|edge| last_week::share(Some(Flow::of(edge).lost_share())));
+            let was_p95 = was.and_then(|was| last_week::latency(edge.latency.p95_ns, was.latency.p95_ns));
+            let breakers = edge
+                .breakers
+                .iter()
+                .map(|breaker| {
+                    let link = page_of(&caller.name, &breaker.name, breaker.key.as_deref(), frame);
+                    view! { <span class="nowrap"><a href=link>{breaker.name.clone()}</a> " " {state_mark(&breaker.state)}</span> " " }
+                })
+                .collect_view();
+            let kind = if edge.is_async { "message" } else { "call" };
+            Some(view! {
+                <tr>
+                    <td>{caller.name.clone()}</td><td>{callee.name.clone()}{callee.inferred.then(|| view! { " " <span class="tag">"inferred"</span> })}</td>
+                    <td class="quiet">{kind}</td>
+                    <td class="num">{units::count(edge.calls)}</td><td class="num">{units::rate(rate)} {basis_tag(edge.basis, edge.calls, edge.weight)}{was_rate}</td>
+                    <td class="num">{refused.unwrap_or_else(|| "–".to_owned())}</td><td class="num">{lost}{was_lost}</td>
+                    <td class="num">{units::duration_or_dash(edge.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(edge.latency.p95_ns)}{was_p95}</td>
+                    <td class="num">{units::duration_or_dash(edge.latency.p99_ns)}</td>
+                    <td>{breakers}</td>
+                </tr>
+            })
+        })
+        .collect_view();
+    view! {
+        <div class="scroll"><table class="list">
+            <thead><tr><th>"Caller"</th><th>"Callee"</th><th>"Kind"</th><th class="num">"Calls"</th><th class="num">"Rate"</th><th class="num">"Refused"</th><th class="num">"Failed or refused"</th>
+            <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th><th>"Breakers"</th></tr></thead>
+            <tbody>{rows}</tbody>
+        </table></div>
+        {basis_note(graph.edges.iter().map(|edge| edge.basis))}
+    }
+    .into_any()
+}
+
+/// Calls an edge stands for, a second.
+fn per_second(edge: &GraphEdge, seconds: f64) -> f64 {
+    edge.weight.max(edge.calls as f64) / seconds.max(1.0)
+}

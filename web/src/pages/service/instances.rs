@@ -1,0 +1,141 @@
+//! The instances of a service: which of them fails, is slow, or has gone silent.
+
+use leptos::prelude::*;
+use tripline_storage::filter::{Expression, Key, KeyScope, Literal};
+use tripline_storage::model::{InstanceSummary, Page};
+
+use crate::parts::{Frame, error_share, list_note, positive, since};
+use crate::units;
+
+/// What a service that reports no instance should do.
+const FIX: &str = "set service.instance.id in OTEL_RESOURCE_ATTRIBUTES (the pod's name)";
+
+/// The panel; nothing without a span in the range.
+pub(super) fn panel(
+    service: &str,
+    instances: &Page<InstanceSummary>,
+    frame: &Frame,
+) -> Option<AnyView> {
+    if instances.items.is_empty() {
+        return None;
+    }
+    let rows = instances
+        .items
+        .iter()
+        .map(|instance| row(service, instance, frame))
+        .collect_view();
+    Some(
+        view! {
+            <section class="panel" id="instances" data-live>
+                <div class="panel-head"><h2>"Instances"</h2><p class="quiet">"counted from the spans that are stored"</p>{frame.how(&how(service))}</div>
+                <div class="scroll"><table class="list">
+                    <thead><tr><th>"Instance"</th><th>"Version"</th><th>"Pod"</th><th>"Host"</th><th class="num">"Calls"</th><th class="num">"Errors"</th>
+                    <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"Last seen"</th></tr></thead>
+                    <tbody>{rows}</tbody>
+                </table></div>
+                {list_note(instances, "instance", "busiest first", frame)}
+            </section>
+        }
+        .into_any(),
+    )
+}
+
+fn row(service: &str, instance: &InstanceSummary, frame: &Frame) -> AnyView {
+    let filter = filter_of(instance.instance_id.as_deref());
+    let traces = frame.link("/traces", &[("service", service), ("q", &filter)]);
+    let name = match &instance.instance_id {
+        Some(id) => view! { <a data-row href=traces><code>{id.clone()}</code></a> }.into_any(),
+        None => view! { <a data-row href=traces title=FIX>"not reported"</a> }.into_any(),
+    };
+    let scope = &instance.scope;
+    let known = [
+        ("service", service),
+        (
+            "instance",
+            instance.instance_id.as_deref().unwrap_or_default(),
+        ),
+        (
+            "namespace",
+            scope.service_namespace.as_deref().unwrap_or_default(),
+        ),
+        (
+            "environment",
+            scope.environment.as_deref().unwrap_or_default(),
+        ),
+        ("cluster", scope.cluster.as_deref().unwrap_or_default()),
+    ];
+    let elsewhere = frame.elsewhere(&["instance"], &known);
+    // The same id in two environments is two instances.
+    let environment = scope
+        .environment
+        .clone()
+        .filter(|_| frame.scopes[0].len() > 1);
+    let versions = if instance.versions.is_empty() {
+        "not reported".to_owned()
+    } else {
+        instance.versions.join(", ")
+    };
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
+    view! {
+        <tr>
+            <td>{name} " " <span class="quiet">{environment}</span> " " {elsewhere}</td>
+            <td>{versions}</td><td>{or_dash(&instance.pod)}</td><td>{or_dash(&instance.host)}</td>
+            <td class="num">{units::count(instance.calls)}</td>
+            <td class="num">{error_share(instance.errors, instance.calls)}</td>
+            <td class="num">{units::duration_or_dash(instance.latency.p50_ns)}</td>
+            <td class="num">{units::duration_or_dash(instance.latency.p95_ns)}</td>
+            <td class="num">{since(positive(Some(instance.last_unix_nano)), frame)}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+/// The filter that finds the spans of an instance.
+fn filter_of(id: Option<&str>) -> String {
+    let (scope, name) = (KeyScope::Anywhere, "instance");
+    let condition = match id {
+        Some(id) => Expression::equal(scope, name, Literal::Text(id.to_owned())),
+        None => Expression::Absent(Key {
+            scope,
+            name: name.to_owned(),
+        }),
+    };
+    condition.to_string()
+}
+
+/// The SQL of these numbers.
+fn how(service: &str) -> String {
+    format!(
+        "SELECT service_instance_id, service_version, count(*) AS calls, count(*) FILTER (status_code = 'error') AS errors, max(start_time) AS last_seen\n\
+         FROM spans\n\
+         WHERE service_name = '{}' AND kind IN ('server', 'consumer') AND NOT coalesce(sidecar, false) AND NOT coalesce(resent, false)\n  \
+         AND start_time > now() - INTERVAL 1 HOUR\n\
+         GROUP BY ALL ORDER BY calls DESC",
+        service.replace('\'', "''")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use tripline_storage::filter::{Filter, Signal};
+
+    use super::*;
+
+    #[test]
+    fn the_link_of_an_instance_is_a_filter_whatever_its_id() {
+        for id in [
+            "a-1",
+            "10.0.0.1:8080",
+            "with \"quotes\" and blanks",
+            "500",
+            "true",
+        ] {
+            let text = filter_of(Some(id));
+            let filter = Filter::parse(&text, Signal::Spans).expect(&text);
+            let wanted =
+                Expression::equal(KeyScope::Anywhere, "instance", Literal::Text(id.to_owned()));
+            assert_eq!(filter.expression(), &wanted, "{text}");
+        }
+        assert_eq!(filter_of(None), "instance absent");
+    }
+}

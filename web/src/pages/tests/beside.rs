@@ -1,0 +1,203 @@
+//! What stands beside the numbers when it is asked for: last week's, and the sidecars'.
+
+use super::*;
+use crate::range::WEEK;
+
+fn service_of(more: Value) -> ServiceSummary {
+    let mut all = json!({"service_name": "cart", "calls": 3_600, "errors": 36, "weight": 3_600.0, "basis": "all",
+        "rate_per_second": 1.0, "error_ratio": 0.01, "latency": {"p95_ns": 2e7}, "spans": 3_600, "versions": [],
+        "instances": 1, "last_seen_unix_nano": (NOW - 3_000_000_000).to_string()});
+    if let (Value::Object(all), Value::Object(more)) = (&mut all, more) {
+        all.extend(more);
+    }
+    read(all)
+}
+
+fn stored() -> LiveCounts {
+    LiveCounts {
+        spans: 600,
+        services: 1,
+        ..LiveCounts::default()
+    }
+}
+
+fn overview_of(services: Vec<ServiceSummary>, then: Option<Vec<ServiceSummary>>) -> Overview {
+    Overview {
+        counts: stored(),
+        services: Page::whole(services),
+        last_week: then,
+        ..Overview::default()
+    }
+}
+
+fn assert_says(html: &str, words: &[&str]) {
+    for word in words {
+        assert!(html.contains(word), "{word}\n{html}");
+    }
+}
+
+#[test]
+fn the_overview_tells_the_change_since_last_week() {
+    let compared = frame("/", &[("compare", "week")]);
+    let then = service_of(
+        json!({"rate_per_second": 0.8, "error_ratio": 0.031, "errors": 90, "latency": {"p95_ns": 2.5e7}}),
+    );
+    let gone = service_of(json!({"service_name": "old-shop"}));
+    let data = overview_of(vec![service_of(json!({}))], Some(vec![then, gone]));
+    let html = render(&compared, "Overview", |f| overview(&data, f));
+    assert_says(
+        &html,
+        &[
+            "+25 %, was 0.8/s",
+            "was 3.1 %",
+            "−20 %, was 25 ms",
+            "Compared with the same time last week",
+            "Called last week, but not now:",
+            "old-shop",
+            "Stop comparing with last week",
+            "/graph?compare=week",
+            "1 service, most failures first",
+        ],
+    );
+    // A service that is new, and a week of which nothing is stored.
+    let other = service_of(json!({"service_name": "other"}));
+    let data = overview_of(vec![service_of(json!({}))], Some(vec![other]));
+    let html = render(&compared, "Overview", |f| overview(&data, f));
+    assert_says(&html, &["no calls last week"]);
+    let data = overview_of(vec![service_of(json!({}))], Some(Vec::new()));
+    let html = render(&compared, "Overview", |f| overview(&data, f));
+    assert_says(&html, &["No data last week: no call of"]);
+    assert!(!html.contains("class=\"was\""), "{html}");
+    // Nothing of it unless it is asked for.
+    let plain = frame("/", &[]);
+    let data = overview_of(vec![service_of(json!({}))], None);
+    let html = render(&plain, "Overview", |f| overview(&data, f));
+    assert_says(
+        &html,
+        &["Compare with the same time last week", "/?compare=week"],
+    );
+    assert!(!html.contains("last-week"), "{html}");
+}
+
+#[test]
+fn the_charts_of_a_service_draw_last_week_behind() {
+    let point = |time: u64, calls: u64| {
+        json!({"time_unix_nano": time.to_string(), "seconds": 60.0, "calls": calls, "errors": 1, "weight": calls,
+            "latency": {"p95_ns": 2e6}})
+    };
+    let data = ServicePage {
+        name: "cart".to_owned(),
+        summaries: vec![service_of(json!({}))],
+        detail: read(
+            json!({"points": [point(NOW - 120_000_000_000, 60), point(NOW - 60_000_000_000, 60)], "versions": [], "changes": []}),
+        ),
+        last_week: Some(ServiceThen {
+            summaries: vec![service_of(json!({"rate_per_second": 2.0}))],
+            points: vec![
+                read(point(NOW - WEEK - 120_000_000_000, 120)),
+                read(point(NOW - WEEK - 60_000_000_000, 120)),
+            ],
+        }),
+        ..ServicePage::default()
+    };
+    let asked = frame("/services/cart", &[("compare", "week")]);
+    let html = render(&asked, "cart", |f| super::super::service(&data, f));
+    assert_eq!(html.matches("class=\"line older\"").count(), 3, "{html}");
+    assert_says(&html, &["−50 %, was 2/s", "p95 last week"]);
+    // On the axis of now: two minutes before the end of the hour.
+    let paths = html
+        .split("<path ")
+        .filter_map(|rest| rest.split('>').next());
+    let older = paths
+        .filter(|path| path.contains("line older"))
+        .find_map(|path| path.split("d=\"M").nth(1)?.split(' ').next());
+    assert_eq!(older, Some("966.7"), "{html}");
+}
+
+#[test]
+fn sidecars_are_folded_or_shown_beside_their_services() {
+    let services = || {
+        vec![
+            service_of(
+                json!({"proxy": {"is_outgoing": false, "calls": 7_200, "errors": 0, "rate_per_second": 2.0, "latency": {}}}),
+            ),
+            service_of(json!({"service_name": "pay"})),
+            service_of(json!({"service_name": "pay.mesh", "proxy_of": "pay"})),
+        ]
+    };
+    let data = overview_of(services(), None);
+    let folded = render(&frame("/", &[]), "Overview", |f| overview(&data, f));
+    assert_says(
+        &folded,
+        &[
+            "2 sidecars are folded into their services: ",
+            "/?proxies=show",
+            "2 services, most failures first",
+        ],
+    );
+    assert!(!folded.contains("/services/pay.mesh"), "{folded}");
+    let shown = frame("/", &[("proxies", "show")]);
+    let shown = render(&shown, "Overview", |f| overview(&data, f));
+    assert_says(
+        &shown,
+        &[
+            "2 sidecars are shown beside their services: ",
+            "its sidecar, calls let in",
+            "7,200 calls in range",
+            "sidecar of pay",
+            "/services/pay.mesh?proxies=show",
+            "3 services, most failures first",
+        ],
+    );
+    let node = |name: &str, more: Value| {
+        let mut all = json!({"name": name, "kind": "service", "inferred": false, "calls": 10, "errors": 0, "latency": {}});
+        if let (Value::Object(all), Value::Object(more)) = (&mut all, more) {
+            all.extend(more);
+        }
+        all
+    };
+    let graph_data = GraphPage {
+        graph: read(
+            json!({"nodes": [node("cart", json!({"has_proxy": true})), node("pay", json!({})), node("pay.mesh", json!({"proxy_of": "pay"}))],
+            "edges": [{"caller": 0, "callee": 1, "kind": "service", "is_async": false, "calls": 10, "errors": 0, "weight": 10.0, "basis": "all", "latency": {}}],
+            "truncated": false, "total_edges": 1}),
+        ),
+        ..GraphPage::default()
+    };
+    let folded = render(&frame("/graph", &[]), "Graph", |f| graph(&graph_data, f));
+    assert_says(&folded, &["2 sidecars are folded into their services: "]);
+    assert!(!folded.contains("pay.mesh"), "{folded}");
+    let shown = frame("/graph", &[("proxies", "show")]);
+    let shown = render(&shown, "Graph", |f| graph(&graph_data, f));
+    assert_says(&shown, &["pay.mesh", "the sidecar of pay", "one call"]);
+}
+
+#[test]
+fn instances_lead_to_their_traces() {
+    let data = ServicePage {
+        name: "cart".to_owned(),
+        instances: read(json!({"items": [
+            {"instance_id": "cart-1", "versions": ["1.0", "1.1"], "pod": "cart-abc", "host": null, "calls": 1_200, "errors": 12,
+             "latency": {"p95_ns": 2e6}, "last_unix_nano": (NOW - 3_000_000_000).to_string()},
+            {"instance_id": null, "versions": [], "pod": null, "host": null, "calls": 1, "errors": 0, "latency": {},
+             "last_unix_nano": (NOW - 600_000_000_000).to_string()}], "truncated": false, "total": 2, "next": null})),
+        ..ServicePage::default()
+    };
+    let html = render(&frame("/services/cart", &[]), "cart", |f| {
+        super::super::service(&data, f)
+    });
+    assert_says(
+        &html,
+        &[
+            "/traces?service=cart",
+            "q=instance%20%3D%20cart-1",
+            "q=instance%20absent",
+            "1.0, 1.1",
+            "cart-abc",
+            "1,200",
+            "1 %",
+            "10 min ago",
+            "2 instances, busiest first",
+        ],
+    );
+}

@@ -1,0 +1,63 @@
+//! What stands below a list: how long it is, what its counts stand on, and the list as a file.
+
+use leptos::prelude::*;
+use tripline_storage::model::{Basis, Page};
+
+use super::{Frame, href};
+use crate::units;
+
+/// What a list of such things says about its length and order: `200 of 12,431 traces, newest first`.
+pub fn list_note<T>(page: &Page<T>, word: &str, order: &str, frame: &Frame) -> AnyView {
+    let shown = page.items.len() as u64;
+    let counted = units::counted(shown, word);
+    let text = match (page.truncated, page.total) {
+        (false, _) => format!("{counted}, {order}"),
+        (true, Some(total)) => format!(
+            "{} of {}, {order}, the rest was cut",
+            units::count(shown),
+            units::counted(total, word)
+        ),
+        (true, None) => format!("the first {counted}, {order}, there are more"),
+    };
+    let more = page.next.as_deref().map(|cursor| {
+        let link = frame.with(&[("cursor", cursor)]);
+        view! { <a class="more" href=link rel="next">"older →"</a> }
+    });
+    view! { <p class="note">{text} " " {more}</p> }.into_any()
+}
+
+/// What a count of spans stands on, where it is not every call: a sample, each of which stands for several.
+pub fn basis_tag(basis: Basis, calls: u64, weight: f64) -> Option<AnyView> {
+    if calls == 0 || basis != Basis::Sampled {
+        return None;
+    }
+    let share = units::percent(calls as f64 / weight.max(calls as f64));
+    let each = units::compact(weight / calls as f64);
+    let title = format!(
+        "{} recorded; each stands for {each} on average, by the weight its sampler wrote (W3C tracestate or sampling attributes)",
+        units::count(calls)
+    );
+    Some(view! { <span class="tag basis" title=title>"sampled " {share}</span> }.into_any())
+}
+
+/// Below a list with counts of which nobody knows how they were sampled.
+pub fn basis_note(bases: impl Iterator<Item = Basis>) -> Option<AnyView> {
+    let mut bases = bases;
+    bases
+        .any(|basis| basis == Basis::Unknown)
+        .then(|| view! { <p class="note">"Counted from the spans that arrived; where no sampler wrote a weight, how they were sampled is not known."</p> }.into_any())
+}
+
+/// The list of this page as a file: the same question, as many rows as a file may have.
+pub fn export_links(frame: &Frame, list: &str) -> AnyView {
+    let link = |format: &str| {
+        let pairs: Vec<(&str, &str)> = frame
+            .params
+            .iter()
+            .filter(|(key, _)| key != "cursor" && key != "limit")
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        href(&format!("/export/{list}.{format}"), &pairs)
+    };
+    view! { <p class="note">"Export " <a href=link("csv") download>"CSV"</a> " · " <a href=link("json") download>"JSON"</a></p> }.into_any()
+}

@@ -6,6 +6,7 @@
 //! its values are there; so each question gets such a parameter, in a branch without rows that is bound first and
 //! that the optimizer takes away.
 
+use arrow::array::StructArray;
 use duckdb::{Connection, MappedRows, Row, Rows, Statement, ToSql};
 
 /// Asks questions on a connection.
@@ -66,6 +67,20 @@ impl Question<'_> {
         &mut self,
         values: impl IntoIterator<Item: ToSql>,
     ) -> duckdb::Result<Rows<'_>> {
+        self.execute(values)?;
+        Ok(self.statement.raw_query())
+    }
+
+    /// The answer's columns, some thousand rows at a time: for answers too long to be looked at value by value.
+    pub(crate) fn columns(
+        &mut self,
+        values: impl IntoIterator<Item: ToSql>,
+    ) -> duckdb::Result<impl Iterator<Item = duckdb::Result<StructArray>>> {
+        self.execute(values)?;
+        Ok(std::iter::from_fn(|| self.statement.step().transpose()))
+    }
+
+    fn execute(&mut self, values: impl IntoIterator<Item: ToSql>) -> duckdb::Result<()> {
         let mut next = 1;
         if !self.is_numbered {
             self.statement.raw_bind_parameter(next, "")?;
@@ -79,7 +94,7 @@ impl Question<'_> {
             self.statement.raw_bind_parameter(next, "")?;
         }
         self.statement.raw_execute()?;
-        Ok(self.statement.raw_query())
+        Ok(())
     }
 
     /// The rows of the answer, each read by `read`.

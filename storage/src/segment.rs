@@ -76,6 +76,11 @@ impl Segment {
         }
     }
 
+    /// A number that changes with every committed batch of evidence in it.
+    pub(crate) fn evidence_seen(&self) -> u64 {
+        self.live.as_ref().map_or(0, |live| live.evidence())
+    }
+
     /// The same for as long as it exists: the writer may still add some.
     pub(crate) fn may_ever_have_evidence(&self) -> bool {
         self.is_text() || self.meta.evidence != Some(0)

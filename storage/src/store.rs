@@ -8,6 +8,7 @@
 mod bell;
 mod build;
 mod catalog;
+mod conclusions;
 mod damage;
 mod engine;
 pub mod failpoint;

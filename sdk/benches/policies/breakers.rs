@@ -8,7 +8,7 @@ use tripline_sdk::{
     SlowCalls, WindowConfig,
 };
 
-use crate::harness::{Effort, Targets, measure};
+use crate::harness::{Board, Effort};
 
 pub fn config() -> BreakerConfig {
     BreakerConfig::new().slow_calls(SlowCalls {
@@ -27,28 +27,28 @@ pub fn call(breaker: &CircuitBreaker) {
     }
 }
 
-pub fn run(effort: Effort, targets: &mut Targets) {
-    println!("The breaker, one thread");
+pub fn run(effort: Effort, board: &mut Board) {
+    board.title("The breaker, one thread");
     let clock = MonotonicClock::default();
-    let read = measure(effort, "  a clock read", || {
+    let read = board.measure(effort, "a clock read", || {
         black_box(clock.now());
     });
     let time = breaker(config());
-    let closed = measure(
+    let closed = board.measure(
         effort,
-        "  closed: time window, slow calls, generations",
+        "closed: time window, slow calls, generations",
         || {
             call(&time);
         },
     );
-    targets.seen(
+    board.target(
         "closed, beyond two clock reads",
         closed - 2.0 * read,
         15.0,
         "ns",
     );
     let counting = breaker(config().window(WindowConfig::Count { size: 100 }));
-    measure(effort, "  closed: count window of 100", || call(&counting));
+    board.measure(effort, "closed: count window of 100", || call(&counting));
 
     let now = Moment::from_millis(1);
     let machine = |config| Machine::new(config, Moment::ZERO).expect("the settings are valid");
@@ -58,28 +58,24 @@ pub fn run(effort: Effort, targets: &mut Targets) {
         }
     };
     let pure = machine(config());
-    measure(effort, "  closed, time handed in", || timed(&pure));
+    board.measure(effort, "closed, time handed in", || timed(&pure));
     let counting = machine(config().window(WindowConfig::Count { size: 100 }));
-    let untimed = measure(effort, "  closed, count window, time handed in", || {
+    let untimed = board.measure(effort, "closed, count window, time handed in", || {
         timed(&counting);
     });
-    targets.seen("count window without timing", untimed, 25.0, "ns");
+    board.target("count window without timing", untimed, 25.0, "ns");
     pure.trip(now, &mut |_| {});
-    let refused = measure(effort, "  open: refused, time handed in", || {
+    let refused = board.measure(effort, "open: refused, time handed in", || {
         let _ = black_box(pure.admit(now, &mut |_| {}));
     });
-    targets.seen("a refusal, before its error is built", refused, 5.0, "ns");
+    board.target("a refusal, before its error is built", refused, 5.0, "ns");
     let open = breaker(config());
     open.trip();
-    measure(effort, "  open: refused, with its clock read", || {
+    board.measure(effort, "open: refused, with its clock read", || {
         let _ = black_box(open.acquire());
     });
     let forced = breaker(config().mode(Mode::ForcedOpen));
-    measure(
-        effort,
-        "  forced open: refused, with its clock read",
-        || {
-            let _ = black_box(forced.acquire());
-        },
-    );
+    board.measure(effort, "forced open: refused, with its clock read", || {
+        let _ = black_box(forced.acquire());
+    });
 }

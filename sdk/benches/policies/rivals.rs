@@ -8,27 +8,27 @@ use tower_resilience_circuitbreaker::{CircuitBreakerLayer, SlidingWindowType};
 use tripline_sdk::{Bulkhead, Clock, Gcra, MonotonicClock, RateLimit, RetryBudget, TokenBucket};
 
 use crate::breakers::{breaker, call, config};
-use crate::harness::{Effort, measure};
+use crate::harness::{Board, Effort};
 
-pub fn run(effort: Effort) {
-    println!("\nOther breakers, one thread, closed");
+pub fn run(effort: Effort, board: &mut Board) {
+    board.title("Other breakers, one thread, closed");
     let ours = breaker(config());
-    measure(effort, "  tripline: call", || call(&ours));
+    board.measure(effort, "tripline: call", || call(&ours));
     let recloser = recloser::Recloser::custom().build();
-    measure(effort, "  recloser: call (no time, no slow calls)", || {
+    board.measure(effort, "recloser: call (no time, no slow calls)", || {
         let _ = recloser.call(|| Ok::<_, ()>(()));
     });
     let failsafe = failsafe::Config::new().build();
-    measure(effort, "  failsafe: call", || {
+    board.measure(effort, "failsafe: call", || {
         let _ = failsafe::CircuitBreaker::call(&failsafe, || Ok::<_, ()>(()));
     });
-    as_layers(effort);
-    println!("\nParts");
-    parts(effort);
+    as_layers(effort, board);
+    board.title("Parts");
+    parts(effort, board);
 }
 
 /// As a layer over the same service, polled to its end.
-fn as_layers(effort: Effort) {
+fn as_layers(effort: Effort, board: &mut Board) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
@@ -36,14 +36,14 @@ fn as_layers(effort: Effort) {
     let _entered = runtime.enter();
     let mut ours = tripline_sdk::layer::BreakerLayer::new(breaker(config()))
         .layer(tripline_sdk::layer::GuardLayer.layer(Immediate));
-    measure(effort, "  tripline: as a layer", || poll_once(&mut ours));
+    board.measure(effort, "tripline: as a layer", || poll_once(&mut ours));
     for (name, window) in [
         (
-            "  tower-resilience: as a layer, count window",
+            "tower-resilience: as a layer, count window",
             SlidingWindowType::CountBased,
         ),
         (
-            "  tower-resilience: as a layer, time window",
+            "tower-resilience: as a layer, time window",
             SlidingWindowType::TimeBased,
         ),
     ] {
@@ -55,45 +55,45 @@ fn as_layers(effort: Effort) {
             .build()
             .expect("the settings are valid");
         let mut theirs = layer.layer(Immediate);
-        measure(effort, name, || poll_once(&mut theirs));
+        board.measure(effort, name, || poll_once(&mut theirs));
     }
 }
 
-fn parts(effort: Effort) {
+fn parts(effort: Effort, board: &mut Board) {
     let clock = MonotonicClock::default();
     let bucket = TokenBucket::new(1e12, u32::MAX, clock.now());
-    measure(
+    board.measure(
         effort,
-        "  tripline: token bucket, with its clock read",
+        "tripline: token bucket, with its clock read",
         || {
             black_box(bucket.check(1, clock.now()));
         },
     );
     let gcra = Gcra::new(Duration::from_nanos(1), u32::MAX);
-    measure(effort, "  tripline: GCRA, with its clock read", || {
+    board.measure(effort, "tripline: GCRA, with its clock read", || {
         black_box(gcra.check(1, clock.now()));
     });
     let quota = governor::Quota::per_second(std::num::NonZeroU32::MAX);
     let governor = governor::RateLimiter::direct(quota);
-    measure(effort, "  governor: GCRA, with its clock read", || {
+    board.measure(effort, "governor: GCRA, with its clock read", || {
         let _ = black_box(governor.check());
     });
     let budget = RetryBudget::new(tripline_sdk::BudgetConfig::default(), clock.now());
-    measure(effort, "  tripline: retry budget, a deposit", || {
+    board.measure(effort, "tripline: retry budget, a deposit", || {
         budget.deposit(clock.now());
     });
     let theirs = tower::retry::budget::TpsBudget::default();
-    measure(effort, "  tower: TpsBudget, a deposit", || {
+    board.measure(effort, "tower: TpsBudget, a deposit", || {
         tower::retry::budget::Budget::deposit(&theirs);
     });
     let bulkhead = Bulkhead::new(64);
-    measure(effort, "  tripline: bulkhead, in and out", || {
+    board.measure(effort, "tripline: bulkhead, in and out", || {
         drop(black_box(bulkhead.try_enter()));
     });
     let semaphore = std::sync::Arc::new(tokio::sync::Semaphore::new(64));
-    measure(
+    board.measure(
         effort,
-        "  tokio: owned semaphore permit (tower's limit), in and out",
+        "tokio: owned semaphore permit (tower's limit), in and out",
         || {
             drop(black_box(
                 std::sync::Arc::clone(&semaphore).try_acquire_owned(),

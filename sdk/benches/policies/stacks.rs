@@ -13,18 +13,18 @@ use tripline_sdk::{
 };
 
 use crate::breakers::config;
-use crate::harness::{Effort, Targets, measure};
+use crate::harness::{Board, Effort};
 use crate::rivals::{Immediate, poll_once};
 
-pub fn run(effort: Effort, targets: &mut Targets) {
-    println!("\nTimeout, retry, breaker, bulkhead, rate limit around one call");
+pub fn run(effort: Effort, board: &mut Board) {
+    board.title("Timeout, retry, breaker, bulkhead, rate limit around one call");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .expect("a runtime");
     let _entered = runtime.enter();
     let silent = policy(None);
-    measure(effort, "  tripline: call, telemetry off", || {
+    board.measure(effort, "tripline: call, telemetry off", || {
         call_once(&silent);
     });
     let exporter = InMemoryMetricExporter::default();
@@ -34,22 +34,22 @@ pub fn run(effort: Effort, targets: &mut Targets) {
     let logs = SdkLoggerProvider::builder().build();
     let telemetry = Telemetry::new(&meters.meter(names::SCOPE), logs.logger(names::SCOPE));
     let told = policy(Some(&telemetry));
-    let with_telemetry = measure(effort, "  tripline: call, telemetry on", || {
+    let with_telemetry = board.measure(effort, "tripline: call, telemetry on", || {
         call_once(&told);
     });
-    targets.seen(
+    board.target(
         "whole stack with telemetry, call",
         with_telemetry,
         300.0,
         "ns",
     );
     let mut layers = told.layer(tripline_sdk::layer::GuardLayer.layer(Immediate));
-    let layered = measure(effort, "  tripline: layers, telemetry on", || {
+    let layered = board.measure(effort, "tripline: layers, telemetry on", || {
         poll_once(&mut layers);
     });
-    targets.seen("whole stack with telemetry, layers", layered, 300.0, "ns");
-    towers(effort);
-    tower_resilience(effort);
+    board.target("whole stack with telemetry, layers", layered, 300.0, "ns");
+    towers(effort, board);
+    tower_resilience(effort, board);
 }
 
 fn policy(telemetry: Option<&Telemetry>) -> Policy {
@@ -83,7 +83,7 @@ fn call_once(policy: &Policy) {
 }
 
 /// What tower itself has of it: no breaker, and no telemetry.
-fn towers(effort: Effort) {
+fn towers(effort: Effort, board: &mut Board) {
     #[derive(Clone)]
     struct Never;
     impl tower::retry::Policy<u32, u32, tower::BoxError> for Never {
@@ -105,9 +105,9 @@ fn towers(effort: Effort) {
         .load_shed()
         .concurrency_limit(64)
         .service(Immediate);
-    measure(
+    board.measure(
         effort,
-        "  tower: retry, timeout, load shed, limit (no breaker)",
+        "tower: retry, timeout, load shed, limit (no breaker)",
         || {
             poll_once(&mut stack);
         },
@@ -115,7 +115,7 @@ fn towers(effort: Effort) {
 }
 
 /// The same five parts of tower-resilience, without its metrics.
-fn tower_resilience(effort: Effort) {
+fn tower_resilience(effort: Effort, board: &mut Board) {
     use tower_resilience_bulkhead::BulkheadLayer;
     use tower_resilience_circuitbreaker::{CircuitBreakerLayer, SlidingWindowType};
     use tower_resilience_ratelimiter::RateLimiterLayer;
@@ -141,9 +141,9 @@ fn tower_resilience(effort: Effort) {
         .expect("the settings are valid");
     let guarded = breaker.layer(timeout.layer(limiter.layer(bulkhead.layer(Immediate))));
     let mut stack = RetryLayer::builder().max_attempts(3).build().layer(guarded);
-    measure(
+    board.measure(
         effort,
-        "  tower-resilience: the same five, telemetry off",
+        "tower-resilience: the same five, telemetry off",
         || {
             poll_once(&mut stack);
         },

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tripline_sdk::CircuitBreaker;
 
 use crate::breakers::{breaker, call, config};
-use crate::harness::{CALLS, Effort, Targets};
+use crate::harness::{Board, CALLS, Effort};
 
 /// Two threads at once, each on its own call: nanoseconds a call of the slower one.
 fn pair(one: &(impl Fn() + Sync), other: &(impl Fn() + Sync)) -> f64 {
@@ -25,8 +25,8 @@ fn pair(one: &(impl Fn() + Sync), other: &(impl Fn() + Sync)) -> f64 {
     slower.as_nanos() as f64 / f64::from(CALLS)
 }
 
-pub fn run(effort: Effort, targets: &mut Targets) {
-    println!("\nTwo threads");
+pub fn run(effort: Effort, board: &mut Board) {
+    board.title("Two threads");
     let (one, other) = (breaker(config()), breaker(config()));
     let call_on = |breaker: &'static CircuitBreaker| move || call(breaker);
     let (one, other): (&_, &_) = (Box::leak(Box::new(one)), Box::leak(Box::new(other)));
@@ -35,8 +35,9 @@ pub fn run(effort: Effort, targets: &mut Targets) {
         separate = separate.min(pair(&call_on(one), &call_on(other)));
         shared = shared.min(pair(&call_on(one), &call_on(one)));
     }
-    println!("  each its own breaker {separate:8.1} ns, one breaker {shared:8.1} ns");
-    targets.seen(
+    let separate = board.seen("two threads, each its own breaker", separate);
+    let shared = board.seen("two threads, one breaker", shared);
+    board.target(
         "two threads on one breaker, against two",
         shared / separate,
         1.3,
@@ -56,5 +57,6 @@ pub fn run(effort: Effort, targets: &mut Targets) {
         theirs = theirs.min(pair(&on_recloser, &on_recloser));
         others = others.min(pair(&on_failsafe, &on_failsafe));
     }
-    println!("  one recloser {theirs:16.1} ns, one failsafe {others:12.1} ns");
+    board.seen("two threads, one recloser", theirs);
+    board.seen("two threads, one failsafe", others);
 }

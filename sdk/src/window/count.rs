@@ -28,7 +28,7 @@ pub(crate) const SIZE_MAX: u32 = PART_MASK as u32;
 #[derive(Debug)]
 pub(crate) struct CountWindow {
     size: u64,
-    /// `{era 8 | writes so far 56}`.
+    /// `{era 8 | outcomes held 28 | next position 28}`.
     head: AtomicU64,
     /// `{era 8 | failures 28 | slow 28}`.
     totals: AtomicU64,
@@ -49,10 +49,9 @@ impl CountWindow {
     }
 
     pub(crate) fn record(&self, era: u8, call: Finished) -> bool {
-        let Some(position) = self.reserve(era) else {
+        let Some(slot) = self.reserve(era) else {
             return false;
         };
-        let slot = (position % self.size) as usize;
         let bits = u64::from(call.failed) * FAILED_BIT + u64::from(call.slow) * SLOW_BIT;
         let Some(replaced) = self.replace(era, slot, bits) else {
             return false;
@@ -62,9 +61,15 @@ impl CountWindow {
     }
 
     /// The next position of this era.
-    fn reserve(&self, era: u8) -> Option<u64> {
-        update(&self.head, ERA_SHIFT, era.into(), |value| value + 1)
-            .map(|head| head & !(0xff << ERA_SHIFT))
+    fn reserve(&self, era: u8) -> Option<usize> {
+        let head = update(&self.head, ERA_SHIFT, era.into(), |value| {
+            let held = (value >> PART_BITS) & PART_MASK;
+            let next = (value & PART_MASK) + 1;
+            value & (0xff << ERA_SHIFT)
+                | (held + u64::from(held < self.size)) << PART_BITS
+                | if next == self.size { 0 } else { next }
+        })?;
+        Some((head & PART_MASK) as usize)
     }
 
     /// Writes two bits and answers the two that were there (zero: a fast success, or nothing yet;
@@ -99,7 +104,7 @@ impl CountWindow {
         if (head >> ERA_SHIFT) as u8 != era {
             return Sums::default();
         }
-        let calls = (head & !(0xff << ERA_SHIFT)).min(self.size);
+        let calls = (head >> PART_BITS) & PART_MASK;
         let part = |value: u64| {
             let value = value & PART_MASK;
             if value > self.size {
@@ -133,7 +138,8 @@ fn short(era: u8) -> u64 {
 }
 
 /// Changes a word of `era`, which it carries from bit `shift` up, and answers what it was; nothing
-/// if it belongs to another era.
+/// if it belongs to another era. What would stay the same is not written: a success that replaces a
+/// success costs one look.
 fn update(word: &AtomicU64, shift: u32, era: u64, change: impl Fn(u64) -> u64) -> Option<u64> {
     let mut current = word.load(Ordering::Acquire);
     loop {
@@ -142,6 +148,9 @@ fn update(word: &AtomicU64, shift: u32, era: u64, change: impl Fn(u64) -> u64) -
             return None;
         }
         let next = change(current);
+        if next == current {
+            return Some(current);
+        }
         match word.compare_exchange_weak(current, next, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => return Some(current),
             Err(seen) => current = seen,

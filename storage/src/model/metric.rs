@@ -8,7 +8,7 @@ use crate::filter::Filter;
 /// Asks for the list of metrics.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MetricsQuery {
-    /// Only metrics with a point in it, if given (whole segments: may name a few more).
+    /// Only metrics with a point in it, if given.
     pub range: Option<TimeRange>,
     /// Scopes.
     pub scope: ScopeFilter,

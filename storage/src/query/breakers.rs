@@ -32,7 +32,7 @@ pub fn breakers(session: &Session<'_>, query: &BreakersQuery) -> Result<Page<Bre
     if !session.set().may_have_breakers() {
         return Ok(Page::whole(Vec::new()));
     }
-    let all = session.run(|conn| list(conn, &conditions))?;
+    let all = session.run_concluded(|conn| list(conn, &conditions))?;
     let total = all.len() as u64;
     let items: Vec<Breaker> = all.into_iter().take(query.limit).collect();
     Ok(Page {
@@ -50,7 +50,7 @@ pub fn breaker(
 ) -> Result<Option<BreakerDetail>, QueryError> {
     let mut conditions = Conditions::default();
     conditions.add("breaker_id = ?", [Value::Text(breaker_id.to_owned())]);
-    session.run(|conn| {
+    session.run_concluded(|conn| {
         let Some(breaker) = list(conn, &conditions)?.into_iter().next() else {
             return Ok(None);
         };
@@ -80,7 +80,8 @@ pub fn transitions(
             ],
         );
     }
-    let mut items = session.run(|conn| read_transitions(conn, &conditions, query.limit + 1))?;
+    let mut items =
+        session.run_concluded(|conn| read_transitions(conn, &conditions, query.limit + 1))?;
     let truncated = items.len() > query.limit;
     items.truncate(query.limit);
     let total = (!truncated).then_some(items.len() as u64);
@@ -94,25 +95,33 @@ pub fn transitions(
 
 /// Transitions that a trace caused, oldest first.
 pub(super) fn of_trace(
-    set: &SegmentSet,
+    session: &Session<'_>,
     conn: &Connection,
     trace_id: &str,
 ) -> Result<Vec<BreakerTransition>, QueryError> {
-    if !set.may_have_breakers() {
+    if !session.set().may_have_breakers() {
         return Ok(Vec::new());
     }
-    // Concluding transitions reads the whole history of a breaker: only of those that know this trace.
-    let sql = set.breakers_of_trace_sql();
-    let mut statement = conn.ask(&sql)?;
-    let ids: Vec<String> = statement
-        .query_map(params![trace_id, trace_id], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    let mut found = Vec::new();
-    for id in ids {
+    let of_trace = || {
         let mut conditions = Conditions::default();
-        conditions.add("breaker_id = ?", [Value::Text(id)]);
         conditions.add("trace_id = ?", [Value::Text(trace_id.to_owned())]);
-        found.append(&mut read_transitions(conn, &conditions, 1_000)?);
+        conditions
+    };
+    let mut found = Vec::new();
+    if session.is_concluded()? {
+        found = read_transitions(conn, &of_trace(), 1_000)?;
+    } else {
+        // Concluding transitions reads the whole history of a breaker: only of those that know this trace.
+        let sql = session.set().breakers_of_trace_sql();
+        let mut statement = conn.ask(&sql)?;
+        let ids: Vec<String> = statement
+            .query_map(params![trace_id, trace_id], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for id in ids {
+            let mut conditions = of_trace();
+            conditions.add("breaker_id = ?", [Value::Text(id)]);
+            found.append(&mut read_transitions(conn, &conditions, 1_000)?);
+        }
     }
     found.sort_by_key(|transition| transition.time_unix_nano);
     Ok(found)

@@ -54,7 +54,8 @@ pub fn findings(session: &Session<'_>, query: &FindingsQuery) -> Result<Page<Fin
     ];
     let mut items = Vec::new();
     for (kind, sql, sentence) in kinds {
-        let rows = session.run(|conn| read(conn, &sql.replace("{spans}", &spans), query))?;
+        let rows =
+            session.run_concluded(|conn| read(conn, &sql.replace("{spans}", &spans), query))?;
         items.extend(rows.into_iter().take(query.limit).map(|row| Finding {
             kind: kind.to_owned(),
             sentence: sentence(&row),

@@ -37,7 +37,7 @@ fn read(
     query: &GraphQuery,
     step: Option<TimeRange>,
 ) -> Result<Graph, QueryError> {
-    let (mut whole, part, guards) = session.run(|conn| {
+    let (mut whole, part, guards) = session.run_concluded(|conn| {
         let part = step.map(|range| {
             let query = GraphQuery {
                 range,

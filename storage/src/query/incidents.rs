@@ -117,7 +117,7 @@ fn find(session: &Session<'_>, query: &IncidentsQuery) -> Result<Vec<Found>, Que
     if !session.set().may_have_breakers() {
         return Ok(Vec::new());
     }
-    session.run(|conn| {
+    session.run_concluded(|conn| {
         let episodes = episodes::episodes(load(conn, query)?);
         if episodes.is_empty() {
             return Ok(Vec::new());

@@ -31,7 +31,7 @@ pub fn lanes(session: &Session<'_>, query: &LanesQuery) -> Result<Page<Lane>, Qu
         return Ok(Page::whole(Vec::new()));
     }
     let (known, mut changes) =
-        session.run(|conn| Ok((known(conn, query)?, changes(conn, query)?)))?;
+        session.run_concluded(|conn| Ok((known(conn, query)?, changes(conn, query)?)))?;
     let mut lanes: BTreeMap<String, Lane> = BTreeMap::new();
     for known in known {
         let key = (

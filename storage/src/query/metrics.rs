@@ -8,7 +8,7 @@ use super::{QueryError, Session};
 use crate::ask::Ask;
 use crate::model::{MetricSummary, MetricsQuery, Page};
 
-/// The metrics stored, by name. Streams know no times, so a range narrows nothing yet.
+/// The metrics stored, by name; of a range, those with a point in it.
 pub fn metrics(
     session: &Session<'_>,
     query: &MetricsQuery,
@@ -23,8 +23,27 @@ pub fn metrics(
         );
     }
     conditions.streams(query.filter.as_ref());
+    let mut values = Vec::new();
+    let seen = query.range.map_or_else(String::new, |range| {
+        let points = session
+            .set()
+            .relation_sql("metric_points", |segment| {
+                segment.may_hold_time(range.from_unix_nano, range.to_unix_nano)
+            })
+            .expect("metric_points is a relation");
+        conditions.add("series_id IN (FROM seen)", []);
+        values = vec![
+            Value::BigInt(range.from_unix_nano),
+            Value::BigInt(range.to_unix_nano),
+        ];
+        format!(
+            "WITH seen AS (SELECT series_id FROM ({points}) \
+             WHERE \"time\" >= make_timestamp_ns(?) AND \"time\" < make_timestamp_ns(?)) "
+        )
+    });
+    values.extend_from_slice(conditions.values());
     let sql = format!(
-        "SELECT name, type, unit, temporality, is_monotonic, any_value(description), count(*)::UBIGINT, \
+        "{seen}SELECT name, type, unit, temporality, is_monotonic, any_value(description), count(*)::UBIGINT, \
          array_to_string(list_sort(list_distinct(list(service_name))), chr(31)) \
          FROM metrics f {} GROUP BY name, type, unit, temporality, is_monotonic \
          ORDER BY name, type, unit, temporality, is_monotonic",
@@ -35,7 +54,7 @@ pub fn metrics(
             check_regexes(conn, filter)?;
         }
         let mut statement = conn.ask(&sql)?;
-        let rows = statement.query_map(conditions.values(), |row| {
+        let rows = statement.query_map(&values, |row| {
             let services: Option<String> = row.get(7)?;
             Ok(MetricSummary {
                 name: row.get(0)?,

@@ -53,6 +53,24 @@ impl<'a> Session<'a> {
         self.reader.segments()
     }
 
+    /// Runs a question about breakers: what is concluded about them is read from tables, concluded now if need be.
+    pub(super) fn run_concluded<T>(
+        &self,
+        ask: impl FnOnce(&Connection) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
+        self.run(|conn| {
+            if self.set().may_have_breakers() {
+                self.reader.conclude()?;
+            }
+            ask(conn)
+        })
+    }
+
+    /// Whether what is concluded about breakers is read from tables, because somebody has concluded by now.
+    pub(super) fn is_concluded(&self) -> Result<bool, QueryError> {
+        Ok(self.reader.is_concluded()?)
+    }
+
     /// Runs a question under its deadline.
     pub(super) fn run<T>(
         &self,

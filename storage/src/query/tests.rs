@@ -475,6 +475,19 @@ fn a_counter_has_rates_and_a_reset_starts_anew() {
             (list.items[0].name.as_str(), list.items[0].streams),
             ("requests", 1)
         );
+        let before = TimeRange {
+            from_unix_nano: 0,
+            to_unix_nano: RANGE.from_unix_nano,
+        };
+        for (range, found) in [(RANGE, 1), (before, 0)] {
+            let question = MetricsQuery {
+                range: Some(range),
+                limit: 10,
+                ..MetricsQuery::default()
+            };
+            let list = metrics(&session, &question).expect("metrics");
+            assert_eq!(list.items.len(), found, "{range:?}");
+        }
         let question = MetricPointsQuery {
             name: "requests".to_owned(),
             range: RANGE,

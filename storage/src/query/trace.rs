@@ -39,7 +39,7 @@ pub fn trace(session: &Session<'_>, trace_id: &str) -> Result<Option<TraceDetail
             Some(exemplars) => self::exemplars(conn, &exemplars, &trace_id)?,
             None => Vec::new(),
         };
-        let transitions = breakers::of_trace(session.set(), conn, &trace_id)?;
+        let transitions = breakers::of_trace(session, conn, &trace_id)?;
         if spans.is_empty() && logs.is_empty() && exemplars.is_empty() && transitions.is_empty() {
             return Ok(None);
         }

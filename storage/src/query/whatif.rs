@@ -10,11 +10,12 @@ use tripline_sdk::{BreakerConfig, State};
 use super::breakers::breaker;
 use super::{QueryError, Session};
 use crate::ask::Ask;
-use crate::model::{Baseline, BreakerDetail, Outcome, Proposal, Scope, WhatIf, WhatIfQuery};
-use crate::resilience::whatif::history::{Call, Change, Ended, History};
+use crate::model::{Baseline, BreakerDetail, Outcome, Proposal, WhatIf, WhatIfQuery};
+use crate::resilience::whatif::history::{Change, Ended, History};
 use crate::resilience::whatif::replay::{Replayed, replay};
 use crate::resilience::whatif::{foreign, search, settings};
 
+mod calls;
 #[cfg(test)]
 mod tests;
 
@@ -156,11 +157,10 @@ fn histories(
             segment.may_hold_time(query.range.from_unix_nano, query.range.to_unix_nano)
         })
         .expect("spans is a relation");
-    let limit = (query.calls_max + 1).to_string();
-    let filled = |sql: &str| sql.replace("{spans}", &spans).replace("{limit}", &limit);
-    session.run(|conn| {
+    let filled = |sql: &str| sql.replace("{spans}", &spans);
+    session.run_concluded(|conn| {
         let mut by_instance: BTreeMap<String, History> = BTreeMap::new();
-        let mut read = read_calls(
+        let mut read = calls::read(
             conn,
             &filled(CALLS),
             query,
@@ -175,7 +175,7 @@ fn histories(
         if read == 0
             && let Some(callee) = callee
         {
-            read = read_calls(
+            read = calls::read(
                 conn,
                 &filled(EDGE_CALLS),
                 query,
@@ -203,66 +203,6 @@ fn histories(
         by_instance.retain(|_, history| !history.calls.is_empty());
         Ok((by_instance.into_values().collect(), read > query.calls_max))
     })
-}
-
-fn read_calls(
-    conn: &Connection,
-    sql: &str,
-    query: &WhatIfQuery,
-    detail: &BreakerDetail,
-    name: &str,
-    into: &mut BTreeMap<String, History>,
-) -> Result<usize, QueryError> {
-    let breaker = &detail.breaker;
-    let Scope {
-        environment,
-        service_namespace,
-        cluster,
-    } = &breaker.scope;
-    let word = |text: &Option<String>| text.clone().unwrap_or_default();
-    let mut statement = conn.ask(sql)?;
-    let mut rows = statement.query(params![
-        query.range.from_unix_nano,
-        query.range.to_unix_nano,
-        breaker.service_name,
-        name,
-        word(&breaker.key),
-        word(environment),
-        word(service_namespace),
-        word(cluster)
-    ])?;
-    let mut read = 0;
-    let mut last: Option<(String, Vec<Call>)> = None;
-    while let Some(row) = rows.next()? {
-        read += 1;
-        if read > query.calls_max {
-            break;
-        }
-        let Some(ended) = row.get_ref(3)?.as_str().ok().and_then(Ended::of_word) else {
-            continue;
-        };
-        let call = Call {
-            start: row.get(1)?,
-            duration: u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0),
-            ended,
-        };
-        let instance = row.get_ref(0)?.as_str().unwrap_or_default();
-        match &mut last {
-            Some((known, calls)) if known == instance => calls.push(call),
-            _ => {
-                flush(last.take(), into);
-                last = Some((instance.to_owned(), vec![call]));
-            }
-        }
-    }
-    flush(last, into);
-    Ok(read)
-}
-
-fn flush(calls: Option<(String, Vec<Call>)>, into: &mut BTreeMap<String, History>) {
-    if let Some((instance, calls)) = calls {
-        into.entry(instance).or_default().calls.extend(calls);
-    }
 }
 
 fn read_changes(

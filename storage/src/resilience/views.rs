@@ -17,6 +17,7 @@ use crate::segment::EMPTY_SCHEMA;
 const SAMPLES: &str = include_str!("views/samples.sql");
 const CONFIG: &str = include_str!("views/config.sql");
 const TRANSITIONS: &str = include_str!("views/transitions.sql");
+const KNOWN: &str = include_str!("views/known.sql");
 const INSTANCES: &str = include_str!("views/instances.sql");
 const BREAKERS: &str = include_str!("views/breakers.sql");
 const MARKS: &str = include_str!("views/marks.sql");
@@ -32,22 +33,49 @@ pub(crate) struct Part {
 
 /// `CREATE VIEW` of the breaker relations in `schema`, over these segments.
 pub(crate) fn create_all(schema: &str, parts: &[Part]) -> String {
-    let marks = marks(parts);
+    let known = format!("({})", known(schema, schema, parts));
     [
-        ("breaker_samples", SAMPLES, "breaker_samples"),
-        ("breaker_config", CONFIG, "breaker_config"),
-        ("breaker_transitions", TRANSITIONS, "breaker_transitions"),
-        ("breaker_instances", INSTANCES, "breaker_config"),
-        ("breakers", BREAKERS, "breaker_config"),
+        (
+            "breaker_samples",
+            rows_of(SAMPLES, "breaker_samples", parts),
+        ),
+        ("breaker_config", rows_of(CONFIG, "breaker_config", parts)),
+        ("breaker_transitions", transitions(parts)),
+        ("breaker_instances", INSTANCES.replace("{known}", &known)),
+        ("breakers", BREAKERS.replace("{schema}", schema)),
     ]
-    .map(|(name, template, table)| {
-        let body = template
-            .replace("{evidence}", &rows(table, parts))
-            .replace("{marks}", &marks)
-            .replace("{schema}", schema);
-        format!("CREATE VIEW {schema}.{name} AS {body};\n")
-    })
+    .map(|(name, body)| format!("CREATE VIEW {schema}.{name} AS {body};\n"))
     .concat()
+}
+
+/// Makes `schema` with what the evidence of these segments leads to by now as tables, under the names of the public
+/// relations; `settings` is the schema whose `breaker_config` it takes.
+pub(crate) fn conclude(schema: &str, settings: &str, parts: &[Part]) -> String {
+    let (transitions, known) = (transitions(parts), known(schema, settings, parts));
+    let instances = INSTANCES.replace("{known}", &format!("{schema}.known"));
+    let breakers = BREAKERS.replace("{schema}", schema);
+    format!(
+        "CREATE SCHEMA {schema};\n\
+         CREATE TABLE {schema}.breaker_transitions AS {transitions};\n\
+         CREATE TABLE {schema}.known AS {known};\n\
+         CREATE VIEW {schema}.breaker_instances AS {instances};\n\
+         CREATE VIEW {schema}.breakers AS {breakers};\n"
+    )
+}
+
+fn rows_of(template: &str, table: &str, parts: &[Part]) -> String {
+    template.replace("{evidence}", &rows(table, parts))
+}
+
+fn transitions(parts: &[Part]) -> String {
+    rows_of(TRANSITIONS, "breaker_transitions", parts).replace("{marks}", &marks(parts))
+}
+
+fn known(schema: &str, settings: &str, parts: &[Part]) -> String {
+    KNOWN
+        .replace("{marks}", &marks(parts))
+        .replace("{transitions}", &format!("{schema}.breaker_transitions"))
+        .replace("{config}", &format!("{settings}.breaker_config"))
 }
 
 /// Fills the marks of a sealed segment in the making from the samples and marks of others.

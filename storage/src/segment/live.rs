@@ -5,7 +5,8 @@
 //! after ([`Live::add`]): whoever was told that a batch is stored finds it.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::compute::{max, min};
@@ -25,6 +26,8 @@ pub(crate) struct Live {
     signals: [Signal; SIGNALS],
     has_exemplars: AtomicBool,
     has_evidence: AtomicBool,
+    /// Committed batches with evidence.
+    evidence: AtomicU64,
     traces: SharedTraceFilter,
 }
 
@@ -42,6 +45,7 @@ impl Live {
             signals: Default::default(),
             has_exemplars: AtomicBool::new(false),
             has_evidence: AtomicBool::new(false),
+            evidence: AtomicU64::new(0),
             traces: SharedTraceFilter::with_capacity(rows_max),
         }
     }
@@ -89,6 +93,14 @@ impl Live {
             let mut times = locked(&signal.times);
             *times = wider(*times, event_times(table));
         }
+        if batch.evidence.is_some() {
+            self.evidence.fetch_add(1, Release);
+        }
+    }
+
+    /// How many batches with evidence of breakers were committed: it changes with every one of them.
+    pub(crate) fn evidence(&self) -> u64 {
+        self.evidence.load(Acquire)
     }
 
     /// Committed rows of a signal.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use duckdb::Connection;
 
+use super::conclusions::{self, Latest};
 use super::failpoint;
 use super::leases::{Retired, Retirement, SegmentSet, schema_of};
 use super::locked;
@@ -56,6 +57,7 @@ impl Catalog {
             version: 0,
             segments: Vec::new(),
             retirement: retirement.clone(),
+            latest: Latest::default(),
         };
         let door = Mutex::new(conn.try_clone()?);
         let ddl = Ddl {
@@ -144,6 +146,7 @@ impl Catalog {
             version,
             segments,
             retirement: self.retirement.clone(),
+            latest: Latest::default(),
         });
         let previous = std::mem::replace(&mut *locked(&self.current), set);
         drop(ddl);
@@ -159,12 +162,8 @@ impl Catalog {
                 continue;
             }
             let done = match &retired {
-                Retired::Schema(version) => self.with_connection(|conn| {
-                    conn.execute_batch(&format!(
-                        "DROP SCHEMA IF EXISTS {} CASCADE",
-                        schema_of(*version)
-                    ))
-                }),
+                Retired::Schema(version) => self.drop_schema(&schema_of(*version)),
+                Retired::Conclusions(number) => self.drop_schema(&conclusions::schema_of(*number)),
                 Retired::Segment { alias, .. } => self.detach_if_attached(alias),
             };
             if let Err(error) = done {
@@ -187,6 +186,12 @@ impl Catalog {
                 }
             }
         }
+    }
+
+    fn drop_schema(&self, schema: &str) -> duckdb::Result<()> {
+        self.with_connection(|conn| {
+            conn.execute_batch(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE"))
+        })
     }
 
     /// Detaches what may not be attached at all.

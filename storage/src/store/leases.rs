@@ -7,12 +7,14 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use duckdb::Connection;
 use duckdb::types::Value;
 
 use super::bell::Bell;
+use super::conclusions::Latest;
 use super::locked;
 use crate::model::TimeRange;
 use crate::resilience::views as breakers;
@@ -29,6 +31,7 @@ pub struct SegmentSet {
     pub(crate) version: u64,
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) retirement: Retirement,
+    pub(super) latest: Latest,
 }
 
 impl SegmentSet {
@@ -168,7 +171,13 @@ impl SegmentSet {
         breakers::has_any(&self.evidence())
     }
 
-    fn evidence(&self) -> Vec<breakers::Part> {
+    /// A number that changes with every committed batch of evidence.
+    pub(super) fn evidence_seen(&self) -> u64 {
+        let segments = self.segments.iter();
+        segments.map(|segment| segment.evidence_seen()).sum()
+    }
+
+    pub(super) fn evidence(&self) -> Vec<breakers::Part> {
         self.segments
             .iter()
             .filter(|segment| segment.may_have_evidence())
@@ -193,6 +202,8 @@ pub(crate) fn schema_of(version: u64) -> String {
 pub(crate) enum Retired {
     /// The view schema of a set.
     Schema(u64),
+    /// Conclusions about breakers.
+    Conclusions(u64),
     /// An attached file; `unlink` when its rows are elsewhere or expired.
     Segment {
         alias: String,
@@ -209,6 +220,7 @@ pub(crate) struct Retirement(Arc<State>);
 struct State {
     retired: Mutex<Vec<Retired>>,
     doomed: Mutex<HashSet<u64>>,
+    numbers: AtomicU64,
     bell: Bell,
 }
 
@@ -216,6 +228,11 @@ impl Retirement {
     /// The bell that rings when something retires.
     pub(crate) fn bell(&self) -> &Bell {
         &self.0.bell
+    }
+
+    /// A number that nothing else of this store has that retires.
+    pub(crate) fn number(&self) -> u64 {
+        self.0.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The segment's file goes when its last holder does.

@@ -1,10 +1,12 @@
 //! A reader: a lease on a set of segments, and a connection that sees exactly these.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use duckdb::{Connection, InterruptHandle};
 
 use super::catalog::Catalog;
+use super::conclusions::Conclusions;
 use super::leases::SegmentSet;
 
 /// Why nothing can be read.
@@ -25,6 +27,8 @@ pub enum ReadError {
 /// the lease: the order of the fields.
 pub struct Reader {
     conn: Connection,
+    /// What it has concluded about breakers.
+    conclusions: OnceCell<Arc<Conclusions>>,
     set: Arc<SegmentSet>,
 }
 
@@ -33,7 +37,38 @@ impl Reader {
         let set = catalog.lease();
         let conn = catalog.connect()?;
         conn.execute_batch(&format!("USE {}", set.schema()))?;
-        Ok(Self { conn, set })
+        Ok(Self {
+            conn,
+            conclusions: OnceCell::new(),
+            set,
+        })
+    }
+
+    /// From here on the relations of breakers are tables of what is concluded by now; the same for all questions
+    /// of this reader.
+    pub(crate) fn conclude(&self) -> duckdb::Result<()> {
+        if self.conclusions.get().is_some() {
+            return Ok(());
+        }
+        self.keep(self.set.conclude(&self.conn)?)
+    }
+
+    /// Whether they are such tables; they become so if somebody has concluded by now.
+    pub(crate) fn is_concluded(&self) -> duckdb::Result<bool> {
+        if self.conclusions.get().is_none()
+            && let Some(fresh) = self.set.conclusions()
+        {
+            self.keep(fresh)?;
+        }
+        Ok(self.conclusions.get().is_some())
+    }
+
+    fn keep(&self, conclusions: Arc<Conclusions>) -> duckdb::Result<()> {
+        let path = format!("{},{}", conclusions.schema(), self.set.schema());
+        self.conn
+            .execute_batch(&format!("SET search_path = '{path}'"))?;
+        let _ = self.conclusions.set(conclusions);
+        Ok(())
     }
 
     /// The connection; the public views resolve by their bare names.

@@ -219,6 +219,7 @@ fn what_the_readme_shows_is_what_the_tests_run() -> Result<()> {
     let java = "java/src/main/java/dev/tripline/shop";
     let sources = [
         "../../sdk/examples/plain_call.rs".to_owned(),
+        "rust/main.rs".to_owned(),
         "go/breakers.go".to_owned(),
         "python/service.py".to_owned(),
         "node/breakers.js".to_owned(),

@@ -1,0 +1,53 @@
+-- What is known of each instance: who it is, where its last transition led, what its last sample said, and how often it
+-- exports. Whether it is stale depends on the time of asking and is not decided here.
+WITH transitions AS (SELECT * FROM {transitions} WHERE "time" IS NOT NULL),
+samples AS (
+    SELECT *, coalesce(service_instance_id, '') AS instance,
+        epoch_ns("time") - lag(epoch_ns("time")) OVER (
+            PARTITION BY breaker_id, coalesce(service_instance_id, ''), evidence ORDER BY "time") AS gap
+    FROM {marks} WHERE "time" IS NOT NULL
+),
+sampled AS (
+    SELECT breaker_id, instance,
+        max("time") FILTER (evidence = 'metric') AS last_metric,
+        -- The sealer knows the usual interval; the hot part shows it.
+        greatest(coalesce(arg_max(interval_ns, "time") FILTER (evidence = 'metric' AND interval_ns IS NOT NULL),
+            median(gap) FILTER (evidence = 'metric' AND gap > 0), 60000000000), 1000000000)::BIGINT AS interval_ns,
+        arg_max({'state': state, 'evidence': evidence, 'confidence': confidence}, "time") FILTER (state IS NOT NULL) AS latest,
+        min("time") FILTER (state IS NOT NULL) AS first_state
+    FROM samples GROUP BY ALL
+),
+changed AS (
+    SELECT breaker_id, coalesce(service_instance_id, '') AS instance,
+        arg_max({'state': to_state, 'since': "time", 'is_exact': time_lo = "time", 'generation': generation,
+            'evidence': evidence, 'confidence': confidence}, time_unix_nano) AS latest
+    FROM transitions GROUP BY ALL
+),
+mentions AS (
+    SELECT breaker_id, service_instance_id, service_name, service_namespace, environment, cluster, name, "key", pattern,
+        origin, service_version, peer_service, NULL AS peer_address, CASE WHEN peer_service IS NOT NULL THEN 'reported' END AS peer_evidence,
+        "time", 3 AS rank
+    FROM transitions
+    UNION ALL
+    SELECT breaker_id, service_instance_id, service_name, service_namespace, environment, cluster, name, "key", pattern,
+        origin, service_version, peer_service, peer_address, peer_evidence, "time", 1
+    FROM {marks}
+    UNION ALL
+    SELECT breaker_id, service_instance_id, service_name, service_namespace, environment, cluster, name, "key", pattern,
+        origin, service_version, peer_service, peer_address, peer_evidence, valid_from, 2
+    FROM {config}
+),
+subjects AS (
+    SELECT breaker_id, coalesce(service_instance_id, '') AS instance, any_value(service_instance_id) AS service_instance_id,
+        any_value(service_name) AS service_name, any_value(service_namespace) AS service_namespace,
+        any_value(environment) AS environment, any_value(cluster) AS cluster, any_value(name) AS name,
+        any_value("key") AS "key", any_value(pattern) AS pattern, arg_max(origin, rank) AS origin,
+        arg_max(service_version, "time") AS service_version, mode(peer_service) AS peer_service,
+        mode(peer_address) AS peer_address, mode(peer_evidence) AS peer_evidence,
+        min("time") AS first_seen, max("time") AS last_seen
+    FROM mentions GROUP BY breaker_id, coalesce(service_instance_id, '')
+)
+SELECT s.*, c.latest AS change, m.latest AS sample, m.first_state, m.last_metric, m.interval_ns
+FROM subjects s
+LEFT JOIN changed c USING (breaker_id, instance)
+LEFT JOIN sampled m USING (breaker_id, instance)

@@ -127,11 +127,7 @@ async fn a_hang_is_a_timeout_and_opens_the_breaker() {
 /// What a service answers to `(milliseconds it takes, whether it fails)`.
 async fn scripted((wait, fails): (u64, bool)) -> Result<u32, Refusal> {
     tokio::time::sleep(Duration::from_millis(wait)).await;
-    if fails {
-        Err(Refusal::Shed)
-    } else {
-        Ok(7)
-    }
+    if fails { Err(Refusal::Shed) } else { Ok(7) }
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,7 +175,11 @@ async fn it_answers_and_counts_as_the_layers_do() {
         );
         assert_eq!(a, b, "step {step}");
         assert_eq!(one.state(), other.state(), "step {step}");
-        assert_eq!(one.snapshot().totals, other.snapshot().totals, "step {step}");
+        assert_eq!(
+            one.snapshot().totals,
+            other.snapshot().totals,
+            "step {step}"
+        );
     }
     assert!(one.snapshot().totals.rejected > 0 && one.snapshot().totals.ignored > 0);
 }

@@ -2,18 +2,21 @@
 #![cfg(not(loom))]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
-use std::future::{Future, Ready, pending};
+mod unready;
+
+use std::future::{Future, pending};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use tower::{Layer, Service, ServiceExt, service_fn};
+use tower::{Layer, ServiceExt, service_fn};
 use tripline_sdk::layer::{BreakerLayer, BulkheadLayer, RateLimitLayer, TimeoutLayer};
 use tripline_sdk::{
     BreakerConfig, Bulkhead, CircuitBreaker, FixedWindow, OpenTime, Policy, Refusal, State,
     TokioClock,
 };
+use unready::Unready;
 
 const SECOND: Duration = Duration::from_secs(1);
 const OPEN: Duration = Duration::from_secs(5);
@@ -39,23 +42,6 @@ fn policy(breaker: &CircuitBreaker<TokioClock>, bulkhead: &Bulkhead) -> Policy {
 
 async fn hang((): ()) -> Result<u32, Refusal> {
     pending().await
-}
-
-/// Never ready, and counts how often it was asked.
-#[derive(Clone)]
-struct Unready(Arc<AtomicUsize>);
-
-impl Service<()> for Unready {
-    type Response = ();
-    type Error = Refusal;
-    type Future = Ready<Result<(), Refusal>>;
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        Poll::Pending
-    }
-    fn call(&mut self, (): ()) -> Self::Future {
-        panic!("called though it was never ready")
-    }
 }
 
 #[tokio::test(start_paused = true)]

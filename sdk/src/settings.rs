@@ -36,7 +36,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use breaker::{BreakerSettings, HalfOpenSettings, OpenSettings, SlowSettings, WindowSettings};
+pub use breaker::{
+    BreakerSettings, HalfOpenSettings, ModeSetting, OpenSettings, SlowSettings, WindowSettings,
+};
 pub use length::{Length, ParseLengthError};
 #[cfg(feature = "tower")]
 pub use registry::{Policies, SettingsError};

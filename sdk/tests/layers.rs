@@ -2,18 +2,21 @@
 #![cfg(not(loom))]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod unready;
+
 use std::convert::Infallible;
-use std::future::{Future, Ready, pending, ready};
+use std::future::{Future, pending, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
+use tower::{BoxError, Layer, ServiceExt, service_fn};
 use tripline_sdk::layer::{BreakerLayer, GuardLayer, RetryLayer, TimeoutLayer};
 use tripline_sdk::{
     BreakerConfig, CircuitBreaker, Error, OpenTime, Policy, Refusal, RetryConfig, State, TokioClock,
 };
+use unready::Unready;
 
 fn breaker(failures: u32) -> CircuitBreaker<TokioClock> {
     let config = BreakerConfig::new()
@@ -27,23 +30,6 @@ fn breaker(failures: u32) -> CircuitBreaker<TokioClock> {
 
 async fn hang(_: ()) -> Result<u32, Refusal> {
     pending().await
-}
-
-/// Never ready, and counts how often it was asked.
-#[derive(Clone)]
-struct Unready(Arc<AtomicUsize>);
-
-impl Service<()> for Unready {
-    type Response = ();
-    type Error = Refusal;
-    type Future = Ready<Result<(), Refusal>>;
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        Poll::Pending
-    }
-    fn call(&mut self, (): ()) -> Self::Future {
-        panic!("called though it was never ready")
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,5 @@
 //! One try under a policy as a service: breaker, per-try timeout, rate limit and bulkhead in one
-//! step, with one look at the clock on the way in and one pointer to clone a call.
+//! step, with one look at the clock on the way in and one pointer to all of its parts.
 //!
 //! It does what the layers of [`crate::layer`] do one inside the other, in the same order.
 

@@ -93,11 +93,17 @@ impl<E> Concurrent<E> {
         })
     }
 
-    /// Waits for what is under way; the rest of `timeout`.
-    fn drain(&self, timeout: Duration) -> Result<Duration, OTelSdkError> {
+    /// Waits for what is under way, then shuts the exporter inside down in the rest of `timeout`.
+    fn close(
+        &self,
+        timeout: Duration,
+        shutdown: impl FnOnce(&E, Duration) -> OTelSdkResult,
+    ) -> OTelSdkResult {
         let started = Instant::now();
-        if self.slots.settle(timeout) {
-            Ok(timeout.saturating_sub(started.elapsed()))
+        let settled = self.slots.settle(timeout);
+        shutdown(&self.inner, timeout.saturating_sub(started.elapsed()))?;
+        if settled {
+            Ok(())
         } else {
             Err(OTelSdkError::Timeout(timeout))
         }
@@ -119,10 +125,7 @@ impl<E: SpanExporter + 'static> SpanExporter for Concurrent<E> {
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        let drained = self.drain(timeout);
-        let left = drained.as_ref().copied().unwrap_or_default();
-        self.inner.shutdown_with_timeout(left)?;
-        drained.map(drop)
+        self.close(timeout, E::shutdown_with_timeout)
     }
 
     fn force_flush(&self) -> OTelSdkResult {
@@ -159,10 +162,7 @@ impl<E: LogExporter + 'static> LogExporter for Concurrent<E> {
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        let drained = self.drain(timeout);
-        let left = drained.as_ref().copied().unwrap_or_default();
-        self.inner.shutdown_with_timeout(left)?;
-        drained.map(drop)
+        self.close(timeout, E::shutdown_with_timeout)
     }
 
     fn event_enabled(&self, level: Severity, target: &str, name: Option<&str>) -> bool {

@@ -31,5 +31,12 @@ pub use index::Recognisers;
 pub use rules::{RecogniserFile, RulesError};
 pub use words::STATES;
 
+/// Attributes of a span that a breaker of the SDK wrote on: whose call it is, and what became of it.
+pub(crate) const BREAKER_KEYS: [&str; 3] = [
+    "circuit_breaker.name",
+    "circuit_breaker.key",
+    "circuit_breaker.outcome",
+];
+
 /// The embedded recogniser files: name and text.
 pub const SHIPPED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/recognisers.rs"));

@@ -9,6 +9,7 @@ mod dictionary;
 pub(crate) mod files;
 pub(crate) mod hot;
 pub(crate) mod kept;
+pub(crate) mod keys;
 pub(crate) mod live;
 pub(crate) mod meta;
 pub(crate) mod migrate;
@@ -24,6 +25,7 @@ use meta::SIGNALS;
 
 pub(crate) use bloom::TraceFilter;
 pub(crate) use kept::{Kept, Sender};
+pub(crate) use keys::Keys;
 pub(crate) use live::Live;
 pub(crate) use meta::Meta;
 
@@ -105,6 +107,15 @@ impl Segment {
                 "exemplars" => self.meta.exemplars > 0,
                 _ => true,
             }
+    }
+
+    /// What is known of the attribute keys of a fact relation's rows in it.
+    pub(crate) fn keys(&self, relation: &str) -> Keys {
+        match relation {
+            "spans" if !self.is_text() => self.meta.span_keys.clone(),
+            "logs" if !self.is_text() => self.meta.log_keys.clone(),
+            _ => Keys::default(),
+        }
     }
 
     /// Whether roll-ups of calls are in it, or spans they are made from: `false` is certain.

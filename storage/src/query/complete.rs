@@ -218,7 +218,7 @@ fn value_questions(
         return vec![sql];
     }
     let mut places = Vec::new();
-    if key.scope != KeyScope::Resource {
+    if key.scope != KeyScope::Resource && !table.keys.lack(&key.name) {
         places.push(rows);
     }
     if key.scope != KeyScope::Item {

@@ -13,6 +13,7 @@ pub(super) use self::attributes::Documents;
 use super::QueryError;
 use crate::filter::{Expression, Filter, Key, KeyScope, Literal, Operator, Signal, field_named};
 use crate::model::TimeRange;
+use crate::segment::Keys;
 
 /// Spans of a trace this far outside the range still count for `any(…)` and `root(…)`.
 const TRACE_SLACK_NS: i64 = 3_600_000_000_000;
@@ -61,6 +62,8 @@ pub(super) struct Table {
     pub dictionaries: String,
     /// Attributes are text there.
     pub is_text: bool,
+    /// What is known of the rows' attribute keys.
+    pub keys: Keys,
 }
 
 /// What a filter is asked of: rows `f` with resources `r`.
@@ -256,15 +259,19 @@ fn field_of(key: &Key, signal: Signal) -> Option<&'static crate::filter::Field> 
 fn in_documents(key: &Key, target: &Target<'_>, sql: &mut Sql, ask: impl Fn(&Documents, &mut Sql)) {
     let is_text = target.table.is_some_and(|table| table.is_text);
     if key.scope != KeyScope::Resource {
-        sql.push("coalesce((");
-        ask(
-            &Documents {
-                column: "f.attributes",
-                is_text,
-            },
-            sql,
-        );
-        sql.push("), FALSE)");
+        if target.table.is_some_and(|table| table.keys.lack(&key.name)) {
+            sql.push("FALSE");
+        } else {
+            sql.push("coalesce((");
+            ask(
+                &Documents {
+                    column: "f.attributes",
+                    is_text,
+                },
+                sql,
+            );
+            sql.push("), FALSE)");
+        }
     }
     if key.scope == KeyScope::Anywhere {
         sql.push(" OR ");

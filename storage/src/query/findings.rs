@@ -40,12 +40,11 @@ type Sentence = fn(&Row) -> String;
 
 /// Findings of every kind, the strongest of each first.
 pub fn findings(session: &Session<'_>, query: &FindingsQuery) -> Result<Page<Finding>, QueryError> {
-    let spans = session
+    let calls = session
         .set()
-        .relation_sql("spans", |segment| {
+        .calls_sql(&["http.request.resend_count"], |segment| {
             segment.may_hold_time(query.range.from_unix_nano, query.range.to_unix_nano)
-        })
-        .expect("spans is a relation");
+        });
     let kinds: [(&str, &str, Sentence); 4] = [
         ("retry_amplification", RETRIES, retries),
         ("timeout_inversion", OUTLIVED, outlived),
@@ -55,7 +54,7 @@ pub fn findings(session: &Session<'_>, query: &FindingsQuery) -> Result<Page<Fin
     let mut items = Vec::new();
     for (kind, sql, sentence) in kinds {
         let rows =
-            session.run_concluded(|conn| read(conn, &sql.replace("{spans}", &spans), query))?;
+            session.run_concluded(|conn| read(conn, &sql.replace("{calls}", &calls), query))?;
         items.extend(rows.into_iter().take(query.limit).map(|row| Finding {
             kind: kind.to_owned(),
             sentence: sentence(&row),

@@ -132,6 +132,7 @@ fn find(session: &Session<'_>, query: &IncidentsQuery) -> Result<Vec<Found>, Que
         let groups = links::groups(&episodes, &peers, &paths, query.now_unix_nano);
         let mut found: Vec<Found> = groups
             .into_iter()
+            .filter(|group| touches(&episodes, group, query))
             .map(|group| assemble(&episodes, &group, &peers, &paths))
             .filter(|found| is_asked(&found.incident, query))
             .collect();
@@ -145,6 +146,14 @@ fn find(session: &Session<'_>, query: &IncidentsQuery) -> Result<Vec<Found>, Que
         }
         Ok(found)
     })
+}
+
+/// Whether an incident of these episodes can be in the range: the days before it may have had thousands.
+fn touches(episodes: &[Episode], group: &[usize], query: &IncidentsQuery) -> bool {
+    let range = query.range;
+    let mut of = group.iter().map(|at| &episodes[*at]);
+    of.clone().any(|of| of.start < range.to_unix_nano)
+        && of.any(|of| of.end.unwrap_or(query.now_unix_nano).max(of.start) >= range.from_unix_nano)
 }
 
 fn is_asked(incident: &Incident, query: &IncidentsQuery) -> bool {
@@ -204,7 +213,13 @@ fn peers(conn: &Connection, episodes: &[Episode], paths: &CallPaths) -> Result<P
         let owner = episode.owner();
         let [service, address, evidence] = said.remove(&head.breaker_id).unwrap_or_default();
         let callees = paths.callees(&owner);
-        let named = |name: &str| callees.iter().find(|(_, callee)| callee == name).cloned();
+        let named = |name: &str| {
+            callees
+                .iter()
+                .find(|(_, callee)| callee == name)
+                .copied()
+                .cloned()
+        };
         let told = service.as_deref().or(address.as_deref());
         let evidence = evidence.unwrap_or_else(|| "reported".to_owned());
         let by_name = || {
@@ -215,11 +230,11 @@ fn peers(conn: &Connection, episodes: &[Episode], paths: &CallPaths) -> Result<P
         let found = if let Some(node) = told.and_then(named) {
             Some((node, evidence))
         } else if let Some(node) = by_name() {
-            Some((node.clone(), "name".to_owned()))
+            Some(((*node).clone(), "name".to_owned()))
         } else if let Some(told) = told {
             Some(((head.scope.clone(), told.to_owned()), evidence))
         } else if let [only] = callees.as_slice() {
-            Some((only.clone(), "edge".to_owned()))
+            Some(((*only).clone(), "edge".to_owned()))
         } else {
             None
         };
@@ -357,12 +372,9 @@ fn end(incident: &Incident, now: i64) -> i64 {
         .max(incident.start_unix_nano)
 }
 
-/// The spans of segments that may hold these times, as SQL.
-fn spans_sql(session: &Session<'_>, range: TimeRange) -> String {
-    session
-        .set()
-        .relation_sql("spans", |segment| {
-            segment.may_hold_time(range.from_unix_nano, range.to_unix_nano)
-        })
-        .expect("spans is a relation")
+/// The calls of segments that may hold these times, with a column for each of these attributes, as SQL.
+fn calls_sql(session: &Session<'_>, range: TimeRange, keys: &[&'static str]) -> String {
+    session.set().calls_sql(keys, |segment| {
+        segment.may_hold_time(range.from_unix_nano, range.to_unix_nano)
+    })
 }

@@ -191,13 +191,17 @@ fn narrow<'a>(
     };
     for wanted in attributes {
         let attribute = AttributeCondition::new(wanted, table.is_text)?;
-        let sql = format!(
-            "({} OR f.resource_ix IN (SELECT resource_ix FROM {}.resources WHERE {}))",
-            attribute.sql("f.attributes"),
+        let of_resource = format!(
+            "f.resource_ix IN (SELECT resource_ix FROM {}.resources WHERE {})",
             table.dictionaries,
             attribute.sql("attributes"),
         );
-        also(&sql, &[attribute.values(), attribute.values()].concat());
+        if table.keys.lack(&wanted.key) {
+            also(&of_resource, attribute.values());
+        } else {
+            let sql = format!("({} OR {of_resource})", attribute.sql("f.attributes"));
+            also(&sql, &[attribute.values(), attribute.values()].concat());
+        }
     }
     if let Some(wanted) = filter {
         let target = Target {
@@ -220,7 +224,7 @@ fn sources(session: &Session<'_>, relation: &str) -> Vec<Source> {
     let segments = session.set().segments().iter();
     segments
         .filter(|segment| segment.may_have(relation))
-        .flat_map(|segment| sources_of(segment))
+        .flat_map(|segment| sources_of(segment, relation))
         .collect()
 }
 
@@ -242,7 +246,7 @@ pub(super) fn tables_with_traces(
     segments
         .filter(|segment| segment.may_have(relation))
         .filter(|segment| trace_ids.iter().any(|id| segment.may_hold_trace(id)))
-        .flat_map(|segment| sources_of(segment))
+        .flat_map(|segment| sources_of(segment, relation))
         .map(|source| source.table)
         .collect()
 }
@@ -255,7 +259,7 @@ pub(super) fn tables_in(session: &Session<'_>, relation: &str, range: TimeRange)
     sources.into_iter().map(|source| source.table).collect()
 }
 
-fn sources_of(segment: &Segment) -> Vec<Source> {
+fn sources_of(segment: &Segment, relation: &str) -> Vec<Source> {
     let (oldest, newest) = match (segment.is_text(), segment.meta.event_range) {
         (false, Some(times)) => times,
         (false, None) => (i64::MAX, i64::MIN),
@@ -274,6 +278,7 @@ fn sources_of(segment: &Segment) -> Vec<Source> {
                     facts,
                     dictionaries: segment.schema(),
                     is_text: segment.is_text(),
+                    keys: segment.keys(relation),
                 },
                 newest,
                 oldest,

@@ -11,6 +11,7 @@ use super::breakers::breaker;
 use super::{QueryError, Session};
 use crate::ask::Ask;
 use crate::model::{Baseline, BreakerDetail, Outcome, Proposal, WhatIf, WhatIfQuery};
+use crate::resilience::BREAKER_KEYS;
 use crate::resilience::whatif::history::{Change, Ended, History};
 use crate::resilience::whatif::replay::{Replayed, replay};
 use crate::resilience::whatif::{foreign, search, settings};
@@ -151,13 +152,10 @@ fn histories(
     query: &WhatIfQuery,
 ) -> Result<(Vec<History>, bool), QueryError> {
     let breaker = &detail.breaker;
-    let spans = session
-        .set()
-        .relation_sql("spans", |segment| {
-            segment.may_hold_time(query.range.from_unix_nano, query.range.to_unix_nano)
-        })
-        .expect("spans is a relation");
-    let filled = |sql: &str| sql.replace("{spans}", &spans);
+    let calls = session.set().calls_sql(&BREAKER_KEYS, |segment| {
+        segment.may_hold_time(query.range.from_unix_nano, query.range.to_unix_nano)
+    });
+    let filled = |sql: &str| sql.replace("{calls}", &calls);
     session.run_concluded(|conn| {
         let mut by_instance: BTreeMap<String, History> = BTreeMap::new();
         let mut read = calls::read(

@@ -5,6 +5,7 @@
 
 use duckdb::{Connection, params};
 
+use super::keys::Keys;
 use super::live::Times;
 
 /// Version of the segment format this build writes; [`super::migrate`] brings older ones here. 2: breaker evidence in
@@ -30,6 +31,9 @@ pub(crate) struct Meta {
     pub exemplars: u64,
     /// Rows of breaker evidence; `None` where nobody counted.
     pub evidence: Option<u64>,
+    /// Attribute keys of its spans and of its log records.
+    pub span_keys: Keys,
+    pub log_keys: Keys,
     pub quarantined: u64,
     pub outliers: u64,
     /// Only roll-ups and breaker history are left in it.
@@ -71,6 +75,8 @@ impl Meta {
                     .map(|rows| rows.to_string())
                     .unwrap_or_default(),
             ),
+            ("span_keys", self.span_keys.to_text()),
+            ("log_keys", self.log_keys.to_text()),
             ("quarantined", self.quarantined.to_string()),
             ("outliers", self.outliers.to_string()),
             ("is_history", self.is_history.to_string()),
@@ -113,6 +119,8 @@ impl Meta {
             "points" => self.points = number(),
             "exemplars" => self.exemplars = number(),
             "evidence" => self.evidence = value.parse().ok(),
+            "span_keys" => self.span_keys = Keys::from_text(value),
+            "log_keys" => self.log_keys = Keys::from_text(value),
             "quarantined" => self.quarantined = number(),
             "outliers" => self.outliers = number(),
             "is_history" => self.is_history = value == "true",

@@ -5,7 +5,7 @@
 //! are text and become VARIANT where they are selected; text that is no JSON reads as NULL there and is
 //! quarantined by the sealer.
 
-use super::Segment;
+use super::{Keys, Segment};
 use crate::resilience::views as breakers;
 
 /// One schema to read rows from: a segment's own tables, or its outliers.
@@ -36,6 +36,8 @@ const DICTIONARY_RELATIONS: [(&str, &str, &str); 2] = [
     ("metrics", "series_id", include_str!("views/metrics.sql")),
 ];
 
+const CALLS: &str = include_str!("views/calls.sql");
+
 /// The body of a fact relation's view (`spans`, `logs`, `metric_points`, `exemplars`) over the given
 /// segments, for queries that know which segments they need. `None` for another name.
 pub(crate) fn relation<'a>(
@@ -51,6 +53,44 @@ pub(crate) fn relation<'a>(
         .map(|part| part.select(template))
         .collect();
     Some(union_or_empty(&selects, template))
+}
+
+/// What questions about calls read of spans, without their documents, over the given segments; and for each of `keys`
+/// a column of that name with the attribute's value as text. Keys are our own words.
+pub(crate) fn calls<'a>(
+    keys: &[&'static str],
+    segments: impl Iterator<Item = &'a Segment>,
+) -> String {
+    let selects: Vec<String> = segments
+        .filter(|segment| segment.may_ever_have("spans"))
+        .flat_map(|segment| {
+            let known = segment.keys("spans");
+            parts(segment)
+                .into_iter()
+                .map(move |part| part.select(&calls_template(keys, part.is_text, &known)))
+        })
+        .collect();
+    union_or_empty(&selects, &calls_template(keys, false, &Keys::default()))
+}
+
+fn calls_template(keys: &[&'static str], is_text: bool, known: &Keys) -> String {
+    let columns: String = keys
+        .iter()
+        .map(|key| {
+            let value = if is_text {
+                // The key's own bytes first, which needs no parsing.
+                format!(
+                    "CASE WHEN contains(f.attributes, '\"{key}\":') THEN json_extract_string(f.attributes, '/{key}') END"
+                )
+            } else if known.lack(key) {
+                "NULL::VARCHAR".to_owned()
+            } else {
+                format!("f.attributes.\"{key}\"::VARCHAR")
+            };
+            format!(", {value} AS \"{key}\"")
+        })
+        .collect();
+    CALLS.replace("{attributes}", &columns)
 }
 
 /// `CREATE VIEW` of every public relation in `schema`.

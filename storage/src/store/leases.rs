@@ -56,7 +56,22 @@ impl SegmentSet {
         crate::segment::views::relation(relation, picked)
     }
 
-    /// The same; `None` when no picked segment has rows of it.
+    /// What questions about calls read of the spans of the segments that `pick` picks: their columns but for documents,
+    /// and for each of `keys` (our own words) a column of that name with the attribute's value as text.
+    pub(crate) fn calls_sql(
+        &self,
+        keys: &[&'static str],
+        pick: impl Fn(&Segment) -> bool,
+    ) -> String {
+        let picked = self
+            .segments
+            .iter()
+            .map(Arc::as_ref)
+            .filter(|segment| segment.may_have("spans") && pick(segment));
+        crate::segment::views::calls(keys, picked)
+    }
+
+    /// The same as [`Self::relation_sql`]; `None` when no picked segment has rows of it.
     pub(crate) fn some_rows_sql(
         &self,
         relation: &str,

@@ -10,7 +10,7 @@ use super::build::Build;
 use super::{Shared, StoreError, slices};
 use crate::segment::meta::Meta;
 use crate::segment::tables::{self, BREAKER_EVIDENCE, Table};
-use crate::segment::{Segment, files};
+use crate::segment::{Keys, Segment, files};
 
 /// One segment with every row of `group`.
 pub(super) fn raw(shared: &Shared, group: &[Arc<Segment>]) -> Result<(), StoreError> {
@@ -151,6 +151,8 @@ fn merged_meta(shared: &Shared, group: &[Arc<Segment>]) -> Meta {
     replaces.dedup();
     Meta {
         ingest_range: (first, last),
+        span_keys: Keys::union(group.iter().map(|segment| &segment.meta.span_keys)),
+        log_keys: Keys::union(group.iter().map(|segment| &segment.meta.log_keys)),
         replaces,
         ..Meta::default()
     }

@@ -10,9 +10,9 @@ use super::build::Build;
 use super::quarantine;
 use super::rotation::FullSegment;
 use super::{Shared, StoreError};
-use crate::segment::Segment;
 use crate::segment::meta::Meta;
 use crate::segment::tables::{self, Table};
+use crate::segment::{Keys, Segment};
 
 /// How long it waits after a failure, and when nobody rings.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -55,6 +55,9 @@ fn seal(shared: &Shared, full: &FullSegment) -> Result<(), StoreError> {
     };
     let usual = Usual::around(meta.ingest_range);
     let from = full.segment.schema();
+    meta.span_keys = Keys::of_texts(build.connection(), &format!("{from}.spans"));
+    meta.log_keys = Keys::of_texts(build.connection(), &format!("{from}.logs"));
+    clock.lap("attribute keys");
     build.step(2)?;
     for table in tables::DICTIONARIES {
         quarantine::insert(&build, &table, &from, &build.schema(), "true")?;

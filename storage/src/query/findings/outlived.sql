@@ -1,13 +1,14 @@
--- Calls whose callee worked on after its caller had given up: the timeout outside is shorter than the work inside.
+-- Calls whose callee worked on after its caller had given up: the timeout outside is shorter than the work inside. Who
+-- got an answer did not give up, whatever the callee does after it.
 WITH callers AS (
     SELECT hash(trace_id, span_id) AS id, service_name, epoch_ns(start_time) + duration_ns AS finish, duration_ns
-    FROM ({spans})
-    WHERE kind = 'client' AND start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2) AND duration_ns IS NOT NULL
+    FROM ({calls})
+    WHERE kind = 'client' AND status_code = 'error' AND start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2) AND duration_ns IS NOT NULL
         AND ($3 = '' OR service_name IN (SELECT unnest(string_split($3, chr(31)))))
 ),
 callees AS (
     SELECT hash(trace_id, parent_span_id) AS id, service_name, epoch_ns(start_time) + duration_ns AS finish
-    FROM ({spans})
+    FROM ({calls})
     WHERE kind = 'server' AND parent_span_id IS NOT NULL AND start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2)
 )
 SELECT a.service_name, b.service_name, NULL::VARCHAR, count(*)::DOUBLE, max(a.duration_ns)::UBIGINT, median(b.finish - a.finish)::UBIGINT

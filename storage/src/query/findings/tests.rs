@@ -27,7 +27,13 @@ fn append(store: &Store, service: &str, instance: &str, rows: Rows) {
 }
 
 /// A call of `caller` that tries `callee` so often; all but the last try fail. The last answers late by `late_ms`.
-fn call(store: &Store, at: u64, [caller, callee]: [&'static str; 2], tries: u64, late_ms: u64) {
+fn call(
+    store: &Store,
+    at: u64,
+    [caller, callee]: [&'static str; 2],
+    tries: u64,
+    (late_ms, gave_up): (u64, bool),
+) {
     let id = |number: u64| (at + number).to_be_bytes();
     let (mut outer, mut inner) = (SpanColumns::default(), SpanColumns::default());
     let span = |columns: &mut SpanColumns,
@@ -63,7 +69,7 @@ fn call(store: &Store, at: u64, [caller, callee]: [&'static str; 2], tries: u64,
             "client",
             from,
             from + 50,
-            failed,
+            failed || gave_up,
         );
         span(
             &mut inner,
@@ -105,9 +111,11 @@ fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
     let base = now - 100 * S;
     for number in 0..10 {
         let at = base + number * S;
-        call(&store, at, ["gate", "cart"], 1, 0);
-        call(&store, at + 1_000, ["cart", "stock"], 3, 0);
-        call(&store, at + 2_000, ["cart", "price"], 1, 100);
+        call(&store, at, ["gate", "cart"], 1, (0, false));
+        call(&store, at + 1_000, ["cart", "stock"], 3, (0, false));
+        call(&store, at + 2_000, ["cart", "price"], 1, (100, true));
+        // It has answered, and tidies up.
+        call(&store, at + 3_000, ["cart", "audit"], 1, (100, false));
     }
     for (pod, minimum) in [("p1", 10), ("p2", 10), ("p3", 20), ("p4", 20)] {
         let settings = format!(

@@ -7,9 +7,10 @@
 use duckdb::params;
 
 use super::causes::members;
-use super::{QueryError, SECOND, Session, end, spans_sql};
+use super::{QueryError, SECOND, Session, calls_sql, end};
 use crate::ask::Ask;
 use crate::model::{BlastRadius, EntryPoint, Incident, TimeRange};
+use crate::resilience::BREAKER_KEYS;
 
 const BLAST: &str = include_str!("blast.sql");
 /// The window before the trip belongs to the incident.
@@ -28,7 +29,7 @@ pub(super) fn blast_radius(
         from_unix_nano: from,
         to_unix_nano: end(incident, now).min(from + LENGTH_MAX_NS) + SECOND,
     };
-    let sql = BLAST.replace("{spans}", &spans_sql(session, range));
+    let sql = BLAST.replace("{calls}", &calls_sql(session, range, &BREAKER_KEYS));
     session.run(|conn| {
         let mut statement = conn.ask(&sql)?;
         let mut rows = statement.query(params![

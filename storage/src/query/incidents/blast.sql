@@ -1,31 +1,34 @@
 -- Requests at the entry points by what became of them. Members are as for causes. Only roots, and spans of owners and
--- callees are read; attributes only of owners'. Traces are told apart by a hash: half the cost of the text.
+-- callees are read. Traces are told apart by a hash: half the cost of the text.
 WITH members AS (
     SELECT split_part(m, chr(31), 1) AS owner, split_part(m, chr(31), 2) AS callee, split_part(m, chr(31), 3) AS breaker,
         split_part(m, chr(31), 4) AS "key"
     FROM (SELECT unnest(string_split($3, chr(30))) AS m)
 ),
-owners AS (SELECT DISTINCT owner FROM members),
 chosen AS MATERIALIZED (
     SELECT hash(trace_id) AS trace, parent_span_id IS NULL AS is_root, coalesce(service_name, 'unknown_service') AS service, name, kind, peer,
         status_code = 'error' AS failed, epoch_ns(start_time) AS ns, weight,
-        CASE WHEN service_name IN (SELECT owner FROM owners) THEN attributes."circuit_breaker.name"::VARCHAR END AS breaker,
-        CASE WHEN service_name IN (SELECT owner FROM owners) THEN attributes."circuit_breaker.key"::VARCHAR END AS "key",
-        CASE WHEN service_name IN (SELECT owner FROM owners) THEN attributes."circuit_breaker.outcome"::VARCHAR END AS outcome
-    FROM ({spans})
+        "circuit_breaker.name" AS breaker, "circuit_breaker.key" AS "key", "circuit_breaker.outcome" AS outcome
+    FROM ({calls})
     WHERE start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2)
         AND (parent_span_id IS NULL OR service_name IN (SELECT owner FROM members) OR service_name IN (SELECT callee FROM members))
 ),
+edges AS (SELECT DISTINCT owner, callee FROM members WHERE "key" = ''),
+-- Breakers that write on no span: every call to their callee is theirs.
+named AS MATERIALIZED (
+    SELECT c.trace, c.failed, owner, callee FROM chosen c JOIN edges ON owner = service AND callee = peer
+    WHERE kind IN ('client', 'producer')
+),
+-- Edges whose callee no client names: every trace in which both take part crosses them.
+unnamed AS (FROM edges ANTI JOIN named USING (owner, callee)),
 crossed AS (
     SELECT trace, bool_or(hurt) AS hurt FROM (
         SELECT c.trace, c.outcome IN ('failure', 'slow_failure', 'rejected') AS hurt
-        FROM chosen c JOIN members m ON m.owner = c.service AND m.breaker = c.breaker AND m."key" = coalesce(c."key", '')
+        FROM chosen c SEMI JOIN members m ON m.owner = c.service AND m.breaker = c.breaker AND m."key" = coalesce(c."key", '')
         UNION ALL
-        -- Breakers that write on no span: every call to their callee is theirs.
-        SELECT c.trace, c.failed FROM chosen c JOIN members m ON m.owner = c.service AND m.callee = c.peer AND m."key" = ''
-        WHERE c.kind IN ('client', 'producer')
+        SELECT trace, failed FROM named
         UNION ALL
-        SELECT a.trace, b.failed FROM (SELECT DISTINCT trace, owner, callee FROM chosen JOIN members ON owner = service AND "members"."key" = '') a
+        SELECT b.trace, b.failed FROM (SELECT DISTINCT trace, callee FROM chosen JOIN unnamed ON owner = service) a
         JOIN chosen b ON b.trace = a.trace AND b.service = a.callee AND b.kind IN ('server', 'consumer')
     ) GROUP BY trace
 ),

@@ -8,14 +8,23 @@ use std::collections::BTreeMap;
 
 use duckdb::params;
 
-use super::{QueryError, SECOND, Session, spans_sql};
+use super::{QueryError, SECOND, Session, calls_sql};
 use crate::ask::Ask;
 use crate::model::{Clue, ErrorClass, Incident, IncidentBreaker, Root, TimeRange};
+use crate::resilience::BREAKER_KEYS;
 
 const CAUSES: &str = include_str!("causes.sql");
+/// Attributes that name a class.
+const CLASS_KEYS: [&str; 5] = [
+    "error.type",
+    "rpc.grpc.status_code",
+    "rpc.response.status_code",
+    "http.response.status_code",
+    "http.status_code",
+];
 /// Failed spans of the chosen traces.
 const FAILED: &str = "SELECT trace_id, span_id, parent_span_id, service_name, status_code = 'error', duration_ns \
-     FROM ({spans}) WHERE trace_id IN (SELECT unnest(string_split(?, ',')))";
+     FROM ({calls}) WHERE trace_id IN (SELECT unnest(string_split(?, ',')))";
 /// Looked at before a trip, if its window is not known to be longer.
 const BEFORE_NS: i64 = 60 * SECOND;
 const AFTER_NS: i64 = 2 * SECOND;
@@ -27,7 +36,8 @@ pub(super) fn error_classes(
     incident: &Incident,
 ) -> Result<Vec<ErrorClass>, QueryError> {
     let range = around_trips(&incident.breakers);
-    let sql = CAUSES.replace("{spans}", &spans_sql(session, range));
+    let keys = [&CLASS_KEYS[..], &BREAKER_KEYS].concat();
+    let sql = CAUSES.replace("{calls}", &calls_sql(session, range, &keys));
     let members = members(&incident.breakers);
     let mut classes: BTreeMap<(String, String), ErrorClass> = BTreeMap::new();
     session.run(|conn| {
@@ -87,7 +97,7 @@ pub(super) fn clue(
          FROM ({}) WHERE status_code = 'error' AND start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2) \
          AND (service_name IN ($3, $4) OR peer = $4) GROUP BY trace_id) \
          SELECT count(*)::UBIGINT, count(*) FILTER (root)::UBIGINT FROM failed WHERE owner",
-        spans_sql(session, range)
+        calls_sql(session, range, &[])
     );
     session.run(|conn| {
         let (all, with): (u64, u64) = conn.ask_row(
@@ -172,13 +182,10 @@ fn point_at_deepest(session: &Session<'_>, classes: &mut [ErrorClass]) -> Result
     if ids.is_empty() {
         return Ok(());
     }
-    let relation = session
-        .set()
-        .relation_sql("spans", |segment| {
-            ids.iter().any(|id| segment.may_hold_trace(id))
-        })
-        .expect("spans is a relation");
-    let sql = FAILED.replace("{spans}", &relation);
+    let calls = session.set().calls_sql(&[], |segment| {
+        ids.iter().any(|id| segment.may_hold_trace(id))
+    });
+    let sql = FAILED.replace("{calls}", &calls);
     let ids = ids.join(",");
     session.run(|conn| {
         let mut traces: BTreeMap<String, Vec<SpanOf>> = BTreeMap::new();

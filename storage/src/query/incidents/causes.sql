@@ -6,14 +6,12 @@ WITH members AS (
 ),
 chosen AS MATERIALIZED (
     SELECT trace_id, span_id, parent_span_id, service_name, kind, peer, status_code, epoch_ns(start_time) AS ns,
-        coalesce(attributes."error.type"::VARCHAR, nullif(attributes."rpc.grpc.status_code"::VARCHAR, '0'),
-            attributes."rpc.response.status_code"::VARCHAR, attributes."http.response.status_code"::VARCHAR,
-            attributes."http.status_code"::VARCHAR, nullif(status_message, '')) AS said,
-        attributes."circuit_breaker.name"::VARCHAR AS breaker, attributes."circuit_breaker.key"::VARCHAR AS "key",
-        attributes."circuit_breaker.outcome"::VARCHAR AS outcome
-    FROM ({spans})
+        coalesce("error.type", nullif("rpc.grpc.status_code", '0'), "rpc.response.status_code", "http.response.status_code",
+            "http.status_code", nullif(status_message, '')) AS said,
+        "circuit_breaker.name" AS breaker, "circuit_breaker.key" AS "key", "circuit_breaker.outcome" AS outcome
+    FROM ({calls})
     WHERE start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2)
-        AND service_name IN (SELECT owner FROM members)
+        AND service_name IN (SELECT owner FROM members) AND (status_code = 'error' OR "circuit_breaker.name" IS NOT NULL)
 ),
 -- A call by the span its breaker wrote on, described by what the client under it says.
 through AS (

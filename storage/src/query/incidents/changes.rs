@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use duckdb::params;
 
-use super::{QueryError, SECOND, Session, end, spans_sql};
+use super::{QueryError, SECOND, Session, calls_sql, end};
 use crate::ask::Ask;
 use crate::model::{ChangeEvent, Incident, TimeRange};
 
@@ -33,7 +33,7 @@ pub(super) fn changes(
         })
         .expect("logs is a relation");
     let sql = CHANGES
-        .replace("{spans}", &spans_sql(session, range))
+        .replace("{calls}", &calls_sql(session, range, &[]))
         .replace("{logs}", &logs);
     let names = services.join("\u{1f}");
     session.run(|conn| {

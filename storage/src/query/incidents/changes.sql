@@ -1,6 +1,6 @@
 -- Versions of services with the first span of each, and change events.
 SELECT 'version' AS kind, coalesce(service_name, 'unknown_service') AS service, service_version AS what, epoch_ns(min(start_time)) AS ns
-FROM ({spans})
+FROM ({calls})
 WHERE start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2)
     AND service_name IN (SELECT unnest(string_split($3, chr(31))))
 GROUP BY ALL

@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use duckdb::{Connection, params};
+use duckdb::Connection;
 
+use super::super::conditions::Conditions;
 use super::episodes::Episode;
 use super::{Peers, QueryError, SECOND};
-use crate::ask::Ask;
 use crate::model::{Scope, TimeRange};
 use crate::store::SegmentSet;
 
@@ -19,12 +19,14 @@ const LINK_NS: i64 = 30 * SECOND;
 /// Calls deeper than this are not followed.
 const DEPTH_MAX: usize = 12;
 
-const PATHS: &str = include_str!("paths.sql");
-
-/// Who calls whom.
+/// Who calls whom. Nodes are numbered: a day has thousands of episodes, and each is compared with those near it.
 pub(super) struct CallPaths {
-    callees: BTreeMap<Node, BTreeSet<Node>>,
-    known: RefCell<HashMap<(Node, Node), bool>>,
+    nodes: Vec<Node>,
+    numbers: HashMap<Node, usize>,
+    /// Of each node those it calls, in the nodes' order.
+    callees: Vec<Vec<usize>>,
+    /// Of a node asked for before, whether calls lead to each other one.
+    reached: RefCell<Vec<Option<Vec<bool>>>>,
 }
 
 impl CallPaths {
@@ -34,35 +36,44 @@ impl CallPaths {
         conn: &Connection,
         range: TimeRange,
     ) -> Result<Self, QueryError> {
-        let mut statement = conn.ask(&PATHS.replace("{edges}", &set.service_edges_sql()))?;
-        let mut rows = statement.query(params![range.from_unix_nano, range.to_unix_nano])?;
-        let mut edges = Vec::new();
-        while let Some(row) = rows.next()? {
-            let scope =
-                |at: usize| -> duckdb::Result<Scope> { super::super::breakers::scope(row, at) };
-            edges.push(((scope(0)?, row.get(3)?), (scope(4)?, row.get(7)?)));
-        }
-        Ok(Self::of(edges))
+        let mut conditions = Conditions::default();
+        conditions.buckets(range);
+        let clause = conditions.filter_clause();
+        let sums = set.edge_sums(conn, range, (&clause, conditions.values()), |_| true)?;
+        Ok(Self::of(
+            sums.into_iter()
+                .map(|sum| (sum.caller, sum.callee))
+                .collect(),
+        ))
     }
 
     /// These edges.
     pub(super) fn of(edges: Vec<(Node, Node)>) -> Self {
-        let mut callees: BTreeMap<Node, BTreeSet<Node>> = BTreeMap::new();
-        for (caller, callee) in edges {
-            callees.entry(caller).or_default().insert(callee);
+        let all: BTreeSet<&Node> = edges.iter().flat_map(|(a, b)| [a, b]).collect();
+        let nodes: Vec<Node> = all.into_iter().cloned().collect();
+        let numbers: HashMap<Node, usize> = nodes.iter().cloned().zip(0..).collect();
+        let mut callees = vec![BTreeSet::new(); nodes.len()];
+        for (caller, callee) in &edges {
+            callees[numbers[caller]].insert(numbers[callee]);
         }
         Self {
-            callees,
-            known: RefCell::default(),
+            nodes,
+            callees: callees
+                .into_iter()
+                .map(|callees| callees.into_iter().collect())
+                .collect(),
+            reached: RefCell::new(vec![None; numbers.len()]),
+            numbers,
         }
     }
 
     /// Whom a service calls.
-    pub(super) fn callees(&self, caller: &Node) -> Vec<Node> {
-        self.callees
-            .get(caller)
-            .map(|callees| callees.iter().cloned().collect())
-            .unwrap_or_default()
+    pub(super) fn callees(&self, caller: &Node) -> Vec<&Node> {
+        let Some(number) = self.numbers.get(caller) else {
+            return Vec::new();
+        };
+        let callees = self.callees[*number].iter();
+        callees.map(|callee| &self.nodes[*callee]).collect()
     }
 
     /// Whether calls lead from one to the other; everybody reaches itself.
@@ -70,58 +81,98 @@ impl CallPaths {
         if from == to {
             return true;
         }
-        let key = (from.clone(), to.clone());
-        if let Some(known) = self.known.borrow().get(&key) {
-            return *known;
+        match (self.numbers.get(from), self.numbers.get(to)) {
+            (Some(from), Some(to)) => self.leads(*from, *to),
+            _ => false,
         }
-        let mut seen: BTreeSet<&Node> = BTreeSet::from([from]);
+    }
+
+    /// The same of numbers; one that is no node's reaches nobody.
+    fn leads(&self, from: usize, to: usize) -> bool {
+        if from >= self.nodes.len() || to >= self.nodes.len() {
+            return false;
+        }
+        let reached = &mut self.reached.borrow_mut()[from];
+        reached.get_or_insert_with(|| self.reached_from(from))[to]
+    }
+
+    fn reached_from(&self, from: usize) -> Vec<bool> {
+        let mut reached = vec![false; self.nodes.len()];
+        reached[from] = true;
         let mut edge = vec![from];
-        let mut found = false;
         for _ in 0..DEPTH_MAX {
-            let next: Vec<&Node> = edge
-                .iter()
-                .filter_map(|node| self.callees.get(*node))
-                .flatten()
-                .filter(|callee| !seen.contains(callee))
-                .collect();
-            found = next.contains(&to);
-            if found || next.is_empty() {
-                break;
+            let mut next = Vec::new();
+            for callee in edge.iter().flat_map(|node| &self.callees[*node]) {
+                if !std::mem::replace(&mut reached[*callee], true) {
+                    next.push(*callee);
+                }
             }
-            seen.extend(next.iter().copied());
             edge = next;
         }
-        self.known.borrow_mut().insert(key, found);
-        found
+        reached
     }
 }
 
-/// Groups of episodes, by index, in order of their first; each index is in exactly one.
+/// An episode as far as it matters to what it belongs to.
+struct Ends {
+    breaker: usize,
+    owner: usize,
+    peer: Option<usize>,
+}
+
+/// Groups of episodes (in the order they begin), by index, in order of their first; each index is in exactly one.
 pub(super) fn groups(
     episodes: &[Episode],
     peers: &Peers,
     paths: &CallPaths,
     now: i64,
 ) -> Vec<Vec<usize>> {
+    let numbered = numbered(episodes, peers, paths);
     let mut leader: Vec<usize> = (0..episodes.len()).collect();
-    let ends: Vec<i64> = episodes
-        .iter()
-        .map(|e| e.end.unwrap_or(now).max(e.start))
-        .collect();
-    for later in 0..episodes.len() {
-        for earlier in 0..later {
-            let is_close = episodes[later].start <= ends[earlier].saturating_add(LINK_NS);
-            if is_close && is_linked(&episodes[earlier], &episodes[later], peers, paths) {
-                let (a, b) = (find(&mut leader, earlier), find(&mut leader, later));
+    // Those that later ones may still be close to.
+    let mut recent: Vec<usize> = Vec::new();
+    for (later, episode) in episodes.iter().enumerate() {
+        recent.retain(|earlier| {
+            let Episode { start, end, .. } = episodes[*earlier];
+            episode.start <= end.unwrap_or(now).max(start).saturating_add(LINK_NS)
+        });
+        for &earlier in &recent {
+            let (a, b) = (find(&mut leader, earlier), find(&mut leader, later));
+            if a != b && is_linked(&numbered[earlier], &numbered[later], paths) {
                 leader[a.max(b)] = a.min(b);
             }
         }
+        recent.push(later);
     }
     let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for at in 0..episodes.len() {
         groups.entry(find(&mut leader, at)).or_default().push(at);
     }
     groups.into_values().collect()
+}
+
+/// Breakers and nodes as numbers; nodes that are on no path have numbers after those that are.
+fn numbered(episodes: &[Episode], peers: &Peers, paths: &CallPaths) -> Vec<Ends> {
+    let mut breakers: HashMap<&str, usize> = HashMap::new();
+    let mut others: HashMap<Node, usize> = HashMap::new();
+    let mut node = |node: Node| {
+        paths.numbers.get(&node).copied().unwrap_or_else(|| {
+            let next = paths.nodes.len() + others.len();
+            *others.entry(node).or_insert(next)
+        })
+    };
+    episodes
+        .iter()
+        .map(|episode| {
+            let id = &episode.head().breaker_id;
+            let next = breakers.len();
+            Ends {
+                breaker: *breakers.entry(id).or_insert(next),
+                owner: node(episode.owner()),
+                peer: peers.get(id).map(|(peer, _)| node(peer.clone())),
+            }
+        })
+        .collect()
 }
 
 fn find(leader: &mut [usize], mut at: usize) -> usize {
@@ -132,15 +183,14 @@ fn find(leader: &mut [usize], mut at: usize) -> usize {
     at
 }
 
-fn is_linked(a: &Episode, b: &Episode, peers: &Peers, paths: &CallPaths) -> bool {
-    let (id_a, id_b) = (&a.head().breaker_id, &b.head().breaker_id);
-    if id_a == id_b {
-        return true;
-    }
-    let peer = |id: &String| peers.get(id).map(|(node, _)| node);
-    let (peer_a, peer_b) = (peer(id_a), peer(id_b));
-    let leads = |peer: Option<&Node>, owner: Node| peer.is_some_and(|p| paths.reaches(p, &owner));
-    peer_a.is_some() && peer_a == peer_b || leads(peer_a, b.owner()) || leads(peer_b, a.owner())
+fn is_linked(a: &Ends, b: &Ends, paths: &CallPaths) -> bool {
+    let leads = |peer: Option<usize>, owner: usize| {
+        peer.is_some_and(|peer| peer == owner || paths.leads(peer, owner))
+    };
+    a.breaker == b.breaker
+        || a.peer.is_some() && a.peer == b.peer
+        || leads(a.peer, b.owner)
+        || leads(b.peer, a.owner)
 }
 
 #[cfg(test)]

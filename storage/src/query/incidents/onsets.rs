@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use duckdb::params;
 
-use super::{QueryError, SECOND, Session, spans_sql};
+use super::{QueryError, SECOND, Session, calls_sql};
 use crate::ask::Ask;
 use crate::model::{Clue, Incident, Onset, TimeRange};
 
@@ -40,7 +40,7 @@ pub(super) fn onsets(session: &Session<'_>, incident: &Incident) -> Result<Vec<O
     };
     let separator = '\u{1f}'.to_string();
     let services = super::services(incident).join(&separator);
-    let sql = ONSETS.replace("{spans}", &spans_sql(session, range));
+    let sql = ONSETS.replace("{calls}", &calls_sql(session, range, &[]));
     session.run(|conn| {
         let mut statement = conn.ask(&sql)?;
         let mut rows = statement.query(params![

@@ -1,0 +1,6 @@
+SELECT
+    f.trace_id, f.span_id, f.parent_span_id,
+    r.service_name, r.service_namespace, r.service_version, r.service_instance_id, r.environment, r.cluster,
+    f.name, f.kind, f.start_time, f.duration_ns, f.status_code, f.status_message, f.peer, f.weight{attributes}
+FROM {facts}.spans f
+JOIN {dictionaries}.resources r ON r.resource_ix = f.resource_ix

@@ -68,7 +68,9 @@ pub fn write(conn: &Connection, from_schema: &str, to_schema: &str) -> duckdb::R
          CREATE OR REPLACE TEMP TABLE rollup_resolved AS {resolve};
          INSERT INTO {to_schema}.edges {edges};
          INSERT INTO {to_schema}.edge_halves {halves};",
-        edges = EDGES.replace("{rows}", "(FROM rollup_resolved WHERE NOT is_half)"),
+        edges = EDGES
+            .replace("{more}", "")
+            .replace("{rows}", "(FROM rollup_resolved WHERE NOT is_half)"),
         halves = HALVES.replace("{rows}", "rollup_resolved"),
     ));
     conn.execute_batch(
@@ -89,8 +91,10 @@ pub fn merge(conn: &Connection, from_schemas: &[String], to_schema: &str) -> duc
     if from_schemas.is_empty() {
         return Ok(());
     }
-    let split = split(from_schemas, from_schemas, "");
-    let matched = EDGES.replace("{rows}", "(FROM rollup_resolved WHERE NOT is_half)");
+    let split = split(from_schemas, from_schemas, &[], "");
+    let matched = EDGES
+        .replace("{more}", "")
+        .replace("{rows}", "(FROM rollup_resolved WHERE NOT is_half)");
     let edges = format!("{} UNION ALL ({matched})", union("edges"));
     let filled = conn.execute_batch(&format!(
         "INSERT INTO {to_schema}.red {red};
@@ -123,26 +127,70 @@ pub fn red_view_sql(parts: &[Part]) -> String {
 
 /// The body of the public view `service_edges` over these segments.
 pub fn service_edges_view_sql(parts: &[Part]) -> String {
-    service_edges_sql(parts, parts, parts)
+    let all = EdgeParts {
+        finals: parts,
+        near: parts,
+        settled: &[],
+        all: parts,
+    };
+    let edges = service_edges_sql(&all);
+    format!("SELECT * EXCLUDE (is_minus) FROM ({edges})")
 }
 
-/// The final edges of `finals`, and those that the halves of `parts` and the hot spans make. Calls that nobody answers
-/// are taken from `near` alone, which are some of `parts`.
-pub(crate) fn service_edges_sql(finals: &[Part], near: &[Part], parts: &[Part]) -> String {
-    let mut selects = rolled_up(finals, "edges");
-    if !parts.is_empty() {
+/// Segments by what edges are made of them.
+pub(crate) struct EdgeParts<'a> {
+    /// Their final edges count.
+    pub finals: &'a [Part],
+    /// So do their calls that nobody answers.
+    pub near: &'a [Part],
+    /// Their calls that nobody answered there count already ([`alone_sql`]): those that somebody answers elsewhere are
+    /// taken away again, as rows that are `is_minus`. None of them is `near`.
+    pub settled: &'a [Part],
+    /// Every segment that has halves or hot spans.
+    pub all: &'a [Part],
+}
+
+/// Final edges, and those that halves and the hot spans make.
+pub(crate) fn service_edges_sql(parts: &EdgeParts<'_>) -> String {
+    let mut selects = rolled_up(parts.finals, "edges");
+    for select in &mut selects {
+        *select = select.replace("*", "*, false AS is_minus");
+    }
+    if !parts.all.is_empty() {
         let hot: String = parts
+            .all
             .iter()
             .filter(|part| part.is_text)
             .map(|part| format!(" UNION ALL BY NAME {}", hot_hops(part)))
             .collect();
-        let split = split(&schemas(parts), &schemas(near), &hot);
-        let calls =
-            format!("(SELECT * EXCLUDE (is_open) FROM calls UNION ALL BY NAME {ALONE_CALLS})");
-        let live = EDGES.replace("{rows}", &calls);
+        let split = split(
+            &schemas(parts.all),
+            &schemas(parts.near),
+            &schemas(parts.settled),
+            &hot,
+        );
+        let calls = format!(
+            "(SELECT * EXCLUDE (is_open), false AS is_minus FROM calls UNION ALL BY NAME \
+             SELECT *, false AS is_minus FROM ({}) UNION ALL BY NAME SELECT *, true AS is_minus FROM ({}))",
+            ALONE_CALLS.replace("{alone}", "alone"),
+            ALONE_CALLS.replace("{alone}", "unsettled"),
+        );
+        let live = EDGES
+            .replace("{more}", ", is_minus")
+            .replace("{rows}", &calls);
         selects.push(format!("SELECT * FROM (WITH {split}, {CALLS} {live})"));
     }
     selects.join("\nUNION ALL\n")
+}
+
+/// The calls that nobody answered in a sealed segment, as if nobody did elsewhere.
+pub(crate) fn alone_sql(schema: &str) -> String {
+    let plain = format!("(FROM {schema}.edge_halves WHERE {PLAIN})");
+    let calls = ALONE_CALLS.replace("{alone}", &plain);
+    let rows = format!("(SELECT *, false AS is_minus FROM ({calls}))");
+    EDGES
+        .replace("{more}", ", is_minus")
+        .replace("{rows}", &rows)
 }
 
 /// The schemas of the sealed ones.
@@ -152,17 +200,25 @@ fn schemas(parts: &[Part]) -> Vec<String> {
 }
 
 /// The halves of sealed segments as those that are alone and, with the hot spans, those to be matched.
-fn split(stored: &[String], near: &[String], hot: &str) -> String {
-    let halves = |schemas: &[String]| -> String {
+fn split(stored: &[String], near: &[String], settled: &[String], hot: &str) -> String {
+    let halves = |schemas: &[String], only: &str| -> String {
         let selects: Vec<String> = std::iter::once(EMPTY_SCHEMA)
             .chain(schemas.iter().map(String::as_str))
-            .map(|schema| HALVES_STORED.replace("{schema}", schema))
+            .map(|schema| {
+                HALVES_STORED
+                    .replace("{schema}", schema)
+                    .replace("{only}", only)
+            })
             .collect();
         selects.join(" UNION ALL ")
     };
     SPLIT
-        .replace("{stored}", &halves(stored))
-        .replace("{near}", &halves(near))
+        .replace("{stored}", &halves(stored, ""))
+        .replace("{near}", &halves(near, ""))
+        .replace(
+            "{settled}",
+            &halves(settled, " SEMI JOIN traces USING (trace_id)"),
+        )
         .replace("{hot}", hot)
         .replace("{plain}", PLAIN)
 }

@@ -20,7 +20,7 @@ fn base() -> u64 {
 }
 
 /// Spans of one sender.
-fn resource(attributes: &[(&str, &str)], spans: Vec<Value>) -> Value {
+fn resource(attributes: &[(&str, &str)], spans: &[Value]) -> Value {
     let attributes: Vec<Value> = attributes
         .iter()
         .map(|(key, value)| text(key, value))
@@ -69,8 +69,8 @@ async fn minute(
             })
             .collect()
     };
-    let shop = resource(&[("service.name", "shop")], of(1, 3));
-    let cart = resource(&[("service.name", "cart")], of(2, 2));
+    let shop = resource(&[("service.name", "shop")], &of(1, 3));
+    let cart = resource(&[("service.name", "cart")], &of(2, 2));
     send(server, &[shop, cart]).await
 }
 
@@ -153,7 +153,7 @@ async fn a_service_has_its_instances_each_counted_once() -> Result<()> {
     let server = Tripline::start().await?;
     let base = base();
     let of = |id: &str, first: u64, calls: u64, failed: u64| {
-        let spans = (0..calls)
+        let spans: Vec<Value> = (0..calls)
             .map(|at| span(first + at, 1, 2, base + at * SECOND, 10, at < failed))
             .collect();
         resource(
@@ -163,15 +163,15 @@ async fn a_service_has_its_instances_each_counted_once() -> Result<()> {
                 ("service.instance.id", id),
                 ("k8s.pod.name", &format!("pod-of-{id}")),
             ],
-            spans,
+            &spans,
         )
     };
     let first = of("cart-1", 0, 30, 3);
     send(&server, &[first.clone(), of("<b>cart-2</b>", 100, 20, 0)]).await?;
-    let nameless = (0..5)
+    let nameless: Vec<Value> = (0..5)
         .map(|at| span(200 + at, 1, 2, base + at * SECOND, 10, false))
         .collect();
-    send(&server, &[resource(&[("service.name", "cart")], nameless)]).await?;
+    send(&server, &[resource(&[("service.name", "cart")], &nameless)]).await?;
     // What a client that heard no answer sends again.
     send(&server, &[first]).await?;
 
@@ -231,11 +231,11 @@ async fn sidecars_are_folded_unless_they_are_asked_for() -> Result<()> {
     send(
         &server,
         &[
-            resource(&[("service.name", "front")], of(1, 2, 20, false)),
-            resource(&[("service.name", "front")], of(2, 3, 20, false)),
-            resource(&[("service.name", "front")], of(3, 3, 20, true)),
-            resource(&[("service.name", "back.mesh")], of(4, 2, 20, true)),
-            resource(&[("service.name", "back")], of(5, 2, 20, false)),
+            resource(&[("service.name", "front")], &of(1, 2, 20, false)),
+            resource(&[("service.name", "front")], &of(2, 3, 20, false)),
+            resource(&[("service.name", "front")], &of(3, 3, 20, true)),
+            resource(&[("service.name", "back.mesh")], &of(4, 2, 20, true)),
+            resource(&[("service.name", "back")], &of(5, 2, 20, false)),
         ],
     )
     .await?;
@@ -304,7 +304,7 @@ async fn sidecars_are_folded_unless_they_are_asked_for() -> Result<()> {
 async fn counts_say_what_they_count_and_since_when() -> Result<()> {
     let server = Tripline::start().await?;
     let spans = vec![span(1, 1, 2, base(), 10, false)];
-    send(&server, &[resource(&[("service.name", "alone")], spans)]).await?;
+    send(&server, &[resource(&[("service.name", "alone")], &spans)]).await?;
     says(
         &server,
         "/",

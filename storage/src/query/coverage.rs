@@ -42,7 +42,7 @@ pub fn coverage(
 
 /// Breakers of which only refused calls are known, with what would make them report themselves.
 pub fn near_misses(session: &Session<'_>, range: TimeRange) -> Result<Vec<NearMiss>, QueryError> {
-    session.run(|conn| {
+    session.run_concluded(|conn| {
         if !breakers::has_any(session.set(), conn)? {
             return Ok(Vec::new());
         }

@@ -12,6 +12,6 @@ SELECT
     min(duration_ns) AS duration_min_ns,
     max(duration_ns) AS duration_max_ns,
     histogram(CASE WHEN duration_ns <= 1 THEN 0 ELSE ceil(log2(duration_ns) * 8) END::USMALLINT)
-        FILTER (duration_ns IS NOT NULL) AS duration_histogram
+        FILTER (duration_ns IS NOT NULL) AS duration_histogram{more}
 FROM {rows}
 GROUP BY ALL

@@ -3,4 +3,4 @@ SELECT *, NULL::VARCHAR AS name,
     hash(trace_id, span_id) AS id,
     CASE WHEN parent_span_id IS NOT NULL THEN hash(trace_id, parent_span_id) END AS parent_id,
     hash(trace_id, span_id, start_time, service) AS identity
-FROM {schema}.edge_halves
+FROM {schema}.edge_halves{only}

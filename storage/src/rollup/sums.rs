@@ -1,5 +1,8 @@
 //! Rows of `red` and `service_edges` added up: by service and by edge.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use duckdb::types::Value;
 use duckdb::{Connection, Row};
 
@@ -30,6 +33,8 @@ pub(crate) struct EdgeSum {
     pub is_async: bool,
     /// Which end no span speaks for.
     pub inferred: Option<String>,
+    /// The totals are to be taken away from others'.
+    pub is_minus: bool,
     pub totals: Totals,
 }
 
@@ -44,7 +49,7 @@ pub(crate) fn services(
     let mut question = conn.ask(&sql)?;
     let mut rows = question.query(values)?;
     let mut sums: Vec<ServiceSum> = Vec::new();
-    let mut known = std::collections::HashMap::new();
+    let mut known = HashMap::new();
     while let Some(row) = rows.next()? {
         let key = (
             scope(row, 0)?,
@@ -73,7 +78,8 @@ pub(crate) fn services(
     Ok(sums)
 }
 
-/// Sums of the rows of `service_edges` (SQL of it) that a clause picks.
+/// Sums of the rows of `service_edges` (SQL of it, with `is_minus`) that a clause picks. What is to be taken away stays
+/// apart: it is in other sums.
 pub(crate) fn edges(
     conn: &Connection,
     edges: &str,
@@ -84,13 +90,21 @@ pub(crate) fn edges(
     let mut question = conn.ask(&sql)?;
     let mut rows = question.query(values)?;
     let mut sums: Vec<EdgeSum> = Vec::new();
-    let mut known = std::collections::HashMap::new();
+    let mut known = HashMap::new();
     while let Some(row) = rows.next()? {
         let caller = (scope(row, 0)?, row.get::<_, String>(3)?);
         let callee = (scope(row, 4)?, row.get::<_, String>(7)?);
         let kind: String = row.get(8)?;
         let inferred: Option<String> = row.get(10)?;
-        let key = (caller, callee, kind, row.get::<_, bool>(9)?, inferred);
+        let is_minus: bool = row.get(16)?;
+        let key = (
+            caller,
+            callee,
+            kind,
+            row.get::<_, bool>(9)?,
+            inferred,
+            is_minus,
+        );
         let at = *known.entry(key).or_insert_with_key(|key| {
             sums.push(EdgeSum {
                 caller: key.0.clone(),
@@ -98,6 +112,7 @@ pub(crate) fn edges(
                 kind: key.2.clone(),
                 is_async: key.3,
                 inferred: key.4.clone(),
+                is_minus: key.5,
                 totals: Totals::default(),
             });
             sums.len() - 1
@@ -112,6 +127,33 @@ pub(crate) fn edges(
         }
     }
     Ok(sums)
+}
+
+/// The sums, each edge once, without what is to be taken away from them; edges of which nothing is left are left out.
+pub(crate) fn without(sums: Vec<EdgeSum>, minus: &[EdgeSum]) -> Vec<EdgeSum> {
+    type Key = ((Scope, String), (Scope, String), String, Option<String>);
+    let key = |sum: &EdgeSum| -> Key {
+        let (caller, callee) = (sum.caller.clone(), sum.callee.clone());
+        (caller, callee, sum.kind.clone(), sum.inferred.clone())
+    };
+    let mut left: Vec<EdgeSum> = Vec::new();
+    let mut known: HashMap<Key, usize> = HashMap::new();
+    for sum in sums {
+        match known.entry(key(&sum)) {
+            Entry::Occupied(at) => left[*at.get()].totals.merge(&sum.totals),
+            Entry::Vacant(place) => {
+                place.insert(left.len());
+                left.push(sum);
+            }
+        }
+    }
+    for sum in minus {
+        if let Some(at) = known.get(&key(sum)) {
+            left[*at].totals.take_away(&sum.totals);
+        }
+    }
+    left.retain(|sum| sum.totals.calls > 0);
+    left
 }
 
 fn scope(row: &Row<'_>, at: usize) -> duckdb::Result<Scope> {

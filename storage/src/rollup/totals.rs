@@ -45,6 +45,18 @@ impl Totals {
         }
     }
 
+    /// Takes away what was added before; what the counts stand on stays.
+    pub(crate) fn take_away(&mut self, other: &Self) {
+        self.calls = self.calls.saturating_sub(other.calls);
+        self.errors = self.errors.saturating_sub(other.errors);
+        self.weight -= other.weight;
+        for (bucket, count) in &other.buckets {
+            if let Some(have) = self.buckets.get_mut(bucket) {
+                *have = have.saturating_sub(*count);
+            }
+        }
+    }
+
     /// What the counts stand on.
     pub(crate) fn basis(&self) -> Basis {
         match (self.is_sampled, self.is_unknown) {

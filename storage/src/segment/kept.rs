@@ -21,6 +21,7 @@ pub(crate) struct Kept {
     versions: OnceLock<Vec<VersionCalls>>,
     services: OnceLock<Vec<ServiceSum>>,
     edges: OnceLock<Vec<EdgeSum>>,
+    alone: OnceLock<Vec<EdgeSum>>,
 }
 
 /// An instance of a version of a service, as a resource names it.
@@ -171,11 +172,18 @@ impl Segment {
         if !self.is_inside(whole_buckets(range)) {
             return Ok(None);
         }
-        let edges = format!("SELECT * FROM {}.edges", self.schema());
+        let edges = format!("SELECT *, false AS is_minus FROM {}.edges", self.schema());
         keep(Some(&self.kept.edges), || {
             sums::edges(conn, &edges, "", &[])
         })
         .map(Some)
+    }
+
+    /// The sums of its calls that nobody answered, as if nobody did elsewhere; of the whole of it.
+    pub(crate) fn alone(&self, conn: &Connection) -> duckdb::Result<Cow<'_, [EdgeSum]>> {
+        keep(Some(&self.kept.alone), || {
+            sums::edges(conn, &crate::rollup::alone_sql(&self.schema()), "", &[])
+        })
     }
 
     /// Whether it is sealed and all of its event times are in the range.

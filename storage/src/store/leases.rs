@@ -105,9 +105,20 @@ impl SegmentSet {
         rollup::red_view_sql(&self.calls(|segment| segment.may_hold_calls(from, to)))
     }
 
-    /// `service_edges` of every time, planned over the files that have calls.
-    pub(crate) fn service_edges_sql(&self) -> String {
-        rollup::service_edges_view_sql(&self.calls(|_| true))
+    /// The rows of `service_edges` with buckets between two times (nanoseconds, both inclusive), and others: the same
+    /// columns as the public view, planned over fewer files.
+    pub(crate) fn service_edges_sql(&self, from: i64, to: i64) -> String {
+        let around = |from: i64, to: i64| self.calls(|segment| segment.may_hold_calls(from, to));
+        let near = around(
+            from.saturating_sub(ANSWERED_WITHIN_NS),
+            to.saturating_add(ANSWERED_WITHIN_NS),
+        );
+        rollup::service_edges_sql(&rollup::EdgeParts {
+            finals: &around(from, to),
+            near: &near,
+            settled: &[],
+            all: &self.calls(|_| true),
+        })
     }
 
     /// Sums of `red` by service over the buckets that touch a range; `clause` says the range and more in SQL, `pick`
@@ -137,15 +148,39 @@ impl SegmentSet {
         (clause, values): (&str, &[Value]),
         pick: impl Fn(&EdgeSum) -> bool,
     ) -> duckdb::Result<Vec<EdgeSum>> {
-        let (whole, cut) = self.whole_and_cut(range, |segment| segment.whole_edges(conn, range))?;
-        let mut all: Vec<EdgeSum> = whole.into_iter().filter(pick).collect();
         let (from, to) = (
             range.from_unix_nano.saturating_sub(ANSWERED_WITHIN_NS),
             range.to_unix_nano.saturating_add(ANSWERED_WITHIN_NS),
         );
-        let near = self.calls(|segment| segment.may_hold_calls(from, to));
-        let edges = rollup::service_edges_sql(&cut, &near, &self.calls(|_| true));
-        all.extend(rollup::sums::edges(conn, &edges, clause, values)?);
+        let mut all = Vec::new();
+        let mut alone = Vec::new();
+        let (mut cut, mut near, mut settled) = (Vec::new(), Vec::new(), Vec::new());
+        for segment in &self.segments {
+            if !segment.may_hold_calls(from, to) {
+                continue;
+            }
+            if let Some(whole) = segment.whole_edges(conn, range)? {
+                all.extend(whole.iter().filter(|sum| pick(sum)).cloned());
+                alone.extend(segment.alone(conn)?.iter().filter(|sum| pick(sum)).cloned());
+                settled.push(segment.calls());
+                continue;
+            }
+            near.push(segment.calls());
+            if segment.may_hold_calls(range.from_unix_nano, range.to_unix_nano) {
+                cut.push(segment.calls());
+            }
+        }
+        let edges = rollup::service_edges_sql(&rollup::EdgeParts {
+            finals: &cut,
+            near: &near,
+            settled: &settled,
+            all: &self.calls(|_| true),
+        });
+        let live = rollup::sums::edges(conn, &edges, clause, values)?;
+        let (minus, more): (Vec<EdgeSum>, Vec<EdgeSum>) =
+            live.into_iter().partition(|sum| sum.is_minus);
+        all.extend(more);
+        all.extend(rollup::sums::without(alone, &minus));
         Ok(all)
     }
 

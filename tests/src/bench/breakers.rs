@@ -241,7 +241,9 @@ async fn recorded_calls(server: &Server, end: u64, calls: u64) -> Result<()> {
                 let start = end - HOUR + number * (HOUR / calls);
                 let failed = mix(number).is_multiple_of(40);
                 Span {
-                    trace_id: u128::from(mix(number ^ 0x77)).to_be_bytes().to_vec(),
+                    trace_id: [mix(number ^ 0x77), mix(number)]
+                        .map(u64::to_be_bytes)
+                        .concat(),
                     span_id: (number + 1).to_be_bytes().to_vec(),
                     name: "charge".into(),
                     kind: 1,

@@ -40,20 +40,20 @@ impl CallPaths {
         conditions.buckets(range);
         let clause = conditions.filter_clause();
         let sums = set.edge_sums(conn, range, (&clause, conditions.values()), |_| true)?;
-        Ok(Self::of(
-            sums.into_iter()
-                .map(|sum| (sum.caller, sum.callee))
-                .collect(),
-        ))
+        let edges: Vec<_> = sums
+            .into_iter()
+            .map(|sum| (sum.caller, sum.callee))
+            .collect();
+        Ok(Self::of(&edges))
     }
 
     /// These edges.
-    pub(super) fn of(edges: Vec<(Node, Node)>) -> Self {
+    pub(super) fn of(edges: &[(Node, Node)]) -> Self {
         let all: BTreeSet<&Node> = edges.iter().flat_map(|(a, b)| [a, b]).collect();
         let nodes: Vec<Node> = all.into_iter().cloned().collect();
         let numbers: HashMap<Node, usize> = nodes.iter().cloned().zip(0..).collect();
         let mut callees = vec![BTreeSet::new(); nodes.len()];
-        for (caller, callee) in &edges {
+        for (caller, callee) in edges {
             callees[numbers[caller]].insert(numbers[callee]);
         }
         Self {
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn calls_are_followed_through_cycles_and_never_backwards() {
         let edges = [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d"), ("x", "d")];
-        let paths = CallPaths::of(edges.map(|(a, b)| (node(a), node(b))).to_vec());
+        let paths = CallPaths::of(&edges.map(|(a, b)| (node(a), node(b))));
         assert!(paths.reaches(&node("a"), &node("d")));
         assert!(paths.reaches(&node("d"), &node("d")));
         assert!(!paths.reaches(&node("d"), &node("a")));

@@ -74,7 +74,7 @@ impl Windows {
             return Ok(Self::default());
         }
         let sql = WINDOWS
-            .replace("{edges}", &set.service_edges_sql())
+            .replace("{edges}", &set.service_edges_sql(from, to))
             .replace("{red}", &set.red_sql(from, to));
         let mut statement = conn.ask(&sql)?;
         let mut rows = statement.query(params![texts.join(","), from, to])?;

@@ -23,12 +23,15 @@ pub(super) struct Sent {
     pub links: Vec<([u8; 16], [u8; 8])>,
 }
 
-const BASE: i64 = 1_700_000_000_000_000_000;
+/// Long ago: what lies so far before it arrives is an outlier.
+const LONG_AGO: i64 = 1_700_000_000_000_000_000;
 const SECOND: i64 = 1_000_000_000;
 const ENVIRONMENTS: [&str; 2] = ["prod", "dev"];
 
 pub(super) struct Workload {
     state: u64,
+    /// When it begins.
+    base: i64,
     sent: Vec<Sent>,
     producers: Vec<usize>,
     /// Also what needs its trace in one segment: causes that are no call, proxies.
@@ -36,9 +39,12 @@ pub(super) struct Workload {
 }
 
 impl Workload {
+    /// With an odd seed it is of today.
     pub(super) fn new(seed: u64) -> Self {
+        let today = crate::store::now_ns() / (600 * SECOND) * (600 * SECOND) - 1_800 * SECOND;
         Self {
             state: seed + 1,
+            base: if seed % 2 == 1 { today } else { LONG_AGO },
             sent: Vec::new(),
             producers: Vec::new(),
             in_one_segment: true,
@@ -72,7 +78,7 @@ impl Workload {
         for _ in 0..traces {
             let environment = ENVIRONMENTS[self.below(2)];
             let trace = self.bytes();
-            let start = BASE + self.below(60) as i64 * SECOND;
+            let start = self.base + self.below(60) as i64 * SECOND;
             let parent = self.chance(30).then(|| self.id());
             let service = self.below(4);
             self.enter(trace, environment, parent, service, 0, start);
@@ -92,7 +98,7 @@ impl Workload {
                 service,
                 None,
                 "consumer",
-                BASE + 70 * SECOND,
+                self.base + 70 * SECOND,
                 77,
             );
             self.sent[at].links = links;

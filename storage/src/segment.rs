@@ -13,6 +13,7 @@ pub(crate) mod keys;
 pub(crate) mod live;
 pub(crate) mod meta;
 pub(crate) mod migrate;
+mod origins;
 pub(crate) mod tables;
 pub(crate) mod views;
 

@@ -311,7 +311,7 @@ async fn counts_say_what_they_count_and_since_when() -> Result<()> {
         &[
             "1 service, most failures first",
             "1 call in range",
-            "since the start of the server",
+            "accepted and refused since the server started",
         ],
     )
     .await?;
@@ -326,7 +326,7 @@ async fn the_editor_knows_the_documented_schema() -> Result<()> {
         &server,
         "/sql?q=SELECT+1+%3C+2",
         &[
-            "role=\"combobox\"",
+            "aria-autocomplete=\"list\"",
             "aria-controls=\"offers\"",
             "role=\"listbox\"",
             "SELECT 1 &lt; 2",

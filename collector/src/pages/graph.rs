@@ -94,6 +94,9 @@ fn graph_then(
     Ok(views::GraphThen {
         graph: query::graph(session, &question)?,
         seconds,
+        bounds: [range.from_unix_nano, range.to_unix_nano]
+            .map(|ns| u64::try_from(ns).unwrap_or(0))
+            .into(),
     })
 }
 

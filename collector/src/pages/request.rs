@@ -132,7 +132,7 @@ fn footer(state: &AppState, facts: &Facts, now_ns: u64) -> Vec<FooterFact> {
     facts.push(FooterFact {
         name: "counted".to_owned(),
         value: format!(
-            "since the start of the server, {}",
+            "accepted and refused since the server started, {}",
             units::ago(state.started_ns, now_ns)
         ),
         is_bad: false,

@@ -84,7 +84,7 @@ pub fn scopes(session: &Session<'_>) -> Result<[Vec<String>; 3], QueryError> {
     ])
 }
 
-/// The part of `range` in which spans can be: it starts with the oldest one stored. Rates are over this.
+/// The part of `range` in which calls can be: it starts with the oldest span or roll-up stored. Rates are over this.
 pub fn covered(session: &Session<'_>, range: TimeRange) -> Result<TimeRange, QueryError> {
     let segments: Vec<&Segment> = session
         .set()
@@ -93,7 +93,14 @@ pub fn covered(session: &Session<'_>, range: TimeRange) -> Result<TimeRange, Que
         .map(AsRef::as_ref)
         .filter(|segment| !segment.is_history())
         .collect();
-    let (oldest, _) = session.run(|conn| ages(conn, &segments, 0))?;
+    let oldest = session.run(|conn| {
+        let (mut oldest, _) = ages(conn, &segments, 0)?;
+        // Of what has expired the roll-ups still count.
+        for history in session.set().segments().iter().filter(|s| s.is_history()) {
+            oldest = oldest.into_iter().chain(history.oldest_call(conn)?).min();
+        }
+        Ok(oldest)
+    })?;
     let from = oldest.map_or(range.from_unix_nano, |oldest| {
         oldest.max(range.from_unix_nano)
     });

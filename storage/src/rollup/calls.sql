@@ -7,9 +7,9 @@ by_id AS MATERIALIZED (
     -- One span an id; where two share it the outgoing one is the parent people mean.
     SELECT s.*, s.kind IN ('client', 'producer') AS goes_out FROM spans_once s ANTI JOIN shared USING (id)
     UNION ALL
-    SELECT DISTINCT ON (s.id) s.*, s.kind IN ('client', 'producer') AS goes_out
+    (SELECT DISTINCT ON (s.id) s.*, s.kind IN ('client', 'producer') AS goes_out
     FROM spans_once s SEMI JOIN shared USING (id)
-    ORDER BY s.id, goes_out DESC, s.start_time, s.service_name
+    ORDER BY s.id, goes_out DESC, s.start_time, s.service_name)
 ),
 hops AS MATERIALIZED (
     SELECT s.*,

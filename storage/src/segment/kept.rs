@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use duckdb::{Connection, Row};
 
+use super::origins::Origins;
 use super::{Segment, views};
 use crate::ask::{Ask, NONE};
 use crate::model::{Scope, ScopeFilter, TimeRange};
@@ -22,6 +23,8 @@ pub(crate) struct Kept {
     services: OnceLock<Vec<ServiceSum>>,
     edges: OnceLock<Vec<EdgeSum>>,
     alone: OnceLock<Vec<EdgeSum>>,
+    pub(super) origins: OnceLock<Origins>,
+    oldest_call: OnceLock<Vec<i64>>,
 }
 
 /// An instance of a version of a service, as a resource names it.
@@ -61,6 +64,8 @@ pub(crate) struct VersionCalls {
 }
 
 const NEWEST: &str = include_str!("kept/newest.sql");
+/// Calls without a time are in no range.
+const TIMED: &str = "WHERE bucket_start IS NOT NULL";
 const VERSIONS: &str = include_str!("kept/versions.sql");
 
 /// Whether a scope is one of those asked about.
@@ -153,12 +158,12 @@ impl Segment {
         conn: &Connection,
         range: TimeRange,
     ) -> duckdb::Result<Option<Cow<'_, [ServiceSum]>>> {
-        if !self.is_inside(whole_buckets(range)) {
+        if !self.has_all_calls_in(range) {
             return Ok(None);
         }
         let red = format!("SELECT * FROM {}.red", self.schema());
         keep(Some(&self.kept.services), || {
-            sums::services(conn, &red, "", &[])
+            sums::services(conn, &red, TIMED, &[])
         })
         .map(Some)
     }
@@ -169,12 +174,12 @@ impl Segment {
         conn: &Connection,
         range: TimeRange,
     ) -> duckdb::Result<Option<Cow<'_, [EdgeSum]>>> {
-        if !self.is_inside(whole_buckets(range)) {
+        if !self.has_all_calls_in(range) {
             return Ok(None);
         }
         let edges = format!("SELECT *, false AS is_minus FROM {}.edges", self.schema());
         keep(Some(&self.kept.edges), || {
-            sums::edges(conn, &edges, "", &[])
+            sums::edges(conn, &edges, TIMED, &[])
         })
         .map(Some)
     }
@@ -182,8 +187,25 @@ impl Segment {
     /// The sums of its calls that nobody answered, as if nobody did elsewhere; of the whole of it.
     pub(crate) fn alone(&self, conn: &Connection) -> duckdb::Result<Cow<'_, [EdgeSum]>> {
         keep(Some(&self.kept.alone), || {
-            sums::edges(conn, &crate::rollup::alone_sql(&self.schema()), "", &[])
+            sums::edges(conn, &crate::rollup::alone_sql(&self.schema()), TIMED, &[])
         })
+    }
+
+    /// Start of the oldest bucket of its `red`, in nanoseconds; of a sealed one.
+    pub(crate) fn oldest_call(&self, conn: &Connection) -> duckdb::Result<Option<i64>> {
+        let sql = format!(
+            "SELECT epoch_ns(min(bucket_start)) FROM {}.red HAVING count(*) > 0",
+            self.schema()
+        );
+        let oldest = keep(Some(&self.kept.oldest_call), || {
+            all(conn, &sql, |row| row.get(0))
+        })?;
+        Ok(oldest.first().copied())
+    }
+
+    /// Whether every bucket of its roll-ups is in the range. The times of a history are those of its pinned rows alone.
+    fn has_all_calls_in(&self, range: TimeRange) -> bool {
+        !self.is_history() && self.is_inside(whole_buckets(range))
     }
 
     /// Whether it is sealed and all of its event times are in the range.

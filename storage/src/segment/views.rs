@@ -80,7 +80,7 @@ fn calls_template(keys: &[&'static str], is_text: bool, known: &Keys) -> String 
             let value = if is_text {
                 // The key's own bytes first, which needs no parsing.
                 format!(
-                    "CASE WHEN contains(f.attributes, '\"{key}\":') THEN json_extract_string(f.attributes, '/{key}') END"
+                    "CASE WHEN contains(f.attributes, '\"{key}\":') THEN TRY(json_extract_string(f.attributes, '/{key}')) END"
                 )
             } else if known.lack(key) {
                 "NULL::VARCHAR".to_owned()

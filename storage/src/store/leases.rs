@@ -108,6 +108,8 @@ impl SegmentSet {
     /// The rows of `service_edges` with buckets between two times (nanoseconds, both inclusive), and others: the same
     /// columns as the public view, planned over fewer files.
     pub(crate) fn service_edges_sql(&self, from: i64, to: i64) -> String {
+        // Rows of a bucket that has begun count, whenever in it they are.
+        let to = to.saturating_add(rollup::BUCKET_NS);
         let around = |from: i64, to: i64| self.calls(|segment| segment.may_hold_calls(from, to));
         let near = around(
             from.saturating_sub(ANSWERED_WITHIN_NS),

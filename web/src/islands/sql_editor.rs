@@ -43,8 +43,7 @@ pub fn SqlEditor(html: String, relations: Vec<Relation>) -> impl IntoView {
         <div class="filter-box sql-box">
             <textarea
                 node_ref=area name="q" rows="9" spellcheck="false" aria-label="SQL" data-search inner_html=html
-                role="combobox" aria-autocomplete="list" aria-controls="offers"
-                aria-expanded=move || offers.expanded()
+                aria-autocomplete="list" aria-controls="offers"
                 aria-activedescendant=move || offers.active()
                 on:input=move |_| ask(false) on:keydown=keys on:pointerdown=move |_| offers.close() on:blur=move |_| offers.close()
             ></textarea>

@@ -166,19 +166,43 @@ fn place(before: &[Token]) -> Place<'_> {
     match before {
         [] => Place::Start,
         [.., Token::Word(name), Token::Sign('.')] => Place::Column(name),
-        [.., last] if last.is_any(&["from", "join"]) => Place::Relation,
+        [.., last] if last.is_any(&["from", "join"]) && !is_part_of_expression(before) => {
+            Place::Relation
+        }
         [.., Token::Sign(',')] if is_list_of_relations(before) => Place::Relation,
         _ => Place::Any,
     }
 }
 
+/// Whether a `FROM` at the end is no clause: `IS DISTINCT FROM`, `extract(epoch FROM`.
+fn is_part_of_expression(before: &[Token]) -> bool {
+    let (_, rest) = before.split_last().unwrap_or((&Token::Sign(' '), &[]));
+    if rest.last().is_some_and(|token| token.is_any(&["distinct"])) {
+        return true;
+    }
+    let mut open = 0;
+    for (at, token) in rest.iter().enumerate().rev() {
+        match token {
+            Token::Sign(')') => open += 1,
+            Token::Sign('(') if open == 0 => {
+                let function = at.checked_sub(1).map(|at| &rest[at]);
+                return function
+                    .is_some_and(|name| name.is_any(&["extract", "trim", "substring", "overlay"]));
+            }
+            Token::Sign('(') => open -= 1,
+            _ => {}
+        }
+    }
+    false
+}
+
 /// Whether a comma at the end stands between relations: only names and aliases come since `FROM`.
 fn is_list_of_relations(before: &[Token]) -> bool {
-    let last = before
-        .iter()
-        .rev()
-        .find(|token| token.word().is_none_or(is_keyword) && **token != Token::Sign(','));
-    last.is_some_and(|token| token.is_any(&["from", "as"]))
+    let last = before.iter().rev().find(|token| {
+        let is_name = token.word().is_some_and(|word| !is_keyword(word));
+        !is_name && !token.is_any(&["as"]) && **token != Token::Sign(',')
+    });
+    last.is_some_and(|token| token.is_any(&["from"]))
 }
 
 /// Whether a word is one of the language's, not a name.
@@ -351,6 +375,17 @@ mod tests {
         assert_eq!(typed("SELECT * FROM |"), all);
         assert_eq!(typed("select * from spans join |"), all);
         assert_eq!(typed("SELECT * FROM spans s, |"), all);
+        assert_eq!(typed("SELECT * FROM spans AS s, |"), all);
+        assert_eq!(typed("SELECT count(*) AS calls, |"), [""; 0]);
+        assert_eq!(typed("SELECT name AS n, | FROM spans"), [""; 0]);
+        assert_eq!(
+            typed("SELECT extract(hour FROM start_t|) FROM spans"),
+            ["start_time"]
+        );
+        assert_eq!(
+            typed("SELECT * FROM spans WHERE name IS DISTINCT FROM serv|"),
+            ["service_name"]
+        );
         assert_eq!(typed("SELECT * FROM spans AS s, lo|"), ["logs"]);
         assert_eq!(typed("SELECT * FROM edg|"), ["service_edges"]);
         assert_eq!(typed("SELECT * FROM spans|"), Vec::<String>::new());

@@ -45,7 +45,7 @@ pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
     let compared = data
         .last_week
         .as_ref()
-        .map(|then| last_week::note(!then.graph.edges.is_empty(), frame));
+        .map(|then| last_week::note_of(!then.graph.nodes.is_empty(), then.bounds));
     if graph.nodes.is_empty() {
         return view! { <h1 class="visually-hidden">"Graph"</h1><section class="panel">{nothing("No calls in this range.", "Edges come from client and server spans that share a trace.")}{compared}</section> }.into_any();
     }

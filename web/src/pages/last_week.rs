@@ -24,16 +24,22 @@ pub struct GraphThen {
     pub graph: Graph,
     /// What its rates are over.
     pub seconds: f64,
+    /// From and to, nanoseconds since 1970.
+    pub bounds: (u64, u64),
 }
 
 /// What is compared with, or that there is nothing to compare with.
 pub(super) fn note(has_data: bool, frame: &Frame) -> AnyView {
     let (from, to) = frame.bounds();
-    let time = |ns: u64| {
-        units::timestamp(ns.saturating_sub(WEEK), 0)
-            .replace('T', " ")
-            .replace('Z', "")
-    };
+    note_of(
+        has_data,
+        (from.saturating_sub(WEEK), to.saturating_sub(WEEK)),
+    )
+}
+
+/// The same of a time of last week.
+pub(super) fn note_of(has_data: bool, (from, to): (u64, u64)) -> AnyView {
+    let time = |ns: u64| units::timestamp(ns, 0).replace('T', " ").replace('Z', "");
     let range = format!("{} → {} UTC", time(from), time(to));
     let text = if has_data {
         format!("Compared with the same time last week, {range}.")

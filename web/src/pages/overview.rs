@@ -69,8 +69,8 @@ pub fn overview(data: &Overview, frame: &Frame) -> AnyView {
         <h1 class="visually-hidden">"Overview"</h1>
         {strip(&data.incidents, frame)}
         <section class="figures" aria-label="Stored">
-            {signal("Spans", counts.spans, "received, resent ones counted again", "traces", counts, frame)}
-            {signal("Log records", counts.logs, "received", "logs", counts, frame)}
+            {signal("Spans", counts.spans, "stored, resent ones counted again", "traces", counts, frame)}
+            {signal("Log records", counts.logs, "stored", "logs", counts, frame)}
             {signal("Metric streams", counts.metric_streams, "", "metrics", counts, frame)}
             {figure("Services", units::count(counts.services), view! { <a href=frame.link("/graph", &[])>"see the graph"</a> }.into_any())}
         </section>

@@ -305,7 +305,7 @@ fn figures(summary: &ServiceSummary, then: Option<&ServiceThen>, frame: &Frame) 
             {figure("Rate", units::rate(summary.rate_per_second), view! { {units::counted(summary.calls, "call")} " " {basis_tag(summary.basis, summary.calls, summary.weight)} " " {place}{was_rate} }.into_any())}
             {figure("Errors", units::percent(summary.error_ratio), view! { {error_share(summary.errors, summary.calls)}{was_share} }.into_any())}
             {figure("p50", units::duration_or_dash(summary.latency.p50_ns), view! { "median" {was_p50} }.into_any())}
-            {figure("p95", units::duration_or_dash(summary.latency.p95_ns), view! { "p99 " {units::duration_or_dash(summary.latency.p99_ns)}{was_p95} }.into_any())}
+            {figure("p95", units::duration_or_dash(summary.latency.p95_ns), view! { {was_p95} " p99 " {units::duration_or_dash(summary.latency.p99_ns)} }.into_any())}
             {figure("Instances", units::count(summary.instances), view! { {versions} }.into_any())}
         </section>
         {alone}

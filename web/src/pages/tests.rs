@@ -120,6 +120,10 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         last_week: Some(GraphThen {
             graph: graph_data.clone(),
             seconds: 3600.0,
+            bounds: (
+                NOW - crate::range::WEEK - 3_600_000_000_000,
+                NOW - crate::range::WEEK,
+            ),
         }),
     };
     let mut trace_data = TraceDetail {

@@ -1,19 +1,19 @@
 -- Attempts of each edge against the calls they stand for: a client span is a retry when an earlier one of the same
 -- parent and callee had failed before it began, or when it says so itself.
 WITH attempts AS MATERIALIZED (
-    SELECT service_name, coalesce(peer, name) AS callee, hash(trace_id, parent_span_id) AS parent, status_code = 'error' AS failed,
+    SELECT coalesce(service_name, 'unknown_service') AS service_name, coalesce(peer, name) AS callee, hash(trace_id, parent_span_id) AS parent, status_code = 'error' AS failed,
         epoch_ns(start_time) AS ns, duration_ns, coalesce(TRY_CAST("http.request.resend_count" AS BIGINT), 0) > 0 AS says_so
     FROM ({calls})
     WHERE kind = 'client' AND parent_span_id IS NOT NULL AND start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2)
         AND ($3 = '' OR service_name IN (SELECT unnest(string_split($3, chr(31)))))
 ),
 failures AS (
-    SELECT service_name, callee, parent, min(ns + duration_ns) AS first_end FROM attempts WHERE failed GROUP BY ALL
+    SELECT service_name, callee, parent, min(ns + duration_ns) AS first_end, arg_min(ns, ns + duration_ns) AS first_start FROM attempts WHERE failed GROUP BY ALL
 )
 SELECT service_name, callee, NULL::VARCHAR, count(*)::DOUBLE / nullif(count(*) FILTER (NOT is_retry), 0) AS factor,
     count(*)::UBIGINT, count(*) FILTER (is_retry)::UBIGINT
 FROM (
-    SELECT service_name, callee, says_so OR coalesce(first_end <= ns, false) AS is_retry
+    SELECT service_name, callee, says_so OR coalesce(first_end <= ns AND first_start < ns, false) AS is_retry
     FROM attempts LEFT JOIN failures USING (service_name, callee, parent)
 )
 GROUP BY ALL

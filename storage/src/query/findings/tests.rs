@@ -85,6 +85,26 @@ fn call(
     append(store, callee, "1", Rows::Spans(inner));
 }
 
+/// A call of its own parent that fails at once, in no time that its clock can tell.
+fn refused(store: &Store, at: u64, [caller, callee]: [&'static str; 2]) {
+    let mut columns = SpanColumns::default();
+    columns.push(&SpanRow {
+        trace_id: u128::from(at).to_be_bytes(),
+        span_id: (at + 1).to_be_bytes(),
+        parent_span_id: Some(at.to_be_bytes()),
+        name: "work",
+        kind: "client",
+        start_unix_nano: at,
+        end_unix_nano: at,
+        status_code: "error",
+        attributes: "{}",
+        peer: Some(callee),
+        peer_kind: Some("service"),
+        ..SpanRow::default()
+    });
+    append(store, caller, "1", Rows::Spans(columns));
+}
+
 fn event(store: &Store, instance: &str, time: u64, name: &'static str, attributes: &str) {
     let mut logs = LogColumns::default();
     logs.push(&LogRow {
@@ -114,6 +134,7 @@ fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
         call(&store, at, ["gate", "cart"], 1, (0, false));
         call(&store, at + 1_000, ["cart", "stock"], 3, (0, false));
         call(&store, at + 2_000, ["cart", "price"], 1, (100, true));
+        refused(&store, at + 4_000, ["cart", "gone"]);
         // It has answered, and tidies up.
         call(&store, at + 3_000, ["cart", "audit"], 1, (100, false));
     }
@@ -168,6 +189,7 @@ fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
                 ("timeout_inversion", "cart", "price", 10.0),
                 ("settings_drift", "cart", "price", 2.0),
                 ("half_open_herd", "cart", "price", 3.0),
+                ("no_breaker", "cart", "gone", 10.0),
                 ("no_breaker", "cart", "stock", 20.0),
             ]
         );

@@ -1,19 +1,19 @@
 //! The spans of a trace, read file by file.
 //!
 //! Only files that may hold the trace are asked, each with a statement over one table: DuckDB takes 6 ms to plan and
-//! run it, and 20 to plan the public view of the same file. Senders are looked up afterwards, by their few numbers.
+//! run it, and 20 to plan the public view of the same file. Senders are looked up afterwards.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use duckdb::{Connection, Row};
 
-use super::super::filter::Table;
-use super::super::newest::{documents, tables_with_traces};
+use super::super::newest::documents;
 use super::super::refusals::Readable;
 use super::super::{QueryError, Session, document};
 use super::SPANS_MAX;
-use crate::ask::{Ask, NONE};
+use crate::ask::Ask;
 use crate::model::{Scope, SpanRecord};
+use crate::segment::{Segment, views};
 
 const SPANS: &str = include_str!("spans.sql");
 
@@ -33,10 +33,15 @@ pub(super) fn spans(
     trace_id: &str,
 ) -> Result<(Vec<SpanRecord>, Readable, bool), QueryError> {
     let mut found = Vec::new();
-    for table in tables_with_traces(session, "spans", &[trace_id]) {
-        let mut stored = stored(conn, &table, trace_id)?;
-        name_senders(conn, &table, &mut stored)?;
-        found.append(&mut stored);
+    for segment in session.set().segments() {
+        if !segment.may_have("spans") || !segment.may_hold_trace(trace_id) {
+            continue;
+        }
+        for facts in views::places(segment) {
+            let mut stored = stored(conn, &facts, segment.is_text(), trace_id)?;
+            name_senders(conn, segment, &mut stored)?;
+            found.append(&mut stored);
+        }
     }
     found.sort_by(|a, b| {
         let key = |stored: &Stored| stored.record.start_time_unix_nano;
@@ -73,10 +78,15 @@ pub(super) fn spans(
 }
 
 /// Rows of one table; of too many, the earliest.
-fn stored(conn: &Connection, table: &Table, trace_id: &str) -> Result<Vec<Stored>, QueryError> {
+fn stored(
+    conn: &Connection,
+    facts: &str,
+    is_text: bool,
+    trace_id: &str,
+) -> Result<Vec<Stored>, QueryError> {
     let read = |order: &str| -> Result<Vec<Stored>, QueryError> {
-        let sql = documents(SPANS, table.is_text)
-            .replace("{facts}", &table.facts)
+        let sql = documents(SPANS, is_text)
+            .replace("{facts}", facts)
             .replace("{order}", order)
             .replace("{limit}", &(SPANS_MAX + 1).to_string());
         let mut question = conn.ask(&sql)?;
@@ -136,65 +146,31 @@ fn span(row: &Row<'_>, trace_id: &str) -> duckdb::Result<Stored> {
 }
 
 /// Fills in resource and instrumentation scope, which rows refer to by number.
-fn name_senders(conn: &Connection, table: &Table, spans: &mut [Stored]) -> Result<(), QueryError> {
+fn name_senders(
+    conn: &Connection,
+    segment: &Segment,
+    spans: &mut [Stored],
+) -> Result<(), QueryError> {
     if spans.is_empty() {
         return Ok(());
     }
-    let numbers = |of: fn(&Stored) -> u32| {
-        let all: BTreeSet<u32> = spans.iter().map(of).collect();
-        let texts: Vec<String> = all.iter().map(u32::to_string).collect();
-        texts.join(", ")
-    };
-    let resources = format!(
-        "SELECT resource_ix, environment, service_namespace, cluster, service_name, service_version, \
-         service_instance_id, {{{{attributes}}}} FROM {}.resources WHERE resource_ix IN ({})",
-        table.dictionaries,
-        numbers(|stored| stored.resource)
-    );
-    let scopes = format!(
-        "SELECT scope_ix, name, version FROM {}.scopes WHERE scope_ix IN ({})",
-        table.dictionaries,
-        numbers(|stored| stored.scope)
-    );
-    let mut question = conn.ask(&documents(&resources, table.is_text))?;
-    let rows = question.query_map(NONE, |row| Ok((row.get::<_, u32>(0)?, sender(row)?)))?;
-    let resources: HashMap<u32, SpanRecord> = rows.collect::<Result<_, _>>()?;
-    let mut question = conn.ask(&scopes)?;
-    let rows = question.query_map(NONE, |row| {
-        Ok((row.get::<_, u32>(0)?, (row.get(1)?, row.get(2)?)))
-    })?;
-    let scopes: HashMap<u32, (Option<String>, Option<String>)> = rows.collect::<Result<_, _>>()?;
+    let resources = spans.iter().map(|stored| stored.resource).collect();
+    let scopes = spans.iter().map(|stored| stored.scope).collect();
+    let origins = segment.origins(conn, &resources, &scopes)?;
     for stored in spans {
-        if let Some(sender) = resources.get(&stored.resource) {
+        if let Some(sender) = origins.resources.get(&stored.resource) {
             let span = &mut stored.record;
             span.scope = sender.scope.clone();
             span.service_name.clone_from(&sender.service_name);
             span.service_version.clone_from(&sender.service_version);
             span.service_instance_id
                 .clone_from(&sender.service_instance_id);
-            span.resource_attributes
-                .clone_from(&sender.resource_attributes);
+            span.resource_attributes = document::attributes(sender.attributes.as_deref());
         }
-        if let Some((name, version)) = scopes.get(&stored.scope) {
-            stored.record.scope_name.clone_from(name);
-            stored.record.scope_version.clone_from(version);
+        if let Some(scope) = origins.scopes.get(&stored.scope) {
+            stored.record.scope_name.clone_from(&scope.name);
+            stored.record.scope_version.clone_from(&scope.version);
         }
     }
     Ok(())
-}
-
-/// A span with its sender alone.
-fn sender(row: &Row<'_>) -> duckdb::Result<SpanRecord> {
-    Ok(SpanRecord {
-        scope: Scope {
-            environment: row.get(1)?,
-            service_namespace: row.get(2)?,
-            cluster: row.get(3)?,
-        },
-        service_name: row.get(4)?,
-        service_version: row.get(5)?,
-        service_instance_id: row.get(6)?,
-        resource_attributes: document::attributes(row.get::<_, Option<String>>(7)?.as_deref()),
-        ..SpanRecord::default()
-    })
 }

@@ -1,0 +1,122 @@
+//! Resources and instrumentation scopes of a segment, as its rows refer to them by number.
+//!
+//! A question about one trace needs a few of them, and DuckDB takes 3 ms to plan and read each of the two tables. A sealed
+//! segment never changes, so of one with few resources all are read once and kept.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+
+use duckdb::{Connection, Row};
+
+use super::Segment;
+use crate::ask::{Ask, NONE};
+use crate::model::Scope;
+
+/// Of a segment with more, the wanted ones are read each time: kept ones take about 1 KiB each.
+const KEPT_MAX: usize = 500;
+
+/// Who sent rows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Origins {
+    pub resources: HashMap<u32, Resource>,
+    pub scopes: HashMap<u32, Instrumentation>,
+}
+
+/// A resource.
+#[derive(Debug, Clone)]
+pub(crate) struct Resource {
+    pub scope: Scope,
+    pub service_name: Option<String>,
+    pub service_version: Option<String>,
+    pub service_instance_id: Option<String>,
+    /// JSON text.
+    pub attributes: Option<String>,
+}
+
+/// An instrumentation scope.
+#[derive(Debug, Clone)]
+pub(crate) struct Instrumentation {
+    pub name: Option<String>,
+    pub version: Option<String>,
+}
+
+impl Segment {
+    /// At least those of these numbers.
+    pub(crate) fn origins(
+        &self,
+        conn: &Connection,
+        resources: &BTreeSet<u32>,
+        scopes: &BTreeSet<u32>,
+    ) -> duckdb::Result<Cow<'_, Origins>> {
+        let place = &self.kept.origins;
+        if let Some(kept) = place.get() {
+            return Ok(Cow::Borrowed(kept));
+        }
+        if self.is_text() {
+            let (resources, scopes) = (among("resource_ix", resources), among("scope_ix", scopes));
+            return Ok(Cow::Owned(self.read_origins(conn, &resources, &scopes)?));
+        }
+        let some = format!("LIMIT {}", KEPT_MAX + 1);
+        let all = self.read_origins(conn, &some, &some)?;
+        if all.resources.len() <= KEPT_MAX && all.scopes.len() <= KEPT_MAX {
+            return Ok(Cow::Borrowed(place.get_or_init(|| all)));
+        }
+        let (resources, scopes) = (among("resource_ix", resources), among("scope_ix", scopes));
+        Ok(Cow::Owned(self.read_origins(conn, &resources, &scopes)?))
+    }
+
+    fn read_origins(
+        &self,
+        conn: &Connection,
+        resources: &str,
+        scopes: &str,
+    ) -> duckdb::Result<Origins> {
+        let (schema, document) = (
+            self.schema(),
+            if self.is_text() {
+                ""
+            } else {
+                "::JSON::VARCHAR"
+            },
+        );
+        let resources = format!(
+            "SELECT resource_ix, environment, service_namespace, cluster, service_name, service_version, \
+             service_instance_id, attributes{document} FROM {schema}.resources {resources}"
+        );
+        let scopes = format!("SELECT scope_ix, name, version FROM {schema}.scopes {scopes}");
+        let mut question = conn.ask(&resources)?;
+        let resources = question
+            .query_map(NONE, |row| Ok((row.get(0)?, resource(row)?)))?
+            .collect::<Result<_, _>>()?;
+        let mut question = conn.ask(&scopes)?;
+        let scopes = question
+            .query_map(NONE, |row| {
+                let (name, version) = (row.get(1)?, row.get(2)?);
+                Ok((row.get(0)?, Instrumentation { name, version }))
+            })?
+            .collect::<Result<_, _>>()?;
+        Ok(Origins { resources, scopes })
+    }
+}
+
+fn among(column: &str, numbers: &BTreeSet<u32>) -> String {
+    let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+    match numbers.as_slice() {
+        [] => "WHERE false".to_owned(),
+        numbers => format!("WHERE {column} IN ({})", numbers.join(", ")),
+    }
+}
+
+fn resource(row: &Row<'_>) -> duckdb::Result<Resource> {
+    Ok(Resource {
+        scope: Scope {
+            environment: row.get(1)?,
+            service_namespace: row.get(2)?,
+            cluster: row.get(3)?,
+        },
+        service_name: row.get(4)?,
+        service_version: row.get(5)?,
+        service_instance_id: row.get(6)?,
+        attributes: row.get(7)?,
+    })
+}

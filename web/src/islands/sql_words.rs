@@ -383,8 +383,8 @@ mod tests {
             ["start_time"]
         );
         assert_eq!(
-            typed("SELECT * FROM spans WHERE name IS DISTINCT FROM serv|"),
-            ["service_name"]
+            typed("SELECT * FROM spans WHERE name IS DISTINCT FROM trace|"),
+            ["trace_id"]
         );
         assert_eq!(typed("SELECT * FROM spans AS s, lo|"), ["logs"]);
         assert_eq!(typed("SELECT * FROM edg|"), ["service_edges"]);

@@ -1,5 +1,6 @@
 //! One file a page: a function from plain data to a view.
 
+mod blast;
 mod breaker;
 mod breakers;
 mod explore;

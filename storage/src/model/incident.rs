@@ -181,8 +181,14 @@ pub struct BlastRadius {
     pub entry_points: Vec<EntryPoint>,
     /// Share of requests whose trace crosses an edge of the incident, 0 to 1.
     pub crossing_share: f64,
+    /// Where it lies with 95 % confidence; `None` unless it is estimated from a part of the requests.
+    pub crossing_interval: Option<(f64, f64)>,
     /// `all`, `sampled` (weights were used) or `unknown`.
     pub basis: String,
+    /// One stored trace in so many was read; counts are multiplied by it.
+    pub one_in: u64,
+    /// Requests that were read.
+    pub counted: u64,
 }
 
 /// One way into the system, during the incident.

@@ -13,6 +13,7 @@ mod links;
 mod onsets;
 mod recovery;
 mod root;
+mod sample;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -316,7 +317,7 @@ fn detail(session: &Session<'_>, found: Found, now: i64) -> Result<IncidentDetai
         transitions,
     } = found;
     let services = services(&incident);
-    let blast = blast::blast_radius(session, &incident, now)?;
+    let blast = blast::blast_radius(session, &incident, now, sample::SPANS_MAX)?;
     let onsets = onsets::onsets(session, &incident)?;
     let error_classes = causes::error_classes(session, &incident)?;
     if let Some(root) = &mut incident.root {

@@ -90,7 +90,7 @@ impl Segment {
         let read = || {
             all(conn, &sql, |row| {
                 Ok(Sender {
-                    scope: scope(row)?,
+                    scope: scope(row, 0)?,
                     service_name: row.get(3)?,
                     service_version: row.get(4)?,
                     service_instance_id: row.get(5)?,
@@ -112,7 +112,7 @@ impl Segment {
             };
             all(conn, &sql, |row| {
                 Ok(Newest {
-                    scope: scope(row)?,
+                    scope: scope(row, 0)?,
                     service_name: row.get(3)?,
                     span: row.get(4)?,
                     log: row.get(5)?,
@@ -138,7 +138,7 @@ impl Segment {
             };
             all(conn, &sql, |row| {
                 Ok(VersionCalls {
-                    scope: scope(row)?,
+                    scope: scope(row, 0)?,
                     service_name: row.get(3)?,
                     version: row.get(4)?,
                     bucket: row.get(5)?,
@@ -274,10 +274,11 @@ fn all<T>(
     rows.collect()
 }
 
-fn scope(row: &Row<'_>) -> duckdb::Result<Scope> {
+/// The scope in three columns from `at` on.
+pub(super) fn scope(row: &Row<'_>, at: usize) -> duckdb::Result<Scope> {
     Ok(Scope {
-        environment: row.get(0)?,
-        service_namespace: row.get(1)?,
-        cluster: row.get(2)?,
+        environment: row.get(at)?,
+        service_namespace: row.get(at + 1)?,
+        cluster: row.get(at + 2)?,
     })
 }

@@ -15,6 +15,9 @@ pub(crate) const FORMAT: u32 = 3;
 /// Signals: spans, logs, points, in this order.
 pub(crate) const SIGNALS: usize = 3;
 
+/// How many traces begin with each hexadecimal digit.
+pub(crate) type Digits = [u64; 16];
+
 /// A segment's own description.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Meta {
@@ -34,6 +37,8 @@ pub(crate) struct Meta {
     /// Attribute keys of its spans and of its log records.
     pub span_keys: Keys,
     pub log_keys: Keys,
+    /// Its traces by the first digit of their id; `None` where nobody counted.
+    pub trace_digits: Option<Digits>,
     pub quarantined: u64,
     pub outliers: u64,
     /// Only roll-ups and breaker history are left in it.
@@ -77,6 +82,10 @@ impl Meta {
             ),
             ("span_keys", self.span_keys.to_text()),
             ("log_keys", self.log_keys.to_text()),
+            (
+                "trace_digits",
+                self.trace_digits.map(digits).unwrap_or_default(),
+            ),
             ("quarantined", self.quarantined.to_string()),
             ("outliers", self.outliers.to_string()),
             ("is_history", self.is_history.to_string()),
@@ -121,6 +130,7 @@ impl Meta {
             "evidence" => self.evidence = value.parse().ok(),
             "span_keys" => self.span_keys = Keys::from_text(value),
             "log_keys" => self.log_keys = Keys::from_text(value),
+            "trace_digits" => self.trace_digits = read_digits(value),
             "quarantined" => self.quarantined = number(),
             "outliers" => self.outliers = number(),
             "is_history" => self.is_history = value == "true",
@@ -183,6 +193,15 @@ fn signal_times(times: [Times; SIGNALS]) -> String {
 fn read_signal_times(text: &str) -> Option<[Times; SIGNALS]> {
     let times: Vec<Times> = text.split(',').map(pair).collect();
     times.try_into().ok()
+}
+
+fn digits(digits: Digits) -> String {
+    digits.map(|traces| traces.to_string()).join(" ")
+}
+
+fn read_digits(text: &str) -> Option<Digits> {
+    let digits: Vec<u64> = text.split(' ').filter_map(|traces| traces.parse().ok()).collect();
+    digits.try_into().ok()
 }
 
 fn pair(text: &str) -> Option<(i64, i64)> {

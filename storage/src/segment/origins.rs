@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use duckdb::{Connection, Row};
 
 use super::Segment;
+use super::kept::scope;
 use crate::ask::{Ask, NONE};
 use crate::model::Scope;
 
@@ -109,11 +110,7 @@ fn among(column: &str, numbers: &BTreeSet<u32>) -> String {
 
 fn resource(row: &Row<'_>) -> duckdb::Result<Resource> {
     Ok(Resource {
-        scope: Scope {
-            environment: row.get(1)?,
-            service_namespace: row.get(2)?,
-            cluster: row.get(3)?,
-        },
+        scope: scope(row, 1)?,
         service_name: row.get(4)?,
         service_version: row.get(5)?,
         service_instance_id: row.get(6)?,

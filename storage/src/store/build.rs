@@ -14,7 +14,7 @@ use super::stats::Counters;
 use super::{Shared, StoreError, failpoint};
 use crate::segment::live::{self, Times};
 use crate::segment::meta::SIGNALS;
-use crate::segment::meta::{self, FORMAT, Meta};
+use crate::segment::meta::{self, Digits, FORMAT, Meta};
 use crate::segment::{Kept, Segment, SegmentState, TraceFilter, files, tables};
 
 /// A sealed segment in the making.
@@ -174,12 +174,12 @@ impl<'a> Build<'a> {
         Ok([of("spans", "start_time")?, of("logs", "time")?, points])
     }
 
-    /// The trace ids of the file.
-    pub(crate) fn trace_filter(&self, has_outliers: bool) -> Result<TraceFilter, StoreError> {
+    /// The trace ids of the file, and into `meta` how they are spread.
+    pub(crate) fn trace_filter(&self, meta: &mut Meta) -> Result<TraceFilter, StoreError> {
         let mut selects = Vec::new();
         let schemas = [
             Some(self.schema()),
-            has_outliers.then(|| self.outliers_schema()),
+            (meta.outliers > 0).then(|| self.outliers_schema()),
         ];
         for schema in schemas.into_iter().flatten() {
             for table in ["spans", "logs", "exemplars"] {
@@ -195,15 +195,18 @@ impl<'a> Build<'a> {
         }
         let mut filter =
             TraceFilter::with_capacity(ids.iter().map(arrow::array::RecordBatch::num_rows).sum());
+        let mut digits = Digits::default();
         for batch in &ids {
             use arrow::array::AsArray as _;
-            batch
-                .column(0)
-                .as_string::<i32>()
-                .iter()
-                .flatten()
-                .for_each(|id| filter.insert(id));
+            for id in batch.column(0).as_string::<i32>().iter().flatten() {
+                filter.insert(id);
+                let first = id.chars().next().and_then(|first| first.to_digit(16));
+                if let Some(first) = first {
+                    digits[first as usize] += 1;
+                }
+            }
         }
+        meta.trace_digits = Some(digits);
         Ok(filter)
     }
 

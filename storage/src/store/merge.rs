@@ -47,7 +47,7 @@ pub(super) fn raw(shared: &Shared, group: &[Arc<Segment>]) -> Result<(), StoreEr
     build.step(3)?;
     merge_rollups(&build, group)?;
     build.count_rows(&mut meta)?;
-    let traces = build.trace_filter(meta.outliers > 0)?;
+    let traces = build.trace_filter(&mut meta)?;
     build.finish(meta, Some(traces))
 }
 
@@ -70,7 +70,7 @@ pub(super) fn to_history(
     build.step(3)?;
     merge_rollups(&build, group)?;
     build.count_rows(&mut meta)?;
-    let traces = build.trace_filter(false)?;
+    let traces = build.trace_filter(&mut meta)?;
     build.finish(meta, Some(traces))
 }
 

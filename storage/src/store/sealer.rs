@@ -79,7 +79,7 @@ fn seal(shared: &Shared, full: &FullSegment) -> Result<(), StoreError> {
     clock.lap("rolled up");
     build.count_rows(&mut meta)?;
     clock.lap("counted");
-    let traces = build.trace_filter(meta.outliers > 0)?;
+    let traces = build.trace_filter(&mut meta)?;
     clock.lap("trace filter");
     build.finish(meta, Some(traces))?;
     clock.lap("written");

@@ -6,7 +6,8 @@ use tripline_storage::model::{
 };
 
 use super::breakers::state_mark;
-use super::incident::{blast, class_table};
+use super::blast::blast;
+use super::incident::class_table;
 use super::incidents::{chain, link};
 use crate::chart::lanes;
 use crate::parts::{Frame, list_note, moment, nothing, positive, segment, service_link};

@@ -2,10 +2,11 @@
 
 use leptos::prelude::*;
 use tripline_storage::model::{
-    BlastRadius, ChangeEvent, ErrorClass, Finding, Incident, IncidentBreaker, IncidentDetail,
+    ChangeEvent, ErrorClass, Finding, Incident, IncidentBreaker, IncidentDetail,
     LaneSegment, Recovery,
 };
 
+use super::blast::blast;
 use super::incidents::{chain, edge_of, length};
 use crate::chart::{Line, lanes, time_series};
 use crate::parts::{Frame, moment, nothing, positive, segment, service_link};
@@ -330,49 +331,6 @@ fn change_row(change: &ChangeEvent, start: i64, frame: &Frame) -> AnyView {
         <td><span class="tag">{change.kind.clone()}</span></td><td>{service_link(frame, Some(&change.service))}</td><td class="wide">{change.description.clone()}</td></tr>
     }
     .into_any()
-}
-
-/// Who is hurt.
-pub(super) fn blast(blast: &BlastRadius, frame: &Frame) -> AnyView {
-    let minutes = blast
-        .range
-        .map_or(1.0, |range| (range.seconds() / 60.0).max(1.0 / 60.0));
-    let body = if blast.entry_points.is_empty() {
-        nothing(
-            "No request at an entry point is stored for this time.",
-            "An entry point is a root span.",
-        )
-    } else {
-        let rows = blast
-            .entry_points
-            .iter()
-            .map(|entry| {
-                let per_minute = |count: f64| units::compact(count / minutes);
-                view! {
-                    <tr>
-                        <td>{service_link(frame, Some(&entry.service))}</td><td class="wide">{entry.name.clone()}</td>
-                        <td class="num share bad">{per_minute(entry.failed)}</td><td class="num share warn">{per_minute(entry.degraded)}</td>
-                        <td class="num">{per_minute(entry.unaffected)}</td>
-                        <td class="num">{units::percent(if entry.requests > 0.0 { entry.crossing / entry.requests } else { 0.0 })}</td>
-                    </tr>
-                }
-            })
-            .collect_view();
-        view! {
-            <div class="scroll"><table class="list"><thead><tr><th>"Entry point"</th><th>"Operation"</th><th class="num">"Failed / min"</th><th class="num">"Degraded / min"</th><th class="num">"Unaffected / min"</th><th class="num">"Crosses"</th></tr></thead><tbody>{rows}</tbody></table></div>
-            <p class="note">{format!("{} of requests cross an edge of the incident. Counted from spans: {}.", units::percent(blast.crossing_share), basis(&blast.basis))}</p>
-        }
-        .into_any()
-    };
-    view! { <section class="panel"><h2>"Who is hurt"</h2>{body}</section> }.into_any()
-}
-
-fn basis(word: &str) -> &'static str {
-    match word {
-        "all" => "every span stands for itself",
-        "sampled" => "sampled, weights were used",
-        _ => "how they were sampled is not known",
-    }
 }
 
 fn recovery(data: &IncidentDetail, frame: &Frame) -> AnyView {

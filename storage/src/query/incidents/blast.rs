@@ -2,11 +2,13 @@
 //!
 //! An entry point is a root span. A request is *failed* when its root failed and a call on such an edge failed or was
 //! refused in its trace; *degraded* when its root did not fail though such a call did (a fallback answered); else
-//! unaffected. Counts undo sampling by the spans' own weights.
+//! unaffected. Counts undo sampling by the spans' own weights, and that of many spans a share of the traces is read
+//! ([`super::sample`]); what is estimated comes with its interval.
 
 use duckdb::params;
 
 use super::causes::members;
+use super::sample::{Sample, wilson};
 use super::{QueryError, SECOND, Session, calls_sql, end};
 use crate::ask::Ask;
 use crate::model::{BlastRadius, EntryPoint, Incident, TimeRange};
@@ -18,18 +20,23 @@ const LEAD_NS: i64 = 10 * SECOND;
 /// Counted at most; the beginning of a longer incident stands for it.
 const LENGTH_MAX_NS: i64 = 3600 * SECOND;
 
-/// Requests by entry point, during the incident.
+/// Requests by entry point, during the incident; read of about `spans_max` spans at most.
 pub(super) fn blast_radius(
     session: &Session<'_>,
     incident: &Incident,
     now: i64,
+    spans_max: f64,
 ) -> Result<BlastRadius, QueryError> {
     let from = incident.start_unix_nano - LEAD_NS;
     let range = TimeRange {
         from_unix_nano: from,
         to_unix_nano: end(incident, now).min(from + LENGTH_MAX_NS) + SECOND,
     };
-    let sql = BLAST.replace("{calls}", &calls_sql(session, range, &BREAKER_KEYS));
+    let sample = Sample::of(session.set(), range, spans_max);
+    let sql = BLAST
+        .replace("{calls}", &calls_sql(session, range, &BREAKER_KEYS))
+        .replace("{sample}", &sample.condition());
+    let times = sample.one_in as f64;
     session.run(|conn| {
         let mut statement = conn.ask(&sql)?;
         let mut rows = statement.query(params![
@@ -39,23 +46,27 @@ pub(super) fn blast_radius(
         ])?;
         let mut blast = BlastRadius {
             range: Some(range),
+            one_in: sample.one_in,
             ..BlastRadius::default()
         };
-        let (mut requests, mut crossing) = (0.0, 0.0);
+        let (mut requests, mut crossing, mut squares) = (0.0, 0.0, 0.0);
         let (mut is_sampled, mut is_unknown) = (false, false);
         while let Some(row) = rows.next()? {
             let number = |at: usize| row.get::<_, Option<f64>>(at).map(Option::unwrap_or_default);
+            let estimate = |at: usize| number(at).map(|counted| counted * times);
             let entry = EntryPoint {
                 service: row.get(0)?,
                 name: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
-                requests: number(2)?,
-                crossing: number(3)?,
-                failed: number(4)?,
-                degraded: number(5)?,
+                requests: estimate(2)?,
+                crossing: estimate(3)?,
+                failed: estimate(4)?,
+                degraded: estimate(5)?,
                 unaffected: 0.0,
             };
             requests += entry.requests;
             crossing += entry.crossing;
+            blast.counted += row.get::<_, u64>(8)?;
+            squares += number(9)?;
             is_sampled |= row.get::<_, bool>(6)?;
             is_unknown |= row.get::<_, bool>(7)?;
             blast.entry_points.push(EntryPoint {
@@ -63,11 +74,15 @@ pub(super) fn blast_radius(
                 ..entry
             });
         }
-        blast.crossing_share = if requests > 0.0 {
-            crossing / requests
-        } else {
-            0.0
-        };
+        if requests > 0.0 {
+            blast.crossing_share = crossing / requests;
+            // Requests of different weights say as much as so many of one (L. Kish's effective sample size).
+            let counted = requests / times;
+            if is_sampled || sample.one_in > 1 {
+                blast.crossing_interval =
+                    Some(wilson(blast.crossing_share, counted * counted / squares));
+            }
+        }
         blast.basis = match (is_sampled, is_unknown) {
             (true, _) => "sampled",
             (false, true) => "unknown",

@@ -10,7 +10,7 @@ chosen AS MATERIALIZED (
         status_code = 'error' AS failed, epoch_ns(start_time) AS ns, weight,
         "circuit_breaker.name" AS breaker, "circuit_breaker.key" AS "key", "circuit_breaker.outcome" AS outcome
     FROM ({calls})
-    WHERE start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2)
+    WHERE {sample} AND start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2)
         AND (parent_span_id IS NULL OR service_name IN (SELECT owner FROM members) OR service_name IN (SELECT callee FROM members))
 ),
 edges AS (SELECT DISTINCT owner, callee FROM members WHERE "key" = ''),
@@ -39,6 +39,6 @@ entries AS (
 )
 SELECT e.service, e.name, sum(e.weight), coalesce(sum(e.weight) FILTER (c.trace IS NOT NULL), 0),
     coalesce(sum(e.weight) FILTER (c.hurt AND e.failed), 0), coalesce(sum(e.weight) FILTER (c.hurt AND NOT e.failed), 0),
-    coalesce(bool_or(e.is_sampled), false), coalesce(bool_or(e.is_unknown), false)
+    coalesce(bool_or(e.is_sampled), false), coalesce(bool_or(e.is_unknown), false), count(*)::UBIGINT, sum(e.weight * e.weight)
 FROM entries e LEFT JOIN crossed c USING (trace)
 GROUP BY ALL ORDER BY 5 DESC, 6 DESC, 3 DESC LIMIT 200

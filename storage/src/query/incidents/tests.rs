@@ -516,6 +516,35 @@ fn blast(found: &crate::model::BlastRadius) {
         (78.0, 42.0, 18.0, 18.0)
     );
     assert_eq!(found.crossing_share, 1.0);
+    assert_eq!((found.one_in, found.counted, found.crossing_interval), (1, 78, None));
+}
+
+/// Ids of the story begin with a time: one trace in four is chosen by its hash, hot and sealed the same.
+#[test]
+fn of_many_spans_who_is_hurt_is_estimated_and_says_how_surely() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    story(&store);
+    let estimate = || {
+        let reader = store.reader().expect("a reader");
+        let session = Session::new(&reader);
+        let page = incidents(&session, &query(270)).expect("incidents");
+        let now = (BASE + 600 * S) as i64;
+        super::blast::blast_radius(&session, &page.items[1], now, 100.0).expect("an answer")
+    };
+    let hot = estimate();
+    assert_eq!(hot.one_in, 4, "{hot:?}");
+    let [entry] = hot.entry_points.as_slice() else {
+        panic!("{hot:?}");
+    };
+    assert_eq!(entry.requests, 4.0 * hot.counted as f64);
+    assert!((40.0..120.0).contains(&entry.requests), "{hot:?}");
+    assert!(entry.failed > entry.degraded && entry.degraded > 0.0, "{hot:?}");
+    assert_eq!(entry.failed + entry.degraded + entry.unaffected, entry.requests);
+    let (low, high) = hot.crossing_interval.expect("an interval");
+    assert!((0.6..0.95).contains(&low) && high == 1.0, "{hot:?}");
+    store.seal_now().expect("sealed");
+    assert_eq!(estimate(), hot);
 }
 
 fn incident_of(session: &Session<'_>, address: &str, now: i64) -> IncidentDetail {

@@ -134,7 +134,10 @@ pub(super) fn incident_of(text: &str) -> IncidentDetail {
                 unaffected: 0.0,
             }],
             crossing_share: 0.8,
+            crossing_interval: None,
             basis: "all".to_owned(),
+            one_in: 1,
+            counted: 100,
         },
         recovery: Recovery {
             verdict: "worsening".to_owned(),

@@ -30,6 +30,7 @@ use tripline_storage::store::Store;
 use self::problem::Problem;
 use crate::config::Config;
 use crate::operations::listening::Addresses;
+use crate::operations::query_times::QueryTimes;
 use crate::pages;
 use crate::receive::Receiver;
 
@@ -55,6 +56,8 @@ pub struct AppState {
     pub(crate) facts: pages::facts::KnownFacts,
     /// The way of user SQL into the store.
     pub(crate) sql: sql::Door,
+    /// How long questions took.
+    pub(crate) times: QueryTimes,
     /// Bounds the questions that run at once.
     pub(crate) questions: Arc<Semaphore>,
 }
@@ -79,6 +82,7 @@ impl AppState {
             receiver,
             facts: Default::default(),
             sql: sql::Door::new(&config.sql),
+            times: QueryTimes::default(),
             questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
         })
     }

@@ -7,7 +7,7 @@
 mod size;
 mod sources;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,7 @@ pub struct Config {
     /// OTLP/HTTP listener; `""` turns it off.
     pub otlp_http: String,
     /// UI and API listener.
+    #[serde(deserialize_with = "address")]
     pub http: SocketAddr,
     /// The UI and API.
     pub ui: UiConfig,
@@ -204,6 +205,14 @@ impl SqlSection {
 }
 
 impl StoreSection {
+    /// The same for who only reads: nothing is compacted, and nothing expires.
+    pub fn to_reading_config(&self, data_dir: PathBuf) -> tripline_storage::store::StoreConfig {
+        tripline_storage::store::StoreConfig {
+            is_maintained: false,
+            ..self.to_store_config(data_dir)
+        }
+    }
+
     /// The store's own settings, in `data_dir`.
     pub fn to_store_config(&self, data_dir: PathBuf) -> tripline_storage::store::StoreConfig {
         let half = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
@@ -225,11 +234,32 @@ impl StoreSection {
                 .then(|| self.retention_bytes.bytes()),
             history_age: self.history_age.get(),
             compaction_fan_in: self.compaction_fan_in,
+            is_maintained: true,
             maintenance_interval: self.maintenance_interval.get(),
             commit_rows_per_second_max: (self.commit_rows_per_second_max > 0)
                 .then_some(self.commit_rows_per_second_max),
         }
     }
+}
+
+/// An address, or a name and a port; of several addresses the first.
+fn address<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let wrong = |reason: &dyn std::fmt::Display| {
+        <D::Error as serde::de::Error>::custom(format!(
+            "'{text}' is not an address and port: {reason}"
+        ))
+    };
+    let mut found = text.to_socket_addrs().map_err(|error| wrong(&error))?;
+    found.next().ok_or_else(|| wrong(&"no such name"))
+}
+
+/// What stands where a printed configuration has a secret.
+const MASK: &str = "(set)";
+
+/// Whether a secret is none: empty, or what printing left of it.
+fn is_placeholder(secret: &str) -> bool {
+    matches!(secret.trim(), "" | MASK)
 }
 
 /// A secret is shown as set or not, never as itself.
@@ -238,7 +268,7 @@ fn redacted<S: serde::Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     match secret {
-        Some(_) => serializer.serialize_str("(set)"),
+        Some(_) => serializer.serialize_str(MASK),
         None => serializer.serialize_none(),
     }
 }

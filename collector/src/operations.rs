@@ -4,5 +4,6 @@ pub mod health;
 pub mod listening;
 pub mod logging;
 pub mod prometheus;
+pub mod query_times;
 pub mod signals;
 mod store_metrics;

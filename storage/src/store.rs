@@ -80,6 +80,8 @@ pub struct StoreConfig {
     pub history_age: Duration,
     /// Sealed segments of one size class at which they are compacted into one.
     pub compaction_fan_in: usize,
+    /// Whether compaction and retention run; off for who only reads a directory.
+    pub is_maintained: bool,
     /// How often compaction and retention look for work.
     pub maintenance_interval: Duration,
     /// For tests of overload: at most this many rows a second are committed.
@@ -221,6 +223,7 @@ impl Default for StoreConfig {
             retention_bytes: None,
             history_age: Duration::from_secs(90 * 86_400),
             compaction_fan_in: 8,
+            is_maintained: true,
             maintenance_interval: Duration::from_secs(5),
             commit_rows_per_second_max: None,
         }
@@ -297,12 +300,14 @@ impl Store {
             move || sealer::run(&sealer),
             &dir,
         )?);
-        let keeper = Arc::clone(&shared);
-        threads.push(spawn(
-            "tripline-keeper",
-            move || keeper::run(&keeper),
-            &dir,
-        )?);
+        if shared.config.is_maintained {
+            let keeper = Arc::clone(&shared);
+            threads.push(spawn(
+                "tripline-keeper",
+                move || keeper::run(&keeper),
+                &dir,
+            )?);
+        }
         Ok(Self {
             shared,
             lock: Mutex::new(lock),

@@ -21,16 +21,57 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wa
      img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; \
      frame-ancestors 'none'";
 
+/// Most that is repeated of what axum says.
+const REJECTION_BYTES_MAX: usize = 4096;
+
 /// Lets a request pass, or answers it.
 pub async fn protect(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api");
     let mut response = match check(&state, &request) {
+        Ok(()) if is_api => as_problem(next.run(request).await).await,
         Ok(()) => next.run(request).await,
         Err(problem) if is_api => problem.into_response(),
         Err(problem) => pages::refused(&problem, request.uri()),
     };
     secure(response.headers_mut());
     response
+}
+
+/// What axum itself refused (a path, a body) as the problem document every error is.
+async fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let is_problem = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/problem+json");
+    if is_problem || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let said = axum::body::to_bytes(body, REJECTION_BYTES_MAX)
+        .await
+        .unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let detail = if said.trim().is_empty() {
+        status.canonical_reason().unwrap_or("it was refused")
+    } else {
+        said.trim()
+    };
+    let (kind, title) = match status {
+        StatusCode::BAD_REQUEST => ("bad-request", "The request cannot be read"),
+        StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "Request too large"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ("media-type", "Unsupported media type"),
+        StatusCode::UNPROCESSABLE_ENTITY => ("unprocessable", "The body is not what is asked for"),
+        _ if status.is_server_error() => ("internal", "Internal error"),
+        _ => ("refused", "The request was refused"),
+    };
+    let mut problem = Problem::new(status, kind, title, detail).into_response();
+    for (name, value) in &parts.headers {
+        if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
+            problem.headers_mut().insert(name, value.clone());
+        }
+    }
+    problem
 }
 
 fn check(state: &AppState, request: &Request) -> Result<(), Problem> {
@@ -79,11 +120,13 @@ fn host_of(request: &Request) -> Option<&str> {
 fn check_host(state: &AppState, request: &Request) -> Result<(), Problem> {
     let host = host_of(request).unwrap_or_default();
     let beyond_loopback = !state.config.http.ip().is_loopback();
-    let allowed = &state.config.ui.allowed_hosts;
-    if is_allowed(host, allowed) || (beyond_loopback && allowed.is_empty()) {
+    let is_address = name_of(host).parse::<std::net::IpAddr>().is_ok();
+    // Rebinding needs a name: beyond loopback any address of ours may be the one that was asked.
+    if is_allowed(host, &state.config.ui.allowed_hosts) || (beyond_loopback && is_address) {
         return Ok(());
     }
-    let detail = "this server does not answer to that name; ui.allowed_hosts lists further ones";
+    let detail = "this server does not answer to that name; ui.allowed_hosts (TRIPLINE_UI__ALLOWED_HOSTS='[\"name\"]') \
+                  lists further ones";
     Err(Problem::new(
         StatusCode::MISDIRECTED_REQUEST,
         "unknown-host",

@@ -90,15 +90,19 @@ pub(super) fn run(args: SqlArgs) -> anyhow::Result<()> {
         timeout: args.timeout.map(HumanDuration::get),
         format: args.format.into(),
     };
-    ask(&config, request, &mut std::io::stdout())
+    if ask(&config, request, &mut std::io::stdout())? {
+        // On stderr: the result itself may be a file that says nothing of it.
+        eprintln!("tripline: the result was cut at the limit of rows or bytes; --limit asks for more rows");
+    }
+    Ok(())
 }
 
-/// Runs one query wherever the configured data directory can be asked; the result goes to `out`.
+/// Runs one query wherever the configured data directory can be asked; the result goes to `out`. Whether it was cut.
 pub(super) fn ask(
     config: &Config,
     request: Request,
     out: &mut (dyn std::io::Write + Send),
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let dir = config.data_dir.clone();
     ensure!(
         dir.is_dir(),
@@ -118,7 +122,7 @@ fn ask_server(
     pid: Option<u32>,
     request: &Request,
     out: &mut dyn std::io::Write,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let process = pid.map_or_else(|| "a process".to_owned(), |pid| format!("process {pid}"));
     let addresses: serde_json::Value = serde_json::from_str(addresses).unwrap_or_default();
     let Some(address) = addresses["http"].as_str() else {
@@ -131,7 +135,7 @@ fn ask_server(
             format!("{process} holds the data directory and was asked at {address}")
         })?;
     match answer {
-        client::Answer::Complete => Ok(()),
+        client::Answer::Complete { is_truncated } => Ok(is_truncated),
         client::Answer::Problem(problem) => bail!(told_problem(&problem, &request.query)),
     }
 }
@@ -142,8 +146,8 @@ fn ask_directory(
     dir: &Path,
     request: Request,
     out: &mut (dyn std::io::Write + Send),
-) -> anyhow::Result<()> {
-    let store = Store::open(config.store.to_store_config(dir.to_owned()))
+) -> anyhow::Result<bool> {
+    let store = Store::open(config.store.to_reading_config(dir.to_owned()))
         .with_context(|| format!("cannot open the data directory {}", dir.display()))?;
     let store = Arc::new(store);
     let limits = limits(&config.sql);
@@ -157,8 +161,10 @@ fn ask_directory(
             })
         });
         match outcome {
-            Ok(_) | Err(SqlError::Gone) => Ok(()),
+            Ok(summary) => Ok(summary.truncated),
+            Err(SqlError::Gone) => Ok(false),
             Err(error) => {
+                let error = error.reported(&running);
                 let problem = crate::api::sql::problem(error, &request.query).body();
                 bail!(told_problem(&problem, &request.query))
             }

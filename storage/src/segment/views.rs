@@ -36,6 +36,10 @@ const DICTIONARY_RELATIONS: [(&str, &str, &str); 2] = [
     ("metrics", "series_id", include_str!("views/metrics.sql")),
 ];
 
+/// A bucket's start and its exact twin, as every public time has one, and the rest.
+const BUCKET: &str =
+    "bucket_start, epoch_ns(bucket_start)::UBIGINT AS bucket_start_unix_nano, * EXCLUDE (bucket_start)";
+
 const CALLS: &str = include_str!("views/calls.sql");
 
 /// The body of a fact relation's view (`spans`, `logs`, `metric_points`, `exemplars`) over the given
@@ -114,7 +118,8 @@ pub(crate) fn create_all(schema: &str, segments: &[&Segment]) -> String {
         crate::rollup::service_edges_view_sql(&rollups),
     );
     sql.push_str(&format!(
-        "CREATE VIEW {schema}.red AS {red};\nCREATE VIEW {schema}.service_edges AS {edges};\n"
+        "CREATE VIEW {schema}.red AS SELECT {BUCKET} FROM ({red});\n\
+         CREATE VIEW {schema}.service_edges AS SELECT {BUCKET} FROM ({edges});\n"
     ));
     let evidence: Vec<breakers::Part> = segments
         .iter()

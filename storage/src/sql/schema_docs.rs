@@ -110,6 +110,26 @@ mod tests {
         );
     }
 
+    /// Of the relations of telemetry and roll-ups; `time` and `start_time` alike.
+    #[test]
+    fn every_time_has_its_exact_twin() {
+        for relation in RELATIONS {
+            for column in relation.columns {
+                let twin = format!("{}_unix_nano", column.name);
+                let has_twin = relation
+                    .columns
+                    .iter()
+                    .any(|other| other.name == twin && other.sql_type == "UBIGINT");
+                assert!(
+                    column.sql_type != "TIMESTAMP_NS" || has_twin,
+                    "{}.{} has no {twin}",
+                    relation.name,
+                    column.name
+                );
+            }
+        }
+    }
+
     #[test]
     fn every_column_is_documented_once() {
         for relation in RELATIONS {

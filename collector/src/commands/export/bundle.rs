@@ -175,7 +175,7 @@ impl Told {
             let token = config.ui.token.as_deref();
             return Self::assemble(asked, &mut |question| question.over_http(address, token));
         }
-        let store = Store::open(config.store.to_store_config(data_dir.clone()))
+        let store = Store::open(config.store.to_reading_config(data_dir.clone()))
             .with_context(|| format!("cannot open the data directory {}", data_dir.display()))?;
         let store = Arc::new(store);
         let outcome = store

@@ -7,6 +7,7 @@ pub(super) const RED: Relation = Relation {
     doc: "Rate, errors and duration of one operation of one service in ten seconds. Sum over rows: one bucket may have several.",
     columns: &[
         column("bucket_start", "TIMESTAMP_NS", "Start of the ten seconds"),
+        column("bucket_start_unix_nano", "UBIGINT", "The same exactly"),
         column(
             "environment",
             "VARCHAR",
@@ -51,6 +52,7 @@ pub(super) const SERVICE_EDGES: Relation = Relation {
     doc: "Calls from one service to another (or to an inferred peer) in ten seconds. Sum over rows: one bucket may have several.",
     columns: &[
         column("bucket_start", "TIMESTAMP_NS", "Start of the ten seconds"),
+        column("bucket_start_unix_nano", "UBIGINT", "The same exactly"),
         column("environment", "VARCHAR", "Environment of the caller"),
         column("service_namespace", "VARCHAR", "Namespace of the caller"),
         column("cluster", "VARCHAR", "Cluster of the caller"),

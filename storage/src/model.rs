@@ -6,6 +6,7 @@
 
 pub mod exact;
 
+mod activity;
 mod attribute;
 mod breaker;
 mod completion;
@@ -24,6 +25,10 @@ mod whatif;
 
 use serde::{Deserialize, Serialize};
 
+pub use activity::{
+    BreakerActivity, BreakerWindow, ChangedSetting, OutcomeCalls, Probe, SettingsChange, Trial,
+    WindowLimits,
+};
 pub use attribute::{Attribute, AttributeValue, Attributes};
 pub use breaker::{
     Breaker, BreakerConfig, BreakerDetail, BreakerInstance, BreakerTransition, BreakersQuery,

@@ -4,6 +4,7 @@
 //! Values travel as bound parameters, never as SQL text; the only text put together here are names of
 //! segments, which the store makes itself. Lists are newest first and say when they were cut.
 
+mod activity;
 mod breakers;
 mod complete;
 mod conditions;
@@ -32,6 +33,7 @@ mod session;
 mod trace;
 mod whatif;
 
+pub use activity::activity;
 pub use breakers::{breaker, breakers, transitions};
 pub use complete::complete;
 pub use coverage::{coverage, near_misses};

@@ -263,6 +263,8 @@ async fn the_sixty_seconds_are_walked_from_a_pasted_link() -> Result<()> {
             "12 of 20 calls failed (limit 50 %)",
             "503",
             "class=\"lane\"",
+            "<h2>Against its limits</h2>",
+            "<h2>Half-open</h2>",
         ],
     )
     .await?;

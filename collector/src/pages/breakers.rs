@@ -180,6 +180,7 @@ async fn page(
                 return Ok(None);
             };
             Ok(Some(views::BreakerPage {
+                activity: query::activity(session, &detail.breaker, range)?,
                 detail,
                 lane: query::lanes(session, &of_lane)?.items.into_iter().next(),
                 transitions: query::transitions(session, &of_changes)?,

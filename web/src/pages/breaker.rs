@@ -1,8 +1,10 @@
 //! `/breakers/{service}/{name}[/{key}]`: one breaker: the sentence, its instances, settings, trips and their traces.
 
+mod activity;
+
 use leptos::prelude::*;
 use tripline_storage::model::{
-    BreakerConfig, BreakerDetail, BreakerTransition, IncidentDetail, Lane, Page,
+    BreakerActivity, BreakerConfig, BreakerDetail, BreakerTransition, IncidentDetail, Lane, Page,
 };
 
 use super::breakers::state_mark;
@@ -22,6 +24,8 @@ pub struct BreakerPage {
     pub lane: Option<Lane>,
     /// Its transitions in the range.
     pub transitions: Page<BreakerTransition>,
+    /// Its windows, calls and probes in the range.
+    pub activity: BreakerActivity,
     /// The incident nearest to the time asked for.
     pub incident: Option<IncidentDetail>,
     /// The time asked for.
@@ -44,7 +48,9 @@ pub fn breaker(data: &BreakerPage, frame: &Frame) -> AnyView {
             <p>{state_mark(&breaker.state)}" "<span class="quiet">{evidence(data)}</span>" · "<a href=what_if>"What if it had other settings?"</a></p>
             {incident_line(data, frame)}
         </div></div>
+        {activity::next_probe(&data.activity, &data.detail, frame)}
         {instances(data, frame)}
+        {activity::windows(&data.activity, frame)}
         {data.incident.as_ref().map(|incident| view! {
             <section class="panel"><h2>"How calls failed"</h2>{
                 let own: Vec<_> = incident.error_classes.iter().filter(|class| class.breaker_id == breaker.breaker_id).cloned().collect();
@@ -53,7 +59,9 @@ pub fn breaker(data: &BreakerPage, frame: &Frame) -> AnyView {
             {blast(&incident.blast, frame)}
         })}
         {trips(data, frame)}
+        {activity::trials(&data.activity, frame)}
         {settings(&data.detail.configs, frame)}
+        {activity::settings_history(&data.activity, frame)}
     }
     .into_any()
 }

@@ -580,6 +580,16 @@ fn the_sixty_seconds_are_answered_in_words() {
             "71 % of the requests hurt were answered all the same",
             "part of 4 trips",
             "2 different settings",
+            "Next probe: ",
+            "in 30 s",
+            "8 of 10 it takes",
+            "812 succeeded",
+            "340 refused",
+            "not counted: slow, ignored, cancelled",
+            "/traces/5b8aa5a2d2c872e8321cf37308d69df2?span=051581bf3cb55c13",
+            "failure 12 ms",
+            "1 of 7 are shown",
+            "minimum_calls 10 →",
         ],
     );
     says(

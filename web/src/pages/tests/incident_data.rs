@@ -1,10 +1,11 @@
 //! An incident and its breakers, made up, with text of somebody else's choice in every place.
 
 use tripline_storage::model::{
-    Baseline, BlastRadius, Breaker, BreakerConfig, BreakerDetail, BreakerInstance,
-    BreakerTransition, ChangeEvent, Clue, EntryPoint, ErrorClass, Finding, Incident,
-    IncidentBreaker, IncidentDetail, InstanceLane, Lane, LaneSegment, OpenAt, Outcome, Page,
-    Proposal, Recovery, RejectedInMinute, Root, TimeRange, TripTrace, WhatIf,
+    Baseline, BlastRadius, Breaker, BreakerActivity, BreakerConfig, BreakerDetail, BreakerInstance,
+    BreakerTransition, BreakerWindow, ChangeEvent, ChangedSetting, Clue, EntryPoint, ErrorClass,
+    Finding, Incident, IncidentBreaker, IncidentDetail, InstanceLane, Lane, LaneSegment, OpenAt,
+    Outcome, OutcomeCalls, Page, Probe, Proposal, Recovery, RejectedInMinute, Root, SettingsChange,
+    TimeRange, Trial, TripTrace, WhatIf, WindowLimits,
 };
 
 use super::NOW;
@@ -210,8 +211,59 @@ pub(super) fn breaker_page(text: &str) -> BreakerPage {
         },
         lane: Some(lane_of(text)),
         transitions: Page::whole(vec![change(text, 0, "closed", "open")]),
+        activity: activity_of(text),
         incident: Some(incident_of(text)),
         at: None,
+    }
+}
+
+fn activity_of(text: &str) -> BreakerActivity {
+    let instance = Some(text.to_owned());
+    BreakerActivity {
+        windows: vec![BreakerWindow {
+            service_instance_id: instance.clone(),
+            time_unix_nano: start(),
+            failure_rate: Some(0.62),
+            window_calls: Some(8),
+            next_probe_unix_nano: Some(start() + 150 * SECOND),
+            limits: WindowLimits {
+                failure_rate: Some(0.5),
+                slow_rate: None,
+                minimum_calls: Some(10),
+            },
+            ..BreakerWindow::default()
+        }],
+        calls: OutcomeCalls {
+            ok: Some(812),
+            failed: Some(62),
+            rejected: Some(340),
+            ..OutcomeCalls::default()
+        },
+        trials: vec![Trial {
+            service_instance_id: instance.clone(),
+            from_unix_nano: start() + 30 * SECOND,
+            to_unix_nano: Some(start() + 32 * SECOND),
+            ended_in: Some("open".to_owned()),
+            probes: vec![Probe {
+                time_unix_nano: start() + 30 * SECOND,
+                outcome: "failure".to_owned(),
+                duration_ns: Some(12_000_000),
+                trace_id: Some(TRACE.to_owned()),
+                span_id: Some("051581bf3cb55c13".to_owned()),
+            }],
+        }],
+        total_trials: 7,
+        settings: vec![SettingsChange {
+            service_instance_id: instance,
+            time_unix_nano: start(),
+            config_hash: text.to_owned(),
+            is_first: false,
+            changed: vec![ChangedSetting {
+                name: "minimum_calls".to_owned(),
+                before: Some("10".to_owned()),
+                after: Some(text.to_owned()),
+            }],
+        }],
     }
 }
 

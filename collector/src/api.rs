@@ -11,6 +11,7 @@ pub mod endpoints;
 pub mod guard;
 pub mod incidents;
 pub mod openapi;
+mod paging;
 pub mod params;
 pub mod problem;
 pub mod sql;

@@ -10,17 +10,19 @@ use tripline_storage::query;
 
 use super::AppState;
 use super::endpoints::{Answer, known};
+use super::paging::Paging;
 use super::params::{Params, hex_id};
 use super::problem::Problem;
 
 /// `GET /breakers`.
 pub async fn list(State(state): State<AppState>, params: Params) -> Answer<Page<Breaker>> {
-    known(&params, &["service", "state"])?;
-    let question = params.breakers()?;
-    state
+    known(&params, &["service", "state", "cursor"])?;
+    let mut question = params.breakers()?;
+    let paging = Paging::of(&params, &mut question.limit)?;
+    let found = state
         .ask(move |session| query::breakers(session, &question))
-        .await
-        .map(Json)
+        .await?;
+    Ok(Json(paging.cut(found)))
 }
 
 /// `GET /breakers/{id}`.
@@ -90,7 +92,7 @@ struct Named {
 impl Named {
     /// Its id. The scope tells breakers of one name apart; without one, the first that refuses wins.
     async fn find(self, state: &AppState, params: &Params) -> Result<String, Problem> {
-        known(params, &[])?;
+        known(params, &["cursor"])?;
         let missing = format!(
             "no breaker {} of {} is known",
             self.key
@@ -128,13 +130,14 @@ async fn transitions(
     params: &Params,
     breaker_id: String,
 ) -> Result<Response, Problem> {
-    known(params, &[])?;
-    let question = TransitionsQuery {
+    known(params, &["cursor"])?;
+    let mut question = TransitionsQuery {
         breaker_id: Some(breaker_id),
         ..params.transitions()?
     };
-    let page: Page<BreakerTransition> = state
+    let paging = Paging::of(params, &mut question.limit)?;
+    let found: Page<BreakerTransition> = state
         .ask(move |session| query::transitions(session, &question))
         .await?;
-    Ok(Json(page).into_response())
+    Ok(Json(paging.cut(found)).into_response())
 }

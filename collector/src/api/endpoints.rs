@@ -17,6 +17,7 @@ use tripline_storage::model::{
 use tripline_storage::query;
 
 use super::AppState;
+use super::paging::Paging;
 use super::params::{Params, hex_id, now_ns};
 use super::problem::Problem;
 use crate::decode::Signal as _;
@@ -43,12 +44,13 @@ pub async fn services(
     State(state): State<AppState>,
     params: Params,
 ) -> Answer<Page<ServiceSummary>> {
-    known(&params, &[])?;
-    let question = params.services()?;
-    state
+    known(&params, &["cursor"])?;
+    let mut question = params.services()?;
+    let paging = Paging::of(&params, &mut question.limit)?;
+    let found = state
         .ask(move |session| query::services(session, &question))
-        .await
-        .map(Json)
+        .await?;
+    Ok(Json(paging.cut(found)))
 }
 
 /// `GET /traces`.
@@ -211,12 +213,13 @@ pub async fn logs(State(state): State<AppState>, params: Params) -> Answer<Page<
 
 /// `GET /metrics`.
 pub async fn metrics(State(state): State<AppState>, params: Params) -> Answer<Page<MetricSummary>> {
-    known(&params, &["service", "text", "q", "filter"])?;
-    let question = params.metrics()?;
-    state
+    known(&params, &["service", "text", "q", "filter", "cursor"])?;
+    let mut question = params.metrics()?;
+    let paging = Paging::of(&params, &mut question.limit)?;
+    let found = state
         .ask(move |session| query::metrics(session, &question))
-        .await
-        .map(Json)
+        .await?;
+    Ok(Json(paging.cut(found)))
 }
 
 /// `GET /metrics/{name}`.

@@ -8,17 +8,19 @@ use tripline_web::range::Range;
 
 use super::AppState;
 use super::endpoints::{Answer, known};
+use super::paging::Paging;
 use super::params::{Params, now_ns};
 use super::problem::Problem;
 
 /// `GET /incidents`.
 pub async fn list(State(state): State<AppState>, params: Params) -> Answer<Page<Incident>> {
-    known(&params, &["service"])?;
-    let question = params.incidents()?;
-    state
+    known(&params, &["service", "cursor"])?;
+    let mut question = params.incidents()?;
+    let paging = Paging::of(&params, &mut question.limit)?;
+    let found = state
         .ask(move |session| query::incidents(session, &question))
-        .await
-        .map(Json)
+        .await?;
+    Ok(Json(paging.cut(found)))
 }
 
 /// `GET /incidents/{id}`.
@@ -50,12 +52,13 @@ pub(crate) async fn find(
 
 /// `GET /findings`.
 pub async fn findings(State(state): State<AppState>, params: Params) -> Answer<Page<Finding>> {
-    known(&params, &["service"])?;
-    let question = params.findings()?;
-    state
+    known(&params, &["service", "cursor"])?;
+    let mut question = params.findings()?;
+    let paging = Paging::of(&params, &mut question.limit)?;
+    let found = state
         .ask(move |session| query::findings(session, &question))
-        .await
-        .map(Json)
+        .await?;
+    Ok(Json(paging.cut(found)))
 }
 
 /// Now, as questions take it.

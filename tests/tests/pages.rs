@@ -350,7 +350,7 @@ async fn a_cut_answer_says_so_whole_and_streamed() -> Result<()> {
 #[tokio::test]
 async fn beyond_loopback_only_addresses_and_listed_names_are_answered() -> Result<()> {
     let server = Start::default()
-        .arg("--http=0.0.0.0:0")
+        .http("0.0.0.0:0")
         .arg("--insecure")
         .env("TRIPLINE_UI__ALLOWED_HOSTS", "[\"trip.example\"]")
         .start()

@@ -38,8 +38,12 @@ pub(super) fn range_of(frame: &Frame) -> TimeRange {
 
 /// The same time last week, if the page compares with it.
 pub(super) fn last_week_of(frame: &Frame) -> Option<TimeRange> {
-    let week = i64::try_from(WEEK).unwrap_or(i64::MAX);
-    frame.compares().then(|| range_of(frame).earlier_by(week))
+    frame.compares().then(|| week_before(range_of(frame)))
+}
+
+/// The same time a week before.
+pub(super) fn week_before(range: TimeRange) -> TimeRange {
+    range.earlier_by(i64::try_from(WEEK).unwrap_or(i64::MAX))
 }
 
 /// The scope in the URL.

@@ -1,6 +1,7 @@
 //! `/graph`: who calls whom, how often, how well. Layers from callers to callees.
 
 mod flow;
+mod gone;
 mod labels;
 mod scrubber;
 mod table;
@@ -45,9 +46,13 @@ pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
     let compared = data
         .last_week
         .as_ref()
-        .map(|then| last_week::note_of(!then.graph.nodes.is_empty(), then.bounds));
+        .map(|then| last_week::note_of(then.has_calls(), then.bounds));
+    let gone = data
+        .last_week
+        .as_ref()
+        .and_then(|then| gone::table(then, frame));
     if graph.nodes.is_empty() {
-        return view! { <h1 class="visually-hidden">"Graph"</h1><section class="panel">{nothing("No calls in this range.", "Edges come from client and server spans that share a trace.")}{compared}</section> }.into_any();
+        return view! { <h1 class="visually-hidden">"Graph"</h1><section class="panel">{nothing("No calls in this range.", "Edges come from client and server spans that share a trace.")}{compared}{gone}</section> }.into_any();
     }
     view! {
         <h1 class="visually-hidden">"Graph"</h1>
@@ -67,7 +72,7 @@ pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
             {sidecars(&data.graph, frame)}
             {graph.truncated.then(|| view! { <p class="note amber">{format!("The {} busiest of {} edges are shown.", graph.edges.len(), graph.total_edges)}</p> })}
         </section>
-        <section class="panel"><h2>"Calls"</h2><div id="calls" data-live>{compared}{edge_table(graph, data.last_week.as_ref(), frame)}</div></section>
+        <section class="panel"><h2>"Calls"</h2><div id="calls" data-live>{compared}{edge_table(graph, data.last_week.as_ref(), frame)}{gone}</div></section>
     }
     .into_any()
 }

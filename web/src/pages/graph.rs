@@ -15,9 +15,8 @@ pub(super) use self::table::edge_table;
 use super::breakers::{glyph, page_of, severity};
 use super::last_week::{self, GraphThen};
 use super::proxies;
-use super::traces::kept_range;
 use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
-use crate::parts::{Frame, nothing, segment, severity_of_share};
+use crate::parts::{Frame, nothing, other_fields, segment, severity_of_share};
 use crate::units;
 
 /// Edges above which labels stand only where something is wrong; the rest say theirs on hover.
@@ -165,7 +164,7 @@ fn find(graph: &Graph, hidden: usize, frame: &Frame) -> AnyView {
         (hidden > 0).then(|| format!("{} hidden", units::counted(hidden as u64, "quieter edge")));
     view! {
         <form class="filters inline graph-find" method="get" action=frame.path.clone() role="search">
-            {kept_range(frame)}
+            {other_fields(frame, &["find", "top"])}
             <input type="search" name="find" list="nodes" value=frame.param("find").unwrap_or_default().to_owned() placeholder="Find a service" aria-label="Find a service" autocomplete="off"/>
             <datalist id="nodes">{options}</datalist>
             <select name="top" aria-label="Edges shown">{tops}</select>

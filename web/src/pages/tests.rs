@@ -12,6 +12,7 @@ use crate::links::LinkTemplate;
 use incident_data::{breaker_of, breaker_page, incident_of, lane_of, what_if_of};
 
 mod beside;
+mod forms;
 mod incident_data;
 use crate::parts::Complaint;
 

@@ -2,6 +2,7 @@
 
 mod fields;
 mod notes;
+mod scope;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -11,6 +12,7 @@ use tripline_storage::model::{AttributeValue, Attributes};
 
 pub use self::fields::{kept_fields, other_fields};
 pub use self::notes::{basis_note, basis_tag, export_links, list_note};
+pub use self::scope::place;
 use crate::links::LinkTemplate;
 use crate::range::Range;
 use crate::units;

@@ -136,7 +136,7 @@ fn ranked(graph: &Graph, top: Option<usize>) -> (Graph, usize) {
 
 /// Which services have proxies beside them, and what the drawing does with those.
 fn sidecars(graph: &Graph, frame: &Frame) -> Option<AnyView> {
-    let line = proxies::line(&proxies::beside_nodes(graph), frame)?;
+    let line = proxies::line(&proxies::beside_nodes(graph, frame), frame)?;
     let drawn = frame.shows_proxies().then(|| view! { <p class="note">"A call through sidecars is one call and drawn between the applications. A sidecar has a box of its own where it sends under a name of its own."</p> });
     Some(view! { {line}{drawn} }.into_any())
 }

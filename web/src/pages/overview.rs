@@ -14,8 +14,8 @@ use super::breakers::severity;
 use super::incidents::strip;
 use super::{last_week, proxies};
 use crate::parts::{
-    Frame, basis_note, basis_tag, error_share, export_links, figure, list_note, nothing, positive,
-    service_link, since,
+    Frame, basis_note, basis_tag, error_share, export_links, figure, list_note, nothing, place,
+    positive, service_link, since,
 };
 use crate::units;
 
@@ -334,16 +334,7 @@ fn row(service: &ServiceSummary, data: &Overview, frame: &Frame) -> AnyView {
         .pulses
         .iter()
         .find(|pulse| pulse.scope == service.scope && pulse.service_name == service.service_name);
-    let place = [
-        &service.scope.environment,
-        &service.scope.service_namespace,
-        &service.scope.cluster,
-    ]
-    .into_iter()
-    .flatten()
-    .cloned()
-    .collect::<Vec<_>>()
-    .join(" / ");
+    let place = place(&service.scope);
     let was_rate = then.map(|then| {
         last_week::rate(
             service.rate_per_second,

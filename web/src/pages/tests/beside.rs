@@ -235,9 +235,69 @@ fn sidecars_are_folded_or_shown_beside_their_services() {
     let folded = render(&frame("/graph", &[]), "Graph", |f| graph(&graph_data, f));
     assert_says(&folded, &["2 sidecars are folded into their services: "]);
     assert!(!folded.contains("pay.mesh"), "{folded}");
-    let shown = frame("/graph", &[("proxies", "show")]);
-    let shown = render(&shown, "Graph", |f| graph(&graph_data, f));
+    let asked = frame("/graph", &[("proxies", "show")]);
+    let shown = render(&asked, "Graph", |f| graph(&graph_data, f));
     assert_says(&shown, &["pay.mesh", "the sidecar of pay", "one call"]);
+    // A proxy that a call touches keeps its box: it is not folded.
+    let mut touched = graph_data;
+    touched.graph.edges[0].callee = 2;
+    let folded = render(&frame("/graph", &[]), "Graph", |f| graph(&touched, f));
+    assert_says(
+        &folded,
+        &["1 sidecar is folded into its service: ", "pay.mesh"],
+    );
+    let shown = render(&asked, "Graph", |f| graph(&touched, f));
+    assert_says(&shown, &["2 sidecars are shown beside their services: "]);
+}
+
+#[test]
+fn sidecars_are_counted_by_service_and_scope() {
+    let proxy =
+        json!({"is_outgoing": false, "calls": 1, "errors": 0, "rate_per_second": 1.0, "latency": {}});
+    let services = vec![
+        service_of(json!({"environment": "prod", "proxy": proxy})),
+        service_of(json!({"environment": "test", "proxy": proxy})),
+        // Another of the first, under a name of its own.
+        service_of(
+            json!({"environment": "prod", "service_name": "cart.mesh", "proxy_of": "cart"}),
+        ),
+    ];
+    let data = overview_of(services, None);
+    let html = render(&frame("/", &[]), "Overview", |f| overview(&data, f));
+    let (_, line) = html.split_once("note proxies").expect("a line");
+    let (line, _) = line.split_once("</p>").expect("a line");
+    assert_says(
+        line,
+        &[
+            "2 sidecars are folded into their services: ",
+            "prod",
+            "test",
+            "show them",
+        ],
+    );
+}
+
+#[test]
+fn the_page_of_a_sidecar_is_not_folded_into_itself() {
+    let page = |summary: ServiceSummary| {
+        let data = ServicePage {
+            name: summary.service_name.clone(),
+            summaries: vec![summary],
+            ..ServicePage::default()
+        };
+        render(&frame("/services/x", &[]), "x", |f| {
+            super::super::service(&data, f)
+        })
+    };
+    let own = page(service_of(
+        json!({"service_name": "pay.mesh", "proxy_of": "pay"}),
+    ));
+    assert_says(&own, &["All of these spans are a sidecar"]);
+    assert!(!own.contains("note proxies"), "{own}");
+    let beside = page(service_of(
+        json!({"proxy": {"is_outgoing": false, "calls": 1, "errors": 0, "rate_per_second": 1.0, "latency": {}}}),
+    ));
+    assert_says(&beside, &["1 sidecar is folded into its service: "]);
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub use incident::{
     BlastRadius, ChangeEvent, Clue, EntryPoint, ErrorClass, Incident, IncidentBreaker,
     IncidentDetail, IncidentsQuery, Onset, OpenAt, Recovery, RejectedInMinute, Root,
 };
-pub use instance::{InstanceSummary, InstancesQuery};
+pub use instance::{CountedSpans, InstanceSummary, InstancesQuery};
 pub use lane::{InstanceLane, Lane, LaneSegment, LanesQuery};
 pub use live::{LiveCounts, NearMiss, ServiceCoverage, SignalAge};
 pub use log::{LogHistogram, LogHistogramStep, LogPattern, LogPatterns, LogQuery, LogRecord};

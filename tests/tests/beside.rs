@@ -200,7 +200,8 @@ async fn a_service_has_its_instances_each_counted_once() -> Result<()> {
             "q=instance%20%3D%20cart-1",
             "&lt;b&gt;cart-2&lt;/b&gt;",
             "q=instance%20absent",
-            "3 instances, busiest first",
+            "counted from its server and consumer spans that are stored",
+            "2 instances, busiest first",
         ],
     )
     .await?;

@@ -305,10 +305,10 @@ fn instances_lead_to_their_traces() {
     let data = ServicePage {
         name: "cart".to_owned(),
         instances: read(json!({"items": [
-            {"instance_id": "cart-1", "versions": ["1.0", "1.1"], "pod": "cart-abc", "host": null, "calls": 1_200, "errors": 12,
+            {"instance_id": "cart-1", "environment": "prod", "cluster": "eu-1", "counted": "outgoing", "versions": ["1.0", "1.1"], "pod": "cart-abc", "host": null, "calls": 1_200, "errors": 12,
              "latency": {"p95_ns": 2e6}, "last_unix_nano": (NOW - 3_000_000_000).to_string()},
             {"instance_id": null, "versions": [], "pod": null, "host": null, "calls": 1, "errors": 0, "latency": {},
-             "last_unix_nano": (NOW - 600_000_000_000).to_string()}], "truncated": false, "total": 2, "next": null})),
+             "last_unix_nano": (NOW - 600_000_000_000).to_string()}], "truncated": false, "total": 1, "next": null})),
         ..ServicePage::default()
     };
     let html = render(&frame("/services/cart", &[]), "cart", |f| {
@@ -318,14 +318,27 @@ fn instances_lead_to_their_traces() {
         &html,
         &[
             "/traces?service=cart",
-            "q=instance%20%3D%20cart-1",
+            "q=instance%20%3D%20cart-1&amp;environment=prod&amp;cluster=eu-1",
             "q=instance%20absent",
+            "counted from its client and producer spans that are stored",
             "1.0, 1.1",
             "cart-abc",
             "1,200",
             "1 %",
             "10 min ago",
-            "2 instances, busiest first",
+            "1 instance, busiest first",
         ],
     );
+    let nameless = ServicePage {
+        instances: read(
+            json!({"items": [{"instance_id": null, "versions": [], "pod": null, "host": null, "calls": 1, "errors": 0,
+            "latency": {}, "last_unix_nano": (NOW - 600_000_000_000).to_string()}], "truncated": false, "total": 0, "next": null}),
+        ),
+        ..data
+    };
+    let html = render(&frame("/services/cart", &[]), "cart", |f| {
+        super::super::service(&nameless, f)
+    });
+    assert_says(&html, &["To tell instances apart, set service.instance.id"]);
+    assert!(!html.contains("busiest first"), "{html}");
 }

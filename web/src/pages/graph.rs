@@ -347,7 +347,8 @@ impl<'a> Label<'a> {
             .clone()
             .map(|text| view! { <tspan class=class>{text}</tspan> });
         let breaker = self.breaker.as_ref().map(|(breaker, text)| {
-            let title = format!("{} of {} instances open", breaker.instances_open, breaker.instances);
+            let instances = units::counted(u64::from(breaker.instances), "instance");
+            let title = format!("{} of {instances} open", breaker.instances_open);
             let class = format!("edge-label breaker-state {}", severity(&breaker.state));
             let below = y + labels::LINE;
             let link = page_of(self.caller, &breaker.name, breaker.key.as_deref(), frame);

@@ -123,8 +123,7 @@ fn coverage(page: &Page<ServiceCoverage>, near: &[NearMiss], frame: &Frame) -> O
         .collect();
     let summary = match gaps {
         0 => "Coverage: every service sends everything".to_owned(),
-        1 => "Coverage: 1 gap".to_owned(),
-        gaps => format!("Coverage: {} gaps", units::count(gaps)),
+        gaps => format!("Coverage: {}", units::counted(gaps, "gap")),
     };
     Some(
         view! {
@@ -309,15 +308,20 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
 /// What the numbers are compared with, and who was called then but is gone.
 fn compared(data: &Overview, frame: &Frame) -> Option<AnyView> {
     let then = data.last_week.as_deref()?;
-    let gone = then
+    let gone: Vec<&ServiceSummary> = then
         .iter()
         .filter(|service| service.calls > 0 && service.proxy_of.is_none())
         .filter(|service| last_week::same(service, &data.services.items).is_none())
+        .collect();
+    let names = gone
+        .iter()
         .take(GONE_MAX)
         .map(|service| view! { " " {service_link(frame, Some(&service.service_name))} })
-        .collect::<Vec<_>>();
+        .collect_view();
+    let left = gone.len().saturating_sub(GONE_MAX);
+    let more = (left > 0).then(|| format!(" and {left} more"));
     let gone = (!gone.is_empty())
-        .then(|| view! { <p class="note">"Called last week, but not now:" {gone}</p> });
+        .then(|| view! { <p class="note">"Called last week, but not now:" {names} {more}</p> });
     Some(view! { {last_week::note(last_week::any_calls(then), frame)} {gone} }.into_any())
 }
 

@@ -523,7 +523,7 @@ fn pages_say_what_they_know() {
             "retry 2",
             "refused by breaker ",
             "/traces/0af7651916cd43dd8448eb211c80319c",
-            "3 spans of proxies are",
+            "3 proxy spans are",
             "shown: hide them",
             "https://jaeger.example/5b8aa5a2d2c872e8321cf37308d69df2",
         ],

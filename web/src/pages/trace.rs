@@ -289,7 +289,7 @@ fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
             </div>
             <div class="figures small">
                 {figure("Duration", units::duration(waterfall.length_ns), moment(Some(waterfall.start_ns), frame))}
-                {figure("Spans", units::count(trace.total_spans.max(trace.spans.len() as u64)), view! { {match trace.logs.len() { 1 => "1 log record".to_owned(), n => format!("{} log records", units::count(n as u64)) }} }.into_any())}
+                {figure("Spans", units::count(trace.total_spans.max(trace.spans.len() as u64)), view! { {units::counted(trace.logs.len() as u64, "log record")} }.into_any())}
                 {figure("Errors", units::count(errors), view! { <span class=error_class>{if errors > 0 { "failed spans" } else { "none" }}</span> }.into_any())}
             </div>
         </div>
@@ -326,7 +326,7 @@ fn proxies(count: u64, frame: &Frame) -> Option<AnyView> {
             ("shown: hide them", "hide")
         };
         let link = frame.with(&[("sidecars", choice), ("row", "")]);
-        view! { <p class="note">{format!("{} of proxies {} ", units::counted(count, "span"), if count == 1 { "is" } else { "are" })} <a href=link>{word}</a></p> }.into_any()
+        view! { <p class="note">{format!("{} ", units::counted_are(count, "proxy span"))} <a href=link>{word}</a></p> }.into_any()
     })
 }
 
@@ -448,11 +448,13 @@ fn toggle(row: &Row<'_>, rows: &Rows<'_, '_>, frame: &Frame) -> AnyView {
         folded.push(id);
     }
     let link = frame.with(&[("fold", &folded.join(","))]);
-    let count = units::count(row.descendants as u64);
+    let below = row.descendants as u64;
+    let spans = units::counted(below, "span");
     let (sign, label) = if is_folded {
-        (format!("▸{count}"), format!("Show {count} spans below"))
+        let sign = format!("▸{}", units::count(below));
+        (sign, format!("Show {spans} below"))
     } else {
-        ("▾".to_owned(), format!("Fold {count} spans below"))
+        ("▾".to_owned(), format!("Fold {spans} below"))
     };
     view! { <a class="wf-toggle" href=format!("{link}#s-{}", segment(id)) aria-label=label.clone() title=label>{sign}</a> }.into_any()
 }
@@ -509,9 +511,10 @@ fn logs_in_place(row: &Row<'_>, waterfall: &Waterfall<'_>, frame: &Frame) -> Opt
         .map(|log| view! { <div class=class.clone()>{log_line(log, waterfall.start_ns)}</div> })
         .collect_view();
     let left = logs.len().saturating_sub(LOGS_IN_PLACE_MAX);
-    let rest = (left > 0).then(
-        || view! { <div class=class>{format!("{left} more log records: open the span")}</div> },
-    );
+    let rest = (left > 0).then(|| {
+        let more = units::counted(left as u64, "more log record");
+        view! { <div class=class>{format!("{more}: open the span")}</div> }
+    });
     Some(view! { {lines}{rest} }.into_any())
 }
 

@@ -130,11 +130,12 @@ fn differences(selection: Selection, found: &Differences, frame: &Frame) -> AnyV
             }
         })
         .collect_view();
-    let (count, others) = (units::count(found.selected), units::count(found.others));
+    let inside = units::counted(found.selected, "span");
+    let others = units::counted(found.others, "other");
     let basis = if found.is_sampled {
-        format!("samples of {count} spans in the box and {others} others")
+        format!("samples of {inside} in the box and {others}")
     } else {
-        format!("{count} spans in the box, {others} others")
+        format!("{inside} in the box, {others}")
     };
     let longest = u64::try_from(selection.max_ns)
         .ok()

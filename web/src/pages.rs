@@ -13,6 +13,7 @@ mod overview;
 mod proxies;
 mod service;
 mod span_marks;
+mod span_panel;
 mod sql;
 mod status;
 mod trace;

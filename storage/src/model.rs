@@ -36,7 +36,7 @@ pub use breaker::{
 };
 pub use completion::{Completion, CompletionItem};
 pub use finding::{Finding, FindingsQuery};
-pub use graph::{EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind};
+pub use graph::{EarlierCalls, EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind};
 pub use heatmap::{
     Difference, Differences, DifferencesQuery, Heatmap, HeatmapCell, HeatmapQuery, Selection,
 };
@@ -44,7 +44,7 @@ pub use incident::{
     BlastRadius, ChangeEvent, Clue, EntryPoint, ErrorClass, Incident, IncidentBreaker,
     IncidentDetail, IncidentsQuery, Onset, OpenAt, Recovery, RejectedInMinute, Root,
 };
-pub use instance::{InstanceSummary, InstancesQuery};
+pub use instance::{CountedSpans, InstanceSummary, InstancesQuery};
 pub use lane::{InstanceLane, Lane, LaneSegment, LanesQuery};
 pub use live::{LiveCounts, NearMiss, ServiceCoverage, SignalAge};
 pub use log::{LogHistogram, LogHistogramStep, LogPattern, LogPatterns, LogQuery, LogRecord};

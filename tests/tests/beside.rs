@@ -128,6 +128,22 @@ async fn numbers_stand_beside_those_of_the_same_time_last_week() -> Result<()> {
         row(calls, "<td>cart")?.contains("+100 %, was 0.5/s"),
         "{calls}"
     );
+    assert!(!graph.contains("but not now"), "{graph}");
+    // A minute later nobody calls, and what was called a week before is named.
+    minute(&server, 2_000, 30, 3, base - WEEK + 60 * SECOND, 20).await?;
+    let gone = says(
+        &server,
+        &format!("/graph?{}&compare=week", range(base + 60 * SECOND)),
+        &[
+            "Called last week, but not now",
+            "1 edge, busiest then first",
+        ],
+    )
+    .await?;
+    let gone = row(&gone, "<td>cart")?;
+    for words in [">30<", "0.5/s", "10 %"] {
+        assert!(gone.contains(words), "{words}\n{gone}");
+    }
 
     // Nothing of it unless it is asked for.
     let (_, plain) = server.get_text(&format!("/?{here}")).await?;
@@ -184,7 +200,8 @@ async fn a_service_has_its_instances_each_counted_once() -> Result<()> {
             "q=instance%20%3D%20cart-1",
             "&lt;b&gt;cart-2&lt;/b&gt;",
             "q=instance%20absent",
-            "3 instances, busiest first",
+            "counted from its server and consumer spans that are stored",
+            "2 instances, busiest first",
         ],
     )
     .await?;

@@ -449,6 +449,15 @@ async fn sql_is_completed_by_keyboard_alone() -> Result<()> {
     editor.send_keys(" AND ").await?;
     editor.send_keys("\u{e009} \u{e000}").await?;
     browser.until(&first("bucket_start")).await?;
+    // Up chooses the last; the list scrolls to it.
+    editor.send_keys("\u{e013}").await?;
+    browser
+        .until(
+            "const chosen = document.querySelector('.offers li:last-child[aria-selected=true]')?.getBoundingClientRect();
+            const list = document.querySelector('.offers').getBoundingClientRect();
+            return chosen && chosen.top >= list.top - 1 && chosen.bottom <= list.bottom + 1",
+        )
+        .await?;
     editor.send_keys("\u{e00c}").await?;
     browser
         .until("return document.querySelector('.offers').hidden")
@@ -457,6 +466,41 @@ async fn sql_is_completed_by_keyboard_alone() -> Result<()> {
         .until(&written(
             "SELECT caller FROM service_edges e WHERE e.callee_cluster AND ",
         ))
+        .await?;
+    // Shift and Tab leave the editor and take nothing, though an offer is chosen.
+    editor.send_keys("call").await?;
+    browser
+        .until("return document.querySelector('.offers li code')?.textContent.startsWith('call')")
+        .await?;
+    editor.send_keys("\u{e015}\u{e008}\u{e004}").await?;
+    browser
+        .until("return document.activeElement !== document.querySelector('textarea')")
+        .await?;
+    browser
+        .until(&written(
+            "SELECT caller FROM service_edges e WHERE e.callee_cluster AND call",
+        ))
+        .await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn a_click_takes_a_completion_and_the_editor_keeps_the_focus() -> Result<()> {
+    let server = filled().await?;
+    let browser = Browser::open(1280, 900).await?;
+    browser.go(&server, "/sql").await?;
+    browser
+        .until("return document.documentElement.dataset.live === ''")
+        .await?;
+    let editor = browser.client.find(Locator::Css("textarea")).await?;
+    editor.send_keys("SELECT caller FROM service_e").await?;
+    browser
+        .until("return document.querySelector('.offers li code')?.textContent === 'service_edges'")
+        .await?;
+    let offer = browser.client.find(Locator::Css(".offers li")).await?;
+    offer.click().await?;
+    browser
+        .until("const editor = document.querySelector('textarea'); return editor.value === 'SELECT caller FROM service_edges' && document.activeElement === editor")
         .await?;
     browser.close().await
 }

@@ -14,6 +14,7 @@ mod overview;
 mod proxies;
 mod service;
 mod span_marks;
+mod span_panel;
 mod sql;
 mod status;
 mod trace;

@@ -130,10 +130,9 @@ fn sentence(data: &BreakerPage) -> String {
                 |ns| units::time_of_day(ns, 0),
             );
             format!(
-                "{edge} is OPEN on {} of {} {} since {since}",
+                "{edge} is OPEN on {} of {} since {since}",
                 breaker.instances_open,
-                breaker.instances,
-                pods(breaker.instances)
+                instances_in_all(breaker.instances)
             )
         }
         (Some(member), false) => {
@@ -142,18 +141,16 @@ fn sentence(data: &BreakerPage) -> String {
                 |ns| format!("until {}", time(ns)),
             );
             format!(
-                "{edge} was OPEN on {} {} from {} {until}; now it is {}",
-                member.instances,
-                pods(member.instances),
+                "{edge} was OPEN on {} from {} {until}; now it is {}",
+                instances_in_all(member.instances),
                 time(member.trip.time_unix_nano),
                 breaker.state.replace('_', " ")
             )
         }
         (None, false) => format!(
-            "{edge} is {} on {} {}; it did not open in this range",
+            "{edge} is {} on {}; it did not open in this range",
             breaker.state.replace('_', " "),
-            breaker.instances,
-            pods(breaker.instances)
+            instances_in_all(breaker.instances)
         ),
     };
     if let Some(trip) = trip(data) {
@@ -202,8 +199,8 @@ fn sentence(data: &BreakerPage) -> String {
     text
 }
 
-fn pods(count: u32) -> &'static str {
-    if count == 1 { "instance" } else { "instances" }
+fn instances_in_all(count: u32) -> String {
+    units::counted(u64::from(count), "instance")
 }
 
 /// "; 62 of 100 calls failed (limit 50 %)"; what is not known reads "not reported", never a default.
@@ -254,8 +251,8 @@ fn incident_line(data: &BreakerPage, frame: &Frame) -> Option<AnyView> {
             .map(|root| format!(", likely root {}", root.service))
             .unwrap_or_default();
         format!(
-            "part of {} trips: {}{first}",
-            incident.trips,
+            "part of {}: {}{first}",
+            units::counted(u64::from(incident.trips), "trip"),
             chain(incident)
         )
     } else {
@@ -388,7 +385,7 @@ fn settings(configs: &[BreakerConfig], frame: &Frame) -> AnyView {
             .into_iter()
             .map(|(config, count)| {
                 view! {
-                    <p class="quiet">{format!("{count} {}", pods(u32::try_from(count).unwrap_or(u32::MAX)))}", since "{moment(positive(Some(config.valid_from_unix_nano)), frame)}" · "<code class="id">{config.config_hash.clone()}</code></p>
+                    <p class="quiet">{units::counted(count as u64, "instance")}", since "{moment(positive(Some(config.valid_from_unix_nano)), frame)}" · "<code class="id">{config.config_hash.clone()}</code></p>
                     <pre><code>{config.config.clone()}</code></pre>
                 }
             })

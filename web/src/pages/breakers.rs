@@ -98,9 +98,10 @@ fn swimlanes(page: &Page<Lane>, frame: &Frame) -> Option<AnyView> {
         })
         .collect_view();
     let quiet = page.items.len() - loud.len();
-    let folded = (quiet > 0).then(
-        || view! { <p class="note">{format!("{} closed all the time.", if quiet == 1 { "1 breaker was".to_owned() } else { format!("{quiet} breakers were") })}</p> },
-    );
+    let folded = (quiet > 0).then(|| {
+        let breakers = units::counted(quiet as u64, "breaker");
+        view! { <p class="note">{format!("{breakers} stayed closed.")}</p> }
+    });
     let table = (!loud.is_empty()).then(|| view! {
         <div class="scroll"><table class="list">
             <thead><tr><th>"Service"</th><th>"Breaker"</th><th class="num">"Trips"</th><th class="num">"At the end"</th><th>{axis(range)}</th></tr></thead>

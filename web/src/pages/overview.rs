@@ -14,8 +14,8 @@ use super::breakers::severity;
 use super::incidents::strip;
 use super::{last_week, proxies};
 use crate::parts::{
-    Frame, basis_note, basis_tag, error_share, export_links, figure, list_note, nothing, positive,
-    service_link, since,
+    Frame, basis_note, basis_tag, error_share, export_links, figure, list_note, nothing, place,
+    positive, service_link, since,
 };
 use crate::units;
 
@@ -123,8 +123,7 @@ fn coverage(page: &Page<ServiceCoverage>, near: &[NearMiss], frame: &Frame) -> O
         .collect();
     let summary = match gaps {
         0 => "Coverage: every service sends everything".to_owned(),
-        1 => "Coverage: 1 gap".to_owned(),
-        gaps => format!("Coverage: {} gaps", units::count(gaps)),
+        gaps => format!("Coverage: {}", units::counted(gaps, "gap")),
     };
     Some(
         view! {
@@ -309,15 +308,20 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
 /// What the numbers are compared with, and who was called then but is gone.
 fn compared(data: &Overview, frame: &Frame) -> Option<AnyView> {
     let then = data.last_week.as_deref()?;
-    let gone = then
+    let gone: Vec<&ServiceSummary> = then
         .iter()
         .filter(|service| service.calls > 0 && service.proxy_of.is_none())
         .filter(|service| last_week::same(service, &data.services.items).is_none())
+        .collect();
+    let names = gone
+        .iter()
         .take(GONE_MAX)
         .map(|service| view! { " " {service_link(frame, Some(&service.service_name))} })
-        .collect::<Vec<_>>();
+        .collect_view();
+    let left = gone.len().saturating_sub(GONE_MAX);
+    let more = (left > 0).then(|| format!(" and {left} more"));
     let gone = (!gone.is_empty())
-        .then(|| view! { <p class="note">"Called last week, but not now:" {gone}</p> });
+        .then(|| view! { <p class="note">"Called last week, but not now:" {names} {more}</p> });
     Some(view! { {last_week::note(last_week::any_calls(then), frame)} {gone} }.into_any())
 }
 
@@ -334,16 +338,7 @@ fn row(service: &ServiceSummary, data: &Overview, frame: &Frame) -> AnyView {
         .pulses
         .iter()
         .find(|pulse| pulse.scope == service.scope && pulse.service_name == service.service_name);
-    let place = [
-        &service.scope.environment,
-        &service.scope.service_namespace,
-        &service.scope.cluster,
-    ]
-    .into_iter()
-    .flatten()
-    .cloned()
-    .collect::<Vec<_>>()
-    .join(" / ");
+    let place = place(&service.scope);
     let was_rate = then.map(|then| {
         last_week::rate(
             service.rate_per_second,

@@ -15,7 +15,8 @@ use super::last_week::{self, ServiceThen};
 use super::proxies;
 use crate::chart::{Beside, Line, Note, noted_series};
 use crate::parts::{
-    Frame, basis_tag, colour, error_share, figure, moment, nothing, positive, segment, service_link,
+    Frame, basis_tag, colour, error_share, figure, moment, nothing, place, positive, segment,
+    service_link,
 };
 use crate::units;
 
@@ -81,7 +82,7 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
         </div></div>
         {if data.summaries.is_empty() {
             view! { <section class="panel">{nothing("This service sent no span in this range.", "Widen the range, or look at its logs and metrics.")}</section> }.into_any()
-        } else { view! { {summaries}{compared}{proxies::line(&proxies::beside(&data.summaries), frame)} }.into_any() }}
+        } else { view! { {summaries}{compared}{proxies::line(&proxies::folded_in(&data.summaries), frame)} }.into_any() }}
         {(!data.summaries.is_empty()).then(|| over_time(data, frame))}
         {operations(data, frame)}
         {versions(&data.detail)}
@@ -265,16 +266,7 @@ fn verdict(new: &VersionSummary, old: &VersionSummary) -> AnyView {
 }
 
 fn figures(summary: &ServiceSummary, then: Option<&ServiceThen>, frame: &Frame) -> AnyView {
-    let place = [
-        &summary.scope.environment,
-        &summary.scope.service_namespace,
-        &summary.scope.cluster,
-    ]
-    .into_iter()
-    .flatten()
-    .cloned()
-    .collect::<Vec<_>>()
-    .join(" / ");
+    let place = place(&summary.scope);
     let versions = if summary.versions.is_empty() {
         "version not reported".to_owned()
     } else {

@@ -5,6 +5,8 @@
 mod breakers;
 mod driver;
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use fantoccini::Locator;
 use serde_json::{Value, json};
@@ -169,18 +171,39 @@ async fn pages_fit_a_phone() -> Result<()> {
 
 #[tokio::test]
 async fn no_page_has_a_serious_accessibility_violation() -> Result<()> {
-    let axe = crate::clients::place("node")?.join("node_modules/axe-core/axe.min.js");
-    let axe = std::fs::read_to_string(&axe).with_context(|| format!("no {}", axe.display()))?;
     let server = filled().await?;
     let browser = Browser::open(1280, 900).await?;
+    assert_accessible(&server, &browser, &pages()).await?;
+    browser.close().await
+}
+
+/// An empty server greets a newcomer: that page too.
+#[tokio::test]
+async fn the_first_page_of_all_is_accessible_and_silent() -> Result<()> {
+    let server = Tripline::start().await?;
+    let browser = Browser::open(1280, 900).await?;
+    let first = [("/".to_owned(), "first-run")];
+    assert_accessible(&server, &browser, &first).await?;
+    assert_silent(&server, &browser, &first).await?;
+    browser.close().await
+}
+
+/// No page has a violation that axe-core calls serious or critical, light and dark.
+async fn assert_accessible(
+    server: &Tripline,
+    browser: &Browser,
+    pages: &[(String, &str)],
+) -> Result<()> {
+    let axe = crate::clients::place("node")?.join("node_modules/axe-core/axe.min.js");
+    let axe = std::fs::read_to_string(&axe).with_context(|| format!("no {}", axe.display()))?;
     let mut found = Vec::new();
     for theme in ["light", "dark"] {
-        browser.go(&server, "/").await?;
+        browser.go(server, "/").await?;
         browser
             .script(&format!("document.cookie = 'theme={theme}; Path=/'"))
             .await?;
-        for (path, name) in pages() {
-            browser.go(&server, &path).await?;
+        for (path, name) in pages {
+            browser.go(server, path).await?;
             browser
                 .until("return document.documentElement.dataset.live === ''")
                 .await?;
@@ -197,15 +220,25 @@ async fn no_page_has_a_serious_accessibility_violation() -> Result<()> {
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
-    browser.close().await
+    Ok(())
 }
 
 #[tokio::test]
 async fn the_console_stays_silent() -> Result<()> {
     let server = filled().await?;
     let browser = Browser::open(1280, 900).await?;
-    for (path, _) in pages() {
-        browser.go(&server, &path).await?;
+    assert_silent(&server, &browser, &pages()).await?;
+    browser.close().await
+}
+
+/// No page makes the browser's console complain.
+async fn assert_silent(
+    server: &Tripline,
+    browser: &Browser,
+    pages: &[(String, &str)],
+) -> Result<()> {
+    for (path, _) in pages {
+        browser.go(server, path).await?;
         browser
             .until("return document.documentElement.dataset.live === ''")
             .await?;
@@ -221,7 +254,7 @@ async fn the_console_stays_silent() -> Result<()> {
             .collect();
         assert_eq!(complaints, Vec::<Value>::new(), "{path}");
     }
-    browser.close().await
+    Ok(())
 }
 
 #[tokio::test]
@@ -390,6 +423,24 @@ async fn live_shows_what_arrives_and_a_pause_holds_it() -> Result<()> {
         .await?;
     browser
         .until("return document.querySelector('button.live').innerText === 'Live'")
+        .await?;
+    send("a later record").await?;
+    // Longer than two ticks.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let list = "return document.querySelector('.log-list').innerText";
+    let held = browser.script(list).await?;
+    ensure!(
+        !held.to_string().contains("a later record"),
+        "it goes on while paused: {held}"
+    );
+    browser
+        .client
+        .find(Locator::Css("button.live"))
+        .await?
+        .click()
+        .await?;
+    browser
+        .until("return document.querySelector('.log-list').innerText.includes('a later record')")
         .await?;
     browser.close().await
 }

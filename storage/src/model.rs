@@ -36,7 +36,9 @@ pub use breaker::{
 };
 pub use completion::{Completion, CompletionItem};
 pub use finding::{Finding, FindingsQuery};
-pub use graph::{EarlierCalls, EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind};
+pub use graph::{
+    EarlierCalls, EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, MeshCalls, NodeKind,
+};
 pub use heatmap::{
     Difference, Differences, DifferencesQuery, Heatmap, HeatmapCell, HeatmapQuery, Selection,
 };

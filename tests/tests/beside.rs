@@ -308,10 +308,22 @@ async fn sidecars_are_folded_unless_they_are_asked_for() -> Result<()> {
             "{path}\n{html}"
         );
         let calls = html.split("id=\"calls\"").nth(1).context("a table")?;
+        let (calls, mesh) = calls.split_once("id=\"mesh\"").unwrap_or((calls, ""));
         assert_eq!(
             calls.matches("<tr").count(),
             2,
             "a heading and one call\n{calls}"
+        );
+        // The mesh's own count, beside it and only when asked for.
+        assert_eq!(
+            mesh.matches("<tr").count(),
+            if has_box { 2 } else { 0 },
+            "{mesh}"
+        );
+        assert_eq!(
+            mesh.contains("<td>front</td><td>back</td><td class=\"quiet\">the caller's sidecar"),
+            has_box,
+            "{mesh}"
         );
     }
     Ok(())

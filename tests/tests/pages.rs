@@ -355,7 +355,12 @@ async fn beyond_loopback_only_addresses_and_listed_names_are_answered() -> Resul
         .env("TRIPLINE_UI__ALLOWED_HOSTS", "[\"trip.example\"]")
         .start()
         .await?;
-    let port = server.http().rsplit(':').next().unwrap_or_default().to_owned();
+    let port = server
+        .http()
+        .rsplit(':')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     for (host, status) in [
         ("10.1.2.3:7070", 200),
         ("trip.example", 200),
@@ -388,7 +393,11 @@ async fn a_token_is_asked_of_pages_and_api_alike() -> Result<()> {
         .get(format!("http://{}/api/v1/services", server.http()))
         .send()
         .await?;
-    assert!(refused.headers()["www-authenticate"].to_str()?.starts_with("Bearer"));
+    assert!(
+        refused.headers()["www-authenticate"]
+            .to_str()?
+            .starts_with("Bearer")
+    );
     let address = format!("http://{}/api/v1/services", server.http());
     assert_eq!(
         server

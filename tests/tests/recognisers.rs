@@ -166,8 +166,7 @@ fn opens_and_closes(rows: &Value, origin: &str) -> bool {
     let transitions = rows["transitions"].as_array().into_iter().flatten();
     let lines: Vec<&str> = transitions.filter_map(Value::as_str).collect();
     let says = |line: &str, wanted: &str| line.split(' ').any(|word| word == wanted);
-    let is_opening =
-        |line: &&str| says(line, "from_state=closed") && says(line, "to_state=open");
+    let is_opening = |line: &&str| says(line, "from_state=closed") && says(line, "to_state=open");
     let opened = lines.iter().position(is_opening);
     let closed = lines.iter().rposition(|line| says(line, "to_state=closed"));
     let origin = format!("origin={origin}");

@@ -107,7 +107,12 @@ async fn a_query_in_a_directory_expires_nothing() -> anyhow::Result<()> {
             .env("TRIPLINE_STORE__HOT_AGE_MAX", "1ms")
             .output()?;
         let said = String::from_utf8(output.stdout)?;
-        assert_eq!(said.trim(), "n\r\n50", "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            said.trim(),
+            "n\r\n50",
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(())
 }

@@ -369,7 +369,8 @@ fn streamed(
     let mut response = Body::new(StreamBody::new(first.chain(rest))).into_response();
     let headers = response.headers_mut();
     shared_headers(headers, format);
-    let trailers = HeaderValue::from_static("x-tripline-rows, x-tripline-elapsed-ms, x-tripline-truncated");
+    let trailers =
+        HeaderValue::from_static("x-tripline-rows, x-tripline-elapsed-ms, x-tripline-truncated");
     headers.insert(header::TRAILER, trailers);
     response
 }

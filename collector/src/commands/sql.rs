@@ -92,7 +92,9 @@ pub(super) fn run(args: SqlArgs) -> anyhow::Result<()> {
     };
     if ask(&config, request, &mut std::io::stdout())? {
         // On stderr: the result itself may be a file that says nothing of it.
-        eprintln!("tripline: the result was cut at the limit of rows or bytes; --limit asks for more rows");
+        eprintln!(
+            "tripline: the result was cut at the limit of rows or bytes; --limit asks for more rows"
+        );
     }
     Ok(())
 }

@@ -10,7 +10,13 @@ use super::Config;
 /// The prefix of environment variables that are settings.
 const PREFIX: &str = "TRIPLINE_";
 /// Variables with the prefix that are no settings: the file's path, a flag of `import`, and switches for tests.
-const NOT_SETTINGS: [&str; 5] = ["CONFIG", "IMPORT_TOKEN", "FAILPOINT", "UPDATE", "SKIP_BUNDLE"];
+const NOT_SETTINGS: [&str; 5] = [
+    "CONFIG",
+    "IMPORT_TOKEN",
+    "FAILPOINT",
+    "UPDATE",
+    "SKIP_BUNDLE",
+];
 
 /// A setting that cannot be used, and where it stands.
 #[derive(Debug, thiserror::Error)]
@@ -102,10 +108,17 @@ pub fn load(
                 .into(),
         });
     }
-    if config.ui.token.as_deref().is_some_and(super::is_placeholder) {
+    if config
+        .ui
+        .token
+        .as_deref()
+        .is_some_and(super::is_placeholder)
+    {
         return Err(ConfigError::Invalid {
             origin: "ui.token".into(),
-            message: "it is empty, or the mask of a printed configuration; leave it out to have none".into(),
+            message:
+                "it is empty, or the mask of a printed configuration; leave it out to have none"
+                    .into(),
         });
     }
     config
@@ -332,7 +345,10 @@ mod tests {
     #[test]
     fn a_token_of_digits_is_text_and_an_empty_one_opens_no_door() {
         let with = |token: &str| {
-            let environment = env(&[("TRIPLINE_UI__TOKEN", token), ("TRIPLINE_IMPORT_TOKEN", "x")]);
+            let environment = env(&[
+                ("TRIPLINE_UI__TOKEN", token),
+                ("TRIPLINE_IMPORT_TOKEN", "x"),
+            ]);
             load(None, environment, &Overrides::default())
         };
         let config = with("123456").expect("a token");
@@ -349,7 +365,10 @@ mod tests {
         let error = load(Some(&path), [], &Overrides::default())
             .expect_err("no TOML")
             .to_string();
-        assert!(error.contains("line 2, column") && !error.contains("hunter2"), "{error}");
+        assert!(
+            error.contains("line 2, column") && !error.contains("hunter2"),
+            "{error}"
+        );
     }
 
     #[test]

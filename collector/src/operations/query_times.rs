@@ -55,7 +55,9 @@ impl QueryTimes {
             took,
             ended: SystemTime::now(),
         });
-        times.slowest.sort_by_key(|slow| std::cmp::Reverse(slow.took));
+        times
+            .slowest
+            .sort_by_key(|slow| std::cmp::Reverse(slow.took));
         times.slowest.truncate(SLOWEST_MAX);
     }
 
@@ -69,7 +71,11 @@ impl QueryTimes {
     /// The family `tripline_query_seconds`.
     pub(super) fn write(&self, text: &mut Exposition) {
         let name = "tripline_query_seconds";
-        text.family(name, "histogram", "Questions to the store, by door and outcome.");
+        text.family(
+            name,
+            "histogram",
+            "Questions to the store, by door and outcome.",
+        );
         for ((door, outcome), durations) in &self.lock().by_outcome {
             super::store_metrics::histogram(
                 text,
@@ -87,7 +93,10 @@ impl QueryTimes {
 
 impl Times {
     fn record(&mut self, door: &'static str, outcome: &'static str, took: Duration) {
-        self.by_outcome.entry((door, outcome)).or_default().record(took);
+        self.by_outcome
+            .entry((door, outcome))
+            .or_default()
+            .record(took);
     }
 
     fn forget(&mut self) {
@@ -109,7 +118,10 @@ mod tests {
         times.question("deadline", Duration::from_secs(20));
         let slowest = times.slowest();
         assert_eq!(slowest.len(), SLOWEST_MAX);
-        assert_eq!((slowest[0].text.as_str(), slowest[9].text.as_str()), ("SELECT 19", "SELECT 10"));
+        assert_eq!(
+            (slowest[0].text.as_str(), slowest[9].text.as_str()),
+            ("SELECT 19", "SELECT 10")
+        );
         let mut text = Exposition::default();
         times.write(&mut text);
         let text = text.finish();

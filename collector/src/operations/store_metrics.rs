@@ -143,6 +143,10 @@ pub(super) fn histogram(
         at(&bound.to_string(), below);
     }
     at("+Inf", durations.count);
-    text.sample(&format!("{name}_sum"), labels, durations.total.as_secs_f64());
+    text.sample(
+        &format!("{name}_sum"),
+        labels,
+        durations.total.as_secs_f64(),
+    );
     text.sample(&format!("{name}_count"), labels, durations.count as f64);
 }

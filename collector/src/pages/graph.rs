@@ -35,6 +35,7 @@ pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -
     });
     let compares = frame.compares();
     let of_services = services_of(&frame);
+    let shows_mesh = frame.shows_proxies();
     let answer = state
         .ask(move |session| {
             let (graph, then) = match (compares, step) {
@@ -45,15 +46,21 @@ pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -
                 (false, Some(step)) => (query::graph_in_step(session, &question, step)?, None),
                 (false, None) => (query::graph(session, &question)?, None),
             };
+            let mut of_mesh = question.clone();
+            of_mesh.range = step.unwrap_or(question.range);
+            let mesh = match shows_mesh {
+                true => query::mesh_calls(session, &of_mesh, &graph)?,
+                false => Vec::new(),
+            };
             Ok((
-                graph,
+                (graph, mesh),
                 then,
                 query::pulses(session, &of_services)?,
                 query::covered(session, range)?,
             ))
         })
         .await;
-    let answer = answer.map(|(graph, last_week, pulses, covered)| {
+    let answer = answer.map(|((graph, mesh), last_week, pulses, covered)| {
         let width_ns = u64::try_from(steps.width).unwrap_or(0);
         frame.covered_seconds = match chosen {
             Some(_) => Some(width_ns as f64 / 1e9),
@@ -69,6 +76,7 @@ pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -
             graph,
             scrubber,
             last_week,
+            mesh,
         }
     });
     show(&frame, "Graph", answer, views::graph)

@@ -110,11 +110,7 @@ fn outcomes(conn: &Connection, id: &str, range: TimeRange) -> Result<OutcomeCall
     Ok(calls)
 }
 
-fn trials(
-    conn: &Connection,
-    id: &str,
-    range: TimeRange,
-) -> Result<(Vec<Trial>, u64), QueryError> {
+fn trials(conn: &Connection, id: &str, range: TimeRange) -> Result<(Vec<Trial>, u64), QueryError> {
     let mut question = conn.ask(TRIALS)?;
     let mut rows = question.query(params![id, range.from_unix_nano, range.to_unix_nano])?;
     let (mut trials, mut total) = (Vec::new(), 0);
@@ -222,7 +218,12 @@ mod tests {
     fn a_change_of_settings_names_what_differs() {
         let text = |setting: &ChangedSetting| {
             let value = |value: &Option<String>| value.clone().unwrap_or_default();
-            format!("{} {}>{}", setting.name, value(&setting.before), value(&setting.after))
+            format!(
+                "{} {}>{}",
+                setting.name,
+                value(&setting.before),
+                value(&setting.after)
+            )
         };
         let found = changed(r#"{"a":1,"b":"x","c":true}"#, r#"{"a":2,"b":"x","d":[]}"#);
         let found: Vec<String> = found.iter().map(text).collect();
@@ -238,7 +239,12 @@ mod tests {
             (some.failure_rate, some.slow_rate, some.minimum_calls),
             (Some(0.5), None, Some(10))
         );
-        for nothing in [None, Some(""), Some("[]"), Some(r#"{"minimum_calls":"ten"}"#)] {
+        for nothing in [
+            None,
+            Some(""),
+            Some("[]"),
+            Some(r#"{"minimum_calls":"ten"}"#),
+        ] {
             assert_eq!(limits(nothing), WindowLimits::default());
         }
     }

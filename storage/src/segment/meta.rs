@@ -200,7 +200,10 @@ fn digits(digits: Digits) -> String {
 }
 
 fn read_digits(text: &str) -> Option<Digits> {
-    let digits: Vec<u64> = text.split(' ').filter_map(|traces| traces.parse().ok()).collect();
+    let digits: Vec<u64> = text
+        .split(' ')
+        .filter_map(|traces| traces.parse().ok())
+        .collect();
     digits.try_into().ok()
 }
 

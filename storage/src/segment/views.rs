@@ -37,8 +37,7 @@ const DICTIONARY_RELATIONS: [(&str, &str, &str); 2] = [
 ];
 
 /// A bucket's start and its exact twin, as every public time has one, and the rest.
-const BUCKET: &str =
-    "bucket_start, epoch_ns(bucket_start)::UBIGINT AS bucket_start_unix_nano, * EXCLUDE (bucket_start)";
+const BUCKET: &str = "bucket_start, epoch_ns(bucket_start)::UBIGINT AS bucket_start_unix_nano, * EXCLUDE (bucket_start)";
 
 const CALLS: &str = include_str!("views/calls.sql");
 

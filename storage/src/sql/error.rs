@@ -56,7 +56,9 @@ pub enum SqlError {
         message: String,
     },
     /// A file turned out to be damaged and was set aside; the rest answers the next time.
-    #[error("a damaged file was set aside; ask again: the rest answers. The status page names the file, which stays on disk")]
+    #[error(
+        "a damaged file was set aside; ask again: the rest answers. The status page names the file, which stays on disk"
+    )]
     Damaged,
     /// Whoever asked is gone.
     #[error("the reader of the result is gone")]

@@ -496,9 +496,9 @@ mod tests {
             }
         };
         let values = [0, 0, 0, 1, 1, 1, 0, 0];
-        let items = (0..).zip(values).flat_map(|(second, value)| {
-            [gauge("open", second, value), gauge("forced", second, 0)]
-        });
+        let items = (0..)
+            .zip(values)
+            .flat_map(|(second, value)| [gauge("open", second, value), gauge("forced", second, 0)]);
         let kept = thinned(items.collect());
         assert!(kept.iter().all(|item| item.item["name"] == "open"));
         let seconds = |item: &Item| (time(&item.item) - BEGINS) / 1_000_000_000;

@@ -7,8 +7,8 @@ use tripline_storage::model::{
     BreakerActivity, BreakerConfig, BreakerDetail, BreakerTransition, IncidentDetail, Lane, Page,
 };
 
-use super::breakers::state_mark;
 use super::blast::blast;
+use super::breakers::state_mark;
 use super::incident::class_table;
 use super::incidents::{chain, link};
 use crate::chart::lanes;

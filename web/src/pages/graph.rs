@@ -4,11 +4,12 @@ mod drawing;
 mod flow;
 mod gone;
 mod labels;
+mod mesh;
 mod scrubber;
 mod table;
 
 use leptos::prelude::*;
-use tripline_storage::model::{Graph, GraphEdge};
+use tripline_storage::model::{Graph, GraphEdge, MeshCalls};
 
 pub(super) use self::drawing::{picture, trace_picture};
 use self::flow::Flow;
@@ -29,6 +30,8 @@ pub struct GraphPage {
     pub scrubber: Scrubber,
     /// The same time last week, if it is compared with.
     pub last_week: Option<GraphThen>,
+    /// The calls as sidecars count them, if they are asked for.
+    pub mesh: Vec<MeshCalls>,
 }
 
 /// The page.
@@ -70,6 +73,7 @@ pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
             {graph.truncated.then(|| view! { <p class="note amber">{format!("The {} busiest of {} edges are shown.", graph.edges.len(), graph.total_edges)}</p> })}
         </section>
         <section class="panel"><h2>"Calls"</h2><div id="calls" data-live>{compared}{edge_table(graph, data.last_week.as_ref(), frame)}{gone}</div></section>
+        {mesh::table(&data.mesh, frame)}
     }
     .into_any()
 }

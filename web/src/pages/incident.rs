@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 use tripline_storage::model::{
-    ChangeEvent, ErrorClass, Finding, Incident, IncidentBreaker, IncidentDetail,
-    LaneSegment, Recovery,
+    ChangeEvent, ErrorClass, Finding, Incident, IncidentBreaker, IncidentDetail, LaneSegment,
+    Recovery,
 };
 
 use super::blast::blast;

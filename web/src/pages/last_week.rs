@@ -1,7 +1,9 @@
 //! The same time last week: what each number was, and by how much it changed.
 
 use leptos::prelude::*;
-use tripline_storage::model::{EarlierCalls, Graph, GraphEdge, GraphNode, RedPoint, ServiceSummary};
+use tripline_storage::model::{
+    EarlierCalls, Graph, GraphEdge, GraphNode, RedPoint, ServiceSummary,
+};
 
 use crate::chart::Line;
 use crate::parts::Frame;

@@ -2,7 +2,7 @@
 
 use leptos::serde_json::{Value, from_value, json};
 use tripline_storage::model::{
-    Attribute, AttributeValue, EarlierCalls, Graph, LiveCounts, LogRecord, MetricPoints,
+    Attribute, AttributeValue, EarlierCalls, Graph, LiveCounts, LogRecord, MeshCalls, MetricPoints,
     MetricSummary, Page, PulsePoint, ServiceSummary, TraceDetail, TraceSummary,
 };
 
@@ -130,6 +130,12 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
                 NOW - crate::range::WEEK,
             ),
         }),
+        mesh: vec![MeshCalls {
+            caller: text.to_owned(),
+            callee: text.to_owned(),
+            calls: 1,
+            ..MeshCalls::default()
+        }],
     };
     let mut trace_data = TraceDetail {
         trace_id: "5b8aa5a2d2c872e8321cf37308d69df2".to_owned(),

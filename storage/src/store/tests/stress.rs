@@ -119,10 +119,17 @@ fn look_at_what_is_left(store: &Store, acknowledged: &AtomicU64, round: u64) {
         let trace = hex(&trace(round * 7_919 % before / 8));
         let sql = format!("SELECT count(*) FROM spans WHERE trace_id = '{trace}'");
         let of_trace: u64 = conn.query_row(&sql, [], |row| row.get(0)).expect("a trace");
-        assert!([0, 8].contains(&of_trace), "{of_trace} spans of a trace are left");
+        assert!(
+            [0, 8].contains(&of_trace),
+            "{of_trace} spans of a trace are left"
+        );
     }
     let calls: u64 = conn
-        .query_row("SELECT coalesce(sum(calls), 0)::UBIGINT FROM red", [], |row| row.get(0))
+        .query_row(
+            "SELECT coalesce(sum(calls), 0)::UBIGINT FROM red",
+            [],
+            |row| row.get(0),
+        )
         .expect("roll-ups");
     assert!(calls >= before, "{calls} calls of {before} acknowledged");
 }

@@ -64,7 +64,8 @@ pub(super) fn windows(activity: &BreakerActivity, frame: &Frame) -> AnyView {
 
 fn row(window: &BreakerWindow, frame: &Frame) -> AnyView {
     let share = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), units::percent);
-    let limit = |value: Option<f64>| value.map_or_else(|| "not reported".to_owned(), units::percent);
+    let limit =
+        |value: Option<f64>| value.map_or_else(|| "not reported".to_owned(), units::percent);
     let class = |value: Option<f64>, limit: Option<f64>| match (value, limit) {
         (Some(value), Some(limit)) if value >= limit => "num share bad",
         _ => "num",
@@ -156,10 +157,7 @@ fn trial_row(trial: &Trial, frame: &Frame) -> AnyView {
         .to_unix_nano
         .and_then(|to| u64::try_from(to - trial.from_unix_nano).ok())
         .map_or_else(|| "still".to_owned(), units::duration);
-    let ended = trial
-        .ended_in
-        .as_deref()
-        .map(super::state_mark);
+    let ended = trial.ended_in.as_deref().map(super::state_mark);
     let probes = if trial.probes.is_empty() {
         view! { <span class="quiet">"no span says it was one"</span> }.into_any()
     } else {
@@ -181,7 +179,8 @@ fn trial_row(trial: &Trial, frame: &Frame) -> AnyView {
                 match &probe.trace_id {
                     Some(id) => {
                         let span = probe.span_id.clone().unwrap_or_default();
-                        let link = frame.link(&format!("/traces/{}", segment(id)), &[("span", &span)]);
+                        let link =
+                            frame.link(&format!("/traces/{}", segment(id)), &[("span", &span)]);
                         view! { <a class=class href=link>{text}</a>" " }.into_any()
                     }
                     None => view! { <span class=class>{text}</span>" " }.into_any(),

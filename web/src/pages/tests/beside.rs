@@ -81,16 +81,16 @@ fn the_overview_tells_the_change_since_last_week() {
 
 #[test]
 fn the_graph_names_the_edges_that_are_called_no_more() {
-    let node = |name: String| {
-        json!({"name": name, "kind": "service", "inferred": false, "calls": 10, "errors": 0, "latency": {}})
-    };
+    let node = |name: String| json!({"name": name, "kind": "service", "inferred": false, "calls": 10, "errors": 0, "latency": {}});
     let edge = |callee: usize, calls: u64| {
         json!({"caller": 0, "callee": callee, "kind": "service", "is_async": false, "calls": calls, "errors": calls / 10,
             "weight": calls, "basis": "all", "latency": {"p95_ns": 2e6}})
     };
     let of_two = |calls: u64| -> Graph {
-        read(json!({"nodes": [node("cart".to_owned()), node("pay".to_owned())], "edges": [edge(1, calls)],
-            "truncated": false, "total_edges": 1}))
+        read(
+            json!({"nodes": [node("cart".to_owned()), node("pay".to_owned())], "edges": [edge(1, calls)],
+            "truncated": false, "total_edges": 1}),
+        )
     };
     let mut nodes = vec![node("cart".to_owned())];
     nodes.extend((1..=25).map(|at| node(format!("old-{at:02}"))));
@@ -252,15 +252,12 @@ fn sidecars_are_folded_or_shown_beside_their_services() {
 
 #[test]
 fn sidecars_are_counted_by_service_and_scope() {
-    let proxy =
-        json!({"is_outgoing": false, "calls": 1, "errors": 0, "rate_per_second": 1.0, "latency": {}});
+    let proxy = json!({"is_outgoing": false, "calls": 1, "errors": 0, "rate_per_second": 1.0, "latency": {}});
     let services = vec![
         service_of(json!({"environment": "prod", "proxy": proxy})),
         service_of(json!({"environment": "test", "proxy": proxy})),
         // Another of the first, under a name of its own.
-        service_of(
-            json!({"environment": "prod", "service_name": "cart.mesh", "proxy_of": "cart"}),
-        ),
+        service_of(json!({"environment": "prod", "service_name": "cart.mesh", "proxy_of": "cart"})),
     ];
     let data = overview_of(services, None);
     let html = render(&frame("/", &[]), "Overview", |f| overview(&data, f));

@@ -3,15 +3,15 @@
 //! A service that writes the state on every call would give a sample a span; of equal states in a row only
 //! the first and the last are kept, which says the same.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use arrow::array::RecordBatch;
 use serde_json::Value;
 
-use super::document;
 use super::evidence::{Evidence, SampleRow, Subject};
-use super::index::{InEvents, Item, Recognisers};
+use super::index::{Item, Recognisers, Told};
 use super::logs::{OF_ERROR, Record, at, index, rejected_subject, text, time};
+use super::{document, wildcard};
 use crate::ingest::{ResourceRow, ScopeRow};
 
 /// Confidence in a state that a span says.
@@ -24,6 +24,48 @@ struct Seen {
     is_refusal: bool,
 }
 
+/// All that is seen on the spans of a batch.
+#[derive(Default)]
+struct Sight {
+    named: Vec<Seen>,
+    /// Rows of refused calls whose breaker has a name.
+    refused: HashSet<usize>,
+    /// By row, refused calls that no name is known of.
+    nameless: Vec<(usize, SampleRow)>,
+}
+
+impl Sight {
+    /// Takes note of what a rule read; whether other rules need not look at it.
+    fn add(&mut self, row: usize, seen: Seen) -> bool {
+        let is_named = !seen.sample.subject.name.is_empty();
+        match (is_named, seen.is_refusal) {
+            (true, is_refusal) => {
+                if is_refusal {
+                    self.refused.insert(row);
+                }
+                self.named.push(seen);
+            }
+            (false, true) => self.nameless.push((row, seen.sample)),
+            (false, false) => {}
+        }
+        is_named
+    }
+
+    /// Every refused call; one that more than one rule knows and none names, once.
+    fn refusals(self) -> Vec<SampleRow> {
+        let Self {
+            named,
+            mut refused,
+            nameless,
+        } = self;
+        let of_named = named.into_iter().filter(|seen| seen.is_refusal);
+        let mut all: Vec<SampleRow> = of_named.map(|seen| seen.sample).collect();
+        let others = nameless.into_iter().filter(|(row, _)| refused.insert(*row));
+        all.extend(others.map(|(_, sample)| sample));
+        all
+    }
+}
+
 impl Recognisers {
     /// Evidence in spans.
     pub fn in_spans(
@@ -34,12 +76,13 @@ impl Recognisers {
     ) -> Evidence {
         let mut evidence = Evidence::default();
         let seen = self.seen(resources, scopes, batch, &mut evidence);
-        let samples = seen.into_iter().map(|seen| seen.sample).collect();
+        let samples = seen.named.into_iter().map(|seen| seen.sample).collect();
         evidence.samples.extend(turns(samples));
         evidence
     }
 
-    /// Every span that is a refused call: who refused it.
+    /// Every span that is a refused call: who refused it. Where the span does not say which breaker, its name is empty
+    /// and only the kind and the library are known.
     pub(crate) fn refusals(
         &self,
         resources: &[ResourceRow],
@@ -47,10 +90,7 @@ impl Recognisers {
         batch: &RecordBatch,
     ) -> Vec<SampleRow> {
         self.seen(resources, scopes, batch, &mut Evidence::default())
-            .into_iter()
-            .filter(|seen| seen.is_refusal)
-            .map(|seen| seen.sample)
-            .collect()
+            .refusals()
     }
 
     fn seen(
@@ -59,8 +99,8 @@ impl Recognisers {
         scopes: &[ScopeRow],
         batch: &RecordBatch,
         evidence: &mut Evidence,
-    ) -> Vec<Seen> {
-        let mut seen: Vec<Seen> = Vec::new();
+    ) -> Sight {
+        let mut seen = Sight::default();
         let record = |row: usize| Record {
             resource: resources.get(index(batch, "resource_ix").value(row) as usize),
             scope: scopes
@@ -86,27 +126,26 @@ impl Recognisers {
             if taken == Some(row) {
                 continue;
             }
-            if let Some(found) = self.read_span(rule, &record(row), peer(row)) {
-                seen.push(found);
+            if let Some(found) = self.read_span(rule, &record(row), peer(row))
+                && seen.add(row, found)
+            {
                 taken = Some(row);
             }
         }
-        let mut refused = Vec::new();
+        let mut refused = HashSet::new();
         for (row, rule) in self.span_events.hits(text(batch, "events")) {
             let events = at(text(batch, "events"), row).unwrap_or_default();
             let record = record(row);
             match rule {
-                InEvents::Log(rule) => self.read_events(rule, &record, events, evidence),
-                InEvents::Rejection(rule) => {
-                    if refused.last() == Some(&row) {
+                Told::Log(rule) => self.read_events(rule, &record, events, evidence),
+                Told::Rejection(rule) => {
+                    if refused.contains(&row) {
                         continue;
                     }
-                    if let Some(sample) = self.read_exceptions(rule, &record, events, peer(row)) {
-                        seen.push(Seen {
-                            sample,
-                            is_refusal: true,
-                        });
-                        refused.push(row);
+                    if let Some(found) = self.read_exceptions(rule, &record, events, peer(row))
+                        && seen.add(row, found)
+                    {
+                        refused.insert(row);
                     }
                 }
             }
@@ -117,12 +156,10 @@ impl Recognisers {
             }
             let message = at(text(batch, "status_message"), row).unwrap_or_default();
             let record = record(row);
-            if let Some(sample) = self.rejection(rule, &record, record.time, message, peer(row)) {
-                seen.push(Seen {
-                    sample,
-                    is_refusal: true,
-                });
-                refused.push(row);
+            if let Some(found) = self.rejection(rule, &record, record.time, message, peer(row))
+                && seen.add(row, found)
+            {
+                refused.insert(row);
             }
         }
         seen
@@ -153,17 +190,21 @@ impl Recognisers {
         if !span.needs.all(&item) {
             return None;
         }
-        let outcome = item.text(span.fields.get("outcome"));
-        let is_rejected = outcome
-            .as_ref()
-            .is_some_and(|word| span.rule.rejected.contains(word));
+        let outcomes = item.alternatives(span.fields.get("outcome"));
+        let is_rejected = outcomes.iter().any(|word| {
+            let mut rejected = span.rule.rejected.iter();
+            rejected.any(|known| wildcard::is_like(known, word))
+        });
+        let outcome = outcomes.into_iter().next();
         let said = item.text(span.fields.get("state"));
         let state = match said.as_deref().map(|word| origin.state(word)) {
             Some(Some(state)) => state,
             _ if is_rejected => span.rejected_state,
             _ => return None,
         };
-        let name = item.text(span.fields.get("breaker"))?;
+        let name = item
+            .text(span.fields.get("breaker"))
+            .or_else(|| is_rejected.then(String::new))?;
         let pattern = span.rule.pattern.as_deref().unwrap_or(&origin.pattern);
         let peer_service = item.text(span.fields.get("peer"));
         let sample = SampleRow {
@@ -190,9 +231,8 @@ impl Recognisers {
 
     /// Events of a span that a log rule knows, each as a record of its own.
     fn read_events(&self, rule: usize, record: &Record<'_>, events: &str, evidence: &mut Evidence) {
-        let names = &self.logs[rule].rule.event;
         for event in parsed(events) {
-            if !names.contains(&event.name) {
+            if !self.is_about(rule, &event.name) {
                 continue;
             }
             let attributes = event.attributes.to_string();
@@ -214,7 +254,7 @@ impl Recognisers {
         record: &Record<'_>,
         events: &str,
         peer: Option<&str>,
-    ) -> Option<SampleRow> {
+    ) -> Option<Seen> {
         let rejection = &self.rejections[rule].rule;
         parsed(events).find_map(|event| {
             let of = |key: &str| document::text(event.attributes.get(key)?);
@@ -239,11 +279,11 @@ impl Recognisers {
         time: Option<i64>,
         message: &str,
         peer: Option<&str>,
-    ) -> Option<SampleRow> {
+    ) -> Option<Seen> {
         let rejection = &self.rejections[rule];
         let origin = &self.origins[rejection.origin];
         let subject = rejected_subject(rejection, origin, record.resource?, message, record, peer)?;
-        Some(SampleRow {
+        let sample = SampleRow {
             subject: Subject {
                 peer_service: peer.map(str::to_owned),
                 peer_evidence: peer.map(|_| "span"),
@@ -257,6 +297,10 @@ impl Recognisers {
             evidence: "span",
             confidence: OF_ERROR,
             ..SampleRow::default()
+        };
+        Some(Seen {
+            sample,
+            is_refusal: true,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The service in the name that Envoy has for a cluster.
+//! The service in the names that meshes have: Envoy's for a cluster, Dapr's for a target.
 
 /// `outbound|8080|v1|payment.shop.svc.cluster.local` is `payment`, as is the same with `_.` between its parts (the names
 /// of SNI routes); a host outside the mesh stays whole, and so does a name that is not Istio's. What names no callee
@@ -30,9 +30,23 @@ pub(super) fn istio_service(cluster: &str) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
+/// `app_payment` is `payment`; an actor or a component is no service.
+pub(super) fn dapr_app(target: &str) -> Option<String> {
+    let app = target.trim().strip_prefix("app_")?;
+    (!app.is_empty()).then(|| app.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_application_is_taken_out_of_a_target() {
+        assert_eq!(dapr_app("app_payment").as_deref(), Some("payment"));
+        for target in ["actor_cart", "statestore_redis", "app_", ""] {
+            assert_eq!(dapr_app(target), None, "{target}");
+        }
+    }
 
     #[test]
     fn the_service_is_taken_out_of_a_cluster_name() {

@@ -105,16 +105,22 @@ enum Place {
 #[derive(Debug, Clone, Copy)]
 enum Function {
     IstioService,
+    DaprApp,
 }
 
 impl Function {
     fn parse(name: &str) -> Option<Self> {
-        (name == "istio_service").then_some(Self::IstioService)
+        match name {
+            "istio_service" => Some(Self::IstioService),
+            "dapr_app" => Some(Self::DaprApp),
+            _ => None,
+        }
     }
 
     fn apply(self, text: &str) -> Option<String> {
         match self {
             Self::IstioService => clusters::istio_service(text),
+            Self::DaprApp => clusters::dapr_app(text),
         }
     }
 }
@@ -386,6 +392,14 @@ pub(super) struct Span {
     pub fields: Fields,
     pub needs: Needs,
     pub rejected_state: &'static str,
+}
+
+impl Span {
+    /// The kind of policy it tells of.
+    pub(super) fn pattern<'a>(&'a self, origins: &'a [Origin]) -> &'a str {
+        let own = self.rule.pattern.as_deref();
+        own.unwrap_or(&origins[self.origin].pattern)
+    }
 }
 
 /// A compiled [`RejectionRule`].

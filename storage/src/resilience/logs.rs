@@ -316,6 +316,7 @@ pub(super) fn rejected_subject(
     };
     item.holes
         .extend(peer.map(|peer| ("peer".to_owned(), peer.to_owned())));
+    item.holes.push(("message".to_owned(), text.to_owned()));
     if !is_scope(&rejection.rule.scope, record.scope) || !rejection.needs.all(&item) {
         return None;
     }

@@ -252,16 +252,8 @@ impl Recognisers {
                 }
                 return;
             }
-            Sink::OpenIfPositive => {
-                let state = if value > 0.0 { "open" } else { "closed" };
-                parts.number = Some((value, Some(state)));
-                return;
-            }
-            Sink::SaturatedIfPositive => {
-                let state = if value > 0.0 { "saturated" } else { "closed" };
-                parts.number = Some((value, Some(state)));
-                return;
-            }
+            Sink::OpenIfPositive => return parts.keep_most(value, "open"),
+            Sink::SaturatedIfPositive => return parts.keep_most(value, "saturated"),
             Sink::FailureRate => return row.failure_rate = share(value),
             Sink::SlowRate => return row.slow_rate = share(value),
             Sink::InFlight => return row.in_flight = whole(value).and_then(|n| n.try_into().ok()),
@@ -311,6 +303,13 @@ impl Subjects {
 }
 
 impl Parts {
+    /// Of several streams of one name (a cluster's ports, its subsets) it is enough that one refuses.
+    fn keep_most(&mut self, value: f64, refusing: &'static str) {
+        let most = self.number.map_or(value, |(so_far, _)| value.max(so_far));
+        let state = if most > 0.0 { refusing } else { "closed" };
+        self.number = Some((most, Some(state)));
+    }
+
     fn finish(self, subject: Subject, time: i64) -> SampleRow {
         let mut row = SampleRow {
             subject,

@@ -6,9 +6,10 @@
 //! |---|---|
 //! | `some.attribute` | the attribute of this key, else of the key in another spelling: separators and case do not count (R8) |
 //! | `*some.attribute` | the attribute whose key ends so where a word begins, in any spelling: `acme.some.attribute` |
-//! | `@hole` | a hole of the rule's `text`, a member of its JSON body, or `@peer`, the callee that is named |
+//! | `@hole` | a hole of the rule's `text`, a member of its JSON body, or `@peer`, the callee that is named; of an error `@message`, all of its text |
 //! | `=literal` | itself |
 //! | `… \| istio_service` | of any but a literal: the service in Envoy's name for a cluster, `payment` of `outbound\|8080\|\|payment.shop.svc.cluster.local`; none where the cluster is no callee |
+//! | `… \| dapr_app` | of any but a literal: the application in Dapr's name for a target, `payment` of `app_payment`; none of an actor or a component |
 //!
 //! A *wanted value* (`needs`, `unless`, labels of a `sink`, `rejected`) may have stars for any text: `OnCircuit*`. It is
 //! compared with the whole value and, of a list or of flags joined by commas (`UO,DC`), with each element.
@@ -202,6 +203,10 @@ pub struct SpanRule {
     /// Outcomes that mean the call was refused.
     #[serde(default)]
     pub rejected: Vec<String>,
+    /// Outcomes that mean that the policy did something else with the call: answered it by a fallback, tried it again,
+    /// ended it. They prove no state.
+    #[serde(default)]
+    pub acted: Vec<String>,
     /// The state a refusal proves.
     #[serde(default = "open")]
     pub rejected_state: String,

@@ -117,19 +117,25 @@ impl Recognisers {
             at(text(batch, "peer"), row)
                 .filter(|_| !matches!(at(text(batch, "kind"), row), Some("server" | "consumer")))
         };
-        let mut taken = None;
-        // Rules in the order of their files: the generic one is last.
+        // Rules in the order of their files: the generic one is last. A span may tell of several policies, but of
+        // each kind only once.
         let mut found = self.span_attributes.hits(text(batch, "attributes"));
         found.extend(self.named_spans(batch));
         found.sort_unstable();
+        let (mut current, mut taken) = (None, Vec::new());
         for (row, rule) in found {
-            if taken == Some(row) {
+            if current != Some(row) {
+                current = Some(row);
+                taken.clear();
+            }
+            let pattern = self.spans[rule].pattern(&self.origins);
+            if taken.contains(&pattern) {
                 continue;
             }
             if let Some(found) = self.read_span(rule, &record(row), peer(row))
                 && seen.add(row, found)
             {
-                taken = Some(row);
+                taken.push(pattern);
             }
         }
         let mut refused = HashSet::new();
@@ -191,21 +197,26 @@ impl Recognisers {
             return None;
         }
         let outcomes = item.alternatives(span.fields.get("outcome"));
-        let is_rejected = outcomes.iter().any(|word| {
-            let mut rejected = span.rule.rejected.iter();
-            rejected.any(|known| wildcard::is_like(known, word))
-        });
+        let is_one_of = |wanted: &[String]| {
+            outcomes.iter().any(|word| {
+                let mut wanted = wanted.iter();
+                wanted.any(|known| wildcard::is_like(known, word))
+            })
+        };
+        let is_rejected = is_one_of(&span.rule.rejected);
+        let has_acted = is_one_of(&span.rule.acted);
         let outcome = outcomes.into_iter().next();
         let said = item.text(span.fields.get("state"));
         let state = match said.as_deref().map(|word| origin.state(word)) {
-            Some(Some(state)) => state,
-            _ if is_rejected => span.rejected_state,
+            Some(Some(state)) => Some(state),
+            _ if is_rejected => Some(span.rejected_state),
+            _ if has_acted => None,
             _ => return None,
         };
         let name = item
             .text(span.fields.get("breaker"))
             .or_else(|| is_rejected.then(String::new))?;
-        let pattern = span.rule.pattern.as_deref().unwrap_or(&origin.pattern);
+        let pattern = span.pattern(&self.origins);
         let peer_service = item.text(span.fields.get("peer"));
         let sample = SampleRow {
             subject: Subject {
@@ -215,7 +226,7 @@ impl Recognisers {
                 ..Subject::of(record.resource?, &origin.name, pattern, name)
             },
             time_unix_nano: record.time?,
-            state: Some(state),
+            state,
             raw_state: said.or(outcome),
             trace_id: record.trace_id.clone(),
             span_id: record.span_id.clone(),

@@ -17,8 +17,9 @@ const ATTEMPTS: [(&str, i64); 4] = [
 ];
 
 /// Names of spans and of span events that say what served or refused the call.
-const SAID: [(&str, &str); 4] = [
+const SAID: [(&str, &str); 5] = [
     ("fallback.used", "served by a fallback"),
+    ("circuit-breaker fallback", "served by a fallback"),
     ("rate_limiter.rejected", "over the rate limit"),
     ("bulkhead.rejected", "bulkhead full"),
     ("hedge.started", "hedged"),

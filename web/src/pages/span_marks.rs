@@ -159,3 +159,23 @@ fn named(refusal: &Refusal) -> String {
 fn of(pattern: &str) -> String {
     pattern.replace('_', " ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_answered_in_the_place_of_a_call_is_known_by_the_name_of_its_span() {
+        let named = |name: &str| SpanRecord {
+            name: name.to_owned(),
+            ..SpanRecord::default()
+        };
+        for name in ["fallback.used", "circuit-breaker fallback"] {
+            let span = named(name);
+            let words: Vec<&str> = said(&span).collect();
+            assert_eq!(words, ["served by a fallback"], "{name}");
+        }
+        let span = named("circuit-breaker");
+        assert_eq!(said(&span).count(), 0);
+    }
+}

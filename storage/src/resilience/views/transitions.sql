@@ -94,8 +94,8 @@ metric AS (
             WHEN d_rejected > 0 THEN 'open'
             WHEN d_rejected = 0 AND d_passed > 0 THEN 'closed'
             -- What has no memory no longer refuses when it refuses nobody.
-            WHEN d_rejected = 0 AND pattern IN ('concurrency_cap', 'bulkhead', 'throttle', 'rate_limit', 'retry_budget')
-                THEN 'closed' END) AS state),
+            WHEN d_rejected = 0 AND pattern IN ('concurrency_cap', 'bulkhead', 'throttle', 'rate_limit', 'retry_budget',
+                'fallback') THEN 'closed' END) AS state),
         CASE WHEN state IS NOT NULL THEN 'gauge' WHEN d_open > 0 OR d_half > 0 OR d_closed > 0 THEN 'transition_counter'
             WHEN d_rejected > 0 THEN 'rejection_counter' ELSE 'counters' END AS basis
     FROM grown

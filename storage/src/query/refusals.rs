@@ -202,9 +202,10 @@ mod tests {
 
     #[test]
     fn an_error_on_its_way_up_is_no_refusal_of_its_own() {
-        let parents: HashMap<String, String> = [("c", "b"), ("b", "a"), ("x", "a"), ("l", "m"), ("m", "l")]
-            .map(|(child, parent)| (child.to_owned(), parent.to_owned()))
-            .into();
+        let parents: HashMap<String, String> =
+            [("c", "b"), ("b", "a"), ("x", "a"), ("l", "m"), ("m", "l")]
+                .map(|(child, parent)| (child.to_owned(), parent.to_owned()))
+                .into();
         let mut found = vec![
             sample("a", ""),
             sample("b", ""),
@@ -214,7 +215,10 @@ mod tests {
             sample("l", ""),
         ];
         without_echoes(&mut found, &parents);
-        let left: Vec<&str> = found.iter().filter_map(|row| row.span_id.as_deref()).collect();
+        let left: Vec<&str> = found
+            .iter()
+            .filter_map(|row| row.span_id.as_deref())
+            .collect();
         assert_eq!(left, ["c", "x", "m"]);
     }
 }

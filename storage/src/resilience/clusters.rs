@@ -54,14 +54,21 @@ mod tests {
             ("outbound|8080||payment.shop.svc.cluster.local", "payment"),
             ("outbound|8080|v1|payment.shop.svc.cluster.local", "payment"),
             ("outbound|80||payment.shop.svc.cluster.local;", "payment"),
-            ("outbound_.8080_._.payment.shop.svc.cluster.local", "payment"),
+            (
+                "outbound_.8080_._.payment.shop.svc.cluster.local",
+                "payment",
+            ),
             ("outbound|8080||payment.shop.svc", "payment"),
             ("outbound|8080||payment", "payment"),
             ("outbound|443||api.example.com", "api.example.com"),
             ("payment_service", "payment_service"),
             ("payment.shop.svc.cluster.local", "payment"),
         ] {
-            assert_eq!(istio_service(cluster).as_deref(), Some(service), "{cluster}");
+            assert_eq!(
+                istio_service(cluster).as_deref(),
+                Some(service),
+                "{cluster}"
+            );
         }
         for cluster in [
             "inbound|8080||",

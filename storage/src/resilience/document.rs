@@ -95,7 +95,10 @@ pub(super) fn alternatives(value: &Value) -> Vec<String> {
     if let [whole] = all.as_slice()
         && whole.contains(',')
     {
-        let flags: Vec<String> = whole.split(',').map(|flag| flag.trim().to_owned()).collect();
+        let flags: Vec<String> = whole
+            .split(',')
+            .map(|flag| flag.trim().to_owned())
+            .collect();
         all.extend(flags);
     }
     all.retain(|text| !text.trim().is_empty());
@@ -149,7 +152,10 @@ mod tests {
     #[test]
     fn a_key_is_found_by_its_end_where_a_word_begins() {
         let text = r#"{"short_circuit_breaker.states":0,"acme.circuit_breaker.state":"open","acme_circuitbreaker_name":"pay"}"#;
-        assert_eq!(get_ending(text, "circuit_breaker.state"), Some("open".into()));
+        assert_eq!(
+            get_ending(text, "circuit_breaker.state"),
+            Some("open".into())
+        );
         assert_eq!(get_ending(text, "circuit_breaker.name"), Some("pay".into()));
         assert_eq!(get_ending(text, "breaker.key"), None);
         assert_eq!(get_ending(r#"{"mystate":1}"#, "state"), None);

@@ -187,6 +187,10 @@ impl Recognisers {
                 (sinks.to_vec(), Some(raw))
             }
         };
+        // `…_circuit_breaker_state_changes`: what only grows is no state.
+        if series.is_monotonic == Some(true) && sinks.contains(&Sink::State) {
+            return None;
+        }
         let label = raw.map(|raw| (origin.state(&raw), raw));
         let name = item.text(&metric.breaker)?;
         let pattern = metric.pattern.as_deref().unwrap_or(&origin.pattern);

@@ -32,7 +32,11 @@ pub fn breakers(session: &Session<'_>, query: &BreakersQuery) -> Result<Page<Bre
     if !session.set().may_have_breakers() {
         return Ok(Page::whole(Vec::new()));
     }
-    let all = session.run_concluded(|conn| list(conn, &conditions))?;
+    let mut all = session.run_concluded(|conn| list(conn, &conditions))?;
+    if query.name.is_some() {
+        // A retry, a timeout or a bulkhead beside a breaker often has its name.
+        all.sort_by_key(|found| found.pattern != "breaker");
+    }
     let total = all.len() as u64;
     let items: Vec<Breaker> = all.into_iter().take(query.limit).collect();
     Ok(Page {

@@ -97,6 +97,10 @@ fn known(conn: &Connection, query: &LanesQuery) -> Result<Vec<Known>, QueryError
         "first_seen < make_timestamp_ns(?)",
         [Value::BigInt(query.range.to_unix_nano)],
     );
+    if query.breaker_id.is_none() {
+        // These have no states to draw.
+        conditions.add("pattern NOT IN ('retry', 'timeout', 'fallback', 'hedge')", []);
+    }
     let sql = format!(
         "SELECT breaker_id, environment, service_namespace, cluster, service_name, name, \"key\", pattern, peer_service, \
          service_instance_id, state, last_state, epoch_ns(first_seen), epoch_ns(last_seen) FROM breaker_instances {} \

@@ -3,6 +3,8 @@ WITH seen AS (
     SELECT service_name, name, origin
     FROM breaker_samples
     WHERE "time" >= make_timestamp_ns($1) AND "time" < make_timestamp_ns($2) AND name IS NOT NULL
+        -- A fallback or a timeout has none, and nothing to report.
+        AND state IS NOT NULL
     GROUP BY ALL
     HAVING bool_and(evidence = 'span')
 ), told AS (

@@ -36,8 +36,8 @@ impl Evidence {
 pub struct Subject {
     /// The recogniser that knew it.
     pub origin: String,
-    /// `breaker`, `ejection`, `concurrency_cap`, `throttle`, `rate_limit`, `bulkhead`, `retry_budget`, `timeout`,
-    /// `fallback`, `hedge`.
+    /// `breaker`, `ejection`, `concurrency_cap`, `throttle`, `rate_limit`, `bulkhead`, `retry_budget`; and what has no
+    /// states but counts: `retry`, `timeout`, `fallback`, `hedge`.
     pub pattern: String,
     /// The service that owns it.
     pub service_name: Option<String>,

@@ -4,4 +4,7 @@ mod concluded;
 mod fixture;
 mod histories;
 mod pinned;
+mod refused;
+mod rules;
 mod sdk;
+mod spellings;

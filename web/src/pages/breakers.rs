@@ -222,6 +222,11 @@ pub(super) fn glyph(state: &str) -> &'static str {
     }
 }
 
+/// Whether a kind of policy has states: retries, timeouts, fallbacks and hedges only count.
+pub(super) fn has_states(pattern: &str) -> bool {
+    !matches!(pattern, "retry" | "timeout" | "fallback" | "hedge")
+}
+
 /// `bad` while it refuses, `warn` while it doubts or nobody knows, else `fine`.
 pub(super) fn severity(state: &str) -> &'static str {
     match state {

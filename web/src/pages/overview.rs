@@ -10,7 +10,7 @@ use tripline_storage::model::{
 };
 
 use self::first_run::first_run;
-use super::breakers::severity;
+use super::breakers::{has_states, severity};
 use super::incidents::strip;
 use super::{last_week, proxies};
 use crate::parts::{
@@ -211,6 +211,7 @@ fn breakers_of(name: &str, breakers: &[Breaker], frame: &Frame) -> AnyView {
     let its: Vec<&Breaker> = breakers
         .iter()
         .filter(|b| b.service_name == name || b.peer_service.as_deref() == Some(name))
+        .filter(|b| has_states(&b.pattern))
         .collect();
     if its.is_empty() {
         return view! { <span class="quiet">"none known"</span> }.into_any();

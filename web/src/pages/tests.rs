@@ -156,11 +156,17 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         key: "retry.attempt".to_owned(),
         value: AttributeValue::Int(3),
     });
-    trace_data.refusals = vec![read(
-        json!({"span_id": "051581bf3cb55c14", "pattern": "breaker", "service_name": text,
-        "name": text, "key": text, "origin": "tripline-sdk", "confidence": 85,
-        "trip": {"time_unix_nano": (NOW - 1_000_000_000).to_string(), "trace_id": "0af7651916cd43dd8448eb211c80319c"}}),
-    )];
+    trace_data.refusals = vec![
+        read(
+            json!({"span_id": "051581bf3cb55c14", "pattern": "breaker", "service_name": text,
+            "name": text, "key": text, "origin": "tripline-sdk", "confidence": 85,
+            "trip": {"time_unix_nano": (NOW - 1_000_000_000).to_string(), "trace_id": "0af7651916cd43dd8448eb211c80319c"}}),
+        ),
+        read(
+            json!({"span_id": "051581bf3cb55c13", "pattern": "breaker", "service_name": text,
+            "name": "", "key": null, "origin": "gobreaker", "confidence": 80, "trip": null}),
+        ),
+    ];
     let metric: MetricSummary = read(
         json!({"name": text, "kind": "histogram", "unit": "s", "temporality": "cumulative", "is_monotonic": null,
         "description": text, "streams": 2, "services": [text]}),
@@ -528,6 +534,7 @@ fn pages_say_what_they_know() {
         &[
             "retry 2",
             "refused by breaker ",
+            "refused by a breaker of gobreaker",
             "/traces/0af7651916cd43dd8448eb211c80319c",
             "3 proxy spans are",
             "shown: hide them",

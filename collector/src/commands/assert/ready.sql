@@ -19,7 +19,7 @@ HAVING count(*) > 4;
 -- every breaker that opened in the last hour closed again
 SELECT service_name, name, "key", max(time) FILTER (to_state = 'open') AS opened
 FROM breaker_transitions
-WHERE time > now() - INTERVAL 1 HOUR
+WHERE time > now() - INTERVAL 1 HOUR AND pattern IN ('breaker', 'ejection')
 GROUP BY ALL
 HAVING max(time) FILTER (to_state = 'open') > coalesce(max(time) FILTER (to_state = 'closed'), TIMESTAMP '1970-01-01');
 

@@ -25,7 +25,7 @@ exact AS (
 -- Parts of one export, and an export that arrived twice, are one sample.
 seen AS (
     SELECT breaker_id, coalesce(service_instance_id, '') AS instance, epoch_ns("time") AS ns, evidence,
-        any_value(nullif(state, 'unknown')) AS state, bool_or(is_delta) AS is_delta,
+        any_value(nullif(state, 'unknown')) AS state, any_value(pattern) AS pattern, bool_or(is_delta) AS is_delta,
         any_value(trace_id) AS trace_id, any_value(span_id) AS span_id, max(confidence)::UTINYINT AS confidence,
         TRY_CAST(max(rejected) AS BIGINT) AS rejected,
         TRY_CAST(coalesce(max(ok), 0) + coalesce(max(failed), 0) AS BIGINT) AS passed,
@@ -92,7 +92,10 @@ metric AS (
             WHEN has_never_opened AND coalesce(rejected, 0) = 0 AND NOT is_delta AND NOT has_states THEN 'closed'
             WHEN has_states OR e_open IS NOT NULL THEN NULL
             WHEN d_rejected > 0 THEN 'open'
-            WHEN d_rejected = 0 AND d_passed > 0 THEN 'closed' END) AS state),
+            WHEN d_rejected = 0 AND d_passed > 0 THEN 'closed'
+            -- What has no memory no longer refuses when it refuses nobody.
+            WHEN d_rejected = 0 AND pattern IN ('concurrency_cap', 'bulkhead', 'throttle', 'rate_limit', 'retry_budget',
+                'fallback') THEN 'closed' END) AS state),
         CASE WHEN state IS NOT NULL THEN 'gauge' WHEN d_open > 0 OR d_half > 0 OR d_closed > 0 THEN 'transition_counter'
             WHEN d_rejected > 0 THEN 'rejection_counter' ELSE 'counters' END AS basis
     FROM grown
@@ -232,7 +235,8 @@ subjects AS (
         any_value(environment) AS environment, any_value(cluster) AS cluster, any_value(name) AS name,
         any_value("key") AS "key", any_value(pattern) AS pattern, any_value(peer_service) AS peer_service,
         CASE any_value(pattern) WHEN 'concurrency_cap' THEN 'saturated' WHEN 'bulkhead' THEN 'saturated'
-            WHEN 'throttle' THEN 'throttling' WHEN 'rate_limit' THEN 'throttling' ELSE 'open' END AS refusing,
+            WHEN 'fallback' THEN 'saturated' WHEN 'throttle' THEN 'throttling' WHEN 'rate_limit' THEN 'throttling'
+            WHEN 'retry_budget' THEN 'throttling' ELSE 'open' END AS refusing,
         arg_max(origin, "time") AS origin, arg_max(service_version, "time") AS service_version
     FROM {marks} WHERE breaker_id IN (SELECT breaker_id FROM inferred)
     GROUP BY breaker_id, coalesce(service_instance_id, '')

@@ -16,7 +16,8 @@ pub(super) const BREAKERS: Relation = Relation {
         column(
             "pattern",
             "VARCHAR",
-            "What the policy is: `breaker`, `ejection`, `concurrency_cap`, `bulkhead`, `rate_limit`, `retry_budget` …",
+            "What the policy is: `breaker`, `ejection`, `concurrency_cap`, `bulkhead`, `rate_limit`, `throttle`, \
+             `retry_budget`; and what has no states but counts: `retry`, `timeout`, `fallback`, `hedge`",
         ),
         column(
             "origin",

@@ -5,6 +5,7 @@
 //! segments, which the store makes itself. Lists are newest first and say when they were cut.
 
 mod breakers;
+mod changes;
 mod complete;
 mod conditions;
 mod coverage;
@@ -33,6 +34,7 @@ mod trace;
 mod whatif;
 
 pub use breakers::{breaker, breakers, transitions};
+pub use changes::{CHANGE_EVENT, changes};
 pub use complete::complete;
 pub use coverage::{coverage, near_misses};
 pub use differences::differences;
@@ -49,7 +51,7 @@ pub use metrics::metrics;
 pub use points::metric_points;
 pub use pulse::{PulseSteps, pulse_steps, pulses};
 pub use search::{spans, traces};
-pub use service::{CHANGE_EVENT, changes, red_points, service};
+pub use service::{red_points, service};
 pub use services::{service_names, services};
 pub use session::{QueryError, Session};
 pub use trace::{trace, trace_rows};

@@ -29,6 +29,7 @@ use tripline_storage::store::Store;
 
 use self::problem::Problem;
 use crate::config::Config;
+use crate::operations::ingest_history::IngestHistory;
 use crate::operations::listening::Addresses;
 use crate::operations::query_times::QueryTimes;
 use crate::pages;
@@ -54,6 +55,10 @@ pub struct AppState {
     pub saved: Arc<SavedViews>,
     /// What every page says of the store.
     pub(crate) facts: pages::facts::KnownFacts,
+    /// Who sends, for the foot of every page.
+    pub(crate) senders: pages::senders::KnownSenders,
+    /// What the receivers had counted when.
+    pub(crate) ingest: IngestHistory,
     /// The way of user SQL into the store.
     pub(crate) sql: sql::Door,
     /// How long questions took.
@@ -73,14 +78,17 @@ impl AppState {
         addresses: &Addresses,
         receiver: Receiver,
     ) -> std::io::Result<Self> {
+        let started_ns = params::now_ns();
         Ok(Self {
-            started_ns: params::now_ns(),
+            started_ns,
             saved: Arc::new(SavedViews::open(&config.data_dir)?),
             store,
             config: Arc::new(config.clone()),
             addresses: Arc::new(addresses.clone()),
             receiver,
             facts: Default::default(),
+            senders: Default::default(),
+            ingest: IngestHistory::new(started_ns),
             sql: sql::Door::new(&config.sql),
             times: QueryTimes::default(),
             questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),

@@ -6,7 +6,7 @@ use hydration_context::SsrSharedContext;
 use leptos::prelude::*;
 
 use crate::islands::{Copy, Keys, Live, ThemeToggle};
-use crate::parts::{AssetPaths, Frame};
+use crate::parts::{AssetPaths, Frame, saved_page};
 use crate::range::PRESETS;
 
 const NAVIGATION: [(&str, &str); 9] = [
@@ -129,8 +129,7 @@ fn tools(frame: &Frame, title: &str) -> AnyView {
     let saved = frame
         .saved
         .iter()
-        .map(|(id, name)| view! { <li><a href=format!("/views/{id}")>{name.clone()}</a>
-            <form method="post" action=format!("/views/{id}/delete")><button class="icon-button" aria-label=format!("Delete {name}") title="Delete">"✕"</button></form></li> })
+        .map(saved_page)
         .collect_view();
     let none = frame.saved.is_empty().then(|| view! { <p class="quiet">"None yet. Name this page to find it again; its address is kept with the data."</p> });
     view! {

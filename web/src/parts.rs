@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use tripline_storage::filter::{Expression, Filter, KeyScope, Literal, Signal};
 use tripline_storage::model::{AttributeValue, Attributes};
 
-pub use self::notes::{basis_note, basis_tag, export_links, list_note};
+pub use self::notes::{basis_note, basis_tag, export_links, list_note, nothing_of};
 use crate::links::LinkTemplate;
 use crate::range::Range;
 use crate::units;
@@ -402,8 +402,8 @@ pub struct Complaint {
     pub at: Option<(String, usize)>,
 }
 
-/// A question that cannot be asked, with a mark under the place.
-pub fn complaint(complaint: &Complaint) -> AnyView {
+/// A question that cannot be asked, with a mark under the place and the way to try again.
+pub fn complaint(complaint: &Complaint, frame: &Frame) -> AnyView {
     let place = complaint.at.as_ref().map(|(filter, column)| {
         let mark = format!("{}\u{25b2}", " ".repeat(column.saturating_sub(1)));
         let line = filter.replace(['\n', '\r', '\t'], " ");
@@ -414,6 +414,7 @@ pub fn complaint(complaint: &Complaint) -> AnyView {
             <strong>"This search cannot be run"</strong>
             <p>{complaint.detail.clone()}</p>
             {place}
+            <a class="button" href=frame.with(&[])>"Try again"</a>
         </div>
     }
     .into_any()

@@ -16,7 +16,7 @@ use super::last_week::{self, GraphThen};
 use super::proxies;
 use super::traces::kept_range;
 use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
-use crate::parts::{Frame, nothing, segment, severity_of_share};
+use crate::parts::{Frame, nothing_of, segment, severity_of_share};
 use crate::units;
 
 /// Edges above which labels stand only where something is wrong; the rest say theirs on hover.
@@ -47,7 +47,7 @@ pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
         .as_ref()
         .map(|then| last_week::note_of(!then.graph.nodes.is_empty(), then.bounds));
     if graph.nodes.is_empty() {
-        return view! { <h1 class="visually-hidden">"Graph"</h1><section class="panel">{nothing("No calls in this range.", "Edges come from client and server spans that share a trace.")}{compared}</section> }.into_any();
+        return view! { <h1 class="visually-hidden">"Graph"</h1><section class="panel">{nothing_of("traces", "No calls in this range.", "Edges come from client and server spans that share a trace.", frame)}{compared}</section> }.into_any();
     }
     view! {
         <h1 class="visually-hidden">"Graph"</h1>

@@ -113,7 +113,7 @@ fn schema(data: &SqlPage) -> AnyView {
 fn outcome(data: &SqlPage, frame: &Frame) -> AnyView {
     match &data.outcome {
         None => nothing("Nothing was run yet.", "Write a query or take an example."),
-        Some(SqlOutcome::Failed { title, detail }) => failure(title, detail, None),
+        Some(SqlOutcome::Failed { title, detail }) => failure(title, detail, Some(frame.with(&[]))),
         Some(SqlOutcome::Table(table)) => {
             let links = [
                 ("csv", "CSV"),

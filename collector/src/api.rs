@@ -14,6 +14,7 @@ pub mod openapi;
 pub mod params;
 pub mod problem;
 pub mod sql;
+pub mod views;
 pub mod whatif;
 
 use std::net::SocketAddr;
@@ -142,6 +143,8 @@ fn api() -> Router<AppState> {
         .route("/metrics/{name}", get(endpoints::metric))
         .route("/graph", get(endpoints::graph))
         .route("/changes", get(changes::list).post(changes::report))
+        .route("/views", get(views::list).post(views::save))
+        .route("/views/{id}", get(views::one).delete(views::delete))
         .route("/complete", get(endpoints::complete))
         .route("/counts", get(endpoints::counts))
         .route("/breakers", get(breakers::list))

@@ -20,7 +20,7 @@ pub fn nothing_of(signal: &str, sentence: &str, advice: &str, frame: &Frame) -> 
             || (format!("No {word} is stored at all."), None),
             |(_, newest)| {
                 let text = format!(
-                    "Last seen: the newest {word} stored is of {}.",
+                    "Last seen {}: the newest {word} stored.",
                     units::ago(*newest, frame.now_ns)
                 );
                 (text, Some(units::timestamp(*newest, 0)))

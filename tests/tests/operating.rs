@@ -56,7 +56,7 @@ async fn the_foot_tells_of_refusals_at_the_doors_of_samples_and_of_silent_servic
         &[
             "3 of 5 requests refused, the last: unsupported content-type",
             // Each stands for four.
-            "25 % of the last hour&#x27;s calls recorded",
+            "25 % of the calls of the last hour recorded",
             "for 15 min or longer: asleep (40 min ago)",
         ],
     )

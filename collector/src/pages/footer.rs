@@ -149,13 +149,13 @@ fn sampled(sampling: &Sampling) -> Option<FooterFact> {
     let recorded = sampling.recorded as f64;
     let mut value = if sampling.stand_for > recorded {
         format!(
-            "{} of the last hour's calls recorded",
+            "{} of the calls of the last hour recorded",
             units::percent(recorded / sampling.stand_for)
         )
     } else if sampling.unknown < sampling.recorded {
-        "all of the last hour's calls recorded".to_owned()
+        "all calls of the last hour recorded".to_owned()
     } else {
-        "not known: no sampler of the last hour's calls wrote a weight".to_owned()
+        "not known: no sampler wrote a weight in the last hour".to_owned()
     };
     if sampling.unknown > 0 && sampling.unknown < sampling.recorded {
         value.push_str(&format!(
@@ -280,11 +280,11 @@ mod tests {
             sampled(&sampling).map(|fact| fact.value).unwrap_or_default()
         };
         assert_eq!(said(0, 0.0, 0), "");
-        assert_eq!(said(10, 10.0, 0), "all of the last hour's calls recorded");
-        assert_eq!(said(10, 100.0, 0), "10 % of the last hour's calls recorded");
+        assert_eq!(said(10, 10.0, 0), "all calls of the last hour recorded");
+        assert_eq!(said(10, 100.0, 0), "10 % of the calls of the last hour recorded");
         assert_eq!(
             said(10, 100.0, 5),
-            "10 % of the last hour's calls recorded, not known of 50 % of these"
+            "10 % of the calls of the last hour recorded, not known of 50 % of these"
         );
         assert!(said(10, 10.0, 10).starts_with("not known"));
     }

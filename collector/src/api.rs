@@ -15,6 +15,7 @@ mod paging;
 pub mod params;
 pub mod problem;
 pub mod sql;
+pub mod views;
 pub mod whatif;
 
 use std::net::SocketAddr;
@@ -30,6 +31,7 @@ use tripline_storage::store::Store;
 
 use self::problem::Problem;
 use crate::config::Config;
+use crate::operations::ingest_history::IngestHistory;
 use crate::operations::listening::Addresses;
 use crate::operations::query_times::QueryTimes;
 use crate::pages;
@@ -55,6 +57,10 @@ pub struct AppState {
     pub saved: Arc<SavedViews>,
     /// What every page says of the store.
     pub(crate) facts: pages::facts::KnownFacts,
+    /// Who sends, for the foot of every page.
+    pub(crate) senders: pages::senders::KnownSenders,
+    /// What the receivers had counted when.
+    pub(crate) ingest: IngestHistory,
     /// The way of user SQL into the store.
     pub(crate) sql: sql::Door,
     /// How long questions took.
@@ -74,14 +80,17 @@ impl AppState {
         addresses: &Addresses,
         receiver: Receiver,
     ) -> std::io::Result<Self> {
+        let started_ns = params::now_ns();
         Ok(Self {
-            started_ns: params::now_ns(),
+            started_ns,
             saved: Arc::new(SavedViews::open(&config.data_dir)?),
             store,
             config: Arc::new(config.clone()),
             addresses: Arc::new(addresses.clone()),
             receiver,
             facts: Default::default(),
+            senders: Default::default(),
+            ingest: IngestHistory::new(started_ns),
             sql: sql::Door::new(&config.sql),
             times: QueryTimes::default(),
             questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
@@ -135,6 +144,8 @@ fn api() -> Router<AppState> {
         .route("/metrics/{name}", get(endpoints::metric))
         .route("/graph", get(endpoints::graph))
         .route("/changes", get(changes::list).post(changes::report))
+        .route("/views", get(views::list).post(views::save))
+        .route("/views/{id}", get(views::one).delete(views::delete))
         .route("/complete", get(endpoints::complete))
         .route("/counts", get(endpoints::counts))
         .route("/breakers", get(breakers::list))

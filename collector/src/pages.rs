@@ -4,11 +4,13 @@ mod assets;
 mod breakers;
 mod export;
 pub(crate) mod facts;
+mod footer;
 mod graph;
 mod handlers;
 mod incidents;
 mod request;
 mod saved;
+pub(crate) mod senders;
 mod service;
 mod status;
 

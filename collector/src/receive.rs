@@ -37,7 +37,7 @@ pub use config::{
     AuthConfig, ConfigError, CorsConfig, CredentialConfig, GrpcConfig, HttpConfig, ListenConfig,
     ReceiveConfig, TlsConfig, TlsVersion,
 };
-pub use counters::{Counters, Transport};
+pub use counters::{Counters, Tally, Traffic, Transport};
 pub use listen::Listener;
 pub use refusal::Refusal;
 pub use secret::Secret;

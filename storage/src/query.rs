@@ -6,11 +6,13 @@
 
 mod activity;
 mod breakers;
+mod changes;
 mod complete;
 mod conditions;
 mod coverage;
 mod differences;
 mod document;
+mod engine;
 mod filter;
 mod findings;
 mod graph;
@@ -36,9 +38,11 @@ mod whatif;
 
 pub use activity::activity;
 pub use breakers::{breaker, breakers, transitions};
+pub use changes::{CHANGE_EVENT, changes};
 pub use complete::complete;
 pub use coverage::{coverage, near_misses};
 pub use differences::differences;
+pub use engine::engine_version;
 pub use findings::findings;
 pub use graph::{graph, graph_beside, graph_in_step};
 pub use heatmap::heatmap;
@@ -53,7 +57,7 @@ pub use metrics::metrics;
 pub use points::metric_points;
 pub use pulse::{PulseSteps, pulse_steps, pulses};
 pub use search::{spans, traces};
-pub use service::{CHANGE_EVENT, changes, red_points, service};
+pub use service::{red_points, service};
 pub use services::{service_names, services};
 pub use session::{QueryError, Session};
 pub use trace::{trace, trace_rows};

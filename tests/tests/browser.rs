@@ -446,6 +446,33 @@ async fn live_shows_what_arrives_and_a_pause_holds_it() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_first_page_turns_by_itself_and_live_stands_only_where_something_is() -> Result<()> {
+    let server = Tripline::start().await?;
+    let browser = Browser::open(1280, 900).await?;
+    browser.go(&server, "/").await?;
+    browser
+        .until("return document.querySelector('button.live').innerText === 'Pause'")
+        .await?;
+    crate::pages::seed(&server).await?;
+    browser
+        .until("return document.querySelector('#services')?.innerText.includes('checkout')")
+        .await?;
+    for (path, is_hidden) in [("/sql", true), ("/status", false), ("/traces", false)] {
+        browser.go(&server, path).await?;
+        browser
+            .until("return document.documentElement.dataset.live === ''")
+            .await?;
+        let hidden = browser
+            .script(
+                "return getComputedStyle(document.querySelector('button.live')).display === 'none'",
+            )
+            .await?;
+        assert_eq!(hidden, Value::Bool(is_hidden), "{path}");
+    }
+    browser.close().await
+}
+
+#[tokio::test]
 async fn sql_is_asked_and_answered() -> Result<()> {
     let server = filled().await?;
     let browser = Browser::open(1280, 900).await?;

@@ -425,6 +425,7 @@ async fn versions_stand_side_by_side_and_changes_are_marked() -> Result<()> {
         ],
     )
     .await?;
+    changes_come_by_both_doors(&server).await?;
     // Two environments: the scope is a choice, and it holds for the whole app.
     let html = says(
         &server,
@@ -433,6 +434,45 @@ async fn versions_stand_side_by_side_and_changes_are_marked() -> Result<()> {
     )
     .await?;
     assert!(html.contains("20 calls in range"), "{html}");
+    Ok(())
+}
+
+/// A pipeline tells of the services it deploys, and some changes are about all of them.
+async fn changes_come_by_both_doors(server: &Tripline) -> Result<()> {
+    let at = (now() - 30_000_000_000).to_string();
+    let event = json!({"timeUnixNano": at, "eventName": "tripline.change", "attributes": [text("change.kind", "deploy"),
+        text("change.service", "cart"), text("change.description", "cart 2.0 rolled out")]});
+    let by_log = json!({"resourceLogs": [{"resource": {"attributes": [text("service.name", "pipeline"),
+        text("deployment.environment.name", "canary")]}, "scopeLogs": [{"logRecords": [event]}]}]});
+    let by_post = json!({"kind": "config", "description": "limits raised everywhere"});
+    for (address, body) in [
+        (format!("http://{}/v1/logs", server.otlp_http()), by_log),
+        (format!("http://{}/api/v1/changes", server.http()), by_post),
+    ] {
+        let status = server
+            .client
+            .post(&address)
+            .json(&body)
+            .send()
+            .await?
+            .status();
+        ensure!(status.is_success(), "{address}: {status}");
+    }
+    let told = ["cart 2.0 rolled out", "limits raised everywhere"];
+    says(server, "/services/cart", &told).await?;
+    says(server, "/services/cart?environment=canary", &told).await?;
+    for (question, expected) in [
+        ("service=cart", 3),
+        ("service=cart&environment=prod", 2),
+        ("service=pay", 1),
+    ] {
+        let found = server.get(&format!("/api/v1/changes?{question}")).await?;
+        assert_eq!(
+            found["items"].as_array().map(Vec::len),
+            Some(expected),
+            "{question}: {found}"
+        );
+    }
     Ok(())
 }
 

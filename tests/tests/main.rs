@@ -11,6 +11,7 @@ mod durability;
 mod harness;
 mod hogs;
 mod incidents;
+mod operating;
 mod otlp;
 mod overload;
 mod pages;

@@ -6,7 +6,7 @@ use hydration_context::SsrSharedContext;
 use leptos::prelude::*;
 
 use crate::islands::{Copy, Keys, Live, ThemeToggle};
-use crate::parts::{AssetPaths, Frame, kept_fields, other_fields};
+use crate::parts::{AssetPaths, Frame, kept_fields, other_fields, saved_page};
 use crate::range::PRESETS;
 
 const NAVIGATION: [(&str, &str); 9] = [
@@ -127,12 +127,7 @@ fn tools(frame: &Frame, title: &str) -> AnyView {
         Some(text) => format!("{text}\n[{title}]({{link}})\n"),
         None => markdown,
     };
-    let saved = frame
-        .saved
-        .iter()
-        .map(|(id, name)| view! { <li><a href=format!("/views/{id}")>{name.clone()}</a>
-            <form method="post" action=format!("/views/{id}/delete")><button class="icon-button" aria-label=format!("Delete {name}") title="Delete">"✕"</button></form></li> })
-        .collect_view();
+    let saved = frame.saved.iter().map(saved_page).collect_view();
     let none = frame.saved.is_empty().then(|| view! { <p class="quiet">"None yet. Name this page to find it again; its address is kept with the data."</p> });
     view! {
         <section class="tools" aria-label="This page">

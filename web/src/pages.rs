@@ -33,7 +33,7 @@ pub use last_week::{GraphThen, ServiceThen};
 pub use logs::{LogsPage, logs};
 pub use overview::{Door, Overview, overview};
 pub use service::{ServicePage, service};
-pub use sql::{Relation, SqlOutcome, SqlPage, SqlTable, sql};
+pub use sql::{Relation, SqlLimits, SqlOutcome, SqlPage, SqlTable, is_query, sql};
 pub use status::{StatusSection, status};
 pub use trace::{TracePage, trace};
 pub use traces::{TracesPage, box_of, box_param, traces};

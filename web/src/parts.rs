@@ -11,7 +11,7 @@ use tripline_storage::filter::{Expression, Filter, KeyScope, Literal, Signal};
 use tripline_storage::model::{AttributeValue, Attributes};
 
 pub use self::fields::{kept_fields, other_fields};
-pub use self::notes::{basis_note, basis_tag, export_links, list_note};
+pub use self::notes::{basis_note, basis_tag, export_links, list_note, nothing_of};
 pub use self::scope::place;
 use crate::links::LinkTemplate;
 use crate::range::Range;
@@ -34,8 +34,10 @@ pub struct Frame {
     pub assets: AssetPaths,
     /// What the foot of the page says.
     pub footer: Vec<FooterFact>,
-    /// Saved views: id and name, by name.
-    pub saved: Vec<(u64, String)>,
+    /// Newest event time stored of `traces`, `logs` and `metrics`, nanoseconds since the epoch; of those that have any.
+    pub newest: Vec<(String, u64)>,
+    /// Saved views, by name.
+    pub saved: Vec<SavedPage>,
     /// Environments, namespaces and clusters that are stored.
     pub scopes: [Vec<String>; 3],
     /// Seconds of the range in which data can be: what rates are over. The whole range unless said.
@@ -44,6 +46,17 @@ pub struct Frame {
     pub links: Vec<LinkTemplate>,
     /// What "Copy as Markdown" copies, if more than the page's name, range and filter.
     pub markdown: Option<String>,
+}
+
+/// A page that was given a name.
+#[derive(Debug, Clone, Default)]
+pub struct SavedPage {
+    /// Its number, as in `/views/{id}`.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Path and query of the page.
+    pub path: String,
 }
 
 /// Addresses of the embedded files, with their hashes.
@@ -392,8 +405,8 @@ pub struct Complaint {
     pub at: Option<(String, usize)>,
 }
 
-/// A question that cannot be asked, with a mark under the place.
-pub fn complaint(complaint: &Complaint) -> AnyView {
+/// A question that cannot be asked, with a mark under the place and the way to try again.
+pub fn complaint(complaint: &Complaint, frame: &Frame) -> AnyView {
     let place = complaint.at.as_ref().map(|(filter, column)| {
         let mark = format!("{}\u{25b2}", " ".repeat(column.saturating_sub(1)));
         let line = filter.replace(['\n', '\r', '\t'], " ");
@@ -404,7 +417,19 @@ pub fn complaint(complaint: &Complaint) -> AnyView {
             <strong>"This search cannot be run"</strong>
             <p>{complaint.detail.clone()}</p>
             {place}
+            <a class="button" href=frame.with(&[])>"Try again"</a>
         </div>
+    }
+    .into_any()
+}
+
+/// A saved view in a list: its link, and the button that deletes it.
+pub fn saved_page(page: &SavedPage) -> AnyView {
+    let (id, name) = (page.id, page.name.clone());
+    let delete = format!("Delete {name}");
+    view! {
+        <li><a href=format!("/views/{id}")>{name}</a>
+        <form method="post" action=format!("/views/{id}/delete")><button class="icon-button" aria-label=delete title="Delete">"✕"</button></form></li>
     }
     .into_any()
 }

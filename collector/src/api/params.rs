@@ -106,7 +106,8 @@ impl Params {
         }
     }
 
-    fn scope(&self) -> ScopeFilter {
+    /// Environment, namespace and cluster.
+    pub fn scope(&self) -> ScopeFilter {
         ScopeFilter {
             environment: self.text("environment"),
             service_namespace: self.text("service_namespace"),

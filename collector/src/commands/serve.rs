@@ -151,6 +151,8 @@ impl Running {
         }
         let state =
             crate::api::AppState::new(Arc::clone(&store), &config, &addresses, receiver.clone())?;
+        let counters = Arc::clone(receiver.counters());
+        tokio::spawn(state.ingest.clone().keep(counters, wait(stopped.clone())));
         let health = health::router(Readiness {
             store: Arc::clone(&store),
             receiver,

@@ -2,12 +2,12 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use tripline_web::parts::{FooterFact, Frame};
+use tripline_web::parts::{Frame, SavedPage};
 use tripline_web::range::Range;
-use tripline_web::units;
 
 use super::assets;
 use super::facts::{Facts, facts};
+use super::footer::footer;
 use crate::api::AppState;
 use crate::api::guard::cookie;
 use crate::api::params::{Params, now_ns};
@@ -50,12 +50,23 @@ impl FromRequestParts<AppState> for PageRequest {
             now_ns,
             theme,
             assets: assets::paths(),
-            footer: footer(state, &facts, now_ns),
+            footer: footer(
+                state,
+                &facts,
+                &params.scope(),
+                range.resolve(now_ns),
+                now_ns,
+            ),
+            newest: newest(&facts),
             saved: state
                 .saved
                 .list()
                 .into_iter()
-                .map(|view| (view.id, view.name))
+                .map(|view| SavedPage {
+                    id: view.id,
+                    name: view.name,
+                    path: view.path,
+                })
                 .collect(),
             scopes: facts.scopes,
             covered_seconds: None,
@@ -68,6 +79,19 @@ impl FromRequestParts<AppState> for PageRequest {
             range_problem,
         })
     }
+}
+
+/// The newest event time of each signal that is stored.
+fn newest(facts: &Facts) -> Vec<(String, u64)> {
+    facts
+        .counts
+        .ages
+        .iter()
+        .filter_map(|age| {
+            let newest = u64::try_from(age.newest_unix_nano?).ok()?;
+            Some((age.signal.clone(), newest))
+        })
+        .collect()
 }
 
 /// The same parameters with the range said, so that a page's lists cover what its picker shows.
@@ -86,63 +110,4 @@ pub(super) fn bare_frame() -> Frame {
         assets: assets::paths(),
         ..Frame::default()
     }
-}
-
-/// Silence of a signal that deserves a look.
-const SILENCE_MAX_NS: u64 = 5 * 60 * 1_000_000_000;
-
-fn footer(state: &AppState, facts: &Facts, now_ns: u64) -> Vec<FooterFact> {
-    let counters = state.receiver.counters();
-    let mut facts: Vec<FooterFact> = [
-        ("traces", "spans"),
-        ("logs", "log records"),
-        ("metrics", "points"),
-    ]
-    .into_iter()
-    .map(|(signal, name)| {
-        let (accepted, refused) = (counters.accepted(signal), counters.refused(signal));
-        let newest = facts
-            .counts
-            .ages
-            .iter()
-            .find(|age| age.signal == signal)
-            .and_then(|age| u64::try_from(age.newest_unix_nano?).ok());
-        let is_silent = newest.is_some_and(|newest| newest.saturating_add(SILENCE_MAX_NS) < now_ns);
-        let age = newest.map_or_else(
-            || "none stored".to_owned(),
-            |newest| format!("newest {}", units::ago(newest, now_ns)),
-        );
-        let value = if refused > 0 {
-            format!(
-                "{} accepted, {} refused",
-                units::count(accepted),
-                units::count(refused)
-            )
-        } else {
-            format!("{} accepted", units::count(accepted))
-        };
-        let value = format!("{age}, {value}");
-        FooterFact {
-            name: name.to_owned(),
-            value,
-            is_bad: refused > 0 || is_silent,
-        }
-    })
-    .collect();
-    facts.push(FooterFact {
-        name: "counted".to_owned(),
-        value: format!(
-            "accepted and refused since the server started, {}",
-            units::ago(state.started_ns, now_ns)
-        ),
-        is_bad: false,
-    });
-    if let Some(error) = state.store.stats().last_error {
-        facts.push(FooterFact {
-            name: "store".to_owned(),
-            value: error,
-            is_bad: true,
-        });
-    }
-    facts
 }

@@ -99,7 +99,10 @@ fn known(conn: &Connection, query: &LanesQuery) -> Result<Vec<Known>, QueryError
     );
     if query.breaker_id.is_none() {
         // These have no states to draw.
-        conditions.add("pattern NOT IN ('retry', 'timeout', 'fallback', 'hedge')", []);
+        conditions.add(
+            "pattern NOT IN ('retry', 'timeout', 'fallback', 'hedge')",
+            [],
+        );
     }
     let sql = format!(
         "SELECT breaker_id, environment, service_namespace, cluster, service_name, name, \"key\", pattern, peer_service, \

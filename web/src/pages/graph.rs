@@ -18,7 +18,7 @@ pub(super) use self::table::edge_table;
 use super::breakers::severity;
 use super::last_week::{self, GraphThen};
 use super::proxies;
-use crate::parts::{Frame, nothing, other_fields, severity_of_share};
+use crate::parts::{Frame, nothing_of, other_fields, severity_of_share};
 use crate::units;
 
 /// What the page shows.
@@ -52,7 +52,7 @@ pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
         .as_ref()
         .and_then(|then| gone::table(then, frame));
     if graph.nodes.is_empty() {
-        return view! { <h1 class="visually-hidden">"Graph"</h1><section class="panel">{nothing("No calls in this range.", "Edges come from client and server spans that share a trace.")}{compared}{gone}</section> }.into_any();
+        return view! { <h1 class="visually-hidden">"Graph"</h1><section class="panel">{nothing_of("traces", "No calls in this range.", "Edges come from client and server spans that share a trace.", frame)}{compared}{gone}</section> }.into_any();
     }
     view! {
         <h1 class="visually-hidden">"Graph"</h1>

@@ -8,8 +8,8 @@ use super::filter::bar;
 use super::traces::choice;
 use crate::chart::bars;
 use crate::parts::{
-    Complaint, Frame, attribute_table, colour, complaint, export_links, list_note, moment, nothing,
-    positive, segment, service_link,
+    Complaint, Frame, attribute_table, colour, complaint, export_links, list_note, moment,
+    nothing_of, positive, segment, service_link,
 };
 use crate::units;
 
@@ -29,7 +29,7 @@ pub struct LogsPage {
 /// The page.
 pub fn logs(data: &LogsPage, frame: &Frame) -> AnyView {
     let results = match &data.complaint {
-        Some(why) => view! { <section class="panel">{complaint(why)}</section> }.into_any(),
+        Some(why) => view! { <section class="panel">{complaint(why, frame)}</section> }.into_any(),
         None => view! {
             <div id="results" data-live>
                 <section class="panel">{histogram(&data.histogram, frame)}</section>
@@ -113,9 +113,11 @@ fn histogram(data: &LogHistogram, frame: &Frame) -> AnyView {
 
 fn pattern_table(patterns: &LogPatterns, frame: &Frame) -> AnyView {
     if patterns.items.is_empty() {
-        return nothing(
+        return nothing_of(
+            "logs",
             "No log record fits.",
             "Widen the time range or take a condition away.",
+            frame,
         );
     }
     let rows = patterns
@@ -184,9 +186,11 @@ fn form(frame: &Frame) -> AnyView {
 
 fn results(page: &Page<LogRecord>, frame: &Frame) -> AnyView {
     if page.items.is_empty() {
-        return nothing(
+        return nothing_of(
+            "logs",
             "No log record fits.",
             "Widen the time range or take a condition away.",
+            frame,
         );
     }
     let rows = page.items.iter().map(|log| row(log, frame)).collect_view();

@@ -14,7 +14,7 @@ use super::breakers::{has_states, severity};
 use super::incidents::strip;
 use super::{last_week, proxies};
 use crate::parts::{
-    Frame, basis_note, basis_tag, error_share, export_links, figure, list_note, nothing, place,
+    Frame, basis_note, basis_tag, error_share, export_links, figure, list_note, nothing_of, place,
     positive, service_link, since,
 };
 use crate::units;
@@ -260,9 +260,11 @@ fn is_hidden(service: &ServiceSummary, frame: &Frame) -> bool {
 
 fn services(data: &Overview, frame: &Frame) -> AnyView {
     if data.services.items.is_empty() {
-        return nothing(
+        return nothing_of(
+            "traces",
             "No service sent a span in this range.",
             "Widen the range; the counts above are of everything stored.",
+            frame,
         );
     }
     let all = &data.services;

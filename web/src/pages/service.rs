@@ -15,8 +15,8 @@ use super::last_week::{self, ServiceThen};
 use super::proxies;
 use crate::chart::{Beside, Line, Note, noted_series};
 use crate::parts::{
-    Frame, basis_tag, colour, error_share, figure, moment, nothing, place, positive, segment,
-    service_link,
+    Frame, basis_tag, colour, error_share, figure, moment, nothing, nothing_of, place, positive,
+    segment, service_link,
 };
 use crate::units;
 
@@ -81,7 +81,7 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
             <p><a href=traces>"Traces"</a> " · " <a href=logs>"Logs"</a> " · " <a href=metrics>"Metrics"</a> " " {elsewhere}</p>
         </div></div>
         {if data.summaries.is_empty() {
-            view! { <section class="panel">{nothing("This service sent no span in this range.", "Widen the range, or look at its logs and metrics.")}</section> }.into_any()
+            view! { <section class="panel">{nothing_of("traces", "This service sent no span in this range.", "Widen the range, or look at its logs and metrics.", frame)}</section> }.into_any()
         } else { view! { {summaries}{compared}{proxies::line(&proxies::folded_in(&data.summaries), frame)} }.into_any() }}
         {(!data.summaries.is_empty()).then(|| over_time(data, frame))}
         {operations(data, frame)}

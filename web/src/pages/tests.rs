@@ -14,6 +14,7 @@ use incident_data::{breaker_of, breaker_page, incident_of, lane_of, what_if_of};
 mod beside;
 mod forms;
 mod incident_data;
+mod operating;
 use crate::parts::Complaint;
 
 const HOSTILE: [&str; 6] = [
@@ -277,6 +278,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         query: text.to_owned(),
         outcome: Some(SqlOutcome::Table(table)),
         relations: vec![(text.to_owned(), vec![(text.to_owned(), text.to_owned())])],
+        ..SqlPage::default()
     };
     let with = |path: &str| {
         frame(

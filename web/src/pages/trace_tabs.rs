@@ -249,7 +249,11 @@ pub(super) fn comparison(
             "Compare with which trace?",
             "Paste its id above: a fast one beside a slow one shows where the time went.",
         ),
-        Some(Err(why)) => failure("The other trace cannot be shown", why, None),
+        Some(Err(why)) => failure(
+            "The other trace cannot be shown",
+            why,
+            Some(frame.with(&[])),
+        ),
         Some(Ok(other)) => compared(trace, other, frame),
     };
     view! { {form}{result} }.into_any()

@@ -7,8 +7,8 @@ use tripline_storage::model::{Differences, Heatmap, Page, Selection, TraceSummar
 use super::filter::bar;
 use crate::chart::heatmap;
 use crate::parts::{
-    Complaint, Frame, complaint, export_links, filter_links, list_note, moment, nothing, positive,
-    service_link,
+    Complaint, Frame, complaint, export_links, filter_links, list_note, moment, nothing,
+    nothing_of, positive, service_link,
 };
 use crate::units;
 
@@ -30,7 +30,7 @@ pub struct TracesPage {
 /// The page.
 pub fn traces(data: &TracesPage, frame: &Frame) -> AnyView {
     let results = match &data.complaint {
-        Some(why) => view! { <section class="panel">{complaint(why)}</section> }.into_any(),
+        Some(why) => view! { <section class="panel">{complaint(why, frame)}</section> }.into_any(),
         None => view! {
             <div id="results" data-live>
                 <section class="panel">{durations(data, frame)}</section>
@@ -83,9 +83,11 @@ fn durations(data: &TracesPage, frame: &Frame) -> AnyView {
     let selection = data.selected.as_ref().map(|(selection, _)| *selection);
     let link = |selection: Selection| frame.with(&[("box", &box_param(selection)), ("cursor", "")]);
     let Some(chart) = heatmap(&data.heatmap, selection, link) else {
-        return nothing(
+        return nothing_of(
+            "traces",
             "No span fits in this range.",
             "Widen the time range or take a condition away.",
+            frame,
         );
     };
     let advice = match selection {
@@ -207,9 +209,11 @@ pub(super) fn choice(
 
 fn results(page: &Page<TraceSummary>, frame: &Frame) -> AnyView {
     if page.items.is_empty() {
-        return nothing(
+        return nothing_of(
+            "traces",
             "No trace fits.",
             "Widen the time range or take a condition away.",
+            frame,
         );
     }
     let longest = page

@@ -277,9 +277,7 @@ fn run(
             .block_on(async { tokio::time::timeout(CHUNK_TIMEOUT, events.send(event)).await });
         sent.ok().and_then(Result::ok).ok_or(Gone)
     };
-    let outcome = permit.run(reader.connection(), request, &mut |bytes| {
-        send(Event::Bytes(bytes))
-    });
+    let outcome = permit.run(&reader, request, &mut |bytes| send(Event::Bytes(bytes)));
     // Whoever is not there any more needs no end.
     let _ = send(Event::End(outcome));
 }

@@ -139,11 +139,12 @@ fn inferred(
         let mut conditions = Conditions::default();
         conditions.add(
             "breaker_id = ? AND coalesce(service_instance_id, '') = ? AND time_unix_nano = ? AND to_state = 'open' \
-             AND trace_id IS NULL",
+             AND (trace_id IS NULL OR trace_evidence = 'inferred' AND trace_id <> ?)",
             [
                 Value::Text(trip.breaker_id),
                 Value::Text(trip.instance),
                 Value::BigInt(trip.time_unix_nano),
+                Value::Text(trace_id.to_owned()),
             ],
         );
         let changes = read_transitions(conn, &conditions, 1)?;

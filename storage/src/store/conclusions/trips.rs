@@ -2,8 +2,9 @@
 //!
 //! The latest failed call to the callee that ended within the time in which the breaker opened is taken for the cause,
 //! on the same instance where instances call under their own names; else a slow one; else what the breaker's own
-//! counters hold up as an example. That is a guess and is marked `inferred`. What was found for a trip is kept: late
-//! calls may better it for a while, then it stays.
+//! counters hold up as an example; else the span that first shows it open, which is often of a refused call. That is a
+//! guess and is marked `inferred`. What was found for a trip is kept: late calls may better it for a while, then it
+//! stays.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use crate::segment::Segment;
 
 const TRIPPING: &str = include_str!("tripping.sql");
 const EXEMPLARS: &str = include_str!("exemplars.sql");
-/// Trips without a trace that are looked at, the newest.
+/// Trips without a reported trace that are looked at, the newest.
 const TRIPS_MAX: usize = 256;
 /// A call may have ended so long before the first moment at which its breaker can have opened: reports are flushed
 /// late, and clocks differ.
@@ -97,7 +98,7 @@ impl Answer {
     }
 }
 
-/// A trip without a trace.
+/// A trip whose trace nobody reported.
 struct Trip {
     key: Key,
     scope: Scope,
@@ -106,6 +107,8 @@ struct Trip {
     /// The callee's name and the names its caller has for it; empty when the callee is not known.
     peers: Vec<String>,
     is_of_slow: bool,
+    /// A span shows it.
+    is_seen: bool,
 }
 
 impl Trip {
@@ -142,7 +145,7 @@ impl Trip {
     }
 }
 
-/// Fills in the traces of trips of `schema` that have none; whether every one has one that may still have.
+/// Fills in the traces of trips of `schema` that nobody reported; whether every trip that may have one has.
 pub(super) fn trace(
     set: &SegmentSet,
     conn: &Connection,
@@ -179,18 +182,21 @@ pub(super) fn trace(
         .answers
         .retain(|key, _| asked.contains(&(key.breaker_id.as_str(), key.instance.as_str(), key.hi)));
     write(conn, schema, &trips, known)?;
-    let is_done = |answer: &Answer| !answer.calls.is_empty() || answer.is_settled(look);
-    Ok(known.answers.values().all(is_done))
+    let has_answer = |trip: &Trip| {
+        let answer = known.answers.get(&trip.key);
+        answer.is_some_and(|answer| !answer.calls.is_empty() || answer.is_settled(look))
+    };
+    Ok(trips.iter().all(|trip| trip.is_seen || has_answer(trip)))
 }
 
-/// The newest trips that calls opened and that name no trace.
+/// The newest trips that calls opened and of which nobody reports the trace.
 fn untraced(conn: &Connection, schema: &str, names: &Names) -> duckdb::Result<Vec<Trip>> {
     let sql = format!(
         "SELECT breaker_id, coalesce(service_instance_id, ''), time_unix_nano::BIGINT, \
          coalesce(time_lo_unix_nano, time_unix_nano)::BIGINT, environment, service_namespace, cluster, service_name, \
-         coalesce(name, ''), peer_service, coalesce(reason = 'slow_rate', false) \
+         coalesce(name, ''), peer_service, coalesce(reason = 'slow_rate', false), trace_id IS NOT NULL \
          FROM {schema}.breaker_transitions \
-         WHERE to_state = 'open' AND trace_id IS NULL AND service_name IS NOT NULL AND pattern IN ('breaker', 'ejection') \
+         WHERE to_state = 'open' AND (trace_id IS NULL OR trace_evidence = 'inferred') AND service_name IS NOT NULL AND pattern IN ('breaker', 'ejection') \
          AND coalesce(reason, '') NOT IN ('manual', 'external', 'config_change', 'restart') \
          ORDER BY \"time\" DESC, breaker_id, service_instance_id LIMIT {TRIPS_MAX}"
     );
@@ -226,6 +232,7 @@ fn untraced(conn: &Connection, schema: &str, names: &Names) -> duckdb::Result<Ve
             breaker: row.get(8)?,
             peers,
             is_of_slow: row.get(10)?,
+            is_seen: row.get(11)?,
         })
     })?;
     rows.collect()
@@ -318,7 +325,7 @@ fn write(conn: &Connection, schema: &str, trips: &[Trip], known: &Known) -> duck
              trace_evidence = 'inferred', \
              contributing_trace_ids = coalesce(t.contributing_trace_ids, string_split(nullif(f.part[7], ''), ',')) \
              FROM (SELECT string_split(unnest(string_split(?, chr(30))), chr(31)) AS part) f \
-             WHERE t.to_state = 'open' AND t.trace_id IS NULL AND t.breaker_id = f.part[1] \
+             WHERE t.to_state = 'open' AND (t.trace_id IS NULL OR t.trace_evidence = 'inferred') AND t.breaker_id = f.part[1] \
              AND coalesce(t.service_instance_id, '') = f.part[2] AND t.time_unix_nano = f.part[3]::UBIGINT \
              AND coalesce(t.time_lo_unix_nano, t.time_unix_nano) = f.part[4]::UBIGINT"
         ),

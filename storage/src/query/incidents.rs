@@ -217,7 +217,9 @@ fn peers(conn: &Connection, episodes: &[Episode], paths: &CallPaths) -> Result<P
         // The node the owner calls; else one of its own scope, which nobody was seen calling then.
         let callees = paths.callees(&episode.owner());
         let called = callees.into_iter().find(|(_, callee)| *callee == name);
-        let node = called.cloned().unwrap_or_else(|| (head.scope.clone(), name));
+        let node = called
+            .cloned()
+            .unwrap_or_else(|| (head.scope.clone(), name));
         peers.insert(head.breaker_id.clone(), (node, evidence));
     }
     Ok(peers)

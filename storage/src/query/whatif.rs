@@ -223,11 +223,7 @@ fn histories(
 }
 
 /// The callee's name and the names and addresses its caller has for it, joined by `chr(31)`.
-fn names_of(
-    conn: &Connection,
-    detail: &BreakerDetail,
-    callee: &str,
-) -> Result<String, QueryError> {
+fn names_of(conn: &Connection, detail: &BreakerDetail, callee: &str) -> Result<String, QueryError> {
     let mut statement = conn.ask(
         "SELECT called FROM callee_names WHERE service_name = ? AND callee = ? \
          AND environment IS NOT DISTINCT FROM ? AND service_namespace IS NOT DISTINCT FROM ? \
@@ -432,7 +428,10 @@ fn limits(detail: &BreakerDetail, histories: &[History], of_edge: bool) -> Vec<S
     ];
     let breaker = &detail.breaker;
     if of_edge {
-        let callee = breaker.peer_service.as_ref().or(breaker.peer_address.as_ref());
+        let callee = breaker
+            .peer_service
+            .as_ref()
+            .or(breaker.peer_address.as_ref());
         let callee = callee.map_or("its callee", String::as_str);
         let known = match breaker.peer_evidence.as_deref() {
             Some("address") => ", which is inferred from its address",

@@ -87,7 +87,10 @@ impl Calls {
     /// `caller` calls what it names `called`; answers are to be added before.
     pub(crate) fn add_call(&mut self, caller: &Node, called: &str) {
         let callee = self.callee(caller, called).to_owned();
-        self.callees.entry(caller.clone()).or_default().insert(callee);
+        self.callees
+            .entry(caller.clone())
+            .or_default()
+            .insert(callee);
     }
 
     /// Who answers to what a caller calls; itself when nobody is known to.
@@ -214,7 +217,9 @@ fn only(guard: &Guard, calls: &Calls) -> Option<Peer> {
     let is_breaker = matches!(guard.pattern.as_str(), "breaker" | "ejection");
     let may_be = is_breaker && guard.peer_address.is_none();
     let mut callees = calls.callees_of(&guard.owner);
-    let first = callees.next().filter(|_| callees.next().is_none() && may_be);
+    let first = callees
+        .next()
+        .filter(|_| callees.next().is_none() && may_be);
     found(first.map(String::as_str), "edge")
 }
 
@@ -258,7 +263,11 @@ fn forms(name: &str) -> Vec<String> {
     let last = name.rsplit('|').next().unwrap_or(name);
     let host = host(last);
     let is_number = host.parse::<std::net::IpAddr>().is_ok();
-    let label = host.split('.').next().filter(|_| !is_number).unwrap_or(host);
+    let label = host
+        .split('.')
+        .next()
+        .filter(|_| !is_number)
+        .unwrap_or(host);
     let mut forms: Vec<String> = [last, host, label].map(bare_name).into();
     forms.retain(|form| !form.is_empty());
     forms.dedup();
@@ -373,7 +382,11 @@ mod tests {
         let calls = Calls::default();
         let psp = guard("psp");
         let odd = guard("backend");
-        let even = [near("redis", 1, 5), near("psp", 1, 5), near("ledger", 2, 90)];
+        let even = [
+            near("redis", 1, 5),
+            near("psp", 1, 5),
+            near("ledger", 2, 90),
+        ];
         is(&short(&psp, &calls, &even), "psp", "trace");
         assert_eq!(peer(&odd, &calls, &even), None);
         is(&short(&odd, &calls, &even[2..]), "ledger", "trace");
@@ -382,7 +395,11 @@ mod tests {
     #[test]
     fn names_reach_services_that_nobody_was_seen_calling_but_not_the_owner() {
         let calls = calls();
-        is(&short(&guard("LedgerClient"), &calls, &[]), "ledger", "name");
+        is(
+            &short(&guard("LedgerClient"), &calls, &[]),
+            "ledger",
+            "name",
+        );
         assert_eq!(peer(&guard("shop"), &calls, &[]), None);
         let mut elsewhere = guard("ledger");
         elsewhere.owner.0.environment = Some("other".to_owned());
@@ -406,15 +423,31 @@ mod tests {
         let calls = calls();
         let names: Vec<_> = calls.names().collect();
         assert_eq!(names, [(&node("shop"), "10.0.0.7:8080", "inventory")]);
-        assert_eq!(calls.callee(&node("other"), "10.0.0.7:8080"), "10.0.0.7:8080");
+        assert_eq!(
+            calls.callee(&node("other"), "10.0.0.7:8080"),
+            "10.0.0.7:8080"
+        );
     }
 
     #[test]
     fn addresses_are_told_from_names() {
-        for address in ["inventory:8080", "tcp://inventory:80/x", "10.0.0.7", "[::1]:80", "::1"] {
+        for address in [
+            "inventory:8080",
+            "tcp://inventory:80/x",
+            "10.0.0.7",
+            "[::1]:80",
+            "::1",
+        ] {
             assert!(is_address(address), "{address}");
         }
-        for name in ["inventory", "postgresql:orders", "app_orders", "a:b", ":80", ""] {
+        for name in [
+            "inventory",
+            "postgresql:orders",
+            "app_orders",
+            "a:b",
+            ":80",
+            "",
+        ] {
             assert!(!is_address(name), "{name}");
         }
         assert_eq!(host("http://[fe80::1]:80/x"), "fe80::1");

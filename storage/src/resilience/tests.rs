@@ -3,5 +3,6 @@
 mod concluded;
 mod fixture;
 mod histories;
+mod peers;
 mod pinned;
 mod sdk;

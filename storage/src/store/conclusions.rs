@@ -97,9 +97,7 @@ impl SegmentSet {
     pub(crate) fn conclusions(&self) -> Option<Arc<Conclusions>> {
         let evidence = self.evidence_seen();
         let latest = locked(&self.latest.0);
-        latest
-            .clone()
-            .filter(|latest| latest.holds(evidence, self))
+        latest.clone().filter(|latest| latest.holds(evidence, self))
     }
 
     /// The conclusions from all evidence by now, drawn on `conn` if nobody has yet; who comes meanwhile waits.
@@ -107,7 +105,10 @@ impl SegmentSet {
         let mut latest = locked(&self.latest.0);
         // Read before the rows are: what is committed in between is concluded from, and concluded from again.
         let evidence = self.evidence_seen();
-        if let Some(fresh) = latest.as_ref().filter(|latest| latest.holds(evidence, self)) {
+        if let Some(fresh) = latest
+            .as_ref()
+            .filter(|latest| latest.holds(evidence, self))
+        {
             return Ok(Arc::clone(fresh));
         }
         let mut made = Conclusions {

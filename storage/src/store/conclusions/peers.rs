@@ -78,7 +78,10 @@ pub(super) fn resolve(
     look: Look,
 ) -> duckdb::Result<bool> {
     let guards = guards(conn, schema)?;
-    let ids: BTreeSet<String> = guards.iter().map(|guard| guard.breaker_id.clone()).collect();
+    let ids: BTreeSet<String> = guards
+        .iter()
+        .map(|guard| guard.breaker_id.clone())
+        .collect();
     let is_due = known.look.is_none_or(|last| last.is_worth_another(look));
     if is_due || !ids.is_subset(&known.asked) {
         find(set, conn, &guards, known)?;
@@ -167,7 +170,11 @@ fn find(
                 known.peers.insert(guard.breaker_id.clone(), peer);
             }
             // What calls told may have expired with them; of several callees none is the only one.
-            None if known.peers.get(&guard.breaker_id).is_some_and(|old| old.evidence == "edge") => {
+            None if known
+                .peers
+                .get(&guard.breaker_id)
+                .is_some_and(|old| old.evidence == "edge") =>
+            {
                 known.peers.remove(&guard.breaker_id);
             }
             None => {}
@@ -178,9 +185,11 @@ fn find(
         known.names.clear();
     }
     let names = calls.names().take(NAMES_MAX);
-    known.names.extend(
-        names.map(|(caller, called, callee)| (caller.clone(), called.to_owned(), callee.to_owned())),
-    );
+    known
+        .names
+        .extend(names.map(|(caller, called, callee)| {
+            (caller.clone(), called.to_owned(), callee.to_owned())
+        }));
     Ok(())
 }
 
@@ -237,7 +246,9 @@ fn answers(outgoing: &[Outgoing]) -> impl Iterator<Item = (&Node, &str, &str)> {
     let mut votes: BTreeMap<(&Node, &str), BTreeMap<&str, usize>> = BTreeMap::new();
     for call in outgoing {
         if let Some(callee) = &call.callee {
-            let of = votes.entry((&call.caller, call.called.as_str())).or_default();
+            let of = votes
+                .entry((&call.caller, call.called.as_str()))
+                .or_default();
             *of.entry(callee).or_default() += 1;
         }
     }
@@ -292,7 +303,11 @@ fn add_addresses(
         }
         for (host, port) in ADDRESSES {
             let Some(host) = text(host)? else { continue };
-            let host = if host.contains(':') { format!("[{host}]") } else { host };
+            let host = if host.contains(':') {
+                format!("[{host}]")
+            } else {
+                host
+            };
             match text(port)? {
                 Some(port) => calls.add_address(&format!("{host}:{port}"), callee),
                 None => calls.add_address(&host, callee),
@@ -303,7 +318,10 @@ fn add_addresses(
 }
 
 /// Of each breaker the callees of calls near its own spans, and those of calls under them where the span is its own.
-type Related = (BTreeMap<String, Vec<Near>>, BTreeMap<String, BTreeSet<String>>);
+type Related = (
+    BTreeMap<String, Vec<Near>>,
+    BTreeMap<String, BTreeSet<String>>,
+);
 
 fn related(set: &SegmentSet, conn: &Connection, guards: &[Guard]) -> duckdb::Result<Related> {
     let mut found = Related::default();
@@ -356,25 +374,29 @@ fn write(conn: &Connection, schema: &str, guards: &[Guard], known: &Known) -> du
          CREATE TABLE {schema}.callees_under_breakers (breaker_id VARCHAR, callee VARCHAR);"
     ))?;
     let word = |text: &Option<String>| text.clone().unwrap_or_default();
-    let names = known.names.iter().map(|((scope, service), called, callee)| {
-        let Scope {
-            environment,
-            service_namespace,
-            cluster,
-        } = scope;
-        [
-            word(environment),
-            word(service_namespace),
-            word(cluster),
-            service.clone(),
-            called.clone(),
-            callee.clone(),
-        ]
-    });
+    let names = known
+        .names
+        .iter()
+        .map(|((scope, service), called, callee)| {
+            let Scope {
+                environment,
+                service_namespace,
+                cluster,
+            } = scope;
+            [
+                word(environment),
+                word(service_namespace),
+                word(cluster),
+                service.clone(),
+                called.clone(),
+                callee.clone(),
+            ]
+        });
     insert(conn, &format!("{schema}.callee_names"), &joined(names), 6)?;
-    let under = known.under.iter().flat_map(|(id, callees)| {
-        callees.iter().map(|callee| [id.clone(), callee.clone()])
-    });
+    let under = known
+        .under
+        .iter()
+        .flat_map(|(id, callees)| callees.iter().map(|callee| [id.clone(), callee.clone()]));
     let table = format!("{schema}.callees_under_breakers");
     insert(conn, &table, &joined(under), 2)?;
     let news = guards.iter().filter_map(|guard| {
@@ -411,7 +433,9 @@ fn insert(conn: &Connection, table: &str, rows: &str, fields: usize) -> duckdb::
     if rows.is_empty() {
         return Ok(());
     }
-    let columns: Vec<String> = (1..=fields).map(|at| format!("nullif(part[{at}], '')")).collect();
+    let columns: Vec<String> = (1..=fields)
+        .map(|at| format!("nullif(part[{at}], '')"))
+        .collect();
     let sql = format!(
         "INSERT INTO {table} SELECT {} FROM \
          (SELECT string_split(unnest(string_split(?, chr(30))), chr(31)) AS part)",

@@ -94,7 +94,11 @@ impl Known {
 impl Answer {
     fn is_settled(&self, now: Look) -> bool {
         let age = now.at.duration_since(self.since);
-        age >= if self.calls.is_empty() { SETTLED_NONE } else { SETTLED_FOUND }
+        age >= if self.calls.is_empty() {
+            SETTLED_NONE
+        } else {
+            SETTLED_FOUND
+        }
     }
 }
 
@@ -115,7 +119,11 @@ impl Trip {
     /// When a call that opened the breaker can have ended: first and last nanosecond.
     fn window(&self) -> (i64, i64) {
         let Key { lo, hi, .. } = self.key;
-        let last = if lo == hi { hi.saturating_add(AFTER_NS) } else { hi };
+        let last = if lo == hi {
+            hi.saturating_add(AFTER_NS)
+        } else {
+            hi
+        };
         let first = lo.saturating_sub(BEFORE_NS);
         (first.max(hi.saturating_sub(WINDOW_NS)), last)
     }
@@ -176,7 +184,13 @@ pub(super) fn trace(
     }
     let asked: BTreeSet<(&str, &str, i64)> = trips
         .iter()
-        .map(|trip| (trip.key.breaker_id.as_str(), trip.key.instance.as_str(), trip.key.hi))
+        .map(|trip| {
+            (
+                trip.key.breaker_id.as_str(),
+                trip.key.instance.as_str(),
+                trip.key.hi,
+            )
+        })
         .collect();
     known
         .answers
@@ -213,13 +227,15 @@ fn untraced(conn: &Connection, schema: &str, names: &Names) -> duckdb::Result<Ve
             cluster: row.get(6)?,
         };
         let service: String = row.get(7)?;
-        let peers = row.get::<_, Option<String>>(9)?.map_or_else(Vec::new, |peer| {
-            let others = called.get(&(&scope, service.as_str(), peer.as_str()));
-            let others = others.into_iter().flatten().map(|name| (*name).to_owned());
-            let mut all: Vec<String> = others.collect();
-            all.push(peer);
-            all
-        });
+        let peers = row
+            .get::<_, Option<String>>(9)?
+            .map_or_else(Vec::new, |peer| {
+                let others = called.get(&(&scope, service.as_str(), peer.as_str()));
+                let others = others.into_iter().flatten().map(|name| (*name).to_owned());
+                let mut all: Vec<String> = others.collect();
+                all.push(peer);
+                all
+            });
         Ok(Trip {
             key: Key {
                 breaker_id: row.get(0)?,
@@ -304,7 +320,10 @@ fn ask(
 fn write(conn: &Connection, schema: &str, trips: &[Trip], known: &Known) -> duckdb::Result<()> {
     let found = trips.iter().filter_map(|trip| {
         let ((trace_id, span_id), others) = known.answers.get(&trip.key)?.calls.split_first()?;
-        let others: Vec<&str> = others.iter().map(|(trace_id, _)| trace_id.as_str()).collect();
+        let others: Vec<&str> = others
+            .iter()
+            .map(|(trace_id, _)| trace_id.as_str())
+            .collect();
         Some([
             trip.key.breaker_id.clone(),
             trip.key.instance.clone(),

@@ -5,7 +5,7 @@ use tripline_storage::model::{
     BreakerConfig, BreakerDetail, BreakerTransition, IncidentDetail, Lane, Page,
 };
 
-use super::breakers::state_mark;
+use super::breakers::{inferred_by, state_mark};
 use super::blast::blast;
 use super::incident::class_table;
 use super::incidents::{chain, link};
@@ -228,8 +228,11 @@ fn evidence(data: &BreakerPage) -> String {
     } else {
         "inferred"
     };
+    let callee = inferred_by(breaker.peer_evidence.as_deref())
+        .map(|by| format!("; callee inferred: {by}"))
+        .unwrap_or_default();
     format!(
-        "{how}, from {} of {} ({} % sure)",
+        "{how}, from {} of {} ({} % sure){callee}",
         breaker.evidence.replace('_', " "),
         breaker.origin,
         breaker.confidence

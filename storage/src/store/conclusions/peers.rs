@@ -23,7 +23,7 @@ const SPANS_MAX: u64 = 500_000;
 const EXAMPLES_MAX: usize = 512;
 /// A breaker's own spans that are looked at: the latest of each, and of all.
 const OWN_SPANS: (usize, usize) = (16, 1_024);
-/// Names of callees that are remembered; the oldest go with a restart.
+/// Names of callees that are remembered.
 const NAMES_MAX: usize = 10_000;
 
 /// Attributes that name the callee's address, each with that of its port.
@@ -181,15 +181,10 @@ fn find(
         }
     }
     known.under = under;
-    if known.names.len() > NAMES_MAX {
-        known.names.clear();
-    }
     let names = calls.names().take(NAMES_MAX);
-    known
-        .names
-        .extend(names.map(|(caller, called, callee)| {
-            (caller.clone(), called.to_owned(), callee.to_owned())
-        }));
+    known.names = names
+        .map(|(caller, called, callee)| (caller.clone(), called.to_owned(), callee.to_owned()))
+        .collect();
     Ok(())
 }
 
@@ -401,7 +396,8 @@ fn write(conn: &Connection, schema: &str, guards: &[Guard], known: &Known) -> du
     insert(conn, &table, &joined(under), 2)?;
     let news = guards.iter().filter_map(|guard| {
         let Peer { service, evidence } = known.peers.get(&guard.breaker_id)?;
-        let is_new = guard.peer_service.as_ref() != Some(service);
+        // What was reported since is better than what was found before.
+        let is_new = peer::is_open(guard) && guard.peer_service.as_ref() != Some(service);
         is_new.then(|| [guard.breaker_id.clone(), service.clone(), evidence.clone()])
     });
     let news = joined(news);

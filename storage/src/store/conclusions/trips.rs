@@ -210,7 +210,8 @@ fn untraced(conn: &Connection, schema: &str, names: &Names) -> duckdb::Result<Ve
          coalesce(time_lo_unix_nano, time_unix_nano)::BIGINT, environment, service_namespace, cluster, service_name, \
          coalesce(name, ''), peer_service, coalesce(reason = 'slow_rate', false), trace_id IS NOT NULL \
          FROM {schema}.breaker_transitions \
-         WHERE to_state = 'open' AND (trace_id IS NULL OR trace_evidence = 'inferred') AND service_name IS NOT NULL AND pattern IN ('breaker', 'ejection') \
+         WHERE to_state = 'open' AND (trace_id IS NULL OR trace_evidence = 'inferred') \
+         AND service_name IS NOT NULL AND pattern IN ('breaker', 'ejection') \
          AND coalesce(reason, '') NOT IN ('manual', 'external', 'config_change', 'restart') \
          ORDER BY \"time\" DESC, breaker_id, service_instance_id LIMIT {TRIPS_MAX}"
     );
@@ -344,7 +345,8 @@ fn write(conn: &Connection, schema: &str, trips: &[Trip], known: &Known) -> duck
              trace_evidence = 'inferred', \
              contributing_trace_ids = coalesce(t.contributing_trace_ids, string_split(nullif(f.part[7], ''), ',')) \
              FROM (SELECT string_split(unnest(string_split(?, chr(30))), chr(31)) AS part) f \
-             WHERE t.to_state = 'open' AND (t.trace_id IS NULL OR t.trace_evidence = 'inferred') AND t.breaker_id = f.part[1] \
+             WHERE t.to_state = 'open' AND (t.trace_id IS NULL OR t.trace_evidence = 'inferred') \
+             AND t.breaker_id = f.part[1] \
              AND coalesce(t.service_instance_id, '') = f.part[2] AND t.time_unix_nano = f.part[3]::UBIGINT \
              AND coalesce(t.time_lo_unix_nano, t.time_unix_nano) = f.part[4]::UBIGINT"
         ),

@@ -16,6 +16,7 @@ mod index;
 mod logs;
 mod metrics;
 mod needles;
+pub(crate) mod peer;
 mod rules;
 mod spans;
 mod template;

@@ -293,9 +293,7 @@ fn run(
     };
     let started = Instant::now();
     let answer = permit
-        .run(reader.connection(), request, &mut |bytes| {
-            send(Event::Bytes(bytes))
-        })
+        .run(&reader, request, &mut |bytes| send(Event::Bytes(bytes)))
         .map_err(|error| error.reported(store));
     times.query(&request.query, outcome(answer.as_ref()), started.elapsed());
     // Whoever is not there any more needs no end.

@@ -158,7 +158,7 @@ fn ask_directory(
         let reader = running.reader()?;
         let gate = Gate::new(reader.connection(), limits)?;
         let outcome = gate.admit().and_then(|permit| {
-            permit.run(reader.connection(), &request, &mut |bytes| {
+            permit.run(&reader, &request, &mut |bytes| {
                 out.write_all(&bytes).map_err(|_| Gone)
             })
         });

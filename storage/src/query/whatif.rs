@@ -10,7 +10,7 @@ use tripline_sdk::{BreakerConfig, State};
 use super::breakers::breaker;
 use super::{QueryError, Session};
 use crate::ask::Ask;
-use crate::model::{Baseline, BreakerDetail, Outcome, Proposal, WhatIf, WhatIfQuery};
+use crate::model::{Baseline, BreakerDetail, Outcome, Proposal, Scope, WhatIf, WhatIfQuery};
 use crate::resilience::BREAKER_KEYS;
 use crate::resilience::whatif::history::{Change, Ended, History};
 use crate::resilience::whatif::replay::{Replayed, replay};
@@ -40,7 +40,11 @@ pub fn what_if(session: &Session<'_>, query: &WhatIfQuery) -> Result<Option<What
     let is_ours = detail.breaker.origin == OURS;
     let (recorded, source) = recorded_settings(&detail);
     let base = settings::read(&recorded).map_err(|error| refused(&error))?;
-    let (histories, truncated) = histories(session, &detail, query)?;
+    let Recorded {
+        histories,
+        truncated,
+        of_edge,
+    } = histories(session, &detail, query)?;
     let replayed = run(&base, &histories, Times::Recorded)?;
     let mut answer = WhatIf {
         breaker_id: query.breaker_id.clone(),
@@ -60,7 +64,7 @@ pub fn what_if(session: &Session<'_>, query: &WhatIfQuery) -> Result<Option<What
         baseline: baseline(&detail, &histories, &replayed, is_ours),
         happened: happened(&histories),
         recorded: outcome(&replayed),
-        limits: limits(is_ours, &histories),
+        limits: limits(&detail, &histories, of_edge),
         ..WhatIf::default()
     };
     if !query.edits.is_empty() {
@@ -145,12 +149,21 @@ fn differences(
         .collect()
 }
 
-/// One history an instance, in the order of their ids.
+/// What was recorded of a breaker.
+struct Recorded {
+    /// One an instance, in the order of their ids.
+    histories: Vec<History>,
+    /// There are more calls.
+    truncated: bool,
+    /// The calls are all of its owner to its callee: it writes on none.
+    of_edge: bool,
+}
+
 fn histories(
     session: &Session<'_>,
     detail: &BreakerDetail,
     query: &WhatIfQuery,
-) -> Result<(Vec<History>, bool), QueryError> {
+) -> Result<Recorded, QueryError> {
     let breaker = &detail.breaker;
     let calls = session.set().calls_sql(&BREAKER_KEYS, |segment| {
         segment.may_hold_time(query.range.from_unix_nano, query.range.to_unix_nano)
@@ -170,6 +183,7 @@ fn histories(
             .peer_service
             .as_ref()
             .or(breaker.peer_address.as_ref());
+        let mut of_edge = false;
         if read == 0
             && let Some(callee) = callee
         {
@@ -178,9 +192,10 @@ fn histories(
                 &filled(EDGE_CALLS),
                 query,
                 detail,
-                callee,
+                &names_of(conn, detail, callee)?,
                 &mut by_instance,
             )?;
+            of_edge = read > 0;
         }
         read_changes(conn, query, &mut by_instance)?;
         for (instance, history) in &mut by_instance {
@@ -199,8 +214,39 @@ fn histories(
             history.origin = begun.unwrap_or(first).min(first);
         }
         by_instance.retain(|_, history| !history.calls.is_empty());
-        Ok((by_instance.into_values().collect(), read > query.calls_max))
+        Ok(Recorded {
+            histories: by_instance.into_values().collect(),
+            truncated: read > query.calls_max,
+            of_edge,
+        })
     })
+}
+
+/// The callee's name and the names and addresses its caller has for it, joined by `chr(31)`.
+fn names_of(conn: &Connection, detail: &BreakerDetail, callee: &str) -> Result<String, QueryError> {
+    let mut statement = conn.ask(
+        "SELECT called FROM callee_names WHERE service_name = ? AND callee = ? \
+         AND environment IS NOT DISTINCT FROM ? AND service_namespace IS NOT DISTINCT FROM ? \
+         AND cluster IS NOT DISTINCT FROM ? ORDER BY called",
+    )?;
+    let breaker = &detail.breaker;
+    let Scope {
+        environment,
+        service_namespace,
+        cluster,
+    } = &breaker.scope;
+    let values = params![
+        breaker.service_name,
+        callee,
+        environment,
+        service_namespace,
+        cluster
+    ];
+    let mut names = vec![callee.to_owned()];
+    for name in statement.query_map(values, |row| row.get(0))? {
+        names.push(name?);
+    }
+    Ok(names.join("\u{1f}"))
 }
 
 fn read_changes(
@@ -373,14 +419,33 @@ fn baseline(
     found
 }
 
-fn limits(is_ours: bool, histories: &[History]) -> Vec<String> {
+fn limits(detail: &BreakerDetail, histories: &[History], of_edge: bool) -> Vec<String> {
     let mut limits = vec![
         "A call that was refused has no outcome: where other settings would let it through, what would have become of it is not known.".to_owned(),
         "The callee is taken as it was: less load might have let it recover sooner, more might not have.".to_owned(),
         "Calls are replayed as stored; sampled traces make windows emptier than they were.".to_owned(),
         "Edited open times are replayed without jitter.".to_owned(),
     ];
-    if !is_ours {
+    let breaker = &detail.breaker;
+    if of_edge {
+        let callee = breaker
+            .peer_service
+            .as_ref()
+            .or(breaker.peer_address.as_ref());
+        let callee = callee.map_or("its callee", String::as_str);
+        let known = match breaker.peer_evidence.as_deref() {
+            Some("address") => ", which is inferred from its address",
+            Some("trace") => ", which is inferred from its traces",
+            Some("name") => ", which is inferred from its name",
+            Some("edge") => ", which is inferred: nobody else is called",
+            _ => "",
+        };
+        limits.push(format!(
+            "The breaker writes on no call: all calls of {} to {callee} are taken for its own{known}.",
+            breaker.service_name
+        ));
+    }
+    if breaker.origin != OURS {
         limits.push("Only the SDK's breakers are reproduced exactly; others by the rules they share with it.".to_owned());
     }
     let has_rejected = histories

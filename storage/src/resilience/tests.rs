@@ -3,6 +3,7 @@
 mod concluded;
 mod fixture;
 mod histories;
+mod peers;
 mod pinned;
 mod refused;
 mod rules;

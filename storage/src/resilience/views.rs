@@ -72,8 +72,15 @@ fn transitions(parts: &[Part]) -> String {
 }
 
 fn known(schema: &str, settings: &str, parts: &[Part]) -> String {
+    let reported = some(
+        "breaker_id, service_instance_id, peer_service, peer_address, peer_evidence, \"time\"",
+        "breaker_transitions",
+        "breaker_transitions",
+        parts,
+    );
     KNOWN
         .replace("{marks}", &marks(parts))
+        .replace("{reported}", &reported)
         .replace("{transitions}", &format!("{schema}.breaker_transitions"))
         .replace("{config}", &format!("{settings}.breaker_config"))
 }
@@ -103,6 +110,22 @@ pub(crate) fn of_trace(parts: &[Part]) -> String {
             "breaker_marks",
             parts
         ),
+    )
+}
+
+/// SQL of the latest spans in which breakers were seen: breaker, trace and span. The ids of the breakers, joined by
+/// `chr(30)`, are parameter 1; `each` is how many spans of one breaker, `all` how many altogether.
+pub(crate) fn spans_of(parts: &[Part], each: usize, all: usize) -> String {
+    let columns = "breaker_id, trace_id, span_id, \"time\"";
+    let (changes, samples) = ("breaker_transitions", "breaker_samples");
+    format!(
+        "SELECT breaker_id, trace_id, span_id FROM (FROM {} UNION ALL FROM {}) \
+         WHERE trace_id IS NOT NULL AND span_id IS NOT NULL AND \"time\" IS NOT NULL \
+         AND breaker_id IN (SELECT unnest(string_split($1, chr(30)))) \
+         QUALIFY row_number() OVER (PARTITION BY breaker_id ORDER BY \"time\" DESC, span_id) <= {each} \
+         ORDER BY \"time\" DESC, breaker_id, span_id LIMIT {all}",
+        some(columns, changes, changes, parts),
+        some(columns, samples, "breaker_marks", parts),
     )
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use duckdb::Connection;
 
-use super::conclusions::{self, Latest};
+use super::conclusions::{self, Found, Latest};
 use super::failpoint;
 use super::leases::{Retired, Retirement, SegmentSet, schema_of};
 use super::locked;
@@ -58,6 +58,7 @@ impl Catalog {
             segments: Vec::new(),
             retirement: retirement.clone(),
             latest: Latest::default(),
+            found: Arc::new(Found::default()),
         };
         let door = Mutex::new(conn.try_clone()?);
         let ddl = Ddl {
@@ -130,7 +131,8 @@ impl Catalog {
         change: impl FnOnce(&[Arc<Segment>]) -> Vec<Arc<Segment>>,
     ) -> duckdb::Result<()> {
         let mut ddl = locked(&self.ddl);
-        let mut segments = change(&self.lease().segments);
+        let current = self.lease();
+        let mut segments = change(&current.segments);
         segments.sort_by_key(|segment| segment.id);
         let version = ddl.version + 1;
         let schema = schema_of(version);
@@ -147,7 +149,9 @@ impl Catalog {
             segments,
             retirement: self.retirement.clone(),
             latest: Latest::default(),
+            found: Arc::clone(&current.found),
         });
+        drop(current);
         let previous = std::mem::replace(&mut *locked(&self.current), set);
         drop(ddl);
         drop(previous);

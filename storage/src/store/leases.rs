@@ -14,7 +14,7 @@ use duckdb::Connection;
 use duckdb::types::Value;
 
 use super::bell::Bell;
-use super::conclusions::Latest;
+use super::conclusions::{Found, Latest};
 use super::locked;
 use crate::model::TimeRange;
 use crate::resilience::views as breakers;
@@ -32,6 +32,8 @@ pub struct SegmentSet {
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) retirement: Retirement,
     pub(super) latest: Latest,
+    /// What was looked up for conclusions over this set and those before.
+    pub(super) found: Arc<Found>,
 }
 
 impl SegmentSet {

@@ -8,7 +8,7 @@ use tripline_storage::model::{
 };
 
 use super::blast::blast;
-use super::breakers::state_mark;
+use super::breakers::{inferred_by, state_mark};
 use super::incident::class_table;
 use super::incidents::{chain, link};
 use crate::chart::lanes;
@@ -233,8 +233,11 @@ fn evidence(data: &BreakerPage) -> String {
     } else {
         "inferred"
     };
+    let callee = inferred_by(breaker.peer_evidence.as_deref())
+        .map(|by| format!("; callee inferred: {by}"))
+        .unwrap_or_default();
     format!(
-        "{how}, from {} of {} ({} % sure)",
+        "{how}, from {} of {} ({} % sure){callee}",
         breaker.evidence.replace('_', " "),
         breaker.origin,
         breaker.confidence

@@ -141,6 +141,8 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
         .as_ref()
         .or(breaker.peer_address.as_ref())
         .cloned();
+    let guess = inferred_by(breaker.peer_evidence.as_deref())
+        .map(|by| view! { " " <span class="tag" title="Inferred, not reported">{by}</span> });
     let moment = since(positive(breaker.since_unix_nano), frame);
     let inferred = (!breaker.since_exact && breaker.since_unix_nano.is_some())
         .then(|| view! { <span class="quiet" title="Inferred, not reported">"≈ "</span> });
@@ -150,7 +152,7 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
             <td class="nowrap">{state_mark(&breaker.state)}</td>
             <td>{service_link(frame, Some(&breaker.service_name))}</td>
             <td><a data-row href=own>{name}</a>{other}</td>
-            <td>{peer.map_or_else(|| view! { <span class="quiet">"not known"</span> }.into_any(), |peer| view! { {peer} }.into_any())}</td>
+            <td>{peer.map_or_else(|| view! { <span class="quiet">"not known"</span> }.into_any(), |peer| view! { {peer}{guess} }.into_any())}</td>
             <td class="nowrap">{inferred}{moment}</td>
             <td class="num">{format!("{} of {} open", breaker.instances_open, breaker.instances)}</td>
             <td class="quiet" title=title>{breaker.evidence.replace('_', " ")}</td>
@@ -158,6 +160,17 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
         </tr>
     }
     .into_any()
+}
+
+/// What the callee of a breaker is inferred from; `None` where its own telemetry names it, or nothing does.
+pub(super) fn inferred_by(evidence: Option<&str>) -> Option<&'static str> {
+    match evidence? {
+        "address" => Some("by address"),
+        "trace" => Some("by its traces"),
+        "name" => Some("by name"),
+        "edge" => Some("the only callee"),
+        _ => None,
+    }
 }
 
 fn trip_link(breaker: &Breaker, frame: &Frame) -> AnyView {
@@ -278,6 +291,22 @@ mod tests {
             "cd".repeat(8)
         )));
         assert!(html.contains("2 of 3 open"));
+    }
+
+    #[test]
+    fn a_callee_that_is_inferred_says_from_what() {
+        let shown = |evidence: &str| {
+            let breaker = Breaker {
+                name: "inventory-cb".to_owned(),
+                peer_service: Some("inventory".to_owned()),
+                peer_evidence: Some(evidence.to_owned()),
+                ..Breaker::default()
+            };
+            row(&breaker, &Frame::default()).to_html()
+        };
+        assert!(shown("name").contains("by name"), "{}", shown("name"));
+        assert!(shown("edge").contains("the only callee"));
+        assert!(!shown("reported").contains("by name"));
     }
 
     #[test]

@@ -36,6 +36,11 @@ mentions AS (
     SELECT breaker_id, service_instance_id, service_name, service_namespace, environment, cluster, name, "key", pattern,
         origin, service_version, peer_service, peer_address, peer_evidence, valid_from, 2
     FROM {config}
+    UNION ALL
+    -- Changes of state name addresses too, which their public relation does not show.
+    SELECT breaker_id, service_instance_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, peer_service, peer_address,
+        peer_evidence, "time", 0
+    FROM {reported} WHERE peer_address IS NOT NULL
 ),
 subjects AS (
     SELECT breaker_id, coalesce(service_instance_id, '') AS instance, any_value(service_instance_id) AS service_instance_id,

@@ -31,7 +31,11 @@ pub(super) const BREAKERS: Relation = Relation {
         ),
         column("peer_service", "VARCHAR", "Who is behind it"),
         column("peer_address", "VARCHAR", "Address behind it"),
-        column("peer_evidence", "VARCHAR", "How the peer is known"),
+        column(
+            "peer_evidence",
+            "VARCHAR",
+            "How the peer is known: `reported`, `span`; inferred: `address`, `trace`, `name`, `edge`",
+        ),
         column("state", "VARCHAR", "`closed`, `open`, `half_open` …"),
         column("instances", "UINTEGER", "Instances seen"),
         column("instances_open", "UINTEGER", "Of these that refuse"),
@@ -87,7 +91,7 @@ pub(super) const BREAKER_INSTANCES: Relation = Relation {
         column(
             "peer_evidence",
             "VARCHAR",
-            "How the peer is known: `reported`, `span`",
+            "How the peer is known: `reported`, `span`; inferred: `address`, `trace`, `name`, `edge`",
         ),
     ],
 };
@@ -127,7 +131,11 @@ pub(super) const BREAKER_TRANSITIONS: Relation = Relation {
         column("attempt", "USMALLINT", "How many times it opened in a row"),
         column("trace_id", "VARCHAR", "Trace of the call that tripped it"),
         column("span_id", "VARCHAR", "Span of that call"),
-        column("trace_evidence", "VARCHAR", "How that trace is known"),
+        column(
+            "trace_evidence",
+            "VARCHAR",
+            "How that trace is known: `exact`, `harvested` (from a record's context), `inferred` (the latest failed or slow call then)",
+        ),
         column(
             "contributing_trace_ids",
             "VARCHAR[]",

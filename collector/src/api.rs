@@ -15,6 +15,7 @@ pub mod params;
 pub mod problem;
 pub mod sql;
 pub mod whatif;
+pub mod when;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +29,8 @@ use tripline_storage::saved::SavedViews;
 use tripline_storage::store::Store;
 
 use self::problem::Problem;
-use crate::config::Config;
+use self::when::When;
+use crate::config::{Bundle, Config};
 use crate::operations::listening::Addresses;
 use crate::pages;
 use crate::receive::Receiver;
@@ -71,16 +73,21 @@ impl AppState {
         receiver: Receiver,
     ) -> std::io::Result<Self> {
         Ok(Self {
-            started_ns: params::now_ns(),
+            started_ns: when::now_ns(),
             saved: Arc::new(SavedViews::open(&config.data_dir)?),
             store,
             config: Arc::new(config.clone()),
             addresses: Arc::new(addresses.clone()),
             receiver,
             facts: Default::default(),
-            sql: sql::Door::new(&config.sql),
+            sql: sql::Door::new(&config.sql, config.bundle.as_ref().map(Bundle::now)),
             questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
         })
+    }
+
+    /// What is now, and the range that is meant where none is said.
+    pub(crate) fn when(&self) -> When {
+        When::of(self.config.bundle.as_ref())
     }
 }
 

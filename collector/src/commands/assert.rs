@@ -7,10 +7,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail, ensure};
-use tripline_storage::sql::{Format, Request};
 
-use super::{ServeFlags, print_line, sql};
-use crate::config::{Config, HumanDuration};
+use super::sql::{Row, rows};
+use super::{ServeFlags, print_line};
+use crate::config::HumanDuration;
 
 /// The assertions that come with the binary.
 const READY: &str = include_str!("assert/ready.sql");
@@ -66,7 +66,7 @@ pub(super) fn run(args: &AssertArgs) -> anyhow::Result<()> {
     let config = flags.load()?;
     let mut failed = 0;
     for assertion in &assertions {
-        let rows = rows(&config, assertion, args.timeout)
+        let rows = rows(&config, &assertion.query, args.timeout.map(HumanDuration::get))
             .with_context(|| format!("cannot check \"{}\"", assertion.name))?;
         print_line(&report(assertion, &rows));
         failed += usize::from(!rows.is_empty());
@@ -134,27 +134,6 @@ fn parse(text: &str) -> Vec<Assertion> {
     }
     end(&mut name, &mut query);
     assertions
-}
-
-type Row = serde_json::Map<String, serde_json::Value>;
-
-fn rows(
-    config: &Config,
-    assertion: &Assertion,
-    timeout: Option<HumanDuration>,
-) -> anyhow::Result<Vec<Row>> {
-    let request = Request {
-        query: assertion.query.clone(),
-        limit: None,
-        timeout: timeout.map(HumanDuration::get),
-        format: Format::Ndjson,
-    };
-    let mut text = Vec::new();
-    sql::ask(config, request, &mut text)?;
-    text.split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(|line| serde_json::from_slice(line).context("the answer is not JSON lines"))
-        .collect()
 }
 
 /// One line when it holds; else its rows, as far as a person reads.

@@ -2,7 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use tripline_web::parts::{FooterFact, Frame};
+use tripline_web::parts::{BundleNote, FooterFact, Frame};
 use tripline_web::range::Range;
 use tripline_web::units;
 
@@ -10,7 +10,9 @@ use super::assets;
 use super::facts::{Facts, facts};
 use crate::api::AppState;
 use crate::api::guard::cookie;
-use crate::api::params::{Params, now_ns};
+use crate::api::params::Params;
+use crate::api::when::now_ns;
+use crate::config::Bundle;
 
 /// The frame of the page asked for, and what is wrong with its range, if anything.
 pub(super) struct PageRequest {
@@ -31,10 +33,14 @@ impl FromRequestParts<AppState> for PageRequest {
     ) -> Result<Self, Self::Rejection> {
         let params = Params::from_request_parts(parts, state)
             .await
-            .unwrap_or_default();
-        let (range, range_problem) = match Range::parse(params.get("from"), params.get("to")) {
+            .unwrap_or_else(|_| Params {
+                when: state.when(),
+                ..Params::default()
+            });
+        let when = params.when;
+        let (range, range_problem) = match when.range(params.get("from"), params.get("to")) {
             Ok(range) => (range, None),
-            Err(why) => (Range::default(), Some(why)),
+            Err(why) => (when.range, Some(why)),
         };
         let theme = match cookie(&parts.headers, "theme").as_deref() {
             Some("dark") => Some("dark"),
@@ -42,11 +48,13 @@ impl FromRequestParts<AppState> for PageRequest {
             _ => None,
         };
         let facts = facts(state).await;
-        let now_ns = now_ns();
+        let now_ns = when.now_ns;
         let frame = Frame {
             path: parts.uri.path().to_owned(),
-            params: params.0.clone(),
+            params: params.pairs.clone(),
             range,
+            default_range: when.range,
+            bundle: state.config.bundle.as_ref().map(note),
             now_ns,
             theme,
             assets: assets::paths(),
@@ -72,10 +80,22 @@ impl FromRequestParts<AppState> for PageRequest {
 
 /// The same parameters with the range said, so that a page's lists cover what its picker shows.
 fn with_range(mut params: Params, range: &Range) -> Params {
-    params.0.retain(|(key, _)| key != "from" && key != "to");
-    params.0.push(("from".to_owned(), range.from.print()));
-    params.0.push(("to".to_owned(), range.to.print()));
     params
+        .pairs
+        .retain(|(key, _)| key != "from" && key != "to");
+    params.pairs.push(("from".to_owned(), range.from.print()));
+    params.pairs.push(("to".to_owned(), range.to.print()));
+    params
+}
+
+/// What every page of a bundle says of it.
+fn note(bundle: &Bundle) -> BundleNote {
+    BundleNote {
+        from_ns: bundle.from_unix_nano,
+        to_ns: bundle.to_unix_nano,
+        incidents: bundle.incidents.clone(),
+        cut: bundle.cut.clone(),
+    }
 }
 
 /// A frame that knows nothing of the store, for those who may not come in.
@@ -107,21 +127,23 @@ fn footer(state: &AppState, facts: &Facts, now_ns: u64) -> Vec<FooterFact> {
             .iter()
             .find(|age| age.signal == signal)
             .and_then(|age| u64::try_from(age.newest_unix_nano?).ok());
-        let is_silent = newest.is_some_and(|newest| newest.saturating_add(SILENCE_MAX_NS) < now_ns);
+        let is_silent = state.config.bundle.is_none()
+            && newest.is_some_and(|newest| newest.saturating_add(SILENCE_MAX_NS) < now_ns);
         let age = newest.map_or_else(
             || "none stored".to_owned(),
             |newest| format!("newest {}", units::ago(newest, now_ns)),
         );
-        let value = if refused > 0 {
+        let value = if state.config.bundle.is_some() {
+            age
+        } else if refused > 0 {
             format!(
-                "{} accepted, {} refused",
+                "{age}, {} accepted, {} refused",
                 units::count(accepted),
                 units::count(refused)
             )
         } else {
-            format!("{} accepted", units::count(accepted))
+            format!("{age}, {} accepted", units::count(accepted))
         };
-        let value = format!("{age}, {value}");
         FooterFact {
             name: name.to_owned(),
             value,
@@ -129,14 +151,16 @@ fn footer(state: &AppState, facts: &Facts, now_ns: u64) -> Vec<FooterFact> {
         }
     })
     .collect();
-    facts.push(FooterFact {
-        name: "counted".to_owned(),
-        value: format!(
-            "accepted and refused since the server started, {}",
-            units::ago(state.started_ns, now_ns)
-        ),
-        is_bad: false,
-    });
+    if state.config.bundle.is_none() {
+        facts.push(FooterFact {
+            name: "counted".to_owned(),
+            value: format!(
+                "accepted and refused since the server started, {}",
+                units::ago(state.started_ns, now_ns)
+            ),
+            is_bad: false,
+        });
+    }
     if let Some(error) = state.store.stats().last_error {
         facts.push(FooterFact {
             name: "store".to_owned(),

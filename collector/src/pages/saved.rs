@@ -10,8 +10,8 @@ use tripline_storage::saved::SaveError;
 use super::request::PageRequest;
 use super::{problem_page, request::bare_frame};
 use crate::api::AppState;
-use crate::api::params::now_ns;
 use crate::api::problem::Problem;
+use crate::api::when::now_ns;
 
 /// What the form of a page sends.
 #[derive(Deserialize)]

@@ -64,11 +64,8 @@ impl SegmentSet {
             evidence,
             retirement: self.retirement.clone(),
         });
-        conn.execute_batch(&views::conclude(
-            &made.schema(),
-            &self.schema(),
-            &self.evidence(),
-        ))?;
+        let sql = views::conclude(&made.schema(), &self.schema(), &self.evidence());
+        conn.execute_batch(&self.as_of.fill(&sql))?;
         *latest = Some(Arc::clone(&made));
         Ok(made)
     }

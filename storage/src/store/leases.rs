@@ -16,6 +16,7 @@ use duckdb::types::Value;
 use super::bell::Bell;
 use super::conclusions::Latest;
 use super::locked;
+use crate::as_of::AsOf;
 use crate::model::TimeRange;
 use crate::resilience::views as breakers;
 use crate::rollup::{self, EdgeSum, ServiceSum};
@@ -32,6 +33,7 @@ pub struct SegmentSet {
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) retirement: Retirement,
     pub(super) latest: Latest,
+    pub(super) as_of: AsOf,
 }
 
 impl SegmentSet {

@@ -102,7 +102,11 @@ fn header(frame: &Frame) -> AnyView {
 /// Of a bundle: that it is one, of what, and that now is then.
 fn bundle_note(frame: &Frame) -> Option<AnyView> {
     let bundle = frame.bundle.as_ref()?;
-    let time = |ns: u64| crate::units::timestamp(ns, 0).replace('T', " ").replace('Z', "");
+    let time = |ns: u64| {
+        crate::units::timestamp(ns, 0)
+            .replace('T', " ")
+            .replace('Z', "")
+    };
     let (from, to) = (time(bundle.from_ns), time(bundle.to_ns));
     let links = bundle
         .incidents

@@ -314,7 +314,10 @@ mod tests {
             (Method::DELETE, "/api/v1/breakers/cart"),
         ] {
             let problem = check_only_asks(&method, path).expect_err(path);
-            assert_eq!((problem.status, problem.kind), (StatusCode::FORBIDDEN, "read-only"));
+            assert_eq!(
+                (problem.status, problem.kind),
+                (StatusCode::FORBIDDEN, "read-only")
+            );
         }
     }
 

@@ -66,8 +66,12 @@ pub(super) fn run(args: &AssertArgs) -> anyhow::Result<()> {
     let config = flags.load()?;
     let mut failed = 0;
     for assertion in &assertions {
-        let rows = rows(&config, &assertion.query, args.timeout.map(HumanDuration::get))
-            .with_context(|| format!("cannot check \"{}\"", assertion.name))?;
+        let rows = rows(
+            &config,
+            &assertion.query,
+            args.timeout.map(HumanDuration::get),
+        )
+        .with_context(|| format!("cannot check \"{}\"", assertion.name))?;
         print_line(&report(assertion, &rows));
         failed += usize::from(!rows.is_empty());
     }

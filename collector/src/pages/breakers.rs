@@ -206,8 +206,6 @@ async fn page(
         .or_else(newest)
         .unwrap_or_else(|| params.when.now().to_string());
     let id = page.detail.breaker.breaker_id.clone();
-    page.incident = find(state, &when, Some(id), params.when.now())
-        .await
-        .ok();
+    page.incident = find(state, &when, Some(id), params.when.now()).await.ok();
     Ok(page)
 }

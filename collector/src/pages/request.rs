@@ -80,9 +80,7 @@ impl FromRequestParts<AppState> for PageRequest {
 
 /// The same parameters with the range said, so that a page's lists cover what its picker shows.
 fn with_range(mut params: Params, range: &Range) -> Params {
-    params
-        .pairs
-        .retain(|(key, _)| key != "from" && key != "to");
+    params.pairs.retain(|(key, _)| key != "from" && key != "to");
     params.pairs.push(("from".to_owned(), range.from.print()));
     params.pairs.push(("to".to_owned(), range.to.print()));
     params

@@ -57,7 +57,9 @@ fn read(manifest: &Value) -> Option<Bundle> {
     Some(Bundle {
         from_unix_nano: number(&manifest["from_unix_nano"])?,
         to_unix_nano: number(&manifest["to_unix_nano"])?,
-        incidents: ids.filter_map(|id| id.as_str().map(str::to_owned)).collect(),
+        incidents: ids
+            .filter_map(|id| id.as_str().map(str::to_owned))
+            .collect(),
         cut: signals
             .filter_map(|(signal, rows)| {
                 let (kept, stored) = (number(&rows["kept"])?, number(&rows["stored"])?);

@@ -146,7 +146,10 @@ fn api() -> Router<AppState> {
             get(breakers::transitions_by_id),
         )
         .route("/breakers/{service}/{name}", get(breakers::by_name))
-        .route("/breakers/{service}/{name}/{*rest}", get(breakers::by_name))
+        .route(
+            "/breakers/{service}/{name}/{*rest}",
+            get(breakers::by_name).post(breakers::post_by_name),
+        )
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::by_id))
         .route("/findings", get(incidents::findings))

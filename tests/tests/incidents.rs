@@ -416,6 +416,34 @@ async fn the_api_tells_the_same_story() -> Result<()> {
         .json(&json!({"service": "payment", "name": "psp", "from": "now-10m", "settings": {"minimum_calls": 100_000}}))
         .send().await?.json().await?;
     ensure!(posted["edited"] == what_if["edited"], "{posted}");
+    // The same by the breaker's own address.
+    let address = "/api/v1/breakers/payment/psp/whatif";
+    let of_breaker = server
+        .get(&format!("{address}?from=now-10m&minimum_calls=100000"))
+        .await?;
+    ensure!(of_breaker["edited"] == what_if["edited"], "{of_breaker}");
+    for (body, expected) in [
+        (
+            json!({"from": "now-10m", "settings": {"minimum_calls": 100_000}}),
+            200,
+        ),
+        (json!({"service": "payment", "settings": {}}), 400),
+        (json!({"settings": {"minimum_cals": 5}}), 400),
+    ] {
+        let url = format!("http://{}{address}", server.http());
+        let response = server.client.post(url).json(&body).send().await?;
+        let status = response.status();
+        let told: Value = response.json().await?;
+        ensure!(status == expected, "{body}: {status} {told}");
+        ensure!(
+            expected != 200 || told["edited"] == what_if["edited"],
+            "{told}"
+        );
+    }
+    let (status, text) = server
+        .get_text("/api/v1/breakers/payment/nobody/whatif")
+        .await?;
+    ensure!(status == 404, "{status} {text}");
     Ok(())
 }
 

@@ -290,7 +290,7 @@ async fn a_resilience_test_asserts_how_fast_a_breaker_opened() -> Result<()> {
                 "seconds=2",
             ],
             1,
-            "problem=it opened late seconds=3",
+            "problem=it opened late",
         ),
         (
             &["opened within", "--set", "breaker=stocks"],

@@ -17,6 +17,7 @@ pub mod problem;
 pub mod sql;
 pub mod views;
 pub mod whatif;
+pub mod when;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,7 +31,8 @@ use tripline_storage::saved::SavedViews;
 use tripline_storage::store::Store;
 
 use self::problem::Problem;
-use crate::config::Config;
+use self::when::When;
+use crate::config::{Bundle, Config};
 use crate::operations::ingest_history::IngestHistory;
 use crate::operations::listening::Addresses;
 use crate::operations::query_times::QueryTimes;
@@ -80,7 +82,7 @@ impl AppState {
         addresses: &Addresses,
         receiver: Receiver,
     ) -> std::io::Result<Self> {
-        let started_ns = params::now_ns();
+        let started_ns = when::now_ns();
         Ok(Self {
             started_ns,
             saved: Arc::new(SavedViews::open(&config.data_dir)?),
@@ -91,10 +93,15 @@ impl AppState {
             facts: Default::default(),
             senders: Default::default(),
             ingest: IngestHistory::new(started_ns),
-            sql: sql::Door::new(&config.sql),
+            sql: sql::Door::new(&config.sql, config.bundle.as_ref().map(Bundle::now)),
             times: QueryTimes::default(),
             questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
         })
+    }
+
+    /// What is now, and the range that is meant where none is said.
+    pub(crate) fn when(&self) -> When {
+        When::of(self.config.bundle.as_ref())
     }
 }
 
@@ -155,7 +162,10 @@ fn api() -> Router<AppState> {
             get(breakers::transitions_by_id),
         )
         .route("/breakers/{service}/{name}", get(breakers::by_name))
-        .route("/breakers/{service}/{name}/{*rest}", get(breakers::by_name))
+        .route(
+            "/breakers/{service}/{name}/{*rest}",
+            get(breakers::by_name).post(breakers::post_by_name),
+        )
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::by_id))
         .route("/findings", get(incidents::findings))

@@ -4,6 +4,7 @@
 //! (`TRIPLINE_STORE__HOT_ROWS_MAX=65536`; two underscores separate a table from its key). The few that
 //! people type have a flag. An unknown key is an error with a suggestion, wherever it stands.
 
+mod bundle;
 mod size;
 mod sources;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use tripline_web::links::LinkTemplate;
 
+pub use bundle::Bundle;
 pub use size::{ByteSize, HumanDuration};
 pub use sources::{ConfigError, Overrides, load};
 
@@ -42,6 +44,9 @@ pub struct Config {
     pub log: LogSection,
     /// How long a shutdown may take before it is cut.
     pub shutdown_timeout: HumanDuration,
+    /// What is served is this bundle (`--bundle`), and nothing is added to it.
+    #[serde(skip)]
+    pub bundle: Option<Bundle>,
 }
 
 /// The receivers' own configuration type, embedded as it is.
@@ -145,6 +150,7 @@ impl Default for Config {
             sql: SqlSection::default(),
             log: LogSection::default(),
             shutdown_timeout: HumanDuration::seconds(10),
+            bundle: None,
         }
     }
 }
@@ -204,15 +210,27 @@ impl SqlSection {
     }
 }
 
-impl StoreSection {
-    /// The same for who only reads: nothing is compacted, and nothing expires.
-    pub fn to_reading_config(&self, data_dir: PathBuf) -> tripline_storage::store::StoreConfig {
+impl Config {
+    /// The settings of the store that is served or asked.
+    pub fn store_config(&self) -> tripline_storage::store::StoreConfig {
         tripline_storage::store::StoreConfig {
-            is_maintained: false,
-            ..self.to_store_config(data_dir)
+            as_of_unix_nano: self.bundle.as_ref().map(Bundle::now),
+            // A bundle stays as it was written.
+            is_maintained: self.bundle.is_none(),
+            ..self.store.to_store_config(self.data_dir.clone())
         }
     }
 
+    /// The same for who only reads: nothing is compacted, and nothing expires.
+    pub fn reading_config(&self) -> tripline_storage::store::StoreConfig {
+        tripline_storage::store::StoreConfig {
+            is_maintained: false,
+            ..self.store_config()
+        }
+    }
+}
+
+impl StoreSection {
     /// The store's own settings, in `data_dir`.
     pub fn to_store_config(&self, data_dir: PathBuf) -> tripline_storage::store::StoreConfig {
         let half = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
@@ -238,6 +256,7 @@ impl StoreSection {
             maintenance_interval: self.maintenance_interval.get(),
             commit_rows_per_second_max: (self.commit_rows_per_second_max > 0)
                 .then_some(self.commit_rows_per_second_max),
+            as_of_unix_nano: None,
         }
     }
 }

@@ -11,6 +11,8 @@ pub mod filter;
 pub mod model;
 
 #[cfg(feature = "engine")]
+mod as_of;
+#[cfg(feature = "engine")]
 mod ask;
 #[cfg(feature = "engine")]
 pub mod attributes;

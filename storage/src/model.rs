@@ -62,7 +62,7 @@ pub use trace::{
     AttributeFilter, Refusal, RefusalTrip, SpanEvent, SpanLink, SpanRecord, SpanSummary,
     TraceDetail, TraceQuery, TraceSummary,
 };
-pub use whatif::{Baseline, Outcome, Proposal, WhatIf, WhatIfQuery};
+pub use whatif::{Baseline, COVERAGE_MIN, CallCoverage, Outcome, Proposal, WhatIf, WhatIfQuery};
 
 /// A half-open range of time, `[from, to)`, nanoseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -86,6 +86,9 @@ pub struct StoreConfig {
     pub maintenance_interval: Duration,
     /// For tests of overload: at most this many rows a second are committed.
     pub commit_rows_per_second_max: Option<u64>,
+    /// What counts as now for questions and for what comes in, nanoseconds since 1970, where all that is stored is of
+    /// the past; `None` = the clock.
+    pub as_of_unix_nano: Option<i64>,
 }
 
 /// Why a batch was not stored. Nothing of it was.
@@ -226,6 +229,7 @@ impl Default for StoreConfig {
             is_maintained: true,
             maintenance_interval: Duration::from_secs(5),
             commit_rows_per_second_max: None,
+            as_of_unix_nano: None,
         }
     }
 }

@@ -593,6 +593,7 @@ async fn a_breaker_that_only_refuses_is_a_near_miss_and_named_where_it_refused()
             "billing",
             "psp",
             "resilience4j-micrometer",
+            "– errors alone",
         ],
     )
     .await?;
@@ -603,6 +604,57 @@ async fn a_breaker_that_only_refuses_is_a_near_miss_and_named_where_it_refused()
         &["refused by breaker psp", "/breakers/billing/psp"],
     )
     .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn errors_of_a_breaker_in_logs_are_a_near_miss_until_it_reports_itself() -> Result<()> {
+    let server = Tripline::start().await?;
+    let start = now() - 30_000_000_000;
+    let send = async |path: &str, body: Value| -> Result<()> {
+        let address = format!("http://{}/v1/{path}", server.otlp_http());
+        let status = server
+            .client
+            .post(address)
+            .json(&body)
+            .send()
+            .await?
+            .status();
+        ensure!(status == 200, "{path}: {status}");
+        Ok(())
+    };
+    let records = |attributes: Value, at: u64| {
+        json!({"resourceLogs": [{"resource": {"attributes": [text("service.name", "billing")]},
+            "scopeLogs": [{"logRecords": [{"timeUnixNano": at.to_string(), "severityNumber": 17,
+                "body": {"stringValue": "charge failed"}, "attributes": attributes}]}]}]})
+    };
+    let thrown = json!([
+        text(
+            "exception.type",
+            "io.github.resilience4j.circuitbreaker.CallNotPermittedException"
+        ),
+        text(
+            "exception.message",
+            "CircuitBreaker 'psp' is OPEN and does not permit further calls"
+        ),
+    ]);
+    send("logs", records(thrown, start)).await?;
+    says(
+        &server,
+        "/",
+        &["Breakers that nearly show", "psp", "– errors alone"],
+    )
+    .await?;
+    // The gauge says what the errors could not.
+    let states = ["closed", "open", "half_open"].map(|state| {
+        json!({"timeUnixNano": start.to_string(), "asDouble": f64::from(u8::from(state == "open")),
+            "attributes": [text("name", "psp"), text("state", state)]})
+    });
+    let gauge = json!({"resourceMetrics": [{"resource": {"attributes": [text("service.name", "billing")]},
+        "scopeMetrics": [{"metrics": [{"name": "resilience4j.circuitbreaker.state", "gauge": {"dataPoints": states}}]}]}]});
+    send("metrics", gauge).await?;
+    let html = says(&server, "/", &["✓ errors, metrics"]).await?;
+    ensure!(!html.contains("Breakers that nearly show"), "{html}");
     Ok(())
 }
 

@@ -26,6 +26,10 @@ pub struct Frame {
     pub params: Vec<(String, String)>,
     /// The range in the URL.
     pub range: Range,
+    /// The range of a URL that says none.
+    pub default_range: Range,
+    /// What is shown is a bundle, not a live store.
+    pub bundle: Option<BundleNote>,
     /// Now, in nanoseconds since the epoch: one moment for the whole page.
     pub now_ns: u64,
     /// `light` or `dark`, if chosen.
@@ -79,6 +83,19 @@ pub struct BundlePaths {
     pub module: String,
     /// The code.
     pub wasm: String,
+}
+
+/// The bundle of an incident, as every page of it says.
+#[derive(Debug, Clone, Default)]
+pub struct BundleNote {
+    /// Its first moment, nanoseconds since the epoch.
+    pub from_ns: u64,
+    /// Its last: what counts as now.
+    pub to_ns: u64,
+    /// Ids of its incidents.
+    pub incidents: Vec<String>,
+    /// What of it was left out, a sentence each.
+    pub cut: Vec<String>,
 }
 
 /// One fact at the foot of each page.
@@ -138,7 +155,7 @@ impl Frame {
                 pairs.push((name, value));
             }
         }
-        if self.range != Range::default() {
+        if self.range != self.default_range {
             pairs.push(("from", &from));
             pairs.push(("to", &to));
         }

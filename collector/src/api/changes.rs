@@ -13,8 +13,9 @@ use tripline_storage::query::{self, CHANGE_EVENT};
 
 use super::AppState;
 use super::endpoints::{Answer, known};
-use super::params::{Params, now_ns};
+use super::params::Params;
 use super::problem::Problem;
+use super::when::now_ns;
 
 /// What is reported.
 #[derive(Debug, Deserialize)]

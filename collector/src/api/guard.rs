@@ -26,7 +26,10 @@ const REJECTION_BYTES_MAX: usize = 4096;
 
 /// Lets a request pass, or answers it.
 pub async fn protect(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let is_api = request.uri().path().starts_with("/api");
+    // Who sends telemetry to this address by mistake reads no page either.
+    let is_api = ["/api", "/v1/"]
+        .iter()
+        .any(|start| request.uri().path().starts_with(start));
     let mut response = match check(&state, &request) {
         Ok(()) if is_api => as_problem(next.run(request).await).await,
         Ok(()) => next.run(request).await,
@@ -76,6 +79,9 @@ async fn as_problem(response: Response) -> Response {
 
 fn check(state: &AppState, request: &Request) -> Result<(), Problem> {
     check_host(state, request)?;
+    if state.config.bundle.is_some() {
+        check_only_asks(request.method(), request.uri().path())?;
+    }
     let is_login = request.uri().path() == "/login";
     if !matches!(
         *request.method(),
@@ -103,6 +109,23 @@ fn check(state: &AppState, request: &Request) -> Result<(), Problem> {
         }
         _ => Ok(()),
     }
+}
+
+/// Of a bundle nothing changes: what is posted may only ask.
+fn check_only_asks(method: &Method, path: &str) -> Result<(), Problem> {
+    let is_question = matches!(path, "/login" | "/api/v1/sql" | "/api/v1/whatif")
+        || path.starts_with("/api/v1/breakers/") && path.ends_with("/whatif");
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) || is_question {
+        return Ok(());
+    }
+    let detail = "this is the bundle of an incident, opened read-only: it takes no telemetry, changes or saved views; \
+                  `tripline serve` without --bundle does";
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "read-only",
+        "Read-only",
+        detail,
+    ))
 }
 
 /// Where saved views are written.
@@ -312,6 +335,34 @@ mod tests {
             ("sec-fetch-site", "same-site"),
         ] {
             assert!(check_origin(&request(&[foreign])).is_err(), "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_bundle_everything_may_be_asked_and_nothing_written() {
+        for (method, path) in [
+            (Method::GET, "/api/v1/changes"),
+            (Method::HEAD, "/"),
+            (Method::POST, "/api/v1/sql"),
+            (Method::POST, "/api/v1/whatif"),
+            (Method::POST, "/api/v1/breakers/cart/payment/eu/whatif"),
+            (Method::POST, "/login"),
+        ] {
+            assert!(check_only_asks(&method, path).is_ok(), "{method} {path}");
+        }
+        for (method, path) in [
+            (Method::POST, "/api/v1/changes"),
+            (Method::POST, "/views"),
+            (Method::POST, "/views/1/delete"),
+            (Method::POST, "/v1/traces"),
+            (Method::PUT, "/api/v1/sql/x"),
+            (Method::DELETE, "/api/v1/breakers/cart"),
+        ] {
+            let problem = check_only_asks(&method, path).expect_err(path);
+            assert_eq!(
+                (problem.status, problem.kind),
+                (StatusCode::FORBIDDEN, "read-only")
+            );
         }
     }
 

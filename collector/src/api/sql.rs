@@ -40,14 +40,16 @@ const BODY_BYTES_MAX: usize = 512 * 1024;
 #[derive(Debug, Clone)]
 pub struct Door {
     limits: Limits,
+    as_of_unix_nano: Option<i64>,
     gate: Arc<Mutex<Option<Arc<Gate>>>>,
 }
 
 impl Door {
-    /// A door with these bounds.
-    pub fn new(section: &SqlSection) -> Self {
+    /// A door with these bounds; `now()` of the queries is that moment, or the clock's.
+    pub fn new(section: &SqlSection, as_of_unix_nano: Option<i64>) -> Self {
         Self {
             limits: limits(section),
+            as_of_unix_nano,
             gate: Arc::default(),
         }
     }
@@ -58,7 +60,8 @@ impl Door {
             return Ok(Arc::clone(gate));
         }
         let reader = store.reader().map_err(failed)?;
-        let opened = Gate::new(reader.connection(), self.limits.clone()).map_err(failed)?;
+        let (limits, as_of) = (self.limits.clone(), self.as_of_unix_nano);
+        let opened = Gate::frozen_at(reader.connection(), limits, as_of).map_err(failed)?;
         Ok(Arc::clone(gate.insert(opened)))
     }
 }

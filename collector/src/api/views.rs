@@ -10,8 +10,9 @@ use tripline_storage::saved::{SaveError, SavedView};
 
 use super::AppState;
 use super::endpoints::Answer;
-use super::params::{Params, now_ns};
+use super::params::Params;
 use super::problem::Problem;
+use super::when::now_ns;
 
 /// What is to be saved.
 #[derive(Debug, Deserialize)]

@@ -121,7 +121,7 @@ impl Running {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         check(&config)?;
         let data_dir = config.data_dir.clone();
-        let store_config = config.store.to_store_config(data_dir.clone());
+        let store_config = config.store_config();
         let store = tokio::task::spawn_blocking(move || Store::open(store_config))
             .await
             .context("opening the store panicked")?

@@ -117,6 +117,29 @@ pub(super) fn ask(
     }
 }
 
+/// A row by the names of its columns, each cell as the JSON the API answers.
+pub(super) type Row = serde_json::Map<String, serde_json::Value>;
+
+/// The rows of one query, wherever the configured data directory can be asked.
+pub(super) fn rows(
+    config: &Config,
+    query: &str,
+    timeout: Option<Duration>,
+) -> anyhow::Result<Vec<Row>> {
+    let request = Request {
+        query: query.to_owned(),
+        limit: None,
+        timeout,
+        format: Format::Ndjson,
+    };
+    let mut text = Vec::new();
+    ask(config, request, &mut text)?;
+    text.split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).context("the answer is not JSON lines"))
+        .collect()
+}
+
 /// Sends the query to the process that holds the directory.
 fn ask_server(
     config: &Config,
@@ -149,7 +172,7 @@ fn ask_directory(
     request: Request,
     out: &mut (dyn std::io::Write + Send),
 ) -> anyhow::Result<bool> {
-    let store = Store::open(config.store.to_reading_config(dir.to_owned()))
+    let store = Store::open(config.reading_config())
         .with_context(|| format!("cannot open the data directory {}", dir.display()))?;
     let store = Arc::new(store);
     let limits = limits(&config.sql);

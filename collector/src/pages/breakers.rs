@@ -10,7 +10,7 @@ use super::handlers::{range_of, show};
 use super::problem_page;
 use super::request::PageRequest;
 use crate::api::AppState;
-use crate::api::incidents::{find, moment, now};
+use crate::api::incidents::find;
 use crate::api::problem::Problem;
 use crate::api::whatif;
 
@@ -72,7 +72,7 @@ pub(super) async fn one(
     }
     let at = match frame
         .param("at")
-        .map(|text| (text.to_owned(), moment(text)))
+        .map(|text| (text.to_owned(), params.when.moment(text)))
     {
         None => None,
         Some((_, Some(at))) => Some(at),
@@ -205,8 +205,8 @@ async fn page(
         .at
         .map(|at| at.to_string())
         .or_else(newest)
-        .unwrap_or_else(|| now().to_string());
+        .unwrap_or_else(|| params.when.now().to_string());
     let id = page.detail.breaker.breaker_id.clone();
-    page.incident = find(state, &when, Some(id)).await.ok();
+    page.incident = find(state, &when, Some(id), params.when.now()).await.ok();
     Ok(page)
 }

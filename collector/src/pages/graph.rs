@@ -10,7 +10,7 @@ use tripline_web::parts::Frame;
 use super::handlers::{range_of, scope_of, services_of, show, week_before};
 use super::request::PageRequest;
 use crate::api::AppState;
-use crate::api::incidents::moment;
+use crate::api::when::When;
 
 /// What to draw.
 pub(super) fn question(frame: &Frame, service: Option<String>) -> GraphQuery {
@@ -25,10 +25,11 @@ pub(super) fn question(frame: &Frame, service: Option<String>) -> GraphQuery {
 /// `/graph`.
 pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -> Response {
     let mut frame = request.frame;
+    let when = request.params.when;
     let question = question(&frame, frame.param("service").map(str::to_owned));
     let range = range_of(&frame);
     let steps = query::pulse_steps(range);
-    let chosen = frame.param("at").and_then(|at| step_at(at, steps));
+    let chosen = frame.param("at").and_then(|at| step_at(at, steps, when));
     let step = chosen.map(|step| TimeRange {
         from_unix_nano: steps.from + steps.width * step,
         to_unix_nano: steps.from + steps.width * (step + 1),
@@ -105,8 +106,8 @@ fn beside_last_week(
 }
 
 /// The step of the range that a moment lies in.
-fn step_at(text: &str, steps: query::PulseSteps) -> Option<i64> {
-    let at = i64::try_from(moment(text)?).ok()?;
+fn step_at(text: &str, steps: query::PulseSteps, when: When) -> Option<i64> {
+    let at = i64::try_from(when.moment(text)?).ok()?;
     (at >= steps.from && at < steps.from + steps.width * steps.count)
         .then(|| (at - steps.from) / steps.width)
 }

@@ -12,7 +12,7 @@ use super::handlers::{range_of, show};
 use super::problem_page;
 use super::request::PageRequest;
 use crate::api::AppState;
-use crate::api::incidents::{find, now};
+use crate::api::incidents::find;
 use crate::api::problem::Problem;
 
 /// Incidents on the page.
@@ -25,7 +25,7 @@ pub(super) fn question(frame: &Frame, limit: usize) -> IncidentsQuery {
         scope: Default::default(),
         service: frame.param("service").map(str::to_owned),
         limit,
-        now_unix_nano: now(),
+        now_unix_nano: i64::try_from(frame.now_ns).unwrap_or(i64::MAX),
     }
 }
 
@@ -49,7 +49,7 @@ pub(super) async fn one(
     request: PageRequest,
 ) -> Response {
     let mut frame = request.frame;
-    let answer = find(&state, &id, None).await;
+    let answer = find(&state, &id, None, state.when().now()).await;
     if frame.param("format") == Some("markdown")
         && let Ok(found) = &answer
     {

@@ -2,7 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use tripline_web::parts::{Frame, SavedPage};
+use tripline_web::parts::{BundleNote, Frame, SavedPage};
 use tripline_web::range::Range;
 
 use super::assets;
@@ -10,7 +10,9 @@ use super::facts::{Facts, facts};
 use super::footer::footer;
 use crate::api::AppState;
 use crate::api::guard::cookie;
-use crate::api::params::{Params, now_ns};
+use crate::api::params::Params;
+use crate::api::when::now_ns;
+use crate::config::Bundle;
 
 /// The frame of the page asked for, and what is wrong with its range, if anything.
 pub(super) struct PageRequest {
@@ -31,10 +33,14 @@ impl FromRequestParts<AppState> for PageRequest {
     ) -> Result<Self, Self::Rejection> {
         let params = Params::from_request_parts(parts, state)
             .await
-            .unwrap_or_default();
-        let (range, range_problem) = match Range::parse(params.get("from"), params.get("to")) {
+            .unwrap_or_else(|_| Params {
+                when: state.when(),
+                ..Params::default()
+            });
+        let when = params.when;
+        let (range, range_problem) = match when.range(params.get("from"), params.get("to")) {
             Ok(range) => (range, None),
-            Err(why) => (Range::default(), Some(why)),
+            Err(why) => (when.range, Some(why)),
         };
         let theme = match cookie(&parts.headers, "theme").as_deref() {
             Some("dark") => Some("dark"),
@@ -42,11 +48,13 @@ impl FromRequestParts<AppState> for PageRequest {
             _ => None,
         };
         let facts = facts(state).await;
-        let now_ns = now_ns();
+        let now_ns = when.now_ns;
         let frame = Frame {
             path: parts.uri.path().to_owned(),
-            params: params.0.clone(),
+            params: params.pairs.clone(),
             range,
+            default_range: when.range,
+            bundle: state.config.bundle.as_ref().map(note),
             now_ns,
             theme,
             assets: assets::paths(),
@@ -96,10 +104,20 @@ fn newest(facts: &Facts) -> Vec<(String, u64)> {
 
 /// The same parameters with the range said, so that a page's lists cover what its picker shows.
 fn with_range(mut params: Params, range: &Range) -> Params {
-    params.0.retain(|(key, _)| key != "from" && key != "to");
-    params.0.push(("from".to_owned(), range.from.print()));
-    params.0.push(("to".to_owned(), range.to.print()));
+    params.pairs.retain(|(key, _)| key != "from" && key != "to");
+    params.pairs.push(("from".to_owned(), range.from.print()));
+    params.pairs.push(("to".to_owned(), range.to.print()));
     params
+}
+
+/// What every page of a bundle says of it.
+fn note(bundle: &Bundle) -> BundleNote {
+    BundleNote {
+        from_ns: bundle.from_unix_nano,
+        to_ns: bundle.to_unix_nano,
+        incidents: bundle.incidents.clone(),
+        cut: bundle.cut.clone(),
+    }
 }
 
 /// A frame that knows nothing of the store, for those who may not come in.

@@ -9,9 +9,9 @@ use tripline_web::pages::is_query;
 use super::request::PageRequest;
 use super::{problem_page, request::bare_frame};
 use crate::api::AppState;
-use crate::api::params::now_ns;
 use crate::api::problem::Problem;
 use crate::api::views::problem;
+use crate::api::when::now_ns;
 
 /// What the form of a page sends.
 #[derive(Deserialize)]

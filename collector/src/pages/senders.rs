@@ -13,7 +13,7 @@ use tripline_storage::model::{
 use tripline_storage::query;
 
 use crate::api::AppState;
-use crate::api::params::now_ns;
+use crate::api::when::now_ns;
 
 /// How old the answer may be.
 const AGE_MAX: Duration = Duration::from_secs(10);

@@ -10,8 +10,10 @@ use tripline_sdk::{BreakerConfig, State};
 use super::breakers::breaker;
 use super::{QueryError, Session};
 use crate::ask::Ask;
-use crate::model::{Baseline, BreakerDetail, Outcome, Proposal, Scope, WhatIf, WhatIfQuery};
-use crate::resilience::BREAKER_KEYS;
+use crate::model::{
+    Baseline, BreakerDetail, COVERAGE_MIN, CallCoverage, Outcome, Proposal, Scope, WhatIf,
+    WhatIfQuery,
+};
 use crate::resilience::whatif::history::{Change, Ended, History};
 use crate::resilience::whatif::replay::{Replayed, replay};
 use crate::resilience::whatif::{foreign, search, settings};
@@ -38,14 +40,18 @@ pub fn what_if(session: &Session<'_>, query: &WhatIfQuery) -> Result<Option<What
         return Ok(None);
     };
     let is_ours = detail.breaker.origin == OURS;
-    let (recorded, source) = recorded_settings(&detail);
+    let Settings {
+        recorded,
+        source,
+        is_reported,
+    } = recorded_settings(&detail);
     let base = settings::read(&recorded).map_err(|error| refused(&error))?;
     let Recorded {
         histories,
-        truncated,
+        found,
         of_edge,
     } = histories(session, &detail, query)?;
-    let replayed = run(&base, &histories, Times::Recorded)?;
+    let coverage = coverage(found);
     let mut answer = WhatIf {
         breaker_id: query.breaker_id.clone(),
         service_name: detail.breaker.service_name.clone(),
@@ -57,16 +63,22 @@ pub fn what_if(session: &Session<'_>, query: &WhatIfQuery) -> Result<Option<What
             .iter()
             .map(|history| history.calls.len() as u64)
             .sum(),
-        truncated,
+        truncated: found.calls > query.calls_max,
+        refused: too_few(&coverage, found),
+        limits: limits(&detail, is_reported, (&histories, of_edge), &coverage),
+        coverage,
         instances: u32::try_from(histories.len()).unwrap_or(u32::MAX),
         settings: texts(&recorded),
         settings_source: source,
-        baseline: baseline(&detail, &histories, &replayed, is_ours),
         happened: happened(&histories),
-        recorded: outcome(&replayed),
-        limits: limits(&detail, &histories, of_edge),
         ..WhatIf::default()
     };
+    if answer.refused.is_some() {
+        return Ok(Some(answer));
+    }
+    let replayed = run(&base, &histories, Times::Recorded)?;
+    answer.baseline = baseline(&detail, &histories, &replayed, is_ours);
+    answer.recorded = outcome(&replayed);
     if !query.edits.is_empty() {
         let mut edited = recorded.clone();
         for (name, value) in &query.edits {
@@ -102,8 +114,51 @@ fn refused(error: &settings::SettingsError) -> QueryError {
     QueryError::Settings(error.to_string())
 }
 
+/// What the stored calls stand for.
+fn coverage(found: calls::Found) -> CallCoverage {
+    let stored = found.taken as f64;
+    let is_sampled = found.weight > stored;
+    CallCoverage {
+        basis: match (is_sampled, found.is_unknown) {
+            (true, _) => "sampled",
+            (false, true) => "unknown",
+            (false, false) => "all",
+        }
+        .to_owned(),
+        share: if is_sampled {
+            stored / found.weight
+        } else {
+            1.0
+        },
+        estimated_calls: found.weight.max(stored),
+    }
+}
+
+/// Why too little is stored to replay it, if it is.
+fn too_few(coverage: &CallCoverage, found: calls::Found) -> Option<String> {
+    (coverage.share < COVERAGE_MIN).then(|| {
+        format!(
+            "About {:.0} % of this breaker's calls are stored ({} of about {:.0}; the others were not sampled). Under {:.0} % \
+             nothing is replayed: windows that much emptier than they were say nothing about what would have tripped.",
+            coverage.share * 100.0,
+            found.taken,
+            coverage.estimated_calls,
+            COVERAGE_MIN * 100.0
+        )
+    })
+}
+
+/// Settings to replay under.
+struct Settings {
+    recorded: Map<String, Value>,
+    /// Where they are from.
+    source: String,
+    /// The breaker told them itself.
+    is_reported: bool,
+}
+
 /// The settings in force, and where they are from.
-fn recorded_settings(detail: &BreakerDetail) -> (Map<String, Value>, String) {
+fn recorded_settings(detail: &BreakerDetail) -> Settings {
     let newest = detail
         .configs
         .iter()
@@ -116,15 +171,24 @@ fn recorded_settings(detail: &BreakerDetail) -> (Map<String, Value>, String) {
             .is_ok()
             .then(|| (map, config.source.clone()))
     });
-    if let Some(known) = known {
-        return known;
+    if let Some((recorded, source)) = known {
+        return Settings {
+            recorded,
+            source,
+            is_reported: true,
+        };
     }
-    match foreign::library(&detail.breaker.origin) {
+    let (recorded, source) = match foreign::library(&detail.breaker.origin) {
         Some(library) => (library.defaults, format!("defaults of {}", library.origin)),
         None => (
             settings::write(&BreakerConfig::new()),
             "defaults of the SDK; its own are not reported".to_owned(),
         ),
+    };
+    Settings {
+        recorded,
+        source,
+        is_reported: false,
     }
 }
 
@@ -153,8 +217,8 @@ fn differences(
 struct Recorded {
     /// One an instance, in the order of their ids.
     histories: Vec<History>,
-    /// There are more calls.
-    truncated: bool,
+    /// What was read for them.
+    found: calls::Found,
     /// The calls are all of its owner to its callee: it writes on none.
     of_edge: bool,
 }
@@ -165,7 +229,7 @@ fn histories(
     query: &WhatIfQuery,
 ) -> Result<Recorded, QueryError> {
     let breaker = &detail.breaker;
-    let calls = session.set().calls_sql(&BREAKER_KEYS, |segment| {
+    let calls = session.set().calls_sql(&calls::CALL_KEYS, |segment| {
         segment.may_hold_time(query.range.from_unix_nano, query.range.to_unix_nano)
     });
     let filled = |sql: &str| sql.replace("{calls}", &calls);
@@ -184,7 +248,7 @@ fn histories(
             .as_ref()
             .or(breaker.peer_address.as_ref());
         let mut of_edge = false;
-        if read == 0
+        if read.calls == 0
             && let Some(callee) = callee
         {
             read = calls::read(
@@ -195,7 +259,7 @@ fn histories(
                 &names_of(conn, detail, callee)?,
                 &mut by_instance,
             )?;
-            of_edge = read > 0;
+            of_edge = read.calls > 0;
         }
         read_changes(conn, query, &mut by_instance)?;
         for (instance, history) in &mut by_instance {
@@ -216,7 +280,7 @@ fn histories(
         by_instance.retain(|_, history| !history.calls.is_empty());
         Ok(Recorded {
             histories: by_instance.into_values().collect(),
-            truncated: read > query.calls_max,
+            found: read,
             of_edge,
         })
     })
@@ -419,11 +483,16 @@ fn baseline(
     found
 }
 
-fn limits(detail: &BreakerDetail, histories: &[History], of_edge: bool) -> Vec<String> {
+fn limits(
+    detail: &BreakerDetail,
+    is_reported: bool,
+    recorded: (&[History], bool),
+    coverage: &CallCoverage,
+) -> Vec<String> {
+    let (histories, of_edge) = recorded;
     let mut limits = vec![
         "A call that was refused has no outcome: where other settings would let it through, what would have become of it is not known.".to_owned(),
         "The callee is taken as it was: less load might have let it recover sooner, more might not have.".to_owned(),
-        "Calls are replayed as stored; sampled traces make windows emptier than they were.".to_owned(),
         "Edited open times are replayed without jitter.".to_owned(),
     ];
     let breaker = &detail.breaker;
@@ -444,6 +513,23 @@ fn limits(detail: &BreakerDetail, histories: &[History], of_edge: bool) -> Vec<S
             "The breaker writes on no call: all calls of {} to {callee} are taken for its own{known}.",
             breaker.service_name
         ));
+    }
+    match coverage.basis.as_str() {
+        "sampled" => limits.push(format!(
+            "About {:.0} % of the calls are stored: windows are that much emptier than they were.",
+            coverage.share * 100.0
+        )),
+        "unknown" => limits.push(
+            "The spans do not say whether others were left out (sampling): if so, windows were fuller than they are here."
+                .to_owned(),
+        ),
+        _ => {}
+    }
+    if !is_reported {
+        limits.push(
+            "The breaker does not report its settings: defaults stand for them, and one that was told others did otherwise."
+                .to_owned(),
+        );
     }
     if breaker.origin != OURS {
         limits.push("Only the SDK's breakers are reproduced exactly; others by the rules they share with it.".to_owned());

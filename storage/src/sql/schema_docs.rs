@@ -47,6 +47,7 @@ pub const RELATIONS: &[Relation] = &[
     telemetry::RESOURCES,
     rollups::RED,
     rollups::SERVICE_EDGES,
+    rollups::EDGE_RETRIES,
     breakers::BREAKERS,
     breakers::BREAKER_INSTANCES,
     breakers::BREAKER_TRANSITIONS,

@@ -117,11 +117,8 @@ impl SegmentSet {
             missing: None,
             retirement: self.retirement.clone(),
         };
-        conn.execute_batch(&views::conclude(
-            &made.schema(),
-            &self.schema(),
-            &self.evidence(),
-        ))?;
+        let sql = views::conclude(&made.schema(), &self.schema(), &self.evidence());
+        conn.execute_batch(&self.as_of.fill(&sql))?;
         made.missing = self.look_up(conn, &made.schema())?;
         let made = Arc::new(made);
         *latest = Some(Arc::clone(&made));

@@ -16,6 +16,7 @@ use duckdb::types::Value;
 use super::bell::Bell;
 use super::conclusions::{Found, Latest};
 use super::locked;
+use crate::as_of::AsOf;
 use crate::model::TimeRange;
 use crate::resilience::views as breakers;
 use crate::rollup::{self, EdgeSum, ServiceSum};
@@ -34,6 +35,7 @@ pub struct SegmentSet {
     pub(super) latest: Latest,
     /// What was looked up for conclusions over this set and those before.
     pub(super) found: Arc<Found>,
+    pub(super) as_of: AsOf,
 }
 
 impl SegmentSet {

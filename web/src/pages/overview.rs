@@ -118,7 +118,7 @@ fn coverage(page: &Page<ServiceCoverage>, near: &[NearMiss], frame: &Frame) -> O
                 cell(service.has_version, "set service.version in OTEL_RESOURCE_ATTRIBUTES"),
                 cell(service.has_instance_id, "set service.instance.id (the pod's name)"),
             ];
-            view! { <tr><td>{service_link(frame, Some(&service.service_name))}</td>{cells.into_iter().collect_view()}</tr> }.into_any()
+            view! { <tr><td>{service_link(frame, Some(&service.service_name))}</td>{cells.into_iter().collect_view()}{breaker_cell(service)}</tr> }.into_any()
         })
         .collect();
     let summary = match gaps {
@@ -129,7 +129,7 @@ fn coverage(page: &Page<ServiceCoverage>, near: &[NearMiss], frame: &Frame) -> O
         view! {
             <details class="panel coverage"><summary>{summary}</summary>
                 <div class="scroll"><table class="list">
-                    <thead><tr><th>"Service"</th><th>"Traces"</th><th>"Logs"</th><th>"Logs with trace id"</th><th>"Metrics"</th><th>"Version"</th><th>"Instance id"</th></tr></thead>
+                    <thead><tr><th>"Service"</th><th>"Traces"</th><th>"Logs"</th><th>"Logs with trace id"</th><th>"Metrics"</th><th>"Version"</th><th>"Instance id"</th><th>"Breakers"</th></tr></thead>
                     <tbody>{rows}</tbody>
                 </table></div>
                 {missed}
@@ -137,6 +137,21 @@ fn coverage(page: &Page<ServiceCoverage>, near: &[NearMiss], frame: &Frame) -> O
         }
         .into_any(),
     )
+}
+
+/// By what a service's breakers are known. None is no gap by itself: not every service holds one.
+fn breaker_cell(service: &ServiceCoverage) -> AnyView {
+    let kinds = &service.breaker_evidence;
+    if kinds.is_empty() {
+        let fix = "if it holds breakers: send their events or metrics";
+        return view! { <td title=fix><span class="quiet">"none seen"</span> <span class="fix">{fix}</span></td> }.into_any();
+    }
+    if kinds.iter().all(|kind| kind == "errors") {
+        let fix = "its breakers say nothing themselves: see below";
+        return view! { <td title=fix><span class="share warn">"– errors alone"</span> <span class="fix">{fix}</span></td> }.into_any();
+    }
+    view! { <td><span class="share fine">{format!("✓ {}", kinds.join(", "))}</span></td> }
+        .into_any()
 }
 
 /// Services whose second half of the range differs from the first by more than chance.

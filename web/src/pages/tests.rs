@@ -3,7 +3,7 @@
 use leptos::serde_json::{Value, from_value, json};
 use tripline_storage::model::{
     Attribute, AttributeValue, EarlierCalls, Graph, LiveCounts, LogRecord, MeshCalls, MetricPoints,
-    MetricSummary, Page, PulsePoint, ServiceSummary, TraceDetail, TraceSummary,
+    MetricSummary, Page, PulsePoint, ServiceSummary, TraceDetail, TraceSummary, WhatIf,
 };
 
 use super::*;
@@ -393,6 +393,25 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
             render(&with("/"), text, |_| login(text, Some(text))),
         ),
     ]
+}
+
+#[test]
+fn what_if_says_why_it_refuses_and_shows_no_number() {
+    let refused = WhatIf {
+        refused: Some("About 10 % of this breaker's calls are stored".to_owned()),
+        ..what_if_of("cart")
+    };
+    let html = render(&frame("/breakers/cart/x/whatif", &[]), "cart", |f| {
+        what_if(&refused, f)
+    });
+    assert!(
+        html.contains("Not replayed") && html.contains("About 10 %"),
+        "{html}"
+    );
+    assert!(
+        !html.contains("Against what happened") && !html.contains("reproduces"),
+        "{html}"
+    );
 }
 
 #[test]

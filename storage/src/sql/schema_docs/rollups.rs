@@ -103,3 +103,28 @@ pub(super) const SERVICE_EDGES: Relation = Relation {
         ),
     ],
 };
+
+pub(super) const EDGE_RETRIES: Relation = Relation {
+    name: "edge_retries",
+    doc: "Attempts of one service at another in one minute, and the calls they stand for: a client span is a retry when an earlier one of the same parent and callee had failed before it began, or when it says so (`http.request.resend_count`). Made from spans at each question: ask for the minutes that matter. Over several minutes the factor is `sum(attempts) / sum(calls)`.",
+    columns: &[
+        column("bucket_start", "TIMESTAMP_NS", "Start of the minute"),
+        column("environment", "VARCHAR", "Environment of the caller"),
+        column("service_namespace", "VARCHAR", "Namespace of the caller"),
+        column("cluster", "VARCHAR", "Cluster of the caller"),
+        column("caller", "VARCHAR", "Who called"),
+        column(
+            "callee",
+            "VARCHAR",
+            "Who was called, or the operation where that is not known",
+        ),
+        column("attempts", "UBIGINT", "Client spans"),
+        column("calls", "UBIGINT", "Of these that are no retries"),
+        column("retries", "UBIGINT", "Of these that are"),
+        column(
+            "retry_factor",
+            "DOUBLE",
+            "Attempts for each call: 1 without retries",
+        ),
+    ],
+};

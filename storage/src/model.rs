@@ -9,6 +9,7 @@ pub mod exact;
 mod attribute;
 mod breaker;
 mod completion;
+mod encoding;
 mod finding;
 mod graph;
 mod heatmap;
@@ -30,6 +31,7 @@ pub use breaker::{
     EdgeBreaker, TransitionsQuery, TripTrace,
 };
 pub use completion::{Completion, CompletionItem};
+pub use encoding::{EncodingOffer, EncodingValue, Encodings, EncodingsQuery, LearnedState};
 pub use finding::{Finding, FindingsQuery};
 pub use graph::{EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind};
 pub use heatmap::{

@@ -3,6 +3,7 @@
 mod concluded;
 mod fixture;
 mod histories;
+mod learned;
 mod pinned;
 mod refused;
 mod rules;

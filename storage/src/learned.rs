@@ -29,9 +29,7 @@ pub enum LearnError {
     #[error("the value is a number")]
     Value,
     /// It is no state, or none a report can mean.
-    #[error(
-        "the state is one of closed, open, half_open, forced_open, disabled, metrics_only, saturated, throttling, or unknown to forget it"
-    )]
+    #[error("the state is a canonical one that can be reported, or unknown to forget it")]
     State,
     /// There are too many.
     #[error("there are {MEANINGS_MAX} meanings already; forget one first")]

@@ -2,7 +2,8 @@
 //!
 //! | relation | what it adds to the evidence |
 //! |---|---|
-//! | `breaker_samples`, `breaker_config` | nothing |
+//! | `breaker_samples` | what people said numbers of unknown meaning mean |
+//! | `breaker_config` | nothing |
 //! | `breaker_transitions` | de-duplication (R7), and the changes that samples prove (R1 to R4) |
 //! | `breaker_instances` | the latest state of each instance, `stale` by R5 |
 //! | `breakers` | instances folded into the logical breaker |

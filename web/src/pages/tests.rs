@@ -9,9 +9,7 @@ use tripline_storage::model::{
 use super::*;
 use crate::document::render;
 use crate::links::LinkTemplate;
-use incident_data::{
-    breaker_of, breaker_page, encodings_of, incident_of, lane_of, what_if_of,
-};
+use incident_data::{breaker_of, breaker_page, encodings_of, incident_of, lane_of, what_if_of};
 
 mod beside;
 mod incident_data;

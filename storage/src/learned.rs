@@ -1,7 +1,7 @@
 //! What the numbers of breakers mean: said by people, kept beside the data in one small JSON file.
 //!
 //! A gauge of an unknown encoding gives the state `unknown`, and no number is ever guessed. Somebody who knows, or who
-//! agrees with what [`crate::query::encodings`] proposes, says it here; from then on the relations of breakers have the
+//! agrees with what [`crate::query::encodings()`] proposes, says it here; from then on the relations of breakers have the
 //! state in place of `unknown`, for what is stored already too. The rows stay as they are. The file is replaced whole
 //! (written aside, synced, renamed), so a crash leaves the old or the new one.
 

@@ -12,7 +12,7 @@ fn text(key: &str, value: &str) -> Value {
 
 /// A gauge that is 0, then 1 while its counter says that calls are refused.
 async fn plant(server: &Tripline) -> Result<()> {
-    let start = now() - 100_000_000_000;
+    let start = now() - 91_000_000_000;
     let points = |value: &dyn Fn(u64) -> u64, outcome: Option<&str>| -> Vec<Value> {
         let mut attributes = vec![text("circuit_breaker.name", "pay")];
         attributes.extend(outcome.map(|outcome| text("outcome", outcome)));

@@ -7,6 +7,7 @@
 pub mod ask;
 pub mod breakers;
 pub mod changes;
+pub mod encodings;
 pub mod endpoints;
 pub mod guard;
 pub mod incidents;
@@ -156,6 +157,10 @@ fn api() -> Router<AppState> {
         .route("/complete", get(endpoints::complete))
         .route("/counts", get(endpoints::counts))
         .route("/breakers", get(breakers::list))
+        .route(
+            "/breakers/encodings",
+            get(encodings::list).post(encodings::learn),
+        )
         .route("/breakers/{id}", get(breakers::by_id))
         .route(
             "/breakers/{id}/transitions",

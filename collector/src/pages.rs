@@ -2,6 +2,7 @@
 
 mod assets;
 mod breakers;
+mod encodings;
 mod export;
 pub(crate) mod facts;
 mod footer;
@@ -35,6 +36,7 @@ pub fn router() -> Router<AppState> {
         .route("/graph", get(graph::graph))
         .route("/services/{name}", get(service::one))
         .route("/breakers", get(breakers::list))
+        .route("/breakers/encodings", post(encodings::learn))
         .route("/breakers/{service}/{name}", get(breakers::one))
         .route("/breakers/{service}/{name}/{*rest}", get(breakers::one))
         .route("/incidents", get(incidents::list))

@@ -21,6 +21,8 @@ pub mod export;
 #[cfg(feature = "engine")]
 pub mod ingest;
 #[cfg(feature = "engine")]
+pub mod learned;
+#[cfg(feature = "engine")]
 pub mod query;
 #[cfg(feature = "engine")]
 pub mod resilience;

@@ -10,6 +10,7 @@ mod activity;
 mod attribute;
 mod breaker;
 mod completion;
+mod encoding;
 mod finding;
 mod graph;
 mod heatmap;
@@ -35,6 +36,7 @@ pub use breaker::{
     EdgeBreaker, TransitionsQuery, TripTrace,
 };
 pub use completion::{Completion, CompletionItem};
+pub use encoding::{EncodingOffer, EncodingValue, Encodings, EncodingsQuery, LearnedState};
 pub use finding::{Finding, FindingsQuery};
 pub use graph::{
     EarlierCalls, EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, MeshCalls, NodeKind,

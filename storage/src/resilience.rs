@@ -31,6 +31,7 @@ mod tests;
 pub(crate) use evidence::EvidenceBatches;
 pub use evidence::{ConfigRow, Evidence, SampleRow, Subject, TransitionRow};
 pub use index::Recognisers;
+pub(crate) use metrics::folded;
 pub use rules::{RecogniserFile, RulesError};
 pub use words::STATES;
 

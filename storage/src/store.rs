@@ -13,6 +13,7 @@ mod damage;
 mod engine;
 pub mod failpoint;
 mod keeper;
+mod learning;
 pub(crate) mod leases;
 mod lock;
 mod merge;
@@ -47,6 +48,7 @@ use self::queue::Queue;
 use self::rotation::Rotation;
 use self::stats::Counters;
 use crate::ingest::{Batch, Rows};
+use crate::learned::LearnedStates;
 use crate::resilience::{EvidenceBatches, Recognisers};
 use crate::segment::SegmentState;
 use crate::segment::files;
@@ -257,6 +259,7 @@ impl Shared {
 /// The open store. Cheap to share behind an `Arc`.
 pub struct Store {
     shared: Arc<Shared>,
+    learned: LearnedStates,
     lock: Mutex<Lock>,
     threads: Mutex<Vec<Thread>>,
 }
@@ -273,7 +276,13 @@ impl Store {
         let dir = config.data_dir.clone();
         std::fs::create_dir_all(&dir).map_err(|source| OpenError::from_io(&dir, source))?;
         let lock = Lock::take(&dir)?;
+        let learned =
+            LearnedStates::open(&dir).map_err(|source| OpenError::from_io(&dir, source))?;
         let recovered = recovery::recover(&config)?;
+        let known = learned.list();
+        if !known.is_empty() {
+            learning::take_over(&recovered.catalog, &known)?;
+        }
         let shared = Arc::new(Shared {
             queue: Queue::new(config.queue_bytes_max),
             counters: recovered.counters,
@@ -314,6 +323,7 @@ impl Store {
         }
         Ok(Self {
             shared,
+            learned,
             lock: Mutex::new(lock),
             threads: Mutex::new(threads),
         })

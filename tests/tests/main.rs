@@ -8,6 +8,7 @@ mod corpus;
 mod dashboard;
 mod demo;
 mod durability;
+mod encodings;
 mod harness;
 mod hogs;
 mod incidents;

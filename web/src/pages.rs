@@ -3,6 +3,7 @@
 mod blast;
 mod breaker;
 mod breakers;
+mod encodings;
 mod explore;
 mod filter;
 mod graph;

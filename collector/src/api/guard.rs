@@ -128,9 +128,9 @@ fn check_only_asks(method: &Method, path: &str) -> Result<(), Problem> {
     ))
 }
 
-/// Where saved views are written.
+/// Where saved views are written, and what numbers mean.
 fn is_view(path: &str) -> bool {
-    path == "/views" || path.starts_with("/views/")
+    path == "/views" || path.starts_with("/views/") || path == "/breakers/encodings"
 }
 
 /// Name and port of the request's `Host` (or `:authority`).

@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use tripline_storage::model::{BreakersQuery, LanesQuery, TransitionsQuery};
+use tripline_storage::model::{BreakersQuery, EncodingsQuery, LanesQuery, TransitionsQuery};
 use tripline_storage::query;
 use tripline_web::pages as views;
 
@@ -35,11 +35,17 @@ pub(super) async fn list(State(state): State<AppState>, request: PageRequest) ->
         breaker_id: None,
         limit: LANES_MAX,
     };
+    let of_numbers = EncodingsQuery {
+        range: of_lanes.range,
+        service: question.service.clone(),
+    };
+    let learned = state.store.learned_states();
     let answer = state
         .ask(move |session| {
             Ok(views::BreakersPage {
                 breakers: query::breakers(session, &question)?,
                 lanes: query::lanes(session, &of_lanes)?,
+                encodings: query::encodings(session, &of_numbers, learned)?,
             })
         })
         .await;

@@ -149,7 +149,7 @@ pub struct SampleRow {
     pub time_unix_nano: i64,
     /// Canonical state; `unknown` when the encoding is not known.
     pub state: Option<&'static str>,
-    /// What was reported, where it says more than `state`.
+    /// What was reported, where it says more than `state`; `metric=number` for a number of unknown meaning.
     pub raw_state: Option<String>,
     /// 0 to 1; absent below the minimum of calls.
     pub failure_rate: Option<f64>,

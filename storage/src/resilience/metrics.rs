@@ -26,6 +26,8 @@ struct Plan {
     /// The state the stream's label names, and the label itself.
     label: Option<(Option<&'static str>, String)>,
     metric: usize,
+    /// The folded name of a stream whose numbers are states.
+    numbers: Option<String>,
     is_delta: bool,
 }
 
@@ -35,8 +37,9 @@ struct Parts {
     row: SampleRow,
     /// One-hot states with a value above zero.
     hot: Vec<Hot>,
-    /// The number of a numeric gauge, and what the dictionary says of it.
+    /// The number of a numeric gauge, what the dictionary says of it, and the gauge's name where that is nothing.
     number: Option<(f64, Option<&'static str>)>,
+    unknown_in: Option<String>,
 }
 
 struct Hot {
@@ -46,7 +49,7 @@ struct Hot {
 }
 
 /// R8: lower case, dots and other separators as `_`.
-fn folded(name: &str) -> String {
+pub(crate) fn folded(name: &str) -> String {
     name.chars()
         .map(|c| {
             if c.is_ascii_alphanumeric() {
@@ -195,6 +198,7 @@ impl Recognisers {
         let name = item.text(&metric.breaker)?;
         let pattern = metric.pattern.as_deref().unwrap_or(&origin.pattern);
         let peer_service = item.text(&metric.peer);
+        let has_numbers = label.is_none() && sinks.contains(&Sink::State);
         let subject = Subject {
             key: item.text(&metric.key),
             peer_evidence: peer_service.is_some().then_some("reported"),
@@ -206,6 +210,7 @@ impl Recognisers {
             sinks,
             label,
             metric: at,
+            numbers: has_numbers.then(|| folded(&series.name)),
             is_delta: series.temporality.as_deref() == Some("delta"),
         })
     }
@@ -252,6 +257,9 @@ impl Recognisers {
                     None => {
                         let state = self.origins[metric.origin].numbered(value);
                         parts.number = Some((value, state));
+                        if state.is_none() {
+                            parts.unknown_in.clone_from(&plan.numbers);
+                        }
                     }
                 }
                 return;
@@ -324,7 +332,11 @@ impl Parts {
         };
         if let Some((number, state)) = self.number {
             row.state = Some(state.unwrap_or(UNKNOWN));
-            row.raw_state = Some(number.to_string());
+            // What it means is learned by the gauge, so that is said too.
+            row.raw_state = Some(match (state, self.unknown_in) {
+                (None, Some(name)) => format!("{name}={number}"),
+                _ => number.to_string(),
+            });
         }
         let most = self.hot.iter().map(|hot| hot.value).fold(0.0, f64::max);
         let mut hottest: Vec<&Hot> = self.hot.iter().filter(|hot| hot.value >= most).collect();

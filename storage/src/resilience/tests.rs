@@ -4,6 +4,7 @@ mod as_of;
 mod concluded;
 mod fixture;
 mod histories;
+mod learned;
 mod peers;
 mod pinned;
 mod refused;

@@ -2,7 +2,8 @@
 //!
 //! | relation | what it adds to the evidence |
 //! |---|---|
-//! | `breaker_samples`, `breaker_config` | nothing |
+//! | `breaker_samples` | what people said numbers of unknown meaning mean |
+//! | `breaker_config` | nothing |
 //! | `breaker_transitions` | de-duplication (R7), and the changes that samples prove (R1 to R4) |
 //! | `breaker_instances` | the latest state of each instance, `stale` by R5 |
 //! | `breakers` | instances folded into the logical breaker |
@@ -21,6 +22,12 @@ const KNOWN: &str = include_str!("views/known.sql");
 const INSTANCES: &str = include_str!("views/instances.sql");
 const BREAKERS: &str = include_str!("views/breakers.sql");
 const MARKS: &str = include_str!("views/marks.sql");
+const LEARNED: &str = include_str!("views/learned.sql");
+
+/// The table of what people said numbers mean: `raw_state`, service (empty for any), state.
+pub(crate) fn learned_table() -> String {
+    format!("{EMPTY_SCHEMA}.learned_states")
+}
 
 /// A segment with evidence.
 #[derive(Debug, Clone)]
@@ -37,7 +44,7 @@ pub(crate) fn create_all(schema: &str, parts: &[Part]) -> String {
     [
         (
             "breaker_samples",
-            rows_of(SAMPLES, "breaker_samples", parts),
+            SAMPLES.replace("{evidence}", &learned(&rows("breaker_samples", parts))),
         ),
         ("breaker_config", rows_of(CONFIG, "breaker_config", parts)),
         ("breaker_transitions", transitions(parts)),
@@ -45,7 +52,16 @@ pub(crate) fn create_all(schema: &str, parts: &[Part]) -> String {
         ("breakers", BREAKERS.replace("{schema}", schema)),
     ]
     .map(|(name, body)| format!("CREATE VIEW {schema}.{name} AS {body};\n"))
-    .concat()
+    .into_iter()
+    .fold(learned_states(), |sql, view| sql + &view)
+}
+
+/// `CREATE TABLE` of what people said numbers mean, which the views read; there is one, and it stays.
+fn learned_states() -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} (raw_state VARCHAR, service_name VARCHAR, state VARCHAR);\n",
+        learned_table()
+    )
 }
 
 /// Makes `schema` with what the evidence of these segments leads to by now as tables, under the names of the public
@@ -90,7 +106,7 @@ pub(crate) fn write_marks(conn: &Connection, from: &[Part], to: &str) -> duckdb:
     conn.execute_batch(
         &MARKS
             .replace("{to}", &format!("{to}.breaker_marks"))
-            .replace("{samples}", &marks(from)),
+            .replace("{samples}", &reported_marks(from)),
     )
 }
 
@@ -159,7 +175,19 @@ fn rows(table: &str, parts: &[Part]) -> String {
     format!("({})", selects.join(" UNION ALL "))
 }
 
+/// Marks with what their numbers were said to mean.
 fn marks(parts: &[Part]) -> String {
+    learned(&reported_marks(parts))
+}
+
+fn learned(rows: &str) -> String {
+    let sql = LEARNED
+        .replace("{rows}", rows)
+        .replace("{learned}", &learned_table());
+    format!("({sql})")
+}
+
+fn reported_marks(parts: &[Part]) -> String {
     let of = |part: &Part| match part.is_hot {
         true => format!(
             "SELECT *, NULL::BIGINT AS interval_ns FROM {}.breaker_samples",

@@ -1,9 +1,10 @@
 //! `/breakers`: every breaker that is known, those that refuse first, with the trace that tripped each.
 
 use leptos::prelude::*;
-use tripline_storage::model::{Breaker, Lane, Page};
+use tripline_storage::model::{Breaker, Encodings, Lane, Page};
 
 use super::breaker::axis;
+use super::encodings;
 use crate::chart::lanes;
 use crate::parts::{Frame, list_note, nothing, positive, segment, service_link, since};
 use crate::units;
@@ -15,6 +16,8 @@ pub struct BreakersPage {
     pub breakers: Page<Breaker>,
     /// Those that did something in the range, through time.
     pub lanes: Page<Lane>,
+    /// Numbers that no recogniser knows, and what was said of them.
+    pub encodings: Encodings,
 }
 
 const SQL: &str = "SELECT service_name, name, key, peer_service, state, instances_open, instances, since, evidence\nFROM breakers\nORDER BY since DESC";
@@ -46,6 +49,7 @@ pub fn breakers(data: &BreakersPage, frame: &Frame) -> AnyView {
         <h1 class="visually-hidden">"Breakers"</h1>
         {swimlanes(&data.lanes, frame)}
         <section class="panel" id="breakers" data-live><div class="panel-head"><h2>"Breakers"</h2>{frame.how(SQL)}</div>{body}</section>
+        {encodings::section(&data.encodings, frame)}
     }
     .into_any()
 }

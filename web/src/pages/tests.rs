@@ -9,7 +9,7 @@ use tripline_storage::model::{
 use super::*;
 use crate::document::render;
 use crate::links::LinkTemplate;
-use incident_data::{breaker_of, breaker_page, incident_of, lane_of, what_if_of};
+use incident_data::{breaker_of, breaker_page, encodings_of, incident_of, lane_of, what_if_of};
 
 mod beside;
 mod forms;
@@ -356,6 +356,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
                 let data = BreakersPage {
                     breakers: Page::whole(vec![breaker_of(text)]),
                     lanes: Page::whole(vec![lane_of(text)]),
+                    encodings: encodings_of(text),
                 };
                 breakers(&data, f)
             }),
@@ -609,6 +610,17 @@ fn the_sixty_seconds_are_answered_in_words() {
         ],
     );
     says("breakers", &["Through time", "lane-open", "9 of 12 open"]);
+    says(
+        "breakers",
+        &[
+            "Numbers of unknown meaning",
+            "held while 95 % of 200 calls were refused",
+            "<option value=\"open\" selected>",
+            "action=\"/breakers/encodings\"",
+            "Forget what 0 means",
+            "not seen in this range",
+        ],
+    );
     says(
         "breaker",
         &[

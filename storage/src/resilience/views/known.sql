@@ -13,7 +13,7 @@ sampled AS (
         -- The sealer knows the usual interval; the hot part shows it.
         greatest(coalesce(arg_max(interval_ns, "time") FILTER (evidence = 'metric' AND interval_ns IS NOT NULL),
             median(gap) FILTER (evidence = 'metric' AND gap > 0), 60000000000), 1000000000)::BIGINT AS interval_ns,
-        arg_max({'state': state, 'evidence': evidence, 'confidence': confidence}, "time") FILTER (state IS NOT NULL) AS latest,
+        arg_max({'state': state, 'evidence': CASE WHEN is_learned THEN 'learned' ELSE evidence END, 'confidence': confidence}, "time") FILTER (state IS NOT NULL) AS latest,
         min("time") FILTER (state IS NOT NULL) AS first_state
     FROM samples GROUP BY ALL
 ),

@@ -6,7 +6,7 @@ WITH source AS (SELECT *, row_number() OVER () AS number FROM {samples}),
 narrow AS (
     SELECT number, epoch_ns("time") AS ns, interval_ns,
         hash(breaker_id, service_instance_id, evidence, state IS NULL, rejected IS NULL, entered_open IS NULL, ns_open IS NULL) AS stream,
-        hash(state, rejected, entered_closed, entered_open, entered_half_open, ns_open, ns_half_open,
+        hash(state, CASE WHEN state = 'unknown' THEN raw_state END, rejected, entered_closed, entered_open, entered_half_open, ns_open, ns_half_open,
             CASE WHEN is_delta AND greatest(rejected, entered_closed, entered_open, entered_half_open, ns_open, ns_half_open) > 0
                 THEN "time" END) AS content
     FROM source WHERE "time" IS NOT NULL

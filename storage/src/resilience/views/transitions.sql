@@ -25,7 +25,8 @@ exact AS (
 -- Parts of one export, and an export that arrived twice, are one sample.
 seen AS (
     SELECT breaker_id, coalesce(service_instance_id, '') AS instance, epoch_ns("time") AS ns, evidence,
-        any_value(nullif(state, 'unknown')) AS state, any_value(pattern) AS pattern, bool_or(is_delta) AS is_delta,
+        any_value(nullif(state, 'unknown')) AS state, any_value(pattern) AS pattern, bool_or(is_learned) AS is_learned,
+        bool_or(is_delta) AS is_delta,
         any_value(trace_id) AS trace_id, any_value(span_id) AS span_id, max(confidence)::UTINYINT AS confidence,
         TRY_CAST(max(rejected) AS BIGINT) AS rejected,
         TRY_CAST(coalesce(max(ok), 0) + coalesce(max(failed), 0) AS BIGINT) AS passed,
@@ -96,7 +97,7 @@ metric AS (
             -- What has no memory no longer refuses when it refuses nobody.
             WHEN d_rejected = 0 AND pattern IN ('concurrency_cap', 'bulkhead', 'throttle', 'rate_limit', 'retry_budget',
                 'fallback') THEN 'closed' END) AS state),
-        CASE WHEN state IS NOT NULL THEN 'gauge' WHEN d_open > 0 OR d_half > 0 OR d_closed > 0 THEN 'transition_counter'
+        CASE WHEN state IS NOT NULL AND is_learned THEN 'learned' WHEN state IS NOT NULL THEN 'gauge' WHEN d_open > 0 OR d_half > 0 OR d_closed > 0 THEN 'transition_counter'
             WHEN d_rejected > 0 THEN 'rejection_counter' ELSE 'counters' END AS basis
     FROM grown
 ),

@@ -239,6 +239,11 @@ pub(super) const BREAKER_SAMPLES: Relation = Relation {
         column("trace_id", "VARCHAR", "A trace in which it was seen"),
         column("span_id", "VARCHAR", "The span of that trace"),
         column("confidence", "UTINYINT", "How sure, 0 to 100"),
+        column(
+            "learned",
+            "BOOLEAN",
+            "Whether the state is what somebody said the number in `raw_state` means",
+        ),
     ],
 };
 

@@ -2,10 +2,11 @@
 
 use tripline_storage::model::{
     Baseline, BlastRadius, Breaker, BreakerActivity, BreakerConfig, BreakerDetail, BreakerInstance,
-    BreakerTransition, BreakerWindow, ChangeEvent, ChangedSetting, Clue, EntryPoint, ErrorClass,
-    Finding, Incident, IncidentBreaker, IncidentDetail, InstanceLane, Lane, LaneSegment, OpenAt,
-    Outcome, OutcomeCalls, Page, Probe, Proposal, Recovery, RejectedInMinute, Root, SettingsChange,
-    TimeRange, Trial, TripTrace, WhatIf, WindowLimits,
+    BreakerTransition, BreakerWindow, ChangeEvent, ChangedSetting, Clue, EncodingOffer,
+    EncodingValue, Encodings, EntryPoint, ErrorClass, Finding, Incident, IncidentBreaker,
+    IncidentDetail, InstanceLane, Lane, LaneSegment, LearnedState, OpenAt, Outcome, OutcomeCalls,
+    Page, Probe, Proposal, Recovery, RejectedInMinute, Root, SettingsChange, TimeRange, Trial,
+    TripTrace, WhatIf, WindowLimits,
 };
 
 use super::NOW;
@@ -16,6 +17,39 @@ const TRACE: &str = "5b8aa5a2d2c872e8321cf37308d69df2";
 
 fn start() -> i64 {
     i64::try_from(NOW).expect("this century") - 120 * SECOND
+}
+
+pub(super) fn encodings_of(text: &str) -> Encodings {
+    let number = |value: &str| EncodingValue {
+        value: value.to_owned(),
+        held_ns: 60 * SECOND,
+        ..EncodingValue::default()
+    };
+    let said = |metric: &str, service: Option<&str>| LearnedState {
+        metric: metric.to_owned(),
+        service: service.map(str::to_owned),
+        value: "0".to_owned(),
+        state: "closed".to_owned(),
+        learned_unix_nano: 1,
+    };
+    let offered = EncodingValue {
+        proposed: Some("open".to_owned()),
+        because: Some("held while 95 % of 200 calls were refused".to_owned()),
+        ..number("1")
+    };
+    let learned = EncodingValue {
+        learned: Some("closed".to_owned()),
+        ..number("0")
+    };
+    Encodings {
+        offers: vec![EncodingOffer {
+            metric: text.to_owned(),
+            service_name: text.to_owned(),
+            breakers: 2,
+            values: vec![learned, offered, number("2")],
+        }],
+        learned: vec![said(text, None), said("elsewhere", Some(text))],
+    }
 }
 
 pub(super) fn breaker_of(text: &str) -> Breaker {

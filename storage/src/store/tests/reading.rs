@@ -3,7 +3,7 @@
 use super::fixture::{append, config, log, metrics, number, spans, spans_at, text};
 use crate::store::Store;
 
-const RELATIONS: [&str; 13] = [
+const RELATIONS: [&str; 15] = [
     "spans",
     "logs",
     "metrics",
@@ -17,6 +17,8 @@ const RELATIONS: [&str; 13] = [
     "breaker_transitions",
     "breaker_samples",
     "breaker_config",
+    "breaker_intervals",
+    "breaker_days",
 ];
 
 #[test]

@@ -30,8 +30,9 @@ firsts AS (
 ),
 -- `kind` orders what is at one time: 0 a state, 1 the end of a silence, 2 its beginning.
 moments AS (
-    SELECT breaker_id, instance, 0 AS kind, epoch_ns("time") AS ns, epoch_ns(time_lo) AS lo, generation, from_state,
-        to_state AS state, to_state = 'open' AND from_state IS DISTINCT FROM 'half_open' AS is_trip, reason, evidence, confidence
+    SELECT breaker_id, instance, 0 AS kind, epoch_ns("time") AS ns, epoch_ns(coalesce(time_lo, "time")) AS lo, generation,
+        from_state, coalesce(to_state, 'unknown') AS state,
+        coalesce(to_state = 'open' AND from_state IS DISTINCT FROM 'half_open', false) AS is_trip, reason, evidence, confidence
     FROM told
     UNION ALL
     SELECT k.breaker_id, k.instance, 0, epoch_ns(first_seen), epoch_ns(first_seen), NULL, NULL,

@@ -5,3 +5,4 @@ mod fixture;
 mod histories;
 mod pinned;
 mod sdk;
+mod states;

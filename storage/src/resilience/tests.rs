@@ -11,3 +11,4 @@ mod refused;
 mod rules;
 mod sdk;
 mod spellings;
+mod states;

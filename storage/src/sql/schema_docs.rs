@@ -53,6 +53,8 @@ pub const RELATIONS: &[Relation] = &[
     breakers::BREAKER_TRANSITIONS,
     breakers::BREAKER_SAMPLES,
     breakers::BREAKER_CONFIG,
+    breakers::BREAKER_INTERVALS,
+    breakers::BREAKER_DAYS,
 ];
 
 /// Whether `name` (lower case) is a public relation.

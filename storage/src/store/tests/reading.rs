@@ -3,7 +3,7 @@
 use super::fixture::{append, config, log, metrics, number, spans, spans_at, text};
 use crate::store::Store;
 
-const RELATIONS: [&str; 14] = [
+const RELATIONS: [&str; 16] = [
     "spans",
     "logs",
     "metrics",
@@ -18,6 +18,8 @@ const RELATIONS: [&str; 14] = [
     "breaker_transitions",
     "breaker_samples",
     "breaker_config",
+    "breaker_intervals",
+    "breaker_days",
 ];
 
 #[test]

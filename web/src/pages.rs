@@ -12,6 +12,7 @@ mod last_week;
 mod logs;
 mod overview;
 mod proxies;
+mod review;
 mod service;
 mod span_marks;
 mod sql;

@@ -35,11 +35,19 @@ pub(super) async fn list(State(state): State<AppState>, request: PageRequest) ->
         breaker_id: None,
         limit: LANES_MAX,
     };
+    let is_review = frame.param("tab") == Some("review");
     let answer = state
         .ask(move |session| {
+            if is_review {
+                return Ok(views::BreakersPage {
+                    review: Some(query::review(session, &of_lanes)?),
+                    ..views::BreakersPage::default()
+                });
+            }
             Ok(views::BreakersPage {
                 breakers: query::breakers(session, &question)?,
                 lanes: query::lanes(session, &of_lanes)?,
+                review: None,
             })
         })
         .await;

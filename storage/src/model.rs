@@ -20,6 +20,7 @@ mod lane;
 mod live;
 mod log;
 mod metric;
+mod review;
 mod service;
 mod trace;
 mod whatif;
@@ -56,6 +57,7 @@ pub use metric::{
     ExemplarRecord, MetricPoint, MetricPoints, MetricPointsQuery, MetricSeries, MetricSummary,
     MetricsQuery,
 };
+pub use review::BreakerReview;
 pub use service::{
     Change, HalfSummary, OperationSummary, PULSE_STEPS, ProxyCalls, PulsePoint, RedPoint,
     ServiceDetail, ServicePulse, ServiceQuery, ServiceSummary, ServicesQuery, VersionSummary,

@@ -133,6 +133,12 @@ async fn every_page_shows_what_was_sent() -> Result<()> {
     )
     .await?;
     says(&server, "/breakers", &["No evidence of a circuit breaker"]).await?;
+    says(
+        &server,
+        "/breakers?tab=review",
+        &["No breaker refused or tripped in this range."],
+    )
+    .await?;
     says(&server, "/sql?q=SELECT+1", &["SELECT 1"]).await?;
     says(&server, "/status", &["Ingest since start", "Segments"]).await?;
     Ok(())

@@ -13,6 +13,7 @@ mod last_week;
 mod logs;
 mod overview;
 mod proxies;
+mod review;
 mod service;
 mod span_marks;
 mod span_panel;

@@ -9,7 +9,9 @@ use tripline_storage::model::{
 use super::*;
 use crate::document::render;
 use crate::links::LinkTemplate;
-use incident_data::{breaker_of, breaker_page, encodings_of, incident_of, lane_of, what_if_of};
+use incident_data::{
+    breaker_of, breaker_page, encodings_of, incident_of, lane_of, review_of, what_if_of,
+};
 
 mod beside;
 mod forms;
@@ -357,9 +359,24 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
                     breakers: Page::whole(vec![breaker_of(text)]),
                     lanes: Page::whole(vec![lane_of(text)]),
                     encodings: encodings_of(text),
+                    review: None,
                 };
                 breakers(&data, f)
             }),
+        ),
+        (
+            "review",
+            render(
+                &frame("/breakers", &[("tab", "review"), ("q", text)]),
+                text,
+                |f| {
+                    let data = BreakersPage {
+                        review: Some(Page::whole(vec![review_of(text)])),
+                        ..BreakersPage::default()
+                    };
+                    breakers(&data, f)
+                },
+            ),
         ),
         (
             "breaker",
@@ -619,6 +636,12 @@ fn the_sixty_seconds_are_answered_in_words() {
             "action=\"/breakers/encodings\"",
             "Forget what 0 means",
             "not seen in this range",
+        ],
+    );
+    says(
+        "review",
+        &[
+            "≈ 12.5", "2.5", "≈ 15 s", "≈ 26 s", "≈ 511", "1,200", "how?",
         ],
     );
     says(

@@ -48,7 +48,7 @@ pub use live::{covered, live_counts, scopes};
 pub use log_shape::{log_histogram, log_patterns};
 pub use logs::logs;
 pub use metrics::metrics;
-pub use points::metric_points;
+pub use points::{metric_heatmap, metric_points};
 pub use pulse::{PulseSteps, pulse_steps, pulses};
 pub use search::{spans, traces};
 pub use service::{CHANGE_EVENT, changes, red_points, service};

@@ -4,11 +4,13 @@
 //! HTML around them, so it stays readable at any width.
 
 mod bars;
+mod buckets;
 mod heatmap;
 pub mod lanes;
 mod series;
 
 pub use bars::bars;
+pub use buckets::{bounds, buckets};
 pub use heatmap::heatmap;
 pub use series::{Beside, Line, Mark, Note, noted_series, time_series};
 

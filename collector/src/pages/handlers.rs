@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tripline_storage::analysis::without_sidecars;
 use tripline_storage::model::{
-    BreakersQuery, DifferencesQuery, HeatmapQuery, MetricPoints, Page, ScopeFilter, Selection,
-    ServicesQuery, TimeRange, TraceDetail, TraceQuery,
+    BreakersQuery, DifferencesQuery, HeatmapQuery, Page, ScopeFilter, Selection, ServicesQuery,
+    TimeRange, TraceDetail, TraceQuery,
 };
 use tripline_storage::query;
 use tripline_web::pages as views;
@@ -368,6 +368,9 @@ pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) ->
     }
 }
 
+/// Streams or groups on the page.
+const METRIC_LINES_MAX: usize = 20;
+
 /// `/explore`.
 pub(super) async fn explore(State(state): State<AppState>, request: PageRequest) -> Response {
     let PageRequest { frame, params, .. } = request;
@@ -392,19 +395,23 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
         }
     };
     of_list.limit = 2_000;
+    let wants_heatmap = frame.param("view") == Some("heatmap");
     let answer = state
         .ask(move |session| {
             let metrics = query::metrics(session, &of_list)?;
-            let points: Option<MetricPoints> = match of_points {
-                Some(mut question) => {
-                    question.series_max = 20;
-                    Some(query::metric_points(session, &question)?)
+            let (mut points, mut heatmap) = (None, None);
+            if let Some(mut question) = of_points {
+                question.series_max = METRIC_LINES_MAX;
+                points = Some(query::metric_points(session, &question)?);
+                if wants_heatmap {
+                    let found = query::metric_heatmap(session, &question, HEATMAP_COLUMNS)?;
+                    heatmap = Some(found);
                 }
-                None => None,
-            };
+            }
             Ok(views::Explore {
                 metrics,
                 chosen: name.zip(points),
+                heatmap,
                 complaint: None,
             })
         })

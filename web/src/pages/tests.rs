@@ -14,6 +14,7 @@ use incident_data::{breaker_of, breaker_page, incident_of, lane_of, what_if_of};
 mod beside;
 mod forms;
 mod incident_data;
+mod metrics;
 use crate::parts::Complaint;
 
 const HOSTILE: [&str; 6] = [
@@ -188,7 +189,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
     let explore_data = Explore {
         metrics: Page::whole(vec![metric]),
         chosen: Some((text.to_owned(), points)),
-        complaint: None,
+        ..Explore::default()
     };
     let complaint = Complaint {
         detail: text.to_owned(),

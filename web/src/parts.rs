@@ -182,7 +182,13 @@ impl Frame {
     pub fn narrowed(&self, signal: Signal, condition: Expression) -> String {
         let text = self.param("q").unwrap_or_default();
         let text = Filter::narrowed(text, signal, condition);
-        self.with(&[("q", &text), ("cursor", ""), ("box", "")])
+        self.with(&[
+            ("q", &text),
+            ("cursor", ""),
+            ("box", ""),
+            ("around", ""),
+            ("record", ""),
+        ])
     }
 
     /// `/sql` with a query, at the same range: the "how?" behind a number.
@@ -315,6 +321,17 @@ pub fn attribute_table(
     signal: Signal,
     frame: &Frame,
 ) -> AnyView {
+    attribute_table_with(attributes, scope, signal, frame, &|_| None)
+}
+
+/// The same with something more beside each value, by its key.
+pub fn attribute_table_with(
+    attributes: &Attributes,
+    scope: KeyScope,
+    signal: Signal,
+    frame: &Frame,
+    more: &dyn Fn(&str) -> Option<AnyView>,
+) -> AnyView {
     if attributes.is_empty() {
         return view! { <p class="quiet">"none"</p> }.into_any();
     }
@@ -322,6 +339,7 @@ pub fn attribute_table(
         .iter()
         .map(|attribute| {
             let value = attribute.value.to_string();
+            let more = more(&attribute.key);
             let tools = literal(&attribute.value).map(|literal| {
                 let same = Expression::equal(scope, &attribute.key, literal);
                 let other = Expression::Not(Box::new(same.clone()));
@@ -331,7 +349,7 @@ pub fn attribute_table(
                 <tr>
                     <th scope="row">{attribute.key.clone()}</th>
                     <td><code>{value}</code></td>
-                    <td class="tools">{tools}</td>
+                    <td class="tools">{tools} " " {more}</td>
                 </tr>
             }
         })
@@ -381,6 +399,17 @@ pub fn filter_links(frame: &Frame, signal: Signal, same: Expression, other: Expr
         <a href=without title="Without this value" aria-label="Without this value">"−"</a>
     }
     .into_any()
+}
+
+/// "Filter for" and "filter out" of a field of the signal, by the word or text it has.
+pub fn field_links(frame: &Frame, signal: Signal, field: &str, value: &str) -> AnyView {
+    if value.is_empty() {
+        return ().into_any();
+    }
+    let value = Literal::Text(value.to_owned());
+    let same = Expression::equal(KeyScope::Anywhere, field, value);
+    let other = Expression::Not(Box::new(same.clone()));
+    view! { <span class="tools">{filter_links(frame, signal, same, other)}</span> }.into_any()
 }
 
 /// What is wrong with a question, and where, if it is its filter.

@@ -13,6 +13,7 @@ use tripline_storage::model::{AttributeValue, Attributes};
 pub use self::fields::{kept_fields, other_fields};
 pub use self::notes::{basis_note, basis_tag, export_links, list_note};
 pub use self::scope::place;
+use crate::islands::CopyId;
 use crate::links::LinkTemplate;
 use crate::range::Range;
 use crate::units;
@@ -247,7 +248,12 @@ pub fn service_link(frame: &Frame, name: Option<&str>) -> AnyView {
     view! { <a class="service" href=link><i class=format!("dot {}", colour(name))></i>{name.to_owned()}</a> }.into_any()
 }
 
-/// A moment: its time of day in a row, the whole of it (UTC) on hover.
+/// An id with the button that copies it.
+pub fn copied_id(id: &str) -> AnyView {
+    view! { <span class="nowrap"><code class="id">{id.to_owned()}</code> " " <CopyId id=id.to_owned()/></span> }.into_any()
+}
+
+/// A moment: its time of day in a row, the whole of it (UTC) on hover. UTC until the browser knows better.
 pub fn moment(unix_nano: Option<u64>, frame: &Frame) -> AnyView {
     let Some(ns) = unix_nano.filter(|ns| *ns > 0) else {
         return view! { <span class="quiet">"no time"</span> }.into_any();
@@ -259,7 +265,7 @@ pub fn moment(unix_nano: Option<u64>, frame: &Frame) -> AnyView {
         units::timestamp(ns, 3).replace('T', " ").replace('Z', "")
     };
     let exact = units::timestamp(ns, 9);
-    view! { <time datetime=exact.clone() title=exact>{text}</time> }.into_any()
+    view! { <time datetime=exact.clone() title=exact data-clock="row">{text}</time> }.into_any()
 }
 
 /// How long ago, the exact time on hover.

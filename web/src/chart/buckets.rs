@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use tripline_storage::model::{MetricHeatmap, MetricHeatmapRow};
 
+use super::time_label;
 use crate::units;
 
 /// The cells, lowest values at the bottom; `None` without any.
@@ -25,7 +26,7 @@ pub fn buckets(map: &MetricHeatmap) -> Option<AnyView> {
             // Five shades on a logarithmic scale, as in the heatmap of spans.
             let shade = 1 + (cell.values.max(1.0).ln() / most.ln() * 4.0).round() as u32;
             let title = format!(
-                "{} × {}, {}",
+                "{} × {}, {} UTC",
                 units::compact(cell.values),
                 bounds(row, &map.unit),
                 units::axis_time(start + step * u64::from(cell.column), 0)
@@ -41,7 +42,7 @@ pub fn buckets(map: &MetricHeatmap) -> Option<AnyView> {
         .map(|row| view! { <span>{edge(row, &map.unit)}</span> })
         .collect_view();
     let times = (0..=4)
-        .map(|n| view! { <span>{units::axis_time(start + length / 4 * n, length)}</span> })
+        .map(|n| view! { <span>{time_label(start + length / 4 * n, length)}</span> })
         .collect_view();
     let view_box = format!("0 0 {} {rows}", map.columns);
     Some(

@@ -8,7 +8,8 @@ use super::logs::severity;
 use super::span_marks;
 use super::waterfall::Waterfall;
 use crate::parts::{
-    Frame, attribute_table, field_links, moment, plain_attributes, positive, segment, service_link,
+    Frame, attribute_table, copied_id, field_links, moment, plain_attributes, positive, segment,
+    service_link,
 };
 use crate::units;
 
@@ -66,7 +67,7 @@ pub(super) fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame)
                 {span_marks::facts(span, waterfall.refusals.get(span.span_id.as_str()).copied(), frame)}
                 <dt>"Start"</dt><dd>{moment(Some(start), frame)} " " <span class="quiet">{format!("+{offset}")}</span></dd>
                 <dt>"Duration"</dt><dd>{positive(span.duration_ns).map_or_else(|| "unknown".to_owned(), units::duration)}</dd>
-                <dt>"Span id"</dt><dd><code class="id">{span.span_id.clone()}</code></dd>
+                <dt>"Span id"</dt><dd>{copied_id(&span.span_id)}</dd>
                 {span.parent_span_id.clone().map(|parent| {
                     let link = frame.with(&[("span", &parent)]);
                     view! { <dt>"Parent"</dt><dd><a href=link><code class="id">{parent}</code></a></dd> }

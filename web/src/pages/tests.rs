@@ -15,6 +15,7 @@ mod beside;
 mod forms;
 mod incident_data;
 mod metrics;
+mod records;
 use crate::parts::Complaint;
 
 const HOSTILE: [&str; 6] = [

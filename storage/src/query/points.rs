@@ -150,8 +150,8 @@ struct RawPoint {
     distribution: Option<Distribution>,
 }
 
-/// Reads the points of these streams, one stream after the other: one point more than asked for, if there are, to know a
-/// rate for the first.
+/// Reads the points of these streams, one stream after the other: one point more than asked for, if there are,
+/// to know a rate for the first.
 fn each_stream(
     conn: &Connection,
     query: &MetricPointsQuery,

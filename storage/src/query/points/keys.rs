@@ -124,14 +124,14 @@ pub(super) fn keys(streams: &BTreeMap<u64, Stream>) -> Vec<String> {
     let mut resources: HashMap<u64, &Attributes> = HashMap::new();
     for stream in streams.values() {
         for attribute in &stream.series.attributes {
-            if !own.contains_key(&attribute.key) {
+            own.entry(attribute.key.clone()).or_insert_with(|| {
                 let scope = match field_named(Signal::Metrics, &attribute.key) {
                     Some(_) => KeyScope::Item,
                     None => KeyScope::Anywhere,
                 };
                 let name = attribute.key.clone();
-                own.insert(attribute.key.clone(), Key { scope, name }.to_string());
-            }
+                Key { scope, name }.to_string()
+            });
         }
         resources.insert(stream.resource_id, &stream.resource);
     }

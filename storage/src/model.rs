@@ -54,8 +54,8 @@ pub use lane::{InstanceLane, Lane, LaneSegment, LanesQuery};
 pub use live::{LiveCounts, NearMiss, ServiceCoverage, SignalAge};
 pub use log::{LogHistogram, LogHistogramStep, LogPattern, LogPatterns, LogQuery, LogRecord};
 pub use metric::{
-    ExemplarRecord, MetricPoint, MetricPoints, MetricPointsQuery, MetricSeries, MetricSummary,
-    MetricsQuery,
+    ExemplarRecord, Grouping, MetricHeatmap, MetricHeatmapCell, MetricHeatmapRow, MetricPoint,
+    MetricPoints, MetricPointsQuery, MetricSeries, MetricSummary, MetricsQuery,
 };
 pub use review::BreakerReview;
 pub use service::{

@@ -32,7 +32,7 @@ pub use graph::{GraphPage, Scrubber, graph};
 pub use incident::{incident, markdown};
 pub use incidents::incidents;
 pub use last_week::{GraphThen, ServiceThen};
-pub use logs::{LogsPage, logs};
+pub use logs::{AROUND_NS, Around, LogsPage, logs};
 pub use overview::{Door, Overview, overview};
 pub use service::{ServicePage, service};
 pub use sql::{Relation, SqlLimits, SqlOutcome, SqlPage, SqlTable, is_query, sql};

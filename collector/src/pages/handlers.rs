@@ -7,10 +7,10 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tripline_storage::analysis::without_sidecars;
 use tripline_storage::model::{
-    BreakersQuery, DifferencesQuery, HeatmapQuery, MetricPoints, Page, ScopeFilter, Selection,
-    ServicesQuery, TimeRange, TraceDetail, TraceQuery,
+    BreakersQuery, DifferencesQuery, HeatmapQuery, LogQuery, LogRecord, Page, ScopeFilter,
+    Selection, ServicesQuery, TimeRange, TraceDetail, TraceQuery,
 };
-use tripline_storage::query;
+use tripline_storage::query::{self, QueryError, Session};
 use tripline_web::pages as views;
 use tripline_web::parts::{Complaint, Frame, segment};
 use tripline_web::range::WEEK;
@@ -319,6 +319,40 @@ pub(super) async fn trace(
 /// Steps of time in the histogram of logs.
 const LOG_STEPS: u32 = 90;
 
+/// Records around one at most; where more lie in the usual distance, a nearer one is taken.
+const AROUND_MAX: usize = 1_000;
+/// Distances tried, nanoseconds: the usual one first.
+const AROUND_TRIED: [u64; 4] = [views::AROUND_NS, 500_000_000, 50_000_000, 5_000_000];
+
+/// The records just before and after a moment.
+fn around(
+    session: &Session<'_>,
+    question: &LogQuery,
+    time_ns: u64,
+) -> Result<(Page<LogRecord>, views::Around), QueryError> {
+    let nanos = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
+    let mut asked = LogQuery {
+        limit: AROUND_MAX,
+        cursor: None,
+        ..question.clone()
+    };
+    let mut half_ns = views::AROUND_NS;
+    let mut found = Page::default();
+    for tried in AROUND_TRIED {
+        half_ns = tried;
+        asked.range = Some(TimeRange {
+            from_unix_nano: nanos(time_ns.saturating_sub(half_ns)),
+            // The end is not included.
+            to_unix_nano: nanos(time_ns.saturating_add(half_ns + 1)),
+        });
+        found = query::logs(session, &asked)?;
+        if !found.truncated {
+            break;
+        }
+    }
+    Ok((found, views::Around { time_ns, half_ns }))
+}
+
 /// `/logs`.
 pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) -> Response {
     let PageRequest {
@@ -334,22 +368,29 @@ pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) ->
         None => params.logs(),
     };
     let wants_patterns = frame.param("view") == Some("patterns");
+    let moment: Option<u64> = frame.param("around").and_then(|text| text.parse().ok());
     match question {
         Ok(question) => {
             let answer = state
                 .ask(move |session| {
-                    let (found, patterns) = if wants_patterns {
-                        (
-                            Page::default(),
-                            Some(query::log_patterns(session, &question)?),
-                        )
-                    } else {
-                        (query::logs(session, &question)?, None)
+                    let (mut patterns, mut beside) = (None, None);
+                    let found = match moment {
+                        _ if wants_patterns => {
+                            patterns = Some(query::log_patterns(session, &question)?);
+                            Page::default()
+                        }
+                        Some(time_ns) => {
+                            let (found, around) = around(session, &question, time_ns)?;
+                            beside = Some(around);
+                            found
+                        }
+                        None => query::logs(session, &question)?,
                     };
                     Ok(views::LogsPage {
                         found,
                         histogram: query::log_histogram(session, &question, LOG_STEPS)?,
                         patterns,
+                        around: beside,
                         complaint: None,
                     })
                 })
@@ -367,6 +408,9 @@ pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) ->
         }
     }
 }
+
+/// Streams or groups on the page.
+const METRIC_LINES_MAX: usize = 20;
 
 /// `/explore`.
 pub(super) async fn explore(State(state): State<AppState>, request: PageRequest) -> Response {
@@ -392,19 +436,23 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
         }
     };
     of_list.limit = 2_000;
+    let wants_heatmap = frame.param("view") == Some("heatmap");
     let answer = state
         .ask(move |session| {
             let metrics = query::metrics(session, &of_list)?;
-            let points: Option<MetricPoints> = match of_points {
-                Some(mut question) => {
-                    question.series_max = 20;
-                    Some(query::metric_points(session, &question)?)
+            let (mut points, mut heatmap) = (None, None);
+            if let Some(mut question) = of_points {
+                question.series_max = METRIC_LINES_MAX;
+                points = Some(query::metric_points(session, &question)?);
+                if wants_heatmap {
+                    let found = query::metric_heatmap(session, &question, HEATMAP_COLUMNS)?;
+                    heatmap = Some(found);
                 }
-                None => None,
-            };
+            }
             Ok(views::Explore {
                 metrics,
                 chosen: name.zip(points),
+                heatmap,
                 complaint: None,
             })
         })

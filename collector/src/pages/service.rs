@@ -3,7 +3,8 @@
 use axum::extract::{Path, State};
 use axum::response::Response;
 use tripline_storage::model::{
-    BreakersQuery, InstancesQuery, ServiceQuery, ServicesQuery, TimeRange, TraceQuery,
+    BreakersQuery, InstancesQuery, LogQuery, Page, ServiceQuery, ServicesQuery, TimeRange,
+    TraceQuery,
 };
 use tripline_storage::query::{self, QueryError, Session};
 use tripline_web::pages as views;
@@ -14,6 +15,11 @@ use crate::api::AppState;
 
 /// Instances of a service on its page.
 const INSTANCES_MAX: usize = 100;
+
+/// Its newest warnings and errors on its page.
+const LOGS_MAX: usize = 10;
+/// The smallest severity of these: WARN.
+const SEVERITY_MIN: i32 = 13;
 
 /// `/services/{name}`.
 pub(super) async fn one(
@@ -32,6 +38,14 @@ pub(super) async fn one(
         status: Some("error".to_owned()),
         limit: 20,
         ..TraceQuery::default()
+    };
+    let of_logs = LogQuery {
+        range: Some(range),
+        scope: scope_of(&frame),
+        service: Some(name.clone()),
+        severity_min: Some(SEVERITY_MIN),
+        limit: LOGS_MAX,
+        ..LogQuery::default()
     };
     let of_detail = ServiceQuery {
         service: name.clone(),
@@ -61,11 +75,30 @@ pub(super) async fn one(
             let last_week = last_week
                 .map(|range| service_then(session, range, &of_services, &of_detail))
                 .transpose()?;
+            let slow = services
+                .items
+                .iter()
+                .filter_map(|service| service.latency.p99_ns)
+                .reduce(f64::max);
+            let slow = match slow {
+                Some(shortest) => {
+                    let asked = TraceQuery {
+                        status: None,
+                        kind: Some("server".to_owned()),
+                        duration_min_ns: Some(shortest as i64),
+                        ..of_failed.clone()
+                    };
+                    query::traces(session, &asked)?
+                }
+                None => Page::default(),
+            };
             let page = views::ServicePage {
                 summaries: services.items,
                 graph: query::graph(session, &of_graph)?,
                 breakers: query::breakers(session, &of_breakers)?.items,
                 failed: query::traces(session, &of_failed)?,
+                slow,
+                logs: query::logs(session, &of_logs)?,
                 detail: query::service(session, &of_detail)?,
                 instances: query::instances(session, &of_instances)?,
                 last_week,

@@ -5,15 +5,16 @@ mod instances;
 use leptos::prelude::*;
 use tripline_storage::analysis::z_score;
 use tripline_storage::model::{
-    Breaker, Graph, InstanceSummary, Page, ProxyCalls, RedPoint, ServiceDetail, ServiceSummary,
-    TraceSummary, VersionSummary,
+    Breaker, Graph, InstanceSummary, LogRecord, Page, ProxyCalls, RedPoint, ServiceDetail,
+    ServiceSummary, TraceSummary, VersionSummary,
 };
 
 use super::breakers::panel_of;
 use super::graph::{edge_table, picture};
 use super::last_week::{self, ServiceThen};
+use super::logs::severity;
 use super::proxies;
-use crate::chart::{Beside, Line, Note, noted_series};
+use crate::chart::{Beside, Line, Mark, Note, noted_series};
 use crate::parts::{
     Frame, basis_tag, colour, error_share, figure, moment, nothing, nothing_of, place, positive,
     segment, service_link,
@@ -33,6 +34,10 @@ pub struct ServicePage {
     pub breakers: Vec<Breaker>,
     /// Its newest failed traces.
     pub failed: Page<TraceSummary>,
+    /// The newest traces in which it took longer than nearly always.
+    pub slow: Page<TraceSummary>,
+    /// Its newest warnings and errors.
+    pub logs: Page<LogRecord>,
     /// It over time, by version, and what changed.
     pub detail: ServiceDetail,
     /// Its instances, busiest first.
@@ -96,6 +101,7 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
         </section>
         {panel_of(&data.name, &data.breakers, frame)}
         <section class="panel" id="failures" data-live><h2>"Newest failures"</h2>{failures(&data.failed, frame)}</section>
+        <section class="panel" id="service-logs" data-live><h2>"Newest warnings and errors"</h2>{log_table(data, frame)}</section>
     }
     .into_any()
 }
@@ -115,6 +121,14 @@ fn over_time(data: &ServicePage, frame: &Frame) -> AnyView {
     let per_second = |p: &RedPoint| Some(p.weight / p.seconds.max(1.0));
     let failed = |p: &RedPoint| (p.calls > 0).then(|| p.errors as f64 / p.calls as f64 * 100.0);
     let seconds = |ns: Option<f64>| ns.map(|ns| ns / 1e9);
+    let share_then = |at: u64| {
+        let before = detail.points.iter().rfind(|point| time(point) <= at);
+        before.and_then(failed)
+    };
+    let failed_marks = marks(&data.failed, "failed", frame, |start, _| share_then(start));
+    let took = |_: u64, duration: u64| Some(duration as f64 / 1e9);
+    let mut duration_marks = marks(&data.slow, "slow", frame, took);
+    duration_marks.extend(marks(&data.failed, "failed", frame, took));
     let rate = line("", &per_second);
     let errors = line("", &failed);
     let latency = [
@@ -132,11 +146,11 @@ fn over_time(data: &ServicePage, frame: &Frame) -> AnyView {
             })
         })
         .collect();
-    let chart = |lines: &[Line], older: &[Line], unit: &str| {
+    let chart = |lines: &[Line], marks: &[Mark], older: &[Line], unit: &str| {
         let beside = Beside {
+            marks,
             notes: &notes,
             older,
-            ..Beside::default()
         };
         noted_series(lines, beside, frame.bounds(), unit)
     };
@@ -165,11 +179,83 @@ fn over_time(data: &ServicePage, frame: &Frame) -> AnyView {
         .collect_view();
     view! {
         <div class="thirds" id="red" data-live>
-            <section class="panel"><h2>"Rate " {key("last week")}</h2>{chart(&[rate], &old_rate, "/s")}</section>
-            <section class="panel"><h2>"Errors " {key("last week")}</h2>{chart(&[errors], &old_errors, "%")}</section>
-            <section class="panel"><h2>"Duration " <span class="quiet">"p50 p95 p99"</span> " " {key("p95 last week")}</h2>{chart(&latency, &old_latency, "s")}</section>
+            <section class="panel"><h2>"Rate " {key("last week")}</h2>{chart(&[rate], &[], &old_rate, "/s")}</section>
+            <section class="panel"><h2>"Errors " {key("last week")}</h2>{chart(&[errors], &failed_marks, &old_errors, "%")}</section>
+            <section class="panel"><h2>"Duration " <span class="quiet">"p50 p95 p99"</span> " " {key("p95 last week")}</h2>{chart(&latency, &duration_marks, &old_latency, "s")}</section>
         </div>
         {(!detail.changes.is_empty()).then(|| view! { <section class="panel"><h2>"What changed"</h2><ul class="changes">{changes}</ul></section> })}
+    }
+    .into_any()
+}
+
+/// Traces as dots that lead to them; `value` places one by the start and duration (nanoseconds) of its span.
+fn marks(
+    page: &Page<TraceSummary>,
+    word: &str,
+    frame: &Frame,
+    value: impl Fn(u64, u64) -> Option<f64>,
+) -> Vec<Mark> {
+    let (from, to) = frame.bounds();
+    page.items
+        .iter()
+        .filter_map(|trace| {
+            let span = &trace.matched;
+            let start = positive(span.start_time_unix_nano).filter(|ns| (from..to).contains(ns))?;
+            let duration = positive(span.duration_ns)?;
+            let path = format!("/traces/{}", segment(&trace.trace_id));
+            Some(Mark {
+                time_ns: start,
+                value: value(start, duration)?,
+                href: frame.link(&path, &[("span", &span.span_id)]),
+                title: format!(
+                    "{}: {word}, {}; open its trace",
+                    span.name,
+                    units::duration(duration)
+                ),
+            })
+        })
+        .collect()
+}
+
+/// Its newest warnings and errors, and the way to all of its records.
+fn log_table(data: &ServicePage, frame: &Frame) -> AnyView {
+    let all = frame.link("/logs", &[("service", &data.name), ("severity", "warn")]);
+    if data.logs.items.is_empty() {
+        let link = frame.link("/logs", &[("service", &data.name)]);
+        return view! {
+            {nothing("It logged no warning and no error in this range.", "")}
+            <p><a href=link>"All its log records →"</a></p>
+        }
+        .into_any();
+    }
+    let rows = data
+        .logs
+        .items
+        .iter()
+        .map(|log| {
+            let (word, class) = severity(log);
+            let text = log
+                .body
+                .clone()
+                .or_else(|| log.event_name.clone())
+                .unwrap_or_default();
+            let trace = log.trace_id.as_deref().map(|id| {
+                let span = log.span_id.as_deref().unwrap_or_default();
+                let link = frame.link(&format!("/traces/{}", segment(id)), &[("span", span)]);
+                view! { <a href=link>"trace →"</a> }
+            });
+            view! {
+                <tr>
+                    <td class="nowrap">{moment(positive(log.time_unix_nano), frame)}</td>
+                    <td><span class=format!("severity {class}")>{word}</span></td>
+                    <td class="wide">{text}</td><td class="nowrap">{trace}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="scroll"><table class="list"><thead><tr><th>"Time"</th><th>"Severity"</th><th>"Message"</th><th>"Trace"</th></tr></thead><tbody>{rows}</tbody></table></div>
+        <p><a href=all>"All its warnings and errors →"</a></p>
     }
     .into_any()
 }

@@ -16,7 +16,9 @@ use incident_data::{
 mod beside;
 mod forms;
 mod incident_data;
+mod metrics;
 mod operating;
+mod records;
 use crate::parts::Complaint;
 
 const HOSTILE: [&str; 6] = [
@@ -203,7 +205,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
     let explore_data = Explore {
         metrics: Page::whole(vec![metric]),
         chosen: Some((text.to_owned(), points)),
-        complaint: None,
+        ..Explore::default()
     };
     let complaint = Complaint {
         detail: text.to_owned(),
@@ -263,6 +265,8 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         graph: graph_data.clone(),
         breakers: vec![breaker_of(text)],
         failed: cut(&summary(text)),
+        slow: cut(&summary(text)),
+        logs: cut(&log(text)),
         detail: read(json!({
             "points": [{"time_unix_nano": (NOW - 60_000_000_000).to_string(), "seconds": 60.0, "calls": 10, "errors": 1, "weight": 10.0, "latency": {"p50_ns": 1e6, "p95_ns": 2e6, "p99_ns": 3e6}}],
             "versions": [{"version": text, "calls": 60, "errors": 20, "latency": {}, "first_unix_nano": 2, "last_unix_nano": 3},

@@ -54,8 +54,6 @@ pub struct AppState {
     pub addresses: Arc<Addresses>,
     /// The receivers, for their counters.
     pub receiver: Receiver,
-    /// When this server started, nanoseconds since the epoch.
-    pub(crate) started_ns: u64,
     /// The saved views.
     pub saved: Arc<SavedViews>,
     /// What every page says of the store.
@@ -83,9 +81,7 @@ impl AppState {
         addresses: &Addresses,
         receiver: Receiver,
     ) -> std::io::Result<Self> {
-        let started_ns = when::now_ns();
         Ok(Self {
-            started_ns,
             saved: Arc::new(SavedViews::open(&config.data_dir)?),
             store,
             config: Arc::new(config.clone()),
@@ -93,7 +89,7 @@ impl AppState {
             receiver,
             facts: Default::default(),
             senders: Default::default(),
-            ingest: IngestHistory::new(started_ns),
+            ingest: IngestHistory::new(when::now_ns()),
             sql: sql::Door::new(&config.sql, config.bundle.as_ref().map(Bundle::now)),
             times: QueryTimes::default(),
             questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),

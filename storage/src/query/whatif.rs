@@ -313,6 +313,7 @@ fn names_of(conn: &Connection, detail: &BreakerDetail, callee: &str) -> Result<S
     Ok(names.join("\u{1f}"))
 }
 
+/// Its changes of state; a restart of a closed one is none.
 fn read_changes(
     conn: &Connection,
     query: &WhatIfQuery,
@@ -321,7 +322,8 @@ fn read_changes(
     let mut statement = conn.ask(
         "SELECT coalesce(service_instance_id, ''), epoch_ns(\"time\"), epoch_ns(time_lo), coalesce(from_state, ''), to_state, reason, \
          open_for_ms FROM breaker_transitions WHERE breaker_id = ? AND \"time\" >= make_timestamp_ns(?) \
-         AND \"time\" < make_timestamp_ns(?) ORDER BY \"time\", generation",
+         AND \"time\" < make_timestamp_ns(?) AND coalesce(from_state, 'closed') IS DISTINCT FROM to_state \
+         ORDER BY \"time\", generation",
     )?;
     let mut rows = statement.query(params![
         query.breaker_id,

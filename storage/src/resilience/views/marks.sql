@@ -1,7 +1,8 @@
 -- What of the samples is needed to conclude states: of each stream (a breaker, its instance, the kind of evidence, and
 -- which columns it fills) the first and the last sample, those beside a change, and those beside a silence of more than
--- three intervals. `interval_ns` is the usual time between two exports of the instance; `heard_since` is when the samples began that came
--- without a silence until this one. Keys are hashes: should two streams meet in one, more is kept, never less.
+-- three intervals. `interval_ns` is the usual time between two exports of the instance; `heard_since` is when the
+-- samples began that came without a silence until this one. Keys are hashes: should two streams meet in one, more is
+-- kept, never less.
 INSERT INTO {to} BY NAME
 WITH source AS (SELECT *, row_number() OVER () AS number FROM {samples}),
 pace AS ({pace}),

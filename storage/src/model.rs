@@ -31,7 +31,7 @@ pub use breaker::{
 };
 pub use completion::{Completion, CompletionItem};
 pub use finding::{Finding, FindingsQuery};
-pub use graph::{EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind};
+pub use graph::{EarlierCalls, EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind};
 pub use heatmap::{
     Difference, Differences, DifferencesQuery, Heatmap, HeatmapCell, HeatmapQuery, Selection,
 };

@@ -37,7 +37,7 @@ pub use complete::complete;
 pub use coverage::{coverage, near_misses};
 pub use differences::differences;
 pub use findings::findings;
-pub use graph::{graph, graph_in_step};
+pub use graph::{graph, graph_beside, graph_in_step};
 pub use heatmap::heatmap;
 pub use incidents::{incident, incidents};
 pub use instances::instances;

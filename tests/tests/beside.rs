@@ -128,6 +128,22 @@ async fn numbers_stand_beside_those_of_the_same_time_last_week() -> Result<()> {
         row(calls, "<td>cart")?.contains("+100 %, was 0.5/s"),
         "{calls}"
     );
+    assert!(!graph.contains("but not now"), "{graph}");
+    // A minute later nobody calls, and what was called a week before is named.
+    minute(&server, 2_000, 30, 3, base - WEEK + 60 * SECOND, 20).await?;
+    let gone = says(
+        &server,
+        &format!("/graph?{}&compare=week", range(base + 60 * SECOND)),
+        &[
+            "Called last week, but not now",
+            "1 edge, busiest then first",
+        ],
+    )
+    .await?;
+    let gone = row(&gone, "<td>cart")?;
+    for words in [">30<", "0.5/s", "10 %"] {
+        assert!(gone.contains(words), "{words}\n{gone}");
+    }
 
     // Nothing of it unless it is asked for.
     let (_, plain) = server.get_text(&format!("/?{here}")).await?;

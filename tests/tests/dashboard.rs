@@ -219,6 +219,27 @@ async fn a_trace_id_finds_its_trace_wherever_it_is_pasted() -> Result<()> {
     ] {
         says(&server, &page, &["POST /checkout", "charge"]).await?;
     }
+    // What holds for the whole app goes along.
+    let kept = "proxies=show&from=now-6h&to=now";
+    for (page, found) in [
+        (
+            format!("/find?q={TRACE}&{kept}"),
+            format!("/traces/{TRACE}?{kept}"),
+        ),
+        (
+            format!("/find?q=payment&{kept}"),
+            format!("/traces?service=payment&{kept}"),
+        ),
+        (
+            format!("/logs?q={TRACE}&{kept}"),
+            format!("/traces/{TRACE}?{kept}"),
+        ),
+    ] {
+        let address = format!("http://{}{page}", server.http());
+        let response = server.client.get(address).send().await?;
+        let url = response.url().as_str();
+        ensure!(url.ends_with(&found), "{page} led to {url}");
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use hydration_context::SsrSharedContext;
 use leptos::prelude::*;
 
 use crate::islands::{Copy, Keys, Live, ThemeToggle};
-use crate::parts::{AssetPaths, Frame};
+use crate::parts::{AssetPaths, Frame, kept_fields, other_fields};
 use crate::range::PRESETS;
 
 const NAVIGATION: [(&str, &str); 9] = [
@@ -99,9 +99,10 @@ fn header(frame: &Frame) -> AnyView {
 }
 
 /// A trace id pasted here finds its trace, whatever the range.
-fn find(_frame: &Frame) -> AnyView {
+fn find(frame: &Frame) -> AnyView {
     view! {
         <form class="find" action="/find" method="get" role="search">
+            {kept_fields(frame)}
             <input type="search" name="q" placeholder="Trace id or service" aria-label="Find a trace id or a service" autocomplete="off" data-search/>
         </form>
     }
@@ -233,19 +234,13 @@ fn range_picker(frame: &Frame) -> AnyView {
         })
         .collect_view();
     let frozen = frozen(frame);
-    let kept = frame
-        .params
-        .iter()
-        .filter(|(key, _)| !matches!(key.as_str(), "from" | "to" | "cursor"))
-        .map(|(key, value)| view! { <input type="hidden" name=key.clone() value=value.clone()/> })
-        .collect_view();
     view! {
         <details class="range">
             <summary aria-label=format!("Time range: {}", frame.range.label())>{frame.range.label()}</summary>
             <div class="range-panel">
                 <div class="range-presets">{presets}</div>
                 <form method="get" action=frame.path.clone()>
-                    {kept}
+                    {other_fields(frame, &["from", "to", "cursor"])}
                     <label>"From" <input name="from" value=frame.range.from.print() autocomplete="off"/></label>
                     <label>"To" <input name="to" value=frame.range.to.print() autocomplete="off"/></label>
                     <p class="quiet">"now-15m, 2026-11-21T03:00:00Z, UTC"</p>

@@ -1,5 +1,6 @@
 //! The small parts every page is made of: links, times, counts, notes about what was cut.
 
+mod fields;
 mod notes;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,6 +9,7 @@ use leptos::prelude::*;
 use tripline_storage::filter::{Expression, Filter, KeyScope, Literal, Signal};
 use tripline_storage::model::{AttributeValue, Attributes};
 
+pub use self::fields::{kept_fields, other_fields};
 pub use self::notes::{basis_note, basis_tag, export_links, list_note};
 use crate::links::LinkTemplate;
 use crate::range::Range;
@@ -104,10 +106,9 @@ impl Frame {
         self.param("proxies") == Some("show")
     }
 
-    /// The value of one of [`KEPT`], if it goes along: a trace page that hides its proxies says nothing of others.
-    pub fn kept(&self, name: &str) -> Option<&str> {
-        self.param(name)
-            .filter(|value| name != "proxies" || *value == "show")
+    /// Whether a trace is shown without the spans of proxies. It says nothing of other pages, nor they of it.
+    pub fn hides_sidecars(&self) -> bool {
+        self.param("sidecars") == Some("hide")
     }
 
     /// A link to another page at the same range.
@@ -117,7 +118,7 @@ impl Frame {
         // The scope is chosen for the whole app, like the range; so is what is shown beside it.
         for name in KEPT {
             if let (Some(value), false) =
-                (self.kept(name), params.iter().any(|(key, _)| *key == name))
+                (self.param(name), params.iter().any(|(key, _)| *key == name))
             {
                 pairs.push((name, value));
             }
@@ -488,8 +489,8 @@ mod tests {
             "/graph?environment=prod&compare=week&proxies=show"
         );
         assert!(kept.compares() && kept.shows_proxies());
-        let hidden = frame(&[("proxies", "hide")]);
+        let hidden = frame(&[("sidecars", "hide")]);
         assert_eq!(hidden.link("/graph", &[]), "/graph");
-        assert!(!hidden.compares() && !hidden.shows_proxies());
+        assert!(hidden.hides_sidecars() && !hidden.compares() && !hidden.shows_proxies());
     }
 }

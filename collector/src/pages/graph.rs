@@ -2,13 +2,12 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use tripline_storage::model::{GraphQuery, PulsePoint, ServicePulse, TimeRange};
+use tripline_storage::model::{Graph, GraphQuery, PulsePoint, ServicePulse, TimeRange};
 use tripline_storage::query::{self, QueryError, Session};
 use tripline_web::pages as views;
 use tripline_web::parts::Frame;
-use tripline_web::range::WEEK;
 
-use super::handlers::{last_week_of, range_of, scope_of, services_of, show};
+use super::handlers::{range_of, scope_of, services_of, show, week_before};
 use super::request::PageRequest;
 use crate::api::AppState;
 use crate::api::incidents::moment;
@@ -34,16 +33,17 @@ pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -
         from_unix_nano: steps.from + steps.width * step,
         to_unix_nano: steps.from + steps.width * (step + 1),
     });
-    let last_week = last_week_of(&frame);
+    let compares = frame.compares();
     let of_services = services_of(&frame);
     let answer = state
         .ask(move |session| {
-            let then = last_week
-                .map(|range| graph_then(session, range, &question, step))
-                .transpose()?;
-            let graph = match step {
-                Some(step) => query::graph_in_step(session, &question, step)?,
-                None => query::graph(session, &question)?,
+            let (graph, then) = match (compares, step) {
+                (true, step) => {
+                    let (graph, then) = beside_last_week(session, &question, step)?;
+                    (graph, Some(then))
+                }
+                (false, Some(step)) => (query::graph_in_step(session, &question, step)?, None),
+                (false, None) => (query::graph(session, &question)?, None),
             };
             Ok((
                 graph,
@@ -74,30 +74,26 @@ pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -
     show(&frame, "Graph", answer, views::graph)
 }
 
-/// The graph a week before: of `range`, or of the same step of it.
-fn graph_then(
+/// The graph, and the calls a week before: of its range, or of the same step of it.
+fn beside_last_week(
     session: &Session<'_>,
-    range: TimeRange,
     question: &GraphQuery,
     step: Option<TimeRange>,
-) -> Result<views::GraphThen, QueryError> {
-    let week = i64::try_from(WEEK).unwrap_or(i64::MAX);
-    let range = step.map_or(range, |step| step.earlier_by(week));
-    let question = GraphQuery {
-        range,
-        ..question.clone()
-    };
+) -> Result<(Graph, views::GraphThen), QueryError> {
+    let earlier = week_before(step.unwrap_or(question.range));
     let seconds = match step {
-        Some(_) => range.seconds(),
-        None => query::covered(session, range)?.seconds(),
+        Some(_) => earlier.seconds(),
+        None => query::covered(session, earlier)?.seconds(),
     };
-    Ok(views::GraphThen {
-        graph: query::graph(session, &question)?,
+    let (graph, calls) = query::graph_beside(session, question, step, earlier)?;
+    let then = views::GraphThen {
+        calls,
         seconds,
-        bounds: [range.from_unix_nano, range.to_unix_nano]
+        bounds: [earlier.from_unix_nano, earlier.to_unix_nano]
             .map(|ns| u64::try_from(ns).unwrap_or(0))
             .into(),
-    })
+    };
+    Ok((graph, then))
 }
 
 /// The step of the range that a moment lies in.

@@ -12,7 +12,7 @@ use tripline_storage::model::{
 };
 use tripline_storage::query;
 use tripline_web::pages as views;
-use tripline_web::parts::{Complaint, Frame, href, segment};
+use tripline_web::parts::{Complaint, Frame, segment};
 use tripline_web::range::WEEK;
 
 use super::request::{PageRequest, bare_frame};
@@ -38,8 +38,12 @@ pub(super) fn range_of(frame: &Frame) -> TimeRange {
 
 /// The same time last week, if the page compares with it.
 pub(super) fn last_week_of(frame: &Frame) -> Option<TimeRange> {
-    let week = i64::try_from(WEEK).unwrap_or(i64::MAX);
-    frame.compares().then(|| range_of(frame).earlier_by(week))
+    frame.compares().then(|| week_before(range_of(frame)))
+}
+
+/// The same time a week before.
+pub(super) fn week_before(range: TimeRange) -> TimeRange {
+    range.earlier_by(i64::try_from(WEEK).unwrap_or(i64::MAX))
 }
 
 /// The scope in the URL.
@@ -180,7 +184,7 @@ fn pasted_trace(frame: &Frame) -> Option<Response> {
         .iter()
         .find_map(|name| frame.param(name))?;
     let id = hex_id("q", text.trim().trim_matches('"'), 32).ok()?;
-    Some(Redirect::to(&format!("/traces/{id}")).into_response())
+    Some(Redirect::to(&frame.link(&format!("/traces/{id}"), &[])).into_response())
 }
 
 /// Steps of time in a heatmap.
@@ -276,7 +280,7 @@ pub(super) async fn trace(
     let other = frame
         .param("with")
         .map(|text| hex_id("with", text.trim(), 32));
-    let hides_proxies = frame.param("proxies") == Some("hide");
+    let hides_sidecars = frame.hides_sidecars();
     let title = format!("Trace {}", &id[..8]);
     let missing = format!("No trace {id} is stored. It may have expired, or never arrived.");
     let answer = state
@@ -293,7 +297,7 @@ pub(super) async fn trace(
                 ),
             };
             let proxies = trace.spans.iter().filter(|span| span.sidecar).count() as u64;
-            let trace = if hides_proxies {
+            let trace = if hides_sidecars {
                 TraceDetail {
                     spans: without_sidecars(trace.spans),
                     ..trace
@@ -469,16 +473,12 @@ fn sql_outcome(answer: Result<serde_json::Value, Problem>) -> views::SqlOutcome 
 
 /// `/find`: a trace id leads to its trace, any other text to the service of that name.
 pub(super) async fn find(request: PageRequest) -> Redirect {
-    let text = request
-        .frame
-        .param("q")
-        .unwrap_or_default()
-        .trim()
-        .to_owned();
-    let target = match hex_id("q", &text, 32) {
-        Ok(id) => format!("/traces/{id}"),
-        Err(_) if text.is_empty() => "/traces".to_owned(),
-        Err(_) => href("/traces", &[("service", &text)]),
+    let frame = request.frame;
+    let text = frame.param("q").unwrap_or_default().trim();
+    let target = match hex_id("q", text, 32) {
+        Ok(id) => frame.link(&format!("/traces/{id}"), &[]),
+        Err(_) if text.is_empty() => frame.link("/traces", &[]),
+        Err(_) => frame.link("/traces", &[("service", text)]),
     };
     Redirect::to(&target)
 }

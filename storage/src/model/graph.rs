@@ -30,6 +30,18 @@ pub struct Graph {
     pub total_edges: u64,
 }
 
+/// The calls of an earlier time, beside a graph.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EarlierCalls {
+    /// Those edges of the graph that had calls then, with everything as it was then.
+    pub same: Graph,
+    /// Edges that had calls then, have none now and are not in the graph, busiest first. Their breakers are those of
+    /// now.
+    pub gone: Graph,
+    /// Edges that had calls then, in all.
+    pub total_edges: u64,
+}
+
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

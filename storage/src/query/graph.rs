@@ -1,14 +1,16 @@
-//! The call graph of a time range.
+//! The call graph of a time range, alone or beside the calls of an earlier time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use duckdb::Connection;
 use duckdb::types::Value;
 
 use super::conditions::Conditions;
-use super::{QueryError, Session, breakers, services};
+use super::breakers::{Guard, guards};
+use super::{QueryError, Session, services};
 use crate::model::{
-    EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind, Scope, ServicesQuery, TimeRange,
+    EarlierCalls, EdgeBreaker, EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind, Scope,
+    ServicesQuery, TimeRange,
 };
 use crate::rollup::{EdgeSum, Totals};
 use crate::segment::kept::is_in;
@@ -20,7 +22,7 @@ type EdgeKey = (NodeKey, NodeKey, EdgeKind, bool);
 
 /// Nodes and edges of the range, from `service_edges` and `red`.
 pub fn graph(session: &Session<'_>, query: &GraphQuery) -> Result<Graph, QueryError> {
-    read(session, query, None)
+    alone(session, query, None)
 }
 
 /// The graph of the range with the numbers and breaker states of a part of it: what was quiet then keeps its place.
@@ -29,42 +31,77 @@ pub fn graph_in_step(
     query: &GraphQuery,
     step: TimeRange,
 ) -> Result<Graph, QueryError> {
-    read(session, query, Some(step))
+    alone(session, query, Some(step))
 }
 
-fn read(
+fn alone(
     session: &Session<'_>,
     query: &GraphQuery,
     step: Option<TimeRange>,
 ) -> Result<Graph, QueryError> {
-    let (mut whole, part, guards) = session.run_concluded(|conn| {
-        let part = step.map(|range| {
+    let (found, guards) = read(session, query, step)?;
+    let shown = busiest(found.edges, query.edges_max);
+    Ok(assemble(found.nodes, shown, &guards))
+}
+
+/// The graph of the range, or of a step of it, and the calls of an earlier time: of each edge that is shown, however
+/// quiet it was, and of those that are called no more.
+pub fn graph_beside(
+    session: &Session<'_>,
+    query: &GraphQuery,
+    step: Option<TimeRange>,
+    earlier: TimeRange,
+) -> Result<(Graph, EarlierCalls), QueryError> {
+    let (now, guards_now) = read(session, query, step)?;
+    let asked = GraphQuery {
+        range: earlier,
+        ..query.clone()
+    };
+    let (mut then, guards_then) = session.run_concluded(|conn| {
+        let set = session.set();
+        Ok((edges(set, conn, &asked)?, guards(set, conn, earlier)?))
+    })?;
+    then.retain(|_, edge| edge.totals.calls > 0);
+    let total_edges = then.len() as u64;
+    let called: BTreeSet<EdgeKey> = now
+        .edges
+        .iter()
+        .filter(|(_, edge)| edge.totals.calls > 0)
+        .map(|(key, _)| key.clone())
+        .collect();
+    let shown = busiest(now.edges, query.edges_max);
+    let keys = shown.edges.iter().map(|(key, _)| key);
+    // A step shows edges that it has no call of: these are compared, not gone.
+    let same: BTreeMap<EdgeKey, Edge> = keys.filter_map(|key| then.remove_entry(key)).collect();
+    then.retain(|key, _| !called.contains(key));
+    let gone = busiest(then, query.edges_max);
+    let calls = EarlierCalls {
+        same: assemble(BTreeMap::new(), busiest(same, usize::MAX), &guards_then),
+        gone: assemble(BTreeMap::new(), gone, &guards_now),
+        total_edges,
+    };
+    Ok((assemble(now.nodes, shown, &guards_now), calls))
+}
+
+/// What there is in the range, with the numbers of a step of it if one is asked for, and the breakers at its end.
+fn read(
+    session: &Session<'_>,
+    query: &GraphQuery,
+    step: Option<TimeRange>,
+) -> Result<(Found, Vec<Guard>), QueryError> {
+    session.run_concluded(|conn| {
+        let set = session.set();
+        let mut whole = Found::read(set, conn, query)?;
+        if let Some(range) = step {
             let query = GraphQuery {
                 range,
                 ..query.clone()
             };
-            Found::read(session.set(), conn, &query)
-        });
-        let guards = breakers::guards(session.set(), conn, step.unwrap_or(query.range))?;
-        Ok((
-            Found::read(session.set(), conn, query)?,
-            part.transpose()?,
-            guards,
-        ))
-    })?;
-    if let Some(part) = part {
-        whole.take_numbers(part);
-    }
-    let mut graph = assemble(whole.nodes, whole.edges, query.edges_max);
-    for edge in &mut graph.edges {
-        let (caller, callee) = (&graph.nodes[edge.caller], &graph.nodes[edge.callee]);
-        edge.breakers = guards
-            .iter()
-            .filter(|guard| guard.service == caller.name && guard.scope == caller.scope)
-            .filter_map(|guard| guard.on_edge_to(&callee.name))
-            .collect();
-    }
-    Ok(graph)
+            whole.take_numbers(Found::read(set, conn, &query)?);
+        }
+        let guards = guards(set, conn, step.unwrap_or(query.range))?;
+        Ok((whole, guards))
+    })
 }
 
 /// Nodes and edges.
@@ -203,16 +240,24 @@ fn kinds(word: &str) -> (EdgeKind, NodeKind) {
     }
 }
 
-fn assemble(
-    mut nodes: BTreeMap<NodeKey, Node>,
-    edges: BTreeMap<EdgeKey, Edge>,
-    edges_max: usize,
-) -> Graph {
-    let total_edges = edges.len() as u64;
+/// Edges that are shown, busiest first, of so many in all.
+struct Busiest {
+    edges: Vec<(EdgeKey, Edge)>,
+    total: u64,
+}
+
+fn busiest(edges: BTreeMap<EdgeKey, Edge>, edges_max: usize) -> Busiest {
+    let total = edges.len() as u64;
     let mut edges: Vec<(EdgeKey, Edge)> = edges.into_iter().collect();
     edges.sort_by_key(|(_, edge)| std::cmp::Reverse(edge.rank));
     edges.truncate(edges_max);
-    let own: std::collections::BTreeSet<NodeKey> = nodes.keys().cloned().collect();
+    Busiest { edges, total }
+}
+
+/// The graph of edges, with these nodes and those that the edges name, and the breakers on each edge.
+fn assemble(mut nodes: BTreeMap<NodeKey, Node>, shown: Busiest, guards: &[Guard]) -> Graph {
+    let Busiest { edges, total } = shown;
+    let own: BTreeSet<NodeKey> = nodes.keys().cloned().collect();
     for ((caller, callee, ..), edge) in &edges {
         let node = nodes.entry(caller.clone()).or_insert_with(Node::inferred);
         node.is_inferred &= !edge.caller_seen;
@@ -241,7 +286,7 @@ fn assemble(
             weight: edge.totals.weight,
             basis: edge.totals.basis(),
             latency: edge.totals.latency(),
-            breakers: Vec::new(),
+            breakers: on_edge(&caller, &callee, guards),
         })
         .collect();
     let nodes = nodes
@@ -260,8 +305,17 @@ fn assemble(
         .collect();
     Graph {
         nodes,
-        truncated: (edges.len() as u64) < total_edges,
+        truncated: (edges.len() as u64) < total,
         edges,
-        total_edges,
+        total_edges: total,
     }
+}
+
+/// The breakers of a caller that guard its calls to a callee.
+fn on_edge(caller: &NodeKey, callee: &NodeKey, guards: &[Guard]) -> Vec<EdgeBreaker> {
+    guards
+        .iter()
+        .filter(|guard| guard.service == caller.1 && guard.scope == caller.0)
+        .filter_map(|guard| guard.on_edge_to(&callee.1))
+        .collect()
 }

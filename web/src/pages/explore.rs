@@ -86,11 +86,7 @@ const EXAMPLES: [&str; 3] = [
 ];
 
 fn form(frame: &Frame) -> AnyView {
-    let kept = frame
-        .param("metric")
-        .map(|name| view! { <input type="hidden" name="metric" value=name.to_owned()/> });
     view! {
-        {kept}
         <label>"Part of a name" <input type="search" name="text" value=frame.param("text").unwrap_or_default().to_owned()/></label>
         <label>"Service" <input name="service" value=frame.param("service").unwrap_or_default().to_owned()/></label>
     }

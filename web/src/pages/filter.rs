@@ -3,9 +3,8 @@
 use leptos::prelude::*;
 use tripline_storage::filter::Signal;
 
-use super::traces::kept_range;
 use crate::islands::FilterBox;
-use crate::parts::Frame;
+use crate::parts::{Frame, other_fields};
 
 /// The bar: the filter in one line, `more` for the fields of the page behind a fold.
 pub(super) fn bar(signal: Signal, examples: &[&str], more: AnyView, frame: &Frame) -> AnyView {
@@ -19,10 +18,12 @@ pub(super) fn bar(signal: Signal, examples: &[&str], more: AnyView, frame: &Fram
         .iter()
         .map(|example| view! { <a href=frame.link(action, &[("q", example)])><code>{(*example).to_owned()}</code></a> })
         .collect_view();
+    // A page of a list, and a box in a drawing, are of the question asked before.
+    let own = [FIELDS.as_slice(), &["q", "cursor", "box"]].concat();
     let is_open = FIELDS.iter().any(|name| frame.param(name).is_some());
     view! {
         <form class="filter-bar" method="get" action=action role="search">
-            {kept_range(frame)}
+            {other_fields(frame, &own)}
             <div class="filter-line">
                 <FilterBox signal=word.to_owned() value=value placeholder=examples.first().map(|e| (*e).to_owned()).unwrap_or_default()/>
                 <button class="button">"Search"</button>

@@ -1,6 +1,7 @@
 //! `/graph`: who calls whom, how often, how well. Layers from callers to callees.
 
 mod flow;
+mod gone;
 mod labels;
 mod scrubber;
 mod table;
@@ -14,9 +15,8 @@ pub(super) use self::table::edge_table;
 use super::breakers::{glyph, page_of, severity};
 use super::last_week::{self, GraphThen};
 use super::proxies;
-use super::traces::kept_range;
 use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
-use crate::parts::{Frame, nothing, segment, severity_of_share};
+use crate::parts::{Frame, nothing, other_fields, segment, severity_of_share};
 use crate::units;
 
 /// Edges above which labels stand only where something is wrong; the rest say theirs on hover.
@@ -45,9 +45,13 @@ pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
     let compared = data
         .last_week
         .as_ref()
-        .map(|then| last_week::note_of(!then.graph.nodes.is_empty(), then.bounds));
+        .map(|then| last_week::note_of(then.has_calls(), then.bounds));
+    let gone = data
+        .last_week
+        .as_ref()
+        .and_then(|then| gone::table(then, frame));
     if graph.nodes.is_empty() {
-        return view! { <h1 class="visually-hidden">"Graph"</h1><section class="panel">{nothing("No calls in this range.", "Edges come from client and server spans that share a trace.")}{compared}</section> }.into_any();
+        return view! { <h1 class="visually-hidden">"Graph"</h1><section class="panel">{nothing("No calls in this range.", "Edges come from client and server spans that share a trace.")}{compared}{gone}</section> }.into_any();
     }
     view! {
         <h1 class="visually-hidden">"Graph"</h1>
@@ -67,7 +71,7 @@ pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
             {sidecars(&data.graph, frame)}
             {graph.truncated.then(|| view! { <p class="note amber">{format!("The {} busiest of {} edges are shown.", graph.edges.len(), graph.total_edges)}</p> })}
         </section>
-        <section class="panel"><h2>"Calls"</h2><div id="calls" data-live>{compared}{edge_table(graph, data.last_week.as_ref(), frame)}</div></section>
+        <section class="panel"><h2>"Calls"</h2><div id="calls" data-live>{compared}{edge_table(graph, data.last_week.as_ref(), frame)}{gone}</div></section>
     }
     .into_any()
 }
@@ -160,7 +164,7 @@ fn find(graph: &Graph, hidden: usize, frame: &Frame) -> AnyView {
         (hidden > 0).then(|| format!("{} hidden", units::counted(hidden as u64, "quieter edge")));
     view! {
         <form class="filters inline graph-find" method="get" action=frame.path.clone() role="search">
-            {kept_range(frame)}
+            {other_fields(frame, &["find", "top"])}
             <input type="search" name="find" list="nodes" value=frame.param("find").unwrap_or_default().to_owned() placeholder="Find a service" aria-label="Find a service" autocomplete="off"/>
             <datalist id="nodes">{options}</datalist>
             <select name="top" aria-label="Edges shown">{tops}</select>

@@ -1,7 +1,7 @@
 //! The same time last week: what each number was, and by how much it changed.
 
 use leptos::prelude::*;
-use tripline_storage::model::{Graph, GraphEdge, GraphNode, RedPoint, ServiceSummary};
+use tripline_storage::model::{EarlierCalls, Graph, GraphEdge, GraphNode, RedPoint, ServiceSummary};
 
 use crate::chart::Line;
 use crate::parts::Frame;
@@ -20,12 +20,19 @@ pub struct ServiceThen {
 /// The call graph a week before the range.
 #[derive(Debug, Clone, Default)]
 pub struct GraphThen {
-    /// Nodes and edges.
-    pub graph: Graph,
-    /// What its rates are over.
+    /// The calls of then.
+    pub calls: EarlierCalls,
+    /// What their rates are over.
     pub seconds: f64,
     /// From and to, nanoseconds since 1970.
     pub bounds: (u64, u64),
+}
+
+impl GraphThen {
+    /// Whether there is anything to compare with.
+    pub(super) fn has_calls(&self) -> bool {
+        self.calls.total_edges > 0
+    }
 }
 
 /// What is compared with, or that there is nothing to compare with.

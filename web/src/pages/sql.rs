@@ -4,10 +4,9 @@ mod drawing;
 
 use leptos::prelude::*;
 
-use super::traces::kept_range;
 use crate::islands::SqlEditor;
 pub use crate::islands::sql_words::Relation;
-use crate::parts::{Frame, failure, href, nothing, segment, text_as_html};
+use crate::parts::{Frame, failure, href, kept_fields, nothing, segment, text_as_html};
 use crate::units;
 
 /// What the page shows.
@@ -80,7 +79,7 @@ pub fn sql(data: &SqlPage, frame: &Frame) -> AnyView {
             <div class="sql-main">
                 <section class="panel">
                     <form method="get" action="/sql" class="stack">
-                        {kept_range(frame)}
+                        {kept_fields(frame)}
                         <SqlEditor html=text_as_html(&data.query) relations=data.relations.clone()/>
                         <div class="panel-head">
                             <p class="quiet">"Read only; one statement; time, memory and rows are bounded." <span class="needs-wasm">" "<kbd>"Ctrl"</kbd>" "<kbd>"Space"</kbd>" completes."</span></p>

@@ -2,8 +2,8 @@
 
 use leptos::serde_json::{Value, from_value, json};
 use tripline_storage::model::{
-    Attribute, AttributeValue, Graph, LiveCounts, LogRecord, MetricPoints, MetricSummary, Page,
-    PulsePoint, ServiceSummary, TraceDetail, TraceSummary,
+    Attribute, AttributeValue, EarlierCalls, Graph, LiveCounts, LogRecord, MetricPoints,
+    MetricSummary, Page, PulsePoint, ServiceSummary, TraceDetail, TraceSummary,
 };
 
 use super::*;
@@ -12,6 +12,7 @@ use crate::links::LinkTemplate;
 use incident_data::{breaker_of, breaker_page, incident_of, lane_of, what_if_of};
 
 mod beside;
+mod forms;
 mod incident_data;
 use crate::parts::Complaint;
 
@@ -118,7 +119,11 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
             chosen: Some(2),
         },
         last_week: Some(GraphThen {
-            graph: graph_data.clone(),
+            calls: EarlierCalls {
+                same: graph_data.clone(),
+                gone: graph_data.clone(),
+                total_edges: 2,
+            },
             seconds: 3600.0,
             bounds: (
                 NOW - crate::range::WEEK - 3_600_000_000_000,

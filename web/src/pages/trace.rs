@@ -12,8 +12,8 @@ use super::span_marks;
 use super::trace_tabs;
 use super::waterfall::{Row, Waterfall};
 use crate::parts::{
-    Frame, attribute_table, colour, figure, moment, nothing, plain_attributes, positive, segment,
-    service_link,
+    Frame, attribute_table, colour, figure, moment, nothing, other_fields, plain_attributes,
+    positive, segment, service_link,
 };
 use crate::units;
 
@@ -175,12 +175,6 @@ fn mentions(span: &SpanRecord, wanted: &str) -> bool {
 }
 
 fn find(rows: &Rows<'_, '_>, frame: &Frame) -> AnyView {
-    let kept = frame
-        .params
-        .iter()
-        .filter(|(key, _)| key != "find" && key != "row" && key != "span")
-        .map(|(key, value)| view! { <input type="hidden" name=key.clone() value=value.clone()/> })
-        .collect_view();
     let found = rows.wanted.is_some().then(|| {
         let links = rows
             .found
@@ -202,7 +196,7 @@ fn find(rows: &Rows<'_, '_>, frame: &Frame) -> AnyView {
     });
     view! {
         <form method="get" action=frame.path.clone() class="find-span" role="search">
-            {kept}
+            {other_fields(frame, &["find", "row", "span"])}
             <input type="search" name="find" value=frame.param("find").unwrap_or_default().to_owned() placeholder="Find in this trace" aria-label="Find in this trace"/>
             <button class="button plain">"Find"</button>
             {found}
@@ -326,12 +320,12 @@ fn legend(trace: &TraceDetail, frame: &Frame) -> AnyView {
 /// Spans of proxies beside applications: shown, or folded into what they stand beside.
 fn proxies(count: u64, frame: &Frame) -> Option<AnyView> {
     (count > 0).then(|| {
-        let is_hidden = frame.param("proxies") == Some("hide");
-        let (word, link) = if is_hidden {
-            ("hidden: show them", frame.with(&[("proxies", ""), ("row", "")]))
+        let (word, choice) = if frame.hides_sidecars() {
+            ("hidden: show them", "")
         } else {
-            ("shown: hide them", frame.with(&[("proxies", "hide"), ("row", "")]))
+            ("shown: hide them", "hide")
         };
+        let link = frame.with(&[("sidecars", choice), ("row", "")]);
         view! { <p class="note">{format!("{} of proxies {} ", units::counted(count, "span"), if count == 1 { "is" } else { "are" })} <a href=link>{word}</a></p> }.into_any()
     })
 }

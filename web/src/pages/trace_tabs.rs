@@ -9,7 +9,7 @@ use tripline_storage::model::{
 };
 
 use super::graph::trace_picture;
-use crate::parts::{Frame, colour, failure, nothing, service_link};
+use crate::parts::{Frame, colour, failure, nothing, other_fields, service_link};
 use crate::units;
 
 /// Rows of a table at most.
@@ -239,7 +239,7 @@ pub(super) fn comparison(
     let with = frame.param("with").unwrap_or_default().to_owned();
     let form = view! {
         <form method="get" action=frame.path.clone() class="filters inline">
-            <input type="hidden" name="view" value="compare"/>
+            {other_fields(frame, &["with"])}
             <input name="with" value=with placeholder="trace id of the other trace" aria-label="Trace id of the other trace" autocomplete="off"/>
             <button class="button">"Compare"</button>
         </form>

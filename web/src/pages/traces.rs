@@ -7,8 +7,8 @@ use tripline_storage::model::{Differences, Heatmap, Page, Selection, TraceSummar
 use super::filter::bar;
 use crate::chart::heatmap;
 use crate::parts::{
-    Complaint, Frame, KEPT, complaint, export_links, filter_links, list_note, moment, nothing,
-    positive, service_link,
+    Complaint, Frame, complaint, export_links, filter_links, list_note, moment, nothing, positive,
+    service_link,
 };
 use crate::units;
 
@@ -184,19 +184,6 @@ fn form(services: &[String], frame: &Frame) -> AnyView {
         <label class="short">"Shorter than" <input name="max" value=value("max") placeholder="2s" autocomplete="off"/></label>
     }
     .into_any()
-}
-
-/// Hidden fields that keep range, scope and the like when a form is sent.
-pub(super) fn kept_range(frame: &Frame) -> AnyView {
-    ["from", "to"]
-        .into_iter()
-        .chain(KEPT)
-        .filter_map(|name| {
-            let value = frame.kept(name)?.to_owned();
-            Some(view! { <input type="hidden" name=name value=value/> })
-        })
-        .collect_view()
-        .into_any()
 }
 
 /// A list of words to choose from; the empty one means any.

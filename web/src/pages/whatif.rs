@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use tripline_storage::model::{Outcome, Proposal, WhatIf};
 
-use crate::parts::{Frame, nothing};
+use crate::parts::{Frame, nothing, other_fields};
 use crate::units;
 
 /// Settings the form edits: name, label.
@@ -74,11 +74,15 @@ fn form(data: &WhatIf, frame: &Frame) -> AnyView {
             view! { <label>{*label}<input name=*name value=value placeholder=recorded inputmode="decimal"/></label> }
         })
         .collect_view();
-    let (from, to) = (frame.range.from.print(), frame.range.to.print());
+    let own: Vec<&str> = EDITED
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(["propose"])
+        .collect();
     view! {
         <section class="panel"><h2>"Other settings"</h2>
         <form class="filters" method="get" action=frame.path.clone()>
-            <input type="hidden" name="from" value=from/><input type="hidden" name="to" value=to/>
+            {other_fields(frame, &own)}
             {fields}
             <button class="button">"Replay"</button>
             <button class="button plain" name="propose" value="true">"Propose settings"</button>

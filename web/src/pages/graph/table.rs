@@ -1,7 +1,7 @@
 //! The calls of a graph as a table: what the drawing says, for those who cannot see it or want it exact.
 
 use leptos::prelude::*;
-use tripline_storage::model::{Graph, GraphEdge};
+use tripline_storage::model::{Graph, GraphEdge, GraphNode};
 
 use super::Flow;
 use crate::pages::breakers::{page_of, state_mark};
@@ -16,7 +16,7 @@ pub(in crate::pages) fn edge_table(
     frame: &Frame,
 ) -> AnyView {
     let seconds = frame.seconds();
-    let then = then.filter(|then| !then.graph.edges.is_empty());
+    let then = then.filter(|then| then.has_calls());
     let rows = graph
         .edges
         .iter()
@@ -27,29 +27,19 @@ pub(in crate::pages) fn edge_table(
             let lost = flow.lost_share();
             let lost = view! { <span class=format!("share {}", severity_of_share(lost))>{units::percent(lost)}</span> };
             let rate = per_second(edge, seconds);
-            let was = then.map(|then| (then, last_week::same_edge(edge, graph, &then.graph)));
+            let was = then.map(|then| (then, last_week::same_edge(edge, graph, &then.calls.same)));
             let was_rate = was.map(|(then, edge)| last_week::rate(rate, edge.map(|edge| per_second(edge, then.seconds))));
             let was = was.and_then(|(_, edge)| edge);
             let was_lost = was.map(|edge| last_week::share(Some(Flow::of(edge).lost_share())));
             let was_p95 = was.and_then(|was| last_week::latency(edge.latency.p95_ns, was.latency.p95_ns));
-            let breakers = edge
-                .breakers
-                .iter()
-                .map(|breaker| {
-                    let link = page_of(&caller.name, &breaker.name, breaker.key.as_deref(), frame);
-                    view! { <span class="nowrap"><a href=link>{breaker.name.clone()}</a> " " {state_mark(&breaker.state)}</span> " " }
-                })
-                .collect_view();
-            let kind = if edge.is_async { "message" } else { "call" };
             Some(view! {
                 <tr>
-                    <td>{caller.name.clone()}</td><td>{callee.name.clone()}{callee.inferred.then(|| view! { " " <span class="tag">"inferred"</span> })}</td>
-                    <td class="quiet">{kind}</td>
+                    {ends(edge, caller, callee)}
                     <td class="num">{units::count(edge.calls)}</td><td class="num">{units::rate(rate)} {basis_tag(edge.basis, edge.calls, edge.weight)}{was_rate}</td>
                     <td class="num">{refused.unwrap_or_else(|| "–".to_owned())}</td><td class="num">{lost}{was_lost}</td>
                     <td class="num">{units::duration_or_dash(edge.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(edge.latency.p95_ns)}{was_p95}</td>
                     <td class="num">{units::duration_or_dash(edge.latency.p99_ns)}</td>
-                    <td>{breakers}</td>
+                    <td>{breakers_on(edge, caller, frame)}</td>
                 </tr>
             })
         })
@@ -65,7 +55,29 @@ pub(in crate::pages) fn edge_table(
     .into_any()
 }
 
+/// Who calls whom, and how: the first three cells of a row.
+pub(super) fn ends(edge: &GraphEdge, caller: &GraphNode, callee: &GraphNode) -> AnyView {
+    let inferred = callee
+        .inferred
+        .then(|| view! { " " <span class="tag">"inferred"</span> });
+    let kind = if edge.is_async { "message" } else { "call" };
+    view! { <td>{caller.name.clone()}</td><td>{callee.name.clone()}{inferred}</td><td class="quiet">{kind}</td> }
+        .into_any()
+}
+
+/// The breakers on an edge, each with its state.
+pub(super) fn breakers_on(edge: &GraphEdge, caller: &GraphNode, frame: &Frame) -> AnyView {
+    edge.breakers
+        .iter()
+        .map(|breaker| {
+            let link = page_of(&caller.name, &breaker.name, breaker.key.as_deref(), frame);
+            view! { <span class="nowrap"><a href=link>{breaker.name.clone()}</a> " " {state_mark(&breaker.state)}</span> " " }
+        })
+        .collect_view()
+        .into_any()
+}
+
 /// Calls an edge stands for, a second.
-fn per_second(edge: &GraphEdge, seconds: f64) -> f64 {
+pub(super) fn per_second(edge: &GraphEdge, seconds: f64) -> f64 {
     edge.weight.max(edge.calls as f64) / seconds.max(1.0)
 }

@@ -80,6 +80,74 @@ fn the_overview_tells_the_change_since_last_week() {
 }
 
 #[test]
+fn the_graph_names_the_edges_that_are_called_no_more() {
+    let node = |name: String| {
+        json!({"name": name, "kind": "service", "inferred": false, "calls": 10, "errors": 0, "latency": {}})
+    };
+    let edge = |callee: usize, calls: u64| {
+        json!({"caller": 0, "callee": callee, "kind": "service", "is_async": false, "calls": calls, "errors": calls / 10,
+            "weight": calls, "basis": "all", "latency": {"p95_ns": 2e6}})
+    };
+    let of_two = |calls: u64| -> Graph {
+        read(json!({"nodes": [node("cart".to_owned()), node("pay".to_owned())], "edges": [edge(1, calls)],
+            "truncated": false, "total_edges": 1}))
+    };
+    let mut nodes = vec![node("cart".to_owned())];
+    nodes.extend((1..=25).map(|at| node(format!("old-{at:02}"))));
+    let edges: Vec<Value> = (1..=25).map(|at| edge(at, 1_000 - at as u64)).collect();
+    let gone: Graph =
+        read(json!({"nodes": nodes, "edges": edges, "truncated": true, "total_edges": 57}));
+    let then = GraphThen {
+        calls: EarlierCalls {
+            same: of_two(7_200),
+            gone,
+            total_edges: 58,
+        },
+        seconds: 3_600.0,
+        bounds: (NOW - WEEK - 3_600_000_000_000, NOW - WEEK),
+    };
+    let asked = frame("/graph", &[("compare", "week")]);
+    let compared = GraphPage {
+        graph: of_two(3_600),
+        last_week: Some(then.clone()),
+        ..GraphPage::default()
+    };
+    let html = render(&asked, "Graph", |f| graph(&compared, f));
+    let said = [
+        "−50 %, was 2/s",
+        "Called last week, but not now",
+        "20 of 57 edges, busiest then first, the rest was cut",
+        "old-01",
+        "old-20",
+        "999",
+        "9.91 %",
+    ];
+    assert_says(&html, &said);
+    assert!(!html.contains("old-21"), "{html}");
+    // Nothing is called now: what is gone is named all the same.
+    let silent = GraphPage {
+        last_week: Some(then),
+        ..GraphPage::default()
+    };
+    let html = render(&asked, "Graph", |f| graph(&silent, f));
+    assert_says(
+        &html,
+        &[
+            "No calls in this range.",
+            "Compared with the same time last week",
+            "old-20",
+        ],
+    );
+    // Nobody asked.
+    let plain = GraphPage {
+        graph: of_two(3_600),
+        ..GraphPage::default()
+    };
+    let html = render(&frame("/graph", &[]), "Graph", |f| graph(&plain, f));
+    assert!(!html.contains("but not now"), "{html}");
+}
+
+#[test]
 fn the_charts_of_a_service_draw_last_week_behind() {
     let point = |time: u64, calls: u64| {
         json!({"time_unix_nano": time.to_string(), "seconds": 60.0, "calls": calls, "errors": 1, "weight": calls,

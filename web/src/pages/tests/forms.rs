@@ -1,0 +1,149 @@
+//! The address is the whole state of a page: forms and links send along what they do not change.
+
+use super::*;
+
+/// What holds for any page.
+static STATE: [(&str, &str); 5] = [
+    ("environment", "prod"),
+    ("from", "now-6h"),
+    ("to", "now"),
+    ("proxies", "show"),
+    ("compare", "week"),
+];
+
+fn asked(path: &str, more: &[(&str, &str)]) -> Frame {
+    frame(path, &[STATE.as_slice(), more].concat())
+}
+
+/// The hidden fields of the form that has this in it, each as `name=value`.
+fn hidden_of(html: &str, mark: &str) -> Vec<String> {
+    let form = html
+        .split("<form")
+        .skip(1)
+        .filter_map(|rest| rest.split("</form>").next())
+        .find(|form| form.contains(mark))
+        .unwrap_or_else(|| panic!("no form with {mark}\n{html}"));
+    form.split("type=\"hidden\" name=\"")
+        .skip(1)
+        .filter_map(|rest| {
+            let (name, rest) = rest.split_once("\" value=\"")?;
+            let (value, _) = rest.split_once('"')?;
+            Some(format!("{name}={value}"))
+        })
+        .collect()
+}
+
+/// [`STATE`] and then these.
+fn state_and(more: &[&str]) -> Vec<String> {
+    let state = STATE.iter().map(|(name, value)| format!("{name}={value}"));
+    state
+        .chain(more.iter().map(|one| (*one).to_owned()))
+        .collect()
+}
+
+#[test]
+fn forms_send_along_what_they_do_not_set() {
+    let page = asked(
+        "/breakers/x/y/whatif",
+        &[("minimum_calls", "5"), ("propose", "true")],
+    );
+    let html = render(&page, "x", |f| what_if(&what_if_of("checkout"), f));
+    assert_eq!(hidden_of(&html, "Replay</button>"), state_and(&[]));
+
+    let page = asked("/traces/x", &[("view", "compare"), ("with", "abc")]);
+    let html = render(&page, "x", |f| trace(&TracePage::default(), f));
+    assert_eq!(
+        hidden_of(&html, "Compare</button>"),
+        state_and(&["view=compare"])
+    );
+
+    let page = asked(
+        "/traces/x",
+        &[("fold", "a"), ("find", "b"), ("row", "3"), ("span", "c")],
+    );
+    let html = render(&page, "x", |f| trace(&TracePage::default(), f));
+    assert_eq!(hidden_of(&html, "Find</button>"), state_and(&["fold=a"]));
+
+    let page = asked(
+        "/logs",
+        &[
+            ("view", "patterns"),
+            ("q", "x"),
+            ("service", "cart"),
+            ("cursor", "c"),
+        ],
+    );
+    let html = render(&page, "x", |f| logs(&LogsPage::default(), f));
+    assert_eq!(
+        hidden_of(&html, "Search</button>"),
+        state_and(&["view=patterns"])
+    );
+
+    let page = asked(
+        "/explore",
+        &[("metric", "m"), ("show", "p95"), ("text", "x")],
+    );
+    let html = render(&page, "x", |f| explore(&Explore::default(), f));
+    assert_eq!(
+        hidden_of(&html, "Search</button>"),
+        state_and(&["metric=m", "show=p95"])
+    );
+
+    let page = asked(
+        "/graph",
+        &[
+            ("service", "cart"),
+            ("at", "2026-11-21T03:02:14Z"),
+            ("find", "x"),
+            ("top", "20"),
+        ],
+    );
+    let node = json!({"name": "cart", "kind": "service", "inferred": false, "calls": 1, "errors": 0, "latency": {}});
+    let data = GraphPage {
+        graph: read(json!({"nodes": [node], "edges": [], "truncated": false, "total_edges": 0})),
+        ..GraphPage::default()
+    };
+    let html = render(&page, "x", |f| graph(&data, f));
+    assert_eq!(
+        hidden_of(&html, "Show</button>"),
+        state_and(&["service=cart", "at=2026-11-21T03:02:14Z"])
+    );
+}
+
+#[test]
+fn a_form_that_leads_elsewhere_takes_what_holds_everywhere() {
+    let page = asked("/traces", &[("q", "x"), ("service", "cart")]);
+    let html = render(&page, "x", |f| traces(&TracesPage::default(), f));
+    assert_eq!(
+        hidden_of(&html, "Trace id or service"),
+        [
+            "from=now-6h",
+            "to=now",
+            "environment=prod",
+            "compare=week",
+            "proxies=show"
+        ]
+    );
+}
+
+#[test]
+fn a_trace_without_its_proxies_says_nothing_of_other_pages() {
+    let data = TracePage {
+        proxies: 3,
+        ..TracePage::default()
+    };
+    let link = |params: &[(&str, &str)], words: &str| -> String {
+        let html = render(&frame("/traces/x", params), "x", |f| trace(&data, f));
+        let html = html.replace("&amp;", "&");
+        let before = html.split(words).next().unwrap_or_default();
+        let (_, link) = before.rsplit_once("href=\"").expect("a link");
+        link.split('"').next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(
+        link(&[("proxies", "show")], "shown: hide them"),
+        "/traces/x?proxies=show&sidecars=hide"
+    );
+    let hidden = [("proxies", "show"), ("sidecars", "hide")];
+    assert_eq!(link(&hidden, "hidden: show them"), "/traces/x?proxies=show");
+    assert_eq!(link(&hidden, "Logs</a>"), "/logs?proxies=show");
+}

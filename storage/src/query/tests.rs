@@ -22,7 +22,7 @@ use crate::ingest::{
 };
 use crate::model::{
     AttributeFilter, AttributeValue, EdgeKind, Graph, GraphQuery, LogQuery, MetricPointsQuery,
-    MetricsQuery, NodeKind, Scope, ServicesQuery, TimeRange, TraceQuery,
+    MetricsQuery, NodeKind, Scope, ServiceOrder, ServicesQuery, TimeRange, TraceOrder, TraceQuery,
 };
 use crate::store::{Store, StoreConfig};
 
@@ -145,6 +145,7 @@ fn services_and_graph_count_every_call() {
     let question = ServicesQuery {
         range: RANGE,
         scope: Scope::default(),
+        order: ServiceOrder::default(),
         limit: 100,
     };
     let page = services(&session, &question).expect("services");

@@ -1,14 +1,21 @@
--- Breakers seen in the range by the errors of their callers alone.
+-- Breakers seen in the range by the errors of their callers alone, of the scope asked about.
 WITH seen AS (
-    SELECT service_name, name, origin
+    SELECT environment, service_namespace, cluster, service_name, name, origin
     FROM breaker_samples
     WHERE "time" >= make_timestamp_ns($1) AND "time" < make_timestamp_ns($2) AND name IS NOT NULL
+        AND ($3::VARCHAR IS NULL OR environment = $3) AND ($4::VARCHAR IS NULL OR service_namespace = $4)
+        AND ($5::VARCHAR IS NULL OR cluster = $5)
     GROUP BY ALL
     HAVING bool_and(evidence = 'span')
 ), told AS (
-    SELECT DISTINCT service_name, name FROM breaker_transitions WHERE evidence <> 'span'
+    SELECT DISTINCT environment, service_namespace, cluster, service_name, name
+    FROM breaker_transitions WHERE evidence <> 'span'
 )
-SELECT coalesce(seen.service_name, 'unknown_service'), seen.name, seen.origin
+SELECT seen.environment, seen.service_namespace, seen.cluster, coalesce(seen.service_name, 'unknown_service') AS service,
+    seen.name, seen.origin
 FROM seen ANTI JOIN told ON seen.service_name IS NOT DISTINCT FROM told.service_name AND seen.name = told.name
-ORDER BY 1, 2
+    AND seen.environment IS NOT DISTINCT FROM told.environment
+    AND seen.service_namespace IS NOT DISTINCT FROM told.service_namespace
+    AND seen.cluster IS NOT DISTINCT FROM told.cluster
+ORDER BY service, seen.name, seen.environment, seen.service_namespace, seen.cluster
 LIMIT 50

@@ -2,15 +2,17 @@
 
 mod fields;
 mod notes;
+mod sorting;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use leptos::prelude::*;
 use tripline_storage::filter::{Expression, Filter, KeyScope, Literal, Signal};
-use tripline_storage::model::{AttributeValue, Attributes};
+use tripline_storage::model::{AttributeValue, Attributes, Scope};
 
 pub use self::fields::{kept_fields, other_fields};
-pub use self::notes::{basis_note, basis_tag, export_links, list_note};
+pub use self::notes::{basis_note, basis_tag, cut_note, export_links, list_note, place_of};
+pub use self::sorting::sort_head;
 use crate::links::LinkTemplate;
 use crate::range::Range;
 use crate::units;
@@ -130,6 +132,33 @@ impl Frame {
         href(path, &pairs)
     }
 
+    /// A link to something of this scope at the same range: what of its scope is not the app's goes along. A scope
+    /// without any part says nothing.
+    pub fn link_in(&self, scope: &Scope, path: &str, params: &[(&str, &str)]) -> String {
+        let parts = [
+            ("environment", &scope.environment),
+            ("service_namespace", &scope.service_namespace),
+            ("cluster", &scope.cluster),
+        ];
+        let is_known = parts.iter().any(|(_, value)| value.is_some());
+        let own = parts
+            .into_iter()
+            .map(|(name, value)| (name, value.as_deref().unwrap_or_default()))
+            .filter(|(name, value)| is_known && self.param(name).unwrap_or_default() != *value);
+        let params: Vec<(&str, &str)> = params.iter().copied().chain(own).collect();
+        self.link(path, &params)
+    }
+
+    /// A link to what is found whenever it was: without the range.
+    pub fn timeless_link(&self, path: &str, params: &[(&str, &str)]) -> String {
+        let frame = Self {
+            path: self.path.clone(),
+            params: self.params.clone(),
+            ..Self::default()
+        };
+        frame.link(path, params)
+    }
+
     /// This very page with some parameters changed; an empty value takes one away.
     pub fn with(&self, changes: &[(&str, &str)]) -> String {
         let mut pairs: Vec<(&str, &str)> = self
@@ -183,8 +212,11 @@ impl Frame {
         self.with(&[("q", &text), ("cursor", ""), ("box", "")])
     }
 
-    /// `/sql` with a query, at the same range: the "how?" behind a number.
+    /// `/sql` with a query, at the same range: the "how?" behind a number. Nothing where there is no query.
     pub fn how(&self, sql: &str) -> AnyView {
+        if sql.is_empty() {
+            return ().into_any();
+        }
         let link = self.link("/sql", &[("q", sql)]);
         view! { <a class="how" href=link title="The SQL behind this">"how?"</a> }.into_any()
     }
@@ -232,10 +264,15 @@ pub fn colour(service: &str) -> String {
 
 /// A service's name with its colour, linked to its page.
 pub fn service_link(frame: &Frame, name: Option<&str>) -> AnyView {
+    service_link_in(frame, &Scope::default(), name)
+}
+
+/// The same of a service whose scope is known: the same name in another scope is another service.
+pub fn service_link_in(frame: &Frame, scope: &Scope, name: Option<&str>) -> AnyView {
     let Some(name) = name.filter(|name| !name.is_empty()) else {
         return view! { <span class="quiet">"unnamed"</span> }.into_any();
     };
-    let link = frame.link(&format!("/services/{}", segment(name)), &[]);
+    let link = frame.link_in(scope, &format!("/services/{}", segment(name)), &[]);
     view! { <a class="service" href=link><i class=format!("dot {}", colour(name))></i>{name.to_owned()}</a> }.into_any()
 }
 
@@ -465,6 +502,41 @@ mod tests {
         assert_eq!(
             frame.with(&[("cursor", "y")]),
             "/logs?service=cart&cursor=y"
+        );
+    }
+
+    #[test]
+    fn a_link_to_a_service_of_another_scope_says_which() {
+        let frame = |environment: &str| Frame {
+            params: vec![("environment".to_owned(), environment.to_owned())],
+            ..Frame::default()
+        };
+        let scope = |environment: Option<&str>, cluster: Option<&str>| Scope {
+            environment: environment.map(str::to_owned),
+            cluster: cluster.map(str::to_owned),
+            ..Scope::default()
+        };
+        let link = |frame: Frame, scope: Scope| frame.link_in(&scope, "/services/cart", &[]);
+        let prod = scope(Some("prod"), None);
+        assert_eq!(
+            link(Frame::default(), prod.clone()),
+            "/services/cart?environment=prod"
+        );
+        assert_eq!(
+            link(frame("prod"), prod.clone()),
+            "/services/cart?environment=prod"
+        );
+        assert_eq!(
+            link(frame("canary"), prod),
+            "/services/cart?environment=prod"
+        );
+        assert_eq!(
+            link(frame("canary"), scope(None, Some("a&b"))),
+            "/services/cart?environment=&cluster=a%26b"
+        );
+        assert_eq!(
+            link(frame("canary"), Scope::default()),
+            "/services/cart?environment=canary"
         );
     }
 

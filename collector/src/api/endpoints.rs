@@ -43,7 +43,7 @@ pub async fn services(
     State(state): State<AppState>,
     params: Params,
 ) -> Answer<Page<ServiceSummary>> {
-    known(&params, &[])?;
+    known(&params, &["sort"])?;
     let question = params.services()?;
     state
         .ask(move |session| query::services(session, &question))
@@ -57,6 +57,7 @@ pub async fn traces(State(state): State<AppState>, params: Params) -> Answer<Pag
         &params,
         &[
             "service", "name", "kind", "status", "min", "max", "attr", "q", "filter", "cursor",
+            "sort",
         ],
     )?;
     let question = params.traces()?;

@@ -60,8 +60,7 @@ impl ServiceOrder {
                     .then(b.errors.cmp(&a.errors)),
                 Self::P95 => p95(b).total_cmp(&p95(a)),
             };
-            by_number
-                .then_with(|| (&a.service_name, &a.scope).cmp(&(&b.service_name, &b.scope)))
+            by_number.then_with(|| (&a.service_name, &a.scope).cmp(&(&b.service_name, &b.scope)))
         });
     }
 }

@@ -54,11 +54,7 @@ impl Conditions {
     /// Exactly this scope: a part that is `None` was not reported.
     pub(super) fn own_scope(&mut self, scope: &Scope) {
         for (is, is_absent, value) in [
-            (
-                "environment = ?",
-                "environment IS NULL",
-                &scope.environment,
-            ),
+            ("environment = ?", "environment IS NULL", &scope.environment),
             (
                 "service_namespace = ?",
                 "service_namespace IS NULL",
@@ -103,7 +99,10 @@ impl Conditions {
     }
 
     /// Each must hold on a row of a public view `f`, or on its resource.
-    pub(super) fn attributes_of_view(&mut self, wanted: &[AttributeFilter]) -> Result<(), QueryError> {
+    pub(super) fn attributes_of_view(
+        &mut self,
+        wanted: &[AttributeFilter],
+    ) -> Result<(), QueryError> {
         for wanted in wanted {
             let condition = AttributeCondition::new(wanted, false)?;
             let (own, of_resource) = (

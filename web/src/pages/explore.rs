@@ -18,6 +18,17 @@ pub struct Explore {
     pub chosen: Option<(String, MetricPoints)>,
     /// What is wrong with the question, if anything; then there is nothing else.
     pub complaint: Option<Complaint>,
+    /// SQL of its numbers.
+    pub how: ExploreHow,
+}
+
+/// SQL of the numbers of metrics.
+#[derive(Debug, Clone, Default)]
+pub struct ExploreHow {
+    /// Of the list.
+    pub metrics: String,
+    /// Of the points that are drawn.
+    pub points: String,
 }
 
 /// The page.
@@ -70,7 +81,7 @@ fn list(data: &Explore, frame: &Frame) -> AnyView {
             "Exporters send metrics about once a minute.",
         )
     } else {
-        view! { <ul class="pick">{rows}</ul> {list_note(&data.metrics, "metric", "by name", frame)} }
+        view! { <ul class="pick">{rows}</ul> {list_note(&data.metrics, "metric", "by name", frame)} {frame.how(&data.how.metrics)} }
             .into_any()
     };
     view! {
@@ -166,7 +177,7 @@ fn chosen(name: &str, points: &MetricPoints, data: &Explore, frame: &Frame) -> A
         .map(|view_name| view! { <a href=frame.with(&[("show", view_name)]) aria-current=(*view_name == show).then_some("true")>{*view_name}</a> })
         .collect_view();
     view! {
-        <div class="panel-head"><div><h2>{name.to_owned()}</h2><p class="quiet">{description}</p></div><nav class="tabs" aria-label="What is drawn">{tabs}</nav></div>
+        <div class="panel-head"><div><h2>{name.to_owned()}</h2><p class="quiet">{description}</p></div><nav class="tabs" aria-label="What is drawn">{tabs}</nav>{frame.how(&data.how.points)}</div>
         {time_series(&lines, &marks, frame.bounds(), unit)}
         {table(points, &names, show, unit)}
         {points.truncated.then(|| view! { <p class="note amber">{format!("{} of {} streams are shown, with their newest points.", points.series.len(), points.total_series)}</p> })}

@@ -1,21 +1,14 @@
 //! The same time last week: what each number was, and by how much it changed.
 
 use leptos::prelude::*;
-use tripline_storage::model::{EarlierCalls, Graph, GraphEdge, GraphNode, RedPoint, ServiceSummary};
+use tripline_storage::model::{
+    EarlierCalls, Graph, GraphEdge, GraphNode, RedPoint, ServiceSummary,
+};
 
 use crate::chart::Line;
 use crate::parts::Frame;
 use crate::range::WEEK;
 use crate::units;
-
-/// One service a week before the range.
-#[derive(Debug, Clone, Default)]
-pub struct ServiceThen {
-    /// It, once a scope it lived in.
-    pub summaries: Vec<ServiceSummary>,
-    /// It over time.
-    pub points: Vec<RedPoint>,
-}
 
 /// The call graph a week before the range.
 #[derive(Debug, Clone, Default)]

@@ -8,8 +8,8 @@ use super::filter::bar;
 use super::traces::choice;
 use crate::chart::bars;
 use crate::parts::{
-    Complaint, Frame, attribute_table, colour, complaint, export_links, list_note, moment, nothing,
-    positive, segment, service_link,
+    Complaint, Frame, attribute_table, colour, complaint, cut_note, export_links, list_note,
+    moment, nothing, positive, segment, service_link_in,
 };
 use crate::units;
 
@@ -24,6 +24,17 @@ pub struct LogsPage {
     pub patterns: Option<LogPatterns>,
     /// What is wrong with the question, if anything; then there is nothing else.
     pub complaint: Option<Complaint>,
+    /// SQL of its numbers.
+    pub how: LogsHow,
+}
+
+/// SQL of the numbers of the log search.
+#[derive(Debug, Clone, Default)]
+pub struct LogsHow {
+    /// Of the histogram, its severities and services.
+    pub histogram: String,
+    /// Of the records.
+    pub records: String,
 }
 
 /// The page.
@@ -32,9 +43,9 @@ pub fn logs(data: &LogsPage, frame: &Frame) -> AnyView {
         Some(why) => view! { <section class="panel">{complaint(why)}</section> }.into_any(),
         None => view! {
             <div id="results" data-live>
-                <section class="panel">{histogram(&data.histogram, frame)}</section>
+                <section class="panel">{histogram(data, frame)}</section>
                 <section class="panel">
-                    {tabs(frame)}
+                    {tabs(data, frame)}
                     {match &data.patterns {
                         Some(patterns) => pattern_table(patterns, frame),
                         None => results(&data.found, frame),
@@ -59,7 +70,7 @@ const EXAMPLES: [&str; 4] = [
     "root(name ~ checkout)",
 ];
 
-fn tabs(frame: &Frame) -> AnyView {
+fn tabs(data: &LogsPage, frame: &Frame) -> AnyView {
     let current = |name: &str| (frame.param("view").unwrap_or_default() == name).then_some("page");
     view! {
         <div class="panel-head">
@@ -67,18 +78,15 @@ fn tabs(frame: &Frame) -> AnyView {
                 <a href=frame.with(&[("view", ""), ("cursor", "")]) aria-current=current("")>"Records"</a>
                 <a href=frame.with(&[("view", "patterns"), ("cursor", "")]) aria-current=current("patterns")>"Patterns"</a>
             </nav>
-            {frame.how("SELECT time, severity_text, service_name, body, trace_id\nFROM logs\nWHERE time > now() - INTERVAL 1 HOUR\nORDER BY time DESC\nLIMIT 200")}
+            {frame.how(&data.how.records)}
         </div>
     }
     .into_any()
 }
 
-fn histogram(data: &LogHistogram, frame: &Frame) -> AnyView {
-    let total: u64 = data
-        .steps
-        .iter()
-        .map(|step| step.counts.iter().sum::<u64>())
-        .sum();
+fn histogram(page: &LogsPage, frame: &Frame) -> AnyView {
+    let data = &page.histogram;
+    let total = data.records();
     if total == 0 {
         return view! { <p class="quiet">"No log record fits in this range."</p> }.into_any();
     }
@@ -103,10 +111,11 @@ fn histogram(data: &LogHistogram, frame: &Frame) -> AnyView {
         })
         .collect_view();
     view! {
-        <div class="panel-head"><h2>{units::counted(total, "record")}</h2></div>
+        <div class="panel-head"><h2>{units::counted(total, "record")}</h2>{frame.how(&page.how.histogram)}</div>
         {bars(data, frame)}
         <ul class="legend">{facets}</ul>
         <ul class="legend">{services}</ul>
+        {cut_note(data.services.len() as u64, data.services_total, "service", "most records first")}
     }
     .into_any()
 }
@@ -223,7 +232,7 @@ fn row(log: &LogRecord, frame: &Frame) -> AnyView {
                 </summary>
                 <div class="log-detail">
                     <pre>{text}</pre>
-                    <p>"Service " {service_link(frame, service)}</p>
+                    <p>"Service " {service_link_in(frame, &log.scope, service)}</p>
                     <h3>"Attributes"</h3> {attribute_table(&log.attributes, KeyScope::Anywhere, Signal::Logs, frame)}
                     <h3>"Resource"</h3> {attribute_table(&log.resource_attributes, KeyScope::Resource, Signal::Logs, frame)}
                 </div>

@@ -12,8 +12,8 @@ use super::span_marks;
 use super::trace_tabs;
 use super::waterfall::{Row, Waterfall};
 use crate::parts::{
-    Frame, attribute_table, colour, figure, moment, nothing, other_fields, plain_attributes,
-    positive, segment, service_link,
+    Frame, attribute_table, colour, cut_note, figure, moment, nothing, other_fields,
+    plain_attributes, positive, segment, service_link, service_link_in,
 };
 use crate::units;
 
@@ -21,6 +21,10 @@ use crate::units;
 const ROWS_MAX: usize = 1_000;
 /// Logs shown in place under one span; the panel has the rest.
 const LOGS_IN_PLACE_MAX: usize = 12;
+/// Logs without a span shown below the waterfall.
+const LOOSE_LOGS_MAX: usize = 200;
+/// Logs shown in the panel of a span.
+const SPAN_LOGS_MAX: usize = 100;
 
 /// What the page shows.
 #[derive(Debug, Clone, Default)]
@@ -535,10 +539,12 @@ fn loose(waterfall: &Waterfall<'_>, _frame: &Frame) -> Option<AnyView> {
     let lines = waterfall
         .loose_logs
         .iter()
-        .take(200)
+        .take(LOOSE_LOGS_MAX)
         .map(|log| view! { <div class="wf-log i0">{log_line(log, waterfall.start_ns)}</div> })
         .collect_view();
-    Some(view! { <h2>"Logs of this trace without a span"</h2> {lines} }.into_any())
+    let all = waterfall.loose_logs.len() as u64;
+    let cut = cut_note(LOOSE_LOGS_MAX as u64, all, "log record", "oldest first");
+    Some(view! { <h2>"Logs of this trace without a span"</h2> {lines}{cut} }.into_any())
 }
 
 fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> AnyView {
@@ -555,7 +561,7 @@ fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> AnyView
             view! { <li><a href=to><code class="id">{link.trace_id.clone()}</code></a></li> }
         })
         .collect_view();
-    let around = frame.link(
+    let around = frame.timeless_link(
         "/logs",
         &[("trace", &span.trace_id), ("span", &span.span_id)],
     );
@@ -586,7 +592,7 @@ fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> AnyView
         <aside class="panel span-panel" aria-label="Span">
             <div class="panel-head"><h2>{span.name.clone()}</h2><a class="close" href=frame.with(&[("span", "")]) aria-label="Close the span">"✕"</a></div>
             <dl class="facts">
-                <dt>"Service"</dt><dd>{service_link(frame, span.service_name.as_deref())} " " <span class="quiet">{span.service_version.clone()}</span></dd>
+                <dt>"Service"</dt><dd>{service_link_in(frame, &span.scope, span.service_name.as_deref())} " " <span class="quiet">{span.service_version.clone()}</span></dd>
                 <dt>"Kind"</dt><dd>{span.kind.clone()}</dd>
                 <dt>"Status"</dt><dd><span class=status_class>{span.status_code.clone()}</span> " " {span.status_message.clone()}</dd>
                 {span_marks::facts(span, waterfall.refusals.get(span.span_id.as_str()).copied(), frame)}
@@ -636,8 +642,10 @@ fn span_logs(span: &SpanRecord, waterfall: &Waterfall<'_>) -> Option<AnyView> {
     let logs = waterfall.logs.get(span.span_id.as_str())?;
     let lines = logs
         .iter()
-        .take(100)
+        .take(SPAN_LOGS_MAX)
         .map(|log| view! { <div class="wf-log i0">{log_line(log, waterfall.start_ns)}</div> })
         .collect_view();
-    Some(view! { <h3>"Logs"</h3> {lines} }.into_any())
+    let all = logs.len() as u64;
+    let cut = cut_note(SPAN_LOGS_MAX as u64, all, "log record", "oldest first");
+    Some(view! { <h3>"Logs"</h3> {lines}{cut} }.into_any())
 }

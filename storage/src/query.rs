@@ -2,7 +2,8 @@
 //!
 //! Each takes a [`Session`]: a leased reader and a deadline.
 //! Values travel as bound parameters, never as SQL text; the only text put together here are names of
-//! segments, which the store makes itself. Lists are newest first and say when they were cut.
+//! segments, which the store makes itself. Lists are newest first unless asked and say when they were cut.
+//! [`how`] writes the SQL that people are shown for a number, with literals; nothing runs it but the door for theirs.
 
 mod breakers;
 mod complete;

@@ -36,7 +36,7 @@ pub enum ServiceOrder {
 
 impl ServiceOrder {
     /// Each with its word in a URL.
-    pub const WORDS: [(&str, Self); 5] = [
+    pub const WORDS: [(&'static str, Self); 5] = [
         ("impact", Self::Impact),
         ("name", Self::Name),
         ("rate", Self::Rate),

@@ -67,7 +67,7 @@ pub enum TraceOrder {
 
 impl TraceOrder {
     /// Each with its word in a URL.
-    pub const WORDS: [(&str, Self); 4] = [
+    pub const WORDS: [(&'static str, Self); 4] = [
         ("start", Self::Start),
         ("duration", Self::Duration),
         ("errors", Self::Errors),

@@ -118,9 +118,11 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
         .last_week
         .as_ref()
         .map(|then| last_week::note(last_week::any_calls(then), frame));
+    // What sends nothing itself has no scope of its own: the panel goes by its name.
     let is_one_of_its = |breaker: &&Breaker| {
         let mut scopes = data.summaries.iter().map(|summary| &summary.scope);
-        scopes.any(|scope| own_breakers::is_of(breaker, scope, &data.name))
+        data.summaries.is_empty()
+            || scopes.any(|scope| own_breakers::is_of(breaker, scope, &data.name))
     };
     let breakers: Vec<Breaker> = data
         .breakers

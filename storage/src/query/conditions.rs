@@ -74,7 +74,8 @@ impl Conditions {
         self.of_view(filter, None);
     }
 
-    /// What a person wrote about rows of a public view `f`; the range bounds the spans that `any(…)` and `root(…)` read.
+    /// What a person wrote about rows of a public view `f`; the range bounds the spans that `any(…)` and `root(…)`
+    /// read.
     pub(super) fn of_view(&mut self, filter: Option<&Filter>, range: Option<TimeRange>) {
         if let Some(filter) = filter {
             let target = Target {

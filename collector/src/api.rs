@@ -7,14 +7,18 @@
 pub mod ask;
 pub mod breakers;
 pub mod changes;
+pub mod encodings;
 pub mod endpoints;
 pub mod guard;
 pub mod incidents;
 pub mod openapi;
+mod paging;
 pub mod params;
 pub mod problem;
 pub mod sql;
+pub mod views;
 pub mod whatif;
+pub mod when;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,8 +32,11 @@ use tripline_storage::saved::SavedViews;
 use tripline_storage::store::Store;
 
 use self::problem::Problem;
-use crate::config::Config;
+use self::when::When;
+use crate::config::{Bundle, Config};
+use crate::operations::ingest_history::IngestHistory;
 use crate::operations::listening::Addresses;
+use crate::operations::query_times::QueryTimes;
 use crate::pages;
 use crate::receive::Receiver;
 
@@ -53,8 +60,14 @@ pub struct AppState {
     pub saved: Arc<SavedViews>,
     /// What every page says of the store.
     pub(crate) facts: pages::facts::KnownFacts,
+    /// Who sends, for the foot of every page.
+    pub(crate) senders: pages::senders::KnownSenders,
+    /// What the receivers had counted when.
+    pub(crate) ingest: IngestHistory,
     /// The way of user SQL into the store.
     pub(crate) sql: sql::Door,
+    /// How long questions took.
+    pub(crate) times: QueryTimes,
     /// Bounds the questions that run at once.
     pub(crate) questions: Arc<Semaphore>,
 }
@@ -70,17 +83,26 @@ impl AppState {
         addresses: &Addresses,
         receiver: Receiver,
     ) -> std::io::Result<Self> {
+        let started_ns = when::now_ns();
         Ok(Self {
-            started_ns: params::now_ns(),
+            started_ns,
             saved: Arc::new(SavedViews::open(&config.data_dir)?),
             store,
             config: Arc::new(config.clone()),
             addresses: Arc::new(addresses.clone()),
             receiver,
             facts: Default::default(),
-            sql: sql::Door::new(&config.sql),
+            senders: Default::default(),
+            ingest: IngestHistory::new(started_ns),
+            sql: sql::Door::new(&config.sql, config.bundle.as_ref().map(Bundle::now)),
+            times: QueryTimes::default(),
             questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
         })
+    }
+
+    /// What is now, and the range that is meant where none is said.
+    pub(crate) fn when(&self) -> When {
+        When::of(self.config.bundle.as_ref())
     }
 }
 
@@ -130,16 +152,25 @@ fn api() -> Router<AppState> {
         .route("/metrics/{name}", get(endpoints::metric))
         .route("/graph", get(endpoints::graph))
         .route("/changes", get(changes::list).post(changes::report))
+        .route("/views", get(views::list).post(views::save))
+        .route("/views/{id}", get(views::one).delete(views::delete))
         .route("/complete", get(endpoints::complete))
         .route("/counts", get(endpoints::counts))
         .route("/breakers", get(breakers::list))
+        .route(
+            "/breakers/encodings",
+            get(encodings::list).post(encodings::learn),
+        )
         .route("/breakers/{id}", get(breakers::by_id))
         .route(
             "/breakers/{id}/transitions",
             get(breakers::transitions_by_id),
         )
         .route("/breakers/{service}/{name}", get(breakers::by_name))
-        .route("/breakers/{service}/{name}/{*rest}", get(breakers::by_name))
+        .route(
+            "/breakers/{service}/{name}/{*rest}",
+            get(breakers::by_name).post(breakers::post_by_name),
+        )
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::by_id))
         .route("/findings", get(incidents::findings))

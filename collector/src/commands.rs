@@ -90,7 +90,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Demo(flags) => demo::run(&flags),
         Command::Sql(args) => sql::run(args),
-        Command::Assert(args) => assert::run(&args),
+        Command::Assert(args) => return assert::run(&args),
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
         Command::CheckConfig(flags) => check_config::run(&flags),

@@ -4,16 +4,18 @@
 //! (`TRIPLINE_STORE__HOT_ROWS_MAX=65536`; two underscores separate a table from its key). The few that
 //! people type have a flag. An unknown key is an error with a suggestion, wherever it stands.
 
+mod bundle;
 mod size;
 mod sources;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use tripline_web::links::LinkTemplate;
 
+pub use bundle::Bundle;
 pub use size::{ByteSize, HumanDuration};
 pub use sources::{ConfigError, Overrides, load};
 
@@ -28,6 +30,7 @@ pub struct Config {
     /// OTLP/HTTP listener; `""` turns it off.
     pub otlp_http: String,
     /// UI and API listener.
+    #[serde(deserialize_with = "address")]
     pub http: SocketAddr,
     /// The UI and API.
     pub ui: UiConfig,
@@ -41,6 +44,9 @@ pub struct Config {
     pub log: LogSection,
     /// How long a shutdown may take before it is cut.
     pub shutdown_timeout: HumanDuration,
+    /// What is served is this bundle (`--bundle`), and nothing is added to it.
+    #[serde(skip)]
+    pub bundle: Option<Bundle>,
 }
 
 /// The receivers' own configuration type, embedded as it is.
@@ -144,6 +150,7 @@ impl Default for Config {
             sql: SqlSection::default(),
             log: LogSection::default(),
             shutdown_timeout: HumanDuration::seconds(10),
+            bundle: None,
         }
     }
 }
@@ -203,6 +210,26 @@ impl SqlSection {
     }
 }
 
+impl Config {
+    /// The settings of the store that is served or asked.
+    pub fn store_config(&self) -> tripline_storage::store::StoreConfig {
+        tripline_storage::store::StoreConfig {
+            as_of_unix_nano: self.bundle.as_ref().map(Bundle::now),
+            // A bundle stays as it was written.
+            is_maintained: self.bundle.is_none(),
+            ..self.store.to_store_config(self.data_dir.clone())
+        }
+    }
+
+    /// The same for who only reads: nothing is compacted, and nothing expires.
+    pub fn reading_config(&self) -> tripline_storage::store::StoreConfig {
+        tripline_storage::store::StoreConfig {
+            is_maintained: false,
+            ..self.store_config()
+        }
+    }
+}
+
 impl StoreSection {
     /// The store's own settings, in `data_dir`.
     pub fn to_store_config(&self, data_dir: PathBuf) -> tripline_storage::store::StoreConfig {
@@ -225,11 +252,33 @@ impl StoreSection {
                 .then(|| self.retention_bytes.bytes()),
             history_age: self.history_age.get(),
             compaction_fan_in: self.compaction_fan_in,
+            is_maintained: true,
             maintenance_interval: self.maintenance_interval.get(),
             commit_rows_per_second_max: (self.commit_rows_per_second_max > 0)
                 .then_some(self.commit_rows_per_second_max),
+            as_of_unix_nano: None,
         }
     }
+}
+
+/// An address, or a name and a port; of several addresses the first.
+fn address<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let wrong = |reason: &dyn std::fmt::Display| {
+        <D::Error as serde::de::Error>::custom(format!(
+            "'{text}' is not an address and port: {reason}"
+        ))
+    };
+    let mut found = text.to_socket_addrs().map_err(|error| wrong(&error))?;
+    found.next().ok_or_else(|| wrong(&"no such name"))
+}
+
+/// What stands where a printed configuration has a secret.
+const MASK: &str = "(set)";
+
+/// Whether a secret is none: empty, or what printing left of it.
+fn is_placeholder(secret: &str) -> bool {
+    matches!(secret.trim(), "" | MASK)
 }
 
 /// A secret is shown as set or not, never as itself.
@@ -238,7 +287,7 @@ fn redacted<S: serde::Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     match secret {
-        Some(_) => serializer.serialize_str("(set)"),
+        Some(_) => serializer.serialize_str(MASK),
         None => serializer.serialize_none(),
     }
 }

@@ -3,13 +3,16 @@
 mod assets;
 mod breakers;
 mod by_id;
+mod encodings;
 mod export;
 pub(crate) mod facts;
+mod footer;
 mod graph;
 mod handlers;
 mod incidents;
 mod request;
 mod saved;
+pub(crate) mod senders;
 mod service;
 mod status;
 
@@ -34,6 +37,7 @@ pub fn router() -> Router<AppState> {
         .route("/graph", get(graph::graph))
         .route("/services/{name}", get(service::one))
         .route("/breakers", get(breakers::list))
+        .route("/breakers/encodings", post(encodings::learn))
         .route("/breakers/{service}/{name}", get(breakers::one))
         .route("/breakers/{service}/{name}/{*rest}", get(breakers::one))
         .route("/incidents", get(incidents::list))

@@ -37,11 +37,27 @@ pub use config::{
     AuthConfig, ConfigError, CorsConfig, CredentialConfig, GrpcConfig, HttpConfig, ListenConfig,
     ReceiveConfig, TlsConfig, TlsVersion,
 };
-pub use counters::{Counters, Transport};
+pub use counters::{Counters, Tally, Traffic, Transport};
 pub use listen::Listener;
 pub use refusal::Refusal;
 pub use secret::Secret;
 pub use sink::Sink;
+
+/// Whether these settings can be used.
+///
+/// # Errors
+/// They contradict each other, or TLS cannot be loaded.
+pub fn check(config: &ReceiveConfig) -> Result<(), ConfigError> {
+    config.validate()?;
+    load_tls(&config.grpc.listen)?;
+    load_tls(&config.http.listen)?;
+    Ok(())
+}
+
+fn load_tls(listen: &ListenConfig) -> Result<Option<Arc<Tls>>, ConfigError> {
+    let tls = listen.tls.clone().map(Tls::load).transpose()?;
+    Ok(tls.map(Arc::new))
+}
 
 /// What both receivers share: settings, the memory budget, the counters, and the store.
 #[derive(Clone)]
@@ -63,17 +79,9 @@ impl Receiver {
     /// The settings contradict each other, or TLS cannot be loaded.
     pub fn new(config: ReceiveConfig, sink: Sink) -> Result<Self, ConfigError> {
         config.validate()?;
-        let load = |listen: &ListenConfig| {
-            listen
-                .tls
-                .clone()
-                .map(Tls::load)
-                .transpose()
-                .map(|tls| tls.map(Arc::new))
-        };
         Ok(Self {
-            grpc_tls: load(&config.grpc.listen)?,
-            http_tls: load(&config.http.listen)?,
+            grpc_tls: load_tls(&config.grpc.listen)?,
+            http_tls: load_tls(&config.http.listen)?,
             auth: Arc::new(Authenticator::new(&config.auth)),
             budget: Budget::new(config.in_flight_bytes_max),
             counters: Arc::new(Counters::default()),

@@ -46,11 +46,41 @@ pub struct TimeRange {
 
 /// The statement that reads these rows, ready for the SQL guard: the same rows [`parquet`] writes.
 pub fn query_text(relation: Relation, range: TimeRange) -> String {
+    query_of(relation.sql(), range)
+}
+
+fn query_of(sql: &str, range: TimeRange) -> String {
     let word = |ns: Option<u64>| ns.map_or_else(|| "NULL".to_owned(), |ns| ns.to_string());
-    relation
-        .sql()
-        .replace("$1", &word(range.from_unix_nano))
+    sql.replace("$1", &word(range.from_unix_nano))
         .replace("$2", &word(range.to_unix_nano))
+}
+
+/// Where the statements take further rows than those of a range.
+const MORE: &str = "-- {more}";
+
+/// The same for an incident: the rows of its range, and of the time from `earlier_unix_nano` on what tells of a change,
+/// which are change events and the first span of each version.
+///
+/// A range without a beginning has nothing before it.
+pub fn incident_text(relation: Relation, range: TimeRange, earlier_unix_nano: u64) -> String {
+    let more = match relation {
+        Relation::Spans => include_str!("export/first_of_versions.sql"),
+        Relation::Logs => include_str!("export/change_events.sql"),
+        Relation::MetricPoints => "",
+    };
+    let more = more.replace("$0", &earlier_unix_nano.to_string());
+    query_of(&relation.sql().replace(MORE, &more), range)
+}
+
+/// How many rows a Parquet file has.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn parquet_count(path: &Path) -> Result<u64, ReadError> {
+    let conn = Connection::open_in_memory()?;
+    let sql = "SELECT count(*)::UBIGINT FROM read_parquet($1)";
+    let count = conn.query_row(sql, params![path.to_string_lossy()], |row| row.get(0))?;
+    Ok(count)
 }
 
 /// Why rows did not come out.

@@ -11,6 +11,8 @@ pub mod filter;
 pub mod model;
 
 #[cfg(feature = "engine")]
+mod as_of;
+#[cfg(feature = "engine")]
 mod ask;
 #[cfg(feature = "engine")]
 pub mod attributes;
@@ -18,6 +20,8 @@ pub mod attributes;
 pub mod export;
 #[cfg(feature = "engine")]
 pub mod ingest;
+#[cfg(feature = "engine")]
+pub mod learned;
 #[cfg(feature = "engine")]
 pub mod query;
 #[cfg(feature = "engine")]

@@ -6,9 +6,11 @@
 
 pub mod exact;
 
+mod activity;
 mod attribute;
 mod breaker;
 mod completion;
+mod encoding;
 mod finding;
 mod graph;
 mod heatmap;
@@ -24,14 +26,21 @@ mod whatif;
 
 use serde::{Deserialize, Serialize};
 
+pub use activity::{
+    BreakerActivity, BreakerWindow, ChangedSetting, OutcomeCalls, Probe, SettingsChange, Trial,
+    WindowLimits,
+};
 pub use attribute::{Attribute, AttributeValue, Attributes};
 pub use breaker::{
     Breaker, BreakerConfig, BreakerDetail, BreakerInstance, BreakerTransition, BreakersQuery,
     EdgeBreaker, TransitionsQuery, TripTrace,
 };
 pub use completion::{Completion, CompletionItem};
+pub use encoding::{EncodingOffer, EncodingValue, Encodings, EncodingsQuery, LearnedState};
 pub use finding::{Finding, FindingsQuery};
-pub use graph::{EarlierCalls, EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind};
+pub use graph::{
+    EarlierCalls, EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, MeshCalls, NodeKind,
+};
 pub use heatmap::{
     Difference, Differences, DifferencesQuery, Heatmap, HeatmapCell, HeatmapQuery, Selection,
 };
@@ -39,7 +48,7 @@ pub use incident::{
     BlastRadius, ChangeEvent, Clue, EntryPoint, ErrorClass, Incident, IncidentBreaker,
     IncidentDetail, IncidentsQuery, Onset, OpenAt, Recovery, RejectedInMinute, Root,
 };
-pub use instance::{InstanceSummary, InstancesQuery};
+pub use instance::{CountedSpans, InstanceSummary, InstancesQuery};
 pub use lane::{InstanceLane, Lane, LaneSegment, LanesQuery};
 pub use live::{LiveCounts, NearMiss, ServiceCoverage, SignalAge};
 pub use log::{LogHistogram, LogHistogramStep, LogPattern, LogPatterns, LogQuery, LogRecord};
@@ -56,7 +65,7 @@ pub use trace::{
     AttributeFilter, Refusal, RefusalTrip, SpanEvent, SpanLink, SpanRecord, SpanSummary,
     TraceDetail, TraceOrder, TraceQuery, TraceSummary,
 };
-pub use whatif::{Baseline, Outcome, Proposal, WhatIf, WhatIfQuery};
+pub use whatif::{Baseline, COVERAGE_MIN, CallCoverage, Outcome, Proposal, WhatIf, WhatIfQuery};
 
 /// A half-open range of time, `[from, to)`, nanoseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -5,12 +5,16 @@
 //! segments, which the store makes itself. Lists are newest first unless asked and say when they were cut.
 //! [`how`] writes the SQL that people are shown for a number, with literals; nothing runs it but the door for theirs.
 
+mod activity;
 mod breakers;
+mod changes;
 mod complete;
 mod conditions;
 mod coverage;
 mod differences;
 mod document;
+mod encodings;
+mod engine;
 mod filter;
 mod findings;
 mod graph;
@@ -22,6 +26,7 @@ mod lanes;
 mod live;
 mod log_shape;
 mod logs;
+mod mesh;
 mod metrics;
 mod newest;
 mod ordered;
@@ -35,10 +40,14 @@ mod session;
 mod trace;
 mod whatif;
 
+pub use activity::activity;
 pub use breakers::{breaker, breakers, transitions};
+pub use changes::{CHANGE_EVENT, changes};
 pub use complete::complete;
 pub use coverage::{coverage, near_misses};
 pub use differences::differences;
+pub use encodings::encodings;
+pub use engine::engine_version;
 pub use findings::findings;
 pub use graph::{graph, graph_beside, graph_in_step};
 pub use heatmap::heatmap;
@@ -48,12 +57,13 @@ pub use lanes::lanes;
 pub use live::{covered, live_counts, scopes};
 pub use log_shape::{log_histogram, log_patterns};
 pub use logs::logs;
+pub use mesh::mesh_calls;
 pub use metrics::metrics;
 pub use ordered::{trace_count, traces};
 pub use points::metric_points;
 pub use pulse::{PulseSteps, pulse_steps, pulses};
 pub use search::spans;
-pub use service::{CHANGE_EVENT, changes, red_points, service};
+pub use service::{red_points, service};
 pub use services::{service_names, services};
 pub use session::{QueryError, Session};
 pub use trace::{trace, trace_rows};

@@ -9,17 +9,20 @@
 //! The rules (R1 to R8), the evidence ladder and the canonical states are those of the design's universal
 //! model; the views' SQL says which line stands for which rule.
 
+mod clusters;
 mod document;
 mod evidence;
 mod index;
 mod logs;
 mod metrics;
 mod needles;
+pub(crate) mod peer;
 mod rules;
 mod spans;
 mod template;
 pub(crate) mod views;
 pub mod whatif;
+mod wildcard;
 mod words;
 
 #[cfg(test)]
@@ -28,6 +31,7 @@ mod tests;
 pub(crate) use evidence::EvidenceBatches;
 pub use evidence::{ConfigRow, Evidence, SampleRow, Subject, TransitionRow};
 pub use index::Recognisers;
+pub(crate) use metrics::folded;
 pub use rules::{RecogniserFile, RulesError};
 pub use words::STATES;
 

@@ -13,6 +13,7 @@ mod damage;
 mod engine;
 pub mod failpoint;
 mod keeper;
+mod learning;
 pub(crate) mod leases;
 mod lock;
 mod merge;
@@ -47,6 +48,7 @@ use self::queue::Queue;
 use self::rotation::Rotation;
 use self::stats::Counters;
 use crate::ingest::{Batch, Rows};
+use crate::learned::LearnedStates;
 use crate::resilience::{EvidenceBatches, Recognisers};
 use crate::segment::SegmentState;
 use crate::segment::files;
@@ -80,10 +82,15 @@ pub struct StoreConfig {
     pub history_age: Duration,
     /// Sealed segments of one size class at which they are compacted into one.
     pub compaction_fan_in: usize,
+    /// Whether compaction and retention run; off for who only reads a directory.
+    pub is_maintained: bool,
     /// How often compaction and retention look for work.
     pub maintenance_interval: Duration,
     /// For tests of overload: at most this many rows a second are committed.
     pub commit_rows_per_second_max: Option<u64>,
+    /// What counts as now for questions and for what comes in, nanoseconds since 1970, where all that is stored is of
+    /// the past; `None` = the clock.
+    pub as_of_unix_nano: Option<i64>,
 }
 
 /// Why a batch was not stored. Nothing of it was.
@@ -221,8 +228,10 @@ impl Default for StoreConfig {
             retention_bytes: None,
             history_age: Duration::from_secs(90 * 86_400),
             compaction_fan_in: 8,
+            is_maintained: true,
             maintenance_interval: Duration::from_secs(5),
             commit_rows_per_second_max: None,
+            as_of_unix_nano: None,
         }
     }
 }
@@ -250,6 +259,7 @@ impl Shared {
 /// The open store. Cheap to share behind an `Arc`.
 pub struct Store {
     shared: Arc<Shared>,
+    learned: LearnedStates,
     lock: Mutex<Lock>,
     threads: Mutex<Vec<Thread>>,
 }
@@ -266,7 +276,13 @@ impl Store {
         let dir = config.data_dir.clone();
         std::fs::create_dir_all(&dir).map_err(|source| OpenError::from_io(&dir, source))?;
         let lock = Lock::take(&dir)?;
+        let learned =
+            LearnedStates::open(&dir).map_err(|source| OpenError::from_io(&dir, source))?;
         let recovered = recovery::recover(&config)?;
+        let known = learned.list();
+        if !known.is_empty() {
+            learning::take_over(&recovered.catalog, &known)?;
+        }
         let shared = Arc::new(Shared {
             queue: Queue::new(config.queue_bytes_max),
             counters: recovered.counters,
@@ -297,14 +313,17 @@ impl Store {
             move || sealer::run(&sealer),
             &dir,
         )?);
-        let keeper = Arc::clone(&shared);
-        threads.push(spawn(
-            "tripline-keeper",
-            move || keeper::run(&keeper),
-            &dir,
-        )?);
+        if shared.config.is_maintained {
+            let keeper = Arc::clone(&shared);
+            threads.push(spawn(
+                "tripline-keeper",
+                move || keeper::run(&keeper),
+                &dir,
+            )?);
+        }
         Ok(Self {
             shared,
+            learned,
             lock: Mutex::new(lock),
             threads: Mutex::new(threads),
         })

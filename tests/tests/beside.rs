@@ -200,7 +200,8 @@ async fn a_service_has_its_instances_each_counted_once() -> Result<()> {
             "q=instance%20%3D%20cart-1",
             "&lt;b&gt;cart-2&lt;/b&gt;",
             "q=instance%20absent",
-            "3 instances, busiest first",
+            "counted from its server and consumer spans that are stored",
+            "2 instances, busiest first",
         ],
     )
     .await?;
@@ -307,10 +308,22 @@ async fn sidecars_are_folded_unless_they_are_asked_for() -> Result<()> {
             "{path}\n{html}"
         );
         let calls = html.split("id=\"calls\"").nth(1).context("a table")?;
+        let (calls, mesh) = calls.split_once("id=\"mesh\"").unwrap_or((calls, ""));
         assert_eq!(
             calls.matches("<tr").count(),
             2,
             "a heading and one call\n{calls}"
+        );
+        // The mesh's own count, beside it and only when asked for.
+        assert_eq!(
+            mesh.matches("<tr").count(),
+            if has_box { 2 } else { 0 },
+            "{mesh}"
+        );
+        assert_eq!(
+            mesh.contains("<td>front</td><td>back</td><td class=\"quiet\">the caller's sidecar"),
+            has_box,
+            "{mesh}"
         );
     }
     Ok(())

@@ -5,6 +5,8 @@
 mod breakers;
 mod driver;
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use fantoccini::Locator;
 use serde_json::{Value, json};
@@ -169,18 +171,39 @@ async fn pages_fit_a_phone() -> Result<()> {
 
 #[tokio::test]
 async fn no_page_has_a_serious_accessibility_violation() -> Result<()> {
-    let axe = crate::clients::place("node")?.join("node_modules/axe-core/axe.min.js");
-    let axe = std::fs::read_to_string(&axe).with_context(|| format!("no {}", axe.display()))?;
     let server = filled().await?;
     let browser = Browser::open(1280, 900).await?;
+    assert_accessible(&server, &browser, &pages()).await?;
+    browser.close().await
+}
+
+/// An empty server greets a newcomer: that page too.
+#[tokio::test]
+async fn the_first_page_of_all_is_accessible_and_silent() -> Result<()> {
+    let server = Tripline::start().await?;
+    let browser = Browser::open(1280, 900).await?;
+    let first = [("/".to_owned(), "first-run")];
+    assert_accessible(&server, &browser, &first).await?;
+    assert_silent(&server, &browser, &first).await?;
+    browser.close().await
+}
+
+/// No page has a violation that axe-core calls serious or critical, light and dark.
+async fn assert_accessible(
+    server: &Tripline,
+    browser: &Browser,
+    pages: &[(String, &str)],
+) -> Result<()> {
+    let axe = crate::clients::place("node")?.join("node_modules/axe-core/axe.min.js");
+    let axe = std::fs::read_to_string(&axe).with_context(|| format!("no {}", axe.display()))?;
     let mut found = Vec::new();
     for theme in ["light", "dark"] {
-        browser.go(&server, "/").await?;
+        browser.go(server, "/").await?;
         browser
             .script(&format!("document.cookie = 'theme={theme}; Path=/'"))
             .await?;
-        for (path, name) in pages() {
-            browser.go(&server, &path).await?;
+        for (path, name) in pages {
+            browser.go(server, path).await?;
             browser
                 .until("return document.documentElement.dataset.live === ''")
                 .await?;
@@ -197,15 +220,25 @@ async fn no_page_has_a_serious_accessibility_violation() -> Result<()> {
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
-    browser.close().await
+    Ok(())
 }
 
 #[tokio::test]
 async fn the_console_stays_silent() -> Result<()> {
     let server = filled().await?;
     let browser = Browser::open(1280, 900).await?;
-    for (path, _) in pages() {
-        browser.go(&server, &path).await?;
+    assert_silent(&server, &browser, &pages()).await?;
+    browser.close().await
+}
+
+/// No page makes the browser's console complain.
+async fn assert_silent(
+    server: &Tripline,
+    browser: &Browser,
+    pages: &[(String, &str)],
+) -> Result<()> {
+    for (path, _) in pages {
+        browser.go(server, path).await?;
         browser
             .until("return document.documentElement.dataset.live === ''")
             .await?;
@@ -221,7 +254,7 @@ async fn the_console_stays_silent() -> Result<()> {
             .collect();
         assert_eq!(complaints, Vec::<Value>::new(), "{path}");
     }
-    browser.close().await
+    Ok(())
 }
 
 #[tokio::test]
@@ -425,6 +458,51 @@ async fn live_shows_what_arrives_and_a_pause_holds_it() -> Result<()> {
     browser
         .until("return document.querySelector('button.live').innerText === 'Live'")
         .await?;
+    send("a later record").await?;
+    // Longer than two ticks.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let list = "return document.querySelector('.log-list').innerText";
+    let held = browser.script(list).await?;
+    ensure!(
+        !held.to_string().contains("a later record"),
+        "it goes on while paused: {held}"
+    );
+    browser
+        .client
+        .find(Locator::Css("button.live"))
+        .await?
+        .click()
+        .await?;
+    browser
+        .until("return document.querySelector('.log-list').innerText.includes('a later record')")
+        .await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn the_first_page_turns_by_itself_and_live_stands_only_where_something_is() -> Result<()> {
+    let server = Tripline::start().await?;
+    let browser = Browser::open(1280, 900).await?;
+    browser.go(&server, "/").await?;
+    browser
+        .until("return document.querySelector('button.live').innerText === 'Pause'")
+        .await?;
+    crate::pages::seed(&server).await?;
+    browser
+        .until("return document.querySelector('#services')?.innerText.includes('checkout')")
+        .await?;
+    for (path, is_hidden) in [("/sql", true), ("/status", false), ("/traces", false)] {
+        browser.go(&server, path).await?;
+        browser
+            .until("return document.documentElement.dataset.live === ''")
+            .await?;
+        let hidden = browser
+            .script(
+                "return getComputedStyle(document.querySelector('button.live')).display === 'none'",
+            )
+            .await?;
+        assert_eq!(hidden, Value::Bool(is_hidden), "{path}");
+    }
     browser.close().await
 }
 
@@ -483,6 +561,15 @@ async fn sql_is_completed_by_keyboard_alone() -> Result<()> {
     editor.send_keys(" AND ").await?;
     editor.send_keys("\u{e009} \u{e000}").await?;
     browser.until(&first("bucket_start")).await?;
+    // Up chooses the last; the list scrolls to it.
+    editor.send_keys("\u{e013}").await?;
+    browser
+        .until(
+            "const chosen = document.querySelector('.offers li:last-child[aria-selected=true]')?.getBoundingClientRect();
+            const list = document.querySelector('.offers').getBoundingClientRect();
+            return chosen && chosen.top >= list.top - 1 && chosen.bottom <= list.bottom + 1",
+        )
+        .await?;
     editor.send_keys("\u{e00c}").await?;
     browser
         .until("return document.querySelector('.offers').hidden")
@@ -491,6 +578,41 @@ async fn sql_is_completed_by_keyboard_alone() -> Result<()> {
         .until(&written(
             "SELECT caller FROM service_edges e WHERE e.callee_cluster AND ",
         ))
+        .await?;
+    // Shift and Tab leave the editor and take nothing, though an offer is chosen.
+    editor.send_keys("call").await?;
+    browser
+        .until("return document.querySelector('.offers li code')?.textContent.startsWith('call')")
+        .await?;
+    editor.send_keys("\u{e015}\u{e008}\u{e004}").await?;
+    browser
+        .until("return document.activeElement !== document.querySelector('textarea')")
+        .await?;
+    browser
+        .until(&written(
+            "SELECT caller FROM service_edges e WHERE e.callee_cluster AND call",
+        ))
+        .await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn a_click_takes_a_completion_and_the_editor_keeps_the_focus() -> Result<()> {
+    let server = filled().await?;
+    let browser = Browser::open(1280, 900).await?;
+    browser.go(&server, "/sql").await?;
+    browser
+        .until("return document.documentElement.dataset.live === ''")
+        .await?;
+    let editor = browser.client.find(Locator::Css("textarea")).await?;
+    editor.send_keys("SELECT caller FROM service_e").await?;
+    browser
+        .until("return document.querySelector('.offers li code')?.textContent === 'service_edges'")
+        .await?;
+    let offer = browser.client.find(Locator::Css(".offers li")).await?;
+    offer.click().await?;
+    browser
+        .until("const editor = document.querySelector('textarea'); return editor.value === 'SELECT caller FROM service_edges' && document.activeElement === editor")
         .await?;
     browser.close().await
 }

@@ -441,6 +441,7 @@ async fn versions_stand_side_by_side_and_changes_are_marked() -> Result<()> {
         ],
     )
     .await?;
+    changes_come_by_both_doors(&server).await?;
     // Two environments: the scope is a choice, and it holds for the whole app.
     let html = says(
         &server,
@@ -449,6 +450,45 @@ async fn versions_stand_side_by_side_and_changes_are_marked() -> Result<()> {
     )
     .await?;
     assert!(html.contains("25 calls in range"), "{html}");
+    Ok(())
+}
+
+/// A pipeline tells of the services it deploys, and some changes are about all of them.
+async fn changes_come_by_both_doors(server: &Tripline) -> Result<()> {
+    let at = (now() - 30_000_000_000).to_string();
+    let event = json!({"timeUnixNano": at, "eventName": "tripline.change", "attributes": [text("change.kind", "deploy"),
+        text("change.service", "cart"), text("change.description", "cart 2.0 rolled out")]});
+    let by_log = json!({"resourceLogs": [{"resource": {"attributes": [text("service.name", "pipeline"),
+        text("deployment.environment.name", "canary")]}, "scopeLogs": [{"logRecords": [event]}]}]});
+    let by_post = json!({"kind": "config", "description": "limits raised everywhere"});
+    for (address, body) in [
+        (format!("http://{}/v1/logs", server.otlp_http()), by_log),
+        (format!("http://{}/api/v1/changes", server.http()), by_post),
+    ] {
+        let status = server
+            .client
+            .post(&address)
+            .json(&body)
+            .send()
+            .await?
+            .status();
+        ensure!(status.is_success(), "{address}: {status}");
+    }
+    let told = ["cart 2.0 rolled out", "limits raised everywhere"];
+    says(server, "/services/cart", &told).await?;
+    says(server, "/services/cart?environment=canary", &told).await?;
+    for (question, expected) in [
+        ("service=cart", 3),
+        ("service=cart&environment=prod", 2),
+        ("service=pay", 1),
+    ] {
+        let found = server.get(&format!("/api/v1/changes?{question}")).await?;
+        assert_eq!(
+            found["items"].as_array().map(Vec::len),
+            Some(expected),
+            "{question}: {found}"
+        );
+    }
     Ok(())
 }
 
@@ -569,6 +609,7 @@ async fn a_breaker_that_only_refuses_is_a_near_miss_and_named_where_it_refused()
             "billing",
             "psp",
             "resilience4j-micrometer",
+            "– errors alone",
         ],
     )
     .await?;
@@ -579,6 +620,57 @@ async fn a_breaker_that_only_refuses_is_a_near_miss_and_named_where_it_refused()
         &["refused by breaker psp", "/breakers/billing/psp"],
     )
     .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn errors_of_a_breaker_in_logs_are_a_near_miss_until_it_reports_itself() -> Result<()> {
+    let server = Tripline::start().await?;
+    let start = now() - 30_000_000_000;
+    let send = async |path: &str, body: Value| -> Result<()> {
+        let address = format!("http://{}/v1/{path}", server.otlp_http());
+        let status = server
+            .client
+            .post(address)
+            .json(&body)
+            .send()
+            .await?
+            .status();
+        ensure!(status == 200, "{path}: {status}");
+        Ok(())
+    };
+    let records = |attributes: Value, at: u64| {
+        json!({"resourceLogs": [{"resource": {"attributes": [text("service.name", "billing")]},
+            "scopeLogs": [{"logRecords": [{"timeUnixNano": at.to_string(), "severityNumber": 17,
+                "body": {"stringValue": "charge failed"}, "attributes": attributes}]}]}]})
+    };
+    let thrown = json!([
+        text(
+            "exception.type",
+            "io.github.resilience4j.circuitbreaker.CallNotPermittedException"
+        ),
+        text(
+            "exception.message",
+            "CircuitBreaker 'psp' is OPEN and does not permit further calls"
+        ),
+    ]);
+    send("logs", records(thrown, start)).await?;
+    says(
+        &server,
+        "/",
+        &["Breakers that nearly show", "psp", "– errors alone"],
+    )
+    .await?;
+    // The gauge says what the errors could not.
+    let states = ["closed", "open", "half_open"].map(|state| {
+        json!({"timeUnixNano": start.to_string(), "asDouble": f64::from(u8::from(state == "open")),
+            "attributes": [text("name", "psp"), text("state", state)]})
+    });
+    let gauge = json!({"resourceMetrics": [{"resource": {"attributes": [text("service.name", "billing")]},
+        "scopeMetrics": [{"metrics": [{"name": "resilience4j.circuitbreaker.state", "gauge": {"dataPoints": states}}]}]}]});
+    send("metrics", gauge).await?;
+    let html = says(&server, "/", &["✓ errors, metrics"]).await?;
+    ensure!(!html.contains("Breakers that nearly show"), "{html}");
     Ok(())
 }
 

@@ -34,6 +34,7 @@ pub struct Start {
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
     command: Option<&'static str>,
+    http: Option<&'static str>,
 }
 
 impl Start {
@@ -52,6 +53,12 @@ impl Start {
     /// With one more argument.
     pub fn arg(mut self, argument: &str) -> Self {
         self.arguments.push(argument.into());
+        self
+    }
+
+    /// Pages and API at this address instead of any port of loopback.
+    pub fn http(mut self, address: &'static str) -> Self {
+        self.http = Some(address);
         self
     }
 
@@ -85,7 +92,7 @@ impl Start {
                 "--otlp-http",
                 "127.0.0.1:0",
                 "--http",
-                "127.0.0.1:0",
+                self.http.unwrap_or("127.0.0.1:0"),
             ])
             .arg("--data-dir")
             .arg(&data_dir)

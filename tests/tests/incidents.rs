@@ -52,8 +52,13 @@ impl Span<'_> {
 /// Ninety seconds of checkout → payment → psp, two requests a second; psp fails from second 40 on, payment's breaker
 /// opens at 46 and checkout's at 50, after which checkout answers with a default. Both close at 70.
 pub(crate) async fn story(server: &Tripline, begin: u64) -> Result<()> {
+    story_until(server, begin, 90).await
+}
+
+/// Its first seconds alone.
+async fn story_until(server: &Tripline, begin: u64, seconds: u64) -> Result<()> {
     let mut spans: [Vec<Value>; 3] = Default::default();
-    for number in 0..180 {
+    for number in 0..2 * seconds {
         let second = number / 2;
         let at = begin + number * SECOND / 2;
         let fails = (40..68).contains(&second);
@@ -160,16 +165,21 @@ pub(crate) async fn story(server: &Tripline, begin: u64) -> Result<()> {
         }
         record
     };
-    let of_payment = [
-        change("psp", 46, ["closed", "open"], 1, Some(91)),
-        change("psp", 69, ["open", "half_open"], 2, None),
-        change("psp", 70, ["half_open", "closed"], 3, None),
-    ];
-    let of_checkout = [
-        change("payment", 50, ["closed", "open"], 1, Some(99)),
-        change("payment", 69, ["open", "half_open"], 2, None),
-        change("payment", 70, ["half_open", "closed"], 3, None),
-    ];
+    let cycle = |breaker: &str, second: u64, tripped_by: u64| -> Vec<Value> {
+        [
+            (second, ["closed", "open"], Some(tripped_by)),
+            (69, ["open", "half_open"], None),
+            (70, ["half_open", "closed"], None),
+        ]
+        .into_iter()
+        .zip(1..)
+        .filter(|((second, ..), _)| *second < seconds)
+        .map(|((second, states, tripped_by), generation)| {
+            change(breaker, second, states, generation, tripped_by)
+        })
+        .collect()
+    };
+    let (of_payment, of_checkout) = (cycle("psp", 46, 91), cycle("payment", 50, 99));
     let deploy = json!({"timeUnixNano": (begin + 35 * SECOND).to_string(), "eventName": "tripline.change",
         "attributes": [text("change.kind", "deploy"), text("change.service", "psp"), text("change.description", "psp 9.1 rolled out")]});
     let logs = json!({"resourceLogs": [
@@ -263,6 +273,8 @@ async fn the_sixty_seconds_are_walked_from_a_pasted_link() -> Result<()> {
             "12 of 20 calls failed (limit 50 %)",
             "503",
             "class=\"lane\"",
+            "<h2>Against its limits</h2>",
+            "<h2>Half-open</h2>",
         ],
     )
     .await?;
@@ -415,6 +427,34 @@ async fn the_api_tells_the_same_story() -> Result<()> {
         .json(&json!({"service": "payment", "name": "psp", "from": "now-10m", "settings": {"minimum_calls": 100_000}}))
         .send().await?.json().await?;
     ensure!(posted["edited"] == what_if["edited"], "{posted}");
+    // The same by the breaker's own address.
+    let address = "/api/v1/breakers/payment/psp/whatif";
+    let of_breaker = server
+        .get(&format!("{address}?from=now-10m&minimum_calls=100000"))
+        .await?;
+    ensure!(of_breaker["edited"] == what_if["edited"], "{of_breaker}");
+    for (body, expected) in [
+        (
+            json!({"from": "now-10m", "settings": {"minimum_calls": 100_000}}),
+            200,
+        ),
+        (json!({"service": "payment", "settings": {}}), 400),
+        (json!({"settings": {"minimum_cals": 5}}), 400),
+    ] {
+        let url = format!("http://{}{address}", server.http());
+        let response = server.client.post(url).json(&body).send().await?;
+        let status = response.status();
+        let told: Value = response.json().await?;
+        ensure!(status == expected, "{body}: {status} {told}");
+        ensure!(
+            expected != 200 || told["edited"] == what_if["edited"],
+            "{told}"
+        );
+    }
+    let (status, text) = server
+        .get_text("/api/v1/breakers/payment/nobody/whatif")
+        .await?;
+    ensure!(status == 404, "{status} {text}");
     Ok(())
 }
 
@@ -473,6 +513,179 @@ async fn opened(bundle: &std::path::Path) -> Result<(std::process::Child, String
     ))
 }
 
+/// Writes the bundle of an incident into `bundle`.
+async fn export(data: &std::path::Path, asked: &str, bundle: &std::path::Path) -> Result<()> {
+    let (data, asked, bundle) = (data.to_owned(), asked.to_owned(), bundle.to_owned());
+    let written = tokio::task::spawn_blocking(move || {
+        std::process::Command::new(env!("CARGO_BIN_EXE_tripline-under-test"))
+            .args(["export", "--incident", &asked, "--data-dir"])
+            .args([&data, &bundle])
+            .output()
+    })
+    .await??;
+    ensure!(
+        written.status.success(),
+        "{}",
+        String::from_utf8_lossy(&written.stderr)
+    );
+    Ok(())
+}
+
+fn read(bundle: &std::path::Path, file: &str) -> Result<Value> {
+    let text = std::fs::read_to_string(bundle.join(file)).with_context(|| file.to_owned())?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// What an opened bundle answers to a GET.
+async fn asked(server: &Tripline, address: &str, path: &str) -> Result<String> {
+    let response = server
+        .client
+        .get(format!("http://{address}{path}"))
+        .send()
+        .await?;
+    let status = response.status();
+    let text = response.text().await?;
+    ensure!(status == 200, "{path}: {status} {text}");
+    Ok(text)
+}
+
+/// Settings told long before the incident, and a change and a version shortly before its raw rows begin.
+async fn told_before(server: &Tripline, begin: u64) -> Result<()> {
+    let started = begin - 7_200 * SECOND;
+    let settings = [
+        text("circuit_breaker.name", "psp"),
+        text("circuit_breaker.config_hash", "c0ffee"),
+        text("circuit_breaker.window.kind", "time"),
+        json!({"key": "circuit_breaker.failure_ratio_threshold", "value": {"doubleValue": 0.5}}),
+        json!({"key": "circuit_breaker.minimum_calls", "value": {"intValue": "17"}}),
+    ];
+    let configured = json!({"timeUnixNano": started.to_string(), "eventName": "circuit_breaker.configured", "attributes": settings});
+    let flag = json!({"timeUnixNano": (begin - 1_200 * SECOND).to_string(), "eventName": "tripline.change",
+        "attributes": [text("change.kind", "flag"), text("change.service", "psp"), text("change.description", "new ledger on")]});
+    let logs = json!({"resourceLogs": [
+        {"resource": resource("payment", "2.8"), "scopeLogs": [{"logRecords": [configured]}]},
+        {"resource": resource("ci", "1"), "scopeLogs": [{"logRecords": [flag]}]}]});
+    let old = Span {
+        number: 9_000,
+        span: 0,
+        parent: None,
+        name: "Charge",
+        kind: 2,
+        at: begin - 1_300 * SECOND,
+        ms: 5,
+        failed: false,
+        attributes: Vec::new(),
+    };
+    let traces = json!({"resourceSpans": [{"resource": resource("psp", "9.0"), "scopeSpans": [{"spans": [old.json()]}]}]});
+    for (path, body) in [("logs", logs), ("traces", traces)] {
+        let url = format!("http://{}/v1/{path}", server.otlp_http());
+        let status = server.client.post(url).json(&body).send().await?.status();
+        ensure!(status == 200, "{path}: {status}");
+    }
+    Ok(())
+}
+
+/// An incident that goes on is exported; its bundle, opened later, tells what its files tell, as of the export.
+#[tokio::test]
+async fn a_bundle_of_an_incident_that_goes_on_stays_at_its_moment() -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let data = scratch.path().join("data");
+    let server = Start::default().data_dir(&data).start().await?;
+    let begin = (now() - 100 * SECOND) / SECOND * SECOND;
+    told_before(&server, begin).await?;
+    story_until(&server, begin, 66).await?;
+    says(
+        &server,
+        "/incidents",
+        &["payment → psp, checkout → payment"],
+    )
+    .await?;
+    let bundle = scratch.path().join("bundle");
+    export(&data, "now-10m..now", &bundle).await?;
+
+    let (mut child, address) = opened(&bundle).await?;
+    let outcome = async {
+        let written = read(&bundle, "incident.json")?;
+        let written = written.get(0).context("one incident")?;
+        let id = written["incident"]["incident_id"]
+            .as_str()
+            .context("an id")?;
+        ensure!(written["incident"]["state"] == "open", "{written}");
+        ensure!(
+            written["incident"]["end_unix_nano"].is_null(),
+            "{written}"
+        );
+        let kinds = written["changes"].as_array().context("changes")?;
+        for kind in ["flag", "deploy", "version"] {
+            ensure!(kinds.iter().any(|one| one["kind"] == kind), "{kind}: {kinds:?}");
+        }
+        let path = format!("/api/v1/incidents/{id}");
+        let after: Value = serde_json::from_str(&asked(&server, &address, &path).await?)?;
+        for (part, before) in written.as_object().context("an object")? {
+            ensure!(after[part] == *before, "{part}\n{}\n{before}", after[part]);
+        }
+        // Now is the moment of the export, in SQL too, and the range is the bundle's.
+        let manifest = read(&bundle, "manifest.json")?;
+        let to: u64 = manifest["to_unix_nano"].as_str().context("a time")?.parse()?;
+        let query = json!({"query": "SELECT epoch_ns(now())::VARCHAR AS n, (SELECT count(*) FROM breaker_config) AS c"});
+        let sql: Value = server
+            .client
+            .post(format!("http://{address}/api/v1/sql"))
+            .json(&query)
+            .send()
+            .await?
+            .json()
+            .await?;
+        ensure!(sql["rows"] == json!([[to.to_string(), 1]]), "{sql}");
+        let graph: Value =
+            serde_json::from_str(&asked(&server, &address, "/api/v1/graph").await?)?;
+        ensure!(
+            graph["edges"].as_array().is_some_and(|edges| edges.len() >= 2),
+            "{graph}"
+        );
+        // The settings were told two hours before.
+        let what_if = asked(
+            &server,
+            &address,
+            "/api/v1/whatif?service=payment&name=psp",
+        )
+        .await?;
+        let what_if: Value = serde_json::from_str(&what_if)?;
+        ensure!(
+            what_if["settings_source"] == "event" && what_if["settings"]["minimum_calls"] == "17",
+            "{what_if}"
+        );
+        // Every page says what it is.
+        for page in ["/", "/breakers", "/breakers/payment/psp", "/graph", "/sql", "/status", &format!("/incidents/{id}")] {
+            let html = asked(&server, &address, page).await?;
+            ensure!(html.contains("Bundle of an incident"), "{page}\n{html}");
+            ensure!(!html.contains("Save this view"), "{page}\n{html}");
+        }
+        // And nothing is taken in.
+        for (path, kind, body) in [
+            ("/api/v1/changes", "application/json", r#"{"kind":"deploy","description":"x"}"#),
+            ("/views", "application/x-www-form-urlencoded", "name=x&path=/"),
+            ("/v1/traces", "application/x-protobuf", ""),
+        ] {
+            let response = server
+                .client
+                .post(format!("http://{address}{path}"))
+                .header("content-type", kind)
+                .body(body)
+                .send()
+                .await?;
+            let status = response.status();
+            let answer = response.text().await?;
+            ensure!(status == 403 && answer.contains("read-only"), "{path}: {status} {answer}");
+        }
+        Ok(())
+    }
+    .await;
+    child.kill()?;
+    child.wait()?;
+    outcome
+}
+
 #[tokio::test]
 async fn a_bundle_opens_elsewhere_with_the_same_incident() -> Result<()> {
     let scratch = tempfile::tempdir()?;
@@ -493,21 +706,7 @@ async fn a_bundle_opens_elsewhere_with_the_same_incident() -> Result<()> {
     let before = server.get(&format!("/api/v1/incidents/{id}")).await?;
 
     let bundle = scratch.path().join("bundle");
-    let written = tokio::task::spawn_blocking({
-        let (bundle, data, id) = (bundle.clone(), data.clone(), id.clone());
-        move || {
-            std::process::Command::new(env!("CARGO_BIN_EXE_tripline-under-test"))
-                .args(["export", "--incident", &id, "--data-dir"])
-                .args([&data, &bundle])
-                .output()
-        }
-    })
-    .await??;
-    ensure!(
-        written.status.success(),
-        "{}",
-        String::from_utf8_lossy(&written.stderr)
-    );
+    export(&data, &id, &bundle).await?;
     for file in [
         "manifest.json",
         "incident.json",
@@ -515,6 +714,7 @@ async fn a_bundle_opens_elsewhere_with_the_same_incident() -> Result<()> {
         "transitions.json",
         "top_traces.json",
         "queries.json",
+        "settings.jsonl",
         "traces.parquet",
         "logs.parquet",
     ] {
@@ -522,17 +722,9 @@ async fn a_bundle_opens_elsewhere_with_the_same_incident() -> Result<()> {
     }
 
     let (mut child, address) = opened(&bundle).await?;
-    let ask = async |path: String| -> Result<Value> {
-        Ok(server
-            .client
-            .get(format!("http://{address}{path}"))
-            .send()
-            .await?
-            .json()
-            .await?)
-    };
     let outcome = async {
-        let after = ask(format!("/api/v1/incidents/{id}")).await?;
+        let path = format!("/api/v1/incidents/{id}");
+        let after: Value = serde_json::from_str(&asked(&server, &address, &path).await?)?;
         for part in [
             "incident",
             "error_classes",
@@ -547,13 +739,7 @@ async fn a_bundle_opens_elsewhere_with_the_same_incident() -> Result<()> {
                 before[part]
             );
         }
-        let page = server
-            .client
-            .get(format!("http://{address}/incidents/{id}"))
-            .send()
-            .await?
-            .text()
-            .await?;
+        let page = asked(&server, &address, &format!("/incidents/{id}")).await?;
         ensure!(page.contains("likely root: psp"), "{page}");
         Ok(())
     }

@@ -201,6 +201,10 @@ async fn every_error_of_the_api_is_a_problem_document() -> Result<()> {
         ("/api/v1/services?from=yesterday", 400, "invalid-parameter"),
         ("/api/v1/metrics/none", 404, "not-found"),
         ("/api/v1/breakers/checkout/payment", 404, "not-found"),
+        ("/api/v1/services?cursor=7", 400, "invalid-parameter"),
+        // What axum refuses by itself.
+        ("/api/v1/metrics/%FF", 400, "bad-request"),
+        ("/api/v1/incidents/%FF", 400, "bad-request"),
     ] {
         let response = server
             .client
@@ -217,6 +221,13 @@ async fn every_error_of_the_api_is_a_problem_document() -> Result<()> {
         assert_eq!(body["type"], format!("/problems/{kind}"), "{path}");
         assert_eq!(body["status"], status, "{path}");
     }
+    let address = format!("http://{}/api/v1/whatif", server.http());
+    let wrong = server.client.post(address).json(&json!({"nonsense": 1}));
+    let response = wrong.send().await?;
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/problem+json"
+    );
     let address = format!("http://{}/api/v1/services", server.http());
     let response = server.client.put(address).json(&json!({})).send().await?;
     assert_eq!(response.status(), 405);
@@ -307,6 +318,63 @@ async fn foreign_hosts_and_foreign_writes_are_refused() -> Result<()> {
     Ok(())
 }
 
+/// A long answer is streamed: whether it was cut is only known at its end.
+#[tokio::test]
+async fn a_cut_answer_says_so_whole_and_streamed() -> Result<()> {
+    let server = Tripline::start().await?;
+    let query = "SELECT i, repeat('x', 100) FROM range(20000) t(i)";
+    for (limit, is_streamed) in [("10", false), ("5000", true)] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_tripline-under-test"))
+            .args(["sql", "--format", "csv", "--limit", limit, "--data-dir"])
+            .arg(server.data_dir())
+            .arg(query)
+            .output()?;
+        let (out, told) = (
+            String::from_utf8(output.stdout)?,
+            String::from_utf8(output.stderr)?,
+        );
+        assert_eq!(out.len() > 100_000, is_streamed);
+        assert_eq!(out.lines().count(), limit.parse::<usize>()? + 1);
+        assert!(told.contains("the result was cut"), "{told}");
+    }
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_tripline-under-test"))
+        .args(["sql", "--limit", "20000", "--data-dir"])
+        .arg(server.data_dir())
+        .arg(query)
+        .output()?;
+    assert!(output.status.success() && output.stderr.is_empty());
+    Ok(())
+}
+
+/// Beyond loopback too: a rebinding needs a name, so addresses pass and names must be listed.
+#[tokio::test]
+async fn beyond_loopback_only_addresses_and_listed_names_are_answered() -> Result<()> {
+    let server = Start::default()
+        .http("0.0.0.0:0")
+        .arg("--insecure")
+        .env("TRIPLINE_UI__ALLOWED_HOSTS", "[\"trip.example\"]")
+        .start()
+        .await?;
+    let port = server
+        .http()
+        .rsplit(':')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    for (host, status) in [
+        ("10.1.2.3:7070", 200),
+        ("trip.example", 200),
+        ("evil.example", 421),
+    ] {
+        let request = server
+            .client
+            .get(format!("http://127.0.0.1:{port}/"))
+            .header("host", host);
+        assert_eq!(request.send().await?.status(), status, "{host}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_token_is_asked_of_pages_and_api_alike() -> Result<()> {
     let server = Start::default()
@@ -320,6 +388,16 @@ async fn a_token_is_asked_of_pages_and_api_alike() -> Result<()> {
         "{html}"
     );
     assert_eq!(server.get_text("/api/v1/services").await?.0, 401);
+    let refused = server
+        .client
+        .get(format!("http://{}/api/v1/services", server.http()))
+        .send()
+        .await?;
+    assert!(
+        refused.headers()["www-authenticate"]
+            .to_str()?
+            .starts_with("Bearer")
+    );
     let address = format!("http://{}/api/v1/services", server.http());
     assert_eq!(
         server

@@ -2,7 +2,7 @@
 //!
 //! `TRIPLINE_UPDATE=1` writes what comes out into the fixtures and `SUPPORT.md`; read the difference before
 //! committing it. A fixture says where its telemetry is from: `recorded` names the committed script that ran the real
-//! library, `from-source` the project, file and version its names were read in.
+//! library, `from-source` the project, file and version its names were read in. A recorded breaker opens and closes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -39,7 +39,8 @@ const VIEWS: [(&str, &str); 4] = [
     ),
 ];
 
-fn directory() -> PathBuf {
+/// Where the fixtures are.
+pub(crate) fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/recognisers")
 }
 
@@ -140,39 +141,79 @@ async fn every_fixture_becomes_its_rows_hot_and_sealed() {
             relations(&fixture, true).await,
             "{name}: sealing changed what is known"
         );
+        if fixture["basis"] == "recorded" {
+            let origin = fixture["recogniser"].as_str().unwrap_or_default();
+            assert!(
+                opens_and_closes(&hot, origin),
+                "{name} is no recorded story: {hot:#}"
+            );
+        }
         if hot == fixture["expect"] {
             continue;
         }
         wrong.push(format!("{name}: {hot:#}"));
         if is_update {
             fixture["expect"] = hot;
-            let text = serde_json::to_string_pretty(&ordered(&fixture)).expect("JSON");
-            std::fs::write(directory().join(format!("{name}.json")), text + "\n").expect("written");
+            let file = directory().join(format!("{name}.json"));
+            std::fs::write(file, written(&fixture)).expect("written");
         }
     }
     assert!(wrong.is_empty() || is_update, "{}", wrong.join("\n"));
 }
 
-/// A fixture reads from what it is to what it expects, whatever order the parser keeps.
-fn ordered(fixture: &Value) -> BTreeMap<&str, &Value> {
-    fixture
-        .as_object()
-        .expect("an object")
-        .iter()
-        .map(|(key, value)| (key.as_str(), value))
-        .collect()
+/// Whether these rows say, all of them by one recogniser, that a breaker opened and was closed later.
+fn opens_and_closes(rows: &Value, origin: &str) -> bool {
+    let transitions = rows["transitions"].as_array().into_iter().flatten();
+    let lines: Vec<&str> = transitions.filter_map(Value::as_str).collect();
+    let says = |line: &str, wanted: &str| line.split(' ').any(|word| word == wanted);
+    let is_opening = |line: &&str| says(line, "from_state=closed") && says(line, "to_state=open");
+    let opened = lines.iter().position(is_opening);
+    let closed = lines.iter().rposition(|line| says(line, "to_state=closed"));
+    let origin = format!("origin={origin}");
+    matches!((opened, closed), (Some(opened), Some(closed)) if opened < closed)
+        && lines.iter().all(|line| says(line, &origin))
+}
+
+/// A fixture as text: what is short has a line, what is long has one for each of its parts.
+pub(crate) fn written(fixture: &Value) -> String {
+    let mut text = String::new();
+    write_into(&mut text, fixture, 0);
+    text + "\n"
+}
+
+fn write_into(text: &mut String, value: &Value, depth: usize) {
+    const SHORT: usize = 140;
+    let whole = value.to_string();
+    let (brackets, parts): (_, Vec<(String, &Value)>) = match value {
+        Value::Array(items) if depth + whole.len() > SHORT => {
+            let parts = items.iter().map(|item| (String::new(), item));
+            (["[", "]"], parts.collect())
+        }
+        Value::Object(members) if depth + whole.len() > SHORT => {
+            let parts = members
+                .iter()
+                .map(|(key, part)| (format!("{}: ", json!(key)), part));
+            (["{", "}"], parts.collect())
+        }
+        _ => {
+            text.push_str(&whole);
+            return;
+        }
+    };
+    text.push_str(brackets[0]);
+    let mut between = "\n";
+    for (key, part) in parts {
+        let _ = write!(text, "{between}{}{key}", " ".repeat(depth + 1));
+        write_into(text, part, depth + 1);
+        between = ",\n";
+    }
+    let _ = write!(text, "\n{}{}", " ".repeat(depth), brackets[1]);
 }
 
 #[test]
 fn every_recogniser_has_a_fixture_and_support_md_counts_them() {
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for (name, fixture) in fixtures() {
-        for field in ["recogniser", "project", "file", "version", "says"] {
-            assert!(
-                fixture[field].is_string(),
-                "{name} does not say its {field}"
-            );
-        }
         assert_ne!(fixture["expect"], json!({}), "{name} expects nothing");
         let count = counts
             .entry(
@@ -182,10 +223,22 @@ fn every_recogniser_has_a_fixture_and_support_md_counts_them() {
                     .to_owned(),
             )
             .or_default();
-        match fixture["basis"].as_str() {
-            Some("recorded") => count.0 += 1,
-            Some("from-source") => count.1 += 1,
+        let basis = match fixture["basis"].as_str() {
+            Some("recorded") => {
+                count.0 += 1;
+                ["script", "library"]
+            }
+            Some("from-source") => {
+                count.1 += 1;
+                ["project", "file"]
+            }
             other => panic!("{name}: {other:?} is no basis"),
+        };
+        for field in basis.into_iter().chain(["recogniser", "version", "says"]) {
+            assert!(
+                fixture[field].is_string(),
+                "{name} does not say its {field}"
+            );
         }
     }
     let files: Vec<RecogniserFile> = SHIPPED
@@ -198,7 +251,7 @@ fn every_recogniser_has_a_fixture_and_support_md_counts_them() {
 
     let mut text = String::from(
         "# Recognised breakers\n\nWhat Tripline knows breakers by, and what each recogniser is tested with: telemetry \
-         *recorded* from the real library\nby a committed script, or written *from source*. Made from \
+         *recorded* from the real library\nby `cargo xtask record`, or written *from source*. Made from \
          `storage/src/resilience/recognisers/` and `tests/fixtures/recognisers/`;\ndo not edit by hand \
          (`TRIPLINE_UPDATE=1 cargo test -p tripline-tests recognisers`).\n\n\
          | origin | what | recorded | from source | names read in |\n|---|---|---|---|---|\n",

@@ -65,3 +65,54 @@ async fn health_tells_alive_and_ready() -> anyhow::Result<()> {
     assert!(metrics.contains("tripline_build_info"), "{metrics}");
     Ok(())
 }
+
+#[tokio::test]
+async fn metrics_tell_of_everything_that_is_counted_and_timed() -> anyhow::Result<()> {
+    let server = Tripline::start().await?;
+    send(&server, 0, 10).await?;
+    server.number("SELECT count(*) FROM spans").await?;
+    let (_, refused) = server.get_text("/api/v1/nothing").await?;
+    anyhow::ensure!(refused.contains("not-found"), "{refused}");
+    server.get("/api/v1/services").await?;
+    let (_, metrics) = server.get_text("/metrics").await?;
+    for family in [
+        "tripline_store_accepted_total{signal=\"spans\"} 10",
+        "tripline_store_refused_batches_total",
+        "tripline_store_queue_bytes",
+        "tripline_store_commit_seconds_count",
+        "tripline_store_seal_seconds_bucket",
+        "tripline_store_compaction_seconds_sum",
+        "tripline_store_segments{state=\"hot\"}",
+        "tripline_store_disk_bytes",
+        "tripline_query_seconds_count{door=\"sql\",outcome=\"ok\"} 1",
+        "tripline_query_seconds_count{door=\"question\",outcome=\"ok\"}",
+    ] {
+        assert!(metrics.contains(family), "{family}\n{metrics}");
+    }
+    Ok(())
+}
+
+/// Who only reads an old directory must not be the one who deletes from it.
+#[tokio::test]
+async fn a_query_in_a_directory_expires_nothing() -> anyhow::Result<()> {
+    let server = Tripline::start().await?;
+    send(&server, 0, 50).await?;
+    let (_, remains) = server.stop()?;
+    for _ in 0..3 {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_tripline-under-test"))
+            .args(["sql", "--format", "csv", "--data-dir"])
+            .arg(&remains.data_dir)
+            .arg("SELECT count(*) AS n FROM spans")
+            .env("TRIPLINE_STORE__RETENTION_AGE", "1ms")
+            .env("TRIPLINE_STORE__HOT_AGE_MAX", "1ms")
+            .output()?;
+        let said = String::from_utf8(output.stdout)?;
+        assert_eq!(
+            said.trim(),
+            "n\r\n50",
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
+}

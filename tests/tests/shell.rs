@@ -201,9 +201,127 @@ async fn an_assertion_fails_a_job_exactly_when_rows_are_found() -> Result<()> {
     for wrong in [
         &["assert", "SELECT nothing"][..],
         &["assert", "--ready", "no such thing"],
+        &["assert", "--ready", "opened within"],
+        &["assert", "--ready", "opened within", "--set", "braker=x"],
         &["assert"],
     ] {
-        ensure!(!tripline(&dir, wrong)?.status.success(), "{wrong:?}");
+        let told = tripline(&dir, wrong)?;
+        ensure!(told.status.code() == Some(2), "{wrong:?}: {}", err(&told));
     }
+    ensure!(fails.status.code() == Some(1) && file.status.code() == Some(1));
+    Ok(())
+}
+
+/// A drill: stock fails from second 20 on, the fault is told at 20, cart's breaker opens at 23; cart tries thrice.
+async fn drill(server: &Tripline) -> Result<()> {
+    const SECOND: u64 = 1_000_000_000;
+    let begin = now() - 60 * SECOND;
+    let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+    let resource = |name: &str| json!({"attributes": [text("service.name", name)]});
+    let mut spans = Vec::new();
+    for number in 0..24_u64 {
+        let at = begin + number * SECOND;
+        let fails = number >= 20;
+        let mut span = |id: u64, parent: Option<u64>, kind: u8, from_ms: u64, failed: bool| {
+            let start = at + from_ms * 1_000_000;
+            spans.push(json!({"traceId": format!("{:032x}", number + 1), "spanId": format!("{:016x}", number * 16 + id + 1),
+                "parentSpanId": parent.map_or_else(String::new, |parent| format!("{:016x}", number * 16 + parent + 1)),
+                "name": "GET /stock", "kind": kind, "startTimeUnixNano": start.to_string(),
+                "endTimeUnixNano": (start + 10_000_000).to_string(), "status": {"code": if failed { 2 } else { 1 }},
+                "attributes": if kind == 3 { vec![text("service.peer.name", "stock")] } else { Vec::new() }}));
+        };
+        span(0, None, 2, 0, fails);
+        let tries = if fails { 3 } else { 1 };
+        for attempt in 0..tries {
+            span(1 + attempt, Some(0), 3, 1 + attempt * 20, fails);
+        }
+    }
+    let log = |second: u64, event: &str, attributes: Vec<Value>| json!({"timeUnixNano": (begin + second * SECOND).to_string(), "eventName": event, "attributes": attributes});
+    let opened = log(
+        23,
+        "circuit_breaker.state_changed",
+        vec![
+            text("circuit_breaker.name", "stock"),
+            text("circuit_breaker.from_state", "closed"),
+            text("circuit_breaker.to_state", "open"),
+        ],
+    );
+    let fault = log(
+        20,
+        "tripline.change",
+        vec![
+            text("change.kind", "fault"),
+            text("change.service", "stock"),
+        ],
+    );
+    let traces = json!({"resourceSpans": [{"resource": resource("cart"), "scopeSpans": [{"spans": spans}]}]});
+    let logs = json!({"resourceLogs": [
+        {"resource": resource("cart"), "scopeLogs": [{"logRecords": [opened]}]},
+        {"resource": resource("drill"), "scopeLogs": [{"logRecords": [fault]}]}]});
+    for (path, body) in [("traces", traces), ("logs", logs)] {
+        let url = format!("http://{}/v1/{path}", server.otlp_http());
+        let status = server.client.post(url).json(&body).send().await?.status();
+        ensure!(status == 200, "{path}: {status}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_resilience_test_asserts_how_fast_a_breaker_opened() -> Result<()> {
+    let server = Tripline::start().await?;
+    drill(&server).await?;
+    let dir = server.data_dir().to_owned();
+    let check = |arguments: &[&str]| -> Result<(Option<i32>, String)> {
+        let told = tripline(&dir, &[&["assert", "--ready"][..], arguments].concat())?;
+        Ok((told.status.code(), out(&told) + &err(&told)))
+    };
+    let cases: [(&[&str], i32, &str); 6] = [
+        (
+            &["opened within", "--set", "breaker=stock"],
+            0,
+            "ok      breaker stock opened within 5 s of the fault",
+        ),
+        (
+            &[
+                "opened within",
+                "--set",
+                "breaker=stock",
+                "--set",
+                "seconds=2",
+            ],
+            1,
+            "problem=it opened late",
+        ),
+        (
+            &["opened within", "--set", "breaker=stocks"],
+            1,
+            "no breaker of this name is known",
+        ),
+        (&["opened within"], 2, "--set breaker=…"),
+        // 20 calls of one attempt and 4 of three: 32 attempts for 24 calls.
+        (
+            &["no retry factor above"],
+            0,
+            "ok      no retry factor above 1.5",
+        ),
+        (
+            &["no retry factor above", "--set", "factor=1.3"],
+            1,
+            "attempts=32 callee=stock caller=cart calls=24 retry_factor=1.33",
+        ),
+    ];
+    for (arguments, code, words) in cases {
+        let (exit, told) = check(arguments)?;
+        ensure!(
+            exit == Some(code) && told.contains(words),
+            "{arguments:?}: {exit:?} {told}"
+        );
+    }
+    let listed = tripline(&dir, &["assert", "--list"])?;
+    ensure!(
+        out(&listed).contains("(--set breaker=…, seconds=5, minutes=60)"),
+        "{}",
+        out(&listed)
+    );
     Ok(())
 }

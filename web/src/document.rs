@@ -6,7 +6,7 @@ use hydration_context::SsrSharedContext;
 use leptos::prelude::*;
 
 use crate::islands::{Copy, Keys, Live, ThemeToggle};
-use crate::parts::{AssetPaths, Frame, kept_fields, other_fields};
+use crate::parts::{AssetPaths, Frame, kept_fields, other_fields, saved_page};
 use crate::range::PRESETS;
 
 const NAVIGATION: [(&str, &str); 9] = [
@@ -46,6 +46,7 @@ fn document(frame: &Frame, title: &str, body: AnyView) -> impl IntoView {
             <body>
                 <a class="skip" href="#main">"Skip to content"</a>
                 {header(frame)}
+                {bundle_note(frame)}
                 <main id="main">{body}{tools(frame, &heading)}</main>
                 {footer(frame)}
                 <Keys/>
@@ -98,6 +99,38 @@ fn header(frame: &Frame) -> AnyView {
     .into_any()
 }
 
+/// Of a bundle: that it is one, of what, and that now is then.
+fn bundle_note(frame: &Frame) -> Option<AnyView> {
+    let bundle = frame.bundle.as_ref()?;
+    let time = |ns: u64| {
+        crate::units::timestamp(ns, 0)
+            .replace('T', " ")
+            .replace('Z', "")
+    };
+    let (from, to) = (time(bundle.from_ns), time(bundle.to_ns));
+    let links = bundle
+        .incidents
+        .iter()
+        .map(|id| view! { <a href=frame.link(&format!("/incidents/{id}"), &[])>{id.clone()}</a> " " })
+        .collect_view();
+    let what = if bundle.incidents.is_empty() {
+        "Bundle of a time without incidents"
+    } else {
+        "Bundle of an incident"
+    };
+    let cut = bundle
+        .cut
+        .iter()
+        .map(|sentence| view! { <p class="note amber">{sentence.clone()}</p> })
+        .collect_view();
+    Some(view! {
+        <aside class="bundle-note" aria-label="Bundle">
+            <p><strong>{what}</strong>" "{links}{format!("from {from} to {to} UTC. Read-only; “now” is {to} UTC on every page.")}</p>
+            {cut}
+        </aside>
+    }.into_any())
+}
+
 /// A trace id pasted here finds its trace, whatever the range.
 fn find(frame: &Frame) -> AnyView {
     view! {
@@ -127,13 +160,15 @@ fn tools(frame: &Frame, title: &str) -> AnyView {
         Some(text) => format!("{text}\n[{title}]({{link}})\n"),
         None => markdown,
     };
-    let saved = frame
-        .saved
-        .iter()
-        .map(|(id, name)| view! { <li><a href=format!("/views/{id}")>{name.clone()}</a>
-            <form method="post" action=format!("/views/{id}/delete")><button class="icon-button" aria-label=format!("Delete {name}") title="Delete">"✕"</button></form></li> })
-        .collect_view();
+    let saved = frame.saved.iter().map(saved_page).collect_view();
     let none = frame.saved.is_empty().then(|| view! { <p class="quiet">"None yet. Name this page to find it again; its address is kept with the data."</p> });
+    if frame.bundle.is_some() {
+        // Nothing comes in, and nothing is kept.
+        return view! {
+            <section class="tools" aria-label="This page"><Copy path=frozen markdown=markdown/></section>
+        }
+        .into_any();
+    }
     view! {
         <section class="tools" aria-label="This page">
             <Live/>
@@ -233,12 +268,17 @@ fn range_picker(frame: &Frame) -> AnyView {
             view! { <a href=link aria-current=current>"Last " {*words}</a> }
         })
         .collect_view();
+    let whole = frame.bundle.is_some().then(|| {
+        let link = frame.with(&[("from", ""), ("to", ""), ("cursor", "")]);
+        let current = (frame.range == frame.default_range).then_some("true");
+        view! { <a href=link aria-current=current>"All of the bundle"</a> }
+    });
     let frozen = frozen(frame);
     view! {
         <details class="range">
             <summary aria-label=format!("Time range: {}", frame.range.label())>{frame.range.label()}</summary>
             <div class="range-panel">
-                <div class="range-presets">{presets}</div>
+                <div class="range-presets">{whole}{presets}</div>
                 <form method="get" action=frame.path.clone()>
                     {other_fields(frame, &["from", "to", "cursor"])}
                     <label>"From" <input name="from" value=frame.range.from.print() autocomplete="off"/></label>

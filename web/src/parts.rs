@@ -2,6 +2,7 @@
 
 mod fields;
 mod notes;
+mod scope;
 mod sorting;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,7 +12,8 @@ use tripline_storage::filter::{Expression, Filter, KeyScope, Literal, Signal};
 use tripline_storage::model::{AttributeValue, Attributes, Scope};
 
 pub use self::fields::{kept_fields, other_fields};
-pub use self::notes::{basis_note, basis_tag, cut_note, export_links, list_note, place_of};
+pub use self::notes::{basis_note, basis_tag, cut_note, export_links, list_note, nothing_of};
+pub use self::scope::place;
 pub use self::sorting::sort_head;
 use crate::links::LinkTemplate;
 use crate::range::Range;
@@ -26,6 +28,10 @@ pub struct Frame {
     pub params: Vec<(String, String)>,
     /// The range in the URL.
     pub range: Range,
+    /// The range of a URL that says none.
+    pub default_range: Range,
+    /// What is shown is a bundle, not a live store.
+    pub bundle: Option<BundleNote>,
     /// Now, in nanoseconds since the epoch: one moment for the whole page.
     pub now_ns: u64,
     /// `light` or `dark`, if chosen.
@@ -34,8 +40,10 @@ pub struct Frame {
     pub assets: AssetPaths,
     /// What the foot of the page says.
     pub footer: Vec<FooterFact>,
-    /// Saved views: id and name, by name.
-    pub saved: Vec<(u64, String)>,
+    /// Newest event time stored of `traces`, `logs` and `metrics`, nanoseconds since the epoch; of those that have any.
+    pub newest: Vec<(String, u64)>,
+    /// Saved views, by name.
+    pub saved: Vec<SavedPage>,
     /// Environments, namespaces and clusters that are stored.
     pub scopes: [Vec<String>; 3],
     /// Seconds of the range in which data can be: what rates are over. The whole range unless said.
@@ -44,6 +52,17 @@ pub struct Frame {
     pub links: Vec<LinkTemplate>,
     /// What "Copy as Markdown" copies, if more than the page's name, range and filter.
     pub markdown: Option<String>,
+}
+
+/// A page that was given a name.
+#[derive(Debug, Clone, Default)]
+pub struct SavedPage {
+    /// Its number, as in `/views/{id}`.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Path and query of the page.
+    pub path: String,
 }
 
 /// Addresses of the embedded files, with their hashes.
@@ -66,6 +85,19 @@ pub struct BundlePaths {
     pub module: String,
     /// The code.
     pub wasm: String,
+}
+
+/// The bundle of an incident, as every page of it says.
+#[derive(Debug, Clone, Default)]
+pub struct BundleNote {
+    /// Its first moment, nanoseconds since the epoch.
+    pub from_ns: u64,
+    /// Its last: what counts as now.
+    pub to_ns: u64,
+    /// Ids of its incidents.
+    pub incidents: Vec<String>,
+    /// What of it was left out, a sentence each.
+    pub cut: Vec<String>,
 }
 
 /// One fact at the foot of each page.
@@ -125,28 +157,11 @@ impl Frame {
                 pairs.push((name, value));
             }
         }
-        if self.range != Range::default() {
+        if self.range != self.default_range {
             pairs.push(("from", &from));
             pairs.push(("to", &to));
         }
         href(path, &pairs)
-    }
-
-    /// A link to something of this scope at the same range: what of its scope is not the app's goes along. A scope
-    /// without any part says nothing.
-    pub fn link_in(&self, scope: &Scope, path: &str, params: &[(&str, &str)]) -> String {
-        let parts = [
-            ("environment", &scope.environment),
-            ("service_namespace", &scope.service_namespace),
-            ("cluster", &scope.cluster),
-        ];
-        let is_known = parts.iter().any(|(_, value)| value.is_some());
-        let own = parts
-            .into_iter()
-            .map(|(name, value)| (name, value.as_deref().unwrap_or_default()))
-            .filter(|(name, value)| is_known && self.param(name).unwrap_or_default() != *value);
-        let params: Vec<(&str, &str)> = params.iter().copied().chain(own).collect();
-        self.link(path, &params)
     }
 
     /// A link to what is found whenever it was: without the range.
@@ -427,8 +442,8 @@ pub struct Complaint {
     pub at: Option<(String, usize)>,
 }
 
-/// A question that cannot be asked, with a mark under the place.
-pub fn complaint(complaint: &Complaint) -> AnyView {
+/// A question that cannot be asked, with a mark under the place and the way to try again.
+pub fn complaint(complaint: &Complaint, frame: &Frame) -> AnyView {
     let place = complaint.at.as_ref().map(|(filter, column)| {
         let mark = format!("{}\u{25b2}", " ".repeat(column.saturating_sub(1)));
         let line = filter.replace(['\n', '\r', '\t'], " ");
@@ -439,7 +454,19 @@ pub fn complaint(complaint: &Complaint) -> AnyView {
             <strong>"This search cannot be run"</strong>
             <p>{complaint.detail.clone()}</p>
             {place}
+            <a class="button" href=frame.with(&[])>"Try again"</a>
         </div>
+    }
+    .into_any()
+}
+
+/// A saved view in a list: its link, and the button that deletes it.
+pub fn saved_page(page: &SavedPage) -> AnyView {
+    let (id, name) = (page.id, page.name.clone());
+    let delete = format!("Delete {name}");
+    view! {
+        <li><a href=format!("/views/{id}")>{name}</a>
+        <form method="post" action=format!("/views/{id}/delete")><button class="icon-button" aria-label=delete title="Delete">"✕"</button></form></li>
     }
     .into_any()
 }
@@ -502,41 +529,6 @@ mod tests {
         assert_eq!(
             frame.with(&[("cursor", "y")]),
             "/logs?service=cart&cursor=y"
-        );
-    }
-
-    #[test]
-    fn a_link_to_a_service_of_another_scope_says_which() {
-        let frame = |environment: &str| Frame {
-            params: vec![("environment".to_owned(), environment.to_owned())],
-            ..Frame::default()
-        };
-        let scope = |environment: Option<&str>, cluster: Option<&str>| Scope {
-            environment: environment.map(str::to_owned),
-            cluster: cluster.map(str::to_owned),
-            ..Scope::default()
-        };
-        let link = |frame: Frame, scope: Scope| frame.link_in(&scope, "/services/cart", &[]);
-        let prod = scope(Some("prod"), None);
-        assert_eq!(
-            link(Frame::default(), prod.clone()),
-            "/services/cart?environment=prod"
-        );
-        assert_eq!(
-            link(frame("prod"), prod.clone()),
-            "/services/cart?environment=prod"
-        );
-        assert_eq!(
-            link(frame("canary"), prod),
-            "/services/cart?environment=prod"
-        );
-        assert_eq!(
-            link(frame("canary"), scope(None, Some("a&b"))),
-            "/services/cart?environment=&cluster=a%26b"
-        );
-        assert_eq!(
-            link(frame("canary"), Scope::default()),
-            "/services/cart?environment=canary"
         );
     }
 

@@ -74,6 +74,12 @@ pub fn counted(value: u64, word: &str) -> String {
     }
 }
 
+/// `1 sidecar is`, `12 sidecars are`.
+pub fn counted_are(value: u64, word: &str) -> String {
+    let verb = if value == 1 { "is" } else { "are" };
+    format!("{} {verb}", counted(value, word))
+}
+
 /// `+12 %`, `−3 %`: how much a number grew or shrank. From nothing there is no telling.
 pub fn change(from: f64, to: f64) -> Option<String> {
     let grown = (to - from) / from * 100.0;
@@ -285,6 +291,10 @@ mod tests {
         assert_eq!(
             (counted(1, "service"), counted(1_200, "service")),
             ("1 service".to_owned(), "1,200 services".to_owned())
+        );
+        assert_eq!(
+            (counted_are(1, "span"), counted_are(0, "span")),
+            ("1 span is".to_owned(), "0 spans are".to_owned())
         );
         assert_eq!(rate(0.05), "3/min");
         assert_eq!(percent(0.0), "0 %");

@@ -12,6 +12,7 @@ mod bench;
 mod bundle;
 mod clients;
 mod packages;
+mod record;
 mod run;
 mod shell;
 mod test;
@@ -45,6 +46,7 @@ enum Command {
     Bench(bench::Args),
     Bundle(BundleArgs),
     Clients(clients::Args),
+    Record(record::Args),
 }
 
 /// Build only the browser bundle (WebAssembly, script, styles).
@@ -65,5 +67,6 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Command::Clients(args) => clients::run(&workspace, &args),
+        Command::Record(args) => record::run(&workspace, &args),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use axum::http::StatusCode;
 use tripline_storage::query::{QueryError, Session};
 
 use super::AppState;
@@ -28,14 +27,18 @@ impl AppState {
             return Err(Problem::busy());
         };
         let store = std::sync::Arc::clone(&self.store);
+        let times = self.times.clone();
         let answer = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let reader = store.reader().map_err(|error| {
                 tracing::error!(%error, "no reader");
                 Problem::internal()
             })?;
-            let session = Session::new(&reader).until(Instant::now() + ANSWER_MAX);
-            question(&session).map_err(|error| match error {
+            let started = Instant::now();
+            let session = Session::new(&reader).until(started + ANSWER_MAX);
+            let answer = question(&session);
+            times.question(outcome(&answer), started.elapsed());
+            answer.map_err(|error| match error {
                 QueryError::Engine(cause) if store.report(&cause) => set_aside(&cause),
                 other => Problem::from(other),
             })
@@ -47,13 +50,17 @@ impl AppState {
     }
 }
 
+fn outcome<T>(answer: &Result<T, QueryError>) -> &'static str {
+    match answer {
+        Ok(_) => "ok",
+        Err(QueryError::Deadline) => "deadline",
+        Err(QueryError::Engine(_)) => "failed",
+        Err(_) => "invalid",
+    }
+}
+
 /// A file turned out to be damaged while it was read: it is out of the set now, and the rest answers.
 fn set_aside(cause: &dyn std::fmt::Display) -> Problem {
     tracing::error!(%cause, "a damaged file was set aside");
-    Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "segment-damaged",
-        "A damaged file was set aside",
-        "Ask again: the rest answers. The status page names the file, which stays on disk.",
-    )
+    Problem::segment_damaged()
 }

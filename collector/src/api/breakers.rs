@@ -4,23 +4,26 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use tripline_storage::model::{
-    Breaker, BreakerDetail, BreakerTransition, BreakersQuery, Page, TransitionsQuery,
+    Breaker, BreakerDetail, BreakerTransition, BreakersQuery, Page, TransitionsQuery, WhatIf,
 };
 use tripline_storage::query;
 
 use super::AppState;
 use super::endpoints::{Answer, known};
+use super::paging::Paging;
 use super::params::{Params, hex_id};
 use super::problem::Problem;
+use super::whatif;
 
 /// `GET /breakers`.
 pub async fn list(State(state): State<AppState>, params: Params) -> Answer<Page<Breaker>> {
-    known(&params, &["service", "state"])?;
-    let question = params.breakers()?;
-    state
+    known(&params, &["service", "state", "cursor"])?;
+    let mut question = params.breakers()?;
+    let paging = Paging::of(&params, &mut question.limit)?;
+    let found = state
         .ask(move |session| query::breakers(session, &question))
-        .await
-        .map(Json)
+        .await?;
+    Ok(Json(paging.cut(found)))
 }
 
 /// `GET /breakers/{id}`.
@@ -62,22 +65,58 @@ pub async fn by_name(
     let mut parts = path.into_iter().map(|(_, value)| value);
     let (service, name, rest) = (parts.next(), parts.next(), parts.next());
     let rest = rest.unwrap_or_default();
-    let (key, is_history) = match rest.strip_suffix("transitions") {
-        Some("") => ("", true),
-        Some(key) if key.ends_with('/') => (key.trim_end_matches('/'), true),
-        _ => (rest.as_str(), false),
+    let (key, about) = key_and_word(&rest);
+    let named = Named {
+        service: service.unwrap_or_default(),
+        name: name.unwrap_or_default(),
+        key: (!key.is_empty()).then(|| key.to_owned()),
+    };
+    if about == Some("whatif") {
+        let question = named.question(&params)?;
+        let answer = whatif::of_breaker(&state, question, &params).await?;
+        return Ok(answer.into_response());
+    }
+    let found = named.find(&state, &params).await?;
+    if about == Some("transitions") {
+        transitions(&state, &params, found).await
+    } else {
+        Ok(Json(detail(&state, found).await?).into_response())
+    }
+}
+
+/// `POST /breakers/{service}/{name}[/{key}]/whatif`.
+pub async fn post_by_name(
+    State(state): State<AppState>,
+    Path(path): Path<Vec<(String, String)>>,
+    params: Params,
+    Json(body): Json<whatif::Body>,
+) -> Answer<WhatIf> {
+    params.only(&["environment", "service_namespace", "cluster"])?;
+    let mut parts = path.into_iter().map(|(_, value)| value);
+    let (service, name, rest) = (parts.next(), parts.next(), parts.next());
+    let rest = rest.unwrap_or_default();
+    let (key, Some("whatif")) = key_and_word(&rest) else {
+        return Err(Problem::method_not_allowed());
     };
     let named = Named {
         service: service.unwrap_or_default(),
         name: name.unwrap_or_default(),
         key: (!key.is_empty()).then(|| key.to_owned()),
     };
-    let found = named.find(&state, &params).await?;
-    if is_history {
-        transitions(&state, &params, found).await
-    } else {
-        Ok(Json(detail(&state, found).await?).into_response())
+    let question = named.question(&params)?;
+    whatif::post_of_breaker(&state, question, body).await
+}
+
+/// What follows a breaker's name: its key, and what is asked about it. Keys have slashes too.
+fn key_and_word(rest: &str) -> (&str, Option<&'static str>) {
+    for word in ["transitions", "whatif"] {
+        match rest.strip_suffix(word) {
+            Some("") => return ("", Some(word)),
+            Some(key) if key.ends_with('/') => return (key.trim_end_matches('/'), Some(word)),
+            _ => {}
+        }
     }
+    (rest, None)
 }
 
 /// A breaker as a person writes it down.
@@ -88,9 +127,20 @@ struct Named {
 }
 
 impl Named {
+    /// What finds it, by the scope of the parameters.
+    fn question(self, params: &Params) -> Result<BreakersQuery, Problem> {
+        Ok(BreakersQuery {
+            service: Some(self.service),
+            name: Some(self.name),
+            key: self.key,
+            limit: 1,
+            ..params.breakers()?
+        })
+    }
+
     /// Its id. The scope tells breakers of one name apart; without one, the first that refuses wins.
     async fn find(self, state: &AppState, params: &Params) -> Result<String, Problem> {
-        known(params, &[])?;
+        known(params, &["cursor"])?;
         let missing = format!(
             "no breaker {} of {} is known",
             self.key
@@ -98,13 +148,7 @@ impl Named {
                 .map_or_else(|| self.name.clone(), |key| format!("{}/{key}", self.name)),
             self.service
         );
-        let question = BreakersQuery {
-            service: Some(self.service),
-            name: Some(self.name),
-            key: self.key,
-            limit: 1,
-            ..params.breakers()?
-        };
+        let question = self.question(params)?;
         let found = state
             .ask(move |session| query::breakers(session, &question))
             .await?;
@@ -128,13 +172,33 @@ async fn transitions(
     params: &Params,
     breaker_id: String,
 ) -> Result<Response, Problem> {
-    known(params, &[])?;
-    let question = TransitionsQuery {
+    known(params, &["cursor"])?;
+    let mut question = TransitionsQuery {
         breaker_id: Some(breaker_id),
         ..params.transitions()?
     };
-    let page: Page<BreakerTransition> = state
+    let paging = Paging::of(params, &mut question.limit)?;
+    let found: Page<BreakerTransition> = state
         .ask(move |session| query::transitions(session, &question))
         .await?;
-    Ok(Json(page).into_response())
+    Ok(Json(paging.cut(found)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_of_a_breaker_is_told_from_its_key() {
+        for (rest, key, word) in [
+            ("", "", None),
+            ("eu/west", "eu/west", None),
+            ("transitions", "", Some("transitions")),
+            ("whatif", "", Some("whatif")),
+            ("eu/west/whatif", "eu/west", Some("whatif")),
+            ("eu-whatif", "eu-whatif", None),
+        ] {
+            assert_eq!(key_and_word(rest), (key, word), "{rest}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Changes people report: deploys, flags, settings. Each becomes a log event `tripline.change`, so that one
-//! sent through OTLP counts the same: `change.kind` is an attribute, the body says what it was.
+//! sent through OTLP counts the same: `change.kind` is an attribute, the body says what it was. The service it is about
+//! is that of the resource, as `change.service` would say; a change without one is about every service.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,8 +13,9 @@ use tripline_storage::query::{self, CHANGE_EVENT};
 
 use super::AppState;
 use super::endpoints::{Answer, known};
-use super::params::{Params, now_ns};
+use super::params::Params;
 use super::problem::Problem;
+use super::when::now_ns;
 
 /// What is reported.
 #[derive(Debug, Deserialize)]
@@ -126,13 +128,14 @@ fn batch(report: &Report, time: u64, now: u64) -> Batch {
     }
 }
 
-/// `GET /changes`: reported ones, oldest first.
+/// `GET /changes`: reported ones, oldest first; with `service` those of it and those of none.
 pub async fn list(State(state): State<AppState>, params: Params) -> Answer<Page<Change>> {
     known(&params, &["service"])?;
     let range = params.range()?;
+    let scope = params.scope();
     let service = params.get("service").map(str::to_owned);
     let found = state
-        .ask(move |session| query::changes(session, range, service.as_deref()))
+        .ask(move |session| query::changes(session, range, &scope, service.as_deref()))
         .await?;
     Ok(Json(Page::whole(found)))
 }

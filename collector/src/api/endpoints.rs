@@ -17,8 +17,10 @@ use tripline_storage::model::{
 use tripline_storage::query;
 
 use super::AppState;
-use super::params::{Params, hex_id, now_ns};
+use super::paging::Paging;
+use super::params::{Params, hex_id};
 use super::problem::Problem;
+use super::when::When;
 use crate::decode::Signal as _;
 use crate::decode::rows::{Requests, SpanRows};
 
@@ -43,12 +45,13 @@ pub async fn services(
     State(state): State<AppState>,
     params: Params,
 ) -> Answer<Page<ServiceSummary>> {
-    known(&params, &["sort"])?;
-    let question = params.services()?;
-    state
+    known(&params, &["cursor", "sort"])?;
+    let mut question = params.services()?;
+    let paging = Paging::of(&params, &mut question.limit)?;
+    let found = state
         .ask(move |session| query::services(session, &question))
-        .await
-        .map(Json)
+        .await?;
+    Ok(Json(paging.cut(found)))
 }
 
 /// `GET /traces`.
@@ -186,11 +189,15 @@ pub async fn log_patterns(State(state): State<AppState>, params: Params) -> Answ
 const TICK: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// `GET /ticks`: server-sent events, one every two seconds with the time of day: when a live page asks again.
-pub async fn ticks() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let stream = futures::stream::unfold((), |()| async {
+pub async fn ticks(
+    State(state): State<AppState>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    // Not the whole state: a page left open must not keep the store.
+    let stream = futures::stream::unfold(state.config, |config| async move {
         tokio::time::sleep(TICK).await;
-        let time = tripline_web::units::time_of_day(now_ns(), 0);
-        Some((Ok(Event::default().data(time)), ()))
+        let when = When::of(config.bundle.as_ref());
+        let time = tripline_web::units::time_of_day(when.now_ns, 0);
+        Some((Ok(Event::default().data(time)), config))
     });
     Sse::new(stream)
 }
@@ -212,12 +219,13 @@ pub async fn logs(State(state): State<AppState>, params: Params) -> Answer<Page<
 
 /// `GET /metrics`.
 pub async fn metrics(State(state): State<AppState>, params: Params) -> Answer<Page<MetricSummary>> {
-    known(&params, &["service", "text", "q", "filter"])?;
-    let question = params.metrics()?;
-    state
+    known(&params, &["service", "text", "q", "filter", "cursor"])?;
+    let mut question = params.metrics()?;
+    let paging = Paging::of(&params, &mut question.limit)?;
+    let found = state
         .ask(move |session| query::metrics(session, &question))
-        .await
-        .map(Json)
+        .await?;
+    Ok(Json(paging.cut(found)))
 }
 
 /// `GET /metrics/{name}`.

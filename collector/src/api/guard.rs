@@ -21,10 +21,17 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wa
      img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; \
      frame-ancestors 'none'";
 
+/// Most that is repeated of what axum says.
+const REJECTION_BYTES_MAX: usize = 4096;
+
 /// Lets a request pass, or answers it.
 pub async fn protect(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let is_api = request.uri().path().starts_with("/api");
+    // Who sends telemetry to this address by mistake reads no page either.
+    let is_api = ["/api", "/v1/"]
+        .iter()
+        .any(|start| request.uri().path().starts_with(start));
     let mut response = match check(&state, &request) {
+        Ok(()) if is_api => as_problem(next.run(request).await).await,
         Ok(()) => next.run(request).await,
         Err(problem) if is_api => problem.into_response(),
         Err(problem) => pages::refused(&problem, request.uri()),
@@ -33,8 +40,48 @@ pub async fn protect(State(state): State<AppState>, request: Request, next: Next
     response
 }
 
+/// What axum itself refused (a path, a body) as the problem document every error is.
+async fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let is_problem = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/problem+json");
+    if is_problem || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let said = axum::body::to_bytes(body, REJECTION_BYTES_MAX)
+        .await
+        .unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let detail = if said.trim().is_empty() {
+        status.canonical_reason().unwrap_or("it was refused")
+    } else {
+        said.trim()
+    };
+    let (kind, title) = match status {
+        StatusCode::BAD_REQUEST => ("bad-request", "The request cannot be read"),
+        StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "Request too large"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ("media-type", "Unsupported media type"),
+        StatusCode::UNPROCESSABLE_ENTITY => ("unprocessable", "The body is not what is asked for"),
+        _ if status.is_server_error() => ("internal", "Internal error"),
+        _ => ("refused", "The request was refused"),
+    };
+    let mut problem = Problem::new(status, kind, title, detail).into_response();
+    for (name, value) in &parts.headers {
+        if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
+            problem.headers_mut().insert(name, value.clone());
+        }
+    }
+    problem
+}
+
 fn check(state: &AppState, request: &Request) -> Result<(), Problem> {
     check_host(state, request)?;
+    if state.config.bundle.is_some() {
+        check_only_asks(request.method(), request.uri().path())?;
+    }
     let is_login = request.uri().path() == "/login";
     if !matches!(
         *request.method(),
@@ -43,7 +90,9 @@ fn check(state: &AppState, request: &Request) -> Result<(), Problem> {
         check_origin(request)?;
         // Forms of our own pages; what a browser says of the origin was checked above.
         let is_form = is_login || is_view(request.uri().path());
-        if !is_form {
+        // No form can send a DELETE, and it has no body that could be of a kind.
+        let is_bare = *request.method() == Method::DELETE;
+        if !is_form && !is_bare {
             check_json(request.headers())?;
         }
     }
@@ -62,9 +111,26 @@ fn check(state: &AppState, request: &Request) -> Result<(), Problem> {
     }
 }
 
-/// Where saved views are written.
+/// Of a bundle nothing changes: what is posted may only ask.
+fn check_only_asks(method: &Method, path: &str) -> Result<(), Problem> {
+    let is_question = matches!(path, "/login" | "/api/v1/sql" | "/api/v1/whatif")
+        || path.starts_with("/api/v1/breakers/") && path.ends_with("/whatif");
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) || is_question {
+        return Ok(());
+    }
+    let detail = "this is the bundle of an incident, opened read-only: it takes no telemetry, changes or saved views; \
+                  `tripline serve` without --bundle does";
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "read-only",
+        "Read-only",
+        detail,
+    ))
+}
+
+/// Where saved views are written, and what numbers mean.
 fn is_view(path: &str) -> bool {
-    path == "/views" || path.starts_with("/views/")
+    path == "/views" || path.starts_with("/views/") || path == "/breakers/encodings"
 }
 
 /// Name and port of the request's `Host` (or `:authority`).
@@ -79,11 +145,13 @@ fn host_of(request: &Request) -> Option<&str> {
 fn check_host(state: &AppState, request: &Request) -> Result<(), Problem> {
     let host = host_of(request).unwrap_or_default();
     let beyond_loopback = !state.config.http.ip().is_loopback();
-    let allowed = &state.config.ui.allowed_hosts;
-    if is_allowed(host, allowed) || (beyond_loopback && allowed.is_empty()) {
+    let is_address = name_of(host).parse::<std::net::IpAddr>().is_ok();
+    // Rebinding needs a name: beyond loopback any address of ours may be the one that was asked.
+    if is_allowed(host, &state.config.ui.allowed_hosts) || (beyond_loopback && is_address) {
         return Ok(());
     }
-    let detail = "this server does not answer to that name; ui.allowed_hosts lists further ones";
+    let detail = "this server does not answer to that name; ui.allowed_hosts (TRIPLINE_UI__ALLOWED_HOSTS='[\"name\"]') \
+                  lists further ones";
     Err(Problem::new(
         StatusCode::MISDIRECTED_REQUEST,
         "unknown-host",
@@ -267,6 +335,34 @@ mod tests {
             ("sec-fetch-site", "same-site"),
         ] {
             assert!(check_origin(&request(&[foreign])).is_err(), "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_bundle_everything_may_be_asked_and_nothing_written() {
+        for (method, path) in [
+            (Method::GET, "/api/v1/changes"),
+            (Method::HEAD, "/"),
+            (Method::POST, "/api/v1/sql"),
+            (Method::POST, "/api/v1/whatif"),
+            (Method::POST, "/api/v1/breakers/cart/payment/eu/whatif"),
+            (Method::POST, "/login"),
+        ] {
+            assert!(check_only_asks(&method, path).is_ok(), "{method} {path}");
+        }
+        for (method, path) in [
+            (Method::POST, "/api/v1/changes"),
+            (Method::POST, "/views"),
+            (Method::POST, "/views/1/delete"),
+            (Method::POST, "/v1/traces"),
+            (Method::PUT, "/api/v1/sql/x"),
+            (Method::DELETE, "/api/v1/breakers/cart"),
+        ] {
+            let problem = check_only_asks(&method, path).expect_err(path);
+            assert_eq!(
+                (problem.status, problem.kind),
+                (StatusCode::FORBIDDEN, "read-only")
+            );
         }
     }
 

@@ -1,7 +1,5 @@
 //! Parameters of the URL, read once and strictly: an unknown one is an error, not a filter silently ignored.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use tripline_storage::filter::{Filter, Signal};
@@ -10,43 +8,43 @@ use tripline_storage::model::{
     LogQuery, MetricPointsQuery, MetricsQuery, ScopeFilter, ServiceOrder, ServicesQuery, TimeRange,
     TraceOrder, TraceQuery, TransitionsQuery,
 };
-use tripline_web::range::Range;
 
+use super::AppState;
 use super::problem::Problem;
+use super::when::When;
 
 /// Rows of a list unless asked otherwise.
 const LIMIT_DEFAULT: usize = 100;
 /// Rows of a list at most.
 const LIMIT_MAX: usize = 10_000;
 
-/// The parameters, decoded, in order.
+/// The parameters, and when they were sent: a relative time means something by that alone.
 #[derive(Debug, Clone, Default)]
-pub struct Params(pub Vec<(String, String)>);
-
-impl<S: Send + Sync> FromRequestParts<S> for Params {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        axum::extract::Query::<Vec<(String, String)>>::from_request_parts(parts, state)
-            .await
-            .map(|query| Self(query.0))
-            .map_err(|error| Problem::parameter("query", error.body_text()))
-    }
+pub struct Params {
+    /// Decoded, in order.
+    pub pairs: Vec<(String, String)>,
+    /// What is now, and the range where none is said.
+    pub when: When,
 }
 
-/// Now, in nanoseconds since the epoch.
-pub fn now_ns() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| {
-            u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-        })
+impl FromRequestParts<AppState> for Params {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        axum::extract::Query::<Vec<(String, String)>>::from_request_parts(parts, state)
+            .await
+            .map(|query| Self {
+                pairs: query.0,
+                when: state.when(),
+            })
+            .map_err(|error| Problem::parameter("query", error.body_text()))
+    }
 }
 
 impl Params {
     /// A parameter; an empty one is an absent one.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
+        self.pairs
             .iter()
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.as_str())
@@ -60,7 +58,7 @@ impl Params {
     /// Refuses parameters that the address does not know.
     pub fn only(&self, known: &[&str]) -> Result<(), Problem> {
         match self
-            .0
+            .pairs
             .iter()
             .find(|(key, _)| !known.contains(&key.as_str()))
         {
@@ -72,11 +70,13 @@ impl Params {
         }
     }
 
-    /// The range of `from` and `to`, or the last hour.
+    /// The range of `from` and `to`, or the last hour (of a bundle: all of its time).
     pub fn range(&self) -> Result<TimeRange, Problem> {
-        let range = Range::parse(self.get("from"), self.get("to"))
+        let range = self
+            .when
+            .range(self.get("from"), self.get("to"))
             .map_err(|why| Problem::parameter("from", why))?;
-        let (from, to) = range.resolve(now_ns());
+        let (from, to) = range.resolve(self.when.now_ns);
         let nanos = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
         Ok(TimeRange {
             from_unix_nano: nanos(from),
@@ -106,7 +106,8 @@ impl Params {
         }
     }
 
-    fn scope(&self) -> ScopeFilter {
+    /// Environment, namespace and cluster.
+    pub fn scope(&self) -> ScopeFilter {
         ScopeFilter {
             environment: self.text("environment"),
             service_namespace: self.text("service_namespace"),
@@ -145,7 +146,7 @@ impl Params {
     }
 
     fn attributes(&self) -> Result<Vec<AttributeFilter>, Problem> {
-        self.0
+        self.pairs
             .iter()
             .filter(|(key, value)| key == "attr" && !value.is_empty())
             .map(|(_, text)| attribute(text))
@@ -304,9 +305,20 @@ impl Params {
         })
     }
 
+    /// `as_of`: what counts as now for an incident that goes on; the present unless it is said.
+    pub fn as_of(&self) -> Result<i64, Problem> {
+        let Some(text) = self.get("as_of") else {
+            return Ok(self.when.now());
+        };
+        self.when
+            .moment(text)
+            .and_then(|ns| i64::try_from(ns).ok())
+            .ok_or_else(|| Problem::parameter("as_of", "`as_of` is not a time"))
+    }
+
     /// For `incidents`; the last day's unless a range is asked for.
     pub fn incidents(&self) -> Result<IncidentsQuery, Problem> {
-        let now = i64::try_from(now_ns()).unwrap_or(i64::MAX);
+        let now = self.as_of()?;
         Ok(IncidentsQuery {
             range: self
                 .range_if_any()?
@@ -406,12 +418,13 @@ mod tests {
     use super::*;
 
     fn params(pairs: &[(&str, &str)]) -> Params {
-        Params(
-            pairs
+        Params {
+            pairs: pairs
                 .iter()
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
                 .collect(),
-        )
+            when: When::of(None),
+        }
     }
 
     #[test]

@@ -101,6 +101,16 @@ impl Problem {
         )
     }
 
+    /// A file turned out to be damaged while it was read: it is out of the set now, and the rest answers.
+    pub fn segment_damaged() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "segment-damaged",
+            "A damaged file was set aside",
+            "Ask again: the rest answers. The status page names the file, which stays on disk.",
+        )
+    }
+
     /// Something failed that the client cannot mend.
     pub fn internal() -> Self {
         let detail = "the server could not answer; its log says why";
@@ -171,6 +181,10 @@ impl IntoResponse for Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer realm=\"tripline\"");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
         if let Some(after) = self.retry_after {
             headers.insert(
                 header::RETRY_AFTER,

@@ -2,16 +2,18 @@
 //!
 //! The query runs on a thread of its own (DuckDB plans recursively and needs the stack); its bytes come through
 //! a short channel. A result smaller than one chunk is answered whole, with its summary in headers; a longer one
-//! is streamed. When a streamed one fails the connection is cut, so that no client takes it for complete.
+//! is streamed, with its summary in trailers for those who say `TE: trailers`. When a streamed one fails the connection is cut, so that no client takes it for complete.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
+use http_body::Frame;
+use http_body_util::StreamBody;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -23,6 +25,7 @@ use tripline_storage::store::Store;
 use super::AppState;
 use super::problem::Problem;
 use crate::config::SqlSection;
+use crate::operations::query_times::QueryTimes;
 
 /// Chunks between the query and the connection.
 const CHUNKS_MAX: usize = 4;
@@ -37,14 +40,16 @@ const BODY_BYTES_MAX: usize = 512 * 1024;
 #[derive(Debug, Clone)]
 pub struct Door {
     limits: Limits,
+    as_of_unix_nano: Option<i64>,
     gate: Arc<Mutex<Option<Arc<Gate>>>>,
 }
 
 impl Door {
-    /// A door with these bounds.
-    pub fn new(section: &SqlSection) -> Self {
+    /// A door with these bounds; `now()` of the queries is that moment, or the clock's.
+    pub fn new(section: &SqlSection, as_of_unix_nano: Option<i64>) -> Self {
         Self {
             limits: limits(section),
+            as_of_unix_nano,
             gate: Arc::default(),
         }
     }
@@ -55,7 +60,8 @@ impl Door {
             return Ok(Arc::clone(gate));
         }
         let reader = store.reader().map_err(failed)?;
-        let opened = Gate::new(reader.connection(), self.limits.clone()).map_err(failed)?;
+        let (limits, as_of) = (self.limits.clone(), self.as_of_unix_nano);
+        let opened = Gate::frozen_at(reader.connection(), limits, as_of).map_err(failed)?;
         Ok(Arc::clone(gate.insert(opened)))
     }
 }
@@ -79,6 +85,13 @@ fn failed(error: impl std::fmt::Display) -> Problem {
     tracing::error!(%error, "cannot read the store");
     Problem::internal()
 }
+
+/// Rows of the answer.
+const ROWS: &str = "x-tripline-rows";
+/// How long it took.
+const ELAPSED_MS: &str = "x-tripline-elapsed-ms";
+/// Whether there were more rows than the limit.
+pub(crate) const TRUNCATED: &str = "x-tripline-truncated";
 
 /// The body of a request.
 #[derive(Debug, Deserialize)]
@@ -232,7 +245,10 @@ type Started = (mpsc::Receiver<Event>, Interrupt);
 
 async fn start(state: &AppState, request: Request) -> Result<Started, SqlError> {
     let gate = state.sql.gate(&state.store).map_err(|_| SqlError::Gone)?;
-    let permit = gate.admit()?;
+    let times = state.times.clone();
+    let permit = gate
+        .admit()
+        .inspect_err(|error| times.query(&request.query, outcome(Err(error)), Duration::ZERO))?;
     let (events, receiver) = mpsc::channel(CHUNKS_MAX);
     let (ready, interrupt) = tokio::sync::oneshot::channel();
     let store = Arc::clone(&state.store);
@@ -240,7 +256,7 @@ async fn start(state: &AppState, request: Request) -> Result<Started, SqlError> 
     std::thread::Builder::new()
         .name("sql-query".to_owned())
         .stack_size(STACK_BYTES)
-        .spawn(move || run(&store, &permit, &request, &runtime, &events, ready))
+        .spawn(move || run(&store, &permit, &request, &runtime, &events, ready, &times))
         .map_err(|error| {
             tracing::error!(%error, "no thread for a query");
             SqlError::Gone
@@ -256,6 +272,7 @@ fn run(
     runtime: &tokio::runtime::Handle,
     events: &mpsc::Sender<Event>,
     ready: tokio::sync::oneshot::Sender<Interrupt>,
+    times: &QueryTimes,
 ) {
     let reader = match store.reader() {
         Ok(reader) => reader,
@@ -277,30 +294,52 @@ fn run(
             .block_on(async { tokio::time::timeout(CHUNK_TIMEOUT, events.send(event)).await });
         sent.ok().and_then(Result::ok).ok_or(Gone)
     };
-    let outcome = permit.run(reader.connection(), request, &mut |bytes| {
-        send(Event::Bytes(bytes))
-    });
+    let started = Instant::now();
+    let answer = permit
+        .run(&reader, request, &mut |bytes| send(Event::Bytes(bytes)))
+        .map_err(|error| error.reported(store));
+    times.query(&request.query, outcome(answer.as_ref()), started.elapsed());
     // Whoever is not there any more needs no end.
-    let _ = send(Event::End(outcome));
+    let _ = send(Event::End(answer));
+}
+
+/// A query's end as one word.
+fn outcome(answer: Result<&Summary, &SqlError>) -> &'static str {
+    match answer {
+        Ok(_) => "ok",
+        Err(SqlError::Refused { .. }) => "refused",
+        Err(SqlError::Syntax { .. }) => "syntax",
+        Err(SqlError::Invalid { .. }) => "invalid",
+        Err(SqlError::Unsupported { .. }) => "unsupported",
+        Err(SqlError::Deadline { .. }) => "deadline",
+        Err(SqlError::Memory { .. }) => "memory",
+        Err(SqlError::Busy { .. }) => "busy",
+        Err(SqlError::Gone) => "gone",
+        Err(SqlError::Damaged | SqlError::Failed { .. }) => "failed",
+    }
 }
 
 fn whole(format: Format, bytes: Vec<u8>, summary: Summary) -> Response {
     let mut response = Body::from(bytes).into_response();
     let headers = response.headers_mut();
     shared_headers(headers, format);
+    headers.extend(told(summary));
+    response
+}
+
+/// The summary as headers: before an answer that is whole, after one that was streamed.
+fn told(summary: Summary) -> HeaderMap {
     let number =
         |value: u128| HeaderValue::from_str(&value.to_string()).expect("digits are a header value");
-    headers.insert(
-        HeaderName::from_static("x-tripline-rows"),
-        number(summary.rows.into()),
-    );
-    headers.insert(
-        HeaderName::from_static("x-tripline-elapsed-ms"),
-        number(summary.elapsed.as_millis()),
-    );
     let truncated = HeaderValue::from_static(if summary.truncated { "true" } else { "false" });
-    headers.insert(HeaderName::from_static("x-tripline-truncated"), truncated);
-    response
+    HeaderMap::from_iter([
+        (HeaderName::from_static(ROWS), number(summary.rows.into())),
+        (
+            HeaderName::from_static(ELAPSED_MS),
+            number(summary.elapsed.as_millis()),
+        ),
+        (HeaderName::from_static(TRUNCATED), truncated),
+    ])
 }
 
 fn streamed(
@@ -309,13 +348,17 @@ fn streamed(
     events: mpsc::Receiver<Event>,
     interrupt: Interrupt,
 ) -> Response {
-    let first = futures::stream::once(std::future::ready(Ok(Bytes::from(first))));
+    let data = |bytes: Vec<u8>| Frame::data(Bytes::from(bytes));
+    let first = futures::stream::once(std::future::ready(Ok(data(first))));
     let rest = ReceiverStream::new(events).scan(false, move |ended, event| {
         let _alive = &interrupt;
         let item = match event {
             _ if *ended => None,
-            Event::Bytes(bytes) => Some(Ok(Bytes::from(bytes))),
-            Event::End(Ok(_)) => None,
+            Event::Bytes(bytes) => Some(Ok(data(bytes))),
+            Event::End(Ok(summary)) => {
+                *ended = true;
+                Some(Ok(Frame::trailers(told(summary))))
+            }
             Event::End(Err(error)) => {
                 *ended = true;
                 tracing::info!(%error, "a streamed query failed");
@@ -324,8 +367,12 @@ fn streamed(
         };
         std::future::ready(item)
     });
-    let mut response = Body::from_stream(first.chain(rest)).into_response();
-    shared_headers(response.headers_mut(), format);
+    let mut response = Body::new(StreamBody::new(first.chain(rest))).into_response();
+    let headers = response.headers_mut();
+    shared_headers(headers, format);
+    let trailers =
+        HeaderValue::from_static("x-tripline-rows, x-tripline-elapsed-ms, x-tripline-truncated");
+    headers.insert(header::TRAILER, trailers);
     response
 }
 
@@ -428,6 +475,7 @@ pub(crate) fn problem(error: SqlError, text: &str) -> Problem {
             tracing::error!(error = %source, "a query failed in the engine");
             Problem::internal()
         }
+        SqlError::Damaged => Problem::segment_damaged(),
         SqlError::Gone => Problem::internal(),
     }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Deserialize;
-use tripline_storage::model::{BreakersQuery, WhatIf, WhatIfQuery};
+use tripline_storage::model::{BreakersQuery, COVERAGE_MIN, WhatIf, WhatIfQuery};
 use tripline_storage::query;
 use tripline_storage::resilience::whatif::settings::NAMES;
 
@@ -17,12 +18,14 @@ use super::problem::Problem;
 /// Calls replayed at most.
 const CALLS_MAX: usize = 1_000_000;
 
-/// A breaker, a range and settings, as `POST` takes them.
-#[derive(Debug, Deserialize)]
+/// A breaker, a range and settings, as `POST` takes them; where the address names the breaker, the body does not.
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
-    service: String,
-    name: String,
+    #[serde(default)]
+    service: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
     #[serde(default)]
     key: Option<String>,
     #[serde(default)]
@@ -35,21 +38,25 @@ pub struct Body {
     propose: bool,
 }
 
+/// Parameters of every question, besides the settings.
+const PLAIN: [&str; 6] = [
+    "from",
+    "to",
+    "propose",
+    "environment",
+    "service_namespace",
+    "cluster",
+];
+
+/// Refuses parameters that are none.
+fn known(params: &Params, more: &[&str]) -> Result<(), Problem> {
+    let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
+    params.only(&[PLAIN.as_slice(), more, &names].concat())
+}
+
 /// `GET /whatif`.
 pub async fn get(State(state): State<AppState>, params: Params) -> Answer<WhatIf> {
-    let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-    let plain = [
-        "service",
-        "name",
-        "key",
-        "from",
-        "to",
-        "propose",
-        "environment",
-        "service_namespace",
-        "cluster",
-    ];
-    params.only(&[plain.as_slice(), &names].concat())?;
+    known(&params, &["service", "name", "key"])?;
     let (Some(service), Some(name)) = (params.get("service"), params.get("name")) else {
         return Err(Problem::parameter(
             "service",
@@ -62,11 +69,54 @@ pub async fn get(State(state): State<AppState>, params: Params) -> Answer<WhatIf
         key: params.get("key").map(str::to_owned),
         ..params.breakers()?
     };
-    ask(&state, named, &params, edits(&params)).await.map(Json)
+    let found = ask(&state, named, &params, edits(&params)).await?;
+    answered(found).map(Json)
+}
+
+/// `GET /breakers/{service}/{name}[/{key}]/whatif`.
+pub(super) async fn of_breaker(
+    state: &AppState,
+    named: BreakersQuery,
+    params: &Params,
+) -> Answer<WhatIf> {
+    known(params, &[])?;
+    let found = ask(state, named, params, edits(params)).await?;
+    answered(found).map(Json)
 }
 
 /// `POST /whatif`.
 pub async fn post(State(state): State<AppState>, Json(body): Json<Body>) -> Answer<WhatIf> {
+    let (Some(service), Some(name)) = (body.service.clone(), body.name.clone()) else {
+        return Err(Problem::parameter(
+            "service",
+            "`service` and `name` say which breaker",
+        ));
+    };
+    let named = BreakersQuery {
+        service: Some(service),
+        name: Some(name),
+        key: body.key.clone(),
+        ..BreakersQuery::default()
+    };
+    ask_of_body(&state, named, body).await
+}
+
+/// `POST /breakers/{service}/{name}[/{key}]/whatif`.
+pub(super) async fn post_of_breaker(
+    state: &AppState,
+    named: BreakersQuery,
+    body: Body,
+) -> Answer<WhatIf> {
+    if body.service.is_some() || body.name.is_some() || body.key.is_some() {
+        return Err(Problem::parameter(
+            "body",
+            "the address says which breaker; leave service, name and key out",
+        ));
+    }
+    ask_of_body(state, named, body).await
+}
+
+async fn ask_of_body(state: &AppState, named: BreakersQuery, body: Body) -> Answer<WhatIf> {
     let mut pairs = Vec::new();
     let mut put = |name: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -76,12 +126,9 @@ pub async fn post(State(state): State<AppState>, Json(body): Json<Body>) -> Answ
     put("from", body.from);
     put("to", body.to);
     put("propose", body.propose.then(|| "true".to_owned()));
-    let params = Params(pairs);
-    let named = BreakersQuery {
-        service: Some(body.service),
-        name: Some(body.name),
-        key: body.key,
-        ..BreakersQuery::default()
+    let params = Params {
+        pairs,
+        when: state.when(),
     };
     let text = |value: serde_json::Value| match value {
         serde_json::Value::String(text) => text,
@@ -92,7 +139,26 @@ pub async fn post(State(state): State<AppState>, Json(body): Json<Body>) -> Answ
         .into_iter()
         .map(|(name, value)| (name, text(value)))
         .collect();
-    ask(&state, named, &params, edits).await.map(Json)
+    let found = ask(state, named, &params, edits).await?;
+    answered(found).map(Json)
+}
+
+/// What was replayed, or the problem that too little is stored for it.
+fn answered(found: WhatIf) -> Result<WhatIf, Problem> {
+    let Some(why) = &found.refused else {
+        return Ok(found);
+    };
+    let problem = Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "coverage",
+        "Too few of the calls are stored",
+        why.as_str(),
+    );
+    Err(problem
+        .with("coverage", found.coverage.share)
+        .with("coverage_min", COVERAGE_MIN)
+        .with("calls", found.calls)
+        .with("estimated_calls", found.coverage.estimated_calls))
 }
 
 /// Settings among the parameters.

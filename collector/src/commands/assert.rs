@@ -2,15 +2,19 @@
 //!
 //! An assertion is a query for what must not be: it holds when no row comes back. Several stand in one file,
 //! separated by semicolons at a line's end, each under a comment that says what it asserts; ready-made ones are
-//! embedded (`ready.sql`, read the same way).
+//! embedded (`ready.sql`, read the same way). A comment `set minutes = 60` gives an assertion a parameter: `{minutes}`
+//! in its query becomes the text `'60'`, or what `--set minutes=…` says; without a default it has to be said.
+//!
+//! Exit codes: 0 = all hold, 1 = rows were found, 2 = something could not be checked.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
-use tripline_storage::sql::{Format, Request};
 
-use super::{ServeFlags, print_line, sql};
-use crate::config::{Config, HumanDuration};
+use super::sql::{Row, rows};
+use super::{ServeFlags, print_line};
+use crate::config::HumanDuration;
 
 /// The assertions that come with the binary.
 const READY: &str = include_str!("assert/ready.sql");
@@ -19,6 +23,9 @@ const SHOWN_MAX: usize = 20;
 
 /// Arguments of `tripline assert`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 all hold, 1 rows were found, 2 something could not be checked"
+)]
 pub struct AssertArgs {
     /// A query that must find no row
     pub query: Option<String>,
@@ -28,7 +35,10 @@ pub struct AssertArgs {
     /// Ready-made assertions whose name contains this (`--list` shows them)
     #[arg(long, value_name = "NAME", conflicts_with_all = ["query", "file"])]
     pub ready: Option<String>,
-    /// List the ready-made assertions
+    /// A parameter of the assertions, like breaker=payment; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", conflicts_with = "query")]
+    pub set: Vec<Setting>,
+    /// List the ready-made assertions and their parameters
     #[arg(long)]
     pub list: bool,
     /// Where telemetry is kept [default: ./tripline-data]
@@ -42,20 +52,89 @@ pub struct AssertArgs {
     pub config: Option<PathBuf>,
 }
 
+/// A parameter as it is said on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    name: String,
+    value: String,
+}
+
+impl std::str::FromStr for Setting {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once('=').ok_or("say NAME=VALUE")?;
+        Ok(Self {
+            name: name.trim().to_owned(),
+            value: value.trim().to_owned(),
+        })
+    }
+}
+
 /// What must not be found.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Assertion {
     name: String,
     query: String,
+    /// Names of parameters with their defaults.
+    parameters: Vec<(String, Option<String>)>,
 }
 
-/// Runs the assertions; an error when one of them found rows, after all of them have run.
-pub(super) fn run(args: &AssertArgs) -> anyhow::Result<()> {
+impl Assertion {
+    /// With a value for each parameter; what is missing when there is none.
+    fn filled(&self, set: &[Setting]) -> Result<Self, String> {
+        let mut filled = Self {
+            parameters: Vec::new(),
+            ..self.clone()
+        };
+        for (name, default) in &self.parameters {
+            let said = set.iter().find(|setting| setting.name == *name);
+            let value = said.map(|setting| &setting.value).or(default.as_ref());
+            let value = value.ok_or_else(|| format!("--set {name}=…"))?;
+            let hole = format!("{{{name}}}");
+            filled.name = filled.name.replace(&hole, value);
+            let literal = format!("'{}'", value.replace('\'', "''"));
+            filled.query = filled.query.replace(&hole, &literal);
+        }
+        Ok(filled)
+    }
+
+    /// Its line in the list.
+    fn listed(&self) -> String {
+        let parameters: Vec<String> = self
+            .parameters
+            .iter()
+            .map(|(name, default)| match default {
+                Some(default) => format!("{name}={default}"),
+                None => format!("{name}=…"),
+            })
+            .collect();
+        if parameters.is_empty() {
+            return self.name.clone();
+        }
+        format!("{}  (--set {})", self.name, parameters.join(", "))
+    }
+}
+
+/// Runs the assertions: whether all of them hold, none found rows, or one could not be checked.
+pub(super) fn run(args: &AssertArgs) -> ExitCode {
+    match check(args) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("tripline: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// How many assertions failed, after all of them have run.
+fn check(args: &AssertArgs) -> anyhow::Result<usize> {
     if args.list {
         for assertion in parse(READY) {
-            print_line(&assertion.name);
+            print_line(&assertion.listed());
         }
-        return Ok(());
+        return Ok(0);
     }
     let assertions = chosen(args)?;
     let flags = ServeFlags {
@@ -64,17 +143,32 @@ pub(super) fn run(args: &AssertArgs) -> anyhow::Result<()> {
         ..ServeFlags::default()
     };
     let config = flags.load()?;
-    let mut failed = 0;
+    let (mut checked, mut failed) = (0, 0);
     for assertion in &assertions {
-        let rows = rows(&config, assertion, args.timeout)
-            .with_context(|| format!("cannot check \"{}\"", assertion.name))?;
-        print_line(&report(assertion, &rows));
+        let assertion = match assertion.filled(&args.set) {
+            Ok(filled) => filled,
+            // Asked for among others: it says what it wants and does not stand in their way.
+            Err(missing) if assertions.len() > 1 => {
+                print_line(&format!("skipped {}: needs {missing}", assertion.name));
+                continue;
+            }
+            Err(missing) => bail!("\"{}\" needs {missing}", assertion.name),
+        };
+        let rows = rows(
+            &config,
+            &assertion.query,
+            args.timeout.map(HumanDuration::get),
+        )
+        .with_context(|| format!("cannot check \"{}\"", assertion.name))?;
+        print_line(&report(&assertion, &rows));
+        checked += 1;
         failed += usize::from(!rows.is_empty());
     }
+    ensure!(checked > 0, "nothing was checked");
     if failed > 0 {
-        bail!("{failed} of {} assertions failed", assertions.len());
+        eprintln!("tripline: {failed} of {checked} assertions failed");
     }
-    Ok(())
+    Ok(failed)
 }
 
 fn chosen(args: &AssertArgs) -> anyhow::Result<Vec<Assertion>> {
@@ -82,6 +176,7 @@ fn chosen(args: &AssertArgs) -> anyhow::Result<Vec<Assertion>> {
         return Ok(vec![Assertion {
             name: query.trim().to_owned(),
             query: query.clone(),
+            parameters: Vec::new(),
         }]);
     }
     let assertions = match (&args.file, &args.ready) {
@@ -99,62 +194,65 @@ fn chosen(args: &AssertArgs) -> anyhow::Result<Vec<Assertion>> {
         !assertions.is_empty(),
         "there is no such assertion: nothing was checked"
     );
+    let is_known = |setting: &&Setting| {
+        let mut all = assertions.iter().flat_map(|one| &one.parameters);
+        all.any(|(name, _)| *name == setting.name)
+    };
+    if let Some(unknown) = args.set.iter().find(|setting| !is_known(setting)) {
+        bail!("none of these assertions has a parameter {}", unknown.name);
+    }
     Ok(assertions)
 }
 
 /// Reads queries that end with a semicolon at a line's end, each named by the comment above it.
 fn parse(text: &str) -> Vec<Assertion> {
     let mut assertions = Vec::new();
-    let (mut name, mut query) = (String::new(), String::new());
-    let mut end = |name: &mut String, query: &mut String| {
-        let text = query.trim().trim_end_matches(';').trim();
-        if !text.is_empty() {
-            let named = if name.is_empty() { text } else { name.as_str() };
-            assertions.push(Assertion {
-                name: named.to_owned(),
-                query: text.to_owned(),
-            });
-            name.clear();
+    let mut next = Assertion {
+        name: String::new(),
+        query: String::new(),
+        parameters: Vec::new(),
+    };
+    let empty = next.clone();
+    let mut end = |read: &mut Assertion| {
+        let query = read.query.trim().trim_end_matches(';').trim().to_owned();
+        if query.is_empty() {
+            read.query.clear();
+            return;
         }
-        query.clear();
+        let mut read = std::mem::replace(read, empty.clone());
+        if read.name.is_empty() {
+            query.clone_into(&mut read.name);
+        }
+        assertions.push(Assertion { query, ..read });
     };
     for line in text.lines() {
         match line.trim().strip_prefix("--") {
-            Some(comment) if query.trim().is_empty() => {
-                comment.trim().clone_into(&mut name);
-            }
+            Some(comment) if next.query.trim().is_empty() => match parameter(comment.trim()) {
+                Some(parameter) => next.parameters.push(parameter),
+                None => comment.trim().clone_into(&mut next.name),
+            },
             _ => {
-                query.push_str(line);
-                query.push('\n');
+                next.query.push_str(line);
+                next.query.push('\n');
                 if line.trim_end().ends_with(';') {
-                    end(&mut name, &mut query);
+                    end(&mut next);
                 }
             }
         }
     }
-    end(&mut name, &mut query);
+    end(&mut next);
     assertions
 }
 
-type Row = serde_json::Map<String, serde_json::Value>;
-
-fn rows(
-    config: &Config,
-    assertion: &Assertion,
-    timeout: Option<HumanDuration>,
-) -> anyhow::Result<Vec<Row>> {
-    let request = Request {
-        query: assertion.query.clone(),
-        limit: None,
-        timeout: timeout.map(HumanDuration::get),
-        format: Format::Ndjson,
-    };
-    let mut text = Vec::new();
-    sql::ask(config, request, &mut text)?;
-    text.split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(|line| serde_json::from_slice(line).context("the answer is not JSON lines"))
-        .collect()
+/// `set name = default`; the default may be missing.
+fn parameter(comment: &str) -> Option<(String, Option<String>)> {
+    let (name, default) = comment.strip_prefix("set ")?.split_once('=')?;
+    let (name, default) = (name.trim(), default.trim());
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    is_name.then(|| {
+        let default = (!default.is_empty()).then(|| default.to_owned());
+        (name.to_owned(), default)
+    })
 }
 
 /// One line when it holds; else its rows, as far as a person reads.
@@ -203,10 +301,37 @@ mod tests {
     }
 
     #[test]
+    fn parameters_are_filled_in_as_texts_and_asked_for_without_a_default() {
+        let read = parse(
+            "-- {breaker} opened within {seconds} s\n-- set breaker =\n-- set seconds = 5\n\
+             SELECT 1 WHERE {breaker} = 'x' AND {seconds}::DOUBLE > 1;\n-- other\nSELECT {breaker}",
+        );
+        let [first, second] = read.as_slice() else {
+            panic!("{read:?}");
+        };
+        assert_eq!(first.filled(&[]), Err("--set breaker=…".to_owned()));
+        assert_eq!(
+            first.listed(),
+            "{breaker} opened within {seconds} s  (--set breaker=…, seconds=5)"
+        );
+        let set: Setting = "breaker=o'neill".parse().expect("a setting");
+        let filled = first.filled(&[set]).expect("all said");
+        assert_eq!(filled.name, "o'neill opened within 5 s");
+        assert_eq!(
+            filled.query,
+            "SELECT 1 WHERE 'o''neill' = 'x' AND '5'::DOUBLE > 1"
+        );
+        // What is no parameter of an assertion stays as it is.
+        assert_eq!(second.filled(&[]).as_ref(), Ok(second));
+        assert!("payment".parse::<Setting>().is_err());
+    }
+
+    #[test]
     fn a_report_shows_rows_and_says_when_it_cuts() {
         let assertion = Assertion {
             name: "none".to_owned(),
             query: String::new(),
+            parameters: Vec::new(),
         };
         let row: Row = serde_json::from_str(r#"{"a":1,"b":"x\ny"}"#).expect("an object");
         assert_eq!(report(&assertion, &[]), "ok      none");

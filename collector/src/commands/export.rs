@@ -103,7 +103,7 @@ pub(super) fn run(args: ExportArgs) -> anyhow::Result<()> {
     } else {
         args.signal
     };
-    let store = Store::open(config.store.to_store_config(data_dir.clone()))
+    let store = Store::open(config.reading_config())
         .with_context(|| format!("cannot open the data directory {shown}"))?;
     let outcome = store
         .reader()

@@ -72,10 +72,10 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<()> {
     outcome
 }
 
-/// Loads the files of directories into the configured store, which nobody may hold.
+/// Loads the Parquet and JSON lines files of directories into the configured store, which nobody may hold.
 pub(super) fn load(paths: &[PathBuf], config: &Config) -> anyhow::Result<()> {
     let mut files = files_of(paths)?;
-    files.retain(|file| is_parquet(file));
+    files.retain(|file| is_parquet(file) || file.extension().is_some_and(|end| end == "jsonl"));
     import(&files, config, None)?.1
 }
 

@@ -99,6 +99,13 @@ where
     outcome
 }
 
+/// Refuses what cannot be served, before anything is opened or bound.
+pub(super) fn check(config: &Config) -> anyhow::Result<()> {
+    crate::api::check_bind(config.http, config.ui.token.is_some(), config.ui.insecure)?;
+    logging::check(&config.log)?;
+    Ok(receive::check(&config.receive)?)
+}
+
 /// A server that runs.
 pub struct Running {
     /// The bound addresses.
@@ -112,9 +119,9 @@ pub struct Running {
 impl Running {
     /// Opens the store, binds the addresses, starts to serve. Nothing is left behind when it fails.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        crate::api::check_bind(config.http, config.ui.token.is_some(), config.ui.insecure)?;
+        check(&config)?;
         let data_dir = config.data_dir.clone();
-        let store_config = config.store.to_store_config(data_dir.clone());
+        let store_config = config.store_config();
         let store = tokio::task::spawn_blocking(move || Store::open(store_config))
             .await
             .context("opening the store panicked")?
@@ -144,9 +151,12 @@ impl Running {
         }
         let state =
             crate::api::AppState::new(Arc::clone(&store), &config, &addresses, receiver.clone())?;
+        let counters = Arc::clone(receiver.counters());
+        tokio::spawn(state.ingest.clone().keep(counters, wait(stopped.clone())));
         let health = health::router(Readiness {
             store: Arc::clone(&store),
             receiver,
+            times: state.times.clone(),
         });
         let router = health.merge(crate::api::router(state));
         let stopped = wait(stopped);

@@ -90,15 +90,21 @@ pub(super) fn run(args: SqlArgs) -> anyhow::Result<()> {
         timeout: args.timeout.map(HumanDuration::get),
         format: args.format.into(),
     };
-    ask(&config, request, &mut std::io::stdout())
+    if ask(&config, request, &mut std::io::stdout())? {
+        // On stderr: the result itself may be a file that says nothing of it.
+        eprintln!(
+            "tripline: the result was cut at the limit of rows or bytes; --limit asks for more rows"
+        );
+    }
+    Ok(())
 }
 
-/// Runs one query wherever the configured data directory can be asked; the result goes to `out`.
+/// Runs one query wherever the configured data directory can be asked; the result goes to `out`. Whether it was cut.
 pub(super) fn ask(
     config: &Config,
     request: Request,
     out: &mut (dyn std::io::Write + Send),
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let dir = config.data_dir.clone();
     ensure!(
         dir.is_dir(),
@@ -111,6 +117,29 @@ pub(super) fn ask(
     }
 }
 
+/// A row by the names of its columns, each cell as the JSON the API answers.
+pub(super) type Row = serde_json::Map<String, serde_json::Value>;
+
+/// The rows of one query, wherever the configured data directory can be asked.
+pub(super) fn rows(
+    config: &Config,
+    query: &str,
+    timeout: Option<Duration>,
+) -> anyhow::Result<Vec<Row>> {
+    let request = Request {
+        query: query.to_owned(),
+        limit: None,
+        timeout,
+        format: Format::Ndjson,
+    };
+    let mut text = Vec::new();
+    ask(config, request, &mut text)?;
+    text.split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).context("the answer is not JSON lines"))
+        .collect()
+}
+
 /// Sends the query to the process that holds the directory.
 fn ask_server(
     config: &Config,
@@ -118,7 +147,7 @@ fn ask_server(
     pid: Option<u32>,
     request: &Request,
     out: &mut dyn std::io::Write,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let process = pid.map_or_else(|| "a process".to_owned(), |pid| format!("process {pid}"));
     let addresses: serde_json::Value = serde_json::from_str(addresses).unwrap_or_default();
     let Some(address) = addresses["http"].as_str() else {
@@ -131,7 +160,7 @@ fn ask_server(
             format!("{process} holds the data directory and was asked at {address}")
         })?;
     match answer {
-        client::Answer::Complete => Ok(()),
+        client::Answer::Complete { is_truncated } => Ok(is_truncated),
         client::Answer::Problem(problem) => bail!(told_problem(&problem, &request.query)),
     }
 }
@@ -142,8 +171,8 @@ fn ask_directory(
     dir: &Path,
     request: Request,
     out: &mut (dyn std::io::Write + Send),
-) -> anyhow::Result<()> {
-    let store = Store::open(config.store.to_store_config(dir.to_owned()))
+) -> anyhow::Result<bool> {
+    let store = Store::open(config.reading_config())
         .with_context(|| format!("cannot open the data directory {}", dir.display()))?;
     let store = Arc::new(store);
     let limits = limits(&config.sql);
@@ -152,13 +181,15 @@ fn ask_directory(
         let reader = running.reader()?;
         let gate = Gate::new(reader.connection(), limits)?;
         let outcome = gate.admit().and_then(|permit| {
-            permit.run(reader.connection(), &request, &mut |bytes| {
+            permit.run(&reader, &request, &mut |bytes| {
                 out.write_all(&bytes).map_err(|_| Gone)
             })
         });
         match outcome {
-            Ok(_) | Err(SqlError::Gone) => Ok(()),
+            Ok(summary) => Ok(summary.truncated),
+            Err(SqlError::Gone) => Ok(false),
             Err(error) => {
+                let error = error.reported(&running);
                 let problem = crate::api::sql::problem(error, &request.query).body();
                 bail!(told_problem(&problem, &request.query))
             }

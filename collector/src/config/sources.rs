@@ -9,8 +9,14 @@ use super::Config;
 
 /// The prefix of environment variables that are settings.
 const PREFIX: &str = "TRIPLINE_";
-/// Variables with the prefix that are no settings: the file's path, and switches for tests.
-const NOT_SETTINGS: [&str; 4] = ["CONFIG", "FAILPOINT", "UPDATE", "SKIP_BUNDLE"];
+/// Variables with the prefix that are no settings: the file's path, a flag of `import`, and switches for tests.
+const NOT_SETTINGS: [&str; 5] = [
+    "CONFIG",
+    "IMPORT_TOKEN",
+    "FAILPOINT",
+    "UPDATE",
+    "SKIP_BUNDLE",
+];
 
 /// A setting that cannot be used, and where it stands.
 #[derive(Debug, thiserror::Error)]
@@ -81,10 +87,8 @@ pub fn load(
             continue;
         }
         let path: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
-        let mut alone = Table::new();
-        set(&mut alone, &path, scalar(&value), &name)?;
-        check(&alone, &name)?;
-        set(&mut merged, &path, scalar(&value), &name)?;
+        let value = variable(&path, &value, &name)?;
+        set(&mut merged, &path, value, &name)?;
     }
     for (flag, key, value) in flag_values(flags) {
         let mut alone = Table::new();
@@ -104,6 +108,19 @@ pub fn load(
                 .into(),
         });
     }
+    if config
+        .ui
+        .token
+        .as_deref()
+        .is_some_and(super::is_placeholder)
+    {
+        return Err(ConfigError::Invalid {
+            origin: "ui.token".into(),
+            message:
+                "it is empty, or the mask of a printed configuration; leave it out to have none"
+                    .into(),
+        });
+    }
     config
         .receive
         .validate()
@@ -119,11 +136,39 @@ fn read_file(path: &Path) -> Result<Table, ConfigError> {
         path: path.into(),
         source,
     })?;
+    // Not the line itself: it may hold a secret.
     text.parse()
         .map_err(|error: toml::de::Error| ConfigError::Syntax {
             path: path.into(),
-            message: error.to_string(),
+            message: match error.span() {
+                Some(span) => format!("{} at {}", error.message(), place(&text, span.start)),
+                None => error.message().to_owned(),
+            },
         })
+}
+
+/// Line and column, from 1, of a byte.
+fn place(text: &str, byte: usize) -> String {
+    let before = text.get(..byte).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!("line {line}, column {column}")
+}
+
+/// The value of a variable: a number, boolean or array where the setting takes one, else the text itself. A token of
+/// digits is text.
+fn variable(path: &[String], text: &str, name: &str) -> Result<Value, ConfigError> {
+    let fits = |value: &Value| {
+        let mut alone = Table::new();
+        set(&mut alone, path, value.clone(), name)?;
+        check(&alone, name)
+    };
+    let value = scalar(text);
+    let plain = Value::String(text.into());
+    match fits(&value) {
+        Err(_) if value != plain && fits(&plain).is_ok() => Ok(plain),
+        outcome => outcome.map(|()| value),
+    }
 }
 
 /// Deserialises one source alone, so that a mistake is told with its origin.
@@ -295,6 +340,45 @@ mod tests {
                 .to_string()
                 .starts_with("--http: ")
         );
+    }
+
+    #[test]
+    fn a_token_of_digits_is_text_and_an_empty_one_opens_no_door() {
+        let with = |token: &str| {
+            let environment = env(&[
+                ("TRIPLINE_UI__TOKEN", token),
+                ("TRIPLINE_IMPORT_TOKEN", "x"),
+            ]);
+            load(None, environment, &Overrides::default())
+        };
+        let config = with("123456").expect("a token");
+        assert_eq!(config.ui.token.as_deref(), Some("123456"));
+        for placeholder in ["", " ", "(set)"] {
+            let error = with(placeholder).expect_err("no token").to_string();
+            assert!(error.starts_with("ui.token: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_in_the_file_is_placed_without_its_text() {
+        let (_dir, path) = file("[ui]\ntoken = 'hunter2\n");
+        let error = load(Some(&path), [], &Overrides::default())
+            .expect_err("no TOML")
+            .to_string();
+        assert!(
+            error.contains("line 2, column") && !error.contains("hunter2"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_pages_are_served_at_a_name_too() {
+        let flags = Overrides {
+            http: Some("localhost:7171".into()),
+            ..Overrides::default()
+        };
+        let config = load(None, [], &flags).expect("a name of this machine");
+        assert!(config.http.ip().is_loopback() && config.http.port() == 7171);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use axum::routing::get;
 use tripline_storage::store::Store;
 
 use super::prometheus::Exposition;
+use super::query_times::QueryTimes;
 use crate::receive::Receiver;
 
 /// What the answers are made of.
@@ -19,6 +20,8 @@ pub struct Readiness {
     pub store: Arc<Store>,
     /// The receivers.
     pub receiver: Receiver,
+    /// How long questions took.
+    pub times: QueryTimes,
 }
 
 /// The three routes. They need no token: they tell no telemetry.
@@ -61,6 +64,7 @@ async fn metrics(State(readiness): State<Readiness>) -> Response {
         1.0,
     );
     super::store_metrics::write(&mut text, &readiness.store.stats());
+    readiness.times.write(&mut text);
     let mut text = text.finish();
     readiness.receiver.write_prometheus(&mut text);
     (

@@ -119,16 +119,34 @@ pub(super) fn write(text: &mut Exposition, stats: &StoreStats) {
     );
 }
 
-/// A histogram family; buckets accumulate as Prometheus wants them.
+/// A histogram family without labels.
 fn durations(text: &mut Exposition, name: &str, help: &str, durations: &Durations) {
     text.family(name, "histogram", help);
+    histogram(text, name, &[], durations);
+}
+
+/// One histogram of a family; buckets accumulate as Prometheus wants them.
+pub(super) fn histogram(
+    text: &mut Exposition,
+    name: &str,
+    labels: &[(&str, &str)],
+    durations: &Durations,
+) {
     let bucket = format!("{name}_bucket");
+    let mut at = |bound: &str, below: u64| {
+        let labels: Vec<(&str, &str)> = labels.iter().copied().chain([("le", bound)]).collect();
+        text.sample(&bucket, &labels, below as f64);
+    };
     let mut below = 0;
     for (bound, count) in DURATION_BUCKETS_SECONDS.iter().zip(durations.buckets) {
         below += count;
-        text.sample(&bucket, &[("le", &bound.to_string())], below as f64);
+        at(&bound.to_string(), below);
     }
-    text.sample(&bucket, &[("le", "+Inf")], durations.count as f64);
-    text.sample(&format!("{name}_sum"), &[], durations.total.as_secs_f64());
-    text.sample(&format!("{name}_count"), &[], durations.count as f64);
+    at("+Inf", durations.count);
+    text.sample(
+        &format!("{name}_sum"),
+        labels,
+        durations.total.as_secs_f64(),
+    );
+    text.sample(&format!("{name}_count"), labels, durations.count as f64);
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use tripline_storage::model::{BreakersQuery, LanesQuery, TransitionsQuery};
+use tripline_storage::model::{BreakersQuery, EncodingsQuery, LanesQuery, TransitionsQuery};
 use tripline_storage::query;
 use tripline_web::pages as views;
 
@@ -10,7 +10,7 @@ use super::handlers::{range_of, show};
 use super::problem_page;
 use super::request::PageRequest;
 use crate::api::AppState;
-use crate::api::incidents::{find, moment, now};
+use crate::api::incidents::find;
 use crate::api::problem::Problem;
 use crate::api::whatif;
 
@@ -35,11 +35,17 @@ pub(super) async fn list(State(state): State<AppState>, request: PageRequest) ->
         breaker_id: None,
         limit: LANES_MAX,
     };
+    let of_numbers = EncodingsQuery {
+        range: of_lanes.range,
+        service: question.service.clone(),
+    };
+    let learned = state.store.learned_states();
     let answer = state
         .ask(move |session| {
             Ok(views::BreakersPage {
                 breakers: query::breakers(session, &question)?,
                 lanes: query::lanes(session, &of_lanes)?,
+                encodings: query::encodings(session, &of_numbers, learned)?,
             })
         })
         .await;
@@ -72,7 +78,7 @@ pub(super) async fn one(
     }
     let at = match frame
         .param("at")
-        .map(|text| (text.to_owned(), moment(text)))
+        .map(|text| (text.to_owned(), params.when.moment(text)))
     {
         None => None,
         Some((_, Some(at))) => Some(at),
@@ -180,6 +186,7 @@ async fn page(
                 return Ok(None);
             };
             Ok(Some(views::BreakerPage {
+                activity: query::activity(session, &detail.breaker, range)?,
                 detail,
                 lane: query::lanes(session, &of_lane)?.items.into_iter().next(),
                 transitions: query::transitions(session, &of_changes)?,
@@ -204,8 +211,8 @@ async fn page(
         .at
         .map(|at| at.to_string())
         .or_else(newest)
-        .unwrap_or_else(|| now().to_string());
+        .unwrap_or_else(|| params.when.now().to_string());
     let id = page.detail.breaker.breaker_id.clone();
-    page.incident = find(state, &when, Some(id)).await.ok();
+    page.incident = find(state, &when, Some(id), params.when.now()).await.ok();
     Ok(page)
 }

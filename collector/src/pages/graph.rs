@@ -10,7 +10,7 @@ use tripline_web::parts::Frame;
 use super::handlers::{range_of, scope_of, services_of, show, week_before};
 use super::request::PageRequest;
 use crate::api::AppState;
-use crate::api::incidents::moment;
+use crate::api::when::When;
 
 /// What to draw.
 pub(super) fn question(frame: &Frame, service: Option<String>) -> GraphQuery {
@@ -25,16 +25,18 @@ pub(super) fn question(frame: &Frame, service: Option<String>) -> GraphQuery {
 /// `/graph`.
 pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -> Response {
     let mut frame = request.frame;
+    let when = request.params.when;
     let question = question(&frame, frame.param("service").map(str::to_owned));
     let range = range_of(&frame);
     let steps = query::pulse_steps(range);
-    let chosen = frame.param("at").and_then(|at| step_at(at, steps));
+    let chosen = frame.param("at").and_then(|at| step_at(at, steps, when));
     let step = chosen.map(|step| TimeRange {
         from_unix_nano: steps.from + steps.width * step,
         to_unix_nano: steps.from + steps.width * (step + 1),
     });
     let compares = frame.compares();
     let of_services = services_of(&frame);
+    let shows_mesh = frame.shows_proxies();
     let answer = state
         .ask(move |session| {
             let (graph, then) = match (compares, step) {
@@ -45,16 +47,20 @@ pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -
                 (false, Some(step)) => (query::graph_in_step(session, &question, step)?, None),
                 (false, None) => (query::graph(session, &question)?, None),
             };
-            let seconds = match step {
-                Some(step) => step.seconds(),
-                None => query::covered(session, range)?.seconds(),
-            };
             let shown = GraphQuery {
                 range: step.unwrap_or(range),
                 ..question
             };
+            let mesh = match shows_mesh {
+                true => query::mesh_calls(session, &shown, &graph)?,
+                false => Vec::new(),
+            };
+            let seconds = match step {
+                Some(step) => step.seconds(),
+                None => query::covered(session, range)?.seconds(),
+            };
             Ok((
-                graph,
+                (graph, mesh),
                 then,
                 query::pulses(session, &of_services)?,
                 seconds,
@@ -62,7 +68,7 @@ pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -
             ))
         })
         .await;
-    let answer = answer.map(|(graph, last_week, pulses, seconds, how)| {
+    let answer = answer.map(|((graph, mesh), last_week, pulses, seconds, how)| {
         let width_ns = u64::try_from(steps.width).unwrap_or(0);
         frame.covered_seconds = Some(seconds);
         let scrubber = views::Scrubber {
@@ -76,6 +82,7 @@ pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -
             scrubber,
             last_week,
             how,
+            mesh,
         }
     });
     show(&frame, "Graph", answer, views::graph)
@@ -104,8 +111,8 @@ fn beside_last_week(
 }
 
 /// The step of the range that a moment lies in.
-fn step_at(text: &str, steps: query::PulseSteps) -> Option<i64> {
-    let at = i64::try_from(moment(text)?).ok()?;
+fn step_at(text: &str, steps: query::PulseSteps, when: When) -> Option<i64> {
+    let at = i64::try_from(when.moment(text)?).ok()?;
     (at >= steps.from && at < steps.from + steps.width * steps.count)
         .then(|| (at - steps.from) / steps.width)
 }

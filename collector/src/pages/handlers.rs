@@ -507,6 +507,7 @@ pub(super) async fn sql_page(State(state): State<AppState>, request: PageRequest
         query,
         outcome,
         relations,
+        limits: sql_limits(&state),
     };
     page(&frame, StatusCode::OK, "SQL", |frame| {
         views::sql(&data, frame)
@@ -515,6 +516,22 @@ pub(super) async fn sql_page(State(state): State<AppState>, request: PageRequest
 
 /// Rows of an answer on the page; the API gives more.
 const SQL_ROWS_MAX: u64 = 500;
+
+/// The bounds of a query, as they are configured.
+fn sql_limits(state: &AppState) -> views::SqlLimits {
+    let limits = sql::limits(&state.config.sql);
+    let nanos = |d: std::time::Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
+    views::SqlLimits {
+        timeout_ns: nanos(limits.timeout_default.min(limits.timeout_max)),
+        timeout_max_ns: nanos(limits.timeout_max),
+        rows_shown: SQL_ROWS_MAX.min(limits.rows_max),
+        rows_file: limits.rows_default,
+        rows_max: limits.rows_max,
+        bytes_max: limits.bytes_max,
+        memory_bytes_max: limits.memory_bytes_max,
+        concurrent_max: limits.concurrent_max as u64,
+    }
+}
 
 fn sql_outcome(answer: Result<serde_json::Value, Problem>) -> views::SqlOutcome {
     let document = match answer {

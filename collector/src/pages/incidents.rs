@@ -11,7 +11,7 @@ use tripline_web::parts::Frame;
 use super::handlers::{range_of, scope_of, show};
 use super::request::PageRequest;
 use crate::api::AppState;
-use crate::api::incidents::{find, now};
+use crate::api::incidents::find;
 
 /// Incidents on the page.
 const SHOWN_MAX: usize = 200;
@@ -23,7 +23,7 @@ pub(super) fn question(frame: &Frame, limit: usize) -> IncidentsQuery {
         scope: scope_of(frame),
         service: frame.param("service").map(str::to_owned),
         limit,
-        now_unix_nano: now(),
+        now_unix_nano: i64::try_from(frame.now_ns).unwrap_or(i64::MAX),
     }
 }
 
@@ -44,7 +44,7 @@ pub(super) async fn one(
     request: PageRequest,
 ) -> Response {
     let mut frame = request.frame;
-    let answer = find(&state, &id, None).await;
+    let answer = find(&state, &id, None, state.when().now()).await;
     if frame.param("format") == Some("markdown")
         && let Ok(found) = &answer
     {

@@ -3,16 +3,18 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::Response;
-use tripline_web::parts::{FooterFact, Frame};
+use tripline_web::parts::{BundleNote, Frame, SavedPage};
 use tripline_web::range::Range;
-use tripline_web::units;
 
 use super::facts::{Facts, facts};
+use super::footer::footer;
 use super::{assets, problem_page};
 use crate::api::AppState;
 use crate::api::guard::cookie;
-use crate::api::params::{Params, now_ns};
+use crate::api::params::Params;
 use crate::api::problem::Problem;
+use crate::api::when::now_ns;
+use crate::config::Bundle;
 
 /// The frame of the page asked for. A range that cannot be read is an error on every page, said as one.
 pub(super) struct PageRequest {
@@ -28,29 +30,46 @@ impl FromRequestParts<AppState> for PageRequest {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
         let params = Params::from_request_parts(parts, state)
             .await
-            .unwrap_or_default();
-        let asked = Range::parse(params.get("from"), params.get("to"));
-        let range = asked.as_ref().copied().unwrap_or_default();
+            .unwrap_or_else(|_| Params {
+                when: state.when(),
+                ..Params::default()
+            });
+        let when = params.when;
+        let asked = when.range(params.get("from"), params.get("to"));
+        let range = asked.as_ref().copied().unwrap_or(when.range);
         let theme = match cookie(&parts.headers, "theme").as_deref() {
             Some("dark") => Some("dark"),
             Some("light") => Some("light"),
             _ => None,
         };
         let facts = facts(state).await;
-        let now_ns = now_ns();
+        let now_ns = when.now_ns;
         let mut frame = Frame {
             path: parts.uri.path().to_owned(),
-            params: params.0.clone(),
+            params: params.pairs.clone(),
             range,
+            default_range: when.range,
+            bundle: state.config.bundle.as_ref().map(note),
             now_ns,
             theme,
             assets: assets::paths(),
-            footer: footer(state, &facts, now_ns),
+            footer: footer(
+                state,
+                &facts,
+                &params.scope(),
+                range.resolve(now_ns),
+                now_ns,
+            ),
+            newest: newest(&facts),
             saved: state
                 .saved
                 .list()
                 .into_iter()
-                .map(|view| (view.id, view.name))
+                .map(|view| SavedPage {
+                    id: view.id,
+                    name: view.name,
+                    path: view.path,
+                })
                 .collect(),
             scopes: facts.scopes,
             covered_seconds: None,
@@ -71,12 +90,35 @@ impl FromRequestParts<AppState> for PageRequest {
     }
 }
 
+/// The newest event time of each signal that is stored.
+fn newest(facts: &Facts) -> Vec<(String, u64)> {
+    facts
+        .counts
+        .ages
+        .iter()
+        .filter_map(|age| {
+            let newest = u64::try_from(age.newest_unix_nano?).ok()?;
+            Some((age.signal.clone(), newest))
+        })
+        .collect()
+}
+
 /// The same parameters with the range said, so that a page's lists cover what its picker shows.
 fn with_range(mut params: Params, range: &Range) -> Params {
-    params.0.retain(|(key, _)| key != "from" && key != "to");
-    params.0.push(("from".to_owned(), range.from.print()));
-    params.0.push(("to".to_owned(), range.to.print()));
+    params.pairs.retain(|(key, _)| key != "from" && key != "to");
+    params.pairs.push(("from".to_owned(), range.from.print()));
+    params.pairs.push(("to".to_owned(), range.to.print()));
     params
+}
+
+/// What every page of a bundle says of it.
+fn note(bundle: &Bundle) -> BundleNote {
+    BundleNote {
+        from_ns: bundle.from_unix_nano,
+        to_ns: bundle.to_unix_nano,
+        incidents: bundle.incidents.clone(),
+        cut: bundle.cut.clone(),
+    }
 }
 
 /// A frame that knows nothing of the store, for those who may not come in.
@@ -87,63 +129,4 @@ pub(super) fn bare_frame() -> Frame {
         assets: assets::paths(),
         ..Frame::default()
     }
-}
-
-/// Silence of a signal that deserves a look.
-const SILENCE_MAX_NS: u64 = 5 * 60 * 1_000_000_000;
-
-fn footer(state: &AppState, facts: &Facts, now_ns: u64) -> Vec<FooterFact> {
-    let counters = state.receiver.counters();
-    let mut facts: Vec<FooterFact> = [
-        ("traces", "spans"),
-        ("logs", "log records"),
-        ("metrics", "points"),
-    ]
-    .into_iter()
-    .map(|(signal, name)| {
-        let (accepted, refused) = (counters.accepted(signal), counters.refused(signal));
-        let newest = facts
-            .counts
-            .ages
-            .iter()
-            .find(|age| age.signal == signal)
-            .and_then(|age| u64::try_from(age.newest_unix_nano?).ok());
-        let is_silent = newest.is_some_and(|newest| newest.saturating_add(SILENCE_MAX_NS) < now_ns);
-        let age = newest.map_or_else(
-            || "none stored".to_owned(),
-            |newest| format!("newest {}", units::ago(newest, now_ns)),
-        );
-        let value = if refused > 0 {
-            format!(
-                "{} accepted, {} refused",
-                units::count(accepted),
-                units::count(refused)
-            )
-        } else {
-            format!("{} accepted", units::count(accepted))
-        };
-        let value = format!("{age}, {value}");
-        FooterFact {
-            name: name.to_owned(),
-            value,
-            is_bad: refused > 0 || is_silent,
-        }
-    })
-    .collect();
-    facts.push(FooterFact {
-        name: "counted".to_owned(),
-        value: format!(
-            "accepted and refused since the server started, {}",
-            units::ago(state.started_ns, now_ns)
-        ),
-        is_bad: false,
-    });
-    if let Some(error) = state.store.stats().last_error {
-        facts.push(FooterFact {
-            name: "store".to_owned(),
-            value: error,
-            is_bad: true,
-        });
-    }
-    facts
 }

@@ -2,38 +2,22 @@
 
 use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use tripline_storage::saved::SaveError;
+use tripline_web::pages::is_query;
 
 use super::request::PageRequest;
 use super::{problem_page, request::bare_frame};
 use crate::api::AppState;
-use crate::api::params::now_ns;
 use crate::api::problem::Problem;
+use crate::api::views::problem;
+use crate::api::when::now_ns;
 
 /// What the form of a page sends.
 #[derive(Deserialize)]
 pub(super) struct View {
     name: String,
     path: String,
-}
-
-fn problem(error: &SaveError) -> Problem {
-    match error {
-        SaveError::Io(source) => {
-            tracing::error!(%source, "saved views cannot be written");
-            Problem::internal()
-        }
-        SaveError::Full => Problem::new(
-            StatusCode::CONFLICT,
-            "full",
-            "Too many saved views",
-            error.to_string(),
-        ),
-        SaveError::Name | SaveError::Path => Problem::parameter("name", error.to_string()),
-    }
 }
 
 /// `POST /views`: saves the page and goes back to it.
@@ -66,11 +50,14 @@ pub(super) async fn open(
     }
 }
 
-/// `POST /views/{id}/delete`.
+/// `POST /views/{id}/delete`; a saved query leads back to the editor.
 pub(super) async fn delete(State(state): State<AppState>, Path(id): Path<u64>) -> Response {
+    let view = state.saved.get(id);
+    let is_query = view.is_some_and(|view| is_query(&view.path));
+    let back = if is_query { "/sql" } else { "/" };
     let deleted = tokio::task::spawn_blocking(move || state.saved.delete(id));
     match deleted.await {
-        Ok(Ok(true)) => Redirect::to("/").into_response(),
+        Ok(Ok(true)) => Redirect::to(back).into_response(),
         Ok(Ok(false)) => problem_page(
             &bare_frame(),
             &Problem::not_found("No view of that number is saved."),

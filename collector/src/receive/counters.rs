@@ -3,6 +3,8 @@
 //! The `otelcol_receiver_*` names are those of the reference collector, so existing dashboards work.
 //! Requests refused before decoding have an unknown number of items: they count as requests only.
 
+mod traffic;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,6 +12,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::refusal::Refusal;
 use crate::decode::{DropReason, Drops};
+
+pub use traffic::{Tally, Traffic};
 
 /// The protocol a request came by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +103,7 @@ impl Counters {
     }
 
     /// A refused request of which the signal is not known.
-    pub(super) fn refuse_stray(&self, transport: Transport, refusal: &Refusal) {
+    pub(crate) fn refuse_stray(&self, transport: Transport, refusal: &Refusal) {
         self.note_refusal(&self.strays[transport as usize], transport, refusal);
     }
 

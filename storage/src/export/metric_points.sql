@@ -25,8 +25,7 @@ SELECT p.* EXCLUDE (nth) REPLACE (
     m.description, m.metadata::JSON::VARCHAR AS metadata,
     m.resource_schema_url, r.dropped_attributes_count AS resource_dropped_attributes_count,
     r.entity_refs::VARCHAR AS resource_entity_refs,
-    -- No public relation of metrics says how many attributes their scope dropped.
-    m.scope_schema_url, NULL::UINTEGER AS scope_dropped_attributes_count,
+    m.scope_schema_url, m.scope_dropped_attributes_count,
     CASE WHEN p.nth = 1 THEN h.exemplars END AS exemplars
 FROM points p
 LEFT JOIN metrics m ON m.series_id = p.series_id

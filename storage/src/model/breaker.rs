@@ -45,7 +45,8 @@ pub struct Breaker {
     pub peer_service: Option<String>,
     /// Address behind it.
     pub peer_address: Option<String>,
-    /// How that is known.
+    /// How that is known: `reported` or `span` (by its own telemetry), else inferred from its `address`, the calls in its
+    /// own spans' traces (`trace`), its `name`, or as its owner's only callee (`edge`).
     pub peer_evidence: Option<String>,
     /// The worst state of its instances that are not stale.
     pub state: String,
@@ -220,7 +221,7 @@ pub struct EdgeBreaker {
     pub instances: u32,
     /// Of these that refuse.
     pub instances_open: u32,
-    /// How it is known that it guards this edge: `reported`, `span` or `name`.
+    /// How it is known that it guards this edge: `reported`, `span`, `address`, `trace`, `name` or `edge`.
     pub peer_evidence: String,
     /// Calls it refused within the range, by the counters of its instances; `None` when nobody counts them.
     #[serde(default)]

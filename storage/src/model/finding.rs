@@ -20,7 +20,7 @@ pub struct FindingsQuery {
 /// One thing that deserves a look.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// `retry_amplification`, `timeout_inversion`, `no_breaker`, `settings_drift`, `half_open_herd`.
+    /// `retry_amplification`, `timeout_inversion`, `no_breaker`, `settings_drift`, `half_open_herd`, `several_peers`.
     pub kind: String,
     /// Caller, or owner of the breaker.
     pub service: String,

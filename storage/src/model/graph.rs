@@ -121,3 +121,22 @@ pub struct GraphEdge {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub breakers: Vec<EdgeBreaker>,
 }
+
+/// Calls from one service to another as the sidecars beside them count them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MeshCalls {
+    /// The application whose sidecar sent them on, or who sent them.
+    pub caller: String,
+    /// Whom they reached: an application, or what the sidecar names.
+    pub callee: String,
+    /// Counted by the caller's sidecar; else by the callee's.
+    pub by_caller: bool,
+    /// Calls seen.
+    pub calls: u64,
+    /// Of these, failed.
+    pub errors: u64,
+    /// Calls these stand for, by sampling weights.
+    pub weight: f64,
+    /// 95th percentile of their durations.
+    pub p95_ns: Option<f64>,
+}

@@ -13,11 +13,28 @@ pub struct InstancesQuery {
     pub range: TimeRange,
     /// Only in these scopes.
     pub scope: ScopeFilter,
-    /// At most so many, busiest first.
+    /// At most so many, busiest first; what names no instance comes after them, uncounted and uncut.
     pub limit: usize,
 }
 
-/// One instance in a time range. Calls are counted as the service's: its entry spans, each once however often it was
+/// Which spans stand for the calls of a service: the first of these that it has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CountedSpans {
+    /// Its own server and consumer spans.
+    #[default]
+    Entry,
+    /// Server and consumer spans of the proxy beside it.
+    ProxyEntry,
+    /// Its own client and producer spans: nobody is known to call it.
+    Outgoing,
+    /// Client and producer spans of the proxy beside it.
+    ProxyOutgoing,
+    /// Spans of any other kind.
+    Other,
+}
+
+/// One instance in a time range. Calls are counted as the service's: by the same spans, each once however often it was
 /// sent. An instance that sent other spans alone has none.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct InstanceSummary {
@@ -32,6 +49,9 @@ pub struct InstanceSummary {
     pub pod: Option<String>,
     /// `host.name`, else `k8s.node.name`.
     pub host: Option<String>,
+    /// Which spans are counted; the same for all instances of a service.
+    #[serde(default)]
+    pub counted: CountedSpans,
     /// Calls.
     pub calls: u64,
     /// Of these, failed.

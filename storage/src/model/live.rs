@@ -74,4 +74,6 @@ pub struct ServiceCoverage {
     pub has_version: bool,
     /// It reports `service.instance.id`.
     pub has_instance_id: bool,
+    /// By what its breakers are known: `events`, `logs`, `metrics`, `spans`, or `errors` of refused calls; by name.
+    pub breaker_evidence: Vec<String>,
 }

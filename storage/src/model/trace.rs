@@ -263,7 +263,7 @@ pub struct Refusal {
     pub pattern: String,
     /// Service it belongs to.
     pub service_name: String,
-    /// Its name.
+    /// Its name. Empty where the call says that it was refused and not by which.
     pub name: String,
     /// Which of a keyed family.
     pub key: Option<String>,

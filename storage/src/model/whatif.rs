@@ -40,6 +40,10 @@ pub struct WhatIf {
     pub calls: u64,
     /// More calls are stored than were read.
     pub truncated: bool,
+    /// How much of the breaker's calls that is.
+    pub coverage: CallCoverage,
+    /// Why nothing was replayed, in words: too few of the calls are stored.
+    pub refused: Option<String>,
     /// Instances replayed, each for itself.
     pub instances: u32,
     /// The settings the baseline was replayed under.
@@ -58,6 +62,20 @@ pub struct WhatIf {
     pub proposals: Vec<Proposal>,
     /// What this cannot know.
     pub limits: Vec<String>,
+}
+
+/// Where less of the calls than this is stored, nothing is replayed: a fifth missing moves most trips.
+pub const COVERAGE_MIN: f64 = 0.8;
+
+/// How much of what was called is stored, by the weights of the spans.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CallCoverage {
+    /// `all`, `sampled` (weights were used) or `unknown` (no weight is said; each span counts as one call).
+    pub basis: String,
+    /// Share of the calls that is stored, 0 to 1.
+    pub share: f64,
+    /// Calls that the stored ones stand for, about.
+    pub estimated_calls: f64,
 }
 
 /// How well a replay under the recorded settings repeats the recorded transitions.

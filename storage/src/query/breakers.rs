@@ -32,7 +32,11 @@ pub fn breakers(session: &Session<'_>, query: &BreakersQuery) -> Result<Page<Bre
     if !session.set().may_have_breakers() {
         return Ok(Page::whole(Vec::new()));
     }
-    let all = session.run_concluded(|conn| list(conn, &conditions))?;
+    let mut all = session.run_concluded(|conn| list(conn, &conditions))?;
+    if query.name.is_some() {
+        // A retry, a timeout or a bulkhead beside a breaker often has its name.
+        all.sort_by_key(|found| found.pattern != "breaker");
+    }
     let total = all.len() as u64;
     let items: Vec<Breaker> = all.into_iter().take(query.limit).collect();
     Ok(Page {
@@ -122,8 +126,40 @@ pub(super) fn of_trace(
             conditions.add("breaker_id = ?", [Value::Text(id)]);
             found.append(&mut read_transitions(conn, &conditions, 1_000)?);
         }
+        found.append(&mut inferred(session, conn, trace_id)?);
     }
     found.sort_by_key(|transition| transition.time_unix_nano);
+    Ok(found)
+}
+
+/// Transitions that a trace is inferred to have caused, which the public relation does not say.
+fn inferred(
+    session: &Session<'_>,
+    conn: &Connection,
+    trace_id: &str,
+) -> Result<Vec<BreakerTransition>, QueryError> {
+    let mut found = Vec::new();
+    for trip in session.set().inferred_from(trace_id) {
+        let mut conditions = Conditions::default();
+        conditions.add(
+            "breaker_id = ? AND coalesce(service_instance_id, '') = ? AND time_unix_nano = ? AND to_state = 'open' \
+             AND (trace_id IS NULL OR trace_evidence = 'inferred' AND trace_id <> ?)",
+            [
+                Value::Text(trip.breaker_id),
+                Value::Text(trip.instance),
+                Value::BigInt(trip.time_unix_nano),
+                Value::Text(trace_id.to_owned()),
+            ],
+        );
+        let changes = read_transitions(conn, &conditions, 1)?;
+        found.extend(changes.into_iter().map(|change| BreakerTransition {
+            trace_id: Some(trace_id.to_owned()),
+            span_id: trip.span_id.clone(),
+            trace_evidence: Some("inferred".to_owned()),
+            contributing_trace_ids: trip.contributing_trace_ids.clone(),
+            ..change
+        }));
+    }
     Ok(found)
 }
 
@@ -324,68 +360,15 @@ fn refused(conn: &Connection, range: TimeRange) -> Result<BTreeMap<String, u64>,
 }
 
 impl Guard {
-    /// The breaker, if it guards calls to this callee: by what was said, else by its name.
+    /// The breaker, if it guards calls to this callee.
     pub(super) fn on_edge_to(&self, callee: &str) -> Option<EdgeBreaker> {
-        let is_said = self.peer_service.as_deref() == Some(callee)
-            || self.peer_address.as_deref() == Some(callee);
-        let is_known = self.peer_service.is_some() || self.peer_address.is_some();
-        let evidence = if is_said {
-            self.peer_evidence.as_deref().unwrap_or("reported")
-        } else if !is_known && is_named_after(&self.breaker.name, callee) {
-            "name"
-        } else {
-            return None;
-        };
-        Some(EdgeBreaker {
+        let is_it = [&self.peer_service, &self.peer_address]
+            .into_iter()
+            .any(|peer| peer.as_deref() == Some(callee));
+        let evidence = self.peer_evidence.as_deref().unwrap_or("reported");
+        is_it.then(|| EdgeBreaker {
             peer_evidence: evidence.to_owned(),
             ..self.breaker.clone()
         })
-    }
-}
-
-/// Whether a breaker's name says a callee's: `inventory-cb`, `InventoryServiceBreaker`, `inventory`.
-pub(super) fn is_named_after(breaker: &str, callee: &str) -> bool {
-    let bare = |name: &str| {
-        let mut text: String = name
-            .chars()
-            .filter(|c| c.is_alphanumeric())
-            .flat_map(char::to_lowercase)
-            .collect();
-        for ending in [
-            "circuitbreaker",
-            "breaker",
-            "cb",
-            "client",
-            "service",
-            "svc",
-        ] {
-            if let Some(rest) = text.strip_suffix(ending).filter(|rest| !rest.is_empty()) {
-                text = rest.to_owned();
-            }
-        }
-        text
-    };
-    let (breaker, callee) = (bare(breaker), bare(callee));
-    !breaker.is_empty() && breaker == callee
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_breaker_is_named_after_its_callee_in_the_usual_ways() {
-        for name in [
-            "inventory",
-            "inventory-cb",
-            "InventoryServiceBreaker",
-            "inventory_client",
-        ] {
-            assert!(is_named_after(name, "inventory"), "{name}");
-            assert!(is_named_after(name, "inventory-service"), "{name}");
-        }
-        for name in ["inventory2", "breaker", "cb", ""] {
-            assert!(!is_named_after(name, "inventory"), "{name}");
-        }
     }
 }

@@ -11,6 +11,7 @@ use crate::resilience::Recognisers;
 use crate::segment::kept::is_in;
 
 const NEAR_MISSES: &str = include_str!("near_misses.sql");
+const BREAKER_EVIDENCE: &str = include_str!("breaker_evidence.sql");
 
 /// One row a service of these scopes that sent anything in `range`, by scope and name.
 pub fn coverage(
@@ -40,7 +41,32 @@ pub fn coverage(
         }
         Ok(())
     })?;
+    for (key, kinds) in breaker_evidence(session, range)? {
+        if let Some(service) = services.get_mut(&key) {
+            service.breaker_evidence = kinds;
+        }
+    }
     Ok(Page::whole(services.into_values().collect()))
+}
+
+/// A service in its scope, and by what its breakers are known.
+type OfService = ((Scope, String), Vec<String>);
+
+fn breaker_evidence(session: &Session<'_>, range: TimeRange) -> Result<Vec<OfService>, QueryError> {
+    session.run_concluded(|conn| {
+        if !breakers::has_any(session.set(), conn)? {
+            return Ok(Vec::new());
+        }
+        let mut statement = conn.ask(BREAKER_EVIDENCE)?;
+        let rows =
+            statement.query_map(params![range.from_unix_nano, range.to_unix_nano], |row| {
+                let kinds: Option<String> = row.get(4)?;
+                let kinds = kinds.unwrap_or_default();
+                let key = (breakers::scope(row, 0)?, row.get(3)?);
+                Ok((key, kinds.split(',').map(str::to_owned).collect()))
+            })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    })
 }
 
 /// Breakers of these scopes of which only refused calls are known, with what would make them report themselves.

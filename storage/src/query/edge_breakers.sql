@@ -1,16 +1,15 @@
--- Breakers as they were at a time: by the last transition of each instance until then, else by the first after it,
--- else as they are. The first parameter is the time, in nanoseconds.
+-- Breakers as they were at a time: the state of each instance then, `stale` in a silence. Those that nothing was known of
+-- yet are not there. The first parameter is the time, in nanoseconds.
 WITH moment AS (SELECT make_timestamp_ns(?) AS asked),
-changes AS (
-    SELECT breaker_id, coalesce(service_instance_id, '') AS instance,
-        arg_max(to_state, time_unix_nano) FILTER ("time" <= asked) AS before, arg_min(from_state, time_unix_nano) FILTER ("time" > asked) AS after
-    FROM breaker_transitions, moment GROUP BY ALL
+states AS (
+    SELECT breaker_id, coalesce(service_instance_id, '') AS instance, state
+    FROM breaker_intervals CROSS JOIN moment
+    WHERE start_time <= asked AND (end_time IS NULL OR end_time > asked)
 ),
 instances AS (
-    SELECT i.* REPLACE (CASE WHEN i.last_seen <= asked THEN i.state ELSE coalesce(c.before, c.after, i.last_state) END AS state)
-    FROM breaker_instances i CROSS JOIN moment
-    LEFT JOIN changes c ON c.breaker_id = i.breaker_id AND c.instance = coalesce(i.service_instance_id, '')
-    WHERE i.first_seen <= asked
+    SELECT i.* REPLACE (s.state AS state)
+    FROM breaker_instances i
+    JOIN states s ON s.breaker_id = i.breaker_id AND s.instance = coalesce(i.service_instance_id, '')
 )
 SELECT breaker_id, any_value(environment), any_value(service_namespace), any_value(cluster), any_value(service_name),
     any_value(name), any_value("key"), mode(peer_service), mode(peer_address), mode(peer_evidence),

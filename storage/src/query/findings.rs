@@ -7,6 +7,7 @@
 //! | `no_breaker` | edges with failures that no breaker guards |
 //! | `settings_drift` | instances of one breaker under different settings |
 //! | `half_open_herd` | instances of one breaker that probe in the same second |
+//! | `several_peers` | breakers that guard more than one callee |
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ const RETRIES: &str = include_str!("findings/retries.sql");
 const OUTLIVED: &str = include_str!("findings/outlived.sql");
 const DRIFT: &str = include_str!("findings/drift.sql");
 const HERD: &str = include_str!("findings/herd.sql");
+const SEVERAL: &str = include_str!("findings/several.sql");
 /// Failures of an edge without a breaker that are worth one: so many, and such a share.
 const UNGUARDED_ERRORS_MIN: u64 = 5;
 const UNGUARDED_SHARE_MIN: f64 = 0.05;
@@ -33,6 +35,8 @@ struct Row {
     breaker_id: Option<String>,
     value: f64,
     more: [u64; 2],
+    /// Names, of a kind that has some.
+    names: String,
 }
 
 /// What a row of one kind says.
@@ -45,14 +49,19 @@ pub fn findings(session: &Session<'_>, query: &FindingsQuery) -> Result<Page<Fin
         .calls_sql(&["http.request.resend_count"], |segment| {
             segment.may_hold_time(query.range.from_unix_nano, query.range.to_unix_nano)
         });
-    let kinds: [(&str, &str, Sentence); 4] = [
+    let kinds: [(&str, &str, Sentence); 5] = [
         ("retry_amplification", RETRIES, retries),
         ("timeout_inversion", OUTLIVED, outlived),
         ("settings_drift", DRIFT, drift),
         ("half_open_herd", HERD, herd),
+        ("several_peers", SEVERAL, several),
     ];
     let mut items = Vec::new();
     for (kind, sql, sentence) in kinds {
+        // It asks what was concluded, and without evidence nothing is.
+        if kind == "several_peers" && !session.set().may_have_breakers() {
+            continue;
+        }
         let rows =
             session.run_concluded(|conn| read(conn, &sql.replace("{calls}", &calls), query))?;
         items.extend(rows.into_iter().take(query.limit).map(|row| Finding {
@@ -82,6 +91,8 @@ fn read(conn: &Connection, sql: &str, query: &FindingsQuery) -> Result<Vec<Row>,
                 row.get::<_, Option<u64>>(4)?.unwrap_or_default(),
                 row.get::<_, Option<u64>>(5)?.unwrap_or_default(),
             ],
+            // Most kinds have no such column.
+            names: row.get(6).unwrap_or_default(),
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -115,6 +126,13 @@ fn herd(row: &Row) -> String {
     format!(
         "{:.0} of {} instances of breaker {} of {} probed within one second: spread the open time (jitter).",
         row.value, row.more[0], row.subject, row.service
+    )
+}
+
+fn several(row: &Row) -> String {
+    format!(
+        "Breaker {} of {} guards {:.0} callees ({}): when one fails, calls to all of them are refused.",
+        row.subject, row.service, row.value, row.names
     )
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use duckdb::Connection;
 use duckdb::types::Value;
 
-use super::conditions::Conditions;
 use super::breakers::{Guard, guards};
+use super::conditions::Conditions;
 use super::{QueryError, Session, services};
 use crate::model::{
     EarlierCalls, EdgeBreaker, EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind, Scope,

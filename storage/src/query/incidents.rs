@@ -25,7 +25,7 @@ use duckdb::{Connection, params};
 
 use self::episodes::Episode;
 use self::links::{CallPaths, Node};
-use super::breakers::{is_named_after, read_transitions};
+use super::breakers::read_transitions;
 use super::conditions::Conditions;
 use super::findings::findings;
 use super::{QueryError, Session};
@@ -191,7 +191,7 @@ fn load(
 /// The callee of each breaker and how it is known.
 type Peers = BTreeMap<String, (Node, String)>;
 
-/// Whom each breaker guards: by what was reported, else by its name, else by its only edge.
+/// Whom each breaker guards, as far as that is concluded.
 fn peers(conn: &Connection, episodes: &[Episode], paths: &CallPaths) -> Result<Peers, QueryError> {
     let mut ids: Vec<&str> = episodes
         .iter()
@@ -200,48 +200,27 @@ fn peers(conn: &Connection, episodes: &[Episode], paths: &CallPaths) -> Result<P
     ids.sort_unstable();
     ids.dedup();
     let mut statement = conn.ask(
-        "SELECT breaker_id, peer_service, peer_address, peer_evidence FROM breakers \
-         WHERE breaker_id IN (SELECT unnest(string_split(?, ',')))",
+        "SELECT breaker_id, coalesce(peer_service, peer_address), coalesce(peer_evidence, 'reported') FROM breakers \
+         WHERE breaker_id IN (SELECT unnest(string_split(?, ','))) AND coalesce(peer_service, peer_address) IS NOT NULL",
     )?;
     let mut rows = statement.query(params![ids.join(",")])?;
-    let mut said: BTreeMap<String, [Option<String>; 3]> = BTreeMap::new();
+    let mut known: BTreeMap<String, (String, String)> = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        said.insert(row.get(0)?, [row.get(1)?, row.get(2)?, row.get(3)?]);
+        known.insert(row.get(0)?, (row.get(1)?, row.get(2)?));
     }
     let mut peers = Peers::new();
     for episode in episodes {
         let head = episode.head();
-        let owner = episode.owner();
-        let [service, address, evidence] = said.remove(&head.breaker_id).unwrap_or_default();
-        let callees = paths.callees(&owner);
-        let named = |name: &str| {
-            callees
-                .iter()
-                .find(|(_, callee)| callee == name)
-                .copied()
-                .cloned()
+        let Some((name, evidence)) = known.remove(&head.breaker_id) else {
+            continue;
         };
-        let told = service.as_deref().or(address.as_deref());
-        let evidence = evidence.unwrap_or_else(|| "reported".to_owned());
-        let by_name = || {
-            callees
-                .iter()
-                .find(|(_, callee)| is_named_after(&head.name, callee))
-        };
-        let found = if let Some(node) = told.and_then(named) {
-            Some((node, evidence))
-        } else if let Some(node) = by_name() {
-            Some(((*node).clone(), "name".to_owned()))
-        } else if let Some(told) = told {
-            Some(((head.scope.clone(), told.to_owned()), evidence))
-        } else if let [only] = callees.as_slice() {
-            Some(((*only).clone(), "edge".to_owned()))
-        } else {
-            None
-        };
-        if let Some(found) = found {
-            peers.entry(head.breaker_id.clone()).or_insert(found);
-        }
+        // The node the owner calls; else one of its own scope, which nobody was seen calling then.
+        let callees = paths.callees(&episode.owner());
+        let called = callees.into_iter().find(|(_, callee)| *callee == name);
+        let node = called
+            .cloned()
+            .unwrap_or_else(|| (head.scope.clone(), name));
+        peers.insert(head.breaker_id.clone(), (node, evidence));
     }
     Ok(peers)
 }

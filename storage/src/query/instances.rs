@@ -10,17 +10,18 @@ use duckdb::types::Value;
 use super::conditions::Conditions;
 use super::document;
 use super::newest::{documents, tables_in};
-use super::services::is_of_proxy;
+use super::services::{PROXY_LET_IN, PROXY_SENT_ON, is_of_proxy};
 use super::{QueryError, Session};
 use crate::ask::Ask;
 use crate::model::{
-    AttributeValue, Attributes, InstanceSummary, InstancesQuery, Page, Scope, TimeRange,
+    AttributeValue, Attributes, CountedSpans, InstanceSummary, InstancesQuery, Page, Scope,
+    TimeRange,
 };
 use crate::rollup::{BUCKET_NS, Totals};
 
 const INSTANCES: &str = include_str!("instances.sql");
 
-/// The instances of a service with spans in the range, busiest first.
+/// The instances of a service with spans in the range, busiest first, and after them what names none.
 pub fn instances(
     session: &Session<'_>,
     query: &InstancesQuery,
@@ -129,7 +130,7 @@ fn summaries(
     let Some(best) = ranks.min().copied() else {
         return Page::default();
     };
-    let mut all: Vec<InstanceSummary> = found
+    let all = found
         .into_iter()
         .filter(|(_, instance)| {
             let mut ranks = instance.ranks.keys();
@@ -143,21 +144,36 @@ fn summaries(
                 versions: instance.versions.into_iter().collect(),
                 pod: instance.pod,
                 host: instance.host,
+                counted: counted(best),
                 calls: totals.calls,
                 errors: totals.errors,
                 latency: totals.latency(),
                 last_unix_nano: instance.last,
             }
-        })
-        .collect();
+        });
+    let (mut items, mut nameless): (Vec<InstanceSummary>, Vec<InstanceSummary>) =
+        all.partition(|instance| instance.instance_id.is_some());
     // Ties keep the order of scope and id.
-    all.sort_by_key(|instance| std::cmp::Reverse(instance.calls));
-    let total = all.len() as u64;
-    all.truncate(limit);
+    items.sort_by_key(|instance| std::cmp::Reverse(instance.calls));
+    let total = items.len() as u64;
+    items.truncate(limit);
+    let truncated = (items.len() as u64) < total;
+    items.append(&mut nameless);
     Page {
-        truncated: (all.len() as u64) < total,
-        items: all,
+        truncated,
+        items,
         total: Some(total),
         next: None,
+    }
+}
+
+/// The spans of a rank.
+fn counted(rank: u8) -> CountedSpans {
+    match rank {
+        1 => CountedSpans::Entry,
+        PROXY_LET_IN => CountedSpans::ProxyEntry,
+        3 => CountedSpans::Outgoing,
+        PROXY_SENT_ON => CountedSpans::ProxyOutgoing,
+        _ => CountedSpans::Other,
     }
 }

@@ -1,4 +1,4 @@
-//! States of breakers through time, for swimlanes: transitions of each instance, clipped to the range and folded.
+//! States of breakers through time, for swimlanes: the intervals of each instance, clipped to the range and folded.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,19 @@ use duckdb::types::Value;
 use super::conditions::Conditions;
 use super::{QueryError, Session, breakers};
 use crate::ask::Ask;
-use crate::model::{InstanceLane, Lane, LaneSegment, LanesQuery, Page};
+use crate::model::{InstanceLane, Lane, LaneSegment, LanesQuery, Page, TimeRange};
 
-/// A breaker that opened longer before the range than this, and not since, is drawn by its latest state alone.
-const LOOK_BACK_NS: i64 = 24 * 3600 * 1_000_000_000;
-
-/// A change: latest and earliest time, state before, state after.
-type Change = (i64, i64, Option<String>, String);
-/// What is known of one instance.
-struct Known {
-    lane: Lane,
+/// A row of `breaker_intervals`.
+#[derive(Debug, Clone)]
+struct Interval {
     instance: Option<String>,
     state: String,
-    last_state: String,
-    first_seen: i64,
-    last_seen: i64,
+    /// The latest and the earliest it can have begun.
+    start: i64,
+    start_lo: i64,
+    /// `None` while it lasts.
+    end: Option<i64>,
+    is_trip: bool,
 }
 
 /// Lanes of breakers seen in or before the range, those that refused longest first.
@@ -30,38 +28,30 @@ pub fn lanes(session: &Session<'_>, query: &LanesQuery) -> Result<Page<Lane>, Qu
     if !session.set().may_have_breakers() {
         return Ok(Page::whole(Vec::new()));
     }
-    let (known, mut changes) =
-        session.run_concluded(|conn| Ok((known(conn, query)?, changes(conn, query)?)))?;
-    let mut lanes: BTreeMap<String, Lane> = BTreeMap::new();
-    for known in known {
-        let key = (
-            known.lane.breaker_id.clone(),
-            known.instance.clone().unwrap_or_default(),
-        );
-        let changes = changes.remove(&key).unwrap_or_default();
-        let segments = segments(&known, &changes, query);
-        if segments.is_empty() {
+    let (mut known, intervals) =
+        session.run_concluded(|conn| Ok((known(conn, query)?, intervals(conn, query)?)))?;
+    let mut lanes: Vec<Lane> = Vec::new();
+    for (id, intervals) in intervals {
+        let Some(mut lane) = known.remove(&id) else {
             continue;
-        }
-        let lane = lanes.entry(key.0).or_insert(known.lane);
-        let trips = changes.iter().filter(|(at, _, from, to)| {
-            *at >= query.range.from_unix_nano
-                && to == "open"
-                && from.as_deref() != Some("half_open")
-        });
-        lane.trips += u32::try_from(trips.count()).unwrap_or(u32::MAX);
-        lane.instances.push(InstanceLane {
-            service_instance_id: known.instance,
-            segments,
-        });
-    }
-    let mut lanes: Vec<Lane> = lanes.into_values().collect();
-    for lane in &mut lanes {
+        };
+        let trips = intervals
+            .iter()
+            .filter(|interval| interval.is_trip && interval.start >= query.range.from_unix_nano);
+        lane.trips = u32::try_from(trips.count()).unwrap_or(u32::MAX);
+        lane.instances = intervals
+            .chunk_by(|a, b| a.instance == b.instance)
+            .map(|of_it| InstanceLane {
+                service_instance_id: of_it[0].instance.clone(),
+                segments: segments(of_it, query.range),
+            })
+            .collect();
         lane.segments = folded(&lane.instances);
         let refusing = lane.segments.iter().filter(|segment| segment.open > 0);
         lane.refusing_ns = refusing
             .map(|s| u64::try_from(s.to_unix_nano - s.from_unix_nano).unwrap_or(0))
             .sum();
+        lanes.push(lane);
     }
     lanes.sort_by(|a, b| {
         (b.refusing_ns, b.trips, &a.service_name, &a.name, &a.key).cmp(&(
@@ -91,16 +81,19 @@ fn conditions(query: &LanesQuery) -> Conditions {
     conditions
 }
 
-fn known(conn: &Connection, query: &LanesQuery) -> Result<Vec<Known>, QueryError> {
+/// The breakers, each as a lane without its states.
+fn known(conn: &Connection, query: &LanesQuery) -> Result<BTreeMap<String, Lane>, QueryError> {
     let mut conditions = conditions(query);
-    conditions.add(
-        "first_seen < make_timestamp_ns(?)",
-        [Value::BigInt(query.range.to_unix_nano)],
-    );
+    if query.breaker_id.is_none() {
+        // These have no states to draw.
+        conditions.add(
+            "pattern NOT IN ('retry', 'timeout', 'fallback', 'hedge')",
+            [],
+        );
+    }
     let sql = format!(
-        "SELECT breaker_id, environment, service_namespace, cluster, service_name, name, \"key\", pattern, peer_service, \
-         service_instance_id, state, last_state, epoch_ns(first_seen), epoch_ns(last_seen) FROM breaker_instances {} \
-         ORDER BY breaker_id, service_instance_id",
+        "SELECT breaker_id, environment, service_namespace, cluster, service_name, name, \"key\", pattern, peer_service \
+         FROM breakers {}",
         conditions.filter_clause()
     );
     let mut statement = conn.ask(&sql)?;
@@ -109,92 +102,72 @@ fn known(conn: &Connection, query: &LanesQuery) -> Result<Vec<Known>, QueryError
             row.get::<_, Option<String>>(at)
                 .map(Option::unwrap_or_default)
         };
-        Ok(Known {
-            lane: Lane {
-                breaker_id: text(0)?,
-                scope: breakers::scope(row, 1)?,
-                service_name: text(4)?,
-                name: text(5)?,
-                key: row.get(6)?,
-                pattern: text(7)?,
-                peer_service: row.get(8)?,
-                ..Lane::default()
-            },
-            instance: row.get(9)?,
-            state: text(10)?,
-            last_state: text(11)?,
-            first_seen: row.get::<_, Option<i64>>(12)?.unwrap_or(i64::MIN),
-            last_seen: row.get::<_, Option<i64>>(13)?.unwrap_or(i64::MAX),
-        })
+        let lane = Lane {
+            breaker_id: text(0)?,
+            scope: breakers::scope(row, 1)?,
+            service_name: text(4)?,
+            name: text(5)?,
+            key: row.get(6)?,
+            pattern: text(7)?,
+            peer_service: row.get(8)?,
+            ..Lane::default()
+        };
+        Ok((lane.breaker_id.clone(), lane))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn changes(
+/// The intervals that touch the range, by breaker; those of an instance together, oldest first.
+fn intervals(
     conn: &Connection,
     query: &LanesQuery,
-) -> Result<BTreeMap<(String, String), Vec<Change>>, QueryError> {
+) -> Result<BTreeMap<String, Vec<Interval>>, QueryError> {
     let mut conditions = conditions(query);
+    let (from, to) = (query.range.from_unix_nano, query.range.to_unix_nano);
     conditions.add(
-        "\"time\" >= make_timestamp_ns(?) AND \"time\" < make_timestamp_ns(?)",
-        [
-            Value::BigInt(query.range.from_unix_nano.saturating_sub(LOOK_BACK_NS)),
-            Value::BigInt(query.range.to_unix_nano),
-        ],
+        "start_time < make_timestamp_ns(?) AND (end_time IS NULL OR end_time > make_timestamp_ns(?) \
+         OR start_time >= make_timestamp_ns(?))",
+        [Value::BigInt(to), Value::BigInt(from), Value::BigInt(from)],
     );
     let sql = format!(
-        "SELECT breaker_id, coalesce(service_instance_id, ''), epoch_ns(\"time\"), epoch_ns(time_lo), from_state, to_state \
-         FROM breaker_transitions {} ORDER BY \"time\"",
+        "SELECT breaker_id, service_instance_id, state, epoch_ns(start_time) AS start_ns, epoch_ns(start_time_lo) AS lo_ns, \
+         epoch_ns(end_time) AS end_ns, is_trip FROM breaker_intervals {} \
+         ORDER BY breaker_id, service_instance_id, start_ns, end_ns NULLS LAST",
         conditions.filter_clause()
     );
     let mut statement = conn.ask(&sql)?;
     let mut rows = statement.query(conditions.values())?;
-    let mut changes: BTreeMap<(String, String), Vec<Change>> = BTreeMap::new();
+    let mut intervals: BTreeMap<String, Vec<Interval>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let at: i64 = row.get(2)?;
-        let lo = row.get::<_, Option<i64>>(3)?.unwrap_or(at);
-        let to = row.get::<_, Option<String>>(5)?.unwrap_or_default();
-        changes
-            .entry((row.get(0)?, row.get(1)?))
-            .or_default()
-            .push((at, lo, row.get(4)?, to));
+        let interval = Interval {
+            instance: row.get(1)?,
+            state: row.get(2)?,
+            start: row.get(3)?,
+            start_lo: row.get(4)?,
+            end: row.get(5)?,
+            is_trip: row.get(6)?,
+        };
+        intervals.entry(row.get(0)?).or_default().push(interval);
     }
-    Ok(changes)
+    Ok(intervals)
 }
 
-/// One instance's states within the range, oldest first, without gaps from its first evidence on.
-fn segments(known: &Known, changes: &[Change], query: &LanesQuery) -> Vec<LaneSegment> {
-    let (from, to) = (query.range.from_unix_nano, query.range.to_unix_nano);
-    let before = changes.first().map_or_else(
-        || Some(known.last_state.clone()),
-        |(_, _, state, _)| state.clone(),
-    );
-    let mut steps: Vec<(i64, i64, String)> = Vec::with_capacity(changes.len() + 2);
-    let start = known.first_seen;
-    if changes.first().is_none_or(|(at, ..)| start < *at) {
-        steps.push((start, start, before.unwrap_or_else(|| "unknown".to_owned())));
-    }
-    steps.extend(changes.iter().map(|(at, lo, _, to)| (*at, *lo, to.clone())));
-    if known.state == "stale" && known.last_seen < to {
-        steps.push((known.last_seen, known.last_seen, "stale".to_owned()));
-    }
+/// One instance's states within the range, oldest first; the same state twice in a row is one.
+fn segments(intervals: &[Interval], range: TimeRange) -> Vec<LaneSegment> {
+    let (from, to) = (range.from_unix_nano, range.to_unix_nano);
     let mut segments: Vec<LaneSegment> = Vec::new();
-    for (at, (begin, lo, state)) in steps.iter().enumerate() {
-        let end = steps.get(at + 1).map_or(to, |next| next.0).min(to);
-        let begin = (*begin).max(from);
-        if end < from || begin > end || (begin == end && at + 1 < steps.len() && end == from) {
-            continue;
-        }
-        let refuses = matches!(state.as_str(), "open" | "forced_open");
+    for interval in intervals {
+        let begin = interval.start.max(from);
+        let end = interval.end.unwrap_or(to).min(to);
         match segments.last_mut() {
-            Some(last) if last.state == *state => last.to_unix_nano = end,
+            Some(last) if last.state == interval.state => last.to_unix_nano = end,
             _ => segments.push(LaneSegment {
                 from_unix_nano: begin,
-                from_lo_unix_nano: (*lo).max(from).min(begin),
+                from_lo_unix_nano: interval.start_lo.max(from).min(begin),
                 to_unix_nano: end,
-                state: state.clone(),
-                open: u32::from(refuses),
-                of: u32::from(state != "stale"),
+                state: interval.state.clone(),
+                open: u32::from(matches!(interval.state.as_str(), "open" | "forced_open")),
+                of: u32::from(interval.state != "stale"),
             }),
         }
     }
@@ -281,34 +254,29 @@ fn folded(instances: &[InstanceLane]) -> Vec<LaneSegment> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::TimeRange;
 
-    fn query(from: i64, to: i64) -> LanesQuery {
-        LanesQuery {
-            range: TimeRange {
-                from_unix_nano: from,
-                to_unix_nano: to,
-            },
-            scope: Default::default(),
-            service: None,
-            breaker_id: None,
-            limit: 10,
+    fn range(from: i64, to: i64) -> TimeRange {
+        TimeRange {
+            from_unix_nano: from,
+            to_unix_nano: to,
         }
     }
 
-    fn known(first: i64, last: i64, state: &str) -> Known {
-        Known {
-            lane: Lane::default(),
-            instance: None,
-            state: state.to_owned(),
-            last_state: "closed".to_owned(),
-            first_seen: first,
-            last_seen: last,
-        }
-    }
-
-    fn change(at: i64, from: &str, to: &str) -> Change {
-        (at, at, Some(from.to_owned()), to.to_owned())
+    /// Intervals that follow each other: when each begins, and its state; the last one lasts.
+    fn one_after_the_other(states: &[(i64, &str)]) -> Vec<Interval> {
+        let ends = states.iter().skip(1).map(|(at, _)| Some(*at));
+        states
+            .iter()
+            .zip(ends.chain([None]))
+            .map(|((start, state), end)| Interval {
+                instance: None,
+                state: (*state).to_owned(),
+                start: *start,
+                start_lo: *start,
+                end,
+                is_trip: false,
+            })
+            .collect()
     }
 
     fn short(segments: &[LaneSegment]) -> Vec<(i64, i64, &str, u32, u32)> {
@@ -327,14 +295,16 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_begins_with_its_first_evidence_and_ends_stale() {
-        let changes = [
-            change(20, "closed", "open"),
-            change(30, "open", "half_open"),
-        ];
-        let lane = segments(&known(10, 40, "stale"), &changes, &query(0, 100));
+    fn a_lane_is_its_intervals_within_the_range_and_a_restart_is_no_other_state() {
+        let intervals = one_after_the_other(&[
+            (10, "closed"),
+            (15, "closed"),
+            (20, "open"),
+            (30, "half_open"),
+            (40, "stale"),
+        ]);
         assert_eq!(
-            short(&lane),
+            short(&segments(&intervals, range(0, 100))),
             [
                 (10, 20, "closed", 0, 1),
                 (20, 30, "open", 1, 1),
@@ -342,21 +312,21 @@ mod tests {
                 (40, 100, "stale", 0, 0)
             ]
         );
-        let lane = segments(&known(10, 40, "half_open"), &changes, &query(25, 28));
-        assert_eq!(short(&lane), [(25, 28, "open", 1, 1)]);
-        let lane = segments(&known(0, 40, "closed"), &[], &query(25, 28));
-        assert_eq!(short(&lane), [(25, 28, "closed", 0, 1)]);
+        assert_eq!(
+            short(&segments(&intervals[2..3], range(25, 28))),
+            [(25, 28, "open", 1, 1)]
+        );
     }
 
     #[test]
     fn instances_fold_into_the_worst_state_with_counts() {
-        let of = |changes: &[Change]| InstanceLane {
+        let of = |states: &[(i64, &str)]| InstanceLane {
             service_instance_id: None,
-            segments: segments(&known(0, 90, "closed"), changes, &query(0, 100)),
+            segments: segments(&one_after_the_other(states), range(0, 100)),
         };
         let both = [
-            of(&[change(20, "closed", "open"), change(50, "open", "closed")]),
-            of(&[change(30, "closed", "open"), change(40, "open", "closed")]),
+            of(&[(0, "closed"), (20, "open"), (50, "closed")]),
+            of(&[(0, "closed"), (30, "open"), (40, "closed")]),
         ];
         assert_eq!(
             short(&folded(&both)),

@@ -1,6 +1,6 @@
 //! Refused calls within a trace: which spans they are, and the trip each goes back to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringBuilder, TimestampNanosecondArray, UInt32Array};
@@ -10,7 +10,7 @@ use super::QueryError;
 use crate::ask::Ask;
 use crate::ingest::{ResourceRow, ScopeRow};
 use crate::model::{Refusal, RefusalTrip, SpanRecord};
-use crate::resilience::Recognisers;
+use crate::resilience::{Recognisers, SampleRow};
 
 const TRIP: &str = include_str!("refusal_trip.sql");
 
@@ -19,6 +19,8 @@ const TRIP: &str = include_str!("refusal_trip.sql");
 pub(super) struct Readable {
     resources: Vec<ResourceRow>,
     scopes: Vec<ScopeRow>,
+    /// The parent of each span that has one, by id.
+    parents: HashMap<String, String>,
     times: Vec<Option<i64>>,
     trace_ids: StringBuilder,
     span_ids: StringBuilder,
@@ -31,12 +33,13 @@ pub(super) struct Readable {
 }
 
 impl Readable {
-    /// Takes note of a span; `attributes` and `events` are its JSON texts.
+    /// Takes note of a span; `attributes` and `events` are its JSON texts, `peer` is the callee it names.
     pub(super) fn push(
         &mut self,
         span: &SpanRecord,
         attributes: Option<&str>,
         events: Option<&str>,
+        peer: Option<&str>,
     ) {
         self.resources.push(ResourceRow {
             service_name: span.service_name.clone(),
@@ -59,7 +62,10 @@ impl Readable {
         self.messages.append_option(span.status_message.as_deref());
         self.attributes.append_option(attributes);
         self.events.append_option(events);
-        self.peers.append_null();
+        self.peers.append_option(peer);
+        if let Some(parent) = &span.parent_span_id {
+            self.parents.insert(span.span_id.clone(), parent.clone());
+        }
     }
 
     fn finish(mut self) -> (Vec<ResourceRow>, Vec<ScopeRow>, RecordBatch) {
@@ -94,13 +100,38 @@ impl Readable {
     }
 }
 
+/// What was said twice is said once: an error that goes up the trace without a name for its breaker is the one that the
+/// span below names.
+fn without_echoes(found: &mut Vec<SampleRow>, parents: &HashMap<String, String>) {
+    let mut above: HashSet<&str> = HashSet::new();
+    for sample in found.iter().filter(|sample| is_named(sample)) {
+        let mut span = sample.span_id.as_deref().unwrap_or_default();
+        while let Some(parent) = parents.get(span).filter(|id| above.insert(id.as_str())) {
+            span = parent.as_str();
+        }
+    }
+    let is_echo = |sample: &SampleRow| {
+        let span = sample.span_id.as_deref().unwrap_or_default();
+        !is_named(sample) && above.contains(span)
+    };
+    let echoes: Vec<bool> = found.iter().map(is_echo).collect();
+    let mut echoes = echoes.into_iter();
+    found.retain(|_| !echoes.next().unwrap_or(false));
+}
+
+fn is_named(sample: &SampleRow) -> bool {
+    !sample.subject.name.is_empty()
+}
+
 /// The refused calls among these spans.
-pub(super) fn refusals(conn: &Connection, spans: Readable) -> Result<Vec<Refusal>, QueryError> {
+pub(super) fn refusals(conn: &Connection, mut spans: Readable) -> Result<Vec<Refusal>, QueryError> {
     if spans.resources.is_empty() {
         return Ok(Vec::new());
     }
+    let parents = std::mem::take(&mut spans.parents);
     let (resources, scopes, batch) = spans.finish();
-    let found = Recognisers::shipped().refusals(&resources, &scopes, &batch);
+    let mut found = Recognisers::shipped().refusals(&resources, &scopes, &batch);
+    without_echoes(&mut found, &parents);
     let mut trips: HashMap<(String, String, Option<String>), Option<RefusalTrip>> = HashMap::new();
     let mut all = Vec::new();
     for sample in found {
@@ -114,6 +145,8 @@ pub(super) fn refusals(conn: &Connection, spans: Readable) -> Result<Vec<Refusal
         // One look a breaker: the calls of a trace are near to each other.
         let trip = match trips.get(&who) {
             Some(known) => known.clone(),
+            // Nobody knows which breaker it was.
+            None if subject.name.is_empty() => None,
             None => {
                 let (service, name, key) = &who;
                 let trip = conn
@@ -149,4 +182,43 @@ pub(super) fn refusals(conn: &Connection, spans: Readable) -> Result<Vec<Refusal
         });
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resilience::Subject;
+
+    fn sample(span: &str, name: &str) -> SampleRow {
+        SampleRow {
+            subject: Subject {
+                name: name.to_owned(),
+                ..Subject::default()
+            },
+            span_id: Some(span.to_owned()),
+            ..SampleRow::default()
+        }
+    }
+
+    #[test]
+    fn an_error_on_its_way_up_is_no_refusal_of_its_own() {
+        let parents: HashMap<String, String> =
+            [("c", "b"), ("b", "a"), ("x", "a"), ("l", "m"), ("m", "l")]
+                .map(|(child, parent)| (child.to_owned(), parent.to_owned()))
+                .into();
+        let mut found = vec![
+            sample("a", ""),
+            sample("b", ""),
+            sample("c", "stock"),
+            sample("x", ""),
+            sample("m", "cycle"),
+            sample("l", ""),
+        ];
+        without_echoes(&mut found, &parents);
+        let left: Vec<&str> = found
+            .iter()
+            .filter_map(|row| row.span_id.as_deref())
+            .collect();
+        assert_eq!(left, ["c", "x", "m"]);
+    }
 }

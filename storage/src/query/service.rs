@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use duckdb::Connection;
 use duckdb::types::Value;
-use duckdb::{Connection, params};
 
+use super::changes::changes;
 use super::conditions::Conditions;
 use super::services::red;
 use super::{QueryError, Session};
 use crate::ask::Ask;
 use crate::model::{
-    Change, OperationSummary, RedPoint, ServiceDetail, ServiceQuery, TimeRange, VersionSummary,
+    Change, OperationSummary, RedPoint, ServiceDetail, ServiceQuery, VersionSummary,
 };
 use crate::rollup::{BUCKET_NS, Totals};
 use crate::segment::kept::is_in;
@@ -21,9 +22,6 @@ const OPERATIONS: &str = include_str!("service_operations.sql");
 /// Operations listed, busiest first.
 const OPERATIONS_MAX: usize = 50;
 const STEPS_MAX: u32 = 500;
-const CHANGES_MAX: usize = 200;
-/// Name of the log event that tells of a change; `change.kind` and the body say which.
-pub const CHANGE_EVENT: &str = "tripline.change";
 
 /// How one service did over time.
 pub fn service(session: &Session<'_>, query: &ServiceQuery) -> Result<ServiceDetail, QueryError> {
@@ -32,7 +30,8 @@ pub fn service(session: &Session<'_>, query: &ServiceQuery) -> Result<ServiceDet
         Ok((points(set, conn, query)?, operations(set, conn, query)?))
     })?;
     let versions = versions(session, query)?;
-    let mut found = changes(session, query.range, Some(&query.service))?;
+    let scope = query.own.as_ref().unwrap_or(&query.scope);
+    let mut found = changes(session, query.range, scope, Some(&query.service))?;
     // A version seen from the start may be as old as the data; one that came later was deployed.
     let settled = query.range.from_unix_nano.saturating_add(60_000_000_000);
     let first = versions.iter().map(|version| version.first_unix_nano).min();
@@ -213,33 +212,4 @@ fn versions(
         .collect();
     versions.sort_by_key(|version| std::cmp::Reverse(version.first_unix_nano));
     Ok(versions)
-}
-
-/// Changes reported as log events, of one service or of all, oldest first.
-pub fn changes(
-    session: &Session<'_>,
-    range: TimeRange,
-    service: Option<&str>,
-) -> Result<Vec<Change>, QueryError> {
-    session.run(|conn| {
-        let sql = format!(
-            "SELECT epoch_ns(time), service_name, attributes::JSON->>'/change.kind', body FROM logs \
-             WHERE event_name = ? AND time >= make_timestamp_ns(?) AND time < make_timestamp_ns(?) \
-             AND (? IS NULL OR service_name = ?) ORDER BY time DESC LIMIT {CHANGES_MAX}"
-        );
-        let mut statement = conn.ask(&sql)?;
-        let asked = params![CHANGE_EVENT, range.from_unix_nano, range.to_unix_nano, service, service];
-        let rows = statement.query_map(asked, |row| {
-            Ok(Change {
-                time_unix_nano: row.get(0)?,
-                service_name: row.get(1)?,
-                kind: row.get::<_, Option<String>>(2)?.unwrap_or_else(|| "other".to_owned()),
-                description: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
-                evidence: "reported".to_owned(),
-            })
-        })?;
-        let mut found: Vec<Change> = rows.collect::<Result<_, _>>()?;
-        found.reverse();
-        Ok(found)
-    })
 }

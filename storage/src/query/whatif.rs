@@ -10,8 +10,10 @@ use tripline_sdk::{BreakerConfig, State};
 use super::breakers::breaker;
 use super::{QueryError, Session};
 use crate::ask::Ask;
-use crate::model::{Baseline, BreakerDetail, Outcome, Proposal, WhatIf, WhatIfQuery};
-use crate::resilience::BREAKER_KEYS;
+use crate::model::{
+    Baseline, BreakerDetail, COVERAGE_MIN, CallCoverage, Outcome, Proposal, Scope, WhatIf,
+    WhatIfQuery,
+};
 use crate::resilience::whatif::history::{Change, Ended, History};
 use crate::resilience::whatif::replay::{Replayed, replay};
 use crate::resilience::whatif::{foreign, search, settings};
@@ -38,10 +40,18 @@ pub fn what_if(session: &Session<'_>, query: &WhatIfQuery) -> Result<Option<What
         return Ok(None);
     };
     let is_ours = detail.breaker.origin == OURS;
-    let (recorded, source) = recorded_settings(&detail);
+    let Settings {
+        recorded,
+        source,
+        is_reported,
+    } = recorded_settings(&detail);
     let base = settings::read(&recorded).map_err(|error| refused(&error))?;
-    let (histories, truncated) = histories(session, &detail, query)?;
-    let replayed = run(&base, &histories, Times::Recorded)?;
+    let Recorded {
+        histories,
+        found,
+        of_edge,
+    } = histories(session, &detail, query)?;
+    let coverage = coverage(found);
     let mut answer = WhatIf {
         breaker_id: query.breaker_id.clone(),
         service_name: detail.breaker.service_name.clone(),
@@ -53,16 +63,22 @@ pub fn what_if(session: &Session<'_>, query: &WhatIfQuery) -> Result<Option<What
             .iter()
             .map(|history| history.calls.len() as u64)
             .sum(),
-        truncated,
+        truncated: found.calls > query.calls_max,
+        refused: too_few(&coverage, found),
+        limits: limits(&detail, is_reported, (&histories, of_edge), &coverage),
+        coverage,
         instances: u32::try_from(histories.len()).unwrap_or(u32::MAX),
         settings: texts(&recorded),
         settings_source: source,
-        baseline: baseline(&detail, &histories, &replayed, is_ours),
         happened: happened(&histories),
-        recorded: outcome(&replayed),
-        limits: limits(is_ours, &histories),
         ..WhatIf::default()
     };
+    if answer.refused.is_some() {
+        return Ok(Some(answer));
+    }
+    let replayed = run(&base, &histories, Times::Recorded)?;
+    answer.baseline = baseline(&detail, &histories, &replayed, is_ours);
+    answer.recorded = outcome(&replayed);
     if !query.edits.is_empty() {
         let mut edited = recorded.clone();
         for (name, value) in &query.edits {
@@ -98,8 +114,51 @@ fn refused(error: &settings::SettingsError) -> QueryError {
     QueryError::Settings(error.to_string())
 }
 
+/// What the stored calls stand for.
+fn coverage(found: calls::Found) -> CallCoverage {
+    let stored = found.taken as f64;
+    let is_sampled = found.weight > stored;
+    CallCoverage {
+        basis: match (is_sampled, found.is_unknown) {
+            (true, _) => "sampled",
+            (false, true) => "unknown",
+            (false, false) => "all",
+        }
+        .to_owned(),
+        share: if is_sampled {
+            stored / found.weight
+        } else {
+            1.0
+        },
+        estimated_calls: found.weight.max(stored),
+    }
+}
+
+/// Why too little is stored to replay it, if it is.
+fn too_few(coverage: &CallCoverage, found: calls::Found) -> Option<String> {
+    (coverage.share < COVERAGE_MIN).then(|| {
+        format!(
+            "About {:.0} % of this breaker's calls are stored ({} of about {:.0}; the others were not sampled). Under {:.0} % \
+             nothing is replayed: windows that much emptier than they were say nothing about what would have tripped.",
+            coverage.share * 100.0,
+            found.taken,
+            coverage.estimated_calls,
+            COVERAGE_MIN * 100.0
+        )
+    })
+}
+
+/// Settings to replay under.
+struct Settings {
+    recorded: Map<String, Value>,
+    /// Where they are from.
+    source: String,
+    /// The breaker told them itself.
+    is_reported: bool,
+}
+
 /// The settings in force, and where they are from.
-fn recorded_settings(detail: &BreakerDetail) -> (Map<String, Value>, String) {
+fn recorded_settings(detail: &BreakerDetail) -> Settings {
     let newest = detail
         .configs
         .iter()
@@ -112,15 +171,24 @@ fn recorded_settings(detail: &BreakerDetail) -> (Map<String, Value>, String) {
             .is_ok()
             .then(|| (map, config.source.clone()))
     });
-    if let Some(known) = known {
-        return known;
+    if let Some((recorded, source)) = known {
+        return Settings {
+            recorded,
+            source,
+            is_reported: true,
+        };
     }
-    match foreign::library(&detail.breaker.origin) {
+    let (recorded, source) = match foreign::library(&detail.breaker.origin) {
         Some(library) => (library.defaults, format!("defaults of {}", library.origin)),
         None => (
             settings::write(&BreakerConfig::new()),
             "defaults of the SDK; its own are not reported".to_owned(),
         ),
+    };
+    Settings {
+        recorded,
+        source,
+        is_reported: false,
     }
 }
 
@@ -145,14 +213,23 @@ fn differences(
         .collect()
 }
 
-/// One history an instance, in the order of their ids.
+/// What was recorded of a breaker.
+struct Recorded {
+    /// One an instance, in the order of their ids.
+    histories: Vec<History>,
+    /// What was read for them.
+    found: calls::Found,
+    /// The calls are all of its owner to its callee: it writes on none.
+    of_edge: bool,
+}
+
 fn histories(
     session: &Session<'_>,
     detail: &BreakerDetail,
     query: &WhatIfQuery,
-) -> Result<(Vec<History>, bool), QueryError> {
+) -> Result<Recorded, QueryError> {
     let breaker = &detail.breaker;
-    let calls = session.set().calls_sql(&BREAKER_KEYS, |segment| {
+    let calls = session.set().calls_sql(&calls::CALL_KEYS, |segment| {
         segment.may_hold_time(query.range.from_unix_nano, query.range.to_unix_nano)
     });
     let filled = |sql: &str| sql.replace("{calls}", &calls);
@@ -170,7 +247,8 @@ fn histories(
             .peer_service
             .as_ref()
             .or(breaker.peer_address.as_ref());
-        if read == 0
+        let mut of_edge = false;
+        if read.calls == 0
             && let Some(callee) = callee
         {
             read = calls::read(
@@ -178,9 +256,10 @@ fn histories(
                 &filled(EDGE_CALLS),
                 query,
                 detail,
-                callee,
+                &names_of(conn, detail, callee)?,
                 &mut by_instance,
             )?;
+            of_edge = read.calls > 0;
         }
         read_changes(conn, query, &mut by_instance)?;
         for (instance, history) in &mut by_instance {
@@ -199,8 +278,39 @@ fn histories(
             history.origin = begun.unwrap_or(first).min(first);
         }
         by_instance.retain(|_, history| !history.calls.is_empty());
-        Ok((by_instance.into_values().collect(), read > query.calls_max))
+        Ok(Recorded {
+            histories: by_instance.into_values().collect(),
+            found: read,
+            of_edge,
+        })
     })
+}
+
+/// The callee's name and the names and addresses its caller has for it, joined by `chr(31)`.
+fn names_of(conn: &Connection, detail: &BreakerDetail, callee: &str) -> Result<String, QueryError> {
+    let mut statement = conn.ask(
+        "SELECT called FROM callee_names WHERE service_name = ? AND callee = ? \
+         AND environment IS NOT DISTINCT FROM ? AND service_namespace IS NOT DISTINCT FROM ? \
+         AND cluster IS NOT DISTINCT FROM ? ORDER BY called",
+    )?;
+    let breaker = &detail.breaker;
+    let Scope {
+        environment,
+        service_namespace,
+        cluster,
+    } = &breaker.scope;
+    let values = params![
+        breaker.service_name,
+        callee,
+        environment,
+        service_namespace,
+        cluster
+    ];
+    let mut names = vec![callee.to_owned()];
+    for name in statement.query_map(values, |row| row.get(0))? {
+        names.push(name?);
+    }
+    Ok(names.join("\u{1f}"))
 }
 
 fn read_changes(
@@ -373,14 +483,55 @@ fn baseline(
     found
 }
 
-fn limits(is_ours: bool, histories: &[History]) -> Vec<String> {
+fn limits(
+    detail: &BreakerDetail,
+    is_reported: bool,
+    recorded: (&[History], bool),
+    coverage: &CallCoverage,
+) -> Vec<String> {
+    let (histories, of_edge) = recorded;
     let mut limits = vec![
         "A call that was refused has no outcome: where other settings would let it through, what would have become of it is not known.".to_owned(),
         "The callee is taken as it was: less load might have let it recover sooner, more might not have.".to_owned(),
-        "Calls are replayed as stored; sampled traces make windows emptier than they were.".to_owned(),
         "Edited open times are replayed without jitter.".to_owned(),
     ];
-    if !is_ours {
+    let breaker = &detail.breaker;
+    if of_edge {
+        let callee = breaker
+            .peer_service
+            .as_ref()
+            .or(breaker.peer_address.as_ref());
+        let callee = callee.map_or("its callee", String::as_str);
+        let known = match breaker.peer_evidence.as_deref() {
+            Some("address") => ", which is inferred from its address",
+            Some("trace") => ", which is inferred from its traces",
+            Some("name") => ", which is inferred from its name",
+            Some("edge") => ", which is inferred: nobody else is called",
+            _ => "",
+        };
+        limits.push(format!(
+            "The breaker writes on no call: all calls of {} to {callee} are taken for its own{known}.",
+            breaker.service_name
+        ));
+    }
+    match coverage.basis.as_str() {
+        "sampled" => limits.push(format!(
+            "About {:.0} % of the calls are stored: windows are that much emptier than they were.",
+            coverage.share * 100.0
+        )),
+        "unknown" => limits.push(
+            "The spans do not say whether others were left out (sampling): if so, windows were fuller than they are here."
+                .to_owned(),
+        ),
+        _ => {}
+    }
+    if !is_reported {
+        limits.push(
+            "The breaker does not report its settings: defaults stand for them, and one that was told others did otherwise."
+                .to_owned(),
+        );
+    }
+    if breaker.origin != OURS {
         limits.push("Only the SDK's breakers are reproduced exactly; others by the rules they share with it.".to_owned());
     }
     let has_rejected = histories

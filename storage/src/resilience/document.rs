@@ -1,25 +1,78 @@
 //! One value out of hot-encoded text, without parsing the rest of it.
+//!
+//! R8: a key has many spellings. Prometheus knows no dots, others write `circuitbreaker` or `circuitBreakerName`; so
+//! two keys are one when they differ in separators and in case only. Only items that a rule knows already have their
+//! keys looked up, so this costs the others nothing.
 
 use serde_json::Value;
 
-/// The value of `key` in an attribute map. Finds the first member of that name, however deep: recognised keys
-/// are long and dotted, and are not used inside other values.
+/// The value of `key` in an attribute map, else of the same key in another spelling. Finds the first member of that
+/// name, however deep: recognised keys are long and dotted, and are not used inside other values.
 pub(super) fn get(text: &str, key: &str) -> Option<Value> {
+    exact(text, key).or_else(|| {
+        let (_, value) = members_in(text).find(|(known, _)| is_spelling(known, key))?;
+        first(value)
+    })
+}
+
+/// The value of the first key that ends in `ending`, in any spelling, where a word begins:
+/// `acme.circuit_breaker.state` ends in `circuit_breaker.state`.
+pub(super) fn get_ending(text: &str, ending: &str) -> Option<Value> {
+    let (_, value) = members_in(text).find(|(key, _)| ends_in(key, ending))?;
+    first(value)
+}
+
+/// Whether two keys differ in separators and in case only.
+pub(super) fn is_spelling(one: &str, other: &str) -> bool {
+    fn letters(key: &str) -> impl Iterator<Item = u8> {
+        key.bytes()
+            .filter(|byte| !is_separator(char::from(*byte)))
+            .map(|byte| byte.to_ascii_lowercase())
+    }
+    letters(one).eq(letters(other))
+}
+
+fn ends_in(key: &str, ending: &str) -> bool {
+    let words = key
+        .match_indices(is_separator)
+        .map(|(at, _)| &key[at + 1..]);
+    std::iter::once(key)
+        .chain(words)
+        .any(|end| is_spelling(end, ending))
+}
+
+fn is_separator(c: char) -> bool {
+    matches!(c, '.' | '_' | '-' | '/' | ' ')
+}
+
+fn exact(text: &str, key: &str) -> Option<Value> {
     let mut from = 0;
     while let Some(at) = text[from..].find(key) {
         let (start, end) = (from + at, from + at + key.len());
         let is_key = text[..start].ends_with("{\"") || text[..start].ends_with(",\"");
         match text[end..].strip_prefix("\":") {
-            Some(value) if is_key => {
-                return serde_json::Deserializer::from_str(value)
-                    .into_iter()
-                    .next()?
-                    .ok();
-            }
+            Some(value) if is_key => return first(value),
             _ => from = end,
         }
     }
     None
+}
+
+/// The members of all objects in a text: each key, and the text from its value on.
+fn members_in(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.match_indices("\":").filter_map(move |(end, _)| {
+        let start = text[..end].rfind('"')? + 1;
+        let before = text.as_bytes().get(start.checked_sub(2)?)?;
+        matches!(before, b'{' | b',').then(|| (&text[start..end], &text[end + 2..]))
+    })
+}
+
+/// The value a text begins with.
+fn first(text: &str) -> Option<Value> {
+    serde_json::Deserializer::from_str(text)
+        .into_iter()
+        .next()?
+        .ok()
 }
 
 /// Text as a person would write it: a string bare, a number or boolean printed, nothing else.
@@ -30,6 +83,26 @@ pub(super) fn text(value: &Value) -> Option<String> {
         Value::Bool(value) => Some(value.to_string()),
         _ => None,
     }
+}
+
+/// What a value may be compared as: its text and, of flags joined by commas, each of them (`UO,DC`); of a list each
+/// element. Empty texts are left out.
+pub(super) fn alternatives(value: &Value) -> Vec<String> {
+    let mut all: Vec<String> = match value {
+        Value::Array(elements) => elements.iter().filter_map(text).collect(),
+        other => text(other).into_iter().collect(),
+    };
+    if let [whole] = all.as_slice()
+        && whole.contains(',')
+    {
+        let flags: Vec<String> = whole
+            .split(',')
+            .map(|flag| flag.trim().to_owned())
+            .collect();
+        all.extend(flags);
+    }
+    all.retain(|text| !text.trim().is_empty());
+    all
 }
 
 /// A finite number; numbers in strings count.
@@ -61,6 +134,41 @@ mod tests {
         assert_eq!(get(text, "b.c.d"), Some(Value::from(2)));
         assert_eq!(get(text, "c"), None);
         assert_eq!(get(text, "s"), Some(Value::from("b.c")));
+    }
+
+    #[test]
+    fn a_key_is_found_in_its_other_spellings_and_its_own_comes_first() {
+        let text = r#"{"circuit_breaker_state":"open","circuitBreakerName":"pay","x.y":1,"x_y":2}"#;
+        assert_eq!(get(text, "circuit_breaker.state"), Some("open".into()));
+        assert_eq!(get(text, "circuitbreaker.name"), Some("pay".into()));
+        assert_eq!(get(text, "x_y"), Some(2.into()));
+        assert_eq!(get(text, "circuit_breaker.stat"), None);
+        assert_eq!(get(text, "breaker.state"), None);
+        // What looks like a member inside a text is none.
+        let quoted = r#"{"body":"{\"circuit_breaker_state\":\"open\"}"}"#;
+        assert_eq!(get(quoted, "circuit_breaker.state"), None);
+    }
+
+    #[test]
+    fn a_key_is_found_by_its_end_where_a_word_begins() {
+        let text = r#"{"short_circuit_breaker.states":0,"acme.circuit_breaker.state":"open","acme_circuitbreaker_name":"pay"}"#;
+        assert_eq!(
+            get_ending(text, "circuit_breaker.state"),
+            Some("open".into())
+        );
+        assert_eq!(get_ending(text, "circuit_breaker.name"), Some("pay".into()));
+        assert_eq!(get_ending(text, "breaker.key"), None);
+        assert_eq!(get_ending(r#"{"mystate":1}"#, "state"), None);
+        assert_eq!(get_ending(r#"{"state":1}"#, "state"), Some(1.into()));
+    }
+
+    #[test]
+    fn flags_are_compared_one_by_one() {
+        assert_eq!(alternatives(&"UO".into()), ["UO"]);
+        assert_eq!(alternatives(&"UO, DC".into()), ["UO, DC", "UO", "DC"]);
+        assert_eq!(alternatives(&serde_json::json!(["UO", 7, ""])), ["UO", "7"]);
+        assert!(alternatives(&"".into()).is_empty());
+        assert!(alternatives(&Value::Null).is_empty());
     }
 
     #[test]

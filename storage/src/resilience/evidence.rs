@@ -36,8 +36,8 @@ impl Evidence {
 pub struct Subject {
     /// The recogniser that knew it.
     pub origin: String,
-    /// `breaker`, `ejection`, `concurrency_cap`, `throttle`, `rate_limit`, `bulkhead`, `retry_budget`, `timeout`,
-    /// `fallback`, `hedge`.
+    /// `breaker`, `ejection`, `concurrency_cap`, `throttle`, `rate_limit`, `bulkhead`, `retry_budget`; and what has no
+    /// states but counts: `retry`, `timeout`, `fallback`, `hedge`.
     pub pattern: String,
     /// The service that owns it.
     pub service_name: Option<String>,
@@ -149,7 +149,7 @@ pub struct SampleRow {
     pub time_unix_nano: i64,
     /// Canonical state; `unknown` when the encoding is not known.
     pub state: Option<&'static str>,
-    /// What was reported, where it says more than `state`.
+    /// What was reported, where it says more than `state`; `metric=number` for a number of unknown meaning.
     pub raw_state: Option<String>,
     /// 0 to 1; absent below the minimum of calls.
     pub failure_rate: Option<f64>,

@@ -15,7 +15,7 @@ use super::rules::{
     Strings,
 };
 use super::template::{Captures, Template};
-use super::{SHIPPED, document, words};
+use super::{SHIPPED, clusters, document, wildcard, words};
 use crate::ingest::{ResourceRow, ScopeRow};
 use crate::segment::hot::PreparedRows;
 
@@ -29,25 +29,28 @@ pub struct Recognisers {
     pub(super) metrics_contain: Vec<(String, usize)>,
     pub(super) logs: Vec<Log>,
     pub(super) log_events: HashMap<String, Vec<usize>>,
-    pub(super) log_bodies: Needles<usize>,
+    /// In the names of events: pieces of patterns.
+    pub(super) log_event_pieces: Needles<usize>,
+    /// In the bodies of logs: rules of logs, and messages of errors.
+    pub(super) log_bodies: Needles<Told>,
     pub(super) spans: Vec<Span>,
     pub(super) span_attributes: Needles<usize>,
     pub(super) span_names: HashMap<String, Vec<usize>>,
     pub(super) rejections: Vec<Rejection>,
     /// In the events of spans: rules of logs, and exceptions.
-    pub(super) span_events: Needles<InEvents>,
-    /// In the attributes of logs.
+    pub(super) span_events: Needles<Told>,
+    /// In the attributes of logs: types and messages of errors.
     pub(super) exceptions: Needles<usize>,
     /// In status messages.
     pub(super) messages: Needles<usize>,
 }
 
-/// What was found in the events of a span.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum InEvents {
-    /// An event that a log rule knows.
+/// The rule that a text found leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Told {
+    /// A record or an event that a log rule knows.
     Log(usize),
-    /// An exception.
+    /// An error.
     Rejection(usize),
 }
 
@@ -84,25 +87,77 @@ impl Origin {
     }
 }
 
-/// Where a value comes from.
+/// Where a value comes from, and what is made of it.
 #[derive(Debug, Clone)]
-pub(super) enum Source {
+pub(super) struct Source {
+    place: Place,
+    through: Option<Function>,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
     Attribute(String),
+    Ending(String),
     Hole(String),
     Literal(String),
 }
 
-impl Source {
-    fn parse(text: &str) -> Self {
-        match (text.strip_prefix('@'), text.strip_prefix('=')) {
-            (Some(hole), _) => Self::Hole(hole.to_owned()),
-            (_, Some(literal)) => Self::Literal(literal.to_owned()),
-            _ => Self::Attribute(text.to_owned()),
+#[derive(Debug, Clone, Copy)]
+enum Function {
+    IstioService,
+    DaprApp,
+}
+
+impl Function {
+    fn parse(name: &str) -> Option<Self> {
+        match name {
+            "istio_service" => Some(Self::IstioService),
+            "dapr_app" => Some(Self::DaprApp),
+            _ => None,
+        }
+    }
+
+    fn apply(self, text: &str) -> Option<String> {
+        match self {
+            Self::IstioService => clusters::istio_service(text),
+            Self::DaprApp => clusters::dapr_app(text),
         }
     }
 }
 
-fn sources(texts: &[String]) -> Vec<Source> {
+impl Source {
+    fn parse(text: &str) -> Result<Self, String> {
+        if let Some(literal) = text.strip_prefix('=') {
+            let place = Place::Literal(literal.to_owned());
+            return Ok(Self {
+                place,
+                through: None,
+            });
+        }
+        let (text, through) = match text.split_once('|') {
+            Some((text, name)) => {
+                let name = name.trim();
+                let function =
+                    Function::parse(name).ok_or_else(|| format!("{name} is no function"))?;
+                (text.trim_end(), Some(function))
+            }
+            None => (text, None),
+        };
+        let place = match (text.strip_prefix('@'), text.strip_prefix('*')) {
+            (Some(hole), _) => Place::Hole(hole.to_owned()),
+            (_, Some(ending)) => Place::Ending(ending.to_owned()),
+            _ => Place::Attribute(text.to_owned()),
+        };
+        Ok(Self { place, through })
+    }
+
+    /// Whether it reads the attribute of this key.
+    fn reads(&self, key: &str) -> bool {
+        matches!(&self.place, Place::Attribute(own) if document::is_spelling(own, key))
+    }
+}
+
+fn sources(texts: &[String]) -> Result<Vec<Source>, String> {
     texts.iter().map(|text| Source::parse(text)).collect()
 }
 
@@ -118,16 +173,31 @@ pub(super) struct Item<'a> {
 impl Item<'_> {
     /// The first source that is there.
     pub(super) fn value(&self, sources: &[Source]) -> Option<Value> {
-        sources.iter().find_map(|source| match source {
-            Source::Attribute(key) => {
-                document::get(self.attributes, key).filter(|value| !value.is_null())
+        sources.iter().find_map(|source| {
+            let value = self.at(&source.place).filter(|value| !value.is_null())?;
+            match source.through {
+                Some(function) => function.apply(&document::text(&value)?).map(Value::String),
+                None => Some(value),
             }
-            Source::Hole(name) => {
+        })
+    }
+
+    fn at(&self, place: &Place) -> Option<Value> {
+        match place {
+            Place::Attribute(key) => document::get(self.attributes, key),
+            Place::Ending(ending) => document::get_ending(self.attributes, ending),
+            Place::Hole(name) => {
                 let (_, text) = self.holes.iter().find(|(hole, _)| hole == name)?;
                 Some(Value::String(text.clone()))
             }
-            Source::Literal(text) => Some(Value::String(text.clone())),
-        })
+            Place::Literal(text) => Some(Value::String(text.clone())),
+        }
+    }
+
+    /// What the first source that is there may be compared as ([`document::alternatives`]).
+    pub(super) fn alternatives(&self, sources: &[Source]) -> Vec<String> {
+        self.value(sources)
+            .map_or_else(Vec::new, |value| document::alternatives(&value))
     }
 
     /// Its text, if not empty.
@@ -143,25 +213,21 @@ impl Item<'_> {
 pub(super) struct Fields(HashMap<String, Vec<Source>>);
 
 impl Fields {
-    fn of(fields: &BTreeMap<String, Strings>) -> Self {
-        Self(
-            fields
-                .iter()
-                .map(|(name, texts)| (name.clone(), sources(texts.as_slice())))
-                .collect(),
-        )
+    fn of(fields: &BTreeMap<String, Strings>) -> Result<Self, String> {
+        let compiled = fields.iter().map(|(name, texts)| {
+            let sources = sources(texts.as_slice())?;
+            Ok::<_, String>((name.clone(), sources))
+        });
+        compiled.collect::<Result<_, _>>().map(Self)
     }
 
     pub(super) fn get(&self, name: &str) -> &[Source] {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// The attribute keys among the sources.
-    pub(super) fn attributes(&self) -> impl Iterator<Item = &str> {
-        self.0.values().flatten().filter_map(|source| match source {
-            Source::Attribute(key) => Some(key.as_str()),
-            _ => None,
-        })
+    /// Whether a field reads the attribute of this key.
+    pub(super) fn read(&self, key: &str) -> bool {
+        self.0.values().flatten().any(|source| source.reads(key))
     }
 }
 
@@ -170,13 +236,12 @@ impl Fields {
 pub(super) struct Needs(Vec<(Source, String)>);
 
 impl Needs {
-    fn of(needs: &BTreeMap<String, String>) -> Self {
-        Self(
-            needs
-                .iter()
-                .map(|(source, wanted)| (Source::parse(source), wanted.clone()))
-                .collect(),
-        )
+    fn of(needs: &BTreeMap<String, String>) -> Result<Self, String> {
+        let compiled = needs.iter().map(|(source, wanted)| {
+            let source = Source::parse(source)?;
+            Ok::<_, String>((source, wanted.clone()))
+        });
+        compiled.collect::<Result<_, _>>().map(Self)
     }
 
     pub(super) fn all(&self, item: &Item<'_>) -> bool {
@@ -188,8 +253,9 @@ impl Needs {
     }
 
     fn holds((source, wanted): &(Source, String), item: &Item<'_>) -> bool {
-        item.text(std::slice::from_ref(source))
-            .is_some_and(|text| wanted == "*" || *wanted == text)
+        item.alternatives(std::slice::from_ref(source))
+            .iter()
+            .any(|text| text != "(null)" && wildcard::is_like(wanted, text))
     }
 }
 
@@ -259,7 +325,8 @@ pub(super) struct Metric {
     pub breaker: Vec<Source>,
     pub key: Vec<Source>,
     pub peer: Vec<Source>,
-    pub label: Option<String>,
+    /// Empty where the stream has no label.
+    pub label: Vec<Source>,
     pub sinks: Sinks,
     pub scale: f64,
     pub scope: Vec<String>,
@@ -272,7 +339,29 @@ pub(super) struct Metric {
 #[derive(Debug)]
 pub(super) enum Sinks {
     One(Sink),
-    ByLabel(HashMap<String, Vec<Sink>>),
+    ByLabel(ByLabel),
+}
+
+/// Sinks by value of a label.
+#[derive(Debug, Default)]
+pub(super) struct ByLabel {
+    whole: HashMap<String, Vec<Sink>>,
+    /// Values with stars.
+    patterns: Vec<(String, Vec<Sink>)>,
+}
+
+impl ByLabel {
+    /// The sinks of the first of these values that has any, and the value.
+    pub(super) fn find(&self, values: Vec<String>) -> Option<(&[Sink], String)> {
+        values.into_iter().find_map(|value| {
+            let pattern = || {
+                let like = |(pattern, _): &&(String, Vec<Sink>)| wildcard::is_like(pattern, &value);
+                self.patterns.iter().find(like).map(|(_, sinks)| sinks)
+            };
+            let sinks = self.whole.get(&value).or_else(pattern)?;
+            Some((sinks.as_slice(), value))
+        })
+    }
 }
 
 /// A compiled [`LogRule`].
@@ -305,6 +394,14 @@ pub(super) struct Span {
     pub rejected_state: &'static str,
 }
 
+impl Span {
+    /// The kind of policy it tells of.
+    pub(super) fn pattern<'a>(&'a self, origins: &'a [Origin]) -> &'a str {
+        let own = self.rule.pattern.as_deref();
+        own.unwrap_or(&origins[self.origin].pattern)
+    }
+}
+
 /// A compiled [`RejectionRule`].
 #[derive(Debug)]
 pub(super) struct Rejection {
@@ -312,7 +409,21 @@ pub(super) struct Rejection {
     pub rule: RejectionRule,
     pub template: Option<Template>,
     pub breaker: Vec<Source>,
+    pub needs: Needs,
     pub state: &'static str,
+}
+
+impl Rejection {
+    /// Whether a text has one of the rule's messages, ending where a word does: "breaker opened" is not "breaker open".
+    pub(super) fn is_said_in(&self, text: &str) -> bool {
+        self.rule.messages.iter().any(|message| {
+            let ends_in_word = message.ends_with(char::is_alphanumeric);
+            text.match_indices(message.as_str()).any(|(at, _)| {
+                let after = &text[at + message.len()..];
+                !ends_in_word || !after.starts_with(char::is_alphanumeric)
+            })
+        })
+    }
 }
 
 static EMBEDDED: LazyLock<Recognisers> = LazyLock::new(|| {
@@ -347,6 +458,16 @@ impl Recognisers {
     pub fn enable(&self, origin: &str) -> Option<&str> {
         let known = self.origins.iter().find(|known| known.name == origin)?;
         known.enable.as_deref()
+    }
+
+    /// Whether a log rule is about events of this name. What a rule knows by its whole name is no pattern's.
+    pub(super) fn is_about(&self, rule: usize, event: &str) -> bool {
+        let names = &self.logs[rule].rule.event;
+        if self.log_events.contains_key(event) {
+            return names.iter().any(|name| name == event);
+        }
+        let mut patterns = names.iter().filter(|name| name.contains('*'));
+        patterns.any(|pattern| wildcard::is_like(pattern, event))
     }
 
     /// Everything in the rows that is evidence of a breaker.
@@ -411,8 +532,8 @@ impl Parts {
             }
             self.spans.push(Span {
                 origin,
-                fields: Fields::of(&rule.fields),
-                needs: Needs::of(&rule.needs),
+                fields: Fields::of(&rule.fields)?,
+                needs: Needs::of(&rule.needs)?,
                 rejected_state,
                 rule,
             });
@@ -421,7 +542,8 @@ impl Parts {
             self.rejections.push(Rejection {
                 origin,
                 template: template(rule.text.as_deref())?,
-                breaker: sources(&rule.breaker),
+                breaker: sources(&rule.breaker)?,
+                needs: Needs::of(&rule.needs)?,
                 state: known_state(&rule.state)?,
                 rule,
             });
@@ -449,15 +571,21 @@ impl Parts {
             }
         }
         let mut log_events: HashMap<String, Vec<usize>> = HashMap::new();
-        let (mut bodies, mut in_events) = (Vec::new(), Vec::new());
+        let (mut bodies, mut in_events, mut pieces) = (Vec::new(), Vec::new(), Vec::new());
         for (at, log) in logs.iter().enumerate() {
             for event in &log.rule.event {
-                log_events.entry(event.clone()).or_default().push(at);
-                in_events.push((format!("\"name\":\"{event}\""), InEvents::Log(at)));
+                if event.contains('*') {
+                    let piece = wildcard::literal(event);
+                    pieces.push((piece.to_owned(), at));
+                    in_events.push((piece.to_owned(), Told::Log(at)));
+                } else {
+                    log_events.entry(event.clone()).or_default().push(at);
+                    in_events.push((format!("\"name\":\"{event}\""), Told::Log(at)));
+                }
             }
             let text = log.template.as_ref().map(Template::needle);
             let needle = text.or(log.rule.json.as_deref()).unwrap_or_default();
-            bodies.push((needle.to_owned(), at));
+            bodies.push((needle.to_owned(), Told::Log(at)));
         }
         let mut span_names: HashMap<String, Vec<usize>> = HashMap::new();
         let mut attributes = Vec::new();
@@ -465,8 +593,9 @@ impl Parts {
             if let Some(name) = &span.rule.name {
                 span_names.entry(name.clone()).or_default().push(at);
             }
-            let key = span.rule.attribute.as_ref();
-            attributes.extend(key.map(|key| (format!("\"{key}\":"), at)));
+            let key = span.rule.attribute.as_deref();
+            let needles = key.into_iter().flat_map(attribute_needles);
+            attributes.extend(needles.map(|needle| (needle, at)));
         }
         let (mut exceptions, mut messages) = (Vec::new(), Vec::new());
         for (at, rejection) in rejections.iter().enumerate() {
@@ -474,11 +603,10 @@ impl Parts {
             exceptions.extend(rule.types.iter().map(|kind| (format!("\"{kind}\""), at)));
             messages.extend(rule.messages.iter().map(|text| (text.clone(), at)));
         }
-        let of_events = exceptions
-            .iter()
-            .chain(&messages)
-            .map(|(text, at)| (text.clone(), InEvents::Rejection(*at)));
-        in_events.extend(of_events);
+        let told = |(text, at): &(String, usize)| (text.clone(), Told::Rejection(*at));
+        in_events.extend(exceptions.iter().chain(&messages).map(told));
+        bodies.extend(messages.iter().map(told));
+        exceptions.extend(messages.iter().cloned());
         Recognisers {
             origins,
             metrics,
@@ -486,6 +614,7 @@ impl Parts {
             metrics_suffix,
             metrics_contain,
             log_events,
+            log_event_pieces: Needles::new(pieces),
             log_bodies: Needles::new(bodies),
             logs,
             spans,
@@ -497,6 +626,22 @@ impl Parts {
             messages: Needles::new(messages),
         }
     }
+}
+
+/// The texts that a key is looked for as, in a column of attribute maps. Every spelling is not: they would be too many.
+fn attribute_needles(key: &str) -> Vec<String> {
+    let (quote, key) = match key.strip_prefix('*') {
+        Some(ending) => ("", ending),
+        None => ("\"", key),
+    };
+    let alias = key.replace("circuit_breaker", "circuitbreaker");
+    let mut keys = vec![key.to_owned(), key.replace('.', "_")];
+    keys.extend([alias.replace('.', "_"), alias]);
+    keys.sort_unstable();
+    keys.dedup();
+    keys.into_iter()
+        .map(|key| format!("{quote}{key}\":"))
+        .collect()
 }
 
 fn known_state(word: &str) -> Result<&'static str, String> {
@@ -516,10 +661,14 @@ fn metric(origin: usize, rule: MetricRule) -> Result<Metric, String> {
             if rule.label.is_none() {
                 return Err(format!("{} has sinks by label but no label", rule.name));
             }
-            let mut sinks = HashMap::new();
+            let mut sinks = ByLabel::default();
             for (label, texts) in by_label {
                 let parsed: Result<Vec<Sink>, String> = texts.as_slice().iter().map(sink).collect();
-                sinks.insert(label.clone(), parsed?);
+                if label.contains('*') {
+                    sinks.patterns.push((label.clone(), parsed?));
+                } else {
+                    sinks.whole.insert(label.clone(), parsed?);
+                }
             }
             Sinks::ByLabel(sinks)
         }
@@ -527,14 +676,14 @@ fn metric(origin: usize, rule: MetricRule) -> Result<Metric, String> {
     Ok(Metric {
         origin,
         pattern: rule.pattern,
-        breaker: sources(&rule.breaker),
-        key: sources(&rule.key),
-        peer: sources(&rule.peer),
-        label: rule.label,
+        breaker: sources(&rule.breaker)?,
+        key: sources(&rule.key)?,
+        peer: sources(&rule.peer)?,
+        label: sources(rule.label.as_ref().map_or(&[][..], Strings::as_slice))?,
         sinks,
         scale: rule.scale.unwrap_or(1.0),
         scope: rule.scope,
-        needs: Needs::of(&rule.needs),
+        needs: Needs::of(&rule.needs)?,
         matching: rule.matching,
         name: rule.name,
     })
@@ -547,12 +696,19 @@ fn log(origin: usize, rule: LogRule) -> Result<Log, String> {
     if !rule.fields.contains_key("breaker") {
         return Err("a log rule needs the field breaker".to_owned());
     }
+    if let Some(event) = rule
+        .event
+        .iter()
+        .find(|event| wildcard::literal(event).is_empty())
+    {
+        return Err(format!("the event {event:?} would be every event"));
+    }
     Ok(Log {
         origin,
         template: template(rule.text.as_deref())?,
-        fields: Fields::of(&rule.fields),
-        needs: Needs::of(&rule.needs),
-        unless: Needs::of(&rule.unless),
+        fields: Fields::of(&rule.fields)?,
+        needs: Needs::of(&rule.needs)?,
+        unless: Needs::of(&rule.unless)?,
         rule,
     })
 }

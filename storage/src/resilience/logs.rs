@@ -1,12 +1,12 @@
 //! Evidence in log records: reported transitions and settings, errors of refused calls.
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray, UInt32Array};
-use arrow::datatypes::{TimestampNanosecondType, UInt32Type};
+use arrow::datatypes::{Int32Type, TimestampNanosecondType, UInt32Type};
 use serde_json::Value;
 
 use super::document;
 use super::evidence::{ConfigRow, Evidence, SampleRow, Subject, TransitionRow};
-use super::index::{Item, Log, Origin, Recognisers, Rejection, is_scope};
+use super::index::{Item, Log, Origin, Recognisers, Rejection, Told, is_scope};
 use super::rules::Says;
 use crate::ingest::{ResourceRow, ScopeRow, identity};
 
@@ -15,6 +15,19 @@ const OF_EVENT: u32 = 100;
 const OF_LOG: u32 = 90;
 /// Confidence in a state that the error of a refused call proves.
 pub(super) const OF_ERROR: u32 = 80;
+
+/// Where log records carry the type of an error, its message, and whom was called.
+const ERROR_TYPES: [&str; 2] = ["exception.type", "error.type"];
+const ERROR_MESSAGES: [&str; 5] = [
+    "exception.message",
+    "error.message",
+    "error",
+    "err",
+    "exception",
+];
+const PEERS: [&str; 2] = ["service.peer.name", "peer.service"];
+/// A body that says less than `INFO` is no report of an error.
+const SEVERITY_MIN: i32 = 9;
 
 /// A text column by name.
 pub(super) fn text<'a>(batch: &'a RecordBatch, name: &str) -> &'a StringArray {
@@ -70,6 +83,7 @@ impl Recognisers {
         };
         // A record is taken by the first rule that understands it.
         let mut taken: Option<usize> = None;
+        let mut by_pattern: Vec<usize> = Vec::new();
         if events.null_count() < events.len() {
             for row in 0..events.len() {
                 let rules = at(events, row).and_then(|name| self.log_events.get(name));
@@ -79,40 +93,88 @@ impl Recognisers {
                     }
                 }
             }
+            for (row, rule) in self.log_event_pieces.hits(events) {
+                let is_open = by_pattern.last() != Some(&row)
+                    && self.is_about(rule, at(events, row).unwrap_or_default());
+                if is_open && self.read_log(rule, &record(row), &mut evidence) {
+                    by_pattern.push(row);
+                }
+            }
         }
         let is_event =
             |row: usize| at(events, row).is_some_and(|name| self.log_events.contains_key(name));
+        let mut refused = Vec::new();
         let mut found = self.log_bodies.hits(bodies);
         found.sort_unstable();
         for hits in found.chunk_by(|(row, _), (next, _)| row == next) {
             let row = hits[0].0;
-            if is_event(row) {
+            if is_event(row) || by_pattern.binary_search(&row).is_ok() {
                 continue;
             }
             let record = record(row);
-            let mut rules: Vec<usize> = hits.iter().map(|(_, rule)| *rule).collect();
+            let (mut rules, mut rejections) = (Vec::new(), Vec::new());
+            for (_, told) in hits {
+                match told {
+                    Told::Log(rule) => rules.push(*rule),
+                    Told::Rejection(rule) => rejections.push((row, *rule)),
+                }
+            }
             if rules.len() > 1 {
                 // "breaker {name} state changed" says more of a record than "breaker {name} changed".
                 rules.sort_by_cached_key(|rule| self.logs[*rule].left_open(record.body));
             }
-            for rule in rules {
-                if self.read_log(rule, &record, &mut evidence) {
-                    break;
-                }
+            let mut read = rules.into_iter();
+            if !read.any(|rule| self.read_log(rule, &record, &mut evidence)) {
+                refused.append(&mut rejections);
             }
         }
-        taken = None;
-        for (row, rule) in self.exceptions.hits(attributes) {
+        self.add_rejections(&record, batch, &refused, &mut evidence);
+        evidence
+    }
+
+    /// Refused calls by the errors in attributes, and by these errors in bodies (row and rule), one a record.
+    fn add_rejections<'a>(
+        &self,
+        record: &impl Fn(usize) -> Record<'a>,
+        batch: &RecordBatch,
+        in_bodies: &[(usize, usize)],
+        evidence: &mut Evidence,
+    ) {
+        let mut taken: Option<usize> = None;
+        let mut known = Vec::new();
+        for (row, rule) in self.exceptions.hits(text(batch, "attributes")) {
             if taken == Some(row) {
                 continue;
             }
-            let record = record(row);
-            if let Some(sample) = self.read_rejection(rule, &record) {
+            if let Some(sample) = self.read_rejection(rule, &record(row)) {
                 evidence.samples.push(sample);
                 taken = Some(row);
+                known.push(row);
             }
         }
-        evidence
+        if in_bodies.is_empty() {
+            return;
+        }
+        let severities = batch
+            .column_by_name("severity_number")
+            .expect("ingest builds this column")
+            .as_primitive::<Int32Type>();
+        for (row, rule) in in_bodies {
+            // Nothing said is 0.
+            let is_report = !(1..SEVERITY_MIN).contains(&severities.value(*row));
+            if !is_report || taken == Some(*row) || known.binary_search(row).is_ok() {
+                continue;
+            }
+            let record = record(*row);
+            if !self.rejections[*rule].is_said_in(record.body) {
+                continue;
+            }
+            let told = (record.body.to_owned(), record.body);
+            if let Some(sample) = self.rejected_record(*rule, &record, told) {
+                evidence.samples.push(sample);
+                taken = Some(*row);
+            }
+        }
     }
 
     /// Applies a log rule; whether it understood the record.
@@ -166,25 +228,44 @@ impl Recognisers {
         true
     }
 
-    /// A refused call by the exception a log record carries.
+    /// A refused call by the error that a log record carries in its attributes.
     fn read_rejection(&self, rule: usize, record: &Record<'_>) -> Option<SampleRow> {
         let rejection = &self.rejections[rule];
-        let kind = ["exception.type", "error.type"]
-            .iter()
-            .find_map(|key| document::get(record.attributes, key))?;
-        if !rejection.rule.types.iter().any(|known| kind == *known) {
+        let is_type = |kind: &str| rejection.rule.types.iter().any(|known| known == kind);
+        if let Some(kind) = attribute(record, &ERROR_TYPES, is_type) {
+            let message = attribute(record, &ERROR_MESSAGES[..1], |_| true);
+            let text = message.as_deref().unwrap_or(record.body);
+            return self.rejected_record(rule, record, (kind, text));
+        }
+        let message = attribute(record, &ERROR_MESSAGES, |text| rejection.is_said_in(text))?;
+        self.rejected_record(rule, record, (message.clone(), message.as_str()))
+    }
+
+    /// The refused call that a record tells of: by what, and in which text.
+    fn rejected_record(
+        &self,
+        rule: usize,
+        record: &Record<'_>,
+        (raw, text): (String, &str),
+    ) -> Option<SampleRow> {
+        let rejection = &self.rejections[rule];
+        let origin = &self.origins[rejection.origin];
+        let peer = attribute(record, &PEERS, |peer| !peer.is_empty());
+        let peer = peer.as_deref();
+        let resource = record.resource?;
+        let subject = rejected_subject(rejection, origin, resource, text, record, peer)?;
+        if subject.name.is_empty() {
             return None;
         }
-        let message = document::get(record.attributes, "exception.message");
-        let message = message.and_then(|value| document::text(&value));
-        let text = message.as_deref().unwrap_or(record.body);
-        let origin = &self.origins[rejection.origin];
-        let subject = rejected_subject(rejection, origin, record.resource?, text, record, None)?;
         Some(SampleRow {
-            subject,
+            subject: Subject {
+                peer_service: peer.map(str::to_owned),
+                peer_evidence: peer.map(|_| "reported"),
+                ..subject
+            },
             time_unix_nano: record.time?,
             state: Some(rejection.state),
-            raw_state: document::text(&kind),
+            raw_state: Some(raw),
             trace_id: record.trace_id.clone(),
             span_id: record.span_id.clone(),
             evidence: "log",
@@ -192,6 +273,17 @@ impl Recognisers {
             ..SampleRow::default()
         })
     }
+}
+
+/// The first of these attributes that is a text as wanted.
+fn attribute(
+    record: &Record<'_>,
+    keys: &[&str],
+    is_wanted: impl Fn(&str) -> bool,
+) -> Option<String> {
+    keys.iter()
+        .filter_map(|key| document::text(&document::get(record.attributes, key)?))
+        .find(|text| is_wanted(text))
 }
 
 /// One log record, or one event of a span as if it were one.
@@ -205,7 +297,7 @@ pub(super) struct Record<'a> {
     pub span_id: Option<String>,
 }
 
-/// The breaker whose refusal an error text tells of.
+/// The breaker whose refusal an error text tells of; its name is empty where the text names none.
 pub(super) fn rejected_subject(
     rejection: &Rejection,
     origin: &Origin,
@@ -224,7 +316,11 @@ pub(super) fn rejected_subject(
     };
     item.holes
         .extend(peer.map(|peer| ("peer".to_owned(), peer.to_owned())));
-    let name = item.text(&rejection.breaker)?;
+    item.holes.push(("message".to_owned(), text.to_owned()));
+    if !is_scope(&rejection.rule.scope, record.scope) || !rejection.needs.all(&item) {
+        return None;
+    }
+    let name = item.text(&rejection.breaker).unwrap_or_default();
     let pattern = rejection.rule.pattern.as_deref().unwrap_or(&origin.pattern);
     Some(Subject::of(resource, &origin.name, pattern, name))
 }
@@ -331,10 +427,9 @@ fn config(
     item: &Item<'_>,
 ) -> ConfigRow {
     let prefix = log.rule.prefix.as_deref().unwrap_or_default();
-    let fields: Vec<&str> = log.fields.attributes().collect();
     let settings: serde_json::Map<String, Value> = document::members(record.attributes)
         .into_iter()
-        .filter(|(key, _)| !fields.contains(&key.as_str()))
+        .filter(|(key, _)| !log.fields.read(key))
         .filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value)))
         .collect();
     let config = Value::Object(settings).to_string();

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, UInt64Type};
 
-use super::document;
 use super::evidence::{Evidence, SampleRow, Subject};
 use super::index::{Item, Metric, Recognisers, Sink, Sinks, is_scope};
 use super::logs::{index, time};
@@ -27,6 +26,8 @@ struct Plan {
     /// The state the stream's label names, and the label itself.
     label: Option<(Option<&'static str>, String)>,
     metric: usize,
+    /// The folded name of a stream whose numbers are states.
+    numbers: Option<String>,
     is_delta: bool,
 }
 
@@ -36,8 +37,9 @@ struct Parts {
     row: SampleRow,
     /// One-hot states with a value above zero.
     hot: Vec<Hot>,
-    /// The number of a numeric gauge, and what the dictionary says of it.
+    /// The number of a numeric gauge, what the dictionary says of it, and the gauge's name where that is nothing.
     number: Option<(f64, Option<&'static str>)>,
+    unknown_in: Option<String>,
 }
 
 struct Hot {
@@ -47,7 +49,7 @@ struct Hot {
 }
 
 /// R8: lower case, dots and other separators as `_`.
-fn folded(name: &str) -> String {
+pub(crate) fn folded(name: &str) -> String {
     name.chars()
         .map(|c| {
             if c.is_ascii_alphanumeric() {
@@ -87,7 +89,23 @@ impl Recognisers {
     fn metric_rules(&self, name: &str) -> Vec<(usize, String)> {
         let whole = folded(name);
         let mut rules: Vec<(usize, String)> = Vec::new();
-        let mut next = Some(whole.as_str());
+        self.add_named(&whole, &mut rules);
+        // Who is known by the one spelling comes before who only might be meant by the other.
+        if whole.contains("circuitbreaker") {
+            let alias = whole.replace("circuitbreaker", "circuit_breaker");
+            self.add_named(&alias, &mut rules);
+        }
+        for (part, at) in &self.metrics_contain {
+            if let Some((before, _)) = whole.split_once(part.as_str()) {
+                rules.push((*at, before.trim_matches('_').to_owned()));
+            }
+        }
+        rules
+    }
+
+    /// Rules that know the whole of a folded name or its end.
+    fn add_named(&self, name: &str, rules: &mut Vec<(usize, String)>) {
+        let mut next = Some(name);
         while let Some(name) = next {
             let exact = self.metrics_exact.get(name).into_iter().flatten();
             rules.extend(exact.map(|at| (*at, String::new())));
@@ -100,12 +118,6 @@ impl Recognisers {
             }
             next = stripped(name);
         }
-        for (part, at) in &self.metrics_contain {
-            if let Some((before, _)) = whole.split_once(part.as_str()) {
-                rules.push((*at, before.trim_matches('_').to_owned()));
-            }
-        }
-        rules
     }
 
     /// Evidence in metric points.
@@ -167,21 +179,26 @@ impl Recognisers {
         if !metric.needs.all(&item) {
             return None;
         }
-        let label = match &metric.label {
-            Some(key) => {
-                let raw = document::text(&document::get(&series.attributes, key)?)?;
-                Some((origin.state(&raw), raw))
+        let labels = item.alternatives(&metric.label);
+        if labels.is_empty() && !metric.label.is_empty() {
+            return None;
+        }
+        let (sinks, raw) = match &metric.sinks {
+            Sinks::One(sink) => (vec![*sink], labels.into_iter().next()),
+            Sinks::ByLabel(by_label) => {
+                let (sinks, raw) = by_label.find(labels)?;
+                (sinks.to_vec(), Some(raw))
             }
-            None => None,
         };
-        let sinks = match (&metric.sinks, &label) {
-            (Sinks::One(sink), _) => vec![*sink],
-            (Sinks::ByLabel(by_label), Some((_, raw))) => by_label.get(raw)?.clone(),
-            (Sinks::ByLabel(_), None) => return None,
-        };
+        // `…_circuit_breaker_state_changes`: what only grows is no state.
+        if series.is_monotonic == Some(true) && sinks.contains(&Sink::State) {
+            return None;
+        }
+        let label = raw.map(|raw| (origin.state(&raw), raw));
         let name = item.text(&metric.breaker)?;
         let pattern = metric.pattern.as_deref().unwrap_or(&origin.pattern);
         let peer_service = item.text(&metric.peer);
+        let has_numbers = label.is_none() && sinks.contains(&Sink::State);
         let subject = Subject {
             key: item.text(&metric.key),
             peer_evidence: peer_service.is_some().then_some("reported"),
@@ -193,6 +210,7 @@ impl Recognisers {
             sinks,
             label,
             metric: at,
+            numbers: has_numbers.then(|| folded(&series.name)),
             is_delta: series.temporality.as_deref() == Some("delta"),
         })
     }
@@ -239,20 +257,15 @@ impl Recognisers {
                     None => {
                         let state = self.origins[metric.origin].numbered(value);
                         parts.number = Some((value, state));
+                        if state.is_none() {
+                            parts.unknown_in.clone_from(&plan.numbers);
+                        }
                     }
                 }
                 return;
             }
-            Sink::OpenIfPositive => {
-                let state = if value > 0.0 { "open" } else { "closed" };
-                parts.number = Some((value, Some(state)));
-                return;
-            }
-            Sink::SaturatedIfPositive => {
-                let state = if value > 0.0 { "saturated" } else { "closed" };
-                parts.number = Some((value, Some(state)));
-                return;
-            }
+            Sink::OpenIfPositive => return parts.keep_most(value, "open"),
+            Sink::SaturatedIfPositive => return parts.keep_most(value, "saturated"),
             Sink::FailureRate => return row.failure_rate = share(value),
             Sink::SlowRate => return row.slow_rate = share(value),
             Sink::InFlight => return row.in_flight = whole(value).and_then(|n| n.try_into().ok()),
@@ -302,6 +315,13 @@ impl Subjects {
 }
 
 impl Parts {
+    /// Of several streams of one name (a cluster's ports, its subsets) it is enough that one refuses.
+    fn keep_most(&mut self, value: f64, refusing: &'static str) {
+        let most = self.number.map_or(value, |(so_far, _)| value.max(so_far));
+        let state = if most > 0.0 { refusing } else { "closed" };
+        self.number = Some((most, Some(state)));
+    }
+
     fn finish(self, subject: Subject, time: i64) -> SampleRow {
         let mut row = SampleRow {
             subject,
@@ -312,7 +332,11 @@ impl Parts {
         };
         if let Some((number, state)) = self.number {
             row.state = Some(state.unwrap_or(UNKNOWN));
-            row.raw_state = Some(number.to_string());
+            // What it means is learned by the gauge, so that is said too.
+            row.raw_state = Some(match (state, self.unknown_in) {
+                (None, Some(name)) => format!("{name}={number}"),
+                _ => number.to_string(),
+            });
         }
         let most = self.hot.iter().map(|hot| hot.value).fold(0.0, f64::max);
         let mut hottest: Vec<&Hot> = self.hot.iter().filter(|hot| hot.value >= most).collect();

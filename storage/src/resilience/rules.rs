@@ -1,7 +1,18 @@
 //! What a recogniser file says. The fields here are the format's documentation.
 //!
-//! A *source* names where a value comes from: `some.attribute`, `@hole` (a hole of the rule's `text`, a member
-//! of its JSON body, or `@peer`, the callee the span names), `=literal`. Of a list the first that is there wins.
+//! A *source* names where a value comes from. Of a list of sources the first that is there wins.
+//!
+//! | source | its value |
+//! |---|---|
+//! | `some.attribute` | the attribute of this key, else of the key in another spelling: separators and case do not count (R8) |
+//! | `*some.attribute` | the attribute whose key ends so where a word begins, in any spelling: `acme.some.attribute` |
+//! | `@hole` | a hole of the rule's `text`, a member of its JSON body, or `@peer`, the callee that is named; of an error `@message`, all of its text |
+//! | `=literal` | itself |
+//! | `… \| istio_service` | of any but a literal: the service in Envoy's name for a cluster, `payment` of `outbound\|8080\|\|payment.shop.svc.cluster.local`; none where the cluster is no callee |
+//! | `… \| dapr_app` | of any but a literal: the application in Dapr's name for a target, `payment` of `app_payment`; none of an actor or a component |
+//!
+//! A *wanted value* (`needs`, `unless`, labels of a `sink`, `rejected`) may have stars for any text: `OnCircuit*`. It is
+//! compared with the whole value and, of a list or of flags joined by commas (`UO,DC`), with each element.
 
 use std::collections::BTreeMap;
 
@@ -79,8 +90,8 @@ pub struct MetricRule {
     /// Sources of the callee.
     #[serde(default)]
     pub peer: Vec<String>,
-    /// The attribute whose value says what a stream counts.
-    pub label: Option<String>,
+    /// Sources of the label, whose value says what a stream counts.
+    pub label: Option<Strings>,
     /// What a point is; by the label's value if there are several.
     pub sink: SinkSpec,
     /// Factor to the column's unit (percent to ratio: 0.01; seconds to nanoseconds: 1e9).
@@ -88,7 +99,7 @@ pub struct MetricRule {
     /// Only of these instrumentation scopes (prefixes), if any are said.
     #[serde(default)]
     pub scope: Vec<String>,
-    /// Attributes the stream must have; `*` for any value.
+    /// Sources that must have these values; `*` for any.
     #[serde(default)]
     pub needs: BTreeMap<String, String>,
 }
@@ -99,7 +110,7 @@ pub struct MetricRule {
 pub enum SinkSpec {
     /// The same for all.
     One(String),
-    /// By value of the label; other values are nothing.
+    /// By value of the label, the most exact first; other values are nothing.
     ByLabel(BTreeMap<String, Strings>),
 }
 
@@ -140,7 +151,8 @@ pub enum Says {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogRule {
-    /// Event names; also span events of these names.
+    /// Event names; also span events of these names. One with stars, `*circuit*transition*`, is for what no rule knows
+    /// by its whole name; its first piece is what is looked for, so that should be rare.
     #[serde(default)]
     pub event: Vec<String>,
     /// A template of the body.
@@ -160,7 +172,7 @@ pub struct LogRule {
     /// Sources that must have these values; `*` for any.
     #[serde(default)]
     pub needs: BTreeMap<String, String>,
-    /// Attributes that must not have these values.
+    /// Sources that must not have these values.
     #[serde(default)]
     pub unless: BTreeMap<String, String>,
     /// Prefix of the settings.
@@ -176,13 +188,14 @@ pub struct LogRule {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpanRule {
-    /// An attribute of this name.
+    /// An attribute of this key, as is, with `_` for `.`, or with `circuitbreaker` for `circuit_breaker`; with a star
+    /// before it, `*circuit_breaker.state`, any key that ends so.
     pub attribute: Option<String>,
     /// Or a span of this name.
     pub name: Option<String>,
     /// Overrides the file's pattern.
     pub pattern: Option<String>,
-    /// Attributes that must have these values; `*` for any.
+    /// Sources that must have these values; `*` for any.
     #[serde(default)]
     pub needs: BTreeMap<String, String>,
     /// Sources: breaker, key, peer, state, outcome.
@@ -190,6 +203,10 @@ pub struct SpanRule {
     /// Outcomes that mean the call was refused.
     #[serde(default)]
     pub rejected: Vec<String>,
+    /// Outcomes that mean that the policy did something else with the call: answered it by a fallback, tried it again,
+    /// ended it. They prove no state.
+    #[serde(default)]
+    pub acted: Vec<String>,
     /// The state a refusal proves.
     #[serde(default = "open")]
     pub rejected_state: String,
@@ -199,21 +216,29 @@ fn open() -> String {
     "open".to_owned()
 }
 
-/// An error that says a call was refused.
+/// An error that says a call was refused: an exception of a span, its status, or the error of a log record. Without a
+/// name for the breaker it is shown where the call is, and is no evidence of any breaker.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RejectionRule {
     /// Exception types, as `exception.type` or `error.type` has them.
     #[serde(default)]
     pub types: Vec<String>,
-    /// Texts in a status message or `exception.message`.
+    /// Texts in a status message, in `exception.message`, or in the error or body of a log record.
     #[serde(default)]
     pub messages: Vec<String>,
+    /// Only of these instrumentation scopes (prefixes), if any are said.
+    #[serde(default)]
+    pub scope: Vec<String>,
+    /// Sources that must have these values; `*` for any.
+    #[serde(default)]
+    pub needs: BTreeMap<String, String>,
     /// Overrides the file's pattern.
     pub pattern: Option<String>,
     /// A template of the message, for its holes.
     pub text: Option<String>,
     /// Sources of the breaker's name.
+    #[serde(default)]
     pub breaker: Vec<String>,
     /// The state a refusal proves.
     #[serde(default = "open")]

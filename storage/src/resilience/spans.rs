@@ -3,15 +3,15 @@
 //! A service that writes the state on every call would give a sample a span; of equal states in a row only
 //! the first and the last are kept, which says the same.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use arrow::array::RecordBatch;
 use serde_json::Value;
 
-use super::document;
 use super::evidence::{Evidence, SampleRow, Subject};
-use super::index::{InEvents, Item, Recognisers};
+use super::index::{Item, Recognisers, Told};
 use super::logs::{OF_ERROR, Record, at, index, rejected_subject, text, time};
+use super::{document, wildcard};
 use crate::ingest::{ResourceRow, ScopeRow};
 
 /// Confidence in a state that a span says.
@@ -24,6 +24,48 @@ struct Seen {
     is_refusal: bool,
 }
 
+/// All that is seen on the spans of a batch.
+#[derive(Default)]
+struct Sight {
+    named: Vec<Seen>,
+    /// Rows of refused calls whose breaker has a name.
+    refused: HashSet<usize>,
+    /// By row, refused calls that no name is known of.
+    nameless: Vec<(usize, SampleRow)>,
+}
+
+impl Sight {
+    /// Takes note of what a rule read; whether other rules need not look at it.
+    fn add(&mut self, row: usize, seen: Seen) -> bool {
+        let is_named = !seen.sample.subject.name.is_empty();
+        match (is_named, seen.is_refusal) {
+            (true, is_refusal) => {
+                if is_refusal {
+                    self.refused.insert(row);
+                }
+                self.named.push(seen);
+            }
+            (false, true) => self.nameless.push((row, seen.sample)),
+            (false, false) => {}
+        }
+        is_named
+    }
+
+    /// Every refused call; one that more than one rule knows and none names, once.
+    fn refusals(self) -> Vec<SampleRow> {
+        let Self {
+            named,
+            mut refused,
+            nameless,
+        } = self;
+        let of_named = named.into_iter().filter(|seen| seen.is_refusal);
+        let mut all: Vec<SampleRow> = of_named.map(|seen| seen.sample).collect();
+        let others = nameless.into_iter().filter(|(row, _)| refused.insert(*row));
+        all.extend(others.map(|(_, sample)| sample));
+        all
+    }
+}
+
 impl Recognisers {
     /// Evidence in spans.
     pub fn in_spans(
@@ -34,12 +76,13 @@ impl Recognisers {
     ) -> Evidence {
         let mut evidence = Evidence::default();
         let seen = self.seen(resources, scopes, batch, &mut evidence);
-        let samples = seen.into_iter().map(|seen| seen.sample).collect();
+        let samples = seen.named.into_iter().map(|seen| seen.sample).collect();
         evidence.samples.extend(turns(samples));
         evidence
     }
 
-    /// Every span that is a refused call: who refused it.
+    /// Every span that is a refused call: who refused it. Where the span does not say which breaker, its name is empty
+    /// and only the kind and the library are known.
     pub(crate) fn refusals(
         &self,
         resources: &[ResourceRow],
@@ -47,10 +90,7 @@ impl Recognisers {
         batch: &RecordBatch,
     ) -> Vec<SampleRow> {
         self.seen(resources, scopes, batch, &mut Evidence::default())
-            .into_iter()
-            .filter(|seen| seen.is_refusal)
-            .map(|seen| seen.sample)
-            .collect()
+            .refusals()
     }
 
     fn seen(
@@ -59,8 +99,8 @@ impl Recognisers {
         scopes: &[ScopeRow],
         batch: &RecordBatch,
         evidence: &mut Evidence,
-    ) -> Vec<Seen> {
-        let mut seen: Vec<Seen> = Vec::new();
+    ) -> Sight {
+        let mut seen = Sight::default();
         let record = |row: usize| Record {
             resource: resources.get(index(batch, "resource_ix").value(row) as usize),
             scope: scopes
@@ -77,36 +117,41 @@ impl Recognisers {
             at(text(batch, "peer"), row)
                 .filter(|_| !matches!(at(text(batch, "kind"), row), Some("server" | "consumer")))
         };
-        let mut taken = None;
-        // Rules in the order of their files: the generic one is last.
+        // Rules in the order of their files: the generic one is last. A span may tell of several policies, but of
+        // each kind only once.
         let mut found = self.span_attributes.hits(text(batch, "attributes"));
         found.extend(self.named_spans(batch));
         found.sort_unstable();
+        let (mut current, mut taken) = (None, Vec::new());
         for (row, rule) in found {
-            if taken == Some(row) {
+            if current != Some(row) {
+                current = Some(row);
+                taken.clear();
+            }
+            let pattern = self.spans[rule].pattern(&self.origins);
+            if taken.contains(&pattern) {
                 continue;
             }
-            if let Some(found) = self.read_span(rule, &record(row), peer(row)) {
-                seen.push(found);
-                taken = Some(row);
+            if let Some(found) = self.read_span(rule, &record(row), peer(row))
+                && seen.add(row, found)
+            {
+                taken.push(pattern);
             }
         }
-        let mut refused = Vec::new();
+        let mut refused = HashSet::new();
         for (row, rule) in self.span_events.hits(text(batch, "events")) {
             let events = at(text(batch, "events"), row).unwrap_or_default();
             let record = record(row);
             match rule {
-                InEvents::Log(rule) => self.read_events(rule, &record, events, evidence),
-                InEvents::Rejection(rule) => {
-                    if refused.last() == Some(&row) {
+                Told::Log(rule) => self.read_events(rule, &record, events, evidence),
+                Told::Rejection(rule) => {
+                    if refused.contains(&row) {
                         continue;
                     }
-                    if let Some(sample) = self.read_exceptions(rule, &record, events, peer(row)) {
-                        seen.push(Seen {
-                            sample,
-                            is_refusal: true,
-                        });
-                        refused.push(row);
+                    if let Some(found) = self.read_exceptions(rule, &record, events, peer(row))
+                        && seen.add(row, found)
+                    {
+                        refused.insert(row);
                     }
                 }
             }
@@ -117,12 +162,10 @@ impl Recognisers {
             }
             let message = at(text(batch, "status_message"), row).unwrap_or_default();
             let record = record(row);
-            if let Some(sample) = self.rejection(rule, &record, record.time, message, peer(row)) {
-                seen.push(Seen {
-                    sample,
-                    is_refusal: true,
-                });
-                refused.push(row);
+            if let Some(found) = self.rejection(rule, &record, record.time, message, peer(row))
+                && seen.add(row, found)
+            {
+                refused.insert(row);
             }
         }
         seen
@@ -153,18 +196,27 @@ impl Recognisers {
         if !span.needs.all(&item) {
             return None;
         }
-        let outcome = item.text(span.fields.get("outcome"));
-        let is_rejected = outcome
-            .as_ref()
-            .is_some_and(|word| span.rule.rejected.contains(word));
+        let outcomes = item.alternatives(span.fields.get("outcome"));
+        let is_one_of = |wanted: &[String]| {
+            outcomes.iter().any(|word| {
+                let mut wanted = wanted.iter();
+                wanted.any(|known| wildcard::is_like(known, word))
+            })
+        };
+        let is_rejected = is_one_of(&span.rule.rejected);
+        let has_acted = is_one_of(&span.rule.acted);
+        let outcome = outcomes.into_iter().next();
         let said = item.text(span.fields.get("state"));
         let state = match said.as_deref().map(|word| origin.state(word)) {
-            Some(Some(state)) => state,
-            _ if is_rejected => span.rejected_state,
+            Some(Some(state)) => Some(state),
+            _ if is_rejected => Some(span.rejected_state),
+            _ if has_acted => None,
             _ => return None,
         };
-        let name = item.text(span.fields.get("breaker"))?;
-        let pattern = span.rule.pattern.as_deref().unwrap_or(&origin.pattern);
+        let name = item
+            .text(span.fields.get("breaker"))
+            .or_else(|| is_rejected.then(String::new))?;
+        let pattern = span.pattern(&self.origins);
         let peer_service = item.text(span.fields.get("peer"));
         let sample = SampleRow {
             subject: Subject {
@@ -174,7 +226,7 @@ impl Recognisers {
                 ..Subject::of(record.resource?, &origin.name, pattern, name)
             },
             time_unix_nano: record.time?,
-            state: Some(state),
+            state,
             raw_state: said.or(outcome),
             trace_id: record.trace_id.clone(),
             span_id: record.span_id.clone(),
@@ -190,9 +242,8 @@ impl Recognisers {
 
     /// Events of a span that a log rule knows, each as a record of its own.
     fn read_events(&self, rule: usize, record: &Record<'_>, events: &str, evidence: &mut Evidence) {
-        let names = &self.logs[rule].rule.event;
         for event in parsed(events) {
-            if !names.contains(&event.name) {
+            if !self.is_about(rule, &event.name) {
                 continue;
             }
             let attributes = event.attributes.to_string();
@@ -214,7 +265,7 @@ impl Recognisers {
         record: &Record<'_>,
         events: &str,
         peer: Option<&str>,
-    ) -> Option<SampleRow> {
+    ) -> Option<Seen> {
         let rejection = &self.rejections[rule].rule;
         parsed(events).find_map(|event| {
             let of = |key: &str| document::text(event.attributes.get(key)?);
@@ -239,11 +290,11 @@ impl Recognisers {
         time: Option<i64>,
         message: &str,
         peer: Option<&str>,
-    ) -> Option<SampleRow> {
+    ) -> Option<Seen> {
         let rejection = &self.rejections[rule];
         let origin = &self.origins[rejection.origin];
         let subject = rejected_subject(rejection, origin, record.resource?, message, record, peer)?;
-        Some(SampleRow {
+        let sample = SampleRow {
             subject: Subject {
                 peer_service: peer.map(str::to_owned),
                 peer_evidence: peer.map(|_| "span"),
@@ -257,6 +308,10 @@ impl Recognisers {
             evidence: "span",
             confidence: OF_ERROR,
             ..SampleRow::default()
+        };
+        Some(Seen {
+            sample,
+            is_refusal: true,
         })
     }
 }

@@ -1,7 +1,14 @@
 //! Evidence in, relations out: through the store's own door, hot and sealed.
 
+mod as_of;
 mod concluded;
 mod fixture;
 mod histories;
+mod learned;
+mod peers;
 mod pinned;
+mod refused;
+mod rules;
 mod sdk;
+mod spellings;
+mod states;

@@ -2,13 +2,16 @@
 //!
 //! | relation | what it adds to the evidence |
 //! |---|---|
-//! | `breaker_samples`, `breaker_config` | nothing |
+//! | `breaker_samples` | what people said numbers of unknown meaning mean |
+//! | `breaker_config` | nothing |
 //! | `breaker_transitions` | de-duplication (R7), and the changes that samples prove (R1 to R4) |
 //! | `breaker_instances` | the latest state of each instance, `stale` by R5 |
 //! | `breakers` | instances folded into the logical breaker |
+//! | `breaker_intervals` | every state of each instance from when to when, silences (R5) among them |
+//! | `breaker_days` | time in state, trips and flapping of the logical breaker a day |
 //!
-//! Concluding reads not every sample but the *marks*: those beside a change, which the sealer picks out once. Of a hot
-//! segment, which is small, every sample is a mark. Names in the SQL are our own; nothing from outside becomes SQL text.
+//! Concluding reads not every sample but the *marks*: those beside a change or a silence, which the sealer picks out
+//! once. Of a hot segment, which is small, every sample is a mark. Names in the SQL are our own; nothing from outside becomes SQL text.
 
 use duckdb::Connection;
 
@@ -21,6 +24,16 @@ const KNOWN: &str = include_str!("views/known.sql");
 const INSTANCES: &str = include_str!("views/instances.sql");
 const BREAKERS: &str = include_str!("views/breakers.sql");
 const MARKS: &str = include_str!("views/marks.sql");
+const LEARNED: &str = include_str!("views/learned.sql");
+const PACE: &str = include_str!("views/pace.sql");
+const SPELLS: &str = include_str!("views/spells.sql");
+const INTERVALS: &str = include_str!("views/intervals.sql");
+const DAYS: &str = include_str!("views/days.sql");
+
+/// The table of what people said numbers mean: `raw_state`, service (empty for any), state.
+pub(crate) fn learned_table() -> String {
+    format!("{EMPTY_SCHEMA}.learned_states")
+}
 
 /// A segment with evidence.
 #[derive(Debug, Clone)]
@@ -33,33 +46,62 @@ pub(crate) struct Part {
 
 /// `CREATE VIEW` of the breaker relations in `schema`, over these segments.
 pub(crate) fn create_all(schema: &str, parts: &[Part]) -> String {
-    let known = format!("({})", known(schema, schema, parts));
+    let pace = format!("({})", pace(parts));
+    let told = format!("{schema}.breaker_transitions");
+    let instances = format!("({})", known(&told, schema, &pace, parts));
+    // Within the intervals the transitions are read once, under the name `told`.
+    let states = format!("({})", known("told", schema, &pace, parts));
+    let spells = format!("({})", spells(&told, &states, &pace, parts));
     [
         (
             "breaker_samples",
-            rows_of(SAMPLES, "breaker_samples", parts),
+            SAMPLES.replace("{evidence}", &learned(&rows("breaker_samples", parts))),
         ),
         ("breaker_config", rows_of(CONFIG, "breaker_config", parts)),
-        ("breaker_transitions", transitions(parts)),
-        ("breaker_instances", INSTANCES.replace("{known}", &known)),
+        ("breaker_transitions", transitions(&pace, parts)),
+        (
+            "breaker_instances",
+            INSTANCES.replace("{known}", &instances),
+        ),
         ("breakers", BREAKERS.replace("{schema}", schema)),
+        ("breaker_intervals", INTERVALS.replace("{spells}", &spells)),
+        ("breaker_days", DAYS.replace("{schema}", schema)),
     ]
     .map(|(name, body)| format!("CREATE VIEW {schema}.{name} AS {body};\n"))
-    .concat()
+    .into_iter()
+    .fold(learned_states(), |sql, view| sql + &view)
+}
+
+/// `CREATE TABLE` of what people said numbers mean, which the views read; there is one, and it stays.
+fn learned_states() -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} (raw_state VARCHAR, service_name VARCHAR, state VARCHAR);\n",
+        learned_table()
+    )
 }
 
 /// Makes `schema` with what the evidence of these segments leads to by now as tables, under the names of the public
 /// relations; `settings` is the schema whose `breaker_config` it takes.
 pub(crate) fn conclude(schema: &str, settings: &str, parts: &[Part]) -> String {
-    let (transitions, known) = (transitions(parts), known(schema, settings, parts));
-    let instances = INSTANCES.replace("{known}", &format!("{schema}.known"));
+    let table = |name: &str| format!("{schema}.{name}");
+    let told = table("breaker_transitions");
+    let (pace, transitions) = (pace(parts), transitions(&table("pace"), parts));
+    let known = known(&told, settings, &table("pace"), parts);
+    let spells = spells(&told, &table("known"), &table("pace"), parts);
+    let instances = INSTANCES.replace("{known}", &table("known"));
     let breakers = BREAKERS.replace("{schema}", schema);
+    let intervals = INTERVALS.replace("{spells}", &table("spells"));
+    let days = DAYS.replace("{schema}", schema);
     format!(
         "CREATE SCHEMA {schema};\n\
+         CREATE TABLE {schema}.pace AS {pace};\n\
          CREATE TABLE {schema}.breaker_transitions AS {transitions};\n\
          CREATE TABLE {schema}.known AS {known};\n\
+         CREATE TABLE {schema}.spells AS {spells};\n\
          CREATE VIEW {schema}.breaker_instances AS {instances};\n\
-         CREATE VIEW {schema}.breakers AS {breakers};\n"
+         CREATE VIEW {schema}.breakers AS {breakers};\n\
+         CREATE VIEW {schema}.breaker_intervals AS {intervals};\n\
+         CREATE VIEW {schema}.breaker_days AS {days};\n"
     )
 }
 
@@ -67,15 +109,37 @@ fn rows_of(template: &str, table: &str, parts: &[Part]) -> String {
     template.replace("{evidence}", &rows(table, parts))
 }
 
-fn transitions(parts: &[Part]) -> String {
-    rows_of(TRANSITIONS, "breaker_transitions", parts).replace("{marks}", &marks(parts))
+fn pace(parts: &[Part]) -> String {
+    PACE.replace("{marks}", &marks(parts))
 }
 
-fn known(schema: &str, settings: &str, parts: &[Part]) -> String {
+fn transitions(pace: &str, parts: &[Part]) -> String {
+    rows_of(TRANSITIONS, "breaker_transitions", parts)
+        .replace("{marks}", &marks(parts))
+        .replace("{pace}", pace)
+}
+
+fn known(transitions: &str, settings: &str, pace: &str, parts: &[Part]) -> String {
+    let reported = some(
+        "breaker_id, service_instance_id, peer_service, peer_address, peer_evidence, \"time\"",
+        "breaker_transitions",
+        "breaker_transitions",
+        parts,
+    );
     KNOWN
         .replace("{marks}", &marks(parts))
-        .replace("{transitions}", &format!("{schema}.breaker_transitions"))
+        .replace("{reported}", &reported)
+        .replace("{transitions}", transitions)
         .replace("{config}", &format!("{settings}.breaker_config"))
+        .replace("{pace}", pace)
+}
+
+fn spells(transitions: &str, known: &str, pace: &str, parts: &[Part]) -> String {
+    SPELLS
+        .replace("{marks}", &marks(parts))
+        .replace("{transitions}", transitions)
+        .replace("{known}", known)
+        .replace("{pace}", pace)
 }
 
 /// Fills the marks of a sealed segment in the making from the samples and marks of others.
@@ -83,7 +147,8 @@ pub(crate) fn write_marks(conn: &Connection, from: &[Part], to: &str) -> duckdb:
     conn.execute_batch(
         &MARKS
             .replace("{to}", &format!("{to}.breaker_marks"))
-            .replace("{samples}", &marks(from)),
+            .replace("{pace}", &pace(from))
+            .replace("{samples}", &reported_marks(from)),
     )
 }
 
@@ -103,6 +168,22 @@ pub(crate) fn of_trace(parts: &[Part]) -> String {
             "breaker_marks",
             parts
         ),
+    )
+}
+
+/// SQL of the latest spans in which breakers were seen: breaker, trace and span. The ids of the breakers, joined by
+/// `chr(30)`, are parameter 1; `each` is how many spans of one breaker, `all` how many altogether.
+pub(crate) fn spans_of(parts: &[Part], each: usize, all: usize) -> String {
+    let columns = "breaker_id, trace_id, span_id, \"time\"";
+    let (changes, samples) = ("breaker_transitions", "breaker_samples");
+    format!(
+        "SELECT breaker_id, trace_id, span_id FROM (FROM {} UNION ALL FROM {}) \
+         WHERE trace_id IS NOT NULL AND span_id IS NOT NULL AND \"time\" IS NOT NULL \
+         AND breaker_id IN (SELECT unnest(string_split($1, chr(30)))) \
+         QUALIFY row_number() OVER (PARTITION BY breaker_id ORDER BY \"time\" DESC, span_id) <= {each} \
+         ORDER BY \"time\" DESC, breaker_id, span_id LIMIT {all}",
+        some(columns, changes, changes, parts),
+        some(columns, samples, "breaker_marks", parts),
     )
 }
 
@@ -136,10 +217,22 @@ fn rows(table: &str, parts: &[Part]) -> String {
     format!("({})", selects.join(" UNION ALL "))
 }
 
+/// Marks with what their numbers were said to mean.
 fn marks(parts: &[Part]) -> String {
+    learned(&reported_marks(parts))
+}
+
+fn learned(rows: &str) -> String {
+    let sql = LEARNED
+        .replace("{rows}", rows)
+        .replace("{learned}", &learned_table());
+    format!("({sql})")
+}
+
+fn reported_marks(parts: &[Part]) -> String {
     let of = |part: &Part| match part.is_hot {
         true => format!(
-            "SELECT *, NULL::BIGINT AS interval_ns FROM {}.breaker_samples",
+            "SELECT *, NULL::BIGINT AS interval_ns, NULL::BIGINT AS heard_since FROM {}.breaker_samples",
             part.schema
         ),
         false => format!("SELECT * FROM {}.breaker_marks", part.schema),

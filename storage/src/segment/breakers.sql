@@ -33,4 +33,5 @@ CREATE TABLE {schema}.breaker_marks (
     window_calls UINTEGER, ok UBIGINT, failed UBIGINT, slow UBIGINT, ignored UBIGINT, rejected UBIGINT,
     cancelled UBIGINT, in_flight UINTEGER, permits_left INTEGER, ns_closed UBIGINT, ns_open UBIGINT,
     ns_half_open UBIGINT, entered_closed UBIGINT, entered_open UBIGINT, entered_half_open UBIGINT,
-    is_delta BOOLEAN, trace_id VARCHAR, span_id VARCHAR, evidence VARCHAR, confidence UINTEGER, interval_ns BIGINT);
+    is_delta BOOLEAN, trace_id VARCHAR, span_id VARCHAR, evidence VARCHAR, confidence UINTEGER, interval_ns BIGINT,
+    heard_since BIGINT);

@@ -23,6 +23,7 @@ pub(crate) struct Kept {
     services: OnceLock<Vec<ServiceSum>>,
     edges: OnceLock<Vec<EdgeSum>>,
     alone: OnceLock<Vec<EdgeSum>>,
+    callees: OnceLock<Vec<Called>>,
     pub(super) origins: OnceLock<Origins>,
     oldest_call: OnceLock<Vec<i64>>,
 }
@@ -49,6 +50,9 @@ pub(crate) struct Newest {
     pub has_instance_id: bool,
 }
 
+/// A service, and what it calls: a service, or the name or address it has for who does not answer.
+pub(crate) type Called = ((Scope, String), String);
+
 /// Entry spans of one version of a service whose durations fall into one bucket of the roll-ups' histogram.
 #[derive(Debug, Clone)]
 pub(crate) struct VersionCalls {
@@ -66,6 +70,7 @@ pub(crate) struct VersionCalls {
 const NEWEST: &str = include_str!("kept/newest.sql");
 /// Calls without a time are in no range.
 const TIMED: &str = "WHERE bucket_start IS NOT NULL";
+const CALLEES: &str = include_str!("kept/callees.sql");
 const VERSIONS: &str = include_str!("kept/versions.sql");
 
 /// Whether a scope is one of those asked about.
@@ -188,6 +193,16 @@ impl Segment {
     pub(crate) fn alone(&self, conn: &Connection) -> duckdb::Result<Cow<'_, [EdgeSum]>> {
         keep(Some(&self.kept.alone), || {
             sums::edges(conn, &crate::rollup::alone_sql(&self.schema()), TIMED, &[])
+        })
+    }
+
+    /// Whom services call, each once; of a sealed one.
+    pub(crate) fn callees(&self, conn: &Connection) -> duckdb::Result<Cow<'_, [Called]>> {
+        let sql = CALLEES.replace("{schema}", &self.schema());
+        keep(Some(&self.kept.callees), || {
+            all(conn, &sql, |row| {
+                Ok(((scope(row, 0)?, row.get(3)?), row.get(4)?))
+            })
         })
     }
 

@@ -9,8 +9,8 @@ use super::keys::Keys;
 use super::live::Times;
 
 /// Version of the segment format this build writes; [`super::migrate`] brings older ones here. 2: breaker evidence in
-/// hot segments too; 3: spans that were stored before are marked.
-pub(crate) const FORMAT: u32 = 3;
+/// hot segments too; 3: spans that were stored before are marked; 4: marks of breakers know since when they were heard.
+pub(crate) const FORMAT: u32 = 4;
 
 /// Signals: spans, logs, points, in this order.
 pub(crate) const SIGNALS: usize = 3;
@@ -200,7 +200,10 @@ fn digits(digits: Digits) -> String {
 }
 
 fn read_digits(text: &str) -> Option<Digits> {
-    let digits: Vec<u64> = text.split(' ').filter_map(|traces| traces.parse().ok()).collect();
+    let digits: Vec<u64> = text
+        .split(' ')
+        .filter_map(|traces| traces.parse().ok())
+        .collect();
     digits.try_into().ok()
 }
 

@@ -16,6 +16,19 @@ const EVIDENCE_TABLES: [&str; 4] = [
     "breaker_marks",
 ];
 
+/// Samples between the marks are not known any more: an instance counts as heard from its first mark on. Tables that the
+/// first step made have the column.
+const HEARD_SINCE: &str = "
+ALTER TABLE {schema}.breaker_marks ADD COLUMN IF NOT EXISTS heard_since BIGINT;
+UPDATE {schema}.breaker_marks AS marks SET heard_since = firsts.since
+FROM (
+    SELECT breaker_id, service_instance_id, evidence, epoch_ns(min(\"time\")) AS since
+    FROM {schema}.breaker_marks GROUP BY ALL
+) AS firsts
+WHERE marks.breaker_id = firsts.breaker_id AND marks.evidence = firsts.evidence
+    AND marks.service_instance_id IS NOT DISTINCT FROM firsts.service_instance_id;
+";
+
 /// The SQL of the step from `format` to the next, in `schema`.
 fn step(format: u32, schema: &str) -> String {
     match format {
@@ -27,6 +40,7 @@ fn step(format: u32, schema: &str) -> String {
             drops + &tables::BREAKER_TABLES.replace("{schema}", schema)
         }
         2 => format!("ALTER TABLE {schema}.spans ADD COLUMN resent BOOLEAN DEFAULT false;"),
+        3 => HEARD_SINCE.replace("{schema}", schema),
         _ => unreachable!("formats start at 1 and end at {FORMAT}"),
     }
 }

@@ -36,7 +36,11 @@ const DICTIONARY_RELATIONS: [(&str, &str, &str); 2] = [
     ("metrics", "series_id", include_str!("views/metrics.sql")),
 ];
 
+/// A bucket's start and its exact twin, as every public time has one, and the rest.
+const BUCKET: &str = "bucket_start, epoch_ns(bucket_start)::UBIGINT AS bucket_start_unix_nano, * EXCLUDE (bucket_start)";
+
 const CALLS: &str = include_str!("views/calls.sql");
+const EDGE_RETRIES: &str = include_str!("views/edge_retries.sql");
 
 /// The body of a fact relation's view (`spans`, `logs`, `metric_points`, `exemplars`) over the given
 /// segments, for queries that know which segments they need. `None` for another name.
@@ -114,7 +118,13 @@ pub(crate) fn create_all(schema: &str, segments: &[&Segment]) -> String {
         crate::rollup::service_edges_view_sql(&rollups),
     );
     sql.push_str(&format!(
-        "CREATE VIEW {schema}.red AS {red};\nCREATE VIEW {schema}.service_edges AS {edges};\n"
+        "CREATE VIEW {schema}.red AS SELECT {BUCKET} FROM ({red});\n\
+         CREATE VIEW {schema}.service_edges AS SELECT {BUCKET} FROM ({edges});\n"
+    ));
+    let attempts = calls(&["http.request.resend_count"], segments.iter().copied());
+    let retries = EDGE_RETRIES.replace("{calls}", &attempts);
+    sql.push_str(&format!(
+        "CREATE VIEW {schema}.edge_retries AS {retries};\n"
     ));
     let evidence: Vec<breakers::Part> = segments
         .iter()

@@ -55,6 +55,11 @@ pub enum SqlError {
         /// Which, and what to do.
         message: String,
     },
+    /// A file turned out to be damaged and was set aside; the rest answers the next time.
+    #[error(
+        "a damaged file was set aside; ask again: the rest answers. The status page names the file, which stays on disk"
+    )]
+    Damaged,
     /// Whoever asked is gone.
     #[error("the reader of the result is gone")]
     Gone,
@@ -65,6 +70,17 @@ pub enum SqlError {
         #[source]
         source: duckdb::Error,
     },
+}
+
+impl SqlError {
+    /// Tells the store what the engine failed with: [`Self::Damaged`] if that took a file out of the set.
+    #[must_use]
+    pub fn reported(self, store: &crate::store::Store) -> Self {
+        match self {
+            Self::Failed { source } if store.report(&source) => Self::Damaged,
+            other => other,
+        }
+    }
 }
 
 impl From<Refusal> for SqlError {

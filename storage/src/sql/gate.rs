@@ -8,6 +8,7 @@ use duckdb::Connection;
 
 use super::SqlError;
 use super::watchdog::Watchdog;
+use crate::as_of::AsOf;
 
 /// Bounds of user SQL.
 #[derive(Debug, Clone)]
@@ -65,9 +66,19 @@ pub(super) const FUNCTION_SCHEMA: &str = "sql_functions";
 impl Gate {
     /// A gate over the instance `connection` belongs to; it keeps a connection to watch memory with.
     pub fn new(connection: &Connection, limits: Limits) -> duckdb::Result<Arc<Self>> {
+        Self::frozen_at(connection, limits, None)
+    }
+
+    /// The same, where `now()` answers this moment (nanoseconds since 1970) instead of the clock's.
+    pub fn frozen_at(
+        connection: &Connection,
+        limits: Limits,
+        as_of_unix_nano: Option<i64>,
+    ) -> duckdb::Result<Arc<Self>> {
         let probe = connection.try_clone()?;
+        let functions = AsOf::new(as_of_unix_nano).fill(FUNCTIONS);
         probe.execute_batch(&format!(
-            "CREATE SCHEMA IF NOT EXISTS {FUNCTION_SCHEMA};\n{FUNCTIONS}"
+            "CREATE SCHEMA IF NOT EXISTS {FUNCTION_SCHEMA};\n{functions}"
         ))?;
         let watchdog = Watchdog::start(probe, &limits);
         Ok(Arc::new(Self {

@@ -47,11 +47,14 @@ pub const RELATIONS: &[Relation] = &[
     telemetry::RESOURCES,
     rollups::RED,
     rollups::SERVICE_EDGES,
+    rollups::EDGE_RETRIES,
     breakers::BREAKERS,
     breakers::BREAKER_INSTANCES,
     breakers::BREAKER_TRANSITIONS,
     breakers::BREAKER_SAMPLES,
     breakers::BREAKER_CONFIG,
+    breakers::BREAKER_INTERVALS,
+    breakers::BREAKER_DAYS,
 ];
 
 /// Whether `name` (lower case) is a public relation.
@@ -108,6 +111,26 @@ mod tests {
             on_disk == markdown(),
             "SCHEMA.md is stale: TRIPLINE_UPDATE=1 cargo test -p tripline-storage schema"
         );
+    }
+
+    /// Of the relations of telemetry and roll-ups; `time` and `start_time` alike.
+    #[test]
+    fn every_time_has_its_exact_twin() {
+        for relation in RELATIONS {
+            for column in relation.columns {
+                let twin = format!("{}_unix_nano", column.name);
+                let has_twin = relation
+                    .columns
+                    .iter()
+                    .any(|other| other.name == twin && other.sql_type == "UBIGINT");
+                assert!(
+                    column.sql_type != "TIMESTAMP_NS" || has_twin,
+                    "{}.{} has no {twin}",
+                    relation.name,
+                    column.name
+                );
+            }
+        }
     }
 
     #[test]

@@ -140,7 +140,7 @@ impl House {
                 };
                 let reader = self.store.reader().expect("a reader");
                 let mut out = Vec::new();
-                let outcome = permit.run(reader.connection(), request, &mut |bytes| {
+                let outcome = permit.run(&reader, request, &mut |bytes| {
                     out.extend(bytes);
                     Ok(())
                 });
@@ -555,7 +555,7 @@ fn a_reader_that_leaves_ends_the_query() {
             Format::Ndjson,
         )
     };
-    let outcome = permit.run(reader.connection(), &endless, &mut |_| Err(Gone));
+    let outcome = permit.run(&reader, &endless, &mut |_| Err(Gone));
     assert!(matches!(outcome, Err(SqlError::Gone)));
 }
 

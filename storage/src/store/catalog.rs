@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex};
 
 use duckdb::Connection;
 
-use super::conclusions::{self, Latest};
+use super::conclusions::{self, Found, Latest};
 use super::failpoint;
 use super::leases::{Retired, Retirement, SegmentSet, schema_of};
 use super::locked;
+use crate::as_of::AsOf;
 use crate::segment::files::{self, Sequence};
 use crate::segment::{Attachment, EMPTY_SCHEMA, Segment, tables, views};
 
@@ -29,6 +30,7 @@ pub(crate) enum Access {
 pub(crate) struct Catalog {
     dir: PathBuf,
     retirement: Retirement,
+    as_of: AsOf,
     current: Mutex<Arc<SegmentSet>>,
     /// Gives connections; apart from `ddl`, so that no reader waits for views that are being made.
     door: Mutex<Connection>,
@@ -48,16 +50,19 @@ impl Catalog {
         dir: PathBuf,
         sequence: Sequence,
         retirement: Retirement,
+        as_of: AsOf,
     ) -> duckdb::Result<Self> {
         conn.execute_batch(&format!("CREATE SCHEMA {EMPTY_SCHEMA};"))?;
         conn.execute_batch(&sealed_tables(EMPTY_SCHEMA))?;
         crate::rollup::create(&conn, EMPTY_SCHEMA)?;
-        conn.execute_batch(&views::create_all(&schema_of(0), &[]))?;
+        conn.execute_batch(&as_of.fill(&views::create_all(&schema_of(0), &[])))?;
         let empty = SegmentSet {
             version: 0,
             segments: Vec::new(),
             retirement: retirement.clone(),
             latest: Latest::default(),
+            found: Arc::new(Found::default()),
+            as_of,
         };
         let door = Mutex::new(conn.try_clone()?);
         let ddl = Ddl {
@@ -68,6 +73,7 @@ impl Catalog {
         Ok(Self {
             dir,
             retirement,
+            as_of,
             current: Mutex::new(Arc::new(empty)),
             door,
             ddl: Mutex::new(ddl),
@@ -77,6 +83,11 @@ impl Catalog {
     /// The data directory.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// When what comes in now came in, nanoseconds since the epoch.
+    pub(crate) fn now_ns(&self) -> i64 {
+        self.as_of.now_ns()
     }
 
     /// Leases the current set.
@@ -130,12 +141,14 @@ impl Catalog {
         change: impl FnOnce(&[Arc<Segment>]) -> Vec<Arc<Segment>>,
     ) -> duckdb::Result<()> {
         let mut ddl = locked(&self.ddl);
-        let mut segments = change(&self.lease().segments);
+        let current = self.lease();
+        let mut segments = change(&current.segments);
         segments.sort_by_key(|segment| segment.id);
         let version = ddl.version + 1;
         let schema = schema_of(version);
         let referred: Vec<&Segment> = segments.iter().map(Arc::as_ref).collect();
-        let sql = format!("BEGIN;\n{}COMMIT;", views::create_all(&schema, &referred));
+        let views = views::create_all(&schema, &referred);
+        let sql = format!("BEGIN;\n{}COMMIT;", self.as_of.fill(&views));
         if let Err(error) = ddl.conn.execute_batch(&sql) {
             // A transaction that failed to begin needs no rollback.
             let _ = ddl.conn.execute_batch("ROLLBACK");
@@ -147,7 +160,10 @@ impl Catalog {
             segments,
             retirement: self.retirement.clone(),
             latest: Latest::default(),
+            found: Arc::clone(&current.found),
+            as_of: self.as_of,
         });
+        drop(current);
         let previous = std::mem::replace(&mut *locked(&self.current), set);
         drop(ddl);
         drop(previous);

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::stats::Counters;
-use super::{Shared, StoreError, merge, now_ns};
+use super::{Shared, StoreError, merge};
 use crate::segment::{Segment, SegmentState, files};
 
 /// Rows a compaction makes at most: about 4 GB.
@@ -19,7 +19,7 @@ const AGE_FRACTION: i64 = 8;
 
 /// Runs until the store closes.
 pub(crate) fn run(shared: &Shared) {
-    let mut clock = SteadyClock::new(now_ns(), Instant::now());
+    let mut clock = SteadyClock::new(shared.catalog.now_ns(), Instant::now());
     while !shared.closing.load(Relaxed) {
         let expired = expire(shared, &mut clock);
         shared.counters.outcome("retention", &expired);
@@ -107,7 +107,7 @@ fn choose(
 /// Deletes what is older, or more, than the configuration keeps.
 fn expire(shared: &Shared, clock: &mut SteadyClock) -> Result<(), StoreError> {
     let config = &shared.config;
-    let now = now_ns();
+    let now = shared.catalog.now_ns();
     let is_steady = clock.is_steady(now, Instant::now());
     let before = |age: Duration| {
         let age = i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);

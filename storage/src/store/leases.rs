@@ -14,8 +14,9 @@ use duckdb::Connection;
 use duckdb::types::Value;
 
 use super::bell::Bell;
-use super::conclusions::Latest;
+use super::conclusions::{Found, Latest};
 use super::locked;
+use crate::as_of::AsOf;
 use crate::model::TimeRange;
 use crate::resilience::views as breakers;
 use crate::rollup::{self, EdgeSum, ServiceSum};
@@ -32,6 +33,9 @@ pub struct SegmentSet {
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) retirement: Retirement,
     pub(super) latest: Latest,
+    /// What was looked up for conclusions over this set and those before.
+    pub(super) found: Arc<Found>,
+    pub(super) as_of: AsOf,
 }
 
 impl SegmentSet {

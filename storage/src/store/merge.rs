@@ -6,8 +6,11 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use duckdb::Connection;
+
 use super::build::Build;
-use super::{Shared, StoreError, slices};
+use super::conclusions::Conclusions;
+use super::{SegmentSet, Shared, StoreError, slices};
 use crate::segment::meta::Meta;
 use crate::segment::tables::{self, BREAKER_EVIDENCE, Table};
 use crate::segment::{Keys, Segment, files};
@@ -74,7 +77,8 @@ pub(super) fn to_history(
     build.finish(meta, Some(traces))
 }
 
-/// Spans and log records of the traces that any transition of the store names as its cause or contributor.
+/// Spans and log records of the traces that any transition of the store names as its cause or contributor, or that are
+/// inferred to be.
 fn pin_traces(
     shared: &Shared,
     build: &Build<'_>,
@@ -83,7 +87,7 @@ fn pin_traces(
     let (conn, to) = (build.connection(), build.schema());
     conn.execute_batch(&dictionaries_sql(group, &to))?;
     let set = shared.catalog.lease();
-    let named: Vec<String> = set
+    let mut named: Vec<String> = set
         .segments
         .iter()
         .map(|segment| {
@@ -94,6 +98,13 @@ fn pin_traces(
             )
         })
         .collect();
+    let concluded = inferred_traces(&set, conn);
+    named.extend(concluded.iter().map(|concluded| {
+        let from = format!("{}.breaker_transitions", concluded.schema());
+        format!(
+            "SELECT trace_id FROM {from} UNION ALL SELECT unnest(contributing_trace_ids) FROM {from}"
+        )
+    }));
     conn.execute_batch(&format!(
         "CREATE OR REPLACE TEMP TABLE pinned_traces AS
          SELECT DISTINCT trace_id FROM ({}) WHERE trace_id <> '';",
@@ -111,6 +122,18 @@ fn pin_traces(
         conn.execute_batch(&sql)?;
     }
     Ok(conn.execute_batch("DROP TABLE temp.pinned_traces")?)
+}
+
+/// Conclusions with the traces that are inferred to have tripped breakers. Without them the others are kept.
+fn inferred_traces(set: &SegmentSet, conn: &Connection) -> Option<Arc<Conclusions>> {
+    if !set.may_have_breakers() {
+        return None;
+    }
+    let concluded = set.conclude(conn);
+    if let Err(error) = &concluded {
+        tracing::warn!(%error, "traces that may have tripped breakers are not kept");
+    }
+    concluded.ok()
 }
 
 fn merge_rollups(build: &Build<'_>, group: &[Arc<Segment>]) -> Result<(), StoreError> {

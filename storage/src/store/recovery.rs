@@ -15,6 +15,7 @@ use super::leases::Retirement;
 use super::rotation::{FullSegment, Rotation};
 use super::stats::{Counters, RefusedSegment};
 use super::{OpenError, StoreConfig, engine, locked, now_ns, recall, steward};
+use crate::as_of::AsOf;
 use crate::ingest::RecentSpans;
 use crate::segment::files::{self, FileKind, Found, Sequence};
 use crate::segment::meta::{self, FORMAT, Meta};
@@ -39,7 +40,8 @@ pub(crate) fn recover(config: &StoreConfig) -> Result<Recovered, OpenError> {
     let floor = found.iter().map(|file| file.id).max().unwrap_or(0);
     let sequence = Sequence::open(&dir, floor).map_err(io)?;
     let retirement = Retirement::default();
-    let catalog = Catalog::new(conn, dir.clone(), sequence, retirement.clone())?;
+    let as_of = AsOf::new(config.as_of_unix_nano);
+    let catalog = Catalog::new(conn, dir.clone(), sequence, retirement.clone(), as_of)?;
     let counters = Counters::default();
 
     for file in found

@@ -22,7 +22,8 @@ pub struct Durations {
 }
 
 impl Durations {
-    fn record(&mut self, took: Duration) {
+    /// Adds one.
+    pub fn record(&mut self, took: Duration) {
         self.count += 1;
         self.total += took;
         self.max = self.max.max(took);

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::catalog::{Access, Catalog};
-use super::{Shared, StoreError, failpoint, now_ns};
+use super::{Shared, StoreError, failpoint};
 use crate::segment::{Kept, Live, Segment, SegmentState, files, hot};
 
 /// How often it looks when nobody rings.
@@ -50,7 +50,7 @@ pub(crate) fn make_hot(catalog: &Catalog, rows_max: usize) -> Result<Arc<Segment
     failpoint::hit("rotate.2")?;
     let made = catalog
         .connect()
-        .and_then(|conn| hot::create(&conn, &alias, now_ns()));
+        .and_then(|conn| hot::create(&conn, &alias, catalog.now_ns()));
     let meta = match made {
         Ok(meta) => meta,
         Err(error) => {

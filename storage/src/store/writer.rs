@@ -13,7 +13,7 @@ use duckdb::Connection;
 use super::queue::{Pending, Taken};
 use super::rotation::FullSegment;
 use super::stats::Counters;
-use super::{AppendError, Shared, now_ns};
+use super::{AppendError, Shared};
 use crate::ingest::RecentSpans;
 use crate::segment::Segment;
 use crate::segment::hot::{HotWriter, Prepared, PreparedRows};
@@ -143,7 +143,7 @@ impl Writer {
     }
 
     fn try_commit(&mut self, group: &[Pending]) -> duckdb::Result<()> {
-        let now = now_ns();
+        let now = self.shared.catalog.now_ns();
         if let Some(live) = &self.hot.segment.live {
             group.iter().for_each(|pending| live.expect(&pending.batch));
         }
@@ -241,9 +241,10 @@ impl Writer {
             return;
         };
         let full = std::mem::replace(&mut self.hot, Hot::new(next));
+        let now = self.shared.catalog.now_ns();
         self.shared.rotation.push_full(FullSegment {
             segment: full.segment,
-            ingest_range: full.ingest_range.unwrap_or_else(|| (now_ns(), now_ns())),
+            ingest_range: full.ingest_range.unwrap_or((now, now)),
         });
         self.shared.rotation.force_done();
         self.shared.steward().ring();

@@ -111,6 +111,45 @@ async fn the_sixty_seconds(width: u32, height: u32) -> Result<()> {
     browser.close().await
 }
 
+/// The pages that only a server with trips has.
+#[tokio::test]
+async fn pages_of_trips_are_accessible_silent_and_fit_a_phone() -> Result<()> {
+    let (server, begin) = told().await?;
+    let at = rfc3339(begin + 53 * SECOND);
+    let incidents = server.get("/api/v1/incidents").await?;
+    let incident = incidents["items"][0]["incident_id"]
+        .as_str()
+        .context("an incident")?;
+    let pages = [
+        ("/breakers?from=now-10m".to_owned(), "breakers-tripped"),
+        ("/incidents".to_owned(), "incidents"),
+        (format!("/incidents/{incident}"), "incident"),
+        (format!("/breakers/checkout/payment?at={at}"), "breaker"),
+        (
+            "/breakers/payment/psp/whatif?from=now-10m".to_owned(),
+            "whatif",
+        ),
+        (format!("/traces/{}", trace_id(110)), "trace-refused"),
+    ];
+    let browser = Browser::open(1280, 900).await?;
+    super::assert_accessible(&server, &browser, &pages).await?;
+    super::assert_silent(&server, &browser, &pages).await?;
+    for (path, name) in &pages {
+        browser.go(&server, path).await?;
+        browser.picture(name).await?;
+    }
+    browser.screen(390, 844).await?;
+    for (path, name) in &pages {
+        browser.go(&server, path).await?;
+        let wide = browser
+            .script("return document.documentElement.scrollWidth > innerWidth")
+            .await?;
+        browser.picture(&format!("{name}-narrow")).await?;
+        ensure!(wide == false, "{path} scrolls sideways");
+    }
+    browser.close().await
+}
+
 #[tokio::test]
 async fn the_sixty_seconds_from_a_pasted_link() -> Result<()> {
     the_sixty_seconds(1280, 900).await

@@ -1,17 +1,19 @@
 //! A breaker of another library in its own service: driven into open and back, and every change found by SQL at its
 //! time, with its reason where the library says one, and the failed calls around it.
 
+use std::cell::RefCell;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
+use super::recording;
 use super::service::{Protocol, Service};
 use crate::harness::{Tripline, now};
 
 /// How often the clients export metrics.
-const EXPORT: Duration = Duration::from_secs(1);
+pub const EXPORT: Duration = Duration::from_secs(1);
 /// How late a busy machine may send or take a point.
 const LATE: Duration = Duration::from_millis(1_500);
 /// Failed calls after which every library here has opened.
@@ -31,6 +33,12 @@ pub struct Guarded {
     pub open_for: Duration,
     /// What tells of it.
     pub evidence: Evidence,
+    /// The library, as the lock file (named from `tests/clients`) has it.
+    pub library: &'static str,
+    /// See `library`.
+    pub lock: &'static str,
+    /// It is recorded as `recorded_{fixture}.json`.
+    pub fixture: &'static str,
 }
 
 /// What a library's changes are known by.
@@ -45,10 +53,16 @@ pub enum Evidence {
 /// When something was done: not before, not after, nanoseconds.
 type Window = (u64, u64);
 
-struct Driven {
+/// What was done with a breaker.
+pub struct Driven {
+    /// From before the first call until everything was found.
+    pub whole: Window,
+    /// Traces of all its calls.
+    pub traces: Vec<String>,
+    /// Of these the failed ones; the last one tripped it.
+    pub failing: Vec<String>,
     opened: Window,
     closed: Window,
-    failing: Vec<String>,
     rejected: i64,
 }
 
@@ -56,15 +70,22 @@ struct Driven {
 pub async fn check(command: Command, protocol: Protocol, all: &[Guarded]) -> Result<()> {
     let server = Tripline::start().await?;
     let service = Service::start(command, &server, protocol)?;
+    let mut stories = Vec::new();
     for guarded in all {
-        check_one(&server, &service, guarded)
+        let driven = check_one(&server, &service, guarded)
             .await
             .with_context(|| format!("{} of {}", guarded.breaker, guarded.origin))?;
+        stories.push((guarded, driven));
     }
-    service.stop()
+    service.stop()?;
+    if recording::is_asked() {
+        let (_, remains) = server.stop()?;
+        recording::write(&remains.data_dir, &stories)?;
+    }
+    Ok(())
 }
 
-async fn check_one(server: &Tripline, service: &Service, guarded: &Guarded) -> Result<()> {
+async fn check_one(server: &Tripline, service: &Service, guarded: &Guarded) -> Result<Driven> {
     let driven = drive(server, service, guarded).await?;
     changes(server, guarded, &driven).await?;
     let name = guarded.breaker;
@@ -97,10 +118,14 @@ async fn check_one(server: &Tripline, service: &Service, guarded: &Guarded) -> R
         incident.is_some_and(|incident| incident["state"] == "recovered"),
         "{incidents}"
     );
-    Ok(())
+    Ok(Driven {
+        whole: (driven.whole.0, now()),
+        ..driven
+    })
 }
 
 async fn drive(server: &Tripline, service: &Service, guarded: &Guarded) -> Result<Driven> {
+    let traces = RefCell::new(Vec::new());
     let call = async |fails: bool| -> Result<(String, String)> {
         let suffix = if fails { "?fail=1" } else { "" };
         let path = format!("/guarded/{}{suffix}", guarded.route);
@@ -108,8 +133,10 @@ async fn drive(server: &Tripline, service: &Service, guarded: &Guarded) -> Resul
         ensure!(status == 200, "{path} answered {status}: {body}");
         let body: Value = serde_json::from_str(&body)?;
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        traces.borrow_mut().push(text("trace_id"));
         Ok((text("outcome"), text("trace_id")))
     };
+    let started = now();
     ensure!(call(false).await?.0 == "success", "the first call");
     if guarded.evidence == Evidence::Metric {
         // Closed is seen before anything happens.
@@ -139,9 +166,11 @@ async fn drive(server: &Tripline, service: &Service, guarded: &Guarded) -> Resul
     let before_close = now();
     ensure!(call(false).await?.0 == "success", "the probe");
     Ok(Driven {
+        whole: (started, now()),
+        traces: traces.take(),
+        failing,
         opened: (before_trip, after_trip),
         closed: (before_close, now()),
-        failing,
         rejected,
     })
 }

@@ -33,6 +33,9 @@ async fn gobreaker_and_go_kit_are_found_opening_and_closing() -> Result<()> {
             refusal: "circuit breaker is open",
             open_for: Duration::from_millis(1200),
             evidence: Evidence::Event { is_traced: false },
+            library: "github.com/sony/gobreaker/v2",
+            lock: "go/go.mod",
+            fixture: "gobreaker",
         },
         Guarded {
             route: "payments-kit",
@@ -41,6 +44,9 @@ async fn gobreaker_and_go_kit_are_found_opening_and_closing() -> Result<()> {
             refusal: "circuit breaker is open",
             open_for: Duration::from_millis(1200),
             evidence: Evidence::Event { is_traced: false },
+            library: "github.com/go-kit/kit",
+            lock: "go/go.mod",
+            fixture: "go_kit",
         },
     ];
     breakers::check(command()?, Protocol::Grpc, &all).await

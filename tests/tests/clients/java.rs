@@ -45,6 +45,9 @@ async fn resilience4j_hystrix_and_sentinel_are_found_opening_and_closing() -> Re
             refusal: "does not permit further calls",
             open_for: Duration::from_millis(2800),
             evidence: Evidence::Metric,
+            library: "resilience4j-circuitbreaker",
+            lock: "java/pom.xml",
+            fixture: "resilience4j",
         },
         Guarded {
             route: "hystrix",
@@ -53,6 +56,9 @@ async fn resilience4j_hystrix_and_sentinel_are_found_opening_and_closing() -> Re
             refusal: "short-circuited",
             open_for: Duration::from_millis(2800),
             evidence: Evidence::Metric,
+            library: "hystrix-core",
+            lock: "java/pom.xml",
+            fixture: "hystrix",
         },
         Guarded {
             route: "sentinel",
@@ -61,6 +67,9 @@ async fn resilience4j_hystrix_and_sentinel_are_found_opening_and_closing() -> Re
             refusal: "DegradeException",
             open_for: Duration::from_millis(1200),
             evidence: Evidence::Event { is_traced: true },
+            library: "sentinel-core",
+            lock: "java/pom.xml",
+            fixture: "sentinel",
         },
     ];
     breakers::check(command()?, Protocol::Grpc, &all).await

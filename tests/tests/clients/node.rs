@@ -39,6 +39,9 @@ async fn opossum_is_found_opening_and_closing() -> Result<()> {
         refusal: "Breaker is open",
         open_for: Duration::from_millis(1200),
         evidence: Evidence::Metric,
+        library: "opossum",
+        lock: "node/package-lock.json",
+        fixture: "opossum",
     }];
     breakers::check(command()?, Protocol::HttpJson, &all).await
 }

@@ -39,6 +39,9 @@ async fn pybreaker_is_found_opening_and_closing() -> Result<()> {
         refusal: "circuit breaker still open",
         open_for: Duration::from_millis(1200),
         evidence: Evidence::Event { is_traced: true },
+        library: "pybreaker",
+        lock: "python/requirements.txt",
+        fixture: "pybreaker",
     }];
     breakers::check(command()?, Protocol::Grpc, &all).await
 }

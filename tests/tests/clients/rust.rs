@@ -17,6 +17,9 @@ async fn tower_resilience_is_found_opening_and_closing() -> Result<()> {
         refusal: "circuit is open; call not permitted",
         open_for: Duration::from_millis(1200),
         evidence: Evidence::Event { is_traced: true },
+        library: "tower-resilience-circuitbreaker",
+        lock: "../../Cargo.lock",
+        fixture: "tower_resilience",
     }];
     let command = Command::new(env!("CARGO_BIN_EXE_tripline-client-rust"));
     breakers::check(command, Protocol::Grpc, &all).await

@@ -50,10 +50,10 @@ pub fn bars(data: &LogHistogram, frame: &Frame) -> AnyView {
         .map(|(at, step)| {
             let failed: u64 = step.counts[5..].iter().sum();
             format!(
-                "{} · {} records, {} errors",
+                "{} · {}, {}",
                 units::axis_time(from + step_ns * at as u64, 0),
-                units::count(step.counts.iter().sum()),
-                units::count(failed)
+                units::counted(step.counts.iter().sum(), "record"),
+                units::counted(failed, "error")
             )
         })
         .collect();

@@ -37,8 +37,8 @@ pub fn heatmap(
             let shade = 1 + ((cell.spans as f64).ln() / (most as f64).ln() * 4.0).round() as u32;
             let class = if cell.errors > 0 { format!("heat h{shade} bad") } else { format!("heat h{shade}") };
             let title = format!(
-                "{} spans from {}, {} failed",
-                units::count(cell.spans),
+                "{} from {}, {} failed",
+                units::counted(cell.spans, "span"),
                 units::duration(Heatmap::row_from_ns(cell.row)),
                 units::count(cell.errors)
             );

@@ -1,6 +1,7 @@
 //! Live: one stream of ticks; at each, this same page is asked again and its parts marked `data-live` replaced.
 //!
-//! Nothing moves under the pointer or the focus: while either is on such a part, it waits.
+//! Nothing moves under the pointer or the focus: while either is on such a part, it waits. A part marked
+//! `data-live="reload"` waits for something: the page is live from the start, and loaded anew when that part is gone.
 
 use leptos::prelude::*;
 
@@ -15,6 +16,8 @@ pub fn Live() -> impl IntoView {
         browser::turn(is_on, as_of);
     };
     let word = move || if is_on.get() { "Pause" } else { "Live" };
+    #[cfg(feature = "hydrate")]
+    browser::begin(is_on, as_of);
     view! {
         <button type="button" class="button plain needs-wasm live" aria-pressed=move || is_on.get().to_string() on:click=turn>{word}</button>
         <output class="quiet live-as-of">{move || as_of.get()}</output>
@@ -64,6 +67,16 @@ mod browser {
         });
     }
 
+    /// Goes live where the page waits for something; once the switch stands as the server drew it.
+    pub(super) fn begin(is_on: RwSignal<bool>, as_of: RwSignal<String>) {
+        spawn_local(async move {
+            if let Ok(Some(_)) = document().query_selector("[data-live=reload]") {
+                is_on.set(true);
+                turn(is_on, as_of);
+            }
+        });
+    }
+
     /// Asks this page again; whether its live parts were replaced.
     pub(in crate::islands) async fn renew() -> bool {
         let Ok(address) = window().location().href() else {
@@ -89,6 +102,12 @@ mod browser {
             else {
                 continue;
             };
+            let new = fresh.get_element_by_id(&part.id());
+            let is_waiting = part.get_attribute("data-live").as_deref() == Some("reload");
+            if new.is_none() && is_waiting {
+                let _ = window().location().reload();
+                return true;
+            }
             let is_held = part.matches(":hover").unwrap_or(false)
                 || part
                     .query_selector(":focus, details[open]")
@@ -98,7 +117,7 @@ mod browser {
             if is_held {
                 continue;
             }
-            if let Some(new) = fresh.get_element_by_id(&part.id()) {
+            if let Some(new) = new {
                 part.set_inner_html(&new.inner_html());
                 is_renewed = true;
             }

@@ -46,6 +46,15 @@ impl OfferList {
         self.place.set(place);
         self.chosen.set(None);
         self.items.set(items);
+        #[cfg(feature = "hydrate")]
+        browser::rewind();
+    }
+
+    /// Chooses an offer and brings it into view.
+    fn choose(self, at: usize) {
+        self.chosen.set(Some(at));
+        #[cfg(feature = "hydrate")]
+        browser::reveal(at);
     }
 
     /// Whether anything is offered, for `aria-expanded`.
@@ -58,20 +67,21 @@ impl OfferList {
         self.chosen.get().map(|at| format!("offer-{at}"))
     }
 
-    /// What a key does: it moves in the list, closes it, or takes the offer of the number returned.
+    /// What a key does: it moves in the list, closes it, or takes the offer of the number returned. Shift and Tab
+    /// leave the input as they leave any other.
     pub fn key(self, event: &leptos::ev::KeyboardEvent) -> Option<usize> {
         let count = self.items.with_untracked(Vec::len);
         match (event.key().as_str(), self.chosen.get_untracked()) {
             ("Escape", _) => self.close(),
             ("ArrowDown", at) if count > 0 => {
                 event.prevent_default();
-                self.chosen.set(Some(at.map_or(0, |at| (at + 1) % count)));
+                self.choose(at.map_or(0, |at| (at + 1) % count));
             }
             ("ArrowUp", at) if count > 0 => {
                 event.prevent_default();
-                let above = at.map_or(count - 1, |at| (at + count - 1) % count);
-                self.chosen.set(Some(above));
+                self.choose(at.map_or(count - 1, |at| (at + count - 1) % count));
             }
+            ("Tab", _) if event.shift_key() => self.close(),
             ("Enter" | "Tab", Some(at)) => {
                 event.prevent_default();
                 return Some(at);
@@ -87,7 +97,8 @@ impl OfferList {
         Some(put(&offer, text, self.place.get_untracked()))
     }
 
-    /// The list itself; `take` is called with the number of an offer that is pressed.
+    /// The list itself; `take` is called with the number of an offer that is clicked. A finger that moves scrolls it
+    /// and takes nothing; a press leaves the focus where it is, or the list would close under it.
     pub fn view(self, take: impl Fn(usize) + Clone + Send + 'static) -> impl IntoView {
         let rows = move || {
             self.items.with(|items| {
@@ -99,7 +110,7 @@ impl OfferList {
                         let id = format!("offer-{at}");
                         view! {
                             <li role="option" id=id aria-selected=move || (self.chosen.get() == Some(at)).to_string()
-                                on:pointerdown=move |event: leptos::ev::PointerEvent| { event.prevent_default(); take(at); }>
+                                on:click=move |_| take(at)>
                                 <code>{offer.text.clone()}</code> <span class="quiet">{offer.detail.clone()}</span>
                             </li>
                         }
@@ -108,7 +119,8 @@ impl OfferList {
             })
         };
         view! {
-            <ul id="offers" class="offers" role="listbox" aria-label="Completions" hidden=move || self.items.with(Vec::is_empty)>{rows}</ul>
+            <ul id="offers" class="offers" role="listbox" aria-label="Completions" hidden=move || self.items.with(Vec::is_empty)
+                on:mousedown=move |event: leptos::ev::MouseEvent| event.prevent_default()>{rows}</ul>
         }
     }
 }
@@ -130,6 +142,28 @@ fn put(offer: &Offer, text: &str, (from, to): (usize, usize)) -> (String, u32) {
     let head = format!("{before}{}{gap}", offer.text);
     let cursor = u32::try_from(head.encode_utf16().count()).unwrap_or(u32::MAX);
     (format!("{head}{after}"), cursor)
+}
+
+#[cfg(feature = "hydrate")]
+mod browser {
+    use leptos::prelude::*;
+
+    /// A new list is read from its top.
+    pub(super) fn rewind() {
+        if let Some(list) = document().get_element_by_id("offers") {
+            list.scroll_to_with_x_and_y(0.0, 0.0);
+        }
+    }
+
+    /// Scrolls no further than it takes to show an offer.
+    pub(super) fn reveal(at: usize) {
+        let Some(offer) = document().get_element_by_id(&format!("offer-{at}")) else {
+            return;
+        };
+        let options = web_sys::ScrollIntoViewOptions::new();
+        options.set_block(web_sys::ScrollLogicalPosition::Nearest);
+        offer.scroll_into_view_with_scroll_into_view_options(&options);
+    }
 }
 
 #[cfg(test)]

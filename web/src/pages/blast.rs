@@ -53,7 +53,9 @@ fn crossing(blast: &BlastRadius) -> String {
     };
     let Some((low, high)) = blast.crossing_interval else {
         let share = units::percent(blast.crossing_share);
-        return format!("{share} of requests cross an edge of the incident. Counted from spans: {basis}{read}.");
+        return format!(
+            "{share} of requests cross an edge of the incident. Counted from spans: {basis}{read}."
+        );
     };
     if blast.counted < COUNTED_MIN {
         return format!(
@@ -103,6 +105,8 @@ mod tests {
              every span stands for itself, estimated from one trace in 16."
         );
         radius.counted = 1;
-        assert!(crossing(&radius).starts_with("What share of requests crosses an edge of the incident cannot be said: 1 request"));
+        assert!(crossing(&radius).starts_with(
+            "What share of requests crosses an edge of the incident cannot be said: 1 request"
+        ));
     }
 }

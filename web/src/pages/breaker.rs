@@ -1,12 +1,14 @@
 //! `/breakers/{service}/{name}[/{key}]`: one breaker: the sentence, its instances, settings, trips and their traces.
 
+mod activity;
+
 use leptos::prelude::*;
 use tripline_storage::model::{
-    BreakerConfig, BreakerDetail, BreakerTransition, IncidentDetail, Lane, Page,
+    BreakerActivity, BreakerConfig, BreakerDetail, BreakerTransition, IncidentDetail, Lane, Page,
 };
 
-use super::breakers::state_mark;
 use super::blast::blast;
+use super::breakers::{inferred_by, state_mark};
 use super::incident::class_table;
 use super::incidents::{chain, link};
 use crate::chart::lanes;
@@ -22,6 +24,8 @@ pub struct BreakerPage {
     pub lane: Option<Lane>,
     /// Its transitions in the range.
     pub transitions: Page<BreakerTransition>,
+    /// Its windows, calls and probes in the range.
+    pub activity: BreakerActivity,
     /// The incident nearest to the time asked for.
     pub incident: Option<IncidentDetail>,
     /// The time asked for.
@@ -44,7 +48,9 @@ pub fn breaker(data: &BreakerPage, frame: &Frame) -> AnyView {
             <p>{state_mark(&breaker.state)}" "<span class="quiet">{evidence(data)}</span>" · "<a href=what_if>"What if it had other settings?"</a></p>
             {incident_line(data, frame)}
         </div></div>
+        {activity::next_probe(&data.activity, &data.detail, frame)}
         {instances(data, frame)}
+        {activity::windows(&data.activity, frame)}
         {data.incident.as_ref().map(|incident| view! {
             <section class="panel"><h2>"How calls failed"</h2>{
                 let own: Vec<_> = incident.error_classes.iter().filter(|class| class.breaker_id == breaker.breaker_id).cloned().collect();
@@ -53,7 +59,9 @@ pub fn breaker(data: &BreakerPage, frame: &Frame) -> AnyView {
             {blast(&incident.blast, frame)}
         })}
         {trips(data, frame)}
+        {activity::trials(&data.activity, frame)}
         {settings(&data.detail.configs, frame)}
+        {activity::settings_history(&data.activity, frame)}
     }
     .into_any()
 }
@@ -122,10 +130,9 @@ fn sentence(data: &BreakerPage) -> String {
                 |ns| units::time_of_day(ns, 0),
             );
             format!(
-                "{edge} is OPEN on {} of {} {} since {since}",
+                "{edge} is OPEN on {} of {} since {since}",
                 breaker.instances_open,
-                breaker.instances,
-                pods(breaker.instances)
+                instances_in_all(breaker.instances)
             )
         }
         (Some(member), false) => {
@@ -134,18 +141,16 @@ fn sentence(data: &BreakerPage) -> String {
                 |ns| format!("until {}", time(ns)),
             );
             format!(
-                "{edge} was OPEN on {} {} from {} {until}; now it is {}",
-                member.instances,
-                pods(member.instances),
+                "{edge} was OPEN on {} from {} {until}; now it is {}",
+                instances_in_all(member.instances),
                 time(member.trip.time_unix_nano),
                 breaker.state.replace('_', " ")
             )
         }
         (None, false) => format!(
-            "{edge} is {} on {} {}; it did not open in this range",
+            "{edge} is {} on {}; it did not open in this range",
             breaker.state.replace('_', " "),
-            breaker.instances,
-            pods(breaker.instances)
+            instances_in_all(breaker.instances)
         ),
     };
     if let Some(trip) = trip(data) {
@@ -194,8 +199,8 @@ fn sentence(data: &BreakerPage) -> String {
     text
 }
 
-fn pods(count: u32) -> &'static str {
-    if count == 1 { "instance" } else { "instances" }
+fn instances_in_all(count: u32) -> String {
+    units::counted(u64::from(count), "instance")
 }
 
 /// "; 62 of 100 calls failed (limit 50 %)"; what is not known reads "not reported", never a default.
@@ -228,8 +233,11 @@ fn evidence(data: &BreakerPage) -> String {
     } else {
         "inferred"
     };
+    let callee = inferred_by(breaker.peer_evidence.as_deref())
+        .map(|by| format!("; callee inferred: {by}"))
+        .unwrap_or_default();
     format!(
-        "{how}, from {} of {} ({} % sure)",
+        "{how}, from {} of {} ({} % sure){callee}",
         breaker.evidence.replace('_', " "),
         breaker.origin,
         breaker.confidence
@@ -246,8 +254,8 @@ fn incident_line(data: &BreakerPage, frame: &Frame) -> Option<AnyView> {
             .map(|root| format!(", likely root {}", root.service))
             .unwrap_or_default();
         format!(
-            "part of {} trips: {}{first}",
-            incident.trips,
+            "part of {}: {}{first}",
+            units::counted(u64::from(incident.trips), "trip"),
             chain(incident)
         )
     } else {
@@ -380,7 +388,7 @@ fn settings(configs: &[BreakerConfig], frame: &Frame) -> AnyView {
             .into_iter()
             .map(|(config, count)| {
                 view! {
-                    <p class="quiet">{format!("{count} {}", pods(u32::try_from(count).unwrap_or(u32::MAX)))}", since "{moment(positive(Some(config.valid_from_unix_nano)), frame)}" · "<code class="id">{config.config_hash.clone()}</code></p>
+                    <p class="quiet">{units::counted(count as u64, "instance")}", since "{moment(positive(Some(config.valid_from_unix_nano)), frame)}" · "<code class="id">{config.config_hash.clone()}</code></p>
                     <pre><code>{config.config.clone()}</code></pre>
                 }
             })

@@ -1,9 +1,10 @@
 //! `/breakers`: every breaker that is known, those that refuse first, with the trace that tripped each.
 
 use leptos::prelude::*;
-use tripline_storage::model::{Breaker, Lane, Page};
+use tripline_storage::model::{Breaker, Encodings, Lane, Page};
 
 use super::breaker::axis;
+use super::encodings;
 use crate::chart::lanes;
 use crate::parts::{Frame, list_note, nothing, positive, segment, service_link, since};
 use crate::units;
@@ -15,6 +16,8 @@ pub struct BreakersPage {
     pub breakers: Page<Breaker>,
     /// Those that did something in the range, through time.
     pub lanes: Page<Lane>,
+    /// Numbers that no recogniser knows, and what was said of them.
+    pub encodings: Encodings,
 }
 
 const SQL: &str = "SELECT service_name, name, key, peer_service, state, instances_open, instances, since, evidence\nFROM breakers\nORDER BY since DESC";
@@ -46,6 +49,7 @@ pub fn breakers(data: &BreakersPage, frame: &Frame) -> AnyView {
         <h1 class="visually-hidden">"Breakers"</h1>
         {swimlanes(&data.lanes, frame)}
         <section class="panel" id="breakers" data-live><div class="panel-head"><h2>"Breakers"</h2>{frame.how(SQL)}</div>{body}</section>
+        {encodings::section(&data.encodings, frame)}
     }
     .into_any()
 }
@@ -98,9 +102,10 @@ fn swimlanes(page: &Page<Lane>, frame: &Frame) -> Option<AnyView> {
         })
         .collect_view();
     let quiet = page.items.len() - loud.len();
-    let folded = (quiet > 0).then(
-        || view! { <p class="note">{format!("{} closed all the time.", if quiet == 1 { "1 breaker was".to_owned() } else { format!("{quiet} breakers were") })}</p> },
-    );
+    let folded = (quiet > 0).then(|| {
+        let breakers = units::counted(quiet as u64, "breaker");
+        view! { <p class="note">{format!("{breakers} stayed closed.")}</p> }
+    });
     let table = (!loud.is_empty()).then(|| view! {
         <div class="scroll"><table class="list">
             <thead><tr><th>"Service"</th><th>"Breaker"</th><th class="num">"Trips"</th><th class="num">"At the end"</th><th>{axis(range)}</th></tr></thead>
@@ -140,6 +145,8 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
         .as_ref()
         .or(breaker.peer_address.as_ref())
         .cloned();
+    let guess = inferred_by(breaker.peer_evidence.as_deref())
+        .map(|by| view! { " " <span class="tag" title="Inferred, not reported">{by}</span> });
     let moment = since(positive(breaker.since_unix_nano), frame);
     let inferred = (!breaker.since_exact && breaker.since_unix_nano.is_some())
         .then(|| view! { <span class="quiet" title="Inferred, not reported">"≈ "</span> });
@@ -149,7 +156,7 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
             <td class="nowrap">{state_mark(&breaker.state)}</td>
             <td>{service_link(frame, Some(&breaker.service_name))}</td>
             <td><a data-row href=own>{name}</a>{other}</td>
-            <td>{peer.map_or_else(|| view! { <span class="quiet">"not known"</span> }.into_any(), |peer| view! { {peer} }.into_any())}</td>
+            <td>{peer.map_or_else(|| view! { <span class="quiet">"not known"</span> }.into_any(), |peer| view! { {peer}{guess} }.into_any())}</td>
             <td class="nowrap">{inferred}{moment}</td>
             <td class="num">{format!("{} of {} open", breaker.instances_open, breaker.instances)}</td>
             <td class="quiet" title=title>{breaker.evidence.replace('_', " ")}</td>
@@ -157,6 +164,17 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
         </tr>
     }
     .into_any()
+}
+
+/// What the callee of a breaker is inferred from; `None` where its own telemetry names it, or nothing does.
+pub(super) fn inferred_by(evidence: Option<&str>) -> Option<&'static str> {
+    match evidence? {
+        "address" => Some("by address"),
+        "trace" => Some("by its traces"),
+        "name" => Some("by name"),
+        "edge" => Some("the only callee"),
+        _ => None,
+    }
 }
 
 fn trip_link(breaker: &Breaker, frame: &Frame) -> AnyView {
@@ -221,6 +239,11 @@ pub(super) fn glyph(state: &str) -> &'static str {
     }
 }
 
+/// Whether a kind of policy has states: retries, timeouts, fallbacks and hedges only count.
+pub(super) fn has_states(pattern: &str) -> bool {
+    !matches!(pattern, "retry" | "timeout" | "fallback" | "hedge")
+}
+
 /// `bad` while it refuses, `warn` while it doubts or nobody knows, else `fine`.
 pub(super) fn severity(state: &str) -> &'static str {
     match state {
@@ -272,6 +295,22 @@ mod tests {
             "cd".repeat(8)
         )));
         assert!(html.contains("2 of 3 open"));
+    }
+
+    #[test]
+    fn a_callee_that_is_inferred_says_from_what() {
+        let shown = |evidence: &str| {
+            let breaker = Breaker {
+                name: "inventory-cb".to_owned(),
+                peer_service: Some("inventory".to_owned()),
+                peer_evidence: Some(evidence.to_owned()),
+                ..Breaker::default()
+            };
+            row(&breaker, &Frame::default()).to_html()
+        };
+        assert!(shown("name").contains("by name"), "{}", shown("name"));
+        assert!(shown("edge").contains("the only callee"));
+        assert!(!shown("reported").contains("by name"));
     }
 
     #[test]

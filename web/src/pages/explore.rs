@@ -6,7 +6,9 @@ use tripline_storage::model::{MetricPoint, MetricPoints, MetricSeries, MetricSum
 
 use super::filter::bar;
 use crate::chart::{Line, Mark, time_series};
-use crate::parts::{Complaint, Frame, complaint, list_note, nothing, positive, segment};
+use crate::parts::{
+    Complaint, Frame, complaint, list_note, nothing, nothing_of, positive, segment,
+};
 use crate::units;
 
 /// What the page shows.
@@ -37,7 +39,7 @@ pub fn explore(data: &Explore, frame: &Frame) -> AnyView {
         return view! {
             <h1 class="visually-hidden">"Metrics"</h1>
             {bar(Signal::Metrics, &EXAMPLES, form(frame), frame)}
-            <section class="panel">{complaint(why)}</section>
+            <section class="panel">{complaint(why, frame)}</section>
         }
         .into_any();
     }
@@ -76,9 +78,11 @@ fn list(data: &Explore, frame: &Frame) -> AnyView {
         })
         .collect_view();
     let body = if data.metrics.items.is_empty() {
-        nothing(
+        nothing_of(
+            "metrics",
             "No metric fits.",
             "Exporters send metrics about once a minute.",
+            frame,
         )
     } else {
         view! { <ul class="pick">{rows}</ul> {list_note(&data.metrics, "metric", "by name", frame)} {frame.how(&data.how.metrics)} }
@@ -127,9 +131,11 @@ fn value_of(point: &MetricPoint, show: &str) -> Option<f64> {
 
 fn chosen(name: &str, points: &MetricPoints, data: &Explore, frame: &Frame) -> AnyView {
     let Some(first) = points.series.first() else {
-        return nothing(
+        return nothing_of(
+            "metrics",
             &format!("{name} has no point in this range."),
             "Widen the range.",
+            frame,
         );
     };
     let views = views_of(first);

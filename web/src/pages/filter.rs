@@ -19,7 +19,7 @@ pub(super) fn bar(signal: Signal, examples: &[&str], more: AnyView, frame: &Fram
         .map(|example| view! { <a href=frame.link(action, &[("q", example)])><code>{(*example).to_owned()}</code></a> })
         .collect_view();
     // A page of a list, and a box in a drawing, are of the question asked before.
-    let own = [FIELDS.as_slice(), &["q", "cursor", "box"]].concat();
+    let own: Vec<&str> = [FIELDS.as_slice(), &["q", "cursor", "box"]].concat();
     let is_open = FIELDS.iter().any(|name| frame.param(name).is_some());
     view! {
         <form class="filter-bar" method="get" action=action role="search">

@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 use tripline_storage::model::{
-    ChangeEvent, ErrorClass, Finding, Incident, IncidentBreaker, IncidentDetail,
-    LaneSegment, Recovery,
+    ChangeEvent, ErrorClass, Finding, Incident, IncidentBreaker, IncidentDetail, LaneSegment,
+    Recovery,
 };
 
 use super::blast::blast;
@@ -50,8 +50,7 @@ pub(super) fn sentence(data: &IncidentDetail, frame: &Frame) -> String {
     };
     let others = match incident.breakers.len() - 1 {
         0 => String::new(),
-        1 => ", 1 more breaker followed".to_owned(),
-        more => format!(", {more} more breakers followed"),
+        more => format!(", {} followed", units::counted(more as u64, "more breaker")),
     };
     let root = incident.root.as_ref().map_or_else(
         || "; the root is not known".to_owned(),
@@ -365,14 +364,15 @@ fn recovery(data: &IncidentDetail, frame: &Frame) -> AnyView {
             .max()
             .unwrap_or(0);
         format!(
-            "{} calls refused, at most {} a minute.",
-            units::count(rejected),
+            "{} refused, at most {} a minute.",
+            units::counted(rejected, "call"),
             units::count(most)
         )
     };
     let probes = format!(
-        "{} probes ended, {} of them closed the breaker.",
-        data.recovery.probes, data.recovery.probes_passed
+        "{} ended, {} of them closed the breaker.",
+        units::counted(u64::from(data.recovery.probes), "probe"),
+        data.recovery.probes_passed
     );
     view! {
         <section class="panel"><h2>"Is it getting better?"</h2>

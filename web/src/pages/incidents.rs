@@ -79,7 +79,7 @@ pub(super) fn strip(page: &Page<Incident>, frame: &Frame) -> Option<AnyView> {
                 <a class=class href=link(incident, frame)>
                     <span>{state_of(incident)} " " {moment(positive(Some(incident.start_unix_nano)), frame)}</span>
                     <strong>{chain(incident)}</strong>
-                    <span class="quiet">{root.unwrap_or_else(|| "root not known".to_owned())} " · " {units::count(u64::from(incident.trips))} " trips · " {length(incident, frame)}</span>
+                    <span class="quiet">{root.unwrap_or_else(|| "root not known".to_owned())} " · " {units::counted(u64::from(incident.trips), "trip")} " · " {length(incident, frame)}</span>
                 </a>
             }
         })
@@ -87,7 +87,6 @@ pub(super) fn strip(page: &Page<Incident>, frame: &Frame) -> Option<AnyView> {
     let all = frame.link("/incidents", &[]);
     let title = match going_on {
         0 => "Incidents: none going on".to_owned(),
-        1 => "Incidents: 1 going on".to_owned(),
         more => format!("Incidents: {more} going on"),
     };
     Some(

@@ -9,7 +9,7 @@ use super::traces::choice;
 use crate::chart::bars;
 use crate::parts::{
     Complaint, Frame, attribute_table, colour, complaint, cut_note, export_links, list_note,
-    moment, nothing, positive, segment, service_link_in,
+    moment, nothing_of, positive, segment, service_link_in,
 };
 use crate::units;
 
@@ -40,7 +40,7 @@ pub struct LogsHow {
 /// The page.
 pub fn logs(data: &LogsPage, frame: &Frame) -> AnyView {
     let results = match &data.complaint {
-        Some(why) => view! { <section class="panel">{complaint(why)}</section> }.into_any(),
+        Some(why) => view! { <section class="panel">{complaint(why, frame)}</section> }.into_any(),
         None => view! {
             <div id="results" data-live>
                 <section class="panel">{histogram(data, frame)}</section>
@@ -122,9 +122,11 @@ fn histogram(page: &LogsPage, frame: &Frame) -> AnyView {
 
 fn pattern_table(patterns: &LogPatterns, frame: &Frame) -> AnyView {
     if patterns.items.is_empty() {
-        return nothing(
+        return nothing_of(
+            "logs",
             "No log record fits.",
             "Widen the time range or take a condition away.",
+            frame,
         );
     }
     let rows = patterns
@@ -193,9 +195,11 @@ fn form(frame: &Frame) -> AnyView {
 
 fn results(page: &Page<LogRecord>, frame: &Frame) -> AnyView {
     if page.items.is_empty() {
-        return nothing(
+        return nothing_of(
+            "logs",
             "No log record fits.",
             "Widen the time range or take a condition away.",
+            frame,
         );
     }
     let rows = page.items.iter().map(|log| row(log, frame)).collect_view();

@@ -10,12 +10,12 @@ use tripline_storage::model::{
 };
 
 use self::first_run::first_run;
-use super::breakers::severity;
+use super::breakers::{has_states, severity};
 use super::incidents::strip;
 use super::{last_week, own_breakers, proxies};
 use crate::parts::{
-    Frame, basis_note, basis_tag, error_share, export_links, figure, list_note, nothing, place_of,
-    positive, service_link, service_link_in, since, sort_head,
+    Frame, basis_note, basis_tag, error_share, export_links, figure, list_note, nothing_of, place,
+    positive, service_link_in, since, sort_head,
 };
 use crate::units;
 
@@ -135,19 +135,18 @@ fn coverage(page: &Page<ServiceCoverage>, near: &[NearMiss], frame: &Frame) -> O
                 cell(service.has_version, "set service.version in OTEL_RESOURCE_ATTRIBUTES"),
                 cell(service.has_instance_id, "set service.instance.id (the pod's name)"),
             ];
-            view! { <tr><td>{service_link(frame, Some(&service.service_name))}</td>{cells.into_iter().collect_view()}</tr> }.into_any()
+            view! { <tr><td>{service_link_in(frame, &service.scope, Some(&service.service_name))}</td>{cells.into_iter().collect_view()}{breaker_cell(service)}</tr> }.into_any()
         })
         .collect();
     let summary = match gaps {
         0 => "Coverage: every service sends everything".to_owned(),
-        1 => "Coverage: 1 gap".to_owned(),
-        gaps => format!("Coverage: {} gaps", units::count(gaps)),
+        gaps => format!("Coverage: {}", units::counted(gaps, "gap")),
     };
     Some(
         view! {
             <details class="panel coverage"><summary>{summary}</summary>
                 <div class="scroll"><table class="list">
-                    <thead><tr><th>"Service"</th><th>"Traces"</th><th>"Logs"</th><th>"Logs with trace id"</th><th>"Metrics"</th><th>"Version"</th><th>"Instance id"</th></tr></thead>
+                    <thead><tr><th>"Service"</th><th>"Traces"</th><th>"Logs"</th><th>"Logs with trace id"</th><th>"Metrics"</th><th>"Version"</th><th>"Instance id"</th><th>"Breakers"</th></tr></thead>
                     <tbody>{rows}</tbody>
                 </table></div>
                 {missed}
@@ -155,6 +154,21 @@ fn coverage(page: &Page<ServiceCoverage>, near: &[NearMiss], frame: &Frame) -> O
         }
         .into_any(),
     )
+}
+
+/// By what a service's breakers are known. None is no gap by itself: not every service holds one.
+fn breaker_cell(service: &ServiceCoverage) -> AnyView {
+    let kinds = &service.breaker_evidence;
+    if kinds.is_empty() {
+        let fix = "if it holds breakers: send their events or metrics";
+        return view! { <td title=fix><span class="quiet">"none seen"</span> <span class="fix">{fix}</span></td> }.into_any();
+    }
+    if kinds.iter().all(|kind| kind == "errors") {
+        let fix = "its breakers say nothing themselves: see below";
+        return view! { <td title=fix><span class="share warn">"– errors alone"</span> <span class="fix">{fix}</span></td> }.into_any();
+    }
+    view! { <td><span class="share fine">{format!("✓ {}", kinds.join(", "))}</span></td> }
+        .into_any()
 }
 
 /// Services whose second half of the range differs from the first by more than chance.
@@ -229,6 +243,7 @@ fn breakers_of(service: &ServiceSummary, breakers: &[Breaker], frame: &Frame) ->
     let its: Vec<&Breaker> = breakers
         .iter()
         .filter(|breaker| own_breakers::is_of(breaker, &service.scope, &service.service_name))
+        .filter(|breaker| has_states(&breaker.pattern))
         .collect();
     if its.is_empty() {
         return view! { <span class="quiet">"none known"</span> }.into_any();
@@ -278,9 +293,11 @@ fn is_hidden(service: &ServiceSummary, frame: &Frame) -> bool {
 
 fn services(data: &Overview, frame: &Frame) -> AnyView {
     if data.services.items.is_empty() {
-        return nothing(
+        return nothing_of(
+            "traces",
             "No service sent a span in this range.",
             "Widen the range; the counts above are of everything stored.",
+            frame,
         );
     }
     let all = &data.services;
@@ -341,15 +358,20 @@ fn order_words(frame: &Frame) -> &'static str {
 /// What the numbers are compared with, and who was called then but is gone.
 fn compared(data: &Overview, frame: &Frame) -> Option<AnyView> {
     let then = data.last_week.as_deref()?;
-    let gone = then
+    let gone: Vec<&ServiceSummary> = then
         .iter()
         .filter(|service| service.calls > 0 && service.proxy_of.is_none())
         .filter(|service| last_week::same(service, &data.services.items).is_none())
+        .collect();
+    let names = gone
+        .iter()
         .take(GONE_MAX)
         .map(|service| view! { " " {service_link_in(frame, &service.scope, Some(&service.service_name))} })
-        .collect::<Vec<_>>();
+        .collect_view();
+    let left = gone.len().saturating_sub(GONE_MAX);
+    let more = (left > 0).then(|| format!(" and {left} more"));
     let gone = (!gone.is_empty())
-        .then(|| view! { <p class="note">"Called last week, but not now:" {gone}</p> });
+        .then(|| view! { <p class="note">"Called last week, but not now:" {names} {more}</p> });
     Some(view! { {last_week::note(last_week::any_calls(then), frame)} {gone} }.into_any())
 }
 
@@ -366,7 +388,7 @@ fn row(service: &ServiceSummary, data: &Overview, frame: &Frame) -> AnyView {
         .pulses
         .iter()
         .find(|pulse| pulse.scope == service.scope && pulse.service_name == service.service_name);
-    let place = place_of(&service.scope);
+    let place = place(&service.scope);
     let was_rate = then.map(|then| {
         last_week::rate(
             service.rate_per_second,

@@ -14,8 +14,8 @@ use super::graph::{edge_table, picture};
 use super::{last_week, own_breakers, proxies};
 use crate::chart::{Beside, Line, Note, noted_series};
 use crate::parts::{
-    Frame, basis_tag, colour, cut_note, error_share, figure, list_note, moment, nothing, place_of,
-    positive, segment, service_link,
+    Frame, basis_tag, colour, cut_note, error_share, figure, list_note, moment, nothing,
+    nothing_of, place, positive, segment, service_link,
 };
 use crate::units;
 
@@ -136,8 +136,8 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
             <p><a href=traces>"Traces"</a> " · " <a href=logs>"Logs"</a> " · " <a href=metrics>"Metrics"</a> " " {elsewhere}</p>
         </div></div>
         {if data.summaries.is_empty() {
-            view! { <section class="panel">{nothing("This service sent no span in this range.", "Widen the range, or look at its logs and metrics.")}</section> }.into_any()
-        } else { view! { {compared}{proxies::line(&proxies::beside(&data.summaries), frame)}{scopes}{cut} }.into_any() }}
+            view! { <section class="panel">{nothing_of("traces", "This service sent no span in this range.", "Widen the range, or look at its logs and metrics.", frame)}</section> }.into_any()
+        } else { view! { {compared}{proxies::line(&proxies::folded_in(&data.summaries), frame)}{scopes}{cut} }.into_any() }}
         {instances::panel(&data.name, &data.instances, frame)}
         <section class="panel" id="neighbours" data-live><div class="panel-head"><h2>"Callers and callees"</h2>{frame.how(&data.how.neighbours)}</div>
             {if data.graph.edges.is_empty() {
@@ -342,7 +342,7 @@ fn verdict(new: &VersionSummary, old: &VersionSummary) -> AnyView {
 }
 
 fn figures(summary: &ServiceSummary, data: &ServicePage, frame: &Frame) -> AnyView {
-    let place = place_of(&summary.scope);
+    let place = place(&summary.scope);
     // Where it lives in several, each leads to itself alone.
     let place = if data.summaries.len() > 1 && !place.is_empty() {
         let path = format!("/services/{}", segment(&data.name));

@@ -17,8 +17,9 @@ const ATTEMPTS: [(&str, i64); 4] = [
 ];
 
 /// Names of spans and of span events that say what served or refused the call.
-const SAID: [(&str, &str); 4] = [
+const SAID: [(&str, &str); 5] = [
     ("fallback.used", "served by a fallback"),
+    ("circuit-breaker fallback", "served by a fallback"),
     ("rate_limiter.rejected", "over the rate limit"),
     ("bulkhead.rejected", "bulkhead full"),
     ("hedge.started", "hedged"),
@@ -63,13 +64,17 @@ fn said(span: &SpanRecord) -> impl Iterator<Item = &'static str> {
 pub(super) fn tags(span: &SpanRecord, refusal: Option<&Refusal>, frame: &Frame) -> AnyView {
     let refused = refusal.map(|refusal| {
         let link = breaker_link(span, refusal, frame);
-        let words = format!("refused by {} {}", of(&refusal.pattern), named(refusal));
+        let words = format!("refused by {}", who(refusal));
         let tripped = refusal.trip.as_ref().and_then(|trip| {
             let trace = trip.trace_id.as_deref()?;
             let link = frame.link(&format!("/traces/{}", segment(trace)), &[]);
             Some(view! { <a class="tag" href=link>"tripped by →"</a> })
         });
-        view! { <a class="tag refused" href=link>{words}</a> {tripped} }
+        let tag = match link {
+            Some(link) => view! { <a class="tag refused" href=link>{words}</a> }.into_any(),
+            None => view! { <span class="tag refused">{words}</span> }.into_any(),
+        };
+        view! { {tag} {tripped} }
     });
     let retry = retry(span)
         .map(|retry| view! { <span class="tag retry">{format!("retry {retry}")}</span> });
@@ -86,7 +91,6 @@ pub(super) fn facts(
     frame: &Frame,
 ) -> Option<AnyView> {
     let refusal = refusal?;
-    let link = breaker_link(span, refusal, frame);
     let trip = refusal.trip.as_ref().map(|trip| {
         let at = units::time_of_day(u64::try_from(trip.time_unix_nano).unwrap_or(0), 3);
         let trace = trip.trace_id.as_deref().map(|trace| {
@@ -95,6 +99,12 @@ pub(super) fn facts(
         });
         view! { ", tripped " {at} " UTC" {trace} }
     });
+    let breaker = match breaker_link(span, refusal, frame) {
+        Some(link) => {
+            view! { {of(&refusal.pattern)} " " <a href=link>{named(refusal)}</a> }.into_any()
+        }
+        None => view! { {who(refusal)} ", which the call does not name" }.into_any(),
+    };
     let sure = format!(
         " · known by {}, {} of 100 sure",
         refusal.origin, refusal.confidence
@@ -102,14 +112,17 @@ pub(super) fn facts(
     Some(
         view! {
             <dt>"Refused"</dt>
-            <dd>"by " {of(&refusal.pattern)} " " <a href=link>{named(refusal)}</a> {trip} <span class="quiet">{sure}</span></dd>
+            <dd>"by " {breaker} {trip} <span class="quiet">{sure}</span></dd>
         }
         .into_any(),
     )
 }
 
-/// The breaker's page at the time of the call: the trip nearest to it.
-fn breaker_link(span: &SpanRecord, refusal: &Refusal, frame: &Frame) -> String {
+/// The breaker's page at the time of the call: the trip nearest to it. None where nobody knows which breaker it is.
+fn breaker_link(span: &SpanRecord, refusal: &Refusal, frame: &Frame) -> Option<String> {
+    if refusal.name.is_empty() {
+        return None;
+    }
     let page = page_of(
         &refusal.service_name,
         &refusal.name,
@@ -118,7 +131,21 @@ fn breaker_link(span: &SpanRecord, refusal: &Refusal, frame: &Frame) -> String {
     );
     let at = units::timestamp(span.start_time_unix_nano, 3);
     let joint = if page.contains('?') { '&' } else { '?' };
-    format!("{page}{joint}at={at}")
+    Some(format!("{page}{joint}at={at}"))
+}
+
+/// The breaker in words; without a name, its kind and the library that has it.
+fn who(refusal: &Refusal) -> String {
+    let kind = of(&refusal.pattern);
+    if !refusal.name.is_empty() {
+        return format!("{kind} {}", named(refusal));
+    }
+    let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {kind} of {}", refusal.origin)
 }
 
 fn named(refusal: &Refusal) -> String {
@@ -131,4 +158,24 @@ fn named(refusal: &Refusal) -> String {
 /// `breaker`, `rate limit`, …
 fn of(pattern: &str) -> String {
     pattern.replace('_', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_answered_in_the_place_of_a_call_is_known_by_the_name_of_its_span() {
+        let named = |name: &str| SpanRecord {
+            name: name.to_owned(),
+            ..SpanRecord::default()
+        };
+        for name in ["fallback.used", "circuit-breaker fallback"] {
+            let span = named(name);
+            let words: Vec<&str> = said(&span).collect();
+            assert_eq!(words, ["served by a fallback"], "{name}");
+        }
+        let span = named("circuit-breaker");
+        assert_eq!(said(&span).count(), 0);
+    }
 }

@@ -6,7 +6,9 @@ use leptos::prelude::*;
 
 use crate::islands::SqlEditor;
 pub use crate::islands::sql_words::Relation;
-use crate::parts::{Frame, failure, href, kept_fields, nothing, segment, text_as_html};
+use crate::parts::{
+    Frame, SavedPage, failure, href, kept_fields, nothing, saved_page, segment, text_as_html,
+};
 use crate::units;
 
 /// What the page shows.
@@ -18,6 +20,34 @@ pub struct SqlPage {
     pub outcome: Option<SqlOutcome>,
     /// What may be asked.
     pub relations: Vec<Relation>,
+    /// How much of it.
+    pub limits: SqlLimits,
+}
+
+/// The bounds of a query, as they are configured.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SqlLimits {
+    /// Time a query of the page may take.
+    pub timeout_ns: u64,
+    /// Most that the API may ask for.
+    pub timeout_max_ns: u64,
+    /// Rows that the page shows.
+    pub rows_shown: u64,
+    /// Rows of a file.
+    pub rows_file: u64,
+    /// Most rows that the API may ask for.
+    pub rows_max: u64,
+    /// Bytes of a result.
+    pub bytes_max: u64,
+    /// Memory of the engine at which the query that runs longest is stopped.
+    pub memory_bytes_max: u64,
+    /// Queries at once.
+    pub concurrent_max: u64,
+}
+
+/// Whether the address of a page is one of this.
+pub fn is_query(path: &str) -> bool {
+    path == "/sql" || path.starts_with("/sql?")
 }
 
 /// What came of a query.
@@ -82,17 +112,62 @@ pub fn sql(data: &SqlPage, frame: &Frame) -> AnyView {
                         {kept_fields(frame)}
                         <SqlEditor html=text_as_html(&data.query) relations=data.relations.clone()/>
                         <div class="panel-head">
-                            <p class="quiet">"Read only; one statement; time, memory and rows are bounded." <span class="needs-wasm">" "<kbd>"Ctrl"</kbd>" "<kbd>"Space"</kbd>" completes."</span></p>
+                            <p class="quiet">"Read only; one statement." <span class="needs-wasm">" "<kbd>"Ctrl"</kbd>" "<kbd>"Space"</kbd>" completes."</span></p>
                             <button class="button">"Run"</button>
                         </div>
                     </form>
+                    <p class="note" id="sql-limits">{limits(&data.limits)}</p>
                     <nav class="tabs" aria-label="Examples">{examples}</nav>
+                    {saved_queries(data, frame)}
                 </section>
                 <section class="panel">{outcome(data, frame)}</section>
             </div>
         </div>
     }
     .into_any()
+}
+
+/// The bounds in words.
+fn limits(limits: &SqlLimits) -> String {
+    format!(
+        "Limits: {} (the API may ask for {}); {} shown, {} in a file, {} by the API; {} of result; {} at once. \
+         When the engine holds {}, the query that has run longest is stopped.",
+        units::duration(limits.timeout_ns),
+        units::duration(limits.timeout_max_ns),
+        units::counted(limits.rows_shown, "row"),
+        units::count(limits.rows_file),
+        units::count(limits.rows_max),
+        units::bytes(limits.bytes_max),
+        limits.concurrent_max,
+        units::bytes(limits.memory_bytes_max)
+    )
+}
+
+/// Saved views that are queries, and the way to save this one.
+fn saved_queries(data: &SqlPage, frame: &Frame) -> AnyView {
+    let queries: Vec<&SavedPage> = frame
+        .saved
+        .iter()
+        .filter(|page| is_query(&page.path))
+        .collect();
+    let list = if queries.is_empty() {
+        view! { <p class="quiet">"None yet. Run a query and give it a name."</p> }.into_any()
+    } else {
+        let queries = queries.into_iter().map(saved_page).collect_view();
+        view! { <ul>{queries}</ul> }.into_any()
+    };
+    let has_run = !data.query.trim().is_empty();
+    let save = has_run.then(|| {
+        view! {
+            <form method="post" action="/views" class="filters inline">
+                <input type="hidden" name="path" value=frame.with(&[])/>
+                <input name="name" placeholder="Name of this query" aria-label="Name of this query" maxlength="120" required/>
+                <button class="button">"Save this query"</button>
+            </form>
+        }
+    });
+    view! { <div class="saved" id="saved-queries"><h2>"Saved queries"</h2>{list}{save}</div> }
+        .into_any()
 }
 
 fn schema(data: &SqlPage) -> AnyView {
@@ -112,7 +187,7 @@ fn schema(data: &SqlPage) -> AnyView {
 fn outcome(data: &SqlPage, frame: &Frame) -> AnyView {
     match &data.outcome {
         None => nothing("Nothing was run yet.", "Write a query or take an example."),
-        Some(SqlOutcome::Failed { title, detail }) => failure(title, detail, None),
+        Some(SqlOutcome::Failed { title, detail }) => failure(title, detail, Some(frame.with(&[]))),
         Some(SqlOutcome::Table(table)) => {
             let links = [
                 ("csv", "CSV"),

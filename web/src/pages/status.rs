@@ -2,22 +2,33 @@
 
 use leptos::prelude::*;
 
-use crate::parts::Frame;
+use crate::parts::{Frame, nothing};
 
 /// A table of names and values under a heading.
 #[derive(Debug, Clone, Default)]
 pub struct StatusSection {
     /// Heading.
     pub title: String,
-    /// Heads of the columns; the first is the row's name.
+    /// Heads of the columns.
     pub columns: Vec<String>,
+    /// So many columns from the left are words, the others numbers; the first always is.
+    pub words: usize,
     /// Values, formatted; the flag marks one that deserves a look.
     pub rows: Vec<Vec<(String, bool)>>,
+    /// The sentence in place of a table without rows.
+    pub when_empty: &'static str,
 }
 
-/// The page.
+/// The page. Each table is renewed by itself while the page is live.
 pub fn status(sections: &[StatusSection], frame: &Frame) -> AnyView {
-    let sections = sections.iter().map(section).collect_view();
+    let sections = sections
+        .iter()
+        .enumerate()
+        .map(|(at, one)| {
+            let id = format!("status-{at}");
+            view! { <section class="panel" id=id data-live>{section(one)}</section> }
+        })
+        .collect_view();
     view! {
         <h1 class="visually-hidden">"Status"</h1>
         <p class="note">"Counters of this process, which no relation of SQL has; " <a href="/metrics">"/metrics"</a> " gives them to Prometheus. What is stored by day: " {frame.how(STORED_SQL)}</p>
@@ -30,11 +41,12 @@ pub fn status(sections: &[StatusSection], frame: &Frame) -> AnyView {
 const STORED_SQL: &str = "SELECT 'spans' AS signal, start_time::DATE AS day, count(*) AS stored FROM spans GROUP BY ALL\nUNION ALL SELECT 'logs', \"time\"::DATE, count(*) FROM logs GROUP BY ALL\nUNION ALL SELECT 'metric points', \"time\"::DATE, count(*) FROM metric_points GROUP BY ALL\nORDER BY ALL";
 
 fn section(section: &StatusSection) -> AnyView {
+    let is_number = |at: usize| at >= section.words.max(1);
     let head = section
         .columns
         .iter()
         .enumerate()
-        .map(|(at, name)| view! { <th class=(at > 0).then_some("num")>{name.clone()}</th> })
+        .map(|(at, name)| view! { <th class=is_number(at).then_some("num")>{name.clone()}</th> })
         .collect_view();
     let rows = section
         .rows
@@ -44,10 +56,11 @@ fn section(section: &StatusSection) -> AnyView {
                 .iter()
                 .enumerate()
                 .map(|(at, (text, is_bad))| {
-                    let class = match (at > 0, *is_bad) {
+                    let class = match (is_number(at), *is_bad) {
                         (true, true) => "num amber",
                         (true, false) => "num",
-                        _ => "",
+                        (false, true) => "amber",
+                        (false, false) => "",
                     };
                     view! { <td class=class>{text.clone()}</td> }
                 })
@@ -55,9 +68,10 @@ fn section(section: &StatusSection) -> AnyView {
             view! { <tr>{cells}</tr> }
         })
         .collect_view();
-    view! {
-        <section class="panel"><h2>{section.title.clone()}</h2>
-        <div class="scroll"><table class="list"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>
-    }
-    .into_any()
+    let body = if section.rows.is_empty() {
+        nothing(section.when_empty, "")
+    } else {
+        view! { <div class="scroll"><table class="list"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
+    };
+    view! { <h2>{section.title.clone()}</h2>{body} }.into_any()
 }

@@ -2,19 +2,21 @@
 
 use leptos::serde_json::{Value, from_value, json};
 use tripline_storage::model::{
-    Attribute, AttributeValue, Breaker, EarlierCalls, Graph, LiveCounts, LogRecord, MetricPoints,
-    MetricSummary, Page, PulsePoint, Scope, ServiceSummary, TraceDetail, TraceSummary,
+    Attribute, AttributeValue, Breaker, EarlierCalls, Graph, LiveCounts, LogRecord, MeshCalls,
+    MetricPoints, MetricSummary, Page, PulsePoint, Scope, ServiceSummary, TraceDetail,
+    TraceSummary, WhatIf,
 };
 
 use super::*;
 use crate::document::render;
 use crate::links::LinkTemplate;
-use incident_data::{breaker_of, breaker_page, incident_of, lane_of, what_if_of};
+use incident_data::{breaker_of, breaker_page, encodings_of, incident_of, lane_of, what_if_of};
 
 mod address;
 mod beside;
 mod forms;
 mod incident_data;
+mod operating;
 use crate::parts::Complaint;
 
 const HOSTILE: [&str; 6] = [
@@ -132,6 +134,12 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
                 NOW - crate::range::WEEK,
             ),
         }),
+        mesh: vec![MeshCalls {
+            caller: text.to_owned(),
+            callee: text.to_owned(),
+            calls: 1,
+            ..MeshCalls::default()
+        }],
     };
     let mut trace_data = TraceDetail {
         trace_id: "5b8aa5a2d2c872e8321cf37308d69df2".to_owned(),
@@ -152,11 +160,17 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         key: "retry.attempt".to_owned(),
         value: AttributeValue::Int(3),
     });
-    trace_data.refusals = vec![read(
-        json!({"span_id": "051581bf3cb55c14", "pattern": "breaker", "service_name": text,
-        "name": text, "key": text, "origin": "tripline-sdk", "confidence": 85,
-        "trip": {"time_unix_nano": (NOW - 1_000_000_000).to_string(), "trace_id": "0af7651916cd43dd8448eb211c80319c"}}),
-    )];
+    trace_data.refusals = vec![
+        read(
+            json!({"span_id": "051581bf3cb55c14", "pattern": "breaker", "service_name": text,
+            "name": text, "key": text, "origin": "tripline-sdk", "confidence": 85,
+            "trip": {"time_unix_nano": (NOW - 1_000_000_000).to_string(), "trace_id": "0af7651916cd43dd8448eb211c80319c"}}),
+        ),
+        read(
+            json!({"span_id": "051581bf3cb55c13", "pattern": "breaker", "service_name": text,
+            "name": "", "key": null, "origin": "gobreaker", "confidence": 80, "trip": null}),
+        ),
+    ];
     let metric: MetricSummary = read(
         json!({"name": text, "kind": "histogram", "unit": "s", "temporality": "cumulative", "is_monotonic": null,
         "description": text, "streams": 2, "services": [text]}),
@@ -292,6 +306,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
         query: text.to_owned(),
         outcome: Some(SqlOutcome::Table(table)),
         relations: vec![(text.to_owned(), vec![(text.to_owned(), text.to_owned())])],
+        ..SqlPage::default()
     };
     let with = |path: &str| {
         frame(
@@ -369,6 +384,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
                 let data = BreakersPage {
                     breakers: Page::whole(vec![breaker_of(text)]),
                     lanes: Page::whole(vec![lane_of(text)]),
+                    encodings: encodings_of(text),
                 };
                 breakers(&data, f)
             }),
@@ -406,6 +422,25 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
             render(&with("/"), text, |_| login(text, Some(text))),
         ),
     ]
+}
+
+#[test]
+fn what_if_says_why_it_refuses_and_shows_no_number() {
+    let refused = WhatIf {
+        refused: Some("About 10 % of this breaker's calls are stored".to_owned()),
+        ..what_if_of("cart")
+    };
+    let html = render(&frame("/breakers/cart/x/whatif", &[]), "cart", |f| {
+        what_if(&refused, f)
+    });
+    assert!(
+        html.contains("Not replayed") && html.contains("About 10 %"),
+        "{html}"
+    );
+    assert!(
+        !html.contains("Against what happened") && !html.contains("reproduces"),
+        "{html}"
+    );
 }
 
 #[test]
@@ -553,8 +588,9 @@ fn pages_say_what_they_know() {
         &[
             "retry 2",
             "refused by breaker ",
+            "refused by a breaker of gobreaker",
             "/traces/0af7651916cd43dd8448eb211c80319c",
-            "3 spans of proxies are",
+            "3 proxy spans are",
             "shown: hide them",
             "https://jaeger.example/5b8aa5a2d2c872e8321cf37308d69df2",
         ],
@@ -607,6 +643,17 @@ fn the_sixty_seconds_are_answered_in_words() {
     );
     says("breakers", &["Through time", "lane-open", "9 of 12 open"]);
     says(
+        "breakers",
+        &[
+            "Numbers of unknown meaning",
+            "held while 95 % of 200 calls were refused",
+            "<option value=\"open\" selected>",
+            "action=\"/breakers/encodings\"",
+            "Forget what 0 means",
+            "not seen in this range",
+        ],
+    );
+    says(
         "breaker",
         &[
             "checkout → psp is OPEN on 9 of 12 instances since",
@@ -616,6 +663,16 @@ fn the_sixty_seconds_are_answered_in_words() {
             "71 % of the requests hurt were answered all the same",
             "part of 4 trips",
             "2 different settings",
+            "Next probe: ",
+            "in 30 s",
+            "8 of 10 it takes",
+            "812 succeeded",
+            "340 refused",
+            "not counted: slow, ignored, cancelled",
+            "/traces/5b8aa5a2d2c872e8321cf37308d69df2?span=051581bf3cb55c13",
+            "failure 12 ms",
+            "1 of 7 are shown",
+            "minimum_calls 10 →",
         ],
     );
     says(

@@ -85,11 +85,11 @@ pub(super) fn flame_graph(trace: &TraceDetail, frame: &Frame) -> AnyView {
                 if block.errors > 0 { " bad" } else { "" }
             );
             let title = format!(
-                "{} · {}: {} in {} spans, {} failed",
+                "{} · {}: {} in {}, {} failed",
                 block.service_name,
                 block.name,
                 units::duration(block.total_ns),
-                units::count(block.spans),
+                units::counted(block.spans, "span"),
                 units::count(block.errors)
             );
             let link = frame.with(&[("view", ""), ("span", &trace.spans[block.longest].span_id)]);
@@ -249,7 +249,11 @@ pub(super) fn comparison(
             "Compare with which trace?",
             "Paste its id above: a fast one beside a slow one shows where the time went.",
         ),
-        Some(Err(why)) => failure("The other trace cannot be shown", why, None),
+        Some(Err(why)) => failure(
+            "The other trace cannot be shown",
+            why,
+            Some(frame.with(&[])),
+        ),
         Some(Ok(other)) => compared(trace, other, frame),
     };
     view! { {form}{result} }.into_any()

@@ -7,8 +7,8 @@ use tripline_storage::model::{Differences, Heatmap, Page, Selection, TraceOrder,
 use super::filter::bar;
 use crate::chart::heatmap;
 use crate::parts::{
-    Complaint, Frame, complaint, export_links, filter_links, list_note, moment, nothing, positive,
-    service_link_in, sort_head,
+    Complaint, Frame, complaint, export_links, filter_links, list_note, moment, nothing,
+    nothing_of, positive, service_link_in, sort_head,
 };
 use crate::units;
 
@@ -43,7 +43,7 @@ pub struct TracesHow {
 /// The page.
 pub fn traces(data: &TracesPage, frame: &Frame) -> AnyView {
     let results = match &data.complaint {
-        Some(why) => view! { <section class="panel">{complaint(why)}</section> }.into_any(),
+        Some(why) => view! { <section class="panel">{complaint(why, frame)}</section> }.into_any(),
         None => view! {
             <div id="results" data-live>
                 <section class="panel">{durations(data, frame)}</section>
@@ -96,9 +96,11 @@ fn durations(data: &TracesPage, frame: &Frame) -> AnyView {
     let selection = data.selected.as_ref().map(|(selection, _)| *selection);
     let link = |selection: Selection| frame.with(&[("box", &box_param(selection)), ("cursor", "")]);
     let Some(chart) = heatmap(&data.heatmap, selection, link) else {
-        return nothing(
+        return nothing_of(
+            "traces",
             "No span fits in this range.",
             "Widen the time range or take a condition away.",
+            frame,
         );
     };
     let advice = match selection {
@@ -141,11 +143,12 @@ fn differences(selection: Selection, found: &Differences, frame: &Frame) -> AnyV
             }
         })
         .collect_view();
-    let (count, others) = (units::count(found.selected), units::count(found.others));
+    let inside = units::counted(found.selected, "span");
+    let others = units::counted(found.others, "other");
     let basis = if found.is_sampled {
-        format!("samples of {count} spans in the box and {others} others")
+        format!("samples of {inside} in the box and {others}")
     } else {
-        format!("{count} spans in the box, {others} others")
+        format!("{inside} in the box, {others}")
     };
     let longest = u64::try_from(selection.max_ns)
         .ok()
@@ -221,9 +224,11 @@ const START: &str = "start";
 fn results(data: &TracesPage, frame: &Frame) -> AnyView {
     let page = &data.found;
     if page.items.is_empty() {
-        return nothing(
+        return nothing_of(
+            "traces",
             "No trace fits.",
             "Widen the time range or take a condition away.",
+            frame,
         );
     }
     let longest = page

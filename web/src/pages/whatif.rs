@@ -25,6 +25,9 @@ const EDITED: [(&str, &str); 10] = [
 
 /// The page.
 pub fn what_if(data: &WhatIf, frame: &Frame) -> AnyView {
+    if let Some(why) = &data.refused {
+        return refused(data, why, frame);
+    }
     let baseline = &data.baseline;
     let is_weak = baseline.trips > 0 && baseline.reproduced * 10 < baseline.trips * 9;
     let class = if is_weak {
@@ -54,13 +57,44 @@ pub fn what_if(data: &WhatIf, frame: &Frame) -> AnyView {
         view! { {table(data)} {proposals(&data.proposals, frame)} }.into_any()
     };
     view! {
-        <div class="trace-head"><div class="trace-title"><h1>"What if " {data.service_name.clone()} " · " {data.name.clone()} " had other settings?"</h1>
-        <p class="quiet">{format!("{} of {}, replayed by the SDK's own state machine. Settings from: {}.", units::counted(data.calls, "call"), units::counted(u64::from(data.instances), "instance"), data.settings_source)}</p></div></div>
+        {head(data)}
+        <p class="quiet">{format!("{} of {}{}, replayed by the SDK's own state machine. Settings from: {}.", units::counted(data.calls, "call"), units::counted(u64::from(data.instances), "instance"), covered(data), data.settings_source)}</p>
         <p class=class role="status"><strong>"Baseline"</strong>": "{baseline.sentence.clone()}"."</p>
         {warning}{differs}{cut}
         {form(data, frame)}
         <section class="panel"><h2>"Against what happened"</h2>{body}</section>
         <section class="panel"><h2>"What this cannot know"</h2><ul class="clues">{limits}</ul></section>
+    }
+    .into_any()
+}
+
+fn head(data: &WhatIf) -> AnyView {
+    view! {
+        <div class="trace-head"><div class="trace-title"><h1>"What if " {data.service_name.clone()} " · " {data.name.clone()} " had other settings?"</h1></div></div>
+    }
+    .into_any()
+}
+
+/// How many calls those that were replayed stand for, where it is more.
+fn covered(data: &WhatIf) -> String {
+    if data.coverage.basis != "sampled" {
+        return String::new();
+    }
+    format!(
+        " ({} of about {:.0} calls)",
+        units::percent(data.coverage.share),
+        data.coverage.estimated_calls
+    )
+}
+
+/// Too little is stored to replay it: said instead of numbers.
+fn refused(data: &WhatIf, why: &str, frame: &Frame) -> AnyView {
+    let advice =
+        "Send every span of this service's calls, or choose a range in which all were kept.";
+    view! {
+        {head(data)}
+        <div class="failure" role="alert"><strong>"Not replayed"</strong><p>{why.to_owned()}</p><p>{advice}</p></div>
+        {form(data, frame)}
     }
     .into_any()
 }

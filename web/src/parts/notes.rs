@@ -1,10 +1,37 @@
 //! What stands below a list: how long it is, what its counts stand on, and the list as a file.
 
 use leptos::prelude::*;
-use tripline_storage::model::{Basis, Page, Scope};
+use tripline_storage::model::{Basis, Page};
 
 use super::{Frame, href};
 use crate::units;
+
+/// A sentence where a list of a signal (`traces`, `logs`, `metrics`) would be, and when that signal was last seen.
+pub fn nothing_of(signal: &str, sentence: &str, advice: &str, frame: &Frame) -> AnyView {
+    let word = match signal {
+        "traces" => "span",
+        "logs" => "log record",
+        _ => "metric point",
+    };
+    // Without any age the store could not be asked: then there is nothing to say.
+    let seen = (!frame.newest.is_empty()).then(|| {
+        let newest = frame.newest.iter().find(|(known, _)| known == signal);
+        let (text, exact) = newest.map_or_else(
+            || (format!("No {word} is stored at all."), None),
+            |(_, newest)| {
+                let text = format!(
+                    "Last seen {}: the newest {word} stored.",
+                    units::ago(*newest, frame.now_ns)
+                );
+                (text, Some(units::timestamp(*newest, 0)))
+            },
+        );
+        view! { <p class="quiet" title=exact>{text}</p> }
+    });
+    let (sentence, advice) = (sentence.to_owned(), advice.to_owned());
+    view! { <div class="nothing"><p>{sentence}</p><p class="quiet">{advice}</p>{seen}</div> }
+        .into_any()
+}
 
 /// What a list of such things says about its length and order: `200 of 12,431 traces, newest first`.
 pub fn list_note<T>(page: &Page<T>, word: &str, order: &str, frame: &Frame) -> AnyView {
@@ -41,16 +68,6 @@ pub fn cut_note(shown: u64, total: u64, word: &str, order: &str) -> Option<AnyVi
         );
         view! { <p class="note">{text}</p> }.into_any()
     })
-}
-
-/// Environment, namespace and cluster of a scope, as far as they are known.
-pub fn place_of(scope: &Scope) -> String {
-    [&scope.environment, &scope.service_namespace, &scope.cluster]
-        .into_iter()
-        .flatten()
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(" / ")
 }
 
 /// What a count of spans stands on, where it is not every call: a sample, each of which stands for several.

@@ -7,9 +7,13 @@
 //! | `graph.json`, `breakers.json`, `transitions.json` | the call graph, breakers, and their changes of state |
 //! | `top_traces.json` | the traces that stand for the error classes |
 //! | `queries.json` | the SQL behind the numbers |
+//! | `settings.jsonl` | settings of the breakers told before the range, as the events that told them |
 //! | `manifest.json` | format, range, ids, rows; written last: without it a directory is no bundle |
 //!
-//! A running server is asked over its API, a data directory at rest is opened here.
+//! A running server is asked over its API, a data directory at rest is opened here. The end of the range is what counts
+//! as now in every file and in the opened bundle: for an incident that goes on, the moment of the export.
+
+mod settings;
 
 use std::fs;
 use std::io::Write as _;
@@ -19,13 +23,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
-use tripline_storage::export::{Relation, TimeRange, query_text};
+use tripline_storage::export::{Relation, TimeRange, incident_text, parquet_count};
 use tripline_storage::model;
 use tripline_storage::query::{self, Session};
 use tripline_storage::sql::{Format, Request};
 use tripline_storage::store::{Store, lock_holder};
 
-use super::instant::Instant;
+use crate::api::when::{When, now_ns};
 use crate::commands::{print_line, sql};
 use crate::config::Config;
 
@@ -36,6 +40,12 @@ pub(in crate::commands) const MANIFEST: &str = "manifest.json";
 /// Raw rows are kept from so long before an incident, and to so long after it.
 const BEFORE_NS: u64 = 600_000_000_000;
 const AFTER_NS: u64 = 300_000_000_000;
+/// What tells of a change is kept from so long before that: changes are looked for half an hour before a trip.
+const EARLIER_NS: u64 = 1_200_000_000_000;
+/// Counts of what goes on reach this far beyond now, so that its last second is whole.
+const SECOND_NS: u64 = 1_000_000_000;
+/// Longest time of one of the questions.
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// Rows of a signal at most.
 const ROWS_MAX: u64 = 1_000_000;
 
@@ -71,12 +81,18 @@ impl std::str::FromStr for Asked {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const NO_TIME: &str =
+            "not an incident: say its id, a time (2026-11-21T04:00:00Z, now-5m) or from..to";
+        let when = When::of(None);
         if let Some((from, to)) = text.split_once("..") {
-            let (from, to): (Instant, Instant) = (from.parse()?, to.parse()?);
-            if from.unix_nano >= to.unix_nano {
+            let (from, to) = (
+                when.moment(from).ok_or(NO_TIME)?,
+                when.moment(to).ok_or(NO_TIME)?,
+            );
+            if from >= to {
                 return Err("the range is empty: say from..to");
             }
-            return Ok(Self::Range(from.unix_nano, to.unix_nano));
+            return Ok(Self::Range(from, to));
         }
         let is_id = text
             .split_once('-')
@@ -84,8 +100,8 @@ impl std::str::FromStr for Asked {
         if is_id {
             return Ok(Self::One(text.to_owned()));
         }
-        let at: Instant = text.parse()?;
-        Ok(Self::One(at.unix_nano.to_string()))
+        let at = when.moment(text).ok_or(NO_TIME)?;
+        Ok(Self::One(at.to_string()))
     }
 }
 
@@ -102,7 +118,9 @@ pub(super) fn write(config: &Config, asked: &Asked, dir: &Path) -> anyhow::Resul
     for (name, value) in &told.files {
         put(&partial, name, value)?;
     }
-    let mut rows = serde_json::Map::new();
+    let earlier = told.from.saturating_sub(EARLIER_NS);
+    settings::write(config, &told, earlier, &partial).context("cannot write the settings")?;
+    let (mut bytes, mut rows) = (serde_json::Map::new(), serde_json::Map::new());
     for (name, relation) in [
         ("traces", Relation::Spans),
         ("logs", Relation::Logs),
@@ -111,18 +129,39 @@ pub(super) fn write(config: &Config, asked: &Asked, dir: &Path) -> anyhow::Resul
         let file = partial.join(format!("{name}.parquet"));
         let range = TimeRange {
             from_unix_nano: Some(told.from),
-            to_unix_nano: Some(told.to),
+            to_unix_nano: Some(told.to.saturating_add(SECOND_NS)),
         };
-        parquet(config, &query_text(relation, range), &file)
-            .with_context(|| format!("cannot write {name}.parquet"))?;
-        rows.insert(name.to_owned(), json!(fs::metadata(&file)?.len()));
+        let query = incident_text(relation, range, earlier);
+        let stored = count(config, &query).with_context(|| format!("cannot count {name}"))?;
+        parquet(config, &query, &file).with_context(|| format!("cannot write {name}.parquet"))?;
+        let kept = parquet_count(&file)?;
+        if kept < stored {
+            eprintln!("tripline: {}", cut(name, kept, stored));
+        }
+        bytes.insert(name.to_owned(), json!(fs::metadata(&file)?.len()));
+        rows.insert(name.to_owned(), json!({"kept": kept, "stored": stored}));
     }
     let manifest = json!({"format": FORMAT, "version": env!("CARGO_PKG_VERSION"), "from_unix_nano": told.from.to_string(),
-        "to_unix_nano": told.to.to_string(), "incidents": told.ids, "bytes": rows});
+        "to_unix_nano": told.to.to_string(), "incidents": told.ids, "bytes": bytes, "rows": rows});
     put(&partial, MANIFEST, &manifest)?;
     fs::rename(&partial, dir)?;
-    print_line(&json!({"event": "exported", "bundle": dir, "incidents": told.ids}).to_string());
+    let exported = json!({"event": "exported", "bundle": dir, "incidents": told.ids, "rows": rows});
+    print_line(&exported.to_string());
     Ok(())
+}
+
+/// What a bundle says that has not every row of a signal.
+pub(in crate::commands) fn cut(signal: &str, kept: u64, stored: u64) -> String {
+    format!(
+        "Only {kept} of {stored} rows of {signal} are in the bundle: export a shorter range for all of them."
+    )
+}
+
+fn count(config: &Config, query: &str) -> anyhow::Result<u64> {
+    let query = format!("SELECT count(*) AS n FROM ({query})");
+    let rows = sql::rows(config, &query, Some(TIMEOUT))?;
+    let counted = rows.first().and_then(|row| number(row.get("n")?));
+    counted.context("a count has one number")
 }
 
 fn partial(dir: &Path) -> anyhow::Result<PathBuf> {
@@ -143,7 +182,7 @@ fn parquet(config: &Config, query: &str, file: &Path) -> anyhow::Result<()> {
     let request = Request {
         query: query.to_owned(),
         limit: Some(ROWS_MAX),
-        timeout: Some(Duration::from_secs(60)),
+        timeout: Some(TIMEOUT),
         format: Format::Parquet,
     };
     sql::ask(config, request, &mut out)?;
@@ -154,8 +193,11 @@ fn parquet(config: &Config, query: &str, file: &Path) -> anyhow::Result<()> {
 /// The JSON files, and what the raw rows are limited to.
 struct Told {
     from: u64,
+    /// What counts as now.
     to: u64,
     ids: Vec<String>,
+    /// Ids of the breakers of all incidents.
+    breakers: std::collections::BTreeSet<String>,
     files: Vec<(&'static str, Value)>,
 }
 
@@ -175,7 +217,7 @@ impl Told {
             let token = config.ui.token.as_deref();
             return Self::assemble(asked, &mut |question| question.over_http(address, token));
         }
-        let store = Store::open(config.store.to_store_config(data_dir.clone()))
+        let store = Store::open(config.reading_config())
             .with_context(|| format!("cannot open the data directory {}", data_dir.display()))?;
         let store = Arc::new(store);
         let outcome = store
@@ -193,35 +235,41 @@ impl Told {
         asked: &Asked,
         ask: &mut dyn FnMut(Question) -> anyhow::Result<Value>,
     ) -> anyhow::Result<Self> {
-        let mut incidents = Vec::new();
-        let (from, to) = match asked {
+        let now = now_ns();
+        let (mut from, mut to, mut listed) = match asked {
             Asked::One(address) => {
-                let found = ask(Question::Incident(address.clone()))?;
-                let start = number(&found["incident"]["start_unix_nano"])
-                    .context("an incident without a start")?;
-                let end = number(&found["incident"]["end_unix_nano"])
-                    .unwrap_or_else(crate::api::params::now_ns);
-                incidents.push(found);
-                (
-                    start.saturating_sub(BEFORE_NS),
-                    end.saturating_add(AFTER_NS),
-                )
+                let found = ask(Question::Incident(address.clone(), now))?;
+                (u64::MAX, 0, vec![found["incident"].clone()])
             }
             Asked::Range(from, to) => {
-                let page = ask(Question::Incidents(*from, *to))?;
-                for incident in page["items"].as_array().into_iter().flatten() {
-                    let id = incident["incident_id"]
-                        .as_str()
-                        .unwrap_or_default()
-                        .to_owned();
-                    incidents.push(ask(Question::Incident(id))?);
-                }
-                (*from, *to)
+                let page = ask(Question::Incidents(*from, *to, now))?;
+                let items = page["items"].as_array().cloned();
+                (*from, *to, items.unwrap_or_default())
             }
         };
-        let ids = incidents
+        // Each incident whole, whatever of it the range touches.
+        for incident in &listed {
+            let start =
+                number(&incident["start_unix_nano"]).context("an incident without a start")?;
+            let end = number(&incident["end_unix_nano"]);
+            from = from.min(start.saturating_sub(BEFORE_NS));
+            to = to.max(end.map_or(now, |end| end.saturating_add(AFTER_NS)));
+        }
+        let to = to.min(now);
+        ensure!(from < to, "that time has not come yet");
+        listed.sort_by_key(|incident| number(&incident["start_unix_nano"]));
+        let ids: Vec<String> = listed
             .iter()
-            .filter_map(|found| found["incident"]["incident_id"].as_str().map(str::to_owned))
+            .filter_map(|incident| incident["incident_id"].as_str().map(str::to_owned))
+            .collect();
+        let incidents = ids
+            .iter()
+            .map(|id| ask(Question::Incident(id.clone(), to)))
+            .collect::<anyhow::Result<Vec<Value>>>()?;
+        let breakers = listed
+            .iter()
+            .flat_map(|incident| incident["breakers"].as_array().into_iter().flatten())
+            .filter_map(|breaker| breaker["breaker_id"].as_str().map(str::to_owned))
             .collect();
         let mut traces = Vec::new();
         let mut seen = std::collections::BTreeSet::new();
@@ -239,7 +287,7 @@ impl Told {
             .flat_map(|found| found["transitions"].as_array().cloned().unwrap_or_default())
             .collect();
         let graph = ask(Question::Graph(from, to))?;
-        let breakers = ask(Question::Breakers)?;
+        let states = ask(Question::Breakers)?;
         let queries: serde_json::Map<String, Value> = QUERIES
             .iter()
             .map(|(name, text)| ((*name).to_owned(), json!(text)))
@@ -248,10 +296,11 @@ impl Told {
             from,
             to,
             ids,
+            breakers,
             files: vec![
                 ("incident.json", Value::Array(incidents)),
                 ("graph.json", graph),
-                ("breakers.json", breakers),
+                ("breakers.json", states),
                 ("transitions.json", Value::Array(transitions)),
                 ("top_traces.json", Value::Array(traces)),
                 ("queries.json", Value::Object(queries)),
@@ -261,14 +310,16 @@ impl Told {
 }
 
 /// An integer that may be text.
-fn number(value: &Value) -> Option<u64> {
+pub(in crate::commands) fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
 /// What a bundle asks, of a server or of a store.
 enum Question {
-    Incident(String),
-    Incidents(u64, u64),
+    /// By its address, as of a moment.
+    Incident(String, u64),
+    /// Of a range, as of a moment.
+    Incidents(u64, u64, u64),
     Graph(u64, u64),
     Breakers,
     Trace(String),
@@ -277,9 +328,9 @@ enum Question {
 impl Question {
     fn over_http(self, address: &str, token: Option<&str>) -> anyhow::Result<Value> {
         let path = match self {
-            Self::Incident(address) => format!("/api/v1/incidents/{address}"),
-            Self::Incidents(from, to) => {
-                format!("/api/v1/incidents?from={from}&to={to}&limit=1000")
+            Self::Incident(address, as_of) => format!("/api/v1/incidents/{address}?as_of={as_of}"),
+            Self::Incidents(from, to, as_of) => {
+                format!("/api/v1/incidents?from={from}&to={to}&as_of={as_of}&limit=1000")
             }
             Self::Graph(from, to) => format!("/api/v1/graph?from={from}&to={to}&limit=2000"),
             Self::Breakers => "/api/v1/breakers?limit=10000".to_owned(),
@@ -298,26 +349,26 @@ impl Question {
     }
 
     fn here(self, session: &Session<'_>) -> anyhow::Result<Value> {
-        let now = i64::try_from(crate::api::params::now_ns()).unwrap_or(i64::MAX);
+        let signed = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
         let range = |from: u64, to: u64| model::TimeRange {
-            from_unix_nano: i64::try_from(from).unwrap_or(i64::MAX),
-            to_unix_nano: i64::try_from(to).unwrap_or(i64::MAX),
+            from_unix_nano: signed(from),
+            to_unix_nano: signed(to),
         };
         Ok(match self {
-            Self::Incident(address) => {
-                let found = query::incident(session, &address, None, now)?;
+            Self::Incident(address, as_of) => {
+                let found = query::incident(session, &address, None, signed(as_of))?;
                 serde_json::to_value(
                     found.with_context(|| format!("no incident is known at {address}"))?,
                 )?
             }
-            Self::Incidents(from, to) => serde_json::to_value(query::incidents(
+            Self::Incidents(from, to, as_of) => serde_json::to_value(query::incidents(
                 session,
                 &model::IncidentsQuery {
                     range: range(from, to),
                     scope: Default::default(),
                     service: None,
                     limit: 1_000,
-                    now_unix_nano: now,
+                    now_unix_nano: signed(as_of),
                 },
             )?)?,
             Self::Graph(from, to) => serde_json::to_value(query::graph(
@@ -356,6 +407,10 @@ mod tests {
         );
         assert!(matches!(
             asked("2027-01-15T08:00:00Z..2027-01-15T09:00:00Z"),
+            Ok(Asked::Range(from, to)) if to - from == 3_600_000_000_000
+        ));
+        assert!(matches!(
+            asked("now-1h..now"),
             Ok(Asked::Range(from, to)) if to - from == 3_600_000_000_000
         ));
         assert!(asked("2027-01-15..2027-01-14").is_err());

@@ -57,7 +57,7 @@ impl Target {
                 .replace("[::]:", "[::1]:");
             return Ok(Self::Server { address, token });
         }
-        let store = Store::open(config.store.to_store_config(data_dir))
+        let store = Store::open(config.store_config())
             .with_context(|| format!("cannot open the data directory {shown}"))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

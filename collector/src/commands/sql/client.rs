@@ -7,10 +7,15 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use tripline_storage::sql::{Format, Request};
 
+use crate::api::sql::TRUNCATED;
+
 /// What came back; a complete answer is already in `out`.
 pub(super) enum Answer {
     /// All of it was written.
-    Complete,
+    Complete {
+        /// There were more rows than the limit.
+        is_truncated: bool,
+    },
     /// A problem document.
     Problem(serde_json::Value),
 }
@@ -44,7 +49,7 @@ pub(super) fn post(
     write!(
         stream,
         "POST /api/v1/sql HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nAccept: {accept}\r\n\
-         {authorization}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+         {authorization}Content-Length: {}\r\nTE: trailers\r\nConnection: close, TE\r\n\r\n{body}",
         body.len()
     )?;
     stream.flush()?;
@@ -58,8 +63,8 @@ pub(super) fn post(
             .with_context(|| format!("the server answered {status}"))?;
         return Ok(Answer::Problem(problem));
     }
-    copy(&mut reader, head, out)?;
-    Ok(Answer::Complete)
+    let is_truncated = copy(&mut reader, head, out)?;
+    Ok(Answer::Complete { is_truncated })
 }
 
 /// A GET of the API: status and body.
@@ -125,36 +130,64 @@ enum Length {
     Chunked,
 }
 
-fn headers(reader: &mut Reader) -> anyhow::Result<Length> {
+/// What the headers say.
+#[derive(Clone, Copy)]
+struct Head {
+    length: Length,
+    is_truncated: bool,
+}
+
+fn headers(reader: &mut Reader) -> anyhow::Result<Head> {
     let mut length = None;
+    let mut is_truncated = false;
     loop {
         let header = line(reader)?.to_ascii_lowercase();
         if header.is_empty() {
-            return length.context("the answer says no length");
+            let length = length.context("the answer says no length")?;
+            return Ok(Head {
+                length,
+                is_truncated,
+            });
         }
         match header.split_once(':') {
             Some(("transfer-encoding", value)) if value.contains("chunked") => {
                 length = Some(Length::Chunked);
             }
             Some(("content-length", value)) => length = Some(Length::Bytes(value.trim().parse()?)),
-            _ => {}
+            _ => is_truncated |= says_truncated(&header),
         }
     }
 }
 
-fn copy(reader: &mut Reader, length: Length, out: &mut dyn Write) -> anyhow::Result<()> {
-    match length {
-        Length::Bytes(bytes) => exactly(reader, bytes, out),
+fn says_truncated(header: &str) -> bool {
+    header
+        .split_once(':')
+        .is_some_and(|(name, value)| name == TRUNCATED && value.trim() == "true")
+}
+
+/// Copies the body; whether headers or trailers say that it was cut.
+fn copy(reader: &mut Reader, head: Head, out: &mut dyn Write) -> anyhow::Result<bool> {
+    let mut is_truncated = head.is_truncated;
+    match head.length {
+        Length::Bytes(bytes) => exactly(reader, bytes, out)?,
         Length::Chunked => loop {
             let size = line(reader).context("the result ends early: the query failed")?;
             let bytes = u64::from_str_radix(size.split(';').next().unwrap_or_default().trim(), 16)?;
             if bytes == 0 {
-                return Ok(());
+                // Trailers, to the empty line or the end.
+                while let Ok(trailer) = line(reader) {
+                    if trailer.is_empty() {
+                        break;
+                    }
+                    is_truncated |= says_truncated(&trailer.to_ascii_lowercase());
+                }
+                break;
             }
             exactly(reader, bytes, out)?;
             line(reader).context("the result ends early: the query failed")?;
         },
     }
+    Ok(is_truncated)
 }
 
 fn exactly(reader: &mut Reader, bytes: u64, out: &mut dyn Write) -> anyhow::Result<()> {

@@ -193,6 +193,17 @@ fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
                 ("no_breaker", "cart", "stock", 20.0),
             ]
         );
+        // The public relation says the same of every edge.
+        let factor = |callee: &str| -> (i64, f64) {
+            let sql = "SELECT sum(attempts)::BIGINT, sum(attempts) / sum(calls) FROM edge_retries \
+                       WHERE caller = 'cart' AND callee = ?";
+            reader
+                .connection()
+                .query_row(sql, [callee], |row| Ok((row.get(0)?, row.get(1)?)))
+                .expect("one row")
+        };
+        assert_eq!(factor("stock"), (30, 3.0));
+        assert_eq!(factor("price"), (10, 1.0));
         drop(reader);
         store.seal_now().expect("sealed");
     }

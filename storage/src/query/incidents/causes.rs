@@ -40,7 +40,7 @@ pub(super) fn error_classes(
     let sql = CAUSES.replace("{calls}", &calls_sql(session, range, &keys));
     let members = members(&incident.breakers);
     let mut classes: BTreeMap<(String, String), ErrorClass> = BTreeMap::new();
-    session.run(|conn| {
+    session.run_concluded(|conn| {
         let mut statement = conn.ask(&sql)?;
         let mut rows =
             statement.query(params![range.from_unix_nano, range.to_unix_nano, members])?;

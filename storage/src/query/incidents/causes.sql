@@ -4,6 +4,13 @@ WITH members AS (
         split_part(m, chr(31), 4) AS "key", split_part(m, chr(31), 5) AS breaker_id
     FROM (SELECT unnest(string_split($3, chr(30))) AS m)
 ),
+-- The callee, and the names and addresses its caller has for it.
+called AS (
+    SELECT breaker_id, owner, callee FROM members WHERE "key" = '' AND callee <> ''
+    UNION
+    SELECT m.breaker_id, m.owner, n.called FROM members m JOIN callee_names n ON n.service_name = m.owner AND n.callee = m.callee
+    WHERE m."key" = ''
+),
 chosen AS MATERIALIZED (
     SELECT trace_id, span_id, parent_span_id, service_name, kind, peer, status_code, epoch_ns(start_time) AS ns,
         coalesce("error.type", nullif("rpc.grpc.status_code", '0'), "rpc.response.status_code", "http.response.status_code",
@@ -23,7 +30,7 @@ through AS (
 ),
 clients AS (
     SELECT m.breaker_id, c.trace_id, c.span_id, c.ns, coalesce(c.said, 'error') AS class
-    FROM chosen c JOIN members m ON m.owner = c.service_name AND m.callee = c.peer AND m."key" = ''
+    FROM chosen c JOIN called m ON m.owner = c.service_name AND m.callee = c.peer
     WHERE c.kind IN ('client', 'producer') AND c.status_code = 'error'
         AND m.breaker_id NOT IN (SELECT breaker_id FROM through)
 )

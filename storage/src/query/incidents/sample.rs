@@ -34,7 +34,10 @@ impl Sample {
             .map(AsRef::as_ref)
             .filter(|segment| segment.may_have("spans") && segment.may_hold_time(from, to))
             .collect();
-        let spans: f64 = segments.iter().map(|segment| spans_in(segment, range)).sum();
+        let spans: f64 = segments
+            .iter()
+            .map(|segment| spans_in(segment, range))
+            .sum();
         let sealed = segments.iter().filter(|segment| !segment.is_text());
         let digits: Option<Vec<Digits>> = sealed.map(|segment| segment.meta.trace_digits).collect();
         Self {
@@ -48,8 +51,14 @@ impl Sample {
         match self {
             Self { one_in: 1, .. } => "true".to_owned(),
             // Two digits are enough for one in 256.
-            Self { one_in, is_even: true } => format!("trace_id < '{:02x}'", 256 / one_in),
-            Self { one_in, is_even: false } => format!("hash(trace_id) % {one_in} = 0"),
+            Self {
+                one_in,
+                is_even: true,
+            } => format!("trace_id < '{:02x}'", 256 / one_in),
+            Self {
+                one_in,
+                is_even: false,
+            } => format!("hash(trace_id) % {one_in} = 0"),
         }
     }
 }
@@ -95,8 +104,8 @@ pub(super) fn wilson(share: f64, n: f64) -> (f64, f64) {
     }
     let (share, squared) = (share.clamp(0.0, 1.0), Z * Z);
     let centre = (share + squared / (2.0 * n)) / (1.0 + squared / n);
-    let half = Z / (1.0 + squared / n)
-        * (share * (1.0 - share) / n + squared / (4.0 * n * n)).sqrt();
+    let half =
+        Z / (1.0 + squared / n) * (share * (1.0 - share) / n + squared / (4.0 * n * n)).sqrt();
     ((centre - half).max(0.0), (centre + half).min(1.0))
 }
 
@@ -135,7 +144,10 @@ mod tests {
     fn the_interval_is_wilsons() {
         // 8 of 10: 0.490 to 0.943, as tables have it; all of 10 is not certain.
         let (low, high) = wilson(0.8, 10.0);
-        assert!((low - 0.490).abs() < 0.001 && (high - 0.943).abs() < 0.001, "{low} {high}");
+        assert!(
+            (low - 0.490).abs() < 0.001 && (high - 0.943).abs() < 0.001,
+            "{low} {high}"
+        );
         let (low, high) = wilson(1.0, 10.0);
         assert!((low - 0.722).abs() < 0.001 && high == 1.0, "{low} {high}");
         assert_eq!(wilson(0.5, 0.0), (0.0, 1.0));

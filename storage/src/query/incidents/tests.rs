@@ -516,7 +516,10 @@ fn blast(found: &crate::model::BlastRadius) {
         (78.0, 42.0, 18.0, 18.0)
     );
     assert_eq!(found.crossing_share, 1.0);
-    assert_eq!((found.one_in, found.counted, found.crossing_interval), (1, 78, None));
+    assert_eq!(
+        (found.one_in, found.counted, found.crossing_interval),
+        (1, 78, None)
+    );
 }
 
 /// Ids of the story begin with a time: one trace in four is chosen by its hash, hot and sealed the same.
@@ -539,8 +542,14 @@ fn of_many_spans_who_is_hurt_is_estimated_and_says_how_surely() {
     };
     assert_eq!(entry.requests, 4.0 * hot.counted as f64);
     assert!((40.0..120.0).contains(&entry.requests), "{hot:?}");
-    assert!(entry.failed > entry.degraded && entry.degraded > 0.0, "{hot:?}");
-    assert_eq!(entry.failed + entry.degraded + entry.unaffected, entry.requests);
+    assert!(
+        entry.failed > entry.degraded && entry.degraded > 0.0,
+        "{hot:?}"
+    );
+    assert_eq!(
+        entry.failed + entry.degraded + entry.unaffected,
+        entry.requests
+    );
     let (low, high) = hot.crossing_interval.expect("an interval");
     assert!((0.6..0.95).contains(&low) && high == 1.0, "{hot:?}");
     store.seal_now().expect("sealed");

@@ -1,7 +1,7 @@
 //! The instances of a service against counts by hand: hot and sealed, sent again, beside proxies, of any name.
 
 use super::*;
-use crate::model::{InstanceSummary, InstancesQuery};
+use crate::model::{CountedSpans, InstanceSummary, InstancesQuery};
 use crate::query::instances;
 
 /// Who sends.
@@ -120,8 +120,8 @@ fn instances_are_counted_once_in_hot_and_sealed_segments() {
         [
             (Some("a-1"), 120, 12),
             (Some("a-2"), 30, 3),
-            (None, 5, 1),
-            (Some("a-3"), 0, 0)
+            (Some("a-3"), 0, 0),
+            (None, 5, 1)
         ]
     );
     assert_eq!(found[0].versions, ["1.0", "1.1"]);
@@ -158,10 +158,35 @@ fn instances_are_counted_once_in_hot_and_sealed_segments() {
         ..of("shop")
     };
     let page = instances(&Session::new(&reader), &cut).expect("instances");
+    // What names no instance is none, and is not cut.
     assert_eq!(
         (page.items.len(), page.truncated, page.total),
-        (1, true, Some(4))
+        (2, true, Some(3))
     );
+    assert_eq!(page.items[1].instance_id, None);
+}
+
+#[test]
+fn what_stands_for_the_calls_is_told() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let sender = Sender {
+        id: Some("a-1"),
+        version: "1.0",
+        attributes: "{}",
+    };
+    let told = || {
+        let found = asked(&store, &of("shop"));
+        (found[0].counted, found[0].calls)
+    };
+    sent(&store, &sender, "internal", false, 0, 1);
+    assert_eq!(told(), (CountedSpans::Other, 1));
+    sent(&store, &sender, "client", false, 10, 12);
+    assert_eq!(told(), (CountedSpans::Outgoing, 2));
+    sent(&store, &sender, "server", true, 20, 23);
+    assert_eq!(told(), (CountedSpans::ProxyEntry, 3));
+    sent(&store, &sender, "consumer", false, 30, 34);
+    assert_eq!(told(), (CountedSpans::Entry, 4));
 }
 
 #[test]

@@ -96,8 +96,100 @@ fn steps_versions_and_changes_are_counted_apart() {
         (BASE + 300_000_000_000) as i64
     );
     assert!(
-        changes(&session, RANGE, Some("other"))
+        changes(&session, RANGE, &Scope::default(), Some("other"))
             .expect("none")
             .is_empty()
     );
+}
+
+/// A change event: what its sender is called and where it stands, and what it says.
+fn reported(
+    store: &Store,
+    sender: Option<&str>,
+    environment: Option<&str>,
+    attributes: &str,
+    body: Option<&str>,
+    second: u64,
+) {
+    let mut logs = LogColumns::default();
+    logs.push(&LogRow {
+        time_unix_nano: BASE + second * 1_000_000_000,
+        event_name: CHANGE_EVENT,
+        body,
+        body_type: body.map(|_| "string"),
+        attributes,
+        ..LogRow::default()
+    });
+    let resource = ResourceRow {
+        service_name: sender.map(str::to_owned),
+        environment: environment.map(str::to_owned),
+        attributes: "{}".to_owned(),
+        ..ResourceRow::default()
+    };
+    let scope = ScopeRow {
+        attributes: "{}".to_owned(),
+        ..ScopeRow::default()
+    };
+    let batch = Batch {
+        resources: vec![resource],
+        scopes: vec![scope],
+        rows: Rows::Logs(logs),
+        bytes: 1_000,
+    };
+    futures::executor::block_on(store.append(batch)).expect("stored");
+}
+
+#[test]
+fn a_change_is_of_the_service_it_names_and_without_one_of_all() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let of_cart =
+        r#"{"change.kind":"deploy","change.service":"cart","change.description":"v7 is out"}"#;
+    reported(&store, Some("ci"), Some("prod"), of_cart, None, 1);
+    reported(
+        &store,
+        None,
+        None,
+        r#"{"change.kind":"flag"}"#,
+        Some("sale on"),
+        2,
+    );
+    reported(&store, Some("cart"), Some("stage"), "{}", Some("limits"), 3);
+    reported(&store, Some("pay"), Some("prod"), "{}", None, 4);
+    told_apart(&store);
+    store.seal_now().expect("sealed");
+    told_apart(&store);
+}
+
+fn told_apart(store: &Store) {
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    let told = |service: Option<&str>, environment: Option<&str>| {
+        let scope = Scope {
+            environment: environment.map(str::to_owned),
+            ..Scope::default()
+        };
+        changes(&session, RANGE, &scope, service)
+            .expect("changes")
+            .into_iter()
+            .map(|c| (c.service_name.unwrap_or_default(), c.kind, c.description))
+            .collect::<Vec<_>>()
+    };
+    let row = |service: &str, kind: &str, description: &str| {
+        (service.to_owned(), kind.to_owned(), description.to_owned())
+    };
+    let deploy = row("cart", "deploy", "v7 is out");
+    let flag = row("", "flag", "sale on");
+    let limits = row("cart", "change", "limits");
+    let silent = row("pay", "change", "not described");
+    let all = [deploy.clone(), flag.clone(), limits.clone(), silent.clone()];
+    assert_eq!(told(None, None), all);
+    assert_eq!(
+        told(Some("cart"), None),
+        [deploy.clone(), flag.clone(), limits]
+    );
+    assert_eq!(told(Some("cart"), Some("prod")), [deploy, flag.clone()]);
+    assert_eq!(told(Some("pay"), None), [flag.clone(), silent]);
+    // Who sent it is not whom it is about.
+    assert_eq!(told(Some("ci"), None), [flag]);
 }

@@ -24,6 +24,7 @@ struct Stored {
     scope: u32,
     attributes: Option<String>,
     events: Option<String>,
+    peer: Option<String>,
 }
 
 /// The spans of a trace, each once, by start; what recognisers read of them; and whether there are more.
@@ -56,6 +57,7 @@ pub(super) fn spans(
         record,
         attributes,
         events,
+        peer,
         ..
     } in found
     {
@@ -69,7 +71,12 @@ pub(super) fn spans(
             Some(&at) => spans[at].copies += 1,
             None => {
                 seen.insert(identity, spans.len());
-                readable.push(&record, attributes.as_deref(), events.as_deref());
+                readable.push(
+                    &record,
+                    attributes.as_deref(),
+                    events.as_deref(),
+                    peer.as_deref(),
+                );
                 spans.push(record);
             }
         }
@@ -142,6 +149,7 @@ fn span(row: &Row<'_>, trace_id: &str) -> duckdb::Result<Stored> {
         },
         attributes,
         events,
+        peer: text(21)?,
     })
 }
 

@@ -3,26 +3,51 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{Array as _, AsArray as _, StructArray};
-use arrow::datatypes::Int64Type;
+use arrow::datatypes::{Float64Type, Int64Type};
 use duckdb::{Connection, params};
 
 use super::super::QueryError;
 use crate::ask::Ask as _;
 use crate::model::{BreakerDetail, Scope, WhatIfQuery};
+use crate::resilience::BREAKER_KEYS;
 use crate::resilience::whatif::history::{Call, Ended, History};
 
 /// So many times more calls than are wanted are read without asking for their order, which costs more than reading.
 const UNORDERED: usize = 2;
+
+/// Attributes by which spans tell that they are a breaker's call, and how it ended: our SDK's, and those of the
+/// recogniser files whose spans have an outcome.
+pub(super) const CALL_KEYS: [&str; 5] = [
+    BREAKER_KEYS[0],
+    BREAKER_KEYS[1],
+    BREAKER_KEYS[2],
+    "resilience4j.circuit_breaker.name",
+    "resilience4j.circuit_breaker.outcome",
+];
 
 /// A call, and what decides between calls that began at the same nanosecond.
 struct Read {
     call: Call,
     instance: u32,
     span_id: [u8; 16],
+    /// Calls it stands for, if its span says so.
+    weight: Option<f64>,
 }
 
-/// Adds the calls to their instances' histories, in the order they began; how many there are, at most one more than
-/// are wanted. `name` is the breaker's or its callee's, as the question `sql` asks; `{order}` in it is filled in here.
+/// What was read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Found {
+    /// Calls that are stored, at most one more than are wanted.
+    pub calls: usize,
+    /// Of these, those that were taken.
+    pub taken: usize,
+    /// Calls that those stand for.
+    pub weight: f64,
+    /// Some do not say for how many they stand; they count as one.
+    pub is_unknown: bool,
+}
+
+/// Adds the calls to their instances' histories, in the order they began. `name` is the breaker's or its callee's, as the question `sql` asks; `{order}` in it is filled in here.
 pub(super) fn read(
     conn: &Connection,
     sql: &str,
@@ -30,7 +55,7 @@ pub(super) fn read(
     detail: &BreakerDetail,
     name: &str,
     into: &mut BTreeMap<String, History>,
-) -> Result<usize, QueryError> {
+) -> Result<Found, QueryError> {
     let wanted = query.calls_max.saturating_add(1);
     let unordered = wanted.saturating_mul(UNORDERED);
     let any = sql.replace("{order}", &format!("LIMIT {unordered}"));
@@ -42,8 +67,18 @@ pub(super) fn read(
     calls.sort_unstable_by(|a, b| {
         (a.call.start, a.span_id, a.instance).cmp(&(b.call.start, b.span_id, b.instance))
     });
-    let found = calls.len().min(wanted);
+    let stored = calls.len().min(wanted);
     calls.truncate(query.calls_max);
+    let found = Found {
+        calls: stored,
+        taken: calls.len(),
+        // A weight below one is none.
+        weight: calls
+            .iter()
+            .map(|read| read.weight.unwrap_or(1.0).max(1.0))
+            .sum(),
+        is_unknown: calls.iter().any(|read| read.weight.is_none()),
+    };
     let mut histories: Vec<History> = instances.iter().map(|_| History::default()).collect();
     for read in calls {
         histories[read.instance as usize].calls.push(read.call);
@@ -96,6 +131,7 @@ fn take(columns: &StructArray, calls: &mut Vec<Read>, instances: &mut Vec<String
     let lengths = columns.column(2).as_primitive::<Int64Type>();
     let outcomes = columns.column(3).as_string::<i32>();
     let span_ids = columns.column(4).as_string::<i32>();
+    let weights = columns.column(5).as_primitive::<Float64Type>();
     let mut instance = 0;
     calls.reserve(columns.len());
     for row in 0..columns.len() {
@@ -122,6 +158,33 @@ fn take(columns: &StructArray, calls: &mut Vec<Read>, instances: &mut Vec<String
             },
             instance: u32::try_from(instance).unwrap_or(u32::MAX),
             span_id,
+            weight: weights.is_valid(row).then(|| weights.value(row)),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resilience::SHIPPED;
+
+    #[test]
+    fn every_outcome_that_recognisers_know_on_spans_is_read() {
+        for (file, text) in SHIPPED {
+            let rules: toml::Table = toml::from_str(text).expect(file);
+            let spans = rules.get("span").and_then(toml::Value::as_array);
+            for span in spans.into_iter().flatten() {
+                let outcome = span.get("fields").and_then(|fields| fields.get("outcome"));
+                let Some(outcome) = outcome.and_then(toml::Value::as_str) else {
+                    continue;
+                };
+                // Flags of Envoy's access log: a cap that was full, no breaker's call.
+                let is_flags = outcome == "response_flags";
+                assert!(
+                    is_flags || CALL_KEYS.contains(&outcome),
+                    "{file}: {outcome}"
+                );
+            }
+        }
     }
 }

@@ -373,3 +373,161 @@ fn edited_settings_change_the_outcome(session: &Session<'_>, breaker_id: &str) {
     let unknown = what_if(session, &query("0000000000000000", &[])).expect("an answer");
     assert!(unknown.is_none());
 }
+
+/// Calls of a breaker whose spans have these attributes and weight, a second apart; each tenth is the second outcome.
+fn stored(attributes: [&str; 2], weight: Option<f64>) -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(StoreConfig {
+        data_dir: dir.path().to_owned(),
+        threads: 2,
+        memory_bytes_max: 256 << 20,
+        ..StoreConfig::default()
+    })
+    .expect("a store");
+    let mut spans = SpanColumns::default();
+    for number in 0..100_u64 {
+        let start = BASE + number * 1_000 * MS;
+        spans.push(&SpanRow {
+            trace_id: u128::from(number + 1).to_be_bytes(),
+            span_id: (number + 1).to_be_bytes(),
+            name: "call",
+            kind: "internal",
+            start_unix_nano: start,
+            end_unix_nano: start + 20 * MS,
+            status_code: "unset",
+            attributes: attributes[usize::from(number % 10 == 9)],
+            weight,
+            ..SpanRow::default()
+        });
+    }
+    let rows = Batch {
+        resources: vec![ResourceRow {
+            service_name: Some("cart".to_owned()),
+            service_instance_id: Some("pod".to_owned()),
+            attributes: "{}".to_owned(),
+            ..ResourceRow::default()
+        }],
+        scopes: vec![ScopeRow {
+            attributes: "{}".to_owned(),
+            ..ScopeRow::default()
+        }],
+        rows: Rows::Spans(spans),
+        bytes: 100_000,
+    };
+    futures::executor::block_on(store.append(rows)).expect("stored");
+    (dir, store)
+}
+
+/// What is answered about the one breaker, hot and sealed.
+fn answers(store: &Store) -> [WhatIf; 2] {
+    [false, true].map(|is_sealed| {
+        if is_sealed {
+            store.seal_now().expect("sealed");
+        }
+        let reader = store.reader().expect("a reader");
+        let session = Session::new(&reader);
+        let known = breakers(
+            &session,
+            &BreakersQuery {
+                limit: 10,
+                ..Default::default()
+            },
+        )
+        .expect("breakers");
+        let asked = WhatIfQuery {
+            range: TimeRange {
+                from_unix_nano: BASE as i64 - 1,
+                to_unix_nano: (BASE + 200_000 * MS) as i64,
+            },
+            ..query(&known.items.first().expect("a breaker").breaker_id, &[])
+        };
+        what_if(&session, &asked)
+            .expect("an answer")
+            .expect("a breaker")
+    })
+}
+
+const OURS_SAY: [&str; 2] = [
+    r#"{"circuit_breaker.name":"payment","circuit_breaker.outcome":"success","circuit_breaker.state":"closed"}"#,
+    r#"{"circuit_breaker.name":"payment","circuit_breaker.outcome":"failure","circuit_breaker.state":"closed"}"#,
+];
+
+#[test]
+fn too_few_calls_of_a_sample_are_not_replayed() {
+    let (_dir, store) = stored(OURS_SAY, Some(10.0));
+    for answer in answers(&store) {
+        assert_eq!(
+            (answer.calls, answer.coverage.basis.as_str()),
+            (100, "sampled")
+        );
+        assert!((answer.coverage.share - 0.1).abs() < 1e-9);
+        assert!((answer.coverage.estimated_calls - 1_000.0).abs() < 1e-9);
+        let why = answer.refused.expect("a reason");
+        assert!(
+            why.contains("About 10 %") && why.contains("100 of about 1000"),
+            "{why}"
+        );
+        assert!(why.contains("Under 80 %"), "{why}");
+        assert_eq!(answer.baseline.sentence, "");
+        assert_eq!(
+            (answer.recorded.admitted, answer.happened.admitted),
+            (0, 100)
+        );
+    }
+}
+
+#[test]
+fn nearly_all_calls_of_a_sample_are_replayed_with_their_share_said() {
+    let (_dir, store) = stored(OURS_SAY, Some(1.1));
+    for answer in answers(&store) {
+        assert_eq!(
+            (answer.refused.as_deref(), answer.recorded.admitted),
+            (None, 100)
+        );
+        assert!((answer.coverage.share - 1.0 / 1.1).abs() < 1e-9);
+        let limits = answer.limits.join(" ");
+        assert!(
+            limits.contains("About 91 % of the calls are stored"),
+            "{limits}"
+        );
+    }
+    let (_dir, store) = stored(OURS_SAY, Some(1.0));
+    for answer in answers(&store) {
+        assert_eq!(
+            (answer.coverage.basis.as_str(), answer.coverage.share),
+            ("all", 1.0)
+        );
+        assert!(!answer.limits.join(" ").contains("sampling"));
+    }
+    let (_dir, store) = stored(OURS_SAY, None);
+    for answer in answers(&store) {
+        assert_eq!(
+            (answer.coverage.basis.as_str(), answer.coverage.share),
+            ("unknown", 1.0)
+        );
+        assert!(answer.limits.join(" ").contains("(sampling)"));
+    }
+}
+
+#[test]
+fn the_outcomes_that_an_agent_writes_on_spans_are_the_calls_of_a_foreign_breaker() {
+    let says = [
+        r#"{"resilience4j.circuit_breaker.name":"payment","resilience4j.circuit_breaker.state":"CLOSED","resilience4j.circuit_breaker.outcome":"failure"}"#,
+        r#"{"resilience4j.circuit_breaker.name":"payment","resilience4j.circuit_breaker.state":"OPEN","resilience4j.circuit_breaker.outcome":"rejected"}"#,
+    ];
+    let (_dir, store) = stored(says, Some(1.0));
+    for answer in answers(&store) {
+        assert_eq!(
+            (answer.origin.as_str(), answer.calls),
+            ("resilience4j", 100)
+        );
+        assert_eq!(
+            (answer.happened.admitted, answer.happened.rejected),
+            (90, 10)
+        );
+        assert_eq!(answer.settings_source, "defaults of resilience4j");
+        let limits = answer.limits.join(" ");
+        assert!(limits.contains("does not report its settings"), "{limits}");
+        assert!(!limits.contains("No refused call is recorded"), "{limits}");
+    }
+}

@@ -160,3 +160,16 @@ pub(super) fn rows(store: &Store, sql: &str) -> Vec<String> {
         .collect::<Result<_, _>>()
         .unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
+
+/// Runs the check on hot rows, on sealed ones, and after a restart.
+pub(super) fn hot_and_sealed(fill: impl Fn(&Store), check: impl Fn(&Store)) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    fill(&store);
+    check(&store);
+    store.seal_now().expect("sealed");
+    assert_eq!(rows(&store, "SELECT count(*) > 0 FROM resources"), ["true"]);
+    check(&store);
+    drop(store);
+    check(&open(dir.path()));
+}

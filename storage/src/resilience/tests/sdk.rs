@@ -1,7 +1,6 @@
 //! What our SDK emits fills every relation, the same from hot and from sealed segments.
 
-use super::fixture::{Log, Point, Span, append, logs, metrics, now, open, rows, spans};
-use crate::store::Store;
+use super::fixture::{Log, Point, Span, append, hot_and_sealed, logs, metrics, now, rows, spans};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -77,19 +76,6 @@ fn collection(time: u64, state: &str, rejected: f64, open_seconds: f64) -> Vec<P
         2.0,
     ));
     points
-}
-
-/// Runs the check on hot rows, on sealed ones, and after a restart.
-fn hot_and_sealed(fill: impl Fn(&Store), check: impl Fn(&Store)) {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = open(dir.path());
-    fill(&store);
-    check(&store);
-    store.seal_now().expect("sealed");
-    assert_eq!(rows(&store, "SELECT count(*) > 0 FROM resources"), ["true"]);
-    check(&store);
-    drop(store);
-    check(&open(dir.path()));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 -- The latest state of each instance: where its last transition led, else what its last sample said; `stale` by R5
 -- when a breaker that exported samples has exported none for three intervals.
 WITH joined AS (
-    SELECT *, last_metric IS NOT NULL AND epoch_ns(last_seen) + 3 * interval_ns
+    SELECT *, interval_ns IS NOT NULL AND epoch_ns(last_seen) + 3 * interval_ns
             < epoch_us(system.main.get_current_timestamp()) * 1000 AS is_stale
     FROM {known}
 )

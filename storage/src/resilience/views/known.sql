@@ -1,21 +1,11 @@
 -- What is known of each instance: who it is, where its last transition led, what its last sample said, and how often it
 -- exports. Whether it is stale depends on the time of asking and is not decided here.
 WITH transitions AS (SELECT * FROM {transitions} WHERE "time" IS NOT NULL),
-samples AS (
-    SELECT *, coalesce(service_instance_id, '') AS instance,
-        epoch_ns("time") - lag(epoch_ns("time")) OVER (
-            PARTITION BY breaker_id, coalesce(service_instance_id, ''), evidence ORDER BY "time") AS gap
-    FROM {marks} WHERE "time" IS NOT NULL
-),
 sampled AS (
-    SELECT breaker_id, instance,
-        max("time") FILTER (evidence = 'metric') AS last_metric,
-        -- The sealer knows the usual interval; the hot part shows it.
-        greatest(coalesce(arg_max(interval_ns, "time") FILTER (evidence = 'metric' AND interval_ns IS NOT NULL),
-            median(gap) FILTER (evidence = 'metric' AND gap > 0), 60000000000), 1000000000)::BIGINT AS interval_ns,
-        arg_max({'state': state, 'evidence': evidence, 'confidence': confidence}, "time") FILTER (state IS NOT NULL) AS latest,
+    SELECT breaker_id, coalesce(service_instance_id, '') AS instance,
+        arg_max({'state': state, 'evidence': CASE WHEN is_learned THEN 'learned' ELSE evidence END, 'confidence': confidence}, "time") FILTER (state IS NOT NULL) AS latest,
         min("time") FILTER (state IS NOT NULL) AS first_state
-    FROM samples GROUP BY ALL
+    FROM {marks} WHERE "time" IS NOT NULL GROUP BY ALL
 ),
 changed AS (
     SELECT breaker_id, coalesce(service_instance_id, '') AS instance,
@@ -36,6 +26,11 @@ mentions AS (
     SELECT breaker_id, service_instance_id, service_name, service_namespace, environment, cluster, name, "key", pattern,
         origin, service_version, peer_service, peer_address, peer_evidence, valid_from, 2
     FROM {config}
+    UNION ALL
+    -- Changes of state name addresses too, which their public relation does not show.
+    SELECT breaker_id, service_instance_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, peer_service, peer_address,
+        peer_evidence, "time", 0
+    FROM {reported} WHERE peer_address IS NOT NULL
 ),
 subjects AS (
     SELECT breaker_id, coalesce(service_instance_id, '') AS instance, any_value(service_instance_id) AS service_instance_id,
@@ -47,7 +42,8 @@ subjects AS (
         min("time") AS first_seen, max("time") AS last_seen
     FROM mentions GROUP BY breaker_id, coalesce(service_instance_id, '')
 )
-SELECT s.*, c.latest AS change, m.latest AS sample, m.first_state, m.last_metric, m.interval_ns
+SELECT s.*, c.latest AS change, m.latest AS sample, m.first_state, p.interval_ns
 FROM subjects s
 LEFT JOIN changed c USING (breaker_id, instance)
 LEFT JOIN sampled m USING (breaker_id, instance)
+LEFT JOIN {pace} p USING (breaker_id, instance)

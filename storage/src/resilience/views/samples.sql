@@ -12,5 +12,5 @@ SELECT
         THEN {'closed': entered_closed, 'open': entered_open, 'half_open': entered_half_open}
     END AS entered,
     is_delta, raw_state, pattern, origin, service_version, peer_service, peer_address, peer_evidence,
-    trace_id, span_id, confidence::UTINYINT AS confidence
+    trace_id, span_id, confidence::UTINYINT AS confidence, is_learned AS learned
 FROM {evidence}

@@ -25,7 +25,8 @@ exact AS (
 -- Parts of one export, and an export that arrived twice, are one sample.
 seen AS (
     SELECT breaker_id, coalesce(service_instance_id, '') AS instance, epoch_ns("time") AS ns, evidence,
-        any_value(nullif(state, 'unknown')) AS state, bool_or(is_delta) AS is_delta,
+        any_value(nullif(state, 'unknown')) AS state, any_value(pattern) AS pattern, bool_or(is_learned) AS is_learned,
+        bool_or(is_delta) AS is_delta,
         any_value(trace_id) AS trace_id, any_value(span_id) AS span_id, max(confidence)::UTINYINT AS confidence,
         TRY_CAST(max(rejected) AS BIGINT) AS rejected,
         TRY_CAST(coalesce(max(ok), 0) + coalesce(max(failed), 0) AS BIGINT) AS passed,
@@ -92,23 +93,63 @@ metric AS (
             WHEN has_never_opened AND coalesce(rejected, 0) = 0 AND NOT is_delta AND NOT has_states THEN 'closed'
             WHEN has_states OR e_open IS NOT NULL THEN NULL
             WHEN d_rejected > 0 THEN 'open'
-            WHEN d_rejected = 0 AND d_passed > 0 THEN 'closed' END) AS state),
-        CASE WHEN state IS NOT NULL THEN 'gauge' WHEN d_open > 0 OR d_half > 0 OR d_closed > 0 THEN 'transition_counter'
+            WHEN d_rejected = 0 AND d_passed > 0 THEN 'closed'
+            -- What has no memory no longer refuses when it refuses nobody.
+            WHEN d_rejected = 0 AND pattern IN ('concurrency_cap', 'bulkhead', 'throttle', 'rate_limit', 'retry_budget',
+                'fallback') THEN 'closed' END) AS state),
+        CASE WHEN state IS NOT NULL AND is_learned THEN 'learned' WHEN state IS NOT NULL THEN 'gauge' WHEN d_open > 0 OR d_half > 0 OR d_closed > 0 THEN 'transition_counter'
             WHEN d_rejected > 0 THEN 'rejection_counter' ELSE 'counters' END AS basis
     FROM grown
 ),
+-- R4: an instance began anew when a counter of it fell, once however many instruments show it; where a report tells of
+-- a state that the sample no longer knows, after that report. Without an id several processes may be one instance, and
+-- a counter that falls proves nothing but what its state says.
+fallen AS (
+    SELECT breaker_id, instance, ns0, ns, state, basis, confidence,
+        lag(ns) OVER (PARTITION BY breaker_id, instance ORDER BY ns) AS fallen_before
+    FROM metric WHERE is_reset AND ns0 IS NOT NULL AND instance <> ''
+),
+-- R4: and an instance is new when its metrics begin after those of another of the breaker; within three intervals they
+-- began together. Who is known by reports alone may just have had none to make.
+firsts AS (
+    SELECT breaker_id, instance, min(ns) AS ns, min(min(ns)) OVER (PARTITION BY breaker_id) AS known_since
+    FROM (SELECT breaker_id, instance, ns FROM seen UNION ALL SELECT breaker_id, instance, ns FROM exact)
+    WHERE instance <> '' GROUP BY breaker_id, instance
+),
+shown AS (
+    SELECT breaker_id, instance, arg_min(state, ns) FILTER (state IS NOT NULL) AS state,
+        arg_min(basis, ns) AS basis, arg_min(confidence, ns) AS confidence
+    FROM metric GROUP BY breaker_id, instance
+),
+restarts AS (
+    SELECT f.breaker_id, f.instance, f.ns AS until, f.state, f.basis, f.confidence,
+        CASE WHEN e.ns > f.ns0 AND e.to_state <> f.state THEN e.ns ELSE f.ns0 END AS lo
+    FROM fallen f
+    ASOF LEFT JOIN exact e ON e.breaker_id = f.breaker_id AND e.instance = f.instance AND f.ns >= e.ns
+    WHERE coalesce(2 * (fallen_before - ns0) <= f.ns - ns0, true)
+    UNION ALL
+    SELECT f.breaker_id, f.instance, f.ns, s.state, s.basis, least(s.confidence, 50), f.ns - p.interval_ns
+    FROM firsts f JOIN shown s USING (breaker_id, instance) JOIN {pace} p USING (breaker_id, instance)
+    WHERE f.ns - known_since > 3 * p.interval_ns AND p.first_metric - f.ns <= 3 * p.interval_ns
+),
 observed AS (
     SELECT breaker_id, instance, ns, to_state AS state, true AS is_exact, evidence AS basis, NULL::BIGINT AS ns0,
-        false AS is_reset, NULL::VARCHAR AS trace_id, NULL::VARCHAR AS span_id, confidence,
+        false AS is_reset, NULL::BIGINT AS until, NULL::VARCHAR AS trace_id, NULL::VARCHAR AS span_id, confidence,
         NULL::BIGINT AS d_rejected, NULL::BIGINT AS d_open, NULL::BIGINT AS d_closed,
         NULL::BIGINT AS s_closed, NULL::BIGINT AS s_open, NULL::BIGINT AS s_half
     FROM exact
     UNION ALL
-    SELECT breaker_id, instance, ns, state, false, evidence, NULL, false, trace_id, span_id, confidence,
+    SELECT breaker_id, instance, ns, state, false, evidence, NULL, false, NULL, trace_id, span_id, confidence,
         NULL, NULL, NULL, NULL, NULL, NULL
     FROM seen WHERE evidence <> 'metric' AND state IS NOT NULL
     UNION ALL
-    SELECT breaker_id, instance, ns, state, false, basis, ns0, is_reset, NULL, NULL, least(confidence, CASE basis
+    -- A restart is a state seen as early as it can have been; `until` is when it had been.
+    SELECT breaker_id, instance, lo + 1, CASE WHEN state IN ('forced_open', 'disabled', 'metrics_only') THEN state ELSE 'closed' END,
+        false, basis, lo, false, until, NULL, NULL, least(confidence, 60), NULL, NULL, NULL, NULL, NULL, NULL
+    FROM restarts WHERE (breaker_id, instance) IN (SELECT (breaker_id, instance) FROM metric WHERE state IS NOT NULL
+        UNION SELECT (breaker_id, instance) FROM exact)
+    UNION ALL
+    SELECT breaker_id, instance, ns, state, false, basis, ns0, is_reset, NULL, NULL, NULL, least(confidence, CASE basis
             WHEN 'gauge' THEN 60 WHEN 'transition_counter' THEN 60 ELSE 50 END),
         d_rejected, d_open, d_closed, s_closed, s_open, s_half
     FROM metric WHERE state IS NOT NULL OR d_open > 0 OR d_rejected > 0
@@ -122,14 +163,19 @@ near AS (
 ),
 kept AS (
     SELECT *, ns0 IS NOT NULL AND coalesce(last_exact >= ns0 - 1000000000, false) AS is_told
-    FROM near WHERE is_exact OR last_exact IS NULL OR ns - last_exact > 1000000000
+    FROM near WHERE is_exact OR until IS NOT NULL OR last_exact IS NULL OR ns - last_exact > 1000000000
 ),
 runs AS (
     SELECT *, coalesce(state, before) AS now_state FROM (
-        SELECT *, last_value(state IGNORE NULLS) OVER w AS before, max(ns) OVER w AS before_ns
+        SELECT *, last_value(state IGNORE NULLS) OVER w AS before, max(ns) OVER w AS before_ns,
+            coalesce(lag(until) OVER o IS NOT NULL, false) AS is_fresh,
+            -- What came after a restart, and whether that shows more than its state.
+            lead(ns) OVER o AS next_ns, lead(is_exact OR state <> 'closed' OR coalesce(d_open, 0) > 0
+                OR coalesce(d_rejected, 0) > 0) OVER o AS is_next_change
         FROM kept
-        WINDOW w AS (PARTITION BY breaker_id, instance ORDER BY ns, is_exact DESC
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+        WINDOW o AS (PARTITION BY breaker_id, instance ORDER BY ns, is_exact DESC),
+            w AS (PARTITION BY breaker_id, instance ORDER BY ns, is_exact DESC
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
     )
 ),
 marked AS (
@@ -155,7 +201,7 @@ walks AS (
             WHEN 'half_open>open' THEN CASE WHEN s_closed > 1000 THEN 'HCO' ELSE 'HO' END
             WHEN 'half_open>closed' THEN CASE WHEN s_open > 1000 THEN 'HOHC' ELSE 'HC' END
         END END AS walk
-    FROM marked WHERE NOT is_exact
+    FROM marked WHERE NOT is_exact AND until IS NULL
 ),
 intervals AS (
     SELECT * REPLACE (CASE WHEN coalesce(d_open = length(replace(replace(walk[2:], 'C', ''), 'H', '')), true) THEN walk END AS walk)
@@ -191,7 +237,8 @@ hidden AS (
              WHEN d_rejected > 0 AND before = 'closed' AND now_state = 'closed' THEN 1 ELSE 0 END AS openings,
         CASE WHEN d_open IS NOT NULL THEN 'transition_counter' ELSE 'rejection_counter' END AS counter
     FROM intervals
-    WHERE walk IS NULL AND ns0 IS NOT NULL AND NOT is_told AND NOT coalesce(last_change > ns0, false) AND NOT is_reset
+    WHERE walk IS NULL AND ns0 IS NOT NULL AND NOT is_told
+        AND CASE WHEN is_reset THEN is_fresh ELSE NOT coalesce(last_change > ns0, false) END
 ),
 excursions AS (
     SELECT *, unnest(generate_series(1, least(openings, 100))) AS number, least(openings, 100) AS all_of_them
@@ -210,9 +257,14 @@ inferred AS (
     UNION ALL
     SELECT breaker_id, instance, coalesce(before_ns, ns0), ns,
         CASE WHEN before = 'closed' AND now_state = 'half_open' THEN 'open' ELSE before END, now_state,
-        CASE WHEN is_reset THEN 'restart' END, trace_id, span_id, basis, confidence
+        CASE WHEN is_reset AND instance = '' THEN 'restart' END, trace_id, span_id, basis, confidence
     FROM intervals WHERE walk IS NULL AND (before <> now_state
         OR before IS NULL AND ns0 IS NOT NULL AND now_state = 'open' AND basis IN ('transition_counter', 'rejection_counter'))
+    UNION ALL
+    -- What the first sample after a restart shows came after it.
+    SELECT breaker_id, instance, ns0, greatest(least(until, next_ns) - CASE WHEN is_next_change AND next_ns <= until THEN 1000 ELSE 0 END, ns0),
+        before, state, 'restart', NULL, NULL, basis, confidence
+    FROM runs WHERE until IS NOT NULL
     UNION ALL
     SELECT breaker_id, instance, ns0, ns - 2 * (all_of_them - number) - 2,
         CASE WHEN before = 'open' AND now_state = 'open' THEN 'half_open' ELSE nullif(before, 'open') END, 'open',
@@ -232,7 +284,8 @@ subjects AS (
         any_value(environment) AS environment, any_value(cluster) AS cluster, any_value(name) AS name,
         any_value("key") AS "key", any_value(pattern) AS pattern, any_value(peer_service) AS peer_service,
         CASE any_value(pattern) WHEN 'concurrency_cap' THEN 'saturated' WHEN 'bulkhead' THEN 'saturated'
-            WHEN 'throttle' THEN 'throttling' WHEN 'rate_limit' THEN 'throttling' ELSE 'open' END AS refusing,
+            WHEN 'fallback' THEN 'saturated' WHEN 'throttle' THEN 'throttling' WHEN 'rate_limit' THEN 'throttling'
+            WHEN 'retry_budget' THEN 'throttling' ELSE 'open' END AS refusing,
         arg_max(origin, "time") AS origin, arg_max(service_version, "time") AS service_version
     FROM {marks} WHERE breaker_id IN (SELECT breaker_id FROM inferred)
     GROUP BY breaker_id, coalesce(service_instance_id, '')

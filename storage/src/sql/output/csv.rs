@@ -37,9 +37,8 @@ pub(super) fn row(out: &mut Vec<u8>, columns: &[Column], batch: &RecordBatch, ro
         match unquoted(&value) {
             Some(text) if is_number => line.push_str(&text),
             Some(text) => cell(&mut line, &text),
-            None if is_number || matches!(value.as_str(), "true" | "false") => {
-                line.push_str(&value);
-            }
+            // A number or a boolean, of a VARIANT too; lists and objects are texts.
+            None if !value.starts_with(['[', '{']) => line.push_str(&value),
             None => cell(&mut line, &value),
         }
     }

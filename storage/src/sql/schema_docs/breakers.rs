@@ -16,7 +16,8 @@ pub(super) const BREAKERS: Relation = Relation {
         column(
             "pattern",
             "VARCHAR",
-            "What the policy is: `breaker`, `ejection`, `concurrency_cap`, `bulkhead`, `rate_limit`, `retry_budget` …",
+            "What the policy is: `breaker`, `ejection`, `concurrency_cap`, `bulkhead`, `rate_limit`, `throttle`, \
+             `retry_budget`; and what has no states but counts: `retry`, `timeout`, `fallback`, `hedge`",
         ),
         column(
             "origin",
@@ -30,7 +31,11 @@ pub(super) const BREAKERS: Relation = Relation {
         ),
         column("peer_service", "VARCHAR", "Who is behind it"),
         column("peer_address", "VARCHAR", "Address behind it"),
-        column("peer_evidence", "VARCHAR", "How the peer is known"),
+        column(
+            "peer_evidence",
+            "VARCHAR",
+            "How the peer is known: `reported`, `span`; inferred: `address`, `trace`, `name`, `edge`",
+        ),
         column("state", "VARCHAR", "`closed`, `open`, `half_open` …"),
         column("instances", "UINTEGER", "Instances seen"),
         column("instances_open", "UINTEGER", "Of these that refuse"),
@@ -86,7 +91,7 @@ pub(super) const BREAKER_INSTANCES: Relation = Relation {
         column(
             "peer_evidence",
             "VARCHAR",
-            "How the peer is known: `reported`, `span`",
+            "How the peer is known: `reported`, `span`; inferred: `address`, `trace`, `name`, `edge`",
         ),
     ],
 };
@@ -113,7 +118,11 @@ pub(super) const BREAKER_TRANSITIONS: Relation = Relation {
         column("from_state", "VARCHAR", "State before"),
         column("to_state", "VARCHAR", "State after"),
         column("raw_state", "VARCHAR", "State in the reporter's own word"),
-        column("reason", "VARCHAR", "Why"),
+        column(
+            "reason",
+            "VARCHAR",
+            "Why; `restart` where counters began anew or the breaker appeared on an instance it was not on",
+        ),
         column(
             "failure_rate",
             "DOUBLE",
@@ -126,7 +135,11 @@ pub(super) const BREAKER_TRANSITIONS: Relation = Relation {
         column("attempt", "USMALLINT", "How many times it opened in a row"),
         column("trace_id", "VARCHAR", "Trace of the call that tripped it"),
         column("span_id", "VARCHAR", "Span of that call"),
-        column("trace_evidence", "VARCHAR", "How that trace is known"),
+        column(
+            "trace_evidence",
+            "VARCHAR",
+            "How that trace is known: `exact`, `harvested` (from a record's context), `inferred` (the latest failed or slow call then)",
+        ),
         column(
             "contributing_trace_ids",
             "VARCHAR[]",
@@ -230,6 +243,11 @@ pub(super) const BREAKER_SAMPLES: Relation = Relation {
         column("trace_id", "VARCHAR", "A trace in which it was seen"),
         column("span_id", "VARCHAR", "The span of that trace"),
         column("confidence", "UTINYINT", "How sure, 0 to 100"),
+        column(
+            "learned",
+            "BOOLEAN",
+            "Whether the state is what somebody said the number in `raw_state` means",
+        ),
     ],
 };
 
@@ -260,5 +278,158 @@ pub(super) const BREAKER_CONFIG: Relation = Relation {
             "VARCHAR",
             "How the peer is known: `reported`, `span`",
         ),
+    ],
+};
+
+pub(super) const BREAKER_INTERVALS: Relation = Relation {
+    name: "breaker_intervals",
+    doc: "One row a state of one instance's breaker from when to when, without gaps from its first evidence on. An instance's last row lasts (`end_time` is NULL).",
+    columns: &[
+        column("breaker_id", "VARCHAR", "Identity, hex; joins `breakers`"),
+        column("service_name", "VARCHAR", "Service the breaker protects"),
+        column("service_namespace", "VARCHAR", "Namespace of that service"),
+        column("environment", "VARCHAR", "Environment of that service"),
+        column("cluster", "VARCHAR", "Cluster of that service"),
+        column("name", "VARCHAR", "Name of the breaker"),
+        column("key", "VARCHAR", "Which of a keyed family"),
+        column("service_instance_id", "VARCHAR", "The instance (pod)"),
+        column(
+            "state",
+            "VARCHAR",
+            "`closed`, `open`, `half_open` …; `stale` while a breaker that exports metrics was silent for more than three intervals",
+        ),
+        column(
+            "start_time",
+            "TIMESTAMP_NS",
+            "When it began (the latest it can have)",
+        ),
+        column("start_time_unix_nano", "UBIGINT", "The same exactly"),
+        column(
+            "start_time_lo",
+            "TIMESTAMP_NS",
+            "The earliest it can have begun",
+        ),
+        column("start_time_lo_unix_nano", "UBIGINT", "The same exactly"),
+        column(
+            "end_time",
+            "TIMESTAMP_NS",
+            "When it ended; NULL while it lasts",
+        ),
+        column("end_time_unix_nano", "UBIGINT", "The same exactly"),
+        column(
+            "seconds",
+            "DOUBLE",
+            "How long it was, until now if it lasts",
+        ),
+        column("from_state", "VARCHAR", "State before"),
+        column(
+            "is_trip",
+            "BOOLEAN",
+            "It opened, and not after a probe that failed",
+        ),
+        column(
+            "reason",
+            "VARCHAR",
+            "Why it began; `restart` where counters began anew or the breaker appeared on an instance it was not on",
+        ),
+        column(
+            "evidence",
+            "VARCHAR",
+            "How its beginning is known; `silence` when `stale`",
+        ),
+        column("confidence", "UTINYINT", "How sure, 0 to 100"),
+        column("pattern", "VARCHAR", "What the policy is"),
+        column("origin", "VARCHAR", "What reported it"),
+        column("service_version", "VARCHAR", "Version of the instance"),
+        column("peer_service", "VARCHAR", "Who is behind it"),
+    ],
+};
+
+pub(super) const BREAKER_DAYS: Relation = Relation {
+    name: "breaker_days",
+    doc: "One row a logical breaker and day (UTC) on which something was known of it: time in each state, minutes open, trips, flapping.",
+    columns: &[
+        column("breaker_id", "VARCHAR", "Identity, hex; joins `breakers`"),
+        column("service_name", "VARCHAR", "Service the breaker protects"),
+        column("service_namespace", "VARCHAR", "Namespace of that service"),
+        column("environment", "VARCHAR", "Environment of that service"),
+        column("cluster", "VARCHAR", "Cluster of that service"),
+        column("name", "VARCHAR", "Name of the breaker"),
+        column("key", "VARCHAR", "Which of a keyed family"),
+        column("day", "DATE", "The day (UTC)"),
+        column(
+            "instances",
+            "UINTEGER",
+            "Instances of which something was known",
+        ),
+        column(
+            "minutes_open",
+            "DOUBLE",
+            "Minutes in which at least one instance refused (`open` or `forced_open`)",
+        ),
+        column(
+            "trips",
+            "UINTEGER",
+            "Times an instance opened, probes that failed not counted",
+        ),
+        column(
+            "trips_inferred",
+            "UINTEGER",
+            "Of these whose moment was inferred, not reported",
+        ),
+        column(
+            "flap_score",
+            "DOUBLE",
+            "Flapping as RFC 2439 reckons it: each trip of an instance adds 1 and what has added up halves every 15 minutes; the day's highest. Routers suppress at 2",
+        ),
+        column("restarts", "UINTEGER", "Times an instance began anew"),
+        column(
+            "closed_seconds",
+            "DOUBLE",
+            "Seconds `closed`, added up over instances",
+        ),
+        column("open_seconds", "DOUBLE", "Seconds `open`, over instances"),
+        column(
+            "half_open_seconds",
+            "DOUBLE",
+            "Seconds `half_open`, over instances",
+        ),
+        column(
+            "forced_open_seconds",
+            "DOUBLE",
+            "Seconds `forced_open`, over instances",
+        ),
+        column(
+            "disabled_seconds",
+            "DOUBLE",
+            "Seconds `disabled`, over instances",
+        ),
+        column(
+            "metrics_only_seconds",
+            "DOUBLE",
+            "Seconds `metrics_only`, over instances",
+        ),
+        column(
+            "saturated_seconds",
+            "DOUBLE",
+            "Seconds `saturated`, over instances",
+        ),
+        column(
+            "throttling_seconds",
+            "DOUBLE",
+            "Seconds `throttling`, over instances",
+        ),
+        column(
+            "unknown_seconds",
+            "DOUBLE",
+            "Seconds `unknown`, over instances",
+        ),
+        column(
+            "stale_seconds",
+            "DOUBLE",
+            "Seconds without data between two that had it, over instances",
+        ),
+        column("pattern", "VARCHAR", "What the policy is"),
+        column("peer_service", "VARCHAR", "Who is behind it"),
     ],
 };

@@ -7,6 +7,7 @@ pub(super) const RED: Relation = Relation {
     doc: "Rate, errors and duration of one operation of one service in ten seconds. Sum over rows: one bucket may have several.",
     columns: &[
         column("bucket_start", "TIMESTAMP_NS", "Start of the ten seconds"),
+        column("bucket_start_unix_nano", "UBIGINT", "The same exactly"),
         column(
             "environment",
             "VARCHAR",
@@ -51,6 +52,7 @@ pub(super) const SERVICE_EDGES: Relation = Relation {
     doc: "Calls from one service to another (or to an inferred peer) in ten seconds. Sum over rows: one bucket may have several.",
     columns: &[
         column("bucket_start", "TIMESTAMP_NS", "Start of the ten seconds"),
+        column("bucket_start_unix_nano", "UBIGINT", "The same exactly"),
         column("environment", "VARCHAR", "Environment of the caller"),
         column("service_namespace", "VARCHAR", "Namespace of the caller"),
         column("cluster", "VARCHAR", "Cluster of the caller"),
@@ -98,6 +100,31 @@ pub(super) const SERVICE_EDGES: Relation = Relation {
             "duration_histogram",
             "MAP(USMALLINT, UBIGINT)",
             "Durations: bucket i counts those in (b^(i-1), b^i] nanoseconds, b = 2^(1/8)",
+        ),
+    ],
+};
+
+pub(super) const EDGE_RETRIES: Relation = Relation {
+    name: "edge_retries",
+    doc: "Attempts of one service at another in one minute, and the calls they stand for: a client span is a retry when an earlier one of the same parent and callee had failed before it began, or when it says so (`http.request.resend_count`). Made from spans at each question: ask for the minutes that matter. Over several minutes the factor is `sum(attempts) / sum(calls)`.",
+    columns: &[
+        column("bucket_start", "TIMESTAMP_NS", "Start of the minute"),
+        column("environment", "VARCHAR", "Environment of the caller"),
+        column("service_namespace", "VARCHAR", "Namespace of the caller"),
+        column("cluster", "VARCHAR", "Cluster of the caller"),
+        column("caller", "VARCHAR", "Who called"),
+        column(
+            "callee",
+            "VARCHAR",
+            "Who was called, or the operation where that is not known",
+        ),
+        column("attempts", "UBIGINT", "Client spans"),
+        column("calls", "UBIGINT", "Of these that are no retries"),
+        column("retries", "UBIGINT", "Of these that are"),
+        column(
+            "retry_factor",
+            "DOUBLE",
+            "Attempts for each call: 1 without retries",
         ),
     ],
 };

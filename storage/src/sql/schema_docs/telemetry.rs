@@ -330,6 +330,11 @@ pub(super) const METRICS: Relation = Relation {
         ),
         column("scope_id", "UBIGINT", "Hash of the instrumentation scope"),
         column("scope_schema_url", "VARCHAR", "Schema URL of the scope"),
+        column(
+            "scope_dropped_attributes_count",
+            "UINTEGER",
+            "Attributes the sender dropped from the scope",
+        ),
     ],
 };
 

@@ -3,7 +3,7 @@
 use super::fixture::{append, config, log, metrics, number, spans, spans_at, text};
 use crate::store::Store;
 
-const RELATIONS: [&str; 13] = [
+const RELATIONS: [&str; 16] = [
     "spans",
     "logs",
     "metrics",
@@ -11,12 +11,15 @@ const RELATIONS: [&str; 13] = [
     "exemplars",
     "resources",
     "service_edges",
+    "edge_retries",
     "red",
     "breakers",
     "breaker_instances",
     "breaker_transitions",
     "breaker_samples",
     "breaker_config",
+    "breaker_intervals",
+    "breaker_days",
 ];
 
 #[test]

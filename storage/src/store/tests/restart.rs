@@ -74,13 +74,17 @@ fn a_span_sent_again_counts_once_even_when_its_first_copy_is_sealed_and_the_serv
 }
 
 /// What a file of an older format lacks.
-const OLDER_FORMATS: [(u32, &str); 2] = [
+const OLDER_FORMATS: [(u32, &str); 3] = [
     (
         1,
         "ALTER TABLE spans DROP COLUMN resent; DROP TABLE breaker_transitions; DROP TABLE breaker_samples; \
          DROP TABLE breaker_config; DROP TABLE breaker_marks;",
     ),
-    (2, "ALTER TABLE spans DROP COLUMN resent;"),
+    (
+        2,
+        "ALTER TABLE spans DROP COLUMN resent; ALTER TABLE breaker_marks DROP COLUMN heard_since;",
+    ),
+    (3, "ALTER TABLE breaker_marks DROP COLUMN heard_since;"),
 ];
 
 #[test]

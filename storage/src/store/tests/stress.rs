@@ -57,6 +57,83 @@ fn no_query_fails_and_no_row_is_missing_or_doubled_while_segments_come_and_go() 
     assert_eq!(stats.last_error, None);
 }
 
+/// Retention expires by bytes all the while: what is left is never doubled, a count of a trace is all or nothing, and
+/// the calls in the roll-ups only grow.
+#[test]
+fn no_query_fails_and_no_call_is_lost_while_segments_expire() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(StoreConfig {
+        compaction_fan_in: 3,
+        hot_rows_max: 200,
+        maintenance_interval: Duration::from_millis(10),
+        retention_bytes: Some(1 << 20),
+        ..config(dir.path())
+    });
+    let store = Arc::new(store.expect("open"));
+    let (acknowledged, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let started = Instant::now();
+    let is_enough = || {
+        started.elapsed() > Duration::from_secs(90)
+            || started.elapsed() > Duration::from_secs(8) && store.stats().segments_expired > 3
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut next = 0;
+            while !is_enough() {
+                append(&store, spans("shop", next, next + 40)).expect("appended");
+                next += 40;
+                acknowledged.store(next, SeqCst);
+            }
+            is_over.store(true, SeqCst);
+        });
+        for reader in 0..2 {
+            let (store, acknowledged, is_over) = (&store, &acknowledged, &is_over);
+            scope.spawn(move || {
+                let mut rounds = 0_u64;
+                while !is_over.load(SeqCst) {
+                    rounds += 1;
+                    look_at_what_is_left(store, acknowledged, rounds + reader);
+                }
+                assert!(rounds > 3, "{rounds} rounds");
+            });
+        }
+    });
+    let stats = store.stats();
+    assert!(stats.segments_expired > 3, "{stats:?}");
+    assert_eq!(stats.last_error, None);
+}
+
+fn look_at_what_is_left(store: &Store, acknowledged: &AtomicU64, round: u64) {
+    let before = acknowledged.load(SeqCst);
+    let reader = store.reader().expect("a reader");
+    let conn = reader.connection();
+    let (count, distinct): (u64, u64) = conn
+        .query_row(
+            "SELECT count(*), count(DISTINCT span_id) FROM spans",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .expect("a count");
+    assert_eq!(count, distinct, "a span twice");
+    if before > 0 {
+        let trace = hex(&trace(round * 7_919 % before / 8));
+        let sql = format!("SELECT count(*) FROM spans WHERE trace_id = '{trace}'");
+        let of_trace: u64 = conn.query_row(&sql, [], |row| row.get(0)).expect("a trace");
+        assert!(
+            [0, 8].contains(&of_trace),
+            "{of_trace} spans of a trace are left"
+        );
+    }
+    let calls: u64 = conn
+        .query_row(
+            "SELECT coalesce(sum(calls), 0)::UBIGINT FROM red",
+            [],
+            |row| row.get(0),
+        )
+        .expect("roll-ups");
+    assert!(calls >= before, "{calls} calls of {before} acknowledged");
+}
+
 fn look(store: &Store, acknowledged: &AtomicU64, round: u64) {
     let before = acknowledged.load(SeqCst);
     let reader = store.reader().expect("a reader");

@@ -44,9 +44,9 @@ pub fn strip(scrubber: &Scrubber, frame: &Frame) -> Option<AnyView> {
             let start = scrubber.start(at);
             let link = frame.with(&[("at", &units::timestamp(start, 3))]);
             let words = format!(
-                "{}: {} calls, {} failed",
+                "{}: {}, {} failed",
                 units::time_of_day(start, 0),
-                units::count(step.calls),
+                units::counted(step.calls, "call"),
                 units::count(step.errors)
             );
             let high = HIGH * step.calls as f64 / most as f64;

@@ -44,9 +44,10 @@ pub(super) fn first_run(data: &Overview) -> AnyView {
         .iter()
         .all(|a| a.starts_with("127.") || a.starts_with("[::1]"));
     view! {
-        <section class="panel welcome">
+        <section class="panel welcome" id="first-run" data-live="reload">
             <h1>"Waiting for telemetry"</h1>
-            <p class="lead">"Nothing has arrived yet. Point any OpenTelemetry exporter here and reload; there is nothing to configure."</p>
+            <p class="lead">"Nothing has arrived yet. Point any OpenTelemetry exporter here; there is nothing to configure."
+            <span class="needs-wasm">" When something arrives, this page changes by itself."</span> <noscript>" Then reload."</noscript></p>
             <dl class="addresses">
                 <dt>"OTLP/gRPC"</dt><dd><code>{data.otlp_grpc.clone()}</code></dd>
                 <dt>"OTLP/HTTP"</dt><dd><code>{http.clone()}</code></dd>

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use tripline_storage::filter::{Expression, Key, KeyScope, Literal};
-use tripline_storage::model::{InstanceSummary, Page};
+use tripline_storage::model::{CountedSpans, InstanceSummary, Page};
 
 use crate::parts::{Frame, error_share, list_note, positive, since};
 use crate::units;
@@ -16,33 +16,75 @@ pub(super) fn panel(
     instances: &Page<InstanceSummary>,
     frame: &Frame,
 ) -> Option<AnyView> {
-    if instances.items.is_empty() {
-        return None;
-    }
+    let counted = instances.items.first()?.counted;
     let rows = instances
         .items
         .iter()
         .map(|instance| row(service, instance, frame))
         .collect_view();
+    let basis = format!("counted from {} that are stored", words_of(counted));
     Some(
         view! {
             <section class="panel" id="instances" data-live>
-                <div class="panel-head"><h2>"Instances"</h2><p class="quiet">"counted from the spans that are stored"</p>{frame.how(&how(service))}</div>
+                <div class="panel-head"><h2>"Instances"</h2><p class="quiet">{basis}</p>{frame.how(&how(service, counted, frame))}</div>
                 <div class="scroll"><table class="list">
                     <thead><tr><th>"Instance"</th><th>"Version"</th><th>"Pod"</th><th>"Host"</th><th class="num">"Calls"</th><th class="num">"Errors"</th>
                     <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"Last seen"</th></tr></thead>
                     <tbody>{rows}</tbody>
                 </table></div>
-                {list_note(instances, "instance", "busiest first", frame)}
+                {note(instances, frame)}
             </section>
         }
         .into_any(),
     )
 }
 
+/// How many instances there are: those that report none are a row, but nobody knows how many.
+fn note(instances: &Page<InstanceSummary>, frame: &Frame) -> AnyView {
+    let named: Vec<&InstanceSummary> = instances
+        .items
+        .iter()
+        .filter(|instance| instance.instance_id.is_some())
+        .collect();
+    if named.is_empty() {
+        let text = format!("To tell instances apart, {FIX}.");
+        return view! { <p class="note">{text}</p> }.into_any();
+    }
+    let page = Page {
+        items: named,
+        truncated: instances.truncated,
+        total: instances.total,
+        next: None,
+    };
+    list_note(&page, "instance", "busiest first", frame)
+}
+
+/// Which spans are counted.
+fn words_of(counted: CountedSpans) -> &'static str {
+    match counted {
+        CountedSpans::Entry => "its server and consumer spans",
+        CountedSpans::ProxyEntry => "its sidecar's server and consumer spans",
+        CountedSpans::Outgoing => "its client and producer spans",
+        CountedSpans::ProxyOutgoing => "its sidecar's client and producer spans",
+        CountedSpans::Other => "its internal spans",
+    }
+}
+
+/// The same in SQL.
+fn condition_of(counted: CountedSpans) -> &'static str {
+    match counted {
+        CountedSpans::Entry => "kind IN ('server', 'consumer') AND NOT coalesce(sidecar, false)",
+        CountedSpans::ProxyEntry => "kind IN ('server', 'consumer') AND sidecar",
+        CountedSpans::Outgoing => "kind IN ('client', 'producer') AND NOT coalesce(sidecar, false)",
+        CountedSpans::ProxyOutgoing => "kind IN ('client', 'producer') AND sidecar",
+        CountedSpans::Other => "kind NOT IN ('server', 'consumer', 'client', 'producer')",
+    }
+}
+
 fn row(service: &str, instance: &InstanceSummary, frame: &Frame) -> AnyView {
     let filter = filter_of(instance.instance_id.as_deref());
-    let traces = frame.link("/traces", &[("service", service), ("q", &filter)]);
+    let about = [("service", service), ("q", filter.as_str())];
+    let traces = frame.link_in(&instance.scope, "/traces", &about);
     let name = match &instance.instance_id {
         Some(id) => view! { <a data-row href=traces><code>{id.clone()}</code></a> }.into_any(),
         None => view! { <a data-row href=traces title=FIX>"not reported"</a> }.into_any(),
@@ -103,15 +145,30 @@ fn filter_of(id: Option<&str>) -> String {
     condition.to_string()
 }
 
-/// The SQL of these numbers.
-fn how(service: &str) -> String {
+/// Instances are counted over whole buckets of the roll-ups, nanoseconds.
+const BUCKET_NS: u64 = 10_000_000_000;
+
+/// The SQL of these numbers, with the range and scope of the page in it.
+fn how(service: &str, counted: CountedSpans, frame: &Frame) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\0', "").replace('\'', "''"));
+    let (from, to) = frame.bounds();
+    let (from, to) = (
+        from / BUCKET_NS * BUCKET_NS,
+        to.div_ceil(BUCKET_NS) * BUCKET_NS,
+    );
+    let scope: String = ["environment", "service_namespace", "cluster"]
+        .iter()
+        .filter_map(|name| Some(format!("\n    AND {name} = {}", quoted(frame.param(name)?))))
+        .collect();
     format!(
-        "SELECT service_instance_id, service_version, count(*) AS calls, count(*) FILTER (status_code = 'error') AS errors, max(start_time) AS last_seen\n\
+        "SELECT environment, service_instance_id, service_version, count(*) AS calls,\n    \
+         count(*) FILTER (status_code = 'error') AS errors, max(start_time) AS last_seen\n\
          FROM spans\n\
-         WHERE service_name = '{}' AND kind IN ('server', 'consumer') AND NOT coalesce(sidecar, false) AND NOT coalesce(resent, false)\n  \
-         AND start_time > now() - INTERVAL 1 HOUR\n\
+         WHERE service_name = {} AND {} AND NOT coalesce(resent, false)\n    \
+         AND start_time >= make_timestamp_ns({from}) AND start_time < make_timestamp_ns({to}){scope}\n\
          GROUP BY ALL ORDER BY calls DESC",
-        service.replace('\'', "''")
+        quoted(service),
+        condition_of(counted)
     )
 }
 
@@ -137,5 +194,20 @@ mod tests {
             assert_eq!(filter.expression(), &wanted, "{text}");
         }
         assert_eq!(filter_of(None), "instance absent");
+    }
+
+    #[test]
+    fn the_sql_behind_the_numbers_names_the_spans_that_are_counted() {
+        let sql = how("it's", CountedSpans::Outgoing, &Frame::default());
+        assert!(
+            sql.contains(
+                "WHERE service_name = 'it''s' AND kind IN ('client', 'producer') AND NOT coalesce(sidecar, false) AND"
+            ),
+            "{sql}"
+        );
+        assert!(
+            how("x", CountedSpans::ProxyEntry, &Frame::default())
+                .contains("'consumer') AND sidecar AND")
+        );
     }
 }

@@ -81,16 +81,16 @@ fn the_overview_tells_the_change_since_last_week() {
 
 #[test]
 fn the_graph_names_the_edges_that_are_called_no_more() {
-    let node = |name: String| {
-        json!({"name": name, "kind": "service", "inferred": false, "calls": 10, "errors": 0, "latency": {}})
-    };
+    let node = |name: String| json!({"name": name, "kind": "service", "inferred": false, "calls": 10, "errors": 0, "latency": {}});
     let edge = |callee: usize, calls: u64| {
         json!({"caller": 0, "callee": callee, "kind": "service", "is_async": false, "calls": calls, "errors": calls / 10,
             "weight": calls, "basis": "all", "latency": {"p95_ns": 2e6}})
     };
     let of_two = |calls: u64| -> Graph {
-        read(json!({"nodes": [node("cart".to_owned()), node("pay".to_owned())], "edges": [edge(1, calls)],
-            "truncated": false, "total_edges": 1}))
+        read(
+            json!({"nodes": [node("cart".to_owned()), node("pay".to_owned())], "edges": [edge(1, calls)],
+            "truncated": false, "total_edges": 1}),
+        )
     };
     let mut nodes = vec![node("cart".to_owned())];
     nodes.extend((1..=25).map(|at| node(format!("old-{at:02}"))));
@@ -236,9 +236,66 @@ fn sidecars_are_folded_or_shown_beside_their_services() {
     let folded = render(&frame("/graph", &[]), "Graph", |f| graph(&graph_data, f));
     assert_says(&folded, &["2 sidecars are folded into their services: "]);
     assert!(!folded.contains("pay.mesh"), "{folded}");
-    let shown = frame("/graph", &[("proxies", "show")]);
-    let shown = render(&shown, "Graph", |f| graph(&graph_data, f));
+    let asked = frame("/graph", &[("proxies", "show")]);
+    let shown = render(&asked, "Graph", |f| graph(&graph_data, f));
     assert_says(&shown, &["pay.mesh", "the sidecar of pay", "one call"]);
+    // A proxy that a call touches keeps its box: it is not folded.
+    let mut touched = graph_data;
+    touched.graph.edges[0].callee = 2;
+    let folded = render(&frame("/graph", &[]), "Graph", |f| graph(&touched, f));
+    assert_says(
+        &folded,
+        &["1 sidecar is folded into its service: ", "pay.mesh"],
+    );
+    let shown = render(&asked, "Graph", |f| graph(&touched, f));
+    assert_says(&shown, &["2 sidecars are shown beside their services: "]);
+}
+
+#[test]
+fn sidecars_are_counted_by_service_and_scope() {
+    let proxy = json!({"is_outgoing": false, "calls": 1, "errors": 0, "rate_per_second": 1.0, "latency": {}});
+    let services = vec![
+        service_of(json!({"environment": "prod", "proxy": proxy})),
+        service_of(json!({"environment": "test", "proxy": proxy})),
+        // Another of the first, under a name of its own.
+        service_of(json!({"environment": "prod", "service_name": "cart.mesh", "proxy_of": "cart"})),
+    ];
+    let data = overview_of(services, None);
+    let html = render(&frame("/", &[]), "Overview", |f| overview(&data, f));
+    let (_, line) = html.split_once("note proxies").expect("a line");
+    let (line, _) = line.split_once("</p>").expect("a line");
+    assert_says(
+        line,
+        &[
+            "2 sidecars are folded into their services: ",
+            "prod",
+            "test",
+            "show them",
+        ],
+    );
+}
+
+#[test]
+fn the_page_of_a_sidecar_is_not_folded_into_itself() {
+    let page = |summary: ServiceSummary| {
+        let data = ServicePage {
+            name: summary.service_name.clone(),
+            summaries: vec![summary],
+            ..ServicePage::default()
+        };
+        render(&frame("/services/x", &[]), "x", |f| {
+            super::super::service(&data, f)
+        })
+    };
+    let own = page(service_of(
+        json!({"service_name": "pay.mesh", "proxy_of": "pay"}),
+    ));
+    assert_says(&own, &["All of these spans are a sidecar"]);
+    assert!(!own.contains("note proxies"), "{own}");
+    let beside = page(service_of(
+        json!({"proxy": {"is_outgoing": false, "calls": 1, "errors": 0, "rate_per_second": 1.0, "latency": {}}}),
+    ));
+    assert_says(&beside, &["1 sidecar is folded into its service: "]);
 }
 
 #[test]
@@ -246,10 +303,10 @@ fn instances_lead_to_their_traces() {
     let data = ServicePage {
         name: "cart".to_owned(),
         instances: read(json!({"items": [
-            {"instance_id": "cart-1", "versions": ["1.0", "1.1"], "pod": "cart-abc", "host": null, "calls": 1_200, "errors": 12,
+            {"instance_id": "cart-1", "environment": "prod", "cluster": "eu-1", "counted": "outgoing", "versions": ["1.0", "1.1"], "pod": "cart-abc", "host": null, "calls": 1_200, "errors": 12,
              "latency": {"p95_ns": 2e6}, "last_unix_nano": (NOW - 3_000_000_000).to_string()},
             {"instance_id": null, "versions": [], "pod": null, "host": null, "calls": 1, "errors": 0, "latency": {},
-             "last_unix_nano": (NOW - 600_000_000_000).to_string()}], "truncated": false, "total": 2, "next": null})),
+             "last_unix_nano": (NOW - 600_000_000_000).to_string()}], "truncated": false, "total": 1, "next": null})),
         ..ServicePage::default()
     };
     let html = render(&frame("/services/cart", &[]), "cart", |f| {
@@ -259,14 +316,27 @@ fn instances_lead_to_their_traces() {
         &html,
         &[
             "/traces?service=cart",
-            "q=instance%20%3D%20cart-1",
+            "q=instance%20%3D%20cart-1&amp;environment=prod&amp;cluster=eu-1",
             "q=instance%20absent",
+            "counted from its client and producer spans that are stored",
             "1.0, 1.1",
             "cart-abc",
             "1,200",
             "1 %",
             "10 min ago",
-            "2 instances, busiest first",
+            "1 instance, busiest first",
         ],
     );
+    let nameless = ServicePage {
+        instances: read(
+            json!({"items": [{"instance_id": null, "versions": [], "pod": null, "host": null, "calls": 1, "errors": 0,
+            "latency": {}, "last_unix_nano": (NOW - 600_000_000_000).to_string()}], "truncated": false, "total": 0, "next": null}),
+        ),
+        ..data
+    };
+    let html = render(&frame("/services/cart", &[]), "cart", |f| {
+        super::super::service(&nameless, f)
+    });
+    assert_says(&html, &["To tell instances apart, set service.instance.id"]);
+    assert!(!html.contains("busiest first"), "{html}");
 }

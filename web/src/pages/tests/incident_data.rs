@@ -1,10 +1,12 @@
 //! An incident and its breakers, made up, with text of somebody else's choice in every place.
 
 use tripline_storage::model::{
-    Baseline, BlastRadius, Breaker, BreakerConfig, BreakerDetail, BreakerInstance,
-    BreakerTransition, ChangeEvent, Clue, EntryPoint, ErrorClass, Finding, Incident,
-    IncidentBreaker, IncidentDetail, InstanceLane, Lane, LaneSegment, OpenAt, Outcome, Page,
-    Proposal, Recovery, RejectedInMinute, Root, TimeRange, TripTrace, WhatIf,
+    Baseline, BlastRadius, Breaker, BreakerActivity, BreakerConfig, BreakerDetail, BreakerInstance,
+    BreakerTransition, BreakerWindow, ChangeEvent, ChangedSetting, Clue, EncodingOffer,
+    EncodingValue, Encodings, EntryPoint, ErrorClass, Finding, Incident, IncidentBreaker,
+    IncidentDetail, InstanceLane, Lane, LaneSegment, LearnedState, OpenAt, Outcome, OutcomeCalls,
+    Page, Probe, Proposal, Recovery, RejectedInMinute, Root, SettingsChange, TimeRange, Trial,
+    TripTrace, WhatIf, WindowLimits,
 };
 
 use super::NOW;
@@ -15,6 +17,39 @@ const TRACE: &str = "5b8aa5a2d2c872e8321cf37308d69df2";
 
 fn start() -> i64 {
     i64::try_from(NOW).expect("this century") - 120 * SECOND
+}
+
+pub(super) fn encodings_of(text: &str) -> Encodings {
+    let number = |value: &str| EncodingValue {
+        value: value.to_owned(),
+        held_ns: 60 * SECOND,
+        ..EncodingValue::default()
+    };
+    let said = |metric: &str, service: Option<&str>| LearnedState {
+        metric: metric.to_owned(),
+        service: service.map(str::to_owned),
+        value: "0".to_owned(),
+        state: "closed".to_owned(),
+        learned_unix_nano: 1,
+    };
+    let offered = EncodingValue {
+        proposed: Some("open".to_owned()),
+        because: Some("held while 95 % of 200 calls were refused".to_owned()),
+        ..number("1")
+    };
+    let learned = EncodingValue {
+        learned: Some("closed".to_owned()),
+        ..number("0")
+    };
+    Encodings {
+        offers: vec![EncodingOffer {
+            metric: text.to_owned(),
+            service_name: text.to_owned(),
+            breakers: 2,
+            values: vec![learned, offered, number("2")],
+        }],
+        learned: vec![said(text, None), said("elsewhere", Some(text))],
+    }
 }
 
 pub(super) fn breaker_of(text: &str) -> Breaker {
@@ -210,8 +245,59 @@ pub(super) fn breaker_page(text: &str) -> BreakerPage {
         },
         lane: Some(lane_of(text)),
         transitions: Page::whole(vec![change(text, 0, "closed", "open")]),
+        activity: activity_of(text),
         incident: Some(incident_of(text)),
         at: None,
+    }
+}
+
+fn activity_of(text: &str) -> BreakerActivity {
+    let instance = Some(text.to_owned());
+    BreakerActivity {
+        windows: vec![BreakerWindow {
+            service_instance_id: instance.clone(),
+            time_unix_nano: start(),
+            failure_rate: Some(0.62),
+            window_calls: Some(8),
+            next_probe_unix_nano: Some(start() + 150 * SECOND),
+            limits: WindowLimits {
+                failure_rate: Some(0.5),
+                slow_rate: None,
+                minimum_calls: Some(10),
+            },
+            ..BreakerWindow::default()
+        }],
+        calls: OutcomeCalls {
+            ok: Some(812),
+            failed: Some(62),
+            rejected: Some(340),
+            ..OutcomeCalls::default()
+        },
+        trials: vec![Trial {
+            service_instance_id: instance.clone(),
+            from_unix_nano: start() + 30 * SECOND,
+            to_unix_nano: Some(start() + 32 * SECOND),
+            ended_in: Some("open".to_owned()),
+            probes: vec![Probe {
+                time_unix_nano: start() + 30 * SECOND,
+                outcome: "failure".to_owned(),
+                duration_ns: Some(12_000_000),
+                trace_id: Some(TRACE.to_owned()),
+                span_id: Some("051581bf3cb55c13".to_owned()),
+            }],
+        }],
+        total_trials: 7,
+        settings: vec![SettingsChange {
+            service_instance_id: instance,
+            time_unix_nano: start(),
+            config_hash: text.to_owned(),
+            is_first: false,
+            changed: vec![ChangedSetting {
+                name: "minimum_calls".to_owned(),
+                before: Some("10".to_owned()),
+                after: Some(text.to_owned()),
+            }],
+        }],
     }
 }
 

@@ -1,0 +1,22 @@
+-- Events that say a change happened, newest first. One that names no service, or no scope, is about all of them.
+-- Documents are read of those events alone, so they are told apart first.
+WITH told AS MATERIALIZED (
+    SELECT epoch_ns("time") AS ns, service_name, attributes, body
+    FROM ({logs})
+    WHERE event_name = 'tripline.change'
+        AND "time" >= make_timestamp_ns($1) AND "time" < make_timestamp_ns($2)
+        AND ($4::VARCHAR IS NULL OR environment IS NULL OR environment = $4)
+        AND ($5::VARCHAR IS NULL OR service_namespace IS NULL OR service_namespace = $5)
+        AND ($6::VARCHAR IS NULL OR cluster IS NULL OR cluster = $6)
+)
+SELECT *
+FROM (
+    SELECT ns,
+        coalesce(nullif(attributes."change.service"::VARCHAR, ''), nullif(service_name, '')) AS service,
+        coalesce(nullif(attributes."change.kind"::VARCHAR, ''), 'change') AS kind,
+        coalesce(nullif(attributes."change.description"::VARCHAR, ''), nullif(body::VARCHAR, ''), 'not described') AS description
+    FROM told
+)
+WHERE $3::VARCHAR IS NULL OR service IS NULL OR service = $3
+ORDER BY ns DESC
+LIMIT {limit}

@@ -1,0 +1,104 @@
+-- What was seen while each number that nobody knows held, between $1 and $2. A number holds between two samples of one
+-- stream that both say it and lie no further apart than three intervals; what lies between two numbers tells nothing.
+WITH numbers AS (
+    SELECT DISTINCT breaker_id, coalesce(service_instance_id, '') AS instance, coalesce(service_name, '') AS service,
+        coalesce(name, '') AS name, epoch_ns("time") AS ns, split_part(raw_state, '=', 1) AS metric,
+        split_part(raw_state, '=', 2) AS value
+    FROM breaker_samples
+    WHERE evidence = 'metric' AND (state = 'unknown' OR learned) AND contains(raw_state, '=')
+        AND "time" >= make_timestamp_ns($1) AND "time" < make_timestamp_ns($2)
+),
+paired AS (
+    SELECT *, lag(ns) OVER w AS ns0, lag(value) OVER w AS before,
+        median(ns - lag_ns) OVER (PARTITION BY metric, service) AS usual
+    FROM (SELECT *, lag(ns) OVER (PARTITION BY breaker_id, instance, metric ORDER BY ns) AS lag_ns FROM numbers)
+    WINDOW w AS (PARTITION BY breaker_id, instance, metric ORDER BY ns)
+),
+numbered AS (
+    SELECT *, sum(CASE WHEN before = value AND ns - ns0 <= 3 * usual THEN 0 ELSE 1 END) OVER (
+        PARTITION BY breaker_id, instance, metric ORDER BY ns) AS spell
+    FROM paired
+),
+spells AS (
+    SELECT metric, service, breaker_id, instance, any_value(name) AS name, spell, any_value(value) AS value,
+        min(ns) AS began, max(ns) AS ended, count(*) AS samples,
+        min_by(before, ns) AS before
+    FROM numbered GROUP BY metric, service, breaker_id, instance, spell
+),
+followed AS (
+    SELECT *, lead(value) OVER (PARTITION BY breaker_id, instance, metric ORDER BY began) AS after FROM spells
+),
+-- Counters of the same breaker: what grew while one number held. Instruments of one collection are stamped one after
+-- the other.
+counted AS (
+    SELECT breaker_id, coalesce(service_instance_id, '') AS instance, epoch_ns("time") AS ns,
+        max(rejected)::HUGEINT AS rejected, (coalesce(max(ok), 0) + coalesce(max(failed), 0))::HUGEINT AS passed, bool_or(is_delta) AS is_delta
+    FROM breaker_samples
+    WHERE coalesce(rejected, ok, failed) IS NOT NULL AND breaker_id IN (SELECT breaker_id FROM numbers)
+        AND "time" >= make_timestamp_ns($1) AND "time" < make_timestamp_ns($2)
+    GROUP BY ALL
+),
+grown AS (
+    SELECT breaker_id, instance, lag(ns) OVER w AS ns0, ns,
+        CASE WHEN is_delta THEN rejected WHEN lag(rejected) OVER w IS NULL OR rejected < lag(rejected) OVER w THEN 0
+            ELSE rejected - lag(rejected) OVER w END AS refused,
+        CASE WHEN is_delta THEN passed WHEN passed < lag(passed) OVER w THEN 0 ELSE passed - lag(passed) OVER w END AS passed
+    FROM counted WINDOW w AS (PARTITION BY breaker_id, instance ORDER BY ns)
+),
+of_counters AS (
+    SELECT s.metric, s.service, s.value, sum(g.refused) AS refused, sum(g.passed) AS passed
+    FROM spells s JOIN grown g ON g.breaker_id = s.breaker_id AND g.instance = s.instance
+        AND g.ns0 >= s.began - 1000000000 AND g.ns <= s.ended + 1000000000 AND g.ns0 < s.ended
+    GROUP BY ALL
+),
+-- Calls of the service that errors or spans say were refused: of the breaker's name, or of any where it has one breaker.
+alone AS (SELECT metric, service, count(DISTINCT breaker_id) = 1 AS is_alone, count(DISTINCT breaker_id) AS breakers FROM numbers GROUP BY ALL),
+of_errors AS (
+    SELECT s.metric, s.service, s.value, count(DISTINCT (r."time", r.span_id)) AS errors
+    FROM spells s JOIN alone a USING (metric, service)
+    JOIN breaker_samples r ON coalesce(r.service_name, '') = s.service AND r.evidence IN ('span', 'log')
+        AND r.state IN ('open', 'forced_open') AND (a.is_alone OR r.name = s.name)
+        AND (s.instance = '' OR r.service_instance_id IS NULL OR r.service_instance_id = s.instance)
+        AND r."time" >= make_timestamp_ns(s.began) AND r."time" <= make_timestamp_ns(s.ended)
+    WHERE r."time" >= make_timestamp_ns($1) AND r."time" < make_timestamp_ns($2)
+    GROUP BY ALL
+),
+-- Calls of the service in whole buckets of ten seconds: to the callee that the breaker's name says, else to all.
+edges AS (
+    SELECT caller, callee, epoch_ns(bucket_start) AS ns, sum(calls) AS calls, sum(errors) AS errors
+    FROM ({edges})
+    WHERE caller IN (SELECT service FROM numbers)
+        AND bucket_start >= make_timestamp_ns($1) AND bucket_start < make_timestamp_ns($2)
+    GROUP BY ALL
+),
+named AS (
+    SELECT DISTINCT n.service, n.name, e.callee
+    FROM (SELECT DISTINCT service, name, regexp_replace(lower(name), '[^a-z0-9]', '', 'g') AS letters FROM numbers) n
+    JOIN (SELECT DISTINCT caller, callee, regexp_replace(lower(callee), '[^a-z0-9]', '', 'g') AS letters FROM edges) e
+        ON e.caller = n.service AND e.letters <> '' AND contains(n.letters, e.letters)
+),
+of_calls AS (
+    SELECT s.metric, s.service, s.value, sum(e.calls) AS calls, sum(e.errors) AS errors
+    FROM spells s JOIN edges e ON e.caller = s.service AND e.ns >= s.began AND e.ns + 10000000000 <= s.ended
+    WHERE NOT EXISTS (FROM named n WHERE n.service = s.service AND n.name = s.name)
+        OR EXISTS (FROM named n WHERE n.service = s.service AND n.name = s.name AND n.callee = e.callee)
+    GROUP BY ALL
+),
+held AS (
+    SELECT metric, service, value, sum(ended - began)::BIGINT AS held_ns, median(ended - began)::BIGINT AS usual_ns,
+        sum(greatest(ended - began - 20000000000, 0))::BIGINT AS whole_ns,
+        count(*) AS spells, sum(samples) AS samples,
+        list_sort(list(DISTINCT before) FILTER (before IS NOT NULL AND before <> value)) AS before,
+        list_sort(list(DISTINCT after) FILTER (after IS NOT NULL AND after <> value)) AS after
+    FROM followed GROUP BY ALL
+)
+SELECT metric, service, a.breakers::UINTEGER, value, held_ns, usual_ns, whole_ns, spells::UBIGINT, samples::UBIGINT,
+    coalesce(c.refused, 0)::UBIGINT, coalesce(c.passed, 0)::UBIGINT, coalesce(r.errors, 0)::UBIGINT,
+    coalesce(e.calls, 0)::UBIGINT, coalesce(e.errors, 0)::UBIGINT,
+    array_to_string(before, ' '), array_to_string(after, ' ')
+FROM held h
+JOIN alone a USING (metric, service)
+LEFT JOIN of_counters c USING (metric, service, value)
+LEFT JOIN of_errors r USING (metric, service, value)
+LEFT JOIN of_calls e USING (metric, service, value)
+ORDER BY metric, service, TRY_CAST(value AS DOUBLE), value

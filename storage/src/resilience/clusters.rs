@@ -1,0 +1,85 @@
+//! The service in the names that meshes have: Envoy's for a cluster, Dapr's for a target.
+
+/// `outbound|8080|v1|payment.shop.svc.cluster.local` is `payment`, as is the same with `_.` between its parts (the names
+/// of SNI routes); a host outside the mesh stays whole, and so does a name that is not Istio's. What names no callee
+/// (`inbound|8080||`, `BlackHoleCluster`, `PassthroughCluster`) is none.
+pub(super) fn istio_service(cluster: &str) -> Option<String> {
+    // Newer versions end the name in statistics with a semicolon.
+    let cluster = cluster.trim().trim_end_matches(';');
+    let host = match cluster.strip_prefix("outbound") {
+        Some(rest) if rest.starts_with('|') => rest.splitn(4, '|').nth(3)?,
+        Some(rest) if rest.starts_with("_.") => rest.splitn(4, "_.").nth(3)?,
+        _ => {
+            let names_nobody = cluster.starts_with("inbound|")
+                || cluster.starts_with("inbound_.")
+                || matches!(
+                    cluster,
+                    "BlackHoleCluster" | "PassthroughCluster" | "InboundPassthroughCluster"
+                );
+            if names_nobody {
+                return None;
+            }
+            cluster
+        }
+    };
+    let is_kubernetes = host.ends_with(".svc") || host.contains(".svc.");
+    let name = match host.split_once('.') {
+        Some((service, _)) if is_kubernetes => service,
+        _ => host,
+    };
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// `app_payment` is `payment`; an actor or a component is no service.
+pub(super) fn dapr_app(target: &str) -> Option<String> {
+    let app = target.trim().strip_prefix("app_")?;
+    (!app.is_empty()).then(|| app.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_application_is_taken_out_of_a_target() {
+        assert_eq!(dapr_app("app_payment").as_deref(), Some("payment"));
+        for target in ["actor_cart", "statestore_redis", "app_", ""] {
+            assert_eq!(dapr_app(target), None, "{target}");
+        }
+    }
+
+    #[test]
+    fn the_service_is_taken_out_of_a_cluster_name() {
+        for (cluster, service) in [
+            ("outbound|8080||payment.shop.svc.cluster.local", "payment"),
+            ("outbound|8080|v1|payment.shop.svc.cluster.local", "payment"),
+            ("outbound|80||payment.shop.svc.cluster.local;", "payment"),
+            (
+                "outbound_.8080_._.payment.shop.svc.cluster.local",
+                "payment",
+            ),
+            ("outbound|8080||payment.shop.svc", "payment"),
+            ("outbound|8080||payment", "payment"),
+            ("outbound|443||api.example.com", "api.example.com"),
+            ("payment_service", "payment_service"),
+            ("payment.shop.svc.cluster.local", "payment"),
+        ] {
+            assert_eq!(
+                istio_service(cluster).as_deref(),
+                Some(service),
+                "{cluster}"
+            );
+        }
+        for cluster in [
+            "inbound|8080||",
+            "inbound|8080|http|payment.shop.svc.cluster.local",
+            "BlackHoleCluster",
+            "PassthroughCluster",
+            "outbound|8080||",
+            "outbound|8080",
+            "",
+        ] {
+            assert_eq!(istio_service(cluster), None, "{cluster}");
+        }
+    }
+}

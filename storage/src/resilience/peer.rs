@@ -1,0 +1,475 @@
+//! Which callee a breaker guards, from the best that is known of it. Pure.
+//!
+//! | evidence | the callee is |
+//! |---|---|
+//! | `reported`, `span` | what the breaker's own telemetry names |
+//! | `address` | the service that answers at the address it names, by calls to that address whose callee is known |
+//! | `trace` | the one most calls under (else beside) the breaker's own spans go to |
+//! | `name` | a callee of its owner, else a service, that the breaker is named after |
+//! | `edge` | the only one its owner calls |
+//!
+//! The first that says something wins.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::model::Scope;
+
+/// A service in its scope.
+pub(crate) type Node = (Scope, String);
+
+/// A breaker and what its own telemetry says of its callee.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Guard {
+    pub breaker_id: String,
+    /// The service that owns it.
+    pub owner: Node,
+    pub name: String,
+    pub key: Option<String>,
+    pub pattern: String,
+    pub peer_service: Option<String>,
+    pub peer_address: Option<String>,
+    pub peer_evidence: Option<String>,
+}
+
+/// The callee and how it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Peer {
+    pub service: String,
+    pub evidence: String,
+}
+
+/// Calls of one callee near a breaker's own spans.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Near {
+    pub callee: String,
+    /// 1: under the breaker's span, or that span itself; 2: beside it.
+    pub rank: u8,
+    pub calls: u64,
+}
+
+/// Who calls whom, and by which names and addresses.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Calls {
+    callees: BTreeMap<Node, BTreeSet<String>>,
+    /// Services that send telemetry, by their environment.
+    services: BTreeSet<(Option<String>, String)>,
+    /// Of each caller, who answered to the name or address it called.
+    answered: HashMap<Node, BTreeMap<String, String>>,
+    /// Who answers at an address.
+    addresses: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Calls {
+    /// A service sends telemetry.
+    pub(crate) fn add_service(&mut self, environment: Option<String>, service: String) {
+        self.services.insert((environment, service));
+    }
+
+    /// `callee` answered a call that `caller` made to `called`.
+    pub(crate) fn add_answer(&mut self, caller: &Node, called: &str, callee: &str) {
+        self.answered
+            .entry(caller.clone())
+            .or_default()
+            .insert(called.to_owned(), callee.to_owned());
+        if is_address(called) {
+            self.add_address(called, callee);
+        }
+    }
+
+    /// `callee` answers at this address.
+    pub(crate) fn add_address(&mut self, address: &str, callee: &str) {
+        for address in [bare_address(address), host(address)] {
+            let at = self.addresses.entry(address.to_lowercase()).or_default();
+            at.insert(callee.to_owned());
+        }
+    }
+
+    /// `caller` calls what it names `called`; answers are to be added before.
+    pub(crate) fn add_call(&mut self, caller: &Node, called: &str) {
+        let callee = self.callee(caller, called).to_owned();
+        self.callees
+            .entry(caller.clone())
+            .or_default()
+            .insert(callee);
+    }
+
+    /// Who answers to what a caller calls; itself when nobody is known to.
+    pub(crate) fn callee<'a>(&'a self, caller: &Node, called: &'a str) -> &'a str {
+        let answered = self.answered.get(caller);
+        answered
+            .and_then(|answered| answered.get(called))
+            .map_or(called, String::as_str)
+    }
+
+    /// By which names or addresses each caller calls a callee of another name: caller, name, callee.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&Node, &str, &str)> {
+        self.answered.iter().flat_map(|(caller, answered)| {
+            answered
+                .iter()
+                .filter(|(called, callee)| called != callee)
+                .map(move |(called, callee)| (caller, called.as_str(), callee.as_str()))
+        })
+    }
+
+    /// The only service known at an address.
+    fn at(&self, address: &str) -> Option<&str> {
+        let only = |address: &str| {
+            let mut at = self.addresses.get(&address.to_lowercase())?.iter();
+            at.next().filter(|_| at.next().is_none())
+        };
+        only(bare_address(address))
+            .or_else(|| only(host(address)))
+            .map(String::as_str)
+    }
+
+    fn callees_of(&self, caller: &Node) -> impl Iterator<Item = &String> {
+        self.callees.get(caller).into_iter().flatten()
+    }
+
+    fn knows(&self, guard: &Guard, name: &str) -> bool {
+        self.callees_of(&guard.owner).any(|callee| callee == name)
+            || self
+                .services
+                .contains(&(guard.owner.0.environment.clone(), name.to_owned()))
+    }
+
+    /// A callee of the owner that `name` says, else a service of its environment.
+    fn named(&self, guard: &Guard, name: &str) -> Option<&str> {
+        let environment = &guard.owner.0.environment;
+        let services = self
+            .services
+            .iter()
+            .filter(|(of, service)| of == environment && *service != guard.owner.1)
+            .map(|(_, service)| service);
+        self.callees_of(&guard.owner)
+            .chain(services)
+            .find(|callee| is_named_after(name, callee))
+            .map(String::as_str)
+    }
+}
+
+/// Whom a breaker guards; `None` when nothing tells.
+pub(crate) fn peer(guard: &Guard, calls: &Calls, near: &[Near]) -> Option<Peer> {
+    said(guard, calls)
+        .or_else(|| addressed(guard, calls))
+        .or_else(|| traced(guard, near))
+        .or_else(|| found(calls.named(guard, &guard.name), "name"))
+        .or_else(|| only(guard, calls))
+}
+
+/// Whether looking at calls may tell more than the breaker's own telemetry does.
+pub(crate) fn is_open(guard: &Guard) -> bool {
+    guard.peer_service.as_deref().is_none_or(is_address)
+}
+
+/// Whether it names an address that some service may answer at.
+pub(crate) fn has_address(guard: &Guard) -> bool {
+    let mut named = [&guard.peer_service, &guard.key].into_iter().flatten();
+    guard.peer_address.is_some() || named.any(|text| is_address(text))
+}
+
+fn found(service: Option<&str>, evidence: &str) -> Option<Peer> {
+    service.map(|service| Peer {
+        service: service.to_owned(),
+        evidence: evidence.to_owned(),
+    })
+}
+
+/// What was reported; an address in place of a name is joined to the service that answers there.
+fn said(guard: &Guard, calls: &Calls) -> Option<Peer> {
+    let said = guard.peer_service.as_deref()?;
+    let answering = || calls.at(said).or_else(|| calls.named(guard, said));
+    if is_address(said)
+        && !calls.knows(guard, said)
+        && let Some(service) = answering()
+    {
+        return found(Some(service), "address");
+    }
+    let evidence = guard.peer_evidence.as_deref().unwrap_or("reported");
+    found(Some(said), evidence)
+}
+
+/// By the address it names, or is keyed by; a host name may be the service's own.
+fn addressed(guard: &Guard, calls: &Calls) -> Option<Peer> {
+    let key = guard.key.as_deref().filter(|key| is_address(key));
+    let addresses = || guard.peer_address.as_deref().into_iter().chain(key);
+    let answering = addresses()
+        .find_map(|address| calls.at(address))
+        .or_else(|| addresses().find_map(|address| calls.named(guard, address)));
+    found(answering, "address")
+}
+
+/// By the calls under its own spans, else beside them: the callee it is named after, else the one with most of them.
+fn traced(guard: &Guard, near: &[Near]) -> Option<Peer> {
+    let rank = near.iter().map(|near| near.rank).min()?;
+    let nearest = || near.iter().filter(|near| near.rank == rank);
+    let named = nearest().find(|near| is_named_after(&guard.name, &near.callee));
+    let all: u64 = nearest().map(|near| near.calls).sum();
+    let most = || nearest().find(|near| 2 * near.calls > all);
+    found(
+        named.or_else(most).map(|near| near.callee.as_str()),
+        "trace",
+    )
+}
+
+/// The only callee of its owner, if it is a breaker and says of no address that it guards it.
+fn only(guard: &Guard, calls: &Calls) -> Option<Peer> {
+    let is_breaker = matches!(guard.pattern.as_str(), "breaker" | "ejection");
+    let may_be = is_breaker && guard.peer_address.is_none();
+    let mut callees = calls.callees_of(&guard.owner);
+    let first = callees
+        .next()
+        .filter(|_| callees.next().is_none() && may_be);
+    found(first.map(String::as_str), "edge")
+}
+
+/// Whether a text is an address: a host and a port, or a number.
+pub(crate) fn is_address(text: &str) -> bool {
+    let bare = bare_address(text);
+    let has_port = bare.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    has_port || host(text).parse::<std::net::IpAddr>().is_ok()
+}
+
+/// Without scheme and path: `tcp://10.0.0.7:8080/` is `10.0.0.7:8080`.
+fn bare_address(text: &str) -> &str {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
+}
+
+/// The host of an address.
+fn host(text: &str) -> &str {
+    let bare = bare_address(text);
+    if let Some((inside, _)) = bare.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return inside;
+    }
+    match bare.rsplit_once(':') {
+        // An IPv6 address without brackets has no port.
+        Some((host, _)) if !host.contains(':') => host,
+        _ => bare,
+    }
+}
+
+/// Whether a breaker's name says a callee's: `inventory-cb`, `InventoryServiceBreaker`, `inventory`; and the callee may
+/// be named by its address, `inventory.shop.svc:8080`. A mesh names a cluster `outbound|8080||inventory.shop.svc`.
+pub(crate) fn is_named_after(breaker: &str, callee: &str) -> bool {
+    let (breaker, callee) = (forms(breaker), forms(callee));
+    breaker.iter().any(|name| callee.contains(name))
+}
+
+/// A name without the words that say what it is; of a host, that of its first label too.
+fn forms(name: &str) -> Vec<String> {
+    let last = name.rsplit('|').next().unwrap_or(name);
+    let host = host(last);
+    let is_number = host.parse::<std::net::IpAddr>().is_ok();
+    let label = host
+        .split('.')
+        .next()
+        .filter(|_| !is_number)
+        .unwrap_or(host);
+    let mut forms: Vec<String> = [last, host, label].map(bare_name).into();
+    forms.retain(|form| !form.is_empty());
+    forms.dedup();
+    forms
+}
+
+fn bare_name(name: &str) -> String {
+    let mut text: String = name
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect();
+    for ending in [
+        "circuitbreaker",
+        "breaker",
+        "cb",
+        "client",
+        "service",
+        "svc",
+    ] {
+        if let Some(rest) = text.strip_suffix(ending).filter(|rest| !rest.is_empty()) {
+            text = rest.to_owned();
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str) -> Node {
+        (Scope::default(), name.to_owned())
+    }
+
+    fn guard(name: &str) -> Guard {
+        Guard {
+            owner: node("shop"),
+            name: name.to_owned(),
+            pattern: "breaker".to_owned(),
+            ..Guard::default()
+        }
+    }
+
+    /// shop calls inventory by its address, and psp and redis by their names.
+    fn calls() -> Calls {
+        let mut calls = Calls::default();
+        let shop = node("shop");
+        calls.add_answer(&shop, "10.0.0.7:8080", "inventory");
+        for called in ["10.0.0.7:8080", "psp", "redis"] {
+            calls.add_call(&shop, called);
+        }
+        calls.add_service(None, "ledger".to_owned());
+        calls.add_service(None, "shop".to_owned());
+        calls
+    }
+
+    fn near(callee: &str, rank: u8, calls: u64) -> Near {
+        Near {
+            callee: callee.to_owned(),
+            rank,
+            calls,
+        }
+    }
+
+    fn short(guard: &Guard, calls: &Calls, near: &[Near]) -> (String, String) {
+        peer(guard, calls, near).map_or_else(Default::default, |peer| (peer.service, peer.evidence))
+    }
+
+    fn is(found: &(String, String), service: &str, evidence: &str) {
+        assert_eq!((found.0.as_str(), found.1.as_str()), (service, evidence));
+    }
+
+    #[test]
+    fn what_is_better_known_wins() {
+        let calls = calls();
+        let near = [near("redis", 1, 3), near("psp", 2, 9)];
+        let mut guard = guard("inventory-cb");
+        is(&short(&guard, &calls, &[]), "inventory", "name");
+        is(&short(&guard, &calls, &near), "redis", "trace");
+        guard.peer_address = Some("tcp://10.0.0.7:8080".to_owned());
+        is(&short(&guard, &calls, &near), "inventory", "address");
+        guard.peer_service = Some("stock".to_owned());
+        guard.peer_evidence = Some("span".to_owned());
+        is(&short(&guard, &calls, &near), "stock", "span");
+        assert!(!is_open(&guard));
+        // An address in place of a name is no name.
+        guard.peer_service = Some("10.0.0.7:8080".to_owned());
+        assert!(is_open(&guard));
+        is(&short(&guard, &calls, &near), "inventory", "address");
+    }
+
+    #[test]
+    fn an_address_is_joined_where_exactly_one_service_answers() {
+        let mut calls = calls();
+        let mut guard = guard("outlier");
+        guard.key = Some("10.0.0.7:8080".to_owned());
+        is(&short(&guard, &calls, &[]), "inventory", "address");
+        // Another port of the host, as long as nobody else is there.
+        guard.key = Some("10.0.0.7:9090".to_owned());
+        is(&short(&guard, &calls, &[]), "inventory", "address");
+        calls.add_address("10.0.0.7:7070", "psp");
+        assert_eq!(peer(&guard, &calls, &[]), None);
+        guard.peer_address = Some("ledger.shop.svc.cluster.local:80".to_owned());
+        is(&short(&guard, &calls, &[]), "ledger", "address");
+        guard.peer_address = Some("10.0.0.99:80".to_owned());
+        assert_eq!(peer(&guard, &calls, &[]), None);
+    }
+
+    #[test]
+    fn calls_under_its_spans_need_a_majority_or_its_name() {
+        let calls = Calls::default();
+        let psp = guard("psp");
+        let odd = guard("backend");
+        let even = [
+            near("redis", 1, 5),
+            near("psp", 1, 5),
+            near("ledger", 2, 90),
+        ];
+        is(&short(&psp, &calls, &even), "psp", "trace");
+        assert_eq!(peer(&odd, &calls, &even), None);
+        is(&short(&odd, &calls, &even[2..]), "ledger", "trace");
+    }
+
+    #[test]
+    fn names_reach_services_that_nobody_was_seen_calling_but_not_the_owner() {
+        let calls = calls();
+        is(
+            &short(&guard("LedgerClient"), &calls, &[]),
+            "ledger",
+            "name",
+        );
+        assert_eq!(peer(&guard("shop"), &calls, &[]), None);
+        let mut elsewhere = guard("ledger");
+        elsewhere.owner.0.environment = Some("other".to_owned());
+        assert_eq!(peer(&elsewhere, &calls, &[]), None);
+    }
+
+    #[test]
+    fn the_only_callee_is_guarded_by_breakers_alone() {
+        let mut calls = Calls::default();
+        calls.add_call(&node("shop"), "inventory");
+        is(&short(&guard("backend"), &calls, &[]), "inventory", "edge");
+        let mut other = guard("backend");
+        other.pattern = "timeout".to_owned();
+        assert_eq!(peer(&other, &calls, &[]), None);
+        calls.add_call(&node("shop"), "psp");
+        assert_eq!(peer(&guard("backend"), &calls, &[]), None);
+    }
+
+    #[test]
+    fn callees_have_the_names_their_callers_use() {
+        let calls = calls();
+        let names: Vec<_> = calls.names().collect();
+        assert_eq!(names, [(&node("shop"), "10.0.0.7:8080", "inventory")]);
+        assert_eq!(
+            calls.callee(&node("other"), "10.0.0.7:8080"),
+            "10.0.0.7:8080"
+        );
+    }
+
+    #[test]
+    fn addresses_are_told_from_names() {
+        for address in [
+            "inventory:8080",
+            "tcp://inventory:80/x",
+            "10.0.0.7",
+            "[::1]:80",
+            "::1",
+        ] {
+            assert!(is_address(address), "{address}");
+        }
+        for name in [
+            "inventory",
+            "postgresql:orders",
+            "app_orders",
+            "a:b",
+            ":80",
+            "",
+        ] {
+            assert!(!is_address(name), "{name}");
+        }
+        assert_eq!(host("http://[fe80::1]:80/x"), "fe80::1");
+        assert_eq!(host("inventory.shop:80"), "inventory.shop");
+    }
+
+    #[test]
+    fn a_breaker_is_named_after_its_callee_in_the_usual_ways() {
+        for name in [
+            "inventory",
+            "inventory-cb",
+            "InventoryServiceBreaker",
+            "inventory_client",
+            "outbound|8080|v1|inventory.shop.svc.cluster.local",
+        ] {
+            assert!(is_named_after(name, "inventory"), "{name}");
+            assert!(is_named_after(name, "inventory-service"), "{name}");
+            assert!(is_named_after(name, "inventory.shop.svc:8080"), "{name}");
+        }
+        for name in ["inventory2", "breaker", "cb", ""] {
+            assert!(!is_named_after(name, "inventory"), "{name}");
+        }
+        assert!(!is_named_after("10", "10.0.0.7:8080"));
+    }
+}

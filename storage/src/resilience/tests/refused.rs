@@ -1,0 +1,114 @@
+//! Refused calls, by whatever says so: errors of spans and of log records, with a name for the breaker and without.
+
+use super::fixture::{Log, Span, append, logs, now, open, rows, spans};
+use crate::query::Session;
+use crate::store::Store;
+
+const SECOND: u64 = 1_000_000_000;
+
+const BROKEN: &str = r#"[{"name":"exception","time_unix_nano":1700000000000000000,"attributes":{"exception.type":"Polly.CircuitBreaker.BrokenCircuitException","exception.message":"The circuit is now open"}}]"#;
+
+/// Origin and name of every refusal of a trace of one span.
+fn refusals(store: &Store, number: u8) -> Vec<String> {
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    let id = format!("{number:02x}").repeat(16);
+    let trace = crate::query::trace(&session, &id).expect("an answer");
+    let refusals = trace.expect("the trace").refusals;
+    refusals
+        .into_iter()
+        .map(|refusal| format!("{} {:?}", refusal.origin, refusal.name))
+        .collect()
+}
+
+#[test]
+fn the_waterfall_shows_a_refusal_by_peer_and_one_that_nobody_names() {
+    let time = now() - 10 * SECOND;
+    let calls = [
+        Span {
+            time,
+            events: Some(BROKEN),
+            peer: Some("stock"),
+            number: 1,
+            ..Span::default()
+        },
+        Span {
+            time,
+            status_message: "call failed: circuit breaker is open",
+            number: 2,
+            ..Span::default()
+        },
+        Span {
+            time,
+            status_message: "connection refused",
+            number: 3,
+            ..Span::default()
+        },
+    ];
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, spans("cart", "pod-1", &calls));
+    for _ in 0..2 {
+        assert_eq!(refusals(&store, 1), [r#"polly "stock""#]);
+        assert_eq!(refusals(&store, 2), [r#"gobreaker """#]);
+        assert!(refusals(&store, 3).is_empty());
+        // A breaker without a name is none.
+        assert_eq!(rows(&store, "SELECT name FROM breakers"), ["stock"]);
+        store.seal_now().expect("sealed");
+    }
+}
+
+#[test]
+fn error_logs_are_evidence_by_message_in_attributes_and_in_bodies() {
+    let time = now() - 10 * SECOND;
+    let at = |seconds: u64, body: Option<&'static str>, attributes: &'static str| Log {
+        time: time + seconds * SECOND,
+        body,
+        attributes,
+        ..Log::default()
+    };
+    let records = [
+        at(
+            0,
+            Some("call failed"),
+            r#"{"circuit_breaker.name":"a","error":"stock: circuit breaker is open"}"#,
+        ),
+        at(
+            1,
+            Some("call failed: circuit breaker is open"),
+            r#"{"circuitBreakerName":"b"}"#,
+        ),
+        at(
+            2,
+            Some("circuit breaker is open"),
+            r#"{"error.message":"circuit breaker is open","peer.service":"c"}"#,
+        ),
+        // Nobody says which.
+        at(3, Some("circuit breaker is open"), "{}"),
+        // Not where errors are, and not what is said.
+        at(
+            4,
+            Some("fine"),
+            r#"{"circuit_breaker.name":"d","help":"what a circuit breaker is open to"}"#,
+        ),
+        at(
+            5,
+            Some("the circuit breaker is opener than ever"),
+            r#"{"circuit_breaker.name":"e"}"#,
+        ),
+    ];
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, logs("cart", "pod-1", &records));
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT name, state, raw_state, peer_service, evidence, confidence, origin FROM breaker_samples ORDER BY time"
+        ),
+        [
+            "a open stock: circuit breaker is open - log 80 gobreaker",
+            "b open call failed: circuit breaker is open - log 80 gobreaker",
+            "c open circuit breaker is open c log 80 gobreaker",
+        ]
+    );
+}

@@ -1,0 +1,298 @@
+//! A graph as a drawing: boxes in layers, flows between them, labels where there is room.
+
+use leptos::prelude::*;
+use tripline_storage::model::{EdgeBreaker, Graph, GraphEdge, GraphNode, NodeKind};
+
+use super::{Flow, labels};
+use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
+use crate::pages::breakers::{glyph, page_of, severity};
+use crate::parts::{Frame, segment, severity_of_share};
+use crate::units;
+
+/// Edges above which labels stand only where something is wrong; the rest say theirs on hover.
+const LABELLED_EDGES_MAX: usize = 40;
+
+/// The drawing alone; the service page uses it too.
+pub(in crate::pages) fn picture(graph: &Graph, frame: &Frame) -> AnyView {
+    drawing(graph, Some(frame.seconds()), frame)
+}
+
+/// The drawing of one trace: calls, not rates.
+pub(in crate::pages) fn trace_picture(graph: &Graph, frame: &Frame) -> AnyView {
+    drawing(graph, None, frame)
+}
+
+/// `seconds` is what rates are over; `None` draws counts.
+fn drawing(graph: &Graph, seconds: Option<f64>, frame: &Frame) -> AnyView {
+    // Inferred peers sort after services of the same layer: drawn apart.
+    let names: Vec<String> = graph
+        .nodes
+        .iter()
+        .map(|n| format!("{}{}", if n.inferred { "~" } else { "" }, n.name))
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let pairs: Vec<(usize, usize)> = graph
+        .edges
+        .iter()
+        .map(|edge| (edge.caller, edge.callee))
+        .collect();
+    let Picture {
+        places,
+        width,
+        height,
+    } = layered(&names, &pairs);
+    let lines = graph
+        .edges
+        .iter()
+        .map(|edge| edge_line(edge, graph, &places))
+        .collect_view();
+    let is_dense = graph.edges.len() > LABELLED_EDGES_MAX;
+    let labelled: Vec<Label<'_>> = graph
+        .edges
+        .iter()
+        .filter(|edge| {
+            !is_dense || Flow::of(edge).lost_share() > 0.0 || worst_breaker(edge).is_some()
+        })
+        .map(|edge| Label::of(edge, graph, seconds))
+        .collect();
+    let asked: Vec<labels::Asked> = labelled.iter().map(|label| label.asked(&places)).collect();
+    let labels = labelled
+        .iter()
+        .zip(labels::place(&asked, &places))
+        .map(|(label, (x, y))| label.draw(x, y, frame))
+        .collect_view();
+    let nodes = graph
+        .nodes
+        .iter()
+        .zip(&places)
+        .map(|(node, place)| node_box(node, *place, seconds, frame))
+        .collect_view();
+    view! {
+        <svg class="graph" width=width height=height viewBox=format!("0 0 {width} {height}") role="group" aria-label="Call graph; the table below has the same numbers">
+            <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L8 4L0 8z" class="arrow"></path></marker></defs>
+            {lines}{nodes}{labels}
+        </svg>
+    }
+    .into_any()
+}
+
+/// The four points of an edge's curve.
+fn curve(edge: &GraphEdge, places: &[Place]) -> [(f64, f64); 4] {
+    let place = |node: usize| {
+        places
+            .get(node)
+            .copied()
+            .unwrap_or(Place { x: 0.0, y: 0.0 })
+    };
+    let (from, to) = (place(edge.caller), place(edge.callee));
+    let (x1, y1) = (from.x + NODE_WIDTH, from.y + NODE_HEIGHT / 2.0);
+    let (x2, y2) = (to.x, to.y + NODE_HEIGHT / 2.0);
+    if x2 > x1 {
+        let bend = ((x2 - x1) / 2.0).max(40.0);
+        [(x1, y1), (x1 + bend, y1), (x2 - bend, y2), (x2, y2)]
+    } else {
+        // Back to an earlier layer, or to itself: around underneath.
+        let low = y1.max(y2) + NODE_HEIGHT;
+        [(x1, y1), (x1 + 60.0, low), (x2 - 60.0, low), (x2, y2)]
+    }
+}
+
+fn edge_line(edge: &GraphEdge, graph: &Graph, places: &[Place]) -> AnyView {
+    let flow = Flow::of(edge);
+    let class = format!(
+        "{}{}",
+        if edge.is_async { " async" } else { "" },
+        worst_breaker(edge)
+            .map(|breaker| format!(" breaker-{}", severity(&breaker.state)))
+            .unwrap_or_default()
+    );
+    let name = |node: usize| graph.nodes.get(node).map_or("", |node| node.name.as_str());
+    let title = format!(
+        "{} → {}: {} passed, {} failed, {} refused",
+        name(edge.caller),
+        name(edge.callee),
+        units::count(flow.passed),
+        units::count(flow.failed),
+        units::count(flow.refused)
+    );
+    view! { <g><title>{title}</title>{flow.draw(curve(edge, places), &class)}</g> }.into_any()
+}
+
+/// The breaker of an edge that is shown: the worst of them.
+fn worst_breaker(edge: &GraphEdge) -> Option<&EdgeBreaker> {
+    let rank = |breaker: &&EdgeBreaker| match severity(&breaker.state) {
+        "bad" => 0,
+        "warn" => 1,
+        "fine" => 2,
+        _ => 3,
+    };
+    edge.breakers.iter().min_by_key(rank)
+}
+
+/// What stands at an edge.
+struct Label<'a> {
+    edge: &'a GraphEdge,
+    caller: &'a str,
+    rate: String,
+    lost: Option<String>,
+    p95: String,
+    breaker: Option<(&'a EdgeBreaker, String)>,
+}
+
+impl<'a> Label<'a> {
+    fn of(edge: &'a GraphEdge, graph: &'a Graph, seconds: Option<f64>) -> Self {
+        let name = |node: usize| graph.nodes.get(node).map_or("", |node| node.name.as_str());
+        let lost = Flow::of(edge).lost_share();
+        let breaker = worst_breaker(edge)
+            .map(|breaker| (breaker, breaker_words(edge, breaker, name(edge.callee))));
+        Self {
+            edge,
+            caller: name(edge.caller),
+            rate: amount(edge.weight.max(edge.calls as f64), edge.calls, seconds),
+            lost: (lost > 0.0).then(|| format!(" · {}", units::percent(lost))),
+            p95: edge
+                .latency
+                .p95_ns
+                .map(|ns| format!(" · {}", units::duration(ns as u64)))
+                .unwrap_or_default(),
+            breaker,
+        }
+    }
+
+    /// How much room it needs, and along which edge.
+    fn asked(&self, places: &[Place]) -> labels::Asked {
+        let length = |text: &str| text.chars().count();
+        let first = length(&self.rate) + self.lost.as_deref().map_or(0, length) + length(&self.p95);
+        let second = self.breaker.as_ref().map_or(0, |(_, text)| length(text));
+        labels::Asked {
+            curve: curve(self.edge, places),
+            characters: first.max(second),
+            lines: if second > 0 { 2 } else { 1 },
+        }
+    }
+
+    fn draw(&self, x: f64, y: f64, frame: &Frame) -> AnyView {
+        let class = severity_of_share(Flow::of(self.edge).lost_share());
+        let lost = self
+            .lost
+            .clone()
+            .map(|text| view! { <tspan class=class>{text}</tspan> });
+        let breaker = self.breaker.as_ref().map(|(breaker, text)| {
+            let instances = units::counted(u64::from(breaker.instances), "instance");
+            let title = format!("{} of {instances} open", breaker.instances_open);
+            let class = format!("edge-label breaker-state {}", severity(&breaker.state));
+            let below = y + labels::LINE;
+            let link = page_of(self.caller, &breaker.name, breaker.key.as_deref(), frame);
+            view! { <a href=link class="edge-breaker"><title>{title}</title><text class=class x=x y=below text-anchor="middle">{text.clone()}</text></a> }
+        });
+        view! { <text class="edge-label" x=x y=y text-anchor="middle"><tspan>{self.rate.clone()}</tspan>{lost}<tspan class="quiet">{self.p95.clone()}</tspan></text>{breaker} }.into_any()
+    }
+}
+
+/// The worst breaker of an edge in few words. The arrow ends at the callee: a breaker named after it needs no second
+/// name.
+fn breaker_words(edge: &GraphEdge, worst: &EdgeBreaker, callee: &str) -> String {
+    let more = match edge.breakers.len() {
+        1 => String::new(),
+        all => format!(" (1 of {all})"),
+    };
+    let state = format!("{} {}", glyph(&worst.state), worst.state.replace('_', " "));
+    let text = if worst.name == callee {
+        format!("{state}{more}")
+    } else {
+        format!("{}: {state}{more}", worst.name)
+    };
+    let refused = match Flow::of(edge).refused {
+        0 => String::new(),
+        refused => format!(" · {} refused", units::count(refused)),
+    };
+    shortened(&text, 26) + &refused
+}
+
+fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame) -> AnyView {
+    let share = if node.calls == 0 {
+        0.0
+    } else {
+        node.errors as f64 / node.calls as f64
+    };
+    let wanted = frame.param("find").map(str::to_lowercase);
+    let is_found = wanted.is_some_and(|wanted| node.name.to_lowercase().contains(&wanted));
+    let class = format!(
+        "node {}{}{}",
+        severity_of_share(share),
+        if node.inferred { " peer" } else { "" },
+        if is_found { " found" } else { "" }
+    );
+    let link = if node.inferred {
+        frame.with(&[("service", &node.name)])
+    } else {
+        let path = format!("/services/{}", segment(&node.name));
+        frame.link_in(&node.scope, &path, &[])
+    };
+    let kind = match node.kind {
+        NodeKind::Service if node.proxy_of.is_some() => "sidecar · ",
+        NodeKind::Service => "",
+        NodeKind::Database => "database · ",
+        NodeKind::Messaging => "queue · ",
+        NodeKind::External => "external · ",
+    };
+    let p95 = node
+        .latency
+        .p95_ns
+        .map(|ns| format!(" · p95 {}", units::duration(ns as u64)))
+        .unwrap_or_default();
+    let detail = format!(
+        "{kind}{}{p95}",
+        amount(node.calls as f64, node.calls, seconds)
+    );
+    let beside = match &node.proxy_of {
+        Some(application) => format!("; the sidecar of {application}"),
+        None if node.has_proxy => "; its sidecar's spans are folded into it".to_owned(),
+        None => String::new(),
+    };
+    let title = format!(
+        "{}: {}, {} failed{beside}",
+        node.name,
+        units::counted(node.calls, "call"),
+        units::count(node.errors)
+    );
+    // Where several environments send, boxes of one name are told apart.
+    let environment = node
+        .scope
+        .environment
+        .as_deref()
+        .filter(|_| frame.scopes[0].len() > 1)
+        .map(|name| view! { <tspan class="node-detail">{format!(" {}", shortened(name, 10))}</tspan> });
+    let radius = if node.kind == NodeKind::Database {
+        24
+    } else {
+        8
+    };
+    view! {
+        <a href=link class=class>
+            <title>{title}</title>
+            <rect x=place.x y=place.y width=NODE_WIDTH height=NODE_HEIGHT rx=radius></rect>
+            <rect class="node-mark" x=place.x + 10.0 y=place.y + 13.0 width="4" height=NODE_HEIGHT - 26.0 rx="2"></rect>
+            <text x=place.x + 23.0 y=place.y + 22.0 class="node-name">{shortened(&node.name, 20)}{environment}</text>
+            <text x=place.x + 23.0 y=place.y + 38.0 class="node-detail">{shortened(&detail, 27)}</text>
+        </a>
+    }
+    .into_any()
+}
+
+/// A rate, or how many.
+fn amount(weight: f64, calls: u64, seconds: Option<f64>) -> String {
+    match seconds {
+        Some(seconds) => units::rate(weight / seconds.max(1.0)),
+        None => units::counted(calls, "span"),
+    }
+}
+
+fn shortened(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(max - 1).collect();
+    short.push('…');
+    short
+}

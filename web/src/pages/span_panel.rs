@@ -1,0 +1,134 @@
+//! One span in full: what it says of itself, its events, its logs, and the ways on from it.
+
+use leptos::prelude::*;
+use tripline_storage::filter::{KeyScope, Signal};
+use tripline_storage::model::{LogRecord, SpanRecord};
+
+use super::logs::severity;
+use super::span_marks;
+use super::waterfall::Waterfall;
+use crate::parts::{
+    Frame, attribute_table, cut_note, moment, plain_attributes, positive, segment, service_link_in,
+};
+use crate::units;
+
+/// Logs shown in the panel; the link below leads to all.
+const LOGS_MAX: usize = 100;
+
+/// The panel beside the waterfall.
+pub(super) fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> AnyView {
+    let start = span.start_time_unix_nano;
+    let offset = units::duration(start.saturating_sub(waterfall.start_ns));
+    let links = span
+        .links
+        .iter()
+        .map(|link| {
+            let to = frame.link(
+                &format!("/traces/{}", segment(&link.trace_id)),
+                &[("span", &link.span_id)],
+            );
+            view! { <li><a href=to><code class="id">{link.trace_id.clone()}</code></a></li> }
+        })
+        .collect_view();
+    let around = frame.timeless_link(
+        "/logs",
+        &[("trace", &span.trace_id), ("span", &span.span_id)],
+    );
+    let known =
+        |value: &'static str, text: &Option<String>| (value, text.clone().unwrap_or_default());
+    let known = [
+        ("trace_id", span.trace_id.clone()),
+        ("span_id", span.span_id.clone()),
+        known("service", &span.service_name),
+        known("instance", &span.service_instance_id),
+        known("namespace", &span.scope.service_namespace),
+        known("environment", &span.scope.environment),
+        known("cluster", &span.scope.cluster),
+    ];
+    let known: Vec<(&str, &str)> = known
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let elsewhere = frame.elsewhere(&["span_id", "instance", "service"], &known);
+    let dropped =
+        span.dropped_attributes_count + span.dropped_events_count + span.dropped_links_count;
+    let status_class = if span.status_code == "error" {
+        "share bad"
+    } else {
+        "quiet"
+    };
+    view! {
+        <aside class="panel span-panel" aria-label="Span">
+            <div class="panel-head"><h2>{span.name.clone()}</h2><a class="close" href=frame.with(&[("span", "")]) aria-label="Close the span">"✕"</a></div>
+            <dl class="facts">
+                <dt>"Service"</dt><dd>{service_link_in(frame, &span.scope, span.service_name.as_deref())} " " <span class="quiet">{span.service_version.clone()}</span></dd>
+                <dt>"Kind"</dt><dd>{span.kind.clone()}</dd>
+                <dt>"Status"</dt><dd><span class=status_class>{span.status_code.clone()}</span> " " {span.status_message.clone()}</dd>
+                {span_marks::facts(span, waterfall.refusals.get(span.span_id.as_str()).copied(), frame)}
+                <dt>"Start"</dt><dd>{moment(Some(start), frame)} " " <span class="quiet">{format!("+{offset}")}</span></dd>
+                <dt>"Duration"</dt><dd>{positive(span.duration_ns).map_or_else(|| "unknown".to_owned(), units::duration)}</dd>
+                <dt>"Span id"</dt><dd><code class="id">{span.span_id.clone()}</code></dd>
+                {span.parent_span_id.clone().map(|parent| {
+                    let link = frame.with(&[("span", &parent)]);
+                    view! { <dt>"Parent"</dt><dd><a href=link><code class="id">{parent}</code></a></dd> }
+                })}
+                {elsewhere.map(|links| view! { <dt>"Elsewhere"</dt><dd>{links}</dd> })}
+                <dt>"Scope"</dt><dd>{span.scope_name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| "not reported".to_owned())} " " {span.scope_version.clone()}</dd>
+            </dl>
+            {(dropped > 0).then(|| view! { <p class="note amber">{format!("The sender dropped {dropped} attributes, events or links of this span.")}</p> })}
+            <h3>"Attributes"</h3> {attribute_table(&span.attributes, KeyScope::Anywhere, Signal::Spans, frame)}
+            {events(span, waterfall)}
+            {span_logs(span, waterfall)}
+            {(!span.links.is_empty()).then(|| view! { <h3>"Links"</h3><ul>{links}</ul> })}
+            <p><a href=around>"Logs of this span →"</a></p>
+            <h3>"Resource"</h3> {attribute_table(&span.resource_attributes, KeyScope::Resource, Signal::Spans, frame)}
+        </aside>
+    }
+    .into_any()
+}
+
+fn events(span: &SpanRecord, waterfall: &Waterfall<'_>) -> Option<AnyView> {
+    if span.events.is_empty() {
+        return None;
+    }
+    let events = span
+        .events
+        .iter()
+        .map(|event| {
+            let at = units::duration(event.time_unix_nano.saturating_sub(waterfall.start_ns));
+            view! {
+                <details class="event" open=event.name == "exception">
+                    <summary>{event.name.clone()} " " <span class="quiet">{format!("+{at}")}</span></summary>
+                    {plain_attributes(&event.attributes)}
+                </details>
+            }
+        })
+        .collect_view();
+    Some(view! { <h3>"Events"</h3> {events} }.into_any())
+}
+
+fn span_logs(span: &SpanRecord, waterfall: &Waterfall<'_>) -> Option<AnyView> {
+    let logs = waterfall.logs.get(span.span_id.as_str())?;
+    let lines = logs
+        .iter()
+        .take(LOGS_MAX)
+        .map(|log| view! { <div class="wf-log i0">{log_line(log, waterfall.start_ns)}</div> })
+        .collect_view();
+    let all = logs.len() as u64;
+    let cut = cut_note(LOGS_MAX as u64, all, "log record", "oldest first");
+    Some(view! { <h3>"Logs"</h3> {lines}{cut} }.into_any())
+}
+
+/// A log record by its time since the trace began.
+pub(super) fn log_line(log: &LogRecord, start_ns: u64) -> AnyView {
+    let (word, class) = severity(log);
+    let at = positive(log.time_unix_nano).map_or_else(String::new, |ns| {
+        format!("+{}", units::duration(ns.saturating_sub(start_ns)))
+    });
+    let text = log
+        .body
+        .clone()
+        .or_else(|| log.event_name.clone())
+        .unwrap_or_default();
+    view! { <span class="wf-at num">{at}</span> <span class=format!("severity {class}")>{word}</span> <span class="wf-body">{text}</span> }.into_any()
+}

@@ -1,0 +1,145 @@
+//! What pages say of Tripline itself: status, limits, saved queries, errors with a retry, empty lists.
+
+use super::*;
+use crate::parts::SavedPage;
+
+fn shown(frame: &Frame, body: impl FnOnce(&Frame) -> AnyView) -> String {
+    render(frame, "x", body)
+}
+
+#[test]
+fn a_status_table_shows_words_as_text_and_a_sentence_when_empty() {
+    let section = |rows: Vec<Vec<(String, bool)>>| StatusSection {
+        title: "Slow queries of the last hour".to_owned(),
+        columns: vec!["Query".to_owned(), "Took".to_owned()],
+        words: 1,
+        rows,
+        when_empty: "Nobody ran a query.",
+    };
+    let row = vec![(HOSTILE[0].to_owned(), false), ("9 s".to_owned(), true)];
+    let sections = [section(vec![row]), section(Vec::new())];
+    let html = shown(&frame("/status", &[]), |f| status(&sections, f));
+    assert!(!html.contains("<script>alert"), "{html}");
+    for words in [
+        "&lt;script&gt;alert(1)",
+        "id=\"status-0\"",
+        "data-live",
+        "class=\"num amber\"",
+        "Nobody ran a query.",
+    ] {
+        assert!(html.contains(words), "{words} is not in\n{html}");
+    }
+}
+
+#[test]
+fn an_empty_list_says_when_its_signal_was_last_seen() {
+    let logs_page = LogsPage::default();
+    let seen = |newest: Vec<(String, u64)>| {
+        let frame = Frame {
+            newest,
+            ..frame("/logs", &[])
+        };
+        shown(&frame, |f| logs(&logs_page, f))
+    };
+    let html = seen(vec![("logs".to_owned(), NOW - 180_000_000_000)]);
+    assert!(
+        html.contains("Last seen 3 min ago: the newest log record stored."),
+        "{html}"
+    );
+    let html = seen(vec![("traces".to_owned(), NOW)]);
+    assert!(html.contains("No log record is stored at all."), "{html}");
+    let html = seen(Vec::new());
+    assert!(
+        html.contains("No log record fits.") && !html.contains("Last seen"),
+        "{html}"
+    );
+}
+
+/// The link that tries again.
+fn retry(html: &str) -> &str {
+    let (before, _) = html.split_once("Try again").expect("a retry");
+    let (_, link) = before.rsplit_once("<a ").expect("a link");
+    link
+}
+
+#[test]
+fn errors_have_a_retry_of_the_same_address() {
+    let complaint = Complaint {
+        detail: "a value is missing".to_owned(),
+        at: Some(("status =".to_owned(), 9)),
+    };
+    let traces_page = TracesPage {
+        complaint: Some(complaint),
+        ..TracesPage::default()
+    };
+    let html = shown(&frame("/traces", &[("q", "status =")]), |f| {
+        traces(&traces_page, f)
+    });
+    assert!(
+        retry(&html).contains("href=\"/traces?q=status%20%3D\""),
+        "{html}"
+    );
+    let sql_page = SqlPage {
+        query: "SELECT".to_owned(),
+        outcome: Some(SqlOutcome::Failed {
+            title: "Syntax error".to_owned(),
+            detail: "near the end".to_owned(),
+        }),
+        ..SqlPage::default()
+    };
+    let html = shown(&frame("/sql", &[("q", "SELECT")]), |f| sql(&sql_page, f));
+    assert!(retry(&html).contains("href=\"/sql?q=SELECT\""), "{html}");
+}
+
+#[test]
+fn the_editor_prints_its_limits_and_lists_saved_queries_alone() {
+    let data = SqlPage {
+        query: "SELECT 1".to_owned(),
+        limits: SqlLimits {
+            timeout_ns: 10_000_000_000,
+            timeout_max_ns: 60_000_000_000,
+            rows_shown: 500,
+            rows_file: 10_000,
+            rows_max: 1_000_000,
+            bytes_max: 64 << 20,
+            memory_bytes_max: 400 << 20,
+            concurrent_max: 4,
+        },
+        ..SqlPage::default()
+    };
+    let saved = |id: u64, name: &str, path: &str| SavedPage {
+        id,
+        name: name.to_owned(),
+        path: path.to_owned(),
+    };
+    let frame = Frame {
+        saved: vec![
+            saved(1, "slowest <b>", "/sql?q=SELECT%201"),
+            saved(2, "errors", "/logs?severity=error"),
+        ],
+        ..frame("/sql", &[("q", "SELECT 1")])
+    };
+    let html = shown(&frame, |f| sql(&data, f));
+    let (_, queries) = html.split_once("Saved queries").expect("the list");
+    let (queries, _) = queries.split_once("</section>").expect("its end");
+    assert!(queries.contains("slowest &lt;b&gt;"), "{queries}");
+    assert!(queries.contains("/views/1/delete"), "{queries}");
+    assert!(queries.contains("Save this query"), "{queries}");
+    assert!(!queries.contains("errors"), "{queries}");
+    assert!(
+        html.contains(
+            "Limits: 10 s (the API may ask for 1 min); 500 rows shown, 10,000 in a file, 1,000,000 by the API; \
+             64 MiB of result; 4 at once."
+        ),
+        "{html}"
+    );
+}
+
+#[test]
+fn the_first_page_waits_live_and_the_switch_hides_where_nothing_is() {
+    let html = shown(&frame("/", &[]), |f| overview(&Overview::default(), f));
+    for attribute in ["id=\"first-run\"", "data-live=\"reload\""] {
+        assert!(html.contains(attribute), "{html}");
+    }
+    assert!(crate::STYLE.contains("body:not(:has([data-live])) :is(.live, .live-as-of)"));
+}

@@ -207,6 +207,19 @@ impl Filter {
     }
 }
 
+impl Key {
+    /// Reads one key as a condition begins with it: `http.route`, `attr.kind`, `resource.k8s.pod.name`.
+    ///
+    /// # Errors
+    /// It is none, or more than one.
+    pub fn parse(text: &str, signal: Signal) -> Result<Self, FilterError> {
+        match parse::parse(&format!("{text} exists"), signal)? {
+            Expression::Exists(key) => Ok(key),
+            _ => Err(parse::error(1, "expected one key")),
+        }
+    }
+}
+
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.expression.fmt(f)

@@ -20,6 +20,7 @@ mod lane;
 mod live;
 mod log;
 mod metric;
+mod review;
 mod service;
 mod trace;
 mod whatif;
@@ -53,9 +54,10 @@ pub use lane::{InstanceLane, Lane, LaneSegment, LanesQuery};
 pub use live::{LiveCounts, NearMiss, ServiceCoverage, SignalAge};
 pub use log::{LogHistogram, LogHistogramStep, LogPattern, LogPatterns, LogQuery, LogRecord};
 pub use metric::{
-    ExemplarRecord, MetricPoint, MetricPoints, MetricPointsQuery, MetricSeries, MetricSummary,
-    MetricsQuery,
+    ExemplarRecord, Grouping, MetricHeatmap, MetricHeatmapCell, MetricHeatmapRow, MetricPoint,
+    MetricPoints, MetricPointsQuery, MetricSeries, MetricSummary, MetricsQuery,
 };
+pub use review::BreakerReview;
 pub use service::{
     Change, HalfSummary, OperationSummary, PULSE_STEPS, ProxyCalls, PulsePoint, RedPoint,
     ServiceDetail, ServiceOrder, ServicePulse, ServiceQuery, ServiceSummary, ServicesQuery,

@@ -125,6 +125,12 @@ async fn every_page_shows_what_was_sent() -> Result<()> {
         &["queue.depth", "gauge", "1 stream"],
     )
     .await?;
+    says(
+        &server,
+        "/explore?metric=queue.depth&by=service",
+        &["1 stream in 1 group by service"],
+    )
+    .await?;
     says(&server, "/graph", &["checkout", "payment", "Caller"]).await?;
     says(
         &server,
@@ -133,6 +139,12 @@ async fn every_page_shows_what_was_sent() -> Result<()> {
     )
     .await?;
     says(&server, "/breakers", &["No evidence of a circuit breaker"]).await?;
+    says(
+        &server,
+        "/breakers?tab=review",
+        &["No breaker refused or tripped in this range."],
+    )
+    .await?;
     says(&server, "/sql?q=SELECT+1", &["SELECT 1"]).await?;
     says(&server, "/status", &["Ingest since start", "Segments"]).await?;
     Ok(())
@@ -160,6 +172,18 @@ async fn the_api_answers_what_the_pages_show() -> Result<()> {
         Some(2),
         "{points}"
     );
+    let groups = server.get("/api/v1/metrics/queue.depth?by=service").await?;
+    assert_eq!(groups["grouping"]["streams"], 1, "{groups}");
+    assert_eq!(
+        groups["series"].as_array().map(Vec::len),
+        Some(1),
+        "{groups}"
+    );
+    let rows = server
+        .get("/export/metrics.json?metric=queue.depth")
+        .await?;
+    assert_eq!(rows.as_array().map(Vec::len), Some(2), "{rows}");
+    assert_eq!(rows[0]["metric"], "queue.depth", "{rows}");
     let services = server.get("/api/v1/services").await?;
     let names: Vec<&str> = services["items"]
         .as_array()
@@ -200,6 +224,7 @@ async fn every_error_of_the_api_is_a_problem_document() -> Result<()> {
         ("/api/v1/traces?sevice=x", 400, "invalid-parameter"),
         ("/api/v1/services?from=yesterday", 400, "invalid-parameter"),
         ("/api/v1/metrics/none", 404, "not-found"),
+        ("/api/v1/metrics/x?by=a+%3D+1", 400, "invalid-parameter"),
         ("/api/v1/breakers/checkout/payment", 404, "not-found"),
         ("/api/v1/services?cursor=7", 400, "invalid-parameter"),
         // What axum refuses by itself.

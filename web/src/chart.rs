@@ -4,13 +4,31 @@
 //! HTML around them, so it stays readable at any width.
 
 mod bars;
+mod buckets;
 mod heatmap;
 pub mod lanes;
 mod series;
 
+use leptos::prelude::*;
+
 pub use bars::bars;
+pub use buckets::{bounds, buckets};
 pub use heatmap::heatmap;
 pub use series::{Beside, Line, Mark, Note, noted_series, time_series};
+
+use crate::units;
+
+/// A time on an axis that spans so many nanoseconds; UTC until the browser knows better, and on hover.
+pub(crate) fn time_label(unix_nano: u64, span_ns: u64) -> AnyView {
+    let text = units::axis_time(unix_nano, span_ns);
+    let form = match text.len() {
+        5 => "m",
+        8 => "s",
+        _ => "d",
+    };
+    let exact = units::timestamp(unix_nano, 0);
+    view! { <time datetime=exact.clone() title=exact data-clock=form>{text}</time> }.into_any()
+}
 
 /// Round numbers from 0 or below up to at least `max`, three to five of them.
 pub(crate) fn ticks(max: f64) -> Vec<f64> {

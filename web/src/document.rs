@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hydration_context::SsrSharedContext;
 use leptos::prelude::*;
 
-use crate::islands::{Copy, Keys, Live, ThemeToggle};
+use crate::islands::{Copy, Keys, Live, LocalTimes, ThemeToggle};
 use crate::parts::{AssetPaths, Frame, kept_fields, other_fields, saved_page};
 use crate::range::PRESETS;
 
@@ -50,6 +50,7 @@ fn document(frame: &Frame, title: &str, body: AnyView) -> impl IntoView {
                 <main id="main">{body}{tools(frame, &heading)}</main>
                 {footer(frame)}
                 <Keys/>
+                <LocalTimes/>
             </body>
         </html>
     }

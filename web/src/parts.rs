@@ -15,6 +15,7 @@ pub use self::fields::{kept_fields, other_fields};
 pub use self::notes::{basis_note, basis_tag, cut_note, export_links, list_note, nothing_of};
 pub use self::scope::place;
 pub use self::sorting::sort_head;
+use crate::islands::CopyId;
 use crate::links::LinkTemplate;
 use crate::range::Range;
 use crate::units;
@@ -224,7 +225,13 @@ impl Frame {
     pub fn narrowed(&self, signal: Signal, condition: Expression) -> String {
         let text = self.param("q").unwrap_or_default();
         let text = Filter::narrowed(text, signal, condition);
-        self.with(&[("q", &text), ("cursor", ""), ("box", "")])
+        self.with(&[
+            ("q", &text),
+            ("cursor", ""),
+            ("box", ""),
+            ("around", ""),
+            ("record", ""),
+        ])
     }
 
     /// `/sql` with a query, at the same range: the "how?" behind a number. Nothing where there is no query.
@@ -291,7 +298,12 @@ pub fn service_link_in(frame: &Frame, scope: &Scope, name: Option<&str>) -> AnyV
     view! { <a class="service" href=link><i class=format!("dot {}", colour(name))></i>{name.to_owned()}</a> }.into_any()
 }
 
-/// A moment: its time of day in a row, the whole of it (UTC) on hover.
+/// An id with the button that copies it.
+pub fn copied_id(id: &str) -> AnyView {
+    view! { <span class="nowrap"><code class="id">{id.to_owned()}</code> " " <CopyId id=id.to_owned()/></span> }.into_any()
+}
+
+/// A moment: its time of day in a row, the whole of it (UTC) on hover. UTC until the browser knows better.
 pub fn moment(unix_nano: Option<u64>, frame: &Frame) -> AnyView {
     let Some(ns) = unix_nano.filter(|ns| *ns > 0) else {
         return view! { <span class="quiet">"no time"</span> }.into_any();
@@ -303,7 +315,7 @@ pub fn moment(unix_nano: Option<u64>, frame: &Frame) -> AnyView {
         units::timestamp(ns, 3).replace('T', " ").replace('Z', "")
     };
     let exact = units::timestamp(ns, 9);
-    view! { <time datetime=exact.clone() title=exact>{text}</time> }.into_any()
+    view! { <time datetime=exact.clone() title=exact data-clock="row">{text}</time> }.into_any()
 }
 
 /// How long ago, the exact time on hover.
@@ -365,6 +377,17 @@ pub fn attribute_table(
     signal: Signal,
     frame: &Frame,
 ) -> AnyView {
+    attribute_table_with(attributes, scope, signal, frame, &|_| None)
+}
+
+/// The same with something more beside each value, by its key.
+pub fn attribute_table_with(
+    attributes: &Attributes,
+    scope: KeyScope,
+    signal: Signal,
+    frame: &Frame,
+    more: &dyn Fn(&str) -> Option<AnyView>,
+) -> AnyView {
     if attributes.is_empty() {
         return view! { <p class="quiet">"none"</p> }.into_any();
     }
@@ -372,6 +395,7 @@ pub fn attribute_table(
         .iter()
         .map(|attribute| {
             let value = attribute.value.to_string();
+            let more = more(&attribute.key);
             let tools = literal(&attribute.value).map(|literal| {
                 let same = Expression::equal(scope, &attribute.key, literal);
                 let other = Expression::Not(Box::new(same.clone()));
@@ -381,7 +405,7 @@ pub fn attribute_table(
                 <tr>
                     <th scope="row">{attribute.key.clone()}</th>
                     <td><code>{value}</code></td>
-                    <td class="tools">{tools}</td>
+                    <td class="tools">{tools} " " {more}</td>
                 </tr>
             }
         })
@@ -431,6 +455,17 @@ pub fn filter_links(frame: &Frame, signal: Signal, same: Expression, other: Expr
         <a href=without title="Without this value" aria-label="Without this value">"−"</a>
     }
     .into_any()
+}
+
+/// "Filter for" and "filter out" of a field of the signal, by the word or text it has.
+pub fn field_links(frame: &Frame, signal: Signal, field: &str, value: &str) -> AnyView {
+    if value.is_empty() {
+        return ().into_any();
+    }
+    let value = Literal::Text(value.to_owned());
+    let same = Expression::equal(KeyScope::Anywhere, field, value);
+    let other = Expression::Not(Box::new(same.clone()));
+    view! { <span class="tools">{filter_links(frame, signal, same, other)}</span> }.into_any()
 }
 
 /// What is wrong with a question, and where, if it is its filter.

@@ -12,8 +12,9 @@ use tripline_storage::query;
 
 use super::AppState;
 use super::endpoints::{Answer, known};
-use super::params::{Params, now_ns};
+use super::params::Params;
 use super::problem::Problem;
+use super::when::now_ns;
 
 /// What a number means, as `POST` takes it.
 #[derive(Debug, Deserialize)]

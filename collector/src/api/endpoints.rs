@@ -234,7 +234,7 @@ pub async fn metric(
     Path(name): Path<String>,
     params: Params,
 ) -> Answer<MetricPoints> {
-    known(&params, &["service", "q", "filter"])?;
+    known(&params, &["service", "q", "filter", "by"])?;
     let question = params.metric(&name)?;
     let points = state
         .ask(move |session| query::metric_points(session, &question))

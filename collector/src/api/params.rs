@@ -2,7 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use tripline_storage::filter::{Filter, Signal};
+use tripline_storage::filter::{Filter, Key, Signal};
 use tripline_storage::model::{
     AttributeFilter, AttributeValue, BreakersQuery, FindingsQuery, GraphQuery, IncidentsQuery,
     LogQuery, MetricPointsQuery, MetricsQuery, ScopeFilter, ServiceOrder, ServicesQuery, TimeRange,
@@ -182,6 +182,23 @@ impl Params {
         self.sort(&ServiceOrder::WORDS)
     }
 
+    /// One key of the filter grammar.
+    fn key(&self, name: &str, signal: Signal) -> Result<Option<Key>, Problem> {
+        self.get(name)
+            .map(|text| {
+                Key::parse(text, signal).map_err(|error| {
+                    Problem::parameter(
+                        name,
+                        format!(
+                            "`{name}` is one key, for example service, http.route or \
+                             resource.k8s.pod.name: {error}"
+                        ),
+                    )
+                })
+            })
+            .transpose()
+    }
+
     /// For `services`.
     pub fn services(&self) -> Result<ServicesQuery, Problem> {
         Ok(ServicesQuery {
@@ -277,6 +294,7 @@ impl Params {
             scope: self.scope(),
             service: self.text("service"),
             filter: self.filter(Signal::Metrics)?,
+            by: self.key("by", Signal::Metrics)?,
             series_max: self.limit()?.min(200),
             points_max: 2_000,
         })
@@ -452,6 +470,14 @@ mod tests {
         let newest = params(&[("sort", "start"), ("cursor", "1.2.0")]).traces();
         assert_eq!(newest.expect("pages").order, TraceOrder::Start);
         assert!(params(&[("sort", "spans")]).services().is_err());
+        for text in ["a = 1", "a OR b", "(a)"] {
+            let problem = params(&[("by", text)]).metric("m").expect_err(text);
+            assert_eq!(problem.body()["parameter"], "by", "{text}");
+        }
+        let by = |text: &str| params(&[("by", text)]).metric("m").expect("a key").by;
+        let printed = by("resource.\"a b\"").map(|key| key.to_string());
+        assert_eq!(printed.as_deref(), Some("resource.\"a b\""));
+        assert_eq!(by(""), None);
         assert!(params(&[("sevice", "x")]).only(&["service"]).is_err());
         assert!(params(&[("trace", "xyz")]).logs().is_err());
     }

@@ -40,12 +40,20 @@ pub(super) async fn list(State(state): State<AppState>, request: PageRequest) ->
         service: question.service.clone(),
     };
     let learned = state.store.learned_states();
+    let is_review = frame.param("tab") == Some("review");
     let answer = state
         .ask(move |session| {
+            if is_review {
+                return Ok(views::BreakersPage {
+                    review: Some(query::review(session, &of_lanes)?),
+                    ..views::BreakersPage::default()
+                });
+            }
             Ok(views::BreakersPage {
                 breakers: query::breakers(session, &question)?,
                 lanes: query::lanes(session, &of_lanes)?,
                 encodings: query::encodings(session, &of_numbers, learned)?,
+                review: None,
             })
         })
         .await;

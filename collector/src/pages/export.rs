@@ -8,7 +8,9 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
-use tripline_storage::model::{Page, ServiceOrder, TimeRange};
+use tripline_storage::model::{
+    Attributes, MetricPoint, MetricPoints, Page, ServiceOrder, TimeRange,
+};
 use tripline_storage::query;
 use tripline_web::parts::Frame;
 
@@ -21,8 +23,10 @@ use crate::api::sql;
 
 /// Rows of a file; what is beyond is said in `x-tripline-truncated`.
 const ROWS_MAX: usize = 10_000;
+/// Streams of a metric, or groups of them.
+const SERIES_MAX: usize = 200;
 
-/// `/export/{file}`: `traces.csv`, `logs.json` and so on, by the parameters of the page; `sql.parquet` by `q`.
+/// `/export/{file}`: `traces.csv`, `logs.json`, `metrics.csv` and so on, by the parameters of the page; `sql.parquet` by `q`.
 pub(super) async fn export(
     State(state): State<AppState>,
     Path(file): Path<String>,
@@ -58,6 +62,18 @@ async fn answer(state: &AppState, file: &str, request: PageRequest) -> Result<Re
                 .await?;
             Ok(written(&page, file))
         }
+        ("metrics", "csv" | "json") => {
+            let name = frame
+                .param("metric")
+                .ok_or_else(|| Problem::parameter("metric", "`metric` is the name of one"))?
+                .to_owned();
+            let mut question = params.metric(&name)?;
+            question.series_max = SERIES_MAX;
+            let points = state
+                .ask(move |session| query::metric_points(session, &question))
+                .await?;
+            Ok(written(&rows_of(&name, points), file))
+        }
         ("services", "csv" | "json") => {
             let mut question = super::handlers::services_of(&frame);
             question.order = params.service_order()?.unwrap_or(ServiceOrder::Impact);
@@ -74,6 +90,48 @@ async fn answer(state: &AppState, file: &str, request: PageRequest) -> Result<Re
 /// As the page of the list has it: what has an id is found whenever it was.
 fn range_asked(frame: &Frame, range: Option<TimeRange>, names_an_id: bool) -> Option<TimeRange> {
     range.filter(|_| has_range(frame) || !names_an_id)
+}
+
+/// A point with what its stream, or its group, says of it.
+#[derive(Serialize)]
+struct ExportedPoint {
+    metric: String,
+    kind: String,
+    unit: String,
+    service_name: Option<String>,
+    service_instance_id: Option<String>,
+    attributes: Attributes,
+    #[serde(flatten)]
+    point: MetricPoint,
+}
+
+/// Stream by stream, oldest first.
+fn rows_of(metric: &str, points: MetricPoints) -> Page<ExportedPoint> {
+    let mut is_cut = points.truncated;
+    let mut items = Vec::new();
+    for series in points.series {
+        for point in series.points {
+            if items.len() == ROWS_MAX {
+                is_cut = true;
+                break;
+            }
+            items.push(ExportedPoint {
+                metric: metric.to_owned(),
+                kind: series.kind.clone(),
+                unit: series.unit.clone(),
+                service_name: series.service_name.clone(),
+                service_instance_id: series.service_instance_id.clone(),
+                attributes: series.attributes.clone(),
+                point,
+            });
+        }
+    }
+    Page {
+        items,
+        truncated: is_cut,
+        total: None,
+        next: None,
+    }
 }
 
 fn written<T: Serialize>(page: &Page<T>, file: &str) -> Response {

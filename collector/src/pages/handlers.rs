@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tripline_storage::analysis::without_sidecars;
 use tripline_storage::model::{
-    BreakersQuery, DifferencesQuery, HeatmapQuery, LogQuery, MetricPoints, Page, ScopeFilter,
+    BreakersQuery, DifferencesQuery, HeatmapQuery, LogQuery, LogRecord, Page, ScopeFilter,
     Selection, ServiceOrder, ServicesQuery, TimeRange, TraceDetail, TraceQuery,
 };
 use tripline_storage::query::{self, QueryError, Session, how};
@@ -363,6 +363,40 @@ pub(super) async fn trace(
 /// Steps of time in the histogram of logs.
 const LOG_STEPS: u32 = 90;
 
+/// Records around one at most; where more lie in the usual distance, a nearer one is taken.
+const AROUND_MAX: usize = 1_000;
+/// Distances tried, nanoseconds: the usual one first.
+const AROUND_TRIED: [u64; 4] = [views::AROUND_NS, 500_000_000, 50_000_000, 5_000_000];
+
+/// The records just before and after a moment.
+fn around(
+    session: &Session<'_>,
+    question: &LogQuery,
+    time_ns: u64,
+) -> Result<(Page<LogRecord>, views::Around), QueryError> {
+    let nanos = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
+    let mut asked = LogQuery {
+        limit: AROUND_MAX,
+        cursor: None,
+        ..question.clone()
+    };
+    let mut half_ns = views::AROUND_NS;
+    let mut found = Page::default();
+    for tried in AROUND_TRIED {
+        half_ns = tried;
+        asked.range = Some(TimeRange {
+            from_unix_nano: nanos(time_ns.saturating_sub(half_ns)),
+            // The end is not included.
+            to_unix_nano: nanos(time_ns.saturating_add(half_ns + 1)),
+        });
+        found = query::logs(session, &asked)?;
+        if !found.truncated {
+            break;
+        }
+    }
+    Ok((found, views::Around { time_ns, half_ns }))
+}
+
 /// `/logs`.
 pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) -> Response {
     let PageRequest { mut frame, params } = request;
@@ -371,6 +405,7 @@ pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) ->
     }
     let question = params.logs();
     let wants_patterns = frame.param("view") == Some("patterns");
+    let moment: Option<u64> = frame.param("around").and_then(|text| text.parse().ok());
     match question {
         Ok(question) => {
             let is_timeless = !has_range(&frame) && question.names_an_id();
@@ -385,7 +420,8 @@ pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) ->
                         range: shown.or(question.range),
                         ..question
                     };
-                    Ok((logs_page(session, &question, wants_patterns)?, shown))
+                    let page = logs_page(session, &question, wants_patterns, moment)?;
+                    Ok((page, shown))
                 })
                 .await;
             let answer = answer.map(|(page, shown)| {
@@ -408,25 +444,35 @@ pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) ->
     }
 }
 
-/// The records or their patterns, and how many there are over time.
+/// The records, those around a moment, or their patterns; and how many there are over time.
 fn logs_page(
     session: &Session<'_>,
     question: &LogQuery,
     wants_patterns: bool,
+    moment: Option<u64>,
 ) -> Result<views::LogsPage, QueryError> {
     let histogram = query::log_histogram(session, question, LOG_STEPS)?;
-    let (found, patterns) = if wants_patterns {
-        let patterns = query::log_patterns(session, question)?;
-        (Page::default(), Some(patterns))
-    } else {
-        let mut found = query::logs(session, question)?;
+    let (mut patterns, mut beside) = (None, None);
+    let found = match moment {
+        _ if wants_patterns => {
+            patterns = Some(query::log_patterns(session, question)?);
+            Page::default()
+        }
+        Some(time_ns) => {
+            let (found, around) = around(session, question, time_ns)?;
+            beside = Some(around);
+            found
+        }
         // The histogram has them all.
-        found.total = Some(histogram.records());
-        (found, None)
+        None => Page {
+            total: Some(histogram.records()),
+            ..query::logs(session, question)?
+        },
     };
     Ok(views::LogsPage {
         found,
         patterns,
+        around: beside,
         complaint: None,
         how: views::LogsHow {
             histogram: how::log_histogram(question, LOG_STEPS)?,
@@ -435,6 +481,9 @@ fn logs_page(
         histogram,
     })
 }
+
+/// Streams or groups on the page.
+const METRIC_LINES_MAX: usize = 20;
 
 /// `/explore`.
 pub(super) async fn explore(State(state): State<AppState>, request: PageRequest) -> Response {
@@ -463,6 +512,7 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
         }
     };
     of_list.limit = 2_000;
+    let wants_heatmap = frame.param("view") == Some("heatmap");
     let answer = state
         .ask(move |session| {
             let metrics = query::metrics(session, &of_list)?;
@@ -470,17 +520,20 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
                 metrics: how::metrics(&of_list),
                 points: String::new(),
             };
-            let points: Option<MetricPoints> = match of_points {
-                Some(mut question) => {
-                    question.series_max = 20;
-                    how.points = how::metric_points(&question);
-                    Some(query::metric_points(session, &question)?)
+            let (mut points, mut heatmap) = (None, None);
+            if let Some(mut question) = of_points {
+                question.series_max = METRIC_LINES_MAX;
+                how.points = how::metric_points(&question);
+                points = Some(query::metric_points(session, &question)?);
+                if wants_heatmap {
+                    let found = query::metric_heatmap(session, &question, HEATMAP_COLUMNS)?;
+                    heatmap = Some(found);
                 }
-                None => None,
-            };
+            }
             Ok(views::Explore {
                 metrics,
                 chosen: name.zip(points),
+                heatmap,
                 complaint: None,
                 how,
             })

@@ -3,7 +3,8 @@
 use axum::extract::{Path, State};
 use axum::response::Response;
 use tripline_storage::model::{
-    InstancesQuery, ServiceQuery, ServiceSummary, ServicesQuery, TimeRange, TraceQuery,
+    InstancesQuery, LogQuery, Page, ServiceQuery, ServiceSummary, ServicesQuery, TimeRange,
+    TraceQuery,
 };
 use tripline_storage::query::{self, QueryError, Session, how};
 use tripline_web::pages as views;
@@ -107,6 +108,11 @@ impl Asked {
     }
 }
 
+/// Its newest warnings and errors on its page.
+const LOGS_MAX: usize = 10;
+/// The smallest severity of these: WARN.
+const SEVERITY_MIN: i32 = 13;
+
 /// `/services/{name}`.
 pub(super) async fn one(
     State(state): State<AppState>,
@@ -124,6 +130,14 @@ pub(super) async fn one(
         status: Some("error".to_owned()),
         limit: FAILURES_MAX,
         ..TraceQuery::default()
+    };
+    let of_logs = LogQuery {
+        range: Some(range),
+        scope: scope_of(&frame),
+        service: Some(name.clone()),
+        severity_min: Some(SEVERITY_MIN),
+        limit: LOGS_MAX,
+        ..LogQuery::default()
     };
     let of_instances = InstancesQuery {
         service: name.clone(),
@@ -146,18 +160,37 @@ pub(super) async fn one(
             if failed.truncated {
                 failed.total = query::trace_count(session, &of_failed)?;
             }
+            let slow = summaries
+                .iter()
+                .filter_map(|service| service.latency.p99_ns)
+                .reduce(f64::max);
+            let slow = match slow {
+                Some(shortest) => {
+                    let asked = TraceQuery {
+                        status: None,
+                        kind: Some("server".to_owned()),
+                        duration_min_ns: Some(shortest as i64),
+                        ..of_failed.clone()
+                    };
+                    query::traces(session, &asked)?
+                }
+                None => Page::default(),
+            };
             let page = views::ServicePage {
                 parts: asked.parts(session, &summaries, seconds)?,
                 summaries,
                 graph: query::graph(session, &of_graph)?,
                 breakers: query::breakers(session, &of_breakers)?.items,
                 failed,
+                slow,
+                logs: query::logs(session, &of_logs)?,
                 instances: query::instances(session, &of_instances)?,
                 last_week,
                 how: views::ServiceHow {
                     figures: how::services(&asked.services, Some(name.as_str()), seconds),
                     neighbours: how::edges(&of_graph, seconds),
                     failures: how::traces(&of_failed)?,
+                    logs: how::log_records(&of_logs)?,
                 },
                 name,
             };

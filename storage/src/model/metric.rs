@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Attributes, Scope, ScopeFilter, TimeRange, exact};
-use crate::filter::Filter;
+use crate::filter::{Filter, Key};
 
 /// Asks for the list of metrics.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -58,9 +58,12 @@ pub struct MetricPointsQuery {
     /// What a person wrote; must hold for a stream.
     #[serde(skip)]
     pub filter: Option<Filter>,
-    /// At most so many streams.
+    /// Streams with the same value of it become one.
+    #[serde(skip)]
+    pub by: Option<Key>,
+    /// At most so many streams, or groups of them.
     pub series_max: usize,
-    /// At most so many points a stream: the newest.
+    /// At most so many points a stream: the newest. Groups have a point a step.
     pub points_max: usize,
 }
 
@@ -69,13 +72,80 @@ pub struct MetricPointsQuery {
 pub struct MetricPoints {
     /// Each with its points.
     pub series: Vec<MetricSeries>,
-    /// Streams or points were left out.
+    /// Streams, groups or points were left out.
     pub truncated: bool,
-    /// Streams in all.
+    /// Streams in all, or groups.
     pub total_series: u64,
+    /// What the streams can be grouped by, as a filter writes it: attributes of theirs, and what else tells them
+    /// apart.
+    #[serde(default)]
+    pub keys: Vec<String>,
+    /// How the streams were grouped, if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grouping: Option<Grouping>,
 }
 
-/// One stream.
+/// How streams became groups. Each is taken at its own level for the part of a step that it covers; levels are
+/// added up, or for gauges averaged.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grouping {
+    /// The key, as a filter writes it.
+    pub by: String,
+    /// Length of a step.
+    #[serde(with = "exact")]
+    pub step_ns: i64,
+    /// Streams in the groups.
+    pub streams: u64,
+    /// Streams in all.
+    pub total_streams: u64,
+}
+
+/// A histogram's buckets over time, all streams together. `row` and `column` of a cell count from 0.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MetricHeatmap {
+    /// Start of the first column.
+    #[serde(with = "exact")]
+    pub from_unix_nano: i64,
+    /// Width of a column.
+    #[serde(with = "exact")]
+    pub column_ns: i64,
+    /// Columns.
+    pub columns: u32,
+    /// UCUM.
+    pub unit: String,
+    /// Lowest values first.
+    pub rows: Vec<MetricHeatmapRow>,
+    /// Those with values in them, by column and row.
+    pub cells: Vec<MetricHeatmapCell>,
+    /// Values in all.
+    pub values: f64,
+    /// Streams read.
+    pub streams: u64,
+    /// Streams in all.
+    pub total_streams: u64,
+}
+
+/// Values above `low` up to `high`; `None` is without a bound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct MetricHeatmapRow {
+    /// Lower bound.
+    pub low: Option<f64>,
+    /// Upper bound.
+    pub high: Option<f64>,
+}
+
+/// One cell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct MetricHeatmapCell {
+    /// Step of time.
+    pub column: u32,
+    /// Row of values.
+    pub row: u32,
+    /// Values in it: a point whose interval touches several steps counts in each by its share.
+    pub values: f64,
+}
+
+/// One stream, or one group of them: then it has the attribute it was grouped by alone, and no id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricSeries {
     /// 16 hex digits; the same in every segment.
@@ -104,6 +174,10 @@ pub struct MetricSeries {
 }
 
 /// One point, with what charts need already computed.
+///
+/// Of a group it is a step, by its start: `value` is the sum of the streams' values (gauges: their mean, with the sum
+/// in `sum`, the number of streams in `count`, the extremes in `min` and `max`; delta sums: the amount in the step),
+/// `rate` the sum of their rates, quantiles those of their buckets together. Summaries' quantiles do not add up.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MetricPoint {
     /// When.

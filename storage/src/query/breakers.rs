@@ -349,7 +349,10 @@ pub(super) fn guards(
 }
 
 /// Calls refused within a range, by breaker, of those that count them.
-fn refused(conn: &Connection, range: TimeRange) -> Result<BTreeMap<String, u64>, QueryError> {
+pub(super) fn refused(
+    conn: &Connection,
+    range: TimeRange,
+) -> Result<BTreeMap<String, u64>, QueryError> {
     let mut statement = conn.ask(REFUSED)?;
     let before = range.from_unix_nano.saturating_sub(COUNTED_BEFORE_NS);
     let rows = statement.query_map(

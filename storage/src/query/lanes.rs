@@ -11,16 +11,33 @@ use crate::ask::Ask;
 use crate::model::{InstanceLane, Lane, LaneSegment, LanesQuery, Page, TimeRange};
 
 /// A row of `breaker_intervals`.
-#[derive(Debug, Clone)]
-struct Interval {
-    instance: Option<String>,
-    state: String,
+#[derive(Debug, Clone, Default)]
+pub(super) struct Interval {
+    pub instance: Option<String>,
+    pub state: String,
     /// The latest and the earliest it can have begun.
-    start: i64,
-    start_lo: i64,
+    pub start: i64,
+    pub start_lo: i64,
     /// `None` while it lasts.
-    end: Option<i64>,
-    is_trip: bool,
+    pub end: Option<i64>,
+    pub is_trip: bool,
+    pub is_restart: bool,
+}
+
+impl Interval {
+    /// Whether calls are refused in it.
+    pub(super) fn refuses(&self) -> bool {
+        matches!(self.state.as_str(), "open" | "forced_open")
+    }
+
+    /// Its part within a range.
+    pub(super) fn within(&self, range: TimeRange) -> (i64, i64) {
+        let end = self.end.unwrap_or(range.to_unix_nano);
+        (
+            self.start.max(range.from_unix_nano),
+            end.min(range.to_unix_nano),
+        )
+    }
 }
 
 /// Lanes of breakers seen in or before the range, those that refused longest first.
@@ -82,7 +99,10 @@ fn conditions(query: &LanesQuery) -> Conditions {
 }
 
 /// The breakers, each as a lane without its states.
-fn known(conn: &Connection, query: &LanesQuery) -> Result<BTreeMap<String, Lane>, QueryError> {
+pub(super) fn known(
+    conn: &Connection,
+    query: &LanesQuery,
+) -> Result<BTreeMap<String, Lane>, QueryError> {
     let mut conditions = conditions(query);
     if query.breaker_id.is_none() {
         // These have no states to draw.
@@ -118,7 +138,7 @@ fn known(conn: &Connection, query: &LanesQuery) -> Result<BTreeMap<String, Lane>
 }
 
 /// The intervals that touch the range, by breaker; those of an instance together, oldest first.
-fn intervals(
+pub(super) fn intervals(
     conn: &Connection,
     query: &LanesQuery,
 ) -> Result<BTreeMap<String, Vec<Interval>>, QueryError> {
@@ -131,7 +151,8 @@ fn intervals(
     );
     let sql = format!(
         "SELECT breaker_id, service_instance_id, state, epoch_ns(start_time) AS start_ns, epoch_ns(start_time_lo) AS lo_ns, \
-         epoch_ns(end_time) AS end_ns, is_trip FROM breaker_intervals {} \
+         epoch_ns(end_time) AS end_ns, is_trip, coalesce(reason = 'restart', false) AS is_restart \
+         FROM breaker_intervals {} \
          ORDER BY breaker_id, service_instance_id, start_ns, end_ns NULLS LAST",
         conditions.filter_clause()
     );
@@ -146,6 +167,7 @@ fn intervals(
             start_lo: row.get(4)?,
             end: row.get(5)?,
             is_trip: row.get(6)?,
+            is_restart: row.get(7)?,
         };
         intervals.entry(row.get(0)?).or_default().push(interval);
     }
@@ -154,19 +176,17 @@ fn intervals(
 
 /// One instance's states within the range, oldest first; the same state twice in a row is one.
 fn segments(intervals: &[Interval], range: TimeRange) -> Vec<LaneSegment> {
-    let (from, to) = (range.from_unix_nano, range.to_unix_nano);
     let mut segments: Vec<LaneSegment> = Vec::new();
     for interval in intervals {
-        let begin = interval.start.max(from);
-        let end = interval.end.unwrap_or(to).min(to);
+        let (begin, end) = interval.within(range);
         match segments.last_mut() {
             Some(last) if last.state == interval.state => last.to_unix_nano = end,
             _ => segments.push(LaneSegment {
                 from_unix_nano: begin,
-                from_lo_unix_nano: interval.start_lo.max(from).min(begin),
+                from_lo_unix_nano: interval.start_lo.max(range.from_unix_nano).min(begin),
                 to_unix_nano: end,
                 state: interval.state.clone(),
-                open: u32::from(matches!(interval.state.as_str(), "open" | "forced_open")),
+                open: u32::from(interval.refuses()),
                 of: u32::from(interval.state != "stale"),
             }),
         }
@@ -269,12 +289,11 @@ mod tests {
             .iter()
             .zip(ends.chain([None]))
             .map(|((start, state), end)| Interval {
-                instance: None,
                 state: (*state).to_owned(),
                 start: *start,
                 start_lo: *start,
                 end,
-                is_trip: false,
+                ..Interval::default()
             })
             .collect()
     }

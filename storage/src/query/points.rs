@@ -1,8 +1,14 @@
-//! The points of one metric, per stream, with rates and quantiles.
+//! The points of one metric, per stream or per group of streams, with rates and quantiles.
 
 mod distribution;
+mod grouped;
+mod heatmap;
+mod keys;
+mod mixture;
+mod steps;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use duckdb::types::Value;
 use duckdb::{Connection, Row, params};
@@ -16,57 +22,81 @@ use crate::model::{
     ExemplarRecord, MetricPoint, MetricPoints, MetricPointsQuery, MetricSeries, Scope,
 };
 use distribution::Distribution;
+pub use heatmap::metric_heatmap;
+use keys::Stream;
 
 const POINTS: &str = include_str!("points.sql");
 const SERIES_MAX: usize = 1_000;
 const POINTS_MAX: usize = 100_000;
 const EXEMPLARS_MAX: usize = 100;
 
-/// The points of one metric, per stream, with rates and quantiles.
+/// The points of one metric with rates and quantiles: per stream, or per group of streams if the question says by
+/// what.
 pub fn metric_points(
     session: &Session<'_>,
     query: &MetricPointsQuery,
 ) -> Result<MetricPoints, QueryError> {
-    let points_max = query.points_max.clamp(1, POINTS_MAX);
     session.run(|conn| {
-        let mut series = series(conn, query)?;
-        let total_series = series.len() as u64;
-        let kept: Vec<u64> = series
-            .keys()
-            .copied()
-            .take(query.series_max.clamp(1, SERIES_MAX))
-            .collect();
-        series.retain(|id, _| kept.contains(id));
-        let ids: Vec<String> = kept.iter().map(u64::to_string).collect();
-        let mut truncated = (kept.len() as u64) < total_series;
-        for (id, raw) in points(conn, query, &ids.join(","), points_max)? {
-            if let Some(series) = series.get_mut(&id) {
-                truncated |= raw.len() > points_max;
-                series.points = computed(series, &raw);
-                let cut = series.points.len().saturating_sub(points_max);
-                series.points.drain(..cut);
-            }
-        }
-        for (id, exemplar) in exemplars(conn, query, &ids.join(","))? {
-            if let Some(series) = series
-                .get_mut(&id)
-                .filter(|series| series.exemplars.len() < EXEMPLARS_MAX)
-            {
-                series.exemplars.push(exemplar);
-            }
-        }
-        Ok(MetricPoints {
-            series: series.into_values().collect(),
-            truncated,
-            total_series,
-        })
+        let mut streams = streams(conn, query)?;
+        keys::read_resources(conn, &mut streams)?;
+        let keys = keys::keys(&streams);
+        let found = match &query.by {
+            Some(key) => grouped::grouped(conn, query, key, streams)?,
+            None => one_by_one(conn, query, streams)?,
+        };
+        Ok(MetricPoints { keys, ..found })
     })
 }
 
-fn series(
+/// Each stream for itself, by id.
+fn one_by_one(
     conn: &Connection,
     query: &MetricPointsQuery,
-) -> Result<BTreeMap<u64, MetricSeries>, QueryError> {
+    streams: BTreeMap<u64, Stream>,
+) -> Result<MetricPoints, QueryError> {
+    let points_max = query.points_max.clamp(1, POINTS_MAX);
+    let total_series = streams.len() as u64;
+    let mut series: BTreeMap<u64, MetricSeries> = streams
+        .into_iter()
+        .take(query.series_max.clamp(1, SERIES_MAX))
+        .map(|(id, stream)| (id, stream.series))
+        .collect();
+    let ids = ids_text(series.keys());
+    let mut truncated = (series.len() as u64) < total_series;
+    each_stream(conn, query, &ids, points_max, |id, raw| {
+        if let Some(series) = series.get_mut(&id) {
+            truncated |= raw.len() > points_max;
+            series.points = computed(series, raw);
+            let cut = series.points.len().saturating_sub(points_max);
+            series.points.drain(..cut);
+        }
+    })?;
+    for (id, exemplar) in exemplars(conn, query, &ids)? {
+        if let Some(series) = series
+            .get_mut(&id)
+            .filter(|series| series.exemplars.len() < EXEMPLARS_MAX)
+        {
+            series.exemplars.push(exemplar);
+        }
+    }
+    Ok(MetricPoints {
+        series: series.into_values().collect(),
+        truncated,
+        total_series,
+        ..MetricPoints::default()
+    })
+}
+
+/// Ids as one text value.
+fn ids_text<'a>(ids: impl Iterator<Item = &'a u64>) -> String {
+    let ids: Vec<String> = ids.map(u64::to_string).collect();
+    ids.join(",")
+}
+
+fn streams(
+    conn: &Connection,
+    query: &MetricPointsQuery,
+) -> Result<BTreeMap<u64, Stream>, QueryError> {
     let mut conditions = Conditions::default();
     conditions.add("name = ?", [Value::Text(query.name.clone())]);
     conditions.scope(&query.scope);
@@ -74,7 +104,8 @@ fn series(
     conditions.streams(query.filter.as_ref());
     let sql = format!(
         "SELECT series_id, environment, service_namespace, cluster, service_name, service_instance_id, type, unit, \
-         temporality, is_monotonic, attributes::JSON::VARCHAR FROM metrics f {}",
+         temporality, is_monotonic, attributes::JSON::VARCHAR, service_version, scope_name, scope_version, \
+         resource_id FROM metrics f {}",
         conditions.filter_clause()
     );
     if let Some(filter) = &query.filter {
@@ -83,26 +114,32 @@ fn series(
     let mut statement = conn.ask(&sql)?;
     let rows = statement.query_map(conditions.values(), |row| {
         let id: u64 = row.get(0)?;
-        Ok((
-            id,
-            MetricSeries {
-                series_id: format!("{id:016x}"),
-                scope: Scope {
-                    environment: row.get(1)?,
-                    service_namespace: row.get(2)?,
-                    cluster: row.get(3)?,
-                },
-                service_name: row.get(4)?,
-                service_instance_id: row.get(5)?,
-                kind: row.get(6)?,
-                unit: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
-                temporality: row.get(8)?,
-                is_monotonic: row.get(9)?,
-                attributes: document::attributes(row.get::<_, Option<String>>(10)?.as_deref()),
-                points: Vec::new(),
-                exemplars: Vec::new(),
+        let series = MetricSeries {
+            series_id: format!("{id:016x}"),
+            scope: Scope {
+                environment: row.get(1)?,
+                service_namespace: row.get(2)?,
+                cluster: row.get(3)?,
             },
-        ))
+            service_name: row.get(4)?,
+            service_instance_id: row.get(5)?,
+            kind: row.get(6)?,
+            unit: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
+            temporality: row.get(8)?,
+            is_monotonic: row.get(9)?,
+            attributes: document::attributes(row.get::<_, Option<String>>(10)?.as_deref()),
+            points: Vec::new(),
+            exemplars: Vec::new(),
+        };
+        let stream = Stream {
+            series,
+            service_version: row.get(11)?,
+            scope_name: row.get(12)?,
+            scope_version: row.get(13)?,
+            resource_id: row.get(14)?,
+            resource: Arc::default(),
+        };
+        Ok((id, stream))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -113,27 +150,35 @@ struct RawPoint {
     distribution: Option<Distribution>,
 }
 
-/// One more than asked for, if there are, to know a rate for the first.
-fn points(
+/// Reads the points of these streams, one stream after the other: one point more than asked for, if there are,
+/// to know a rate for the first.
+fn each_stream(
     conn: &Connection,
     query: &MetricPointsQuery,
     ids: &str,
     points_max: usize,
-) -> Result<BTreeMap<u64, Vec<RawPoint>>, QueryError> {
-    let mut streams: BTreeMap<u64, Vec<RawPoint>> = BTreeMap::new();
+    mut visit: impl FnMut(u64, &[RawPoint]),
+) -> Result<(), QueryError> {
     if ids.is_empty() {
-        return Ok(streams);
+        return Ok(());
     }
     let mut statement = conn.ask(POINTS)?;
     let (from, to) = (query.range.from_unix_nano, query.range.to_unix_nano);
     let mut rows = statement.query(params![query.name, from, to, ids, points_max as u64 + 1])?;
+    let mut current: Option<u64> = None;
+    let mut points: Vec<RawPoint> = Vec::new();
     while let Some(row) = rows.next()? {
-        streams
-            .entry(row.get(0)?)
-            .or_default()
-            .push(raw_point(row)?);
+        let id: u64 = row.get(0)?;
+        if let Some(done) = current.replace(id).filter(|before| *before != id) {
+            visit(done, &points);
+            points.clear();
+        }
+        points.push(raw_point(row)?);
     }
-    Ok(streams)
+    if let Some(done) = current {
+        visit(done, &points);
+    }
+    Ok(())
 }
 
 fn raw_point(row: &Row<'_>) -> duckdb::Result<RawPoint> {
@@ -156,16 +201,33 @@ fn raw_point(row: &Row<'_>) -> duckdb::Result<RawPoint> {
     })
 }
 
+/// Which of a stream's numbers go on from point to point.
+#[derive(Debug, Clone, Copy)]
+struct Nature {
+    /// A point counts from the start of its stream.
+    is_cumulative: bool,
+    /// It has a rate.
+    is_rate: bool,
+}
+
+impl Nature {
+    fn of(series: &MetricSeries) -> Self {
+        let is_cumulative = series.temporality.as_deref() == Some("cumulative");
+        let is_rate = match series.kind.as_str() {
+            "sum" => series.is_monotonic.unwrap_or(false) || !is_cumulative,
+            "histogram" | "exponential_histogram" | "summary" => true,
+            _ => false,
+        };
+        Self {
+            is_cumulative: is_cumulative || series.kind == "summary",
+            is_rate,
+        }
+    }
+}
+
 /// Adds what follows from the point before.
 fn computed(series: &MetricSeries, raw: &[RawPoint]) -> Vec<MetricPoint> {
-    let is_cumulative = series.temporality.as_deref() == Some("cumulative");
-    let is_rate = match series.kind.as_str() {
-        "sum" => series.is_monotonic.unwrap_or(false) || !is_cumulative,
-        "histogram" | "exponential_histogram" => true,
-        "summary" => true,
-        _ => false,
-    };
-    let is_cumulative = is_cumulative || series.kind == "summary";
+    let nature = Nature::of(series);
     let mut points = Vec::with_capacity(raw.len());
     for (
         at,
@@ -177,12 +239,13 @@ fn computed(series: &MetricSeries, raw: &[RawPoint]) -> Vec<MetricPoint> {
     {
         let before = at.checked_sub(1).map(|at| &raw[at]);
         let mut point = point.clone();
-        if is_rate {
-            point.rate = rate(&point, before.map(|raw| &raw.point), is_cumulative);
+        if nature.is_rate {
+            point.rate =
+                since(&point, before.map(|raw| &raw.point), nature.is_cumulative).map(Since::rate);
         }
         if let Some(distribution) = distribution {
             let since = before
-                .filter(|raw| is_cumulative && !is_reset(&point, &raw.point))
+                .filter(|raw| nature.is_cumulative && !is_reset(&point, &raw.point))
                 .and_then(|raw| raw.distribution.as_ref());
             let recent = since.and_then(|before| distribution.minus(before));
             let shown = recent
@@ -206,7 +269,22 @@ fn is_reset(point: &MetricPoint, before: &MetricPoint) -> bool {
     point.start_time_unix_nano != before.start_time_unix_nano || amount(point) < amount(before)
 }
 
-fn rate(point: &MetricPoint, before: Option<&MetricPoint>, is_cumulative: bool) -> Option<f64> {
+/// What a point adds, and over how long; the length is positive.
+#[derive(Debug, Clone, Copy)]
+struct Since {
+    amount: f64,
+    length_ns: i64,
+}
+
+impl Since {
+    /// Per second.
+    fn rate(self) -> f64 {
+        self.amount / (self.length_ns as f64 / 1e9)
+    }
+}
+
+/// What came since the point before, or since the start of the point where the counter began anew or is a delta.
+fn since(point: &MetricPoint, before: Option<&MetricPoint>, is_cumulative: bool) -> Option<Since> {
     let amount_now = amount(point)?;
     let since_start = (point.start_time_unix_nano > 0)
         .then(|| {
@@ -224,7 +302,7 @@ fn rate(point: &MetricPoint, before: Option<&MetricPoint>, is_cumulative: bool) 
         None if is_cumulative => return None,
         None => (amount_now, since_start.or(since_before)?),
     };
-    Some(amount / (length_ns as f64 / 1e9))
+    Some(Since { amount, length_ns })
 }
 
 fn exemplars(

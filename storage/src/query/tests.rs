@@ -3,6 +3,7 @@
 mod earlier;
 mod expired;
 mod filters;
+mod grouped;
 mod heatmaps;
 mod hows;
 mod instances;
@@ -499,6 +500,7 @@ fn a_counter_has_rates_and_a_reset_starts_anew() {
             scope: Scope::default(),
             service: None,
             filter: None,
+            by: None,
             series_max: 10,
             points_max: 100,
         };

@@ -3,6 +3,7 @@
 mod as_of;
 mod concluded;
 mod fixture;
+mod foreign_histories;
 mod histories;
 mod learned;
 mod peers;

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use tripline_storage::model::LogHistogram;
 
+use super::time_label;
 use crate::islands::Lens;
 use crate::parts::Frame;
 use crate::units;
@@ -40,7 +41,7 @@ pub fn bars(data: &LogHistogram, frame: &Frame) -> AnyView {
         .collect_view();
     let (from, to) = frame.bounds();
     let times = (0..=4)
-        .map(|n| view! { <span>{units::axis_time(from + (to - from) / 4 * n, to - from)}</span> })
+        .map(|n| view! { <span>{time_label(from + (to - from) / 4 * n, to - from)}</span> })
         .collect_view();
     let step_ns = (to - from) / steps as u64;
     let readings = data

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use tripline_storage::model::{Heatmap, Selection};
 
+use super::time_label;
 use crate::islands::BoxSelect;
 use crate::units;
 
@@ -59,7 +60,7 @@ pub fn heatmap(
     let start = u64::try_from(map.from_unix_nano).unwrap_or(0);
     let length = u64::try_from(map.column_ns).unwrap_or(0) * u64::from(map.columns);
     let times = (0..=4)
-        .map(|n| view! { <span>{units::axis_time(start + length / 4 * n, length)}</span> })
+        .map(|n| view! { <span>{time_label(start + length / 4 * n, length)}</span> })
         .collect_view();
     let view_box = format!("0 0 {} {rows}", map.columns);
     Some(

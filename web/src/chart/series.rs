@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use leptos::prelude::*;
 
-use super::ticks;
+use super::{ticks, time_label};
 use crate::islands::{Lens, LensSeries};
 use crate::units;
 
@@ -124,7 +124,7 @@ pub fn noted_series(
         .map(|tick| view! { <span>{units::with_unit(*tick, unit)}</span> })
         .collect_view();
     let times = (0..=4)
-        .map(|n| view! { <span>{units::axis_time(from + (to - from) / 4 * n, to - from)}</span> })
+        .map(|n| view! { <span>{time_label(from + (to - from) / 4 * n, to - from)}</span> })
         .collect_view();
     view! {
         <figure class="chart">
@@ -170,7 +170,7 @@ fn path_of(line: &Line, x: impl Fn(u64) -> f64, y: impl Fn(f64) -> f64) -> Strin
 fn lens<'a>(lines: impl Iterator<Item = &'a Line>, (from, to): (u64, u64), unit: &str) -> AnyView {
     let step = ((to - from) / STEPS).max(1);
     let times = (0..STEPS)
-        .map(|n| units::axis_time(from + n * step, 0))
+        .map(|n| format!("{} UTC", units::axis_time(from + n * step, 0)))
         .collect();
     let series = lines
         .take(8)

@@ -1,4 +1,4 @@
-//! Copy link and Copy as Markdown: relative ranges are frozen to absolute UTC first, by the server.
+//! A button beside an id; Copy link and Copy as Markdown: relative ranges are frozen to absolute UTC first, by the server.
 
 use leptos::prelude::*;
 
@@ -28,6 +28,22 @@ pub fn Copy(path: String, markdown: String) -> impl IntoView {
         <button type="button" class="button plain needs-wasm" on:click=text>"Copy as Markdown"</button>
         <output class="quiet">{move || said.get()}</output>
     }
+}
+
+/// A button beside an id.
+#[island]
+pub fn CopyId(id: String) -> impl IntoView {
+    let is_done = RwSignal::new(false);
+    let label = format!("Copy {id}");
+    let copy = move |_| {
+        #[cfg(feature = "hydrate")]
+        browser::copy(&id, "");
+        #[cfg(not(feature = "hydrate"))]
+        let _ = &id;
+        is_done.set(true);
+    };
+    let sign = move || if is_done.get() { "✓" } else { "⧉" };
+    view! { <button type="button" class="copy-id needs-wasm" title="Copy" aria-label=label on:click=copy>{sign}</button> }
 }
 
 #[cfg(feature = "hydrate")]

@@ -1,10 +1,12 @@
-//! `/breakers`: every breaker that is known, those that refuse first, with the trace that tripped each.
+//! `/breakers`: every breaker that is known, those that refuse first, with the trace that tripped each; and, in a tab, a
+//! review of what they did in the range.
 
 use leptos::prelude::*;
-use tripline_storage::model::{Breaker, Encodings, Lane, Page};
+use tripline_storage::model::{Breaker, BreakerReview, Encodings, Lane, Page};
 
 use super::breaker::axis;
 use super::encodings;
+use super::review::review;
 use crate::chart::lanes;
 use crate::parts::{Frame, list_note, nothing, positive, segment, service_link, since};
 use crate::units;
@@ -18,12 +20,17 @@ pub struct BreakersPage {
     pub lanes: Page<Lane>,
     /// Numbers that no recogniser knows, and what was said of them.
     pub encodings: Encodings,
+    /// What they did in the range, when that is asked for: then nothing else is shown.
+    pub review: Option<Page<BreakerReview>>,
 }
 
 const SQL: &str = "SELECT service_name, name, key, peer_service, state, instances_open, instances, since, evidence\nFROM breakers\nORDER BY since DESC";
 
 /// The page.
 pub fn breakers(data: &BreakersPage, frame: &Frame) -> AnyView {
+    if let Some(page) = &data.review {
+        return review(page, frame);
+    }
     let page = &data.breakers;
     let body = if page.items.is_empty() {
         nothing(
@@ -47,6 +54,7 @@ pub fn breakers(data: &BreakersPage, frame: &Frame) -> AnyView {
     };
     view! {
         <h1 class="visually-hidden">"Breakers"</h1>
+        {tabs(frame)}
         {swimlanes(&data.lanes, frame)}
         <section class="panel" id="breakers" data-live><div class="panel-head"><h2>"Breakers"</h2>{frame.how(SQL)}</div>{body}</section>
         {encodings::section(&data.encodings, frame)}
@@ -54,7 +62,19 @@ pub fn breakers(data: &BreakersPage, frame: &Frame) -> AnyView {
     .into_any()
 }
 
-const LANES_SQL: &str = "SELECT time, time_lo, service_name, name, key, service_instance_id, from_state, to_state\nFROM breaker_transitions\nORDER BY time DESC";
+/// What the page can show: the address says which.
+pub(super) fn tabs(frame: &Frame) -> AnyView {
+    let current = |name: &str| (frame.param("tab").unwrap_or_default() == name).then_some("page");
+    view! {
+        <nav class="tabs" aria-label="Views of the breakers">
+            <a href=frame.with(&[("tab", "")]) aria-current=current("")>"States"</a>
+            <a href=frame.with(&[("tab", "review")]) aria-current=current("review")>"Review"</a>
+        </nav>
+    }
+    .into_any()
+}
+
+const LANES_SQL: &str = "SELECT start_time, end_time, service_name, name, key, service_instance_id, state, evidence\nFROM breaker_intervals\nORDER BY start_time DESC";
 
 /// Breakers through time, grouped by service; those that never refused fold into a sentence.
 fn swimlanes(page: &Page<Lane>, frame: &Frame) -> Option<AnyView> {
@@ -115,7 +135,7 @@ fn swimlanes(page: &Page<Lane>, frame: &Frame) -> Option<AnyView> {
     Some(view! { <section class="panel" id="lanes" data-live><div class="panel-head"><h2>"Through time"</h2>{frame.how(LANES_SQL)}</div>{table}{folded}</section> }.into_any())
 }
 
-fn named(name: &str, key: Option<&str>) -> String {
+pub(super) fn named(name: &str, key: Option<&str>) -> String {
     key.map_or_else(|| name.to_owned(), |key| format!("{name} / {key}"))
 }
 

@@ -1,13 +1,17 @@
-//! `/explore`: the list of metrics, and one of them over time with its exemplars.
+//! `/explore`: the list of metrics, and one of them over time: its streams or groups of them with their exemplars, or
+//! the buckets of a histogram.
 
 use leptos::prelude::*;
 use tripline_storage::filter::Signal;
-use tripline_storage::model::{MetricPoint, MetricPoints, MetricSeries, MetricSummary, Page};
+use tripline_storage::model::{
+    MetricHeatmap, MetricPoint, MetricPoints, MetricSeries, MetricSummary, Page,
+};
 
 use super::filter::bar;
-use crate::chart::{Line, Mark, time_series};
+use crate::chart::{Line, Mark, bounds, buckets, time_series};
 use crate::parts::{
-    Complaint, Frame, complaint, list_note, nothing, nothing_of, positive, segment,
+    Complaint, Frame, complaint, export_links, list_note, nothing, nothing_of, other_fields,
+    positive, segment,
 };
 use crate::units;
 
@@ -18,6 +22,8 @@ pub struct Explore {
     pub metrics: Page<MetricSummary>,
     /// The one in the URL, with its points.
     pub chosen: Option<(String, MetricPoints)>,
+    /// Its buckets over time, if they are asked for.
+    pub heatmap: Option<MetricHeatmap>,
     /// What is wrong with the question, if anything; then there is nothing else.
     pub complaint: Option<Complaint>,
     /// SQL of its numbers.
@@ -68,7 +74,7 @@ fn list(data: &Explore, frame: &Frame) -> AnyView {
         .items
         .iter()
         .map(|metric| {
-            let link = frame.with(&[("metric", &metric.name), ("show", "")]);
+            let link = frame.with(&[("metric", &metric.name), ("show", ""), ("by", ""), ("view", "")]);
             let current = (chosen == Some(metric.name.as_str())).then_some("true");
             let detail = format!("{} · {}", metric.kind.replace('_', " "), units::counted(metric.streams, "stream"));
             view! {
@@ -108,13 +114,28 @@ fn form(frame: &Frame) -> AnyView {
     .into_any()
 }
 
-/// Which number of a point is drawn.
-fn views_of(series: &MetricSeries) -> &'static [&'static str] {
+/// Which numbers of a point can be drawn, as the address and as people call them.
+fn views_of(series: &MetricSeries, is_grouped: bool) -> &'static [(&'static str, &'static str)] {
+    const VALUE: (&str, &str) = ("value", "value");
+    const RATE: (&str, &str) = ("rate", "rate");
     match series.kind.as_str() {
-        "gauge" => &["value"],
-        "sum" if series.is_monotonic == Some(true) => &["rate", "value"],
-        "sum" => &["value"],
-        _ => &["p95", "p50", "p99", "rate", "max"],
+        "gauge" if is_grouped => &[
+            ("value", "mean"),
+            ("sum", "sum"),
+            ("min", "min"),
+            ("max", "max"),
+        ],
+        "gauge" => &[VALUE],
+        "sum" if series.is_monotonic == Some(true) => &[RATE, VALUE],
+        "sum" => &[VALUE],
+        "summary" if is_grouped => &[RATE],
+        _ => &[
+            ("p95", "p95"),
+            ("p50", "p50"),
+            ("p99", "p99"),
+            RATE,
+            ("max", "max"),
+        ],
     }
 }
 
@@ -124,7 +145,9 @@ fn value_of(point: &MetricPoint, show: &str) -> Option<f64> {
         "p50" => point.p50,
         "p95" => point.p95,
         "p99" => point.p99,
+        "min" => point.min,
         "max" => point.max,
+        "sum" => point.sum,
         _ => point.value,
     }
 }
@@ -138,17 +161,81 @@ fn chosen(name: &str, points: &MetricPoints, data: &Explore, frame: &Frame) -> A
             frame,
         );
     };
-    let views = views_of(first);
+    let views = views_of(first, points.grouping.is_some());
     let show = frame
         .param("show")
-        .filter(|show| views.contains(show))
-        .unwrap_or(views[0]);
-    let unit = if show == "rate" {
-        "/s"
-    } else {
-        first.unit.as_str()
+        .filter(|show| views.iter().any(|(word, _)| word == show))
+        .unwrap_or(views[0].0);
+    let description = data
+        .metrics
+        .items
+        .iter()
+        .find(|m| m.name == name)
+        .map(|m| m.description.clone());
+    let wants_heatmap = data.heatmap.is_some();
+    let current = |word: &str| (!wants_heatmap && word == show).then_some("true");
+    let tabs = views
+        .iter()
+        .map(|(word, label)| view! { <a href=frame.with(&[("show", word), ("view", "")]) aria-current=current(word)>{*label}</a> })
+        .collect_view();
+    let heatmap_tab = first.kind.ends_with("histogram").then(|| {
+        let link = frame.with(&[("view", "heatmap"), ("show", "")]);
+        view! { <a href=link aria-current=wants_heatmap.then_some("true")>"heatmap"</a> }
+    });
+    let drawing = match &data.heatmap {
+        Some(map) => heat(map),
+        None => lines(points, show, frame),
     };
-    let names = names_of(&points.series);
+    view! {
+        <div class="panel-head"><div><h2>{name.to_owned()}</h2><p class="quiet">{description}</p></div><nav class="tabs" aria-label="What is drawn">{tabs}{heatmap_tab}</nav>{frame.how(&data.how.points)}</div>
+        {(!wants_heatmap).then(|| grouping_form(points, frame))}
+        {drawing}
+        {export_links(frame, "metrics")}
+    }
+    .into_any()
+}
+
+/// The choice of a key that makes groups of streams.
+fn grouping_form(points: &MetricPoints, frame: &Frame) -> Option<AnyView> {
+    let chosen = frame.param("by").unwrap_or_default();
+    if points.keys.is_empty() && chosen.is_empty() {
+        return None;
+    }
+    // A key written by hand stays to be seen.
+    let is_unlisted = !chosen.is_empty() && !points.keys.iter().any(|key| key == chosen);
+    let options = points
+        .keys
+        .iter()
+        .map(String::as_str)
+        .chain(is_unlisted.then_some(chosen))
+        .map(|key| {
+            let is_chosen = key == chosen;
+            view! { <option value=key.to_owned() selected=is_chosen>{key.to_owned()}</option> }
+        })
+        .collect_view();
+    Some(
+        view! {
+            <form class="filters" method="get" action="/explore">
+                {other_fields(frame, &["by"])}
+                <label>"Group by" <select name="by"><option value="" selected=chosen.is_empty()>"nothing: each stream"</option>{options}</select></label>
+                <button class="button">"Group"</button>
+            </form>
+        }
+        .into_any(),
+    )
+}
+
+/// Streams, or groups of them, as lines, and a table of them.
+fn lines(points: &MetricPoints, show: &str, frame: &Frame) -> AnyView {
+    let unit = match (show, points.series.first()) {
+        ("rate", _) | (_, None) => "/s",
+        (_, Some(first)) => first.unit.as_str(),
+    };
+    let names: Vec<String> = if points.grouping.is_some() {
+        points.series.iter().map(group_name).collect()
+    } else {
+        names_of(&points.series)
+    };
     let lines: Vec<Line> = points
         .series
         .iter()
@@ -172,21 +259,91 @@ fn chosen(name: &str, points: &MetricPoints, data: &Explore, frame: &Frame) -> A
     } else {
         exemplars(points, frame)
     };
-    let description = data
-        .metrics
-        .items
-        .iter()
-        .find(|m| m.name == name)
-        .map(|m| m.description.clone());
-    let tabs = views
-        .iter()
-        .map(|view_name| view! { <a href=frame.with(&[("show", view_name)]) aria-current=(*view_name == show).then_some("true")>{*view_name}</a> })
-        .collect_view();
     view! {
-        <div class="panel-head"><div><h2>{name.to_owned()}</h2><p class="quiet">{description}</p></div><nav class="tabs" aria-label="What is drawn">{tabs}</nav>{frame.how(&data.how.points)}</div>
         {time_series(&lines, &marks, frame.bounds(), unit)}
         {table(points, &names, show, unit)}
-        {points.truncated.then(|| view! { <p class="note amber">{format!("{} of {} streams are shown, with their newest points.", points.series.len(), points.total_series)}</p> })}
+        {cut_note(points)}
+    }
+    .into_any()
+}
+
+/// What was left out, and what a group is.
+fn cut_note(points: &MetricPoints) -> AnyView {
+    let shown = units::count(points.series.len() as u64);
+    let all = units::count(points.total_series);
+    let Some(grouping) = &points.grouping else {
+        return points
+            .truncated
+            .then(|| view! { <p class="note amber">{format!("{shown} of {all} streams are shown, with their newest points.")}</p> })
+            .into_any();
+    };
+    let text = format!(
+        "{} in {} by {}, a point every {}. Sums and rates are added up, gauges averaged; quantiles are those of all buckets together.",
+        units::counted(grouping.streams, "stream"),
+        units::counted(points.series.len() as u64, "group"),
+        grouping.by,
+        units::duration(u64::try_from(grouping.step_ns).unwrap_or(0)),
+    );
+    let cut = format!(
+        "{shown} of {all} groups are shown, {} of {} streams are in them, with their newest points.",
+        units::count(grouping.streams),
+        units::count(grouping.total_streams)
+    );
+    view! {
+        <p class="note">{text}</p>
+        {points.truncated.then(|| view! { <p class="note amber">{cut}</p> })}
+    }
+    .into_any()
+}
+
+fn group_name(group: &MetricSeries) -> String {
+    group
+        .attributes
+        .first()
+        .map_or_else(|| "(none)".to_owned(), |one| one.value.to_string())
+}
+
+/// Buckets over time, and how many values each has in all.
+fn heat(map: &MetricHeatmap) -> AnyView {
+    let Some(drawing) = buckets(map) else {
+        return nothing(
+            "No value was counted in this range.",
+            "A cumulative histogram needs two points in the range to say what came between them.",
+        );
+    };
+    let rows = map
+        .rows
+        .iter()
+        .enumerate()
+        .rev()
+        .filter_map(|(at, row)| {
+            let values: f64 = map
+                .cells
+                .iter()
+                .filter(|cell| usize::try_from(cell.row).is_ok_and(|row| row == at))
+                .map(|cell| cell.values)
+                .sum();
+            (values > 0.0).then(|| view! {
+                <tr><td class="wide">{bounds(row, &map.unit)}</td><td class="num">{units::compact(values)}</td>
+                <td class="num quiet">{units::percent(values / map.values.max(1.0))}</td></tr>
+            })
+        })
+        .collect_view();
+    let cut = (map.streams < map.total_streams).then(|| {
+        let text = format!(
+            "{} of {} streams are in it.",
+            units::count(map.streams),
+            units::count(map.total_streams)
+        );
+        view! { <p class="note amber">{text}</p> }
+    });
+    view! {
+        {drawing}
+        <div class="scroll"><table class="list">
+            <thead><tr><th>"Bucket"</th><th class="num">"Values"</th><th class="num">"Share"</th></tr></thead>
+            <tbody>{rows}</tbody>
+        </table></div>
+        {cut}
     }
     .into_any()
 }

@@ -18,8 +18,12 @@ pub(super) fn bar(signal: Signal, examples: &[&str], more: AnyView, frame: &Fram
         .iter()
         .map(|example| view! { <a href=frame.link(action, &[("q", example)])><code>{(*example).to_owned()}</code></a> })
         .collect_view();
-    // A page of a list, and a box in a drawing, are of the question asked before.
-    let own: Vec<&str> = [FIELDS.as_slice(), &["q", "cursor", "box"]].concat();
+    // A page of a list, a box in a drawing and the record others stand around are of the question asked before.
+    let own: Vec<&str> = [
+        FIELDS.as_slice(),
+        &["q", "cursor", "box", "around", "record"],
+    ]
+    .concat();
     let is_open = FIELDS.iter().any(|name| frame.param(name).is_some());
     view! {
         <form class="filter-bar" method="get" action=action role="search">

@@ -1,5 +1,6 @@
 //! `/graph`: who calls whom, how often, how well. Layers from callers to callees.
 
+mod calls;
 mod drawing;
 mod flow;
 mod gone;

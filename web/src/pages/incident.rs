@@ -9,7 +9,7 @@ use tripline_storage::model::{
 use super::blast::blast;
 use super::incidents::{chain, edge_of, length};
 use crate::chart::{Line, lanes, time_series};
-use crate::parts::{Frame, moment, nothing, positive, segment, service_link};
+use crate::parts::{Frame, copied_id, moment, nothing, positive, segment, service_link};
 use crate::units;
 
 /// The page.
@@ -23,7 +23,7 @@ pub fn incident(data: &IncidentDetail, frame: &Frame) -> AnyView {
         <div class="trace-head"><div class="trace-title">
             <h1>{chain(incident)}</h1>
             <p class="lead">{sentence(data, frame)}</p>
-            <p class="quiet">"began " {moment(positive(Some(incident.start_unix_nano)), frame)} " · " {length(incident, frame)} " · " <code class="id">{incident.incident_id.clone()}</code></p>
+            <p class="quiet">"began " {moment(positive(Some(incident.start_unix_nano)), frame)} " · " {length(incident, frame)} " · " {copied_id(&incident.incident_id)}</p>
         </div></div>
         {verdict(&data.recovery)}
         {root(incident, frame)}

@@ -5,14 +5,15 @@ mod instances;
 use leptos::prelude::*;
 use tripline_storage::analysis::z_score;
 use tripline_storage::model::{
-    Breaker, Graph, InstanceSummary, Page, ProxyCalls, RedPoint, Scope, ServiceDetail,
+    Breaker, Graph, InstanceSummary, LogRecord, Page, ProxyCalls, RedPoint, Scope, ServiceDetail,
     ServiceSummary, TraceSummary, VersionSummary,
 };
 
 use super::breakers::panel_of;
 use super::graph::{edge_table, picture};
+use super::logs::severity;
 use super::{last_week, own_breakers, proxies};
-use crate::chart::{Beside, Line, Note, noted_series};
+use crate::chart::{Beside, Line, Mark, Note, noted_series};
 use crate::parts::{
     Frame, basis_tag, colour, cut_note, error_share, figure, list_note, moment, nothing,
     nothing_of, place, positive, segment, service_link,
@@ -34,6 +35,10 @@ pub struct ServicePage {
     pub breakers: Vec<Breaker>,
     /// Its newest failed traces.
     pub failed: Page<TraceSummary>,
+    /// The newest traces in which it took longer than nearly always.
+    pub slow: Page<TraceSummary>,
+    /// Its newest warnings and errors.
+    pub logs: Page<LogRecord>,
     /// Its instances, busiest first.
     pub instances: Page<InstanceSummary>,
     /// It at the same time last week, once a scope it lived in, if that is compared with.
@@ -64,6 +69,8 @@ pub struct ServiceHow {
     pub neighbours: String,
     /// Of the newest failures.
     pub failures: String,
+    /// Of the newest warnings and errors.
+    pub logs: String,
 }
 
 /// SQL of the numbers of one scope of a service.
@@ -148,6 +155,7 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
         </section>
         {panel_of(&data.name, &breakers, frame)}
         <section class="panel" id="failures" data-live><div class="panel-head"><h2>"Newest failures"</h2>{frame.how(&data.how.failures)}</div>{failures(&data.name, &data.failed, frame)}</section>
+        <section class="panel" id="service-logs" data-live><div class="panel-head"><h2>"Newest warnings and errors"</h2>{frame.how(&data.how.logs)}</div>{log_table(data, frame)}</section>
     }
     .into_any()
 }
@@ -166,7 +174,7 @@ fn in_scope(summary: &ServiceSummary, data: &ServicePage, frame: &Frame) -> AnyV
             _ => format!("{name}-{at}"),
         };
         view! {
-            {over_time(part, id("red"), frame)}
+            {over_time(data, part, id("red"), frame)}
             {operations(&data.name, part, id("operations"), frame)}
             {versions(part, frame)}
         }
@@ -175,7 +183,7 @@ fn in_scope(summary: &ServiceSummary, data: &ServicePage, frame: &Frame) -> AnyV
 }
 
 /// Rate, errors and duration with the moments of change marked on each.
-fn over_time(part: &ServicePart, id: String, frame: &Frame) -> AnyView {
+fn over_time(data: &ServicePage, part: &ServicePart, id: String, frame: &Frame) -> AnyView {
     let detail = &part.detail;
     let time = |point: &RedPoint| u64::try_from(point.time_unix_nano).unwrap_or(0);
     let line = |name: &str, value: &dyn Fn(&RedPoint) -> Option<f64>| Line {
@@ -189,6 +197,23 @@ fn over_time(part: &ServicePart, id: String, frame: &Frame) -> AnyView {
     let per_second = |p: &RedPoint| Some(p.weight / p.seconds.max(1.0));
     let failed = |p: &RedPoint| (p.calls > 0).then(|| p.errors as f64 / p.calls as f64 * 100.0);
     let seconds = |ns: Option<f64>| ns.map(|ns| ns / 1e9);
+    let share_then = |at: u64| {
+        let before = detail.points.iter().rfind(|point| time(point) <= at);
+        before.and_then(failed)
+    };
+    // Where it lives in several scopes, each chart has the traces of its own.
+    let its = |page: &Page<TraceSummary>| -> Vec<TraceSummary> {
+        let is_its =
+            |trace: &&TraceSummary| data.parts.len() < 2 || trace.matched.scope == part.scope;
+        page.items.iter().filter(is_its).cloned().collect()
+    };
+    let (failed_traces, slow_traces) = (its(&data.failed), its(&data.slow));
+    let failed_marks = marks(&failed_traces, "failed", frame, |start, _| {
+        share_then(start)
+    });
+    let took = |_: u64, duration: u64| Some(duration as f64 / 1e9);
+    let mut duration_marks = marks(&slow_traces, "slow", frame, took);
+    duration_marks.extend(marks(&failed_traces, "failed", frame, took));
     let rate = line("", &per_second);
     let errors = line("", &failed);
     let latency = [
@@ -206,11 +231,11 @@ fn over_time(part: &ServicePart, id: String, frame: &Frame) -> AnyView {
             })
         })
         .collect();
-    let chart = |lines: &[Line], older: &[Line], unit: &str| {
+    let chart = |lines: &[Line], marks: &[Mark], older: &[Line], unit: &str| {
         let beside = Beside {
+            marks,
             notes: &notes,
             older,
-            ..Beside::default()
         };
         noted_series(lines, beside, frame.bounds(), unit)
     };
@@ -238,11 +263,89 @@ fn over_time(part: &ServicePart, id: String, frame: &Frame) -> AnyView {
         .collect_view();
     view! {
         <div class="thirds" id=id data-live>
-            <section class="panel"><div class="panel-head"><h2>"Rate " {key("last week")}</h2>{frame.how(&part.how.over_time)}</div>{chart(&[rate], &old_rate, "/s")}</section>
-            <section class="panel"><div class="panel-head"><h2>"Errors " {key("last week")}</h2>{frame.how(&part.how.over_time)}</div>{chart(&[errors], &old_errors, "%")}</section>
-            <section class="panel"><div class="panel-head"><h2>"Duration " <span class="quiet">"p50 p95 p99"</span> " " {key("p95 last week")}</h2>{frame.how(&part.how.over_time)}</div>{chart(&latency, &old_latency, "s")}</section>
+            <section class="panel"><div class="panel-head"><h2>"Rate " {key("last week")}</h2>{frame.how(&part.how.over_time)}</div>{chart(&[rate], &[], &old_rate, "/s")}</section>
+            <section class="panel"><div class="panel-head"><h2>"Errors " {key("last week")}</h2>{frame.how(&part.how.over_time)}</div>{chart(&[errors], &failed_marks, &old_errors, "%")}</section>
+            <section class="panel"><div class="panel-head"><h2>"Duration " <span class="quiet">"p50 p95 p99"</span> " " {key("p95 last week")}</h2>{frame.how(&part.how.over_time)}</div>{chart(&latency, &duration_marks, &old_latency, "s")}</section>
         </div>
         {(!detail.changes.is_empty()).then(|| view! { <section class="panel"><h2>"What changed"</h2><ul class="changes">{changes}</ul></section> })}
+    }
+    .into_any()
+}
+
+/// Traces as dots that lead to them; `value` places one by the start and duration (nanoseconds) of its span.
+fn marks(
+    traces: &[TraceSummary],
+    word: &str,
+    frame: &Frame,
+    value: impl Fn(u64, u64) -> Option<f64>,
+) -> Vec<Mark> {
+    let (from, to) = frame.bounds();
+    traces
+        .iter()
+        .filter_map(|trace| {
+            let span = &trace.matched;
+            let start = positive(span.start_time_unix_nano).filter(|ns| (from..to).contains(ns))?;
+            let duration = positive(span.duration_ns)?;
+            let path = format!("/traces/{}", segment(&trace.trace_id));
+            Some(Mark {
+                time_ns: start,
+                value: value(start, duration)?,
+                href: frame.link(&path, &[("span", &span.span_id)]),
+                title: format!(
+                    "{}: {word}, {}; open its trace",
+                    span.name,
+                    units::duration(duration)
+                ),
+            })
+        })
+        .collect()
+}
+
+/// Its newest warnings and errors, and the way to all of its records.
+fn log_table(data: &ServicePage, frame: &Frame) -> AnyView {
+    let all = frame.link("/logs", &[("service", &data.name), ("severity", "warn")]);
+    if data.logs.items.is_empty() {
+        let link = frame.link("/logs", &[("service", &data.name)]);
+        return view! {
+            {nothing("It logged no warning and no error in this range.", "")}
+            <p><a href=link>"All its log records →"</a></p>
+        }
+        .into_any();
+    }
+    let rows = data
+        .logs
+        .items
+        .iter()
+        .map(|log| {
+            let (word, class) = severity(log);
+            let text = log
+                .body
+                .clone()
+                .or_else(|| log.event_name.clone())
+                .unwrap_or_default();
+            let trace = log.trace_id.as_deref().map(|id| {
+                let span = log.span_id.as_deref().unwrap_or_default();
+                let link = frame.link(&format!("/traces/{}", segment(id)), &[("span", span)]);
+                view! { <a href=link>"trace →"</a> }
+            });
+            view! {
+                <tr>
+                    <td class="nowrap">{moment(positive(log.time_unix_nano), frame)}</td>
+                    <td><span class=format!("severity {class}")>{word}</span></td>
+                    <td class="wide">{text}</td><td class="nowrap">{trace}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    // The pages of the list are the search's, not this page's.
+    let shown = Page {
+        next: None,
+        ..data.logs.clone()
+    };
+    view! {
+        <div class="scroll"><table class="list"><thead><tr><th>"Time"</th><th>"Severity"</th><th>"Message"</th><th>"Trace"</th></tr></thead><tbody>{rows}</tbody></table></div>
+        {list_note(&shown, "log record", "newest first", frame)}
+        <p><a href=all>"All its warnings and errors →"</a></p>
     }
     .into_any()
 }

@@ -8,7 +8,8 @@ use super::logs::severity;
 use super::span_marks;
 use super::waterfall::Waterfall;
 use crate::parts::{
-    Frame, attribute_table, cut_note, moment, plain_attributes, positive, segment, service_link_in,
+    Frame, attribute_table, copied_id, cut_note, field_links, moment, plain_attributes, positive,
+    segment, service_link_in,
 };
 use crate::units;
 
@@ -52,6 +53,7 @@ pub(super) fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame)
     let elsewhere = frame.elsewhere(&["span_id", "instance", "service"], &known);
     let dropped =
         span.dropped_attributes_count + span.dropped_events_count + span.dropped_links_count;
+    let same = |field: &str, value: &str| field_links(frame, Signal::Spans, field, value);
     let status_class = if span.status_code == "error" {
         "share bad"
     } else {
@@ -61,13 +63,14 @@ pub(super) fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame)
         <aside class="panel span-panel" aria-label="Span">
             <div class="panel-head"><h2>{span.name.clone()}</h2><a class="close" href=frame.with(&[("span", "")]) aria-label="Close the span">"✕"</a></div>
             <dl class="facts">
-                <dt>"Service"</dt><dd>{service_link_in(frame, &span.scope, span.service_name.as_deref())} " " <span class="quiet">{span.service_version.clone()}</span></dd>
-                <dt>"Kind"</dt><dd>{span.kind.clone()}</dd>
-                <dt>"Status"</dt><dd><span class=status_class>{span.status_code.clone()}</span> " " {span.status_message.clone()}</dd>
+                <dt>"Service"</dt><dd>{service_link_in(frame, &span.scope, span.service_name.as_deref())} " " <span class="quiet">{span.service_version.clone()}</span> " " {same("service", span.service_name.as_deref().unwrap_or_default())}</dd>
+                <dt>"Name"</dt><dd>{span.name.clone()} " " {same("name", &span.name)}</dd>
+                <dt>"Kind"</dt><dd>{span.kind.clone()} " " {same("kind", &span.kind)}</dd>
+                <dt>"Status"</dt><dd><span class=status_class>{span.status_code.clone()}</span> " " {span.status_message.clone()} " " {same("status", &span.status_code)}</dd>
                 {span_marks::facts(span, waterfall.refusals.get(span.span_id.as_str()).copied(), frame)}
                 <dt>"Start"</dt><dd>{moment(Some(start), frame)} " " <span class="quiet">{format!("+{offset}")}</span></dd>
                 <dt>"Duration"</dt><dd>{positive(span.duration_ns).map_or_else(|| "unknown".to_owned(), units::duration)}</dd>
-                <dt>"Span id"</dt><dd><code class="id">{span.span_id.clone()}</code></dd>
+                <dt>"Span id"</dt><dd>{copied_id(&span.span_id)}</dd>
                 {span.parent_span_id.clone().map(|parent| {
                     let link = frame.with(&[("span", &parent)]);
                     view! { <dt>"Parent"</dt><dd><a href=link><code class="id">{parent}</code></a></dd> }

@@ -10,13 +10,17 @@ use tripline_storage::model::{
 use super::*;
 use crate::document::render;
 use crate::links::LinkTemplate;
-use incident_data::{breaker_of, breaker_page, encodings_of, incident_of, lane_of, what_if_of};
+use incident_data::{
+    breaker_of, breaker_page, encodings_of, incident_of, lane_of, review_of, what_if_of,
+};
 
 mod address;
 mod beside;
 mod forms;
 mod incident_data;
+mod metrics;
 mod operating;
+mod records;
 use crate::parts::Complaint;
 
 const HOSTILE: [&str; 6] = [
@@ -204,11 +208,11 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
     let explore_data = Explore {
         metrics: Page::whole(vec![metric]),
         chosen: Some((text.to_owned(), points)),
-        complaint: None,
         how: ExploreHow {
             metrics: text.to_owned(),
             points: text.to_owned(),
         },
+        ..Explore::default()
     };
     let complaint = Complaint {
         detail: text.to_owned(),
@@ -276,6 +280,8 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
             ..breaker_of(text)
         }],
         failed: cut(&summary(text)),
+        slow: cut(&summary(text)),
+        logs: cut(&log(text)),
         how: ServiceHow {
             figures: text.to_owned(),
             ..ServiceHow::default()
@@ -385,9 +391,24 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
                     breakers: Page::whole(vec![breaker_of(text)]),
                     lanes: Page::whole(vec![lane_of(text)]),
                     encodings: encodings_of(text),
+                    review: None,
                 };
                 breakers(&data, f)
             }),
+        ),
+        (
+            "review",
+            render(
+                &frame("/breakers", &[("tab", "review"), ("q", text)]),
+                text,
+                |f| {
+                    let data = BreakersPage {
+                        review: Some(Page::whole(vec![review_of(text)])),
+                        ..BreakersPage::default()
+                    };
+                    breakers(&data, f)
+                },
+            ),
         ),
         (
             "breaker",
@@ -651,6 +672,12 @@ fn the_sixty_seconds_are_answered_in_words() {
             "action=\"/breakers/encodings\"",
             "Forget what 0 means",
             "not seen in this range",
+        ],
+    );
+    says(
+        "review",
+        &[
+            "≈ 12.5", "2.5", "≈ 15 s", "≈ 26 s", "≈ 511", "1,200", "how?",
         ],
     );
     says(

@@ -11,7 +11,8 @@ use super::span_panel::{log_line, panel};
 use super::trace_tabs;
 use super::waterfall::{Row, Waterfall};
 use crate::parts::{
-    Frame, colour, cut_note, figure, moment, nothing, other_fields, positive, segment, service_link,
+    Frame, colour, copied_id, cut_note, figure, moment, nothing, other_fields, positive, segment,
+    service_link,
 };
 use crate::units;
 
@@ -285,7 +286,7 @@ fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
         <div class="trace-head">
             <div class="trace-title">
                 <h1>{service_link(frame, root.and_then(|span| span.service_name.as_deref()))} " " {name}</h1>
-                <p class="quiet"><code class="id">{trace.trace_id.clone()}</code> " · " <a href=download>"JSON"</a> " · " <a href=otlp download=file>"OTLP JSON"</a> " · " {how} " " {elsewhere}</p>
+                <p class="quiet">{copied_id(&trace.trace_id)} " · " <a href=download>"JSON"</a> " · " <a href=otlp download=file>"OTLP JSON"</a> " · " {how} " " {elsewhere}</p>
             </div>
             <div class="figures small">
                 {figure("Duration", units::duration(waterfall.length_ns), moment(Some(waterfall.start_ns), frame))}

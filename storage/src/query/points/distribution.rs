@@ -111,6 +111,33 @@ impl Distribution {
         }
     }
 
+    /// Lower and upper bound and count of each bucket with values in it; the outermost buckets of explicit bounds have
+    /// none outwards. A summary has no buckets.
+    pub(super) fn buckets(&self) -> Vec<Bucket> {
+        let mut buckets = match self {
+            Self::Explicit { counts, bounds } => {
+                let bound = |at: Option<usize>| at.and_then(|at| bounds.get(at)).copied();
+                counts
+                    .iter()
+                    .enumerate()
+                    .map(|(at, count)| {
+                        let low = bound(at.checked_sub(1)).unwrap_or(f64::NEG_INFINITY);
+                        (low, bound(Some(at)).unwrap_or(f64::INFINITY), *count)
+                    })
+                    .collect()
+            }
+            Self::Exponential {
+                scale,
+                zero,
+                positive,
+                negative,
+            } => exponential(*scale, *zero, positive, negative),
+            Self::Summary { .. } => Vec::new(),
+        };
+        buckets.retain(|(low, high, count)| *count > 0 && !low.is_nan() && !high.is_nan());
+        buckets
+    }
+
     /// The quantile, interpolated inside its bucket; a summary answers only what it was sent.
     pub(super) fn quantile(
         &self,
@@ -139,7 +166,7 @@ impl Distribution {
 }
 
 /// A bucket's bounds and count.
-type Bucket = (f64, f64, u64);
+pub(super) type Bucket = (f64, f64, u64);
 
 fn explicit(counts: &[u64], bounds: &[f64], min: Option<f64>, max: Option<f64>) -> Vec<Bucket> {
     let first = bounds.first().copied().unwrap_or(0.0);

@@ -231,6 +231,7 @@ fn the_points_of_a_metric_are_those_of_its_sql() {
         scope: Scope::default(),
         service: None,
         filter: filter(),
+        by: None,
         series_max: 10,
         points_max: 10,
     };

@@ -47,7 +47,8 @@ pub(super) struct Found {
     pub is_unknown: bool,
 }
 
-/// Adds the calls to their instances' histories, in the order they began. `name` is the breaker's or its callee's, as the question `sql` asks; `{order}` in it is filled in here.
+/// Adds the calls to their instances' histories, in the order they began. `name` is the breaker's or its callee's, as
+/// the question `sql` asks; `{order}` in it is filled in here.
 pub(super) fn read(
     conn: &Connection,
     sql: &str,

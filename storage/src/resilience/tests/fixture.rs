@@ -82,16 +82,22 @@ pub(super) fn logs(service: &str, instance: &str, records: &[Log<'_>]) -> Batch 
     batch(resource(service, instance), "lib", Rows::Logs(columns))
 }
 
-/// One point of one stream: name, kind, sorted attributes, time, value.
+/// One point of one stream: name, kind (`delta` is a sum of what was counted since the point before), sorted
+/// attributes, time, value.
 pub(super) type Point<'a> = (&'a str, &'static str, String, u64, f64);
 
 pub(super) fn metrics(service: &str, instance: &str, points: &[Point<'_>]) -> Batch {
     let mut columns = MetricColumns::default();
     for (name, kind, attributes, time, value) in points {
+        let (kind, temporality) = match *kind {
+            "delta" => ("sum", Some("delta")),
+            "sum" => ("sum", Some("cumulative")),
+            other => (other, None),
+        };
         columns.series.push(SeriesRow {
             name: (*name).to_owned(),
             kind,
-            temporality: (*kind == "sum").then(|| "cumulative".to_owned()),
+            temporality: temporality.map(str::to_owned),
             attributes: attributes.clone(),
             ..SeriesRow::default()
         });

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use tripline_storage::model::{Graph, GraphEdge, GraphNode};
 
 use super::Flow;
+use super::calls::{counted_note, kind_word, traces_of};
 use crate::pages::breakers::{page_of, state_mark};
 use crate::pages::last_week::{self, GraphThen};
 use crate::parts::{Frame, basis_note, basis_tag, severity_of_share};
@@ -27,6 +28,7 @@ pub(in crate::pages) fn edge_table(
             let lost = flow.lost_share();
             let lost = view! { <span class=format!("share {}", severity_of_share(lost))>{units::percent(lost)}</span> };
             let rate = per_second(edge, seconds);
+            let traces = traces_of(edge, caller, callee, frame);
             let was = then.map(|then| (then, last_week::same_edge(edge, graph, &then.calls.same)));
             let was_rate = was.map(|(then, edge)| last_week::rate(rate, edge.map(|edge| per_second(edge, then.seconds))));
             let was = was.and_then(|(_, edge)| edge);
@@ -35,7 +37,7 @@ pub(in crate::pages) fn edge_table(
             Some(view! {
                 <tr>
                     {ends(edge, caller, callee)}
-                    <td class="num">{units::count(edge.calls)}</td><td class="num">{units::rate(rate)} {basis_tag(edge.basis, edge.calls, edge.weight)}{was_rate}</td>
+                    <td class="num"><a data-row href=traces title="Traces with these calls">{units::count(edge.calls)}</a></td><td class="num">{units::rate(rate)} {basis_tag(edge.basis, edge.calls, edge.weight)}{was_rate}</td>
                     <td class="num">{refused.unwrap_or_else(|| "–".to_owned())}</td><td class="num">{lost}{was_lost}</td>
                     <td class="num">{units::duration_or_dash(edge.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(edge.latency.p95_ns)}{was_p95}</td>
                     <td class="num">{units::duration_or_dash(edge.latency.p99_ns)}</td>
@@ -50,6 +52,7 @@ pub(in crate::pages) fn edge_table(
             <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th><th>"Breakers"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
+        {counted_note()}
         {basis_note(graph.edges.iter().map(|edge| edge.basis))}
     }
     .into_any()
@@ -60,7 +63,7 @@ pub(super) fn ends(edge: &GraphEdge, caller: &GraphNode, callee: &GraphNode) -> 
     let inferred = callee
         .inferred
         .then(|| view! { " " <span class="tag">"inferred"</span> });
-    let kind = if edge.is_async { "message" } else { "call" };
+    let kind = kind_word(edge);
     view! { <td>{caller.name.clone()}</td><td>{callee.name.clone()}{inferred}</td><td class="quiet">{kind}</td> }
         .into_any()
 }

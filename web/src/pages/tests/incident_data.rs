@@ -2,11 +2,11 @@
 
 use tripline_storage::model::{
     Baseline, BlastRadius, Breaker, BreakerActivity, BreakerConfig, BreakerDetail, BreakerInstance,
-    BreakerTransition, BreakerWindow, ChangeEvent, ChangedSetting, Clue, EncodingOffer,
-    EncodingValue, Encodings, EntryPoint, ErrorClass, Finding, Incident, IncidentBreaker,
-    IncidentDetail, InstanceLane, Lane, LaneSegment, LearnedState, OpenAt, Outcome, OutcomeCalls,
-    Page, Probe, Proposal, Recovery, RejectedInMinute, Root, SettingsChange, TimeRange, Trial,
-    TripTrace, WhatIf, WindowLimits,
+    BreakerReview, BreakerTransition, BreakerWindow, ChangeEvent, ChangedSetting, Clue,
+    EncodingOffer, EncodingValue, Encodings, EntryPoint, ErrorClass, Finding, Incident,
+    IncidentBreaker, IncidentDetail, InstanceLane, Lane, LaneSegment, LearnedState, OpenAt,
+    Outcome, OutcomeCalls, Page, Probe, Proposal, Recovery, RejectedInMinute, Root, SettingsChange,
+    TimeRange, Trial, TripTrace, WhatIf, WindowLimits,
 };
 
 use super::NOW;
@@ -197,6 +197,25 @@ pub(super) fn incident_of(text: &str) -> IncidentDetail {
             ..Finding::default()
         }],
         ..IncidentDetail::default()
+    }
+}
+
+pub(super) fn review_of(text: &str) -> BreakerReview {
+    BreakerReview {
+        service_name: text.to_owned(),
+        name: text.to_owned(),
+        key: Some(text.to_owned()),
+        peer_service: Some(text.to_owned()),
+        minutes_open: 12.5,
+        trips: 4,
+        trips_inferred: 1,
+        restarts: 1,
+        flap_score: 2.5,
+        detect_ns: Some(15e9),
+        recover_ns: Some(26e9),
+        refused: Some(1_200),
+        refused_needlessly: Some(511),
+        ..BreakerReview::default()
     }
 }
 

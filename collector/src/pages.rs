@@ -2,6 +2,7 @@
 
 mod assets;
 mod breakers;
+mod by_id;
 mod encodings;
 mod export;
 pub(crate) mod facts;

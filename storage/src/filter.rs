@@ -176,6 +176,22 @@ impl Filter {
         &self.expression
     }
 
+    /// Whether everything that fits has one trace or span id: `trace_id = 5b8a…`, alone or joined by AND.
+    pub fn names_an_id(&self) -> bool {
+        let is_id = |one: &Expression| {
+            let Expression::Compare(key, Operator::Equal, _) = one else {
+                return false;
+            };
+            key.scope == KeyScope::Anywhere
+                && field_named(self.signal, &key.name)
+                    .is_some_and(|field| matches!(field.column, "f.trace_id" | "f.span_id"))
+        };
+        match &self.expression {
+            Expression::And(all) => all.iter().any(is_id),
+            one => is_id(one),
+        }
+    }
+
     /// The text of this filter with one more condition: what "filter for" and "filter out" link to.
     /// A text that cannot be read is kept as it is.
     pub fn narrowed(text: &str, signal: Signal, condition: Expression) -> String {

@@ -60,11 +60,12 @@ pub use metric::{
 pub use review::BreakerReview;
 pub use service::{
     Change, HalfSummary, OperationSummary, PULSE_STEPS, ProxyCalls, PulsePoint, RedPoint,
-    ServiceDetail, ServicePulse, ServiceQuery, ServiceSummary, ServicesQuery, VersionSummary,
+    ServiceDetail, ServiceOrder, ServicePulse, ServiceQuery, ServiceSummary, ServicesQuery,
+    VersionSummary,
 };
 pub use trace::{
     AttributeFilter, Refusal, RefusalTrip, SpanEvent, SpanLink, SpanRecord, SpanSummary,
-    TraceDetail, TraceQuery, TraceSummary,
+    TraceDetail, TraceOrder, TraceQuery, TraceSummary,
 };
 pub use whatif::{Baseline, COVERAGE_MIN, CallCoverage, Outcome, Proposal, WhatIf, WhatIfQuery};
 

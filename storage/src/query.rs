@@ -2,7 +2,8 @@
 //!
 //! Each takes a [`Session`]: a leased reader and a deadline.
 //! Values travel as bound parameters, never as SQL text; the only text put together here are names of
-//! segments, which the store makes itself. Lists are newest first and say when they were cut.
+//! segments, which the store makes itself. Lists are newest first unless asked and say when they were cut.
+//! [`how`] writes the SQL that people are shown for a number, with literals; nothing runs it but the door for theirs.
 
 mod activity;
 mod breakers;
@@ -18,6 +19,7 @@ mod filter;
 mod findings;
 mod graph;
 mod heatmap;
+pub mod how;
 mod incidents;
 mod instances;
 mod lanes;
@@ -27,6 +29,7 @@ mod logs;
 mod mesh;
 mod metrics;
 mod newest;
+mod ordered;
 mod points;
 mod pulse;
 mod refusals;
@@ -57,10 +60,11 @@ pub use log_shape::{log_histogram, log_patterns};
 pub use logs::logs;
 pub use mesh::mesh_calls;
 pub use metrics::metrics;
+pub use ordered::{trace_count, traces};
 pub use points::{metric_heatmap, metric_points};
 pub use pulse::{PulseSteps, pulse_steps, pulses};
 pub use review::review;
-pub use search::{spans, traces};
+pub use search::spans;
 pub use service::{red_points, service};
 pub use services::{service_names, services};
 pub use session::{QueryError, Session};

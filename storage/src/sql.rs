@@ -18,4 +18,5 @@ mod watchdog;
 pub use error::SqlError;
 pub use gate::{Gate, Limits, Permit};
 pub use output::Format;
+pub(crate) use output::civil::timestamp;
 pub use run::{Emit, Gone, Request, STACK_BYTES, Summary};

@@ -295,6 +295,40 @@ async fn the_filter_is_completed_by_keyboard_alone() -> Result<()> {
 }
 
 #[tokio::test]
+async fn keys_lead_where_the_navigation_does() -> Result<()> {
+    let server = filled().await?;
+    let browser = Browser::open(1280, 900).await?;
+    let is_at = |path: &str| {
+        format!(
+            "const asked = new URLSearchParams(location.search); return location.pathname === '{path}' \
+             && asked.get('from') === 'now-6h' && asked.get('environment') === 'prod' \
+             && document.documentElement.dataset.live === ''"
+        )
+    };
+    browser
+        .go(&server, "/graph?from=now-6h&to=now&environment=prod")
+        .await?;
+    browser.until(&is_at("/graph")).await?;
+    for (keys, path) in [
+        ("gt", "/traces"),
+        ("gl", "/logs"),
+        ("gb", "/breakers"),
+        ("go", "/"),
+    ] {
+        let body = browser.client.find(Locator::Css("body")).await?;
+        body.send_keys(keys).await?;
+        browser.until(&is_at(path)).await?;
+    }
+    browser
+        .go(&server, "/logs?from=now-6h&to=now&environment=prod")
+        .await?;
+    let brand = browser.client.find(Locator::Css("a.brand")).await?;
+    brand.click().await?;
+    browser.until(&is_at("/")).await?;
+    browser.close().await
+}
+
+#[tokio::test]
 async fn a_box_is_dragged_and_its_address_can_be_shared() -> Result<()> {
     let server = filled().await?;
     let browser = Browser::open(1280, 900).await?;

@@ -338,6 +338,15 @@ async fn the_sixty_seconds_are_walked_from_a_pasted_link() -> Result<()> {
         &["payment → psp, checkout → payment"],
     )
     .await?;
+    // Of a scope that none of them is in there is none.
+    says(
+        &server,
+        "/incidents?environment=elsewhere",
+        &["No breaker tripped in this range."],
+    )
+    .await?;
+    let (_, elsewhere) = server.get_text("/?environment=elsewhere").await?;
+    ensure!(!elsewhere.contains("likely root: psp"), "{elsewhere}");
     says(
         &server,
         "/services/payment",

@@ -73,12 +73,12 @@ fn header(frame: &Frame) -> AnyView {
                 || (*path == "/traces" && frame.path.starts_with("/traces/"))
                 || (*path == "/" && frame.path.starts_with("/services/"));
             let current = is_here.then_some("page");
-            view! { <a href=frame.link(path, &[]) aria-current=current>{*name}</a> }
+            view! { <a href=frame.link(path, &[]) data-page=*path aria-current=current>{*name}</a> }
         })
         .collect_view();
     view! {
         <header class="top">
-            <a class="brand" href="/" aria-label="Tripline">
+            <a class="brand" href=frame.link("/", &[]) aria-label="Tripline">
                 <svg viewBox="0 0 28 20" width="28" height="20" aria-hidden="true">
                     <path d="M1 14h8l7-9" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round"></path>
                     <circle cx="9.5" cy="14" r="2.2" fill="currentColor"></circle>

@@ -12,6 +12,7 @@ mod incidents;
 mod last_week;
 mod logs;
 mod overview;
+mod own_breakers;
 mod proxies;
 mod review;
 mod service;
@@ -27,18 +28,18 @@ mod whatif;
 
 pub use breaker::{BreakerPage, breaker};
 pub use breakers::{BreakersPage, breakers};
-pub use explore::{Explore, explore};
+pub use explore::{Explore, ExploreHow, explore};
 pub use graph::{GraphPage, Scrubber, graph};
 pub use incident::{incident, markdown};
 pub use incidents::incidents;
-pub use last_week::{GraphThen, ServiceThen};
-pub use logs::{AROUND_NS, Around, LogsPage, logs};
-pub use overview::{Door, Overview, overview};
-pub use service::{ServicePage, service};
+pub use last_week::GraphThen;
+pub use logs::{AROUND_NS, Around, LogsHow, LogsPage, logs};
+pub use overview::{Door, Overview, OverviewHow, overview};
+pub use service::{PartHow, ServiceHow, ServicePage, ServicePart, service};
 pub use sql::{Relation, SqlLimits, SqlOutcome, SqlPage, SqlTable, is_query, sql};
 pub use status::{StatusSection, status};
 pub use trace::{TracePage, trace};
-pub use traces::{TracesPage, box_of, box_param, traces};
+pub use traces::{TracesHow, TracesPage, box_of, box_param, traces};
 pub use whatif::what_if;
 
 #[cfg(test)]

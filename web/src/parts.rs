@@ -3,16 +3,18 @@
 mod fields;
 mod notes;
 mod scope;
+mod sorting;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use leptos::prelude::*;
 use tripline_storage::filter::{Expression, Filter, KeyScope, Literal, Signal};
-use tripline_storage::model::{AttributeValue, Attributes};
+use tripline_storage::model::{AttributeValue, Attributes, Scope};
 
 pub use self::fields::{kept_fields, other_fields};
-pub use self::notes::{basis_note, basis_tag, export_links, list_note, nothing_of};
+pub use self::notes::{basis_note, basis_tag, cut_note, export_links, list_note, nothing_of};
 pub use self::scope::place;
+pub use self::sorting::sort_head;
 use crate::islands::CopyId;
 use crate::links::LinkTemplate;
 use crate::range::Range;
@@ -163,6 +165,16 @@ impl Frame {
         href(path, &pairs)
     }
 
+    /// A link to what is found whenever it was: without the range.
+    pub fn timeless_link(&self, path: &str, params: &[(&str, &str)]) -> String {
+        let frame = Self {
+            path: self.path.clone(),
+            params: self.params.clone(),
+            ..Self::default()
+        };
+        frame.link(path, params)
+    }
+
     /// This very page with some parameters changed; an empty value takes one away.
     pub fn with(&self, changes: &[(&str, &str)]) -> String {
         let mut pairs: Vec<(&str, &str)> = self
@@ -222,8 +234,11 @@ impl Frame {
         ])
     }
 
-    /// `/sql` with a query, at the same range: the "how?" behind a number.
+    /// `/sql` with a query, at the same range: the "how?" behind a number. Nothing where there is no query.
     pub fn how(&self, sql: &str) -> AnyView {
+        if sql.is_empty() {
+            return ().into_any();
+        }
         let link = self.link("/sql", &[("q", sql)]);
         view! { <a class="how" href=link title="The SQL behind this">"how?"</a> }.into_any()
     }
@@ -271,10 +286,15 @@ pub fn colour(service: &str) -> String {
 
 /// A service's name with its colour, linked to its page.
 pub fn service_link(frame: &Frame, name: Option<&str>) -> AnyView {
+    service_link_in(frame, &Scope::default(), name)
+}
+
+/// The same of a service whose scope is known: the same name in another scope is another service.
+pub fn service_link_in(frame: &Frame, scope: &Scope, name: Option<&str>) -> AnyView {
     let Some(name) = name.filter(|name| !name.is_empty()) else {
         return view! { <span class="quiet">"unnamed"</span> }.into_any();
     };
-    let link = frame.link(&format!("/services/{}", segment(name)), &[]);
+    let link = frame.link_in(scope, &format!("/services/{}", segment(name)), &[]);
     view! { <a class="service" href=link><i class=format!("dot {}", colour(name))></i>{name.to_owned()}</a> }.into_any()
 }
 

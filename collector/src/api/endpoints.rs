@@ -45,7 +45,7 @@ pub async fn services(
     State(state): State<AppState>,
     params: Params,
 ) -> Answer<Page<ServiceSummary>> {
-    known(&params, &["cursor"])?;
+    known(&params, &["cursor", "sort"])?;
     let mut question = params.services()?;
     let paging = Paging::of(&params, &mut question.limit)?;
     let found = state
@@ -60,6 +60,7 @@ pub async fn traces(State(state): State<AppState>, params: Params) -> Answer<Pag
         &params,
         &[
             "service", "name", "kind", "status", "min", "max", "attr", "q", "filter", "cursor",
+            "sort",
         ],
     )?;
     let question = params.traces()?;

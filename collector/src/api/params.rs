@@ -5,8 +5,8 @@ use axum::http::request::Parts;
 use tripline_storage::filter::{Filter, Key, Signal};
 use tripline_storage::model::{
     AttributeFilter, AttributeValue, BreakersQuery, FindingsQuery, GraphQuery, IncidentsQuery,
-    LogQuery, MetricPointsQuery, MetricsQuery, ScopeFilter, ServicesQuery, TimeRange, TraceQuery,
-    TransitionsQuery,
+    LogQuery, MetricPointsQuery, MetricsQuery, ScopeFilter, ServiceOrder, ServicesQuery, TimeRange,
+    TraceOrder, TraceQuery, TransitionsQuery,
 };
 
 use super::AppState;
@@ -165,6 +165,23 @@ impl Params {
         Ok(None)
     }
 
+    /// `sort` as one of these words.
+    fn sort<T: Copy>(&self, words: &[(&str, T)]) -> Result<Option<T>, Problem> {
+        let Some(asked) = self.get("sort") else {
+            return Ok(None);
+        };
+        let found = words.iter().find(|(word, _)| *word == asked);
+        found.map(|(_, order)| Some(*order)).ok_or_else(|| {
+            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            Problem::parameter("sort", format!("`sort` is one of {}", known.join(", ")))
+        })
+    }
+
+    /// Which services come first, if it is asked for.
+    pub fn service_order(&self) -> Result<Option<ServiceOrder>, Problem> {
+        self.sort(&ServiceOrder::WORDS)
+    }
+
     /// One key of the filter grammar.
     fn key(&self, name: &str, signal: Signal) -> Result<Option<Key>, Problem> {
         self.get(name)
@@ -187,12 +204,20 @@ impl Params {
         Ok(ServicesQuery {
             range: self.range()?,
             scope: self.scope(),
+            order: self.service_order()?.unwrap_or_default(),
             limit: self.limit()?,
         })
     }
 
     /// For `traces`.
     pub fn traces(&self) -> Result<TraceQuery, Problem> {
+        let order = self.sort(&TraceOrder::WORDS)?.unwrap_or_default();
+        if order != TraceOrder::Start && self.get("cursor").is_some() {
+            return Err(Problem::parameter(
+                "cursor",
+                "pages follow each other newest first alone: leave `sort` out, or ask for a greater `limit`",
+            ));
+        }
         Ok(TraceQuery {
             range: self.range_if_any()?,
             scope: self.scope(),
@@ -214,6 +239,7 @@ impl Params {
             duration_max_ns: self.duration("max")?,
             attributes: self.attributes()?,
             filter: self.filter(Signal::Spans)?,
+            order,
             limit: self.limit()?,
             cursor: self.text("cursor"),
         })
@@ -431,10 +457,19 @@ mod tests {
             ("status", "bad"),
             ("attr", "novalue"),
             ("from", "yesterday"),
+            ("sort", "fastest"),
         ] {
             let problem = params(&[(name, value)]).traces().expect_err(value);
             assert_eq!(problem.body()["parameter"], name, "{value}");
         }
+        let cut = params(&[("sort", "duration"), ("cursor", "1.2.0")]).traces();
+        assert_eq!(
+            cut.expect_err("no page of it").body()["parameter"],
+            "cursor"
+        );
+        let newest = params(&[("sort", "start"), ("cursor", "1.2.0")]).traces();
+        assert_eq!(newest.expect("pages").order, TraceOrder::Start);
+        assert!(params(&[("sort", "spans")]).services().is_err());
         for text in ["a = 1", "a OR b", "(a)"] {
             let problem = params(&[("by", text)]).metric("m").expect_err(text);
             assert_eq!(problem.body()["parameter"], "by", "{text}");

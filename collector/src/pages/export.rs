@@ -8,9 +8,13 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
-use tripline_storage::model::{Attributes, MetricPoint, MetricPoints, Page};
+use tripline_storage::model::{
+    Attributes, MetricPoint, MetricPoints, Page, ServiceOrder, TimeRange,
+};
 use tripline_storage::query;
+use tripline_web::parts::Frame;
 
+use super::by_id::has_range;
 use super::problem_page;
 use super::request::PageRequest;
 use crate::api::AppState;
@@ -35,14 +39,7 @@ pub(super) async fn export(
 }
 
 async fn answer(state: &AppState, file: &str, request: PageRequest) -> Result<Response, Problem> {
-    let PageRequest {
-        frame,
-        params,
-        range_problem,
-    } = request;
-    if let Some(why) = range_problem {
-        return Err(Problem::parameter("from", why));
-    }
+    let PageRequest { frame, params } = request;
     let unknown = || Problem::not_found(format!("There is no file {file}"));
     let (list, format) = file.rsplit_once('.').ok_or_else(unknown)?;
     match (list, format) {
@@ -50,6 +47,7 @@ async fn answer(state: &AppState, file: &str, request: PageRequest) -> Result<Re
         ("traces", "csv" | "json") => {
             let mut question = params.traces()?;
             question.limit = ROWS_MAX;
+            question.range = range_asked(&frame, question.range, question.names_an_id());
             let page = state
                 .ask(move |session| query::spans(session, &question))
                 .await?;
@@ -58,6 +56,7 @@ async fn answer(state: &AppState, file: &str, request: PageRequest) -> Result<Re
         ("logs", "csv" | "json") => {
             let mut question = params.logs()?;
             question.limit = ROWS_MAX;
+            question.range = range_asked(&frame, question.range, question.names_an_id());
             let page = state
                 .ask(move |session| query::logs(session, &question))
                 .await?;
@@ -77,6 +76,7 @@ async fn answer(state: &AppState, file: &str, request: PageRequest) -> Result<Re
         }
         ("services", "csv" | "json") => {
             let mut question = super::handlers::services_of(&frame);
+            question.order = params.service_order()?.unwrap_or(ServiceOrder::Impact);
             question.limit = ROWS_MAX;
             let page = state
                 .ask(move |session| query::services(session, &question))
@@ -85,6 +85,11 @@ async fn answer(state: &AppState, file: &str, request: PageRequest) -> Result<Re
         }
         _ => Err(unknown()),
     }
+}
+
+/// As the page of the list has it: what has an id is found whenever it was.
+fn range_asked(frame: &Frame, range: Option<TimeRange>, names_an_id: bool) -> Option<TimeRange> {
+    range.filter(|_| has_range(frame) || !names_an_id)
 }
 
 /// A point with what its stream, or its group, says of it.

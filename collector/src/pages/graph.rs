@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use tripline_storage::model::{Graph, GraphQuery, PulsePoint, ServicePulse, TimeRange};
-use tripline_storage::query::{self, QueryError, Session};
+use tripline_storage::query::{self, QueryError, Session, how};
 use tripline_web::pages as views;
 use tripline_web::parts::Frame;
 
@@ -47,26 +47,30 @@ pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -
                 (false, Some(step)) => (query::graph_in_step(session, &question, step)?, None),
                 (false, None) => (query::graph(session, &question)?, None),
             };
-            let mut of_mesh = question.clone();
-            of_mesh.range = step.unwrap_or(question.range);
+            let shown = GraphQuery {
+                range: step.unwrap_or(range),
+                ..question
+            };
             let mesh = match shows_mesh {
-                true => query::mesh_calls(session, &of_mesh, &graph)?,
+                true => query::mesh_calls(session, &shown, &graph)?,
                 false => Vec::new(),
+            };
+            let seconds = match step {
+                Some(step) => step.seconds(),
+                None => query::covered(session, range)?.seconds(),
             };
             Ok((
                 (graph, mesh),
                 then,
                 query::pulses(session, &of_services)?,
-                query::covered(session, range)?,
+                seconds,
+                how::edges(&shown, seconds),
             ))
         })
         .await;
-    let answer = answer.map(|((graph, mesh), last_week, pulses, covered)| {
+    let answer = answer.map(|((graph, mesh), last_week, pulses, seconds, how)| {
         let width_ns = u64::try_from(steps.width).unwrap_or(0);
-        frame.covered_seconds = match chosen {
-            Some(_) => Some(width_ns as f64 / 1e9),
-            None => Some(covered.seconds()),
-        };
+        frame.covered_seconds = Some(seconds);
         let scrubber = views::Scrubber {
             from_ns: u64::try_from(steps.from).unwrap_or(0),
             width_ns,
@@ -77,6 +81,7 @@ pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -
             graph,
             scrubber,
             last_week,
+            how,
             mesh,
         }
     });

@@ -8,13 +8,14 @@ use serde::Deserialize;
 use tripline_storage::analysis::without_sidecars;
 use tripline_storage::model::{
     BreakersQuery, DifferencesQuery, HeatmapQuery, LogQuery, LogRecord, Page, ScopeFilter,
-    Selection, ServicesQuery, TimeRange, TraceDetail, TraceQuery,
+    Selection, ServiceOrder, ServicesQuery, TimeRange, TraceDetail, TraceQuery,
 };
-use tripline_storage::query::{self, QueryError, Session};
+use tripline_storage::query::{self, QueryError, Session, how};
 use tripline_web::pages as views;
 use tripline_web::parts::{Complaint, Frame, segment};
 use tripline_web::range::WEEK;
 
+use super::by_id::{has_range, show_range, time_of_logs, time_of_traces};
 use super::request::{PageRequest, bare_frame};
 use super::{page, problem_page};
 use crate::api::AppState;
@@ -60,7 +61,17 @@ pub(super) fn services_of(frame: &Frame) -> ServicesQuery {
     ServicesQuery {
         range: range_of(frame),
         scope: scope_of(frame),
+        order: ServiceOrder::Name,
         limit: SERVICES_MAX,
+    }
+}
+
+/// Every breaker of the scope in the URL.
+pub(super) fn breakers_of(frame: &Frame) -> BreakersQuery {
+    BreakersQuery {
+        scope: scope_of(frame),
+        limit: SERVICES_MAX,
+        ..BreakersQuery::default()
     }
 }
 
@@ -79,43 +90,57 @@ pub(super) fn show<T>(
 
 /// `/`.
 pub(super) async fn overview(State(state): State<AppState>, request: PageRequest) -> Response {
-    let PageRequest {
-        frame,
-        range_problem,
-        ..
-    } = request;
-    if let Some(why) = range_problem {
-        return problem_page(&frame, &Problem::parameter("from", why));
-    }
-    let question = services_of(&frame);
+    let PageRequest { frame, params } = request;
+    let order = match params.service_order() {
+        Ok(order) => order.unwrap_or(ServiceOrder::Impact),
+        Err(problem) => return problem_page(&frame, &problem),
+    };
+    let question = ServicesQuery {
+        order,
+        ..services_of(&frame)
+    };
     let of_last_week = last_week_of(&frame).map(|range| ServicesQuery {
         range,
         ..question.clone()
     });
     let of_incidents = super::incidents::question(&frame, 20);
-    let of_breakers = BreakersQuery {
-        limit: SERVICES_MAX,
-        ..BreakersQuery::default()
-    };
+    let of_breakers = breakers_of(&frame);
     let answer = state
         .ask(move |session| {
+            let seconds = query::covered(session, question.range)?.seconds();
+            let how = views::OverviewHow {
+                services: how::services(&question, None, seconds),
+                movers: how::movers(&question),
+            };
             Ok((
+                how,
                 query::live_counts(session)?,
                 query::services(session, &question)?,
                 of_last_week
                     .map(|question| query::services(session, &question))
                     .transpose()?,
                 query::incidents(session, &of_incidents)?,
-                query::coverage(session, question.range)?,
-                query::near_misses(session, question.range)?,
+                query::coverage(session, question.range, &question.scope)?,
+                query::near_misses(session, question.range, &question.scope)?,
                 query::pulses(session, &question)?,
                 query::breakers(session, &of_breakers)?.items,
             ))
         })
         .await
         .map(
-            |(counts, services, last_week, incidents, coverage, near_misses, pulses, breakers)| {
+            |(
+                how,
+                counts,
+                services,
+                last_week,
+                incidents,
+                coverage,
+                near_misses,
+                pulses,
+                breakers,
+            )| {
                 views::Overview {
+                    how,
                     counts,
                     services,
                     last_week: last_week.map(|page| page.items),
@@ -192,20 +217,12 @@ const HEATMAP_COLUMNS: u32 = 72;
 
 /// `/traces`.
 pub(super) async fn traces(State(state): State<AppState>, request: PageRequest) -> Response {
-    let PageRequest {
-        frame,
-        params,
-        range_problem,
-    } = request;
+    let PageRequest { mut frame, params } = request;
     if let Some(response) = pasted_trace(&frame) {
         return response;
     }
     let selection = frame.param("box").and_then(views::box_of);
-    let question = match range_problem {
-        Some(why) => Err(Problem::parameter("from", why)),
-        None => params.traces(),
-    };
-    let question = match question {
+    let question = match params.traces() {
         Ok(question) => question,
         Err(problem) => {
             let data = views::TracesPage {
@@ -218,12 +235,23 @@ pub(super) async fn traces(State(state): State<AppState>, request: PageRequest) 
         }
     };
     let of_services = services_of(&frame);
+    let is_timeless = !has_range(&frame) && question.names_an_id();
     let answer = state
         .ask(move |session| {
+            let shown = if is_timeless {
+                time_of_traces(session, &question)?
+            } else {
+                None
+            };
+            let question = TraceQuery {
+                range: shown.or(question.range),
+                ..question
+            };
             let asked = HeatmapQuery {
                 spans: question.clone(),
                 columns: HEATMAP_COLUMNS,
             };
+            let how_durations = how::heatmap(&asked)?;
             let heatmap = query::heatmap(session, &asked)?;
             let selected = selection
                 .map(|selection| {
@@ -234,17 +262,33 @@ pub(super) async fn traces(State(state): State<AppState>, request: PageRequest) 
                     query::differences(session, &asked).map(|found| (selection, found))
                 })
                 .transpose()?;
-            let found = query::traces(session, &inside(question, selection))?;
+            let listed = inside(question, selection);
+            let mut found = query::traces(session, &listed)?;
+            if found.truncated && found.total.is_none() {
+                found.total = query::trace_count(session, &listed)?;
+            }
             let services = query::service_names(session, &of_services.scope)?;
-            Ok(views::TracesPage {
+            let page = views::TracesPage {
                 found,
                 services,
                 heatmap,
                 selected,
                 complaint: None,
-            })
+                order: listed.order,
+                how: views::TracesHow {
+                    durations: how_durations,
+                    traces: how::traces(&listed)?,
+                },
+            };
+            Ok((page, shown))
         })
         .await;
+    let answer = answer.map(|(page, shown)| {
+        if let Some(range) = shown {
+            show_range(&mut frame, range);
+        }
+        page
+    });
     show(&frame, "Traces", answer, views::traces)
 }
 
@@ -355,46 +399,37 @@ fn around(
 
 /// `/logs`.
 pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) -> Response {
-    let PageRequest {
-        frame,
-        params,
-        range_problem,
-    } = request;
+    let PageRequest { mut frame, params } = request;
     if let Some(response) = pasted_trace(&frame) {
         return response;
     }
-    let question = match range_problem {
-        Some(why) => Err(Problem::parameter("from", why)),
-        None => params.logs(),
-    };
+    let question = params.logs();
     let wants_patterns = frame.param("view") == Some("patterns");
     let moment: Option<u64> = frame.param("around").and_then(|text| text.parse().ok());
     match question {
         Ok(question) => {
+            let is_timeless = !has_range(&frame) && question.names_an_id();
             let answer = state
                 .ask(move |session| {
-                    let (mut patterns, mut beside) = (None, None);
-                    let found = match moment {
-                        _ if wants_patterns => {
-                            patterns = Some(query::log_patterns(session, &question)?);
-                            Page::default()
-                        }
-                        Some(time_ns) => {
-                            let (found, around) = around(session, &question, time_ns)?;
-                            beside = Some(around);
-                            found
-                        }
-                        None => query::logs(session, &question)?,
+                    let shown = if is_timeless {
+                        time_of_logs(session, &question)?
+                    } else {
+                        None
                     };
-                    Ok(views::LogsPage {
-                        found,
-                        histogram: query::log_histogram(session, &question, LOG_STEPS)?,
-                        patterns,
-                        around: beside,
-                        complaint: None,
-                    })
+                    let question = LogQuery {
+                        range: shown.or(question.range),
+                        ..question
+                    };
+                    let page = logs_page(session, &question, wants_patterns, moment)?;
+                    Ok((page, shown))
                 })
                 .await;
+            let answer = answer.map(|(page, shown)| {
+                if let Some(range) = shown {
+                    show_range(&mut frame, range);
+                }
+                page
+            });
             show(&frame, "Logs", answer, views::logs)
         }
         Err(problem) => {
@@ -409,12 +444,53 @@ pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) ->
     }
 }
 
+/// The records, those around a moment, or their patterns; and how many there are over time.
+fn logs_page(
+    session: &Session<'_>,
+    question: &LogQuery,
+    wants_patterns: bool,
+    moment: Option<u64>,
+) -> Result<views::LogsPage, QueryError> {
+    let histogram = query::log_histogram(session, question, LOG_STEPS)?;
+    let (mut patterns, mut beside) = (None, None);
+    let found = match moment {
+        _ if wants_patterns => {
+            patterns = Some(query::log_patterns(session, question)?);
+            Page::default()
+        }
+        Some(time_ns) => {
+            let (found, around) = around(session, question, time_ns)?;
+            beside = Some(around);
+            found
+        }
+        // The histogram has them all.
+        None => Page {
+            total: Some(histogram.records()),
+            ..query::logs(session, question)?
+        },
+    };
+    Ok(views::LogsPage {
+        found,
+        patterns,
+        around: beside,
+        complaint: None,
+        how: views::LogsHow {
+            histogram: how::log_histogram(question, LOG_STEPS)?,
+            records: how::log_records(question)?,
+        },
+        histogram,
+    })
+}
+
 /// Streams or groups on the page.
 const METRIC_LINES_MAX: usize = 20;
 
 /// `/explore`.
 pub(super) async fn explore(State(state): State<AppState>, request: PageRequest) -> Response {
-    let PageRequest { frame, params, .. } = request;
+    let PageRequest { frame, params } = request;
+    if let Some(response) = pasted_trace(&frame) {
+        return response;
+    }
     let name = frame.param("metric").map(str::to_owned);
     let questions = params.metrics().and_then(|list| {
         let points = name
@@ -440,9 +516,14 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
     let answer = state
         .ask(move |session| {
             let metrics = query::metrics(session, &of_list)?;
+            let mut how = views::ExploreHow {
+                metrics: how::metrics(&of_list),
+                points: String::new(),
+            };
             let (mut points, mut heatmap) = (None, None);
             if let Some(mut question) = of_points {
                 question.series_max = METRIC_LINES_MAX;
+                how.points = how::metric_points(&question);
                 points = Some(query::metric_points(session, &question)?);
                 if wants_heatmap {
                     let found = query::metric_heatmap(session, &question, HEATMAP_COLUMNS)?;
@@ -454,6 +535,7 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
                 chosen: name.zip(points),
                 heatmap,
                 complaint: None,
+                how,
             })
         })
         .await;
@@ -463,6 +545,9 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
 /// `/sql`.
 pub(super) async fn sql_page(State(state): State<AppState>, request: PageRequest) -> Response {
     let frame = request.frame;
+    if let Some(response) = pasted_trace(&frame) {
+        return response;
+    }
     let query = frame.param("q").unwrap_or_default().to_owned();
     let outcome = match query.trim() {
         "" => None,

@@ -8,12 +8,10 @@ use tripline_storage::query;
 use tripline_web::pages as views;
 use tripline_web::parts::Frame;
 
-use super::handlers::{range_of, show};
-use super::problem_page;
+use super::handlers::{range_of, scope_of, show};
 use super::request::PageRequest;
 use crate::api::AppState;
 use crate::api::incidents::find;
-use crate::api::problem::Problem;
 
 /// Incidents on the page.
 const SHOWN_MAX: usize = 200;
@@ -22,7 +20,7 @@ const SHOWN_MAX: usize = 200;
 pub(super) fn question(frame: &Frame, limit: usize) -> IncidentsQuery {
     IncidentsQuery {
         range: range_of(frame),
-        scope: Default::default(),
+        scope: scope_of(frame),
         service: frame.param("service").map(str::to_owned),
         limit,
         now_unix_nano: i64::try_from(frame.now_ns).unwrap_or(i64::MAX),
@@ -32,9 +30,6 @@ pub(super) fn question(frame: &Frame, limit: usize) -> IncidentsQuery {
 /// `/incidents`.
 pub(super) async fn list(State(state): State<AppState>, request: PageRequest) -> Response {
     let frame = request.frame;
-    if let Some(why) = request.range_problem {
-        return problem_page(&frame, &Problem::parameter("from", why));
-    }
     let question = question(&frame, SHOWN_MAX);
     let answer = state
         .ask(move |session| query::incidents(session, &question))

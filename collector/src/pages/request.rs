@@ -2,35 +2,32 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use axum::response::Response;
 use tripline_web::parts::{BundleNote, Frame, SavedPage};
 use tripline_web::range::Range;
 
-use super::assets;
 use super::facts::{Facts, facts};
 use super::footer::footer;
+use super::{assets, problem_page};
 use crate::api::AppState;
 use crate::api::guard::cookie;
 use crate::api::params::Params;
+use crate::api::problem::Problem;
 use crate::api::when::now_ns;
 use crate::config::Bundle;
 
-/// The frame of the page asked for, and what is wrong with its range, if anything.
+/// The frame of the page asked for. A range that cannot be read is an error on every page, said as one.
 pub(super) struct PageRequest {
     /// For rendering.
     pub(super) frame: Frame,
     /// The parameters as the API reads them; without a range the page's default stands in it.
     pub(super) params: Params,
-    /// The range cannot be read.
-    pub(super) range_problem: Option<String>,
 }
 
 impl FromRequestParts<AppState> for PageRequest {
-    type Rejection = std::convert::Infallible;
+    type Rejection = Response;
 
-    async fn from_request_parts(
-        parts: &mut Parts,
-        state: &AppState,
-    ) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
         let params = Params::from_request_parts(parts, state)
             .await
             .unwrap_or_else(|_| Params {
@@ -38,10 +35,8 @@ impl FromRequestParts<AppState> for PageRequest {
                 ..Params::default()
             });
         let when = params.when;
-        let (range, range_problem) = match when.range(params.get("from"), params.get("to")) {
-            Ok(range) => (range, None),
-            Err(why) => (when.range, Some(why)),
-        };
+        let asked = when.range(params.get("from"), params.get("to"));
+        let range = asked.as_ref().copied().unwrap_or(when.range);
         let theme = match cookie(&parts.headers, "theme").as_deref() {
             Some("dark") => Some("dark"),
             Some("light") => Some("light"),
@@ -49,7 +44,7 @@ impl FromRequestParts<AppState> for PageRequest {
         };
         let facts = facts(state).await;
         let now_ns = when.now_ns;
-        let frame = Frame {
+        let mut frame = Frame {
             path: parts.uri.path().to_owned(),
             params: params.pairs.clone(),
             range,
@@ -81,10 +76,16 @@ impl FromRequestParts<AppState> for PageRequest {
             links: state.config.ui.links.clone(),
             markdown: None,
         };
+        if let Err(why) = asked {
+            // What cannot be read does not go along: the links of this page lead on with the default range.
+            frame
+                .params
+                .retain(|(name, _)| name != "from" && name != "to");
+            return Err(problem_page(&frame, &Problem::parameter("from", why)));
+        }
         Ok(Self {
             params: with_range(params, &range),
             frame,
-            range_problem,
         })
     }
 }

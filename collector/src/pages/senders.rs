@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tripline_storage::model::{
-    Basis, Scope, ScopeFilter, ServiceSummary, ServicesQuery, TimeRange,
+    Basis, Scope, ScopeFilter, ServiceOrder, ServiceSummary, ServicesQuery, TimeRange,
 };
 use tripline_storage::query;
 
@@ -109,11 +109,12 @@ async fn ask(state: AppState) {
     let of_services = ServicesQuery {
         range: TimeRange::ending(nanos(now_ns), nanos(SAMPLING_NS)),
         scope: ScopeFilter::default(),
+        order: ServiceOrder::Name,
         limit: SERVICES_MAX,
     };
     let asked = state
         .ask(move |session| {
-            let coverage = query::coverage(session, ever)?;
+            let coverage = query::coverage(session, ever, &of_services.scope)?;
             let services = query::services(session, &of_services)?;
             Ok((coverage.items, services.items))
         })

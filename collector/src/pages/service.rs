@@ -3,18 +3,110 @@
 use axum::extract::{Path, State};
 use axum::response::Response;
 use tripline_storage::model::{
-    BreakersQuery, InstancesQuery, LogQuery, Page, ServiceQuery, ServicesQuery, TimeRange,
+    InstancesQuery, LogQuery, Page, ServiceQuery, ServiceSummary, ServicesQuery, TimeRange,
     TraceQuery,
 };
-use tripline_storage::query::{self, QueryError, Session};
+use tripline_storage::query::{self, QueryError, Session, how};
 use tripline_web::pages as views;
+use tripline_web::parts::Frame;
 
-use super::handlers::{SERVICES_MAX, last_week_of, range_of, scope_of, services_of, show};
+use super::handlers::{breakers_of, last_week_of, range_of, scope_of, services_of, show};
 use super::request::PageRequest;
 use crate::api::AppState;
 
 /// Instances of a service on its page.
 const INSTANCES_MAX: usize = 100;
+/// Failed traces on it.
+const FAILURES_MAX: usize = 20;
+/// Scopes that are shown over time; the same name in another scope is another service.
+const SCOPES_MAX: usize = 6;
+
+/// What is asked of a service.
+struct Asked {
+    services: ServicesQuery,
+    /// Of each scope; the scope itself is filled in.
+    detail: ServiceQuery,
+    last_week: Option<TimeRange>,
+}
+
+impl Asked {
+    fn of(name: &str, frame: &Frame) -> Self {
+        Self {
+            services: services_of(frame),
+            detail: ServiceQuery {
+                service: name.to_owned(),
+                range: range_of(frame),
+                scope: scope_of(frame),
+                own: None,
+                steps: 120,
+            },
+            last_week: last_week_of(frame),
+        }
+    }
+
+    /// It in a range, once a scope it lives in.
+    fn summaries(
+        &self,
+        session: &Session<'_>,
+        range: TimeRange,
+    ) -> Result<Vec<ServiceSummary>, QueryError> {
+        let question = ServicesQuery {
+            range,
+            ..self.services.clone()
+        };
+        let mut found = query::services(session, &question)?.items;
+        found.retain(|service| service.service_name == self.detail.service);
+        Ok(found)
+    }
+
+    /// The busiest scopes over time.
+    fn parts(
+        &self,
+        session: &Session<'_>,
+        summaries: &[ServiceSummary],
+        seconds: f64,
+    ) -> Result<Vec<views::ServicePart>, QueryError> {
+        let mut drawn: Vec<&ServiceSummary> = summaries
+            .iter()
+            .filter(|summary| summary.spans > 0)
+            .collect();
+        drawn.sort_by_key(|summary| std::cmp::Reverse((summary.proxy_of.is_none(), summary.calls)));
+        drawn
+            .into_iter()
+            .take(SCOPES_MAX)
+            .map(|summary| self.part(session, summary, seconds))
+            .collect()
+    }
+
+    /// One scope over time.
+    fn part(
+        &self,
+        session: &Session<'_>,
+        summary: &ServiceSummary,
+        seconds: f64,
+    ) -> Result<views::ServicePart, QueryError> {
+        let question = ServiceQuery {
+            own: Some(summary.scope.clone()),
+            ..self.detail.clone()
+        };
+        let of_last_week = self.last_week.map(|range| ServiceQuery {
+            range,
+            ..question.clone()
+        });
+        Ok(views::ServicePart {
+            scope: summary.scope.clone(),
+            detail: query::service(session, &question)?,
+            then: of_last_week
+                .map(|question| query::red_points(session, &question))
+                .transpose()?,
+            how: views::PartHow {
+                over_time: how::over_time(&question),
+                operations: how::operations(&question, seconds),
+                versions: how::versions(&question),
+            },
+        })
+    }
+}
 
 /// Its newest warnings and errors on its page.
 const LOGS_MAX: usize = 10;
@@ -29,14 +121,14 @@ pub(super) async fn one(
 ) -> Response {
     let mut frame = request.frame;
     let range = range_of(&frame);
-    let of_services = services_of(&frame);
+    let asked = Asked::of(&name, &frame);
     let of_graph = super::graph::question(&frame, Some(name.clone()));
     let of_failed = TraceQuery {
-        range: Some(range_of(&frame)),
+        range: Some(range),
         scope: scope_of(&frame),
         service: Some(name.clone()),
         status: Some("error".to_owned()),
-        limit: 20,
+        limit: FAILURES_MAX,
         ..TraceQuery::default()
     };
     let of_logs = LogQuery {
@@ -47,36 +139,28 @@ pub(super) async fn one(
         limit: LOGS_MAX,
         ..LogQuery::default()
     };
-    let of_detail = ServiceQuery {
-        service: name.clone(),
-        range: range_of(&frame),
-        scope: scope_of(&frame),
-        steps: 120,
-    };
     let of_instances = InstancesQuery {
         service: name.clone(),
         range,
         scope: scope_of(&frame),
         limit: INSTANCES_MAX,
     };
-    let last_week = last_week_of(&frame);
     let title = name.clone();
-    let of_breakers = BreakersQuery {
-        limit: SERVICES_MAX,
-        ..BreakersQuery::default()
-    };
+    let of_breakers = breakers_of(&frame);
     let answer = state
         .ask(move |session| {
-            let mut services = query::services(session, &of_services)?;
-            services
-                .items
-                .retain(|service| service.service_name == name);
             let covered = query::covered(session, range)?;
-            let last_week = last_week
-                .map(|range| service_then(session, range, &of_services, &of_detail))
+            let seconds = covered.seconds();
+            let summaries = asked.summaries(session, range)?;
+            let last_week = asked
+                .last_week
+                .map(|range| asked.summaries(session, range))
                 .transpose()?;
-            let slow = services
-                .items
+            let mut failed = query::traces(session, &of_failed)?;
+            if failed.truncated {
+                failed.total = query::trace_count(session, &of_failed)?;
+            }
+            let slow = summaries
                 .iter()
                 .filter_map(|service| service.latency.p99_ns)
                 .reduce(f64::max);
@@ -93,15 +177,21 @@ pub(super) async fn one(
                 None => Page::default(),
             };
             let page = views::ServicePage {
-                summaries: services.items,
+                parts: asked.parts(session, &summaries, seconds)?,
+                summaries,
                 graph: query::graph(session, &of_graph)?,
                 breakers: query::breakers(session, &of_breakers)?.items,
-                failed: query::traces(session, &of_failed)?,
+                failed,
                 slow,
                 logs: query::logs(session, &of_logs)?,
-                detail: query::service(session, &of_detail)?,
                 instances: query::instances(session, &of_instances)?,
                 last_week,
+                how: views::ServiceHow {
+                    figures: how::services(&asked.services, Some(name.as_str()), seconds),
+                    neighbours: how::edges(&of_graph, seconds),
+                    failures: how::traces(&of_failed)?,
+                    logs: how::log_records(&of_logs)?,
+                },
                 name,
             };
             Ok((page, covered))
@@ -112,27 +202,4 @@ pub(super) async fn one(
         page
     });
     show(&frame, &title, answer, views::service)
-}
-
-/// The service as it was in another range.
-fn service_then(
-    session: &Session<'_>,
-    range: TimeRange,
-    of_services: &ServicesQuery,
-    of_detail: &ServiceQuery,
-) -> Result<views::ServiceThen, QueryError> {
-    let of_services = ServicesQuery {
-        range,
-        ..of_services.clone()
-    };
-    let of_detail = ServiceQuery {
-        range,
-        ..of_detail.clone()
-    };
-    let mut services = query::services(session, &of_services)?.items;
-    services.retain(|service| service.service_name == of_detail.service);
-    Ok(views::ServiceThen {
-        summaries: services,
-        points: query::red_points(session, &of_detail)?,
-    })
 }

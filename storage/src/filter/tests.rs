@@ -91,6 +91,26 @@ fn complaints_point_at_the_column() {
 }
 
 #[test]
+fn what_is_about_one_id_is_known() {
+    let names = |text: &str, signal| Filter::parse(text, signal).expect(text).names_an_id();
+    for (text, is_one) in [
+        ("trace_id = 5b8a", true),
+        ("trace = 5b8a AND status = error", true),
+        ("span_id = 5b8a", true),
+        ("NOT trace_id = 5b8a", false),
+        ("trace_id = 5b8a OR status = error", false),
+        ("trace_id != 5b8a", false),
+        ("parent = 5b8a", false),
+        ("attr.trace_id = 5b8a", false),
+        ("status = error", false),
+    ] {
+        assert_eq!(names(text, Signal::Spans), is_one, "{text}");
+    }
+    assert!(names("span = 5b8a", Signal::Logs));
+    assert!(!names("body ~ 5b8a", Signal::Logs));
+}
+
+#[test]
 fn numbers_are_in_their_base_unit() {
     let whole = |text: &str| Quantity::parse(text).and_then(|q| q.whole);
     assert_eq!(whole("1.5s"), Some(1_500_000_000));

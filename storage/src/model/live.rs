@@ -37,6 +37,9 @@ pub struct SignalAge {
 /// A breaker that refuses calls but does not report itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NearMiss {
+    /// Scope of the service.
+    #[serde(flatten)]
+    pub scope: Scope,
     /// The service that owns it.
     pub service_name: String,
     /// Its name.

@@ -33,6 +33,15 @@ pub struct LogQuery {
     pub cursor: Option<String>,
 }
 
+impl LogQuery {
+    /// Whether it is about records of one trace or span: those are found whenever they were.
+    pub fn names_an_id(&self) -> bool {
+        self.trace_id.is_some()
+            || self.span_id.is_some()
+            || self.filter.as_ref().is_some_and(Filter::names_an_id)
+    }
+}
+
 /// One log record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogRecord {
@@ -80,6 +89,17 @@ pub struct LogHistogram {
     pub steps: Vec<LogHistogramStep>,
     /// The busiest services with their records, most first.
     pub services: Vec<(String, u64)>,
+    /// Services with records, in all.
+    #[serde(default)]
+    pub services_total: u64,
+}
+
+impl LogHistogram {
+    /// Records of all steps.
+    pub fn records(&self) -> u64 {
+        let counts = self.steps.iter().flat_map(|step| step.counts);
+        counts.sum()
+    }
 }
 
 /// One step: records without a severity, then of trace, debug, info, warn, error and fatal.

@@ -11,8 +11,58 @@ pub struct ServicesQuery {
     pub range: TimeRange,
     /// Scopes.
     pub scope: ScopeFilter,
-    /// At most so many, by name.
+    /// Which come first.
+    pub order: ServiceOrder,
+    /// At most so many.
     pub limit: usize,
+}
+
+/// Which services of a list come first; ties by name and scope.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceOrder {
+    /// By scope and name.
+    #[default]
+    Name,
+    /// Most failed calls first, of as many the most calls.
+    Impact,
+    /// Most calls a second first.
+    Rate,
+    /// Greatest failed share first.
+    Errors,
+    /// Longest 95th percentile first.
+    P95,
+}
+
+impl ServiceOrder {
+    /// Each with its word in a URL.
+    pub const WORDS: [(&'static str, Self); 5] = [
+        ("impact", Self::Impact),
+        ("name", Self::Name),
+        ("rate", Self::Rate),
+        ("errors", Self::Errors),
+        ("p95", Self::P95),
+    ];
+
+    /// Puts services into this order.
+    pub fn sort(self, services: &mut [ServiceSummary]) {
+        let p95 = |service: &ServiceSummary| service.latency.p95_ns.unwrap_or(-1.0);
+        services.sort_by(|a, b| {
+            let by_number = match self {
+                Self::Name => {
+                    return (&a.scope, &a.service_name).cmp(&(&b.scope, &b.service_name));
+                }
+                Self::Impact => (b.errors, b.calls).cmp(&(a.errors, a.calls)),
+                Self::Rate => b.rate_per_second.total_cmp(&a.rate_per_second),
+                Self::Errors => b
+                    .error_ratio
+                    .total_cmp(&a.error_ratio)
+                    .then(b.errors.cmp(&a.errors)),
+                Self::P95 => p95(b).total_cmp(&p95(a)),
+            };
+            by_number.then_with(|| (&a.service_name, &a.scope).cmp(&(&b.service_name, &b.scope)))
+        });
+    }
 }
 
 /// One service in a time range. Calls are its entry spans (`server`, `consumer`); a service without any
@@ -119,6 +169,8 @@ pub struct ServiceQuery {
     pub range: TimeRange,
     /// Only in these scopes.
     pub scope: ScopeFilter,
+    /// Only in exactly this one of them: a part that is `None` was not reported.
+    pub own: Option<Scope>,
     /// Steps of time.
     pub steps: u32,
 }
@@ -131,6 +183,9 @@ pub struct ServiceDetail {
     /// What it is asked to do, busiest first.
     #[serde(default)]
     pub operations: Vec<OperationSummary>,
+    /// Operations in all.
+    #[serde(default)]
+    pub operations_total: u64,
     /// Versions that carried traffic, the newest to appear first.
     pub versions: Vec<VersionSummary>,
     /// What changed, oldest first: reported events, and versions that appeared.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::filter::Filter;
 
-/// Asks for spans or traces, newest first. Every field narrows.
+/// Asks for spans or traces, newest first unless an order is asked for. Every other field narrows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TraceQuery {
     /// Start of the span.
@@ -34,10 +34,45 @@ pub struct TraceQuery {
     /// What a person wrote; must hold too.
     #[serde(skip)]
     pub filter: Option<Filter>,
+    /// Which traces come first; a list of spans is always newest first.
+    #[serde(default)]
+    pub order: TraceOrder,
     /// At most so many.
     pub limit: usize,
-    /// Where the page before ended ([`super::Page::next`]).
+    /// Where the page before ended ([`super::Page::next`]); of the newest first alone.
     pub cursor: Option<String>,
+}
+
+impl TraceQuery {
+    /// Whether it is about spans of one id: those are found whenever they were.
+    pub fn names_an_id(&self) -> bool {
+        self.filter.as_ref().is_some_and(Filter::names_an_id)
+    }
+}
+
+/// Which traces of a list come first; ties by the newest start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TraceOrder {
+    /// By the newest span that fits, newest first.
+    #[default]
+    Start,
+    /// Longest first.
+    Duration,
+    /// Most failed spans first.
+    Errors,
+    /// Most spans first.
+    Spans,
+}
+
+impl TraceOrder {
+    /// Each with its word in a URL.
+    pub const WORDS: [(&'static str, Self); 4] = [
+        ("start", Self::Start),
+        ("duration", Self::Duration),
+        ("errors", Self::Errors),
+        ("spans", Self::Spans),
+    ];
 }
 
 /// An attribute must equal a value of the same kind (`Int(5)` is not `String("5")`); an `Int` and a `Double`

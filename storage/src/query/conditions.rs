@@ -8,7 +8,7 @@ use super::QueryError;
 use super::filter::{Target, condition};
 use crate::attributes::AttributesWriter;
 use crate::filter::Filter;
-use crate::model::{AttributeFilter, AttributeValue, ScopeFilter, TimeRange};
+use crate::model::{AttributeFilter, AttributeValue, Scope, ScopeFilter, TimeRange};
 
 /// Conditions joined by AND.
 #[derive(Debug, Default, Clone)]
@@ -51,13 +51,37 @@ impl Conditions {
         self.text("cluster = ?", scope.cluster.as_ref());
     }
 
+    /// Exactly this scope: a part that is `None` was not reported.
+    pub(super) fn own_scope(&mut self, scope: &Scope) {
+        for (is, is_absent, value) in [
+            ("environment = ?", "environment IS NULL", &scope.environment),
+            (
+                "service_namespace = ?",
+                "service_namespace IS NULL",
+                &scope.service_namespace,
+            ),
+            ("cluster = ?", "cluster IS NULL", &scope.cluster),
+        ] {
+            match value {
+                Some(_) => self.text(is, value.as_ref()),
+                None => self.add(is_absent, []),
+            }
+        }
+    }
+
     /// What a person wrote about streams of the view `metrics f`.
     pub(super) fn streams(&mut self, filter: Option<&Filter>) {
+        self.of_view(filter, None);
+    }
+
+    /// What a person wrote about rows of a public view `f`; the range bounds the spans that `any(…)` and `root(…)`
+    /// read.
+    pub(super) fn of_view(&mut self, filter: Option<&Filter>, range: Option<TimeRange>) {
         if let Some(filter) = filter {
             let target = Target {
                 table: None,
                 spans: &[],
-                range: None,
+                range,
             };
             let sql = condition(filter, &target);
             self.values.extend_from_slice(sql.values());
@@ -73,6 +97,33 @@ impl Conditions {
             "bucket_start >= make_timestamp_ns(?) AND bucket_start < make_timestamp_ns(?)",
             [Value::BigInt(from), Value::BigInt(range.to_unix_nano)],
         );
+    }
+
+    /// Each must hold on a row of a public view `f`, or on its resource.
+    pub(super) fn attributes_of_view(
+        &mut self,
+        wanted: &[AttributeFilter],
+    ) -> Result<(), QueryError> {
+        for wanted in wanted {
+            let condition = AttributeCondition::new(wanted, false)?;
+            let (own, of_resource) = (
+                condition.sql("f.attributes"),
+                condition.sql("f.resource_attributes"),
+            );
+            self.sql.push(format!("({own} OR {of_resource})").into());
+            self.values.extend_from_slice(condition.values());
+            self.values.extend_from_slice(condition.values());
+        }
+        Ok(())
+    }
+
+    /// `WHERE …` with a condition a line, or nothing.
+    pub(super) fn listed(&self) -> String {
+        if self.sql.is_empty() {
+            String::new()
+        } else {
+            format!("WHERE {}", self.sql.join("\n    AND "))
+        }
     }
 
     /// `WHERE …`, or nothing.

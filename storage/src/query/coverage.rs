@@ -1,4 +1,4 @@
-//! Which signals each service sends.
+//! Which signals each service sends, and which breakers nearly show.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,24 @@ use duckdb::params;
 
 use super::{QueryError, Session, breakers};
 use crate::ask::Ask;
-use crate::model::{NearMiss, Page, Scope, ServiceCoverage, TimeRange};
+use crate::model::{NearMiss, Page, Scope, ScopeFilter, ServiceCoverage, TimeRange};
 use crate::resilience::Recognisers;
+use crate::segment::kept::is_in;
 
 const NEAR_MISSES: &str = include_str!("near_misses.sql");
 const BREAKER_EVIDENCE: &str = include_str!("breaker_evidence.sql");
 
-/// One row a service that sent anything in `range`, by scope and name.
+/// One row a service of these scopes that sent anything in `range`, by scope and name.
 pub fn coverage(
     session: &Session<'_>,
     range: TimeRange,
+    scope: &ScopeFilter,
 ) -> Result<Page<ServiceCoverage>, QueryError> {
     let mut services: BTreeMap<(Scope, String), ServiceCoverage> = BTreeMap::new();
     session.run(|conn| {
         for segment in session.set().segments() {
-            for newest in segment.newest(conn, range)?.iter() {
+            let all = segment.newest(conn, range)?;
+            for newest in all.iter().filter(|newest| is_in(&newest.scope, scope)) {
                 let key = (newest.scope.clone(), newest.service_name.clone());
                 let service = services.entry(key).or_insert_with(|| ServiceCoverage {
                     scope: newest.scope.clone(),
@@ -66,22 +69,38 @@ fn breaker_evidence(session: &Session<'_>, range: TimeRange) -> Result<Vec<OfSer
     })
 }
 
-/// Breakers of which only refused calls are known, with what would make them report themselves.
-pub fn near_misses(session: &Session<'_>, range: TimeRange) -> Result<Vec<NearMiss>, QueryError> {
+/// Breakers of these scopes of which only refused calls are known, with what would make them report themselves.
+pub fn near_misses(
+    session: &Session<'_>,
+    range: TimeRange,
+    scope: &ScopeFilter,
+) -> Result<Vec<NearMiss>, QueryError> {
     session.run_concluded(|conn| {
         if !breakers::has_any(session.set(), conn)? {
             return Ok(Vec::new());
         }
         let mut statement = conn.ask(NEAR_MISSES)?;
-        let rows = statement
-            .query_map(params![range.from_unix_nano, range.to_unix_nano], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })?;
+        let asked = params![
+            range.from_unix_nano,
+            range.to_unix_nano,
+            scope.environment,
+            scope.service_namespace,
+            scope.cluster
+        ];
+        let rows = statement.query_map(asked, |row| {
+            Ok((
+                breakers::scope(row, 0)?,
+                row.get(3)?,
+                row.get(4)?,
+                row.get(5)?,
+            ))
+        })?;
         let mut found = Vec::new();
         for row in rows {
-            let (service_name, name, origin): (String, String, String) = row?;
+            let (scope, service_name, name, origin): (Scope, String, String, String) = row?;
             if let Some(fix) = Recognisers::shipped().enable(&origin) {
                 found.push(NearMiss {
+                    scope,
                     service_name,
                     name,
                     fix: fix.to_owned(),

@@ -68,7 +68,7 @@ pub(super) struct Table {
 
 /// What a filter is asked of: rows `f` with resources `r`.
 pub(super) struct Target<'a> {
-    /// Where the rows are; `None` for the view of metrics, whose rows have everything in them.
+    /// Where the rows are; `None` for a public view, whose rows have everything in them.
     pub table: Option<&'a Table>,
     /// Where the spans of a trace may be.
     pub spans: &'a [Table],
@@ -168,16 +168,7 @@ fn joined(
 }
 
 fn of_trace(inner: &Expression, only: &'static str, target: &Target<'_>, sql: &mut Sql) {
-    sql.push("f.trace_id IN (");
-    for (at, table) in target.spans.iter().enumerate() {
-        if at > 0 {
-            sql.push(" UNION ALL ");
-        }
-        sql.push("SELECT f.trace_id FROM ");
-        sql.name(&table.facts);
-        sql.push(".spans f JOIN ");
-        sql.name(&table.dictionaries);
-        sql.push(".resources r ON r.resource_ix = f.resource_ix WHERE ");
+    let asked = |table, sql: &mut Sql| {
         if let Some(range) = target.range {
             sql.push("f.start_time >= make_timestamp_ns(");
             sql.bind(Value::BigInt(
@@ -191,11 +182,27 @@ fn of_trace(inner: &Expression, only: &'static str, target: &Target<'_>, sql: &m
         }
         sql.push(only);
         let inside = Target {
-            table: Some(table),
+            table,
             spans: &[],
             range: None,
         };
         expression(inner, Signal::Spans, &inside, sql);
+    };
+    sql.push("f.trace_id IN (");
+    if target.table.is_none() {
+        sql.push("SELECT f.trace_id FROM spans f WHERE ");
+        asked(None, sql);
+    }
+    for (at, table) in target.spans.iter().enumerate() {
+        if at > 0 {
+            sql.push(" UNION ALL ");
+        }
+        sql.push("SELECT f.trace_id FROM ");
+        sql.name(&table.facts);
+        sql.push(".spans f JOIN ");
+        sql.name(&table.dictionaries);
+        sql.push(".resources r ON r.resource_ix = f.resource_ix WHERE ");
+        asked(Some(table), sql);
     }
     sql.push(")");
 }

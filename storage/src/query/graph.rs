@@ -10,7 +10,7 @@ use super::conditions::Conditions;
 use super::{QueryError, Session, services};
 use crate::model::{
     EarlierCalls, EdgeBreaker, EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind, Scope,
-    ServicesQuery, TimeRange,
+    ServiceOrder, ServicesQuery, TimeRange,
 };
 use crate::rollup::{EdgeSum, Totals};
 use crate::segment::kept::is_in;
@@ -133,6 +133,7 @@ impl Found {
         let range = ServicesQuery {
             range: query.range,
             scope: query.scope.clone(),
+            order: ServiceOrder::Name,
             limit: usize::MAX,
         };
         let services = services::calls(set, conn, &range)?;

@@ -67,10 +67,12 @@ pub fn log_histogram(
         .filter(|(name, _)| !name.is_empty())
         .collect();
     services.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let services_total = services.len() as u64;
     services.truncate(SERVICES_MAX);
     Ok(LogHistogram {
         steps: histogram,
         services,
+        services_total,
     })
 }
 

@@ -16,6 +16,8 @@ const SPANS_OF_TRACES: &str = include_str!("spans_of_traces.sql");
 const SUMMARIES: &str = include_str!("summaries.sql");
 /// Rows a page may have.
 const LIMIT_MAX: usize = 10_000;
+/// Traces a page may have.
+pub(super) const TRACES_MAX: usize = LIMIT_MAX / 10;
 /// Rounds of reading spans to find enough distinct traces; each reads more than the one before.
 const ROUNDS_MAX: usize = 8;
 
@@ -43,8 +45,11 @@ pub fn spans(session: &Session<'_>, query: &TraceQuery) -> Result<Page<SpanSumma
 }
 
 /// Traces with a span that fits, by their newest such span, newest first.
-pub fn traces(session: &Session<'_>, query: &TraceQuery) -> Result<Page<TraceSummary>, QueryError> {
-    let limit = query.limit.clamp(1, LIMIT_MAX / 10);
+pub(super) fn newest_traces(
+    session: &Session<'_>,
+    query: &TraceQuery,
+) -> Result<Page<TraceSummary>, QueryError> {
+    let limit = query.limit.clamp(1, TRACES_MAX);
     let before = query.cursor.as_deref().map(Position::parse).transpose()?;
     let mut fetch = limit * 4;
     let mut traces: Vec<((i64, u64), SpanSummary)> = Vec::new();
@@ -146,7 +151,7 @@ pub(super) fn conditions(query: &TraceQuery, before: Option<Position>) -> Condit
     conditions
 }
 
-fn span_summary(row: &Row<'_>) -> duckdb::Result<SpanSummary> {
+pub(super) fn span_summary(row: &Row<'_>) -> duckdb::Result<SpanSummary> {
     Ok(SpanSummary {
         trace_id: row.get(2)?,
         span_id: row.get(3)?,
@@ -166,7 +171,7 @@ fn span_summary(row: &Row<'_>) -> duckdb::Result<SpanSummary> {
 }
 
 /// The whole of each trace, in the order of the matches.
-fn summaries(
+pub(super) fn summaries(
     session: &Session<'_>,
     matches: Vec<SpanSummary>,
 ) -> Result<Vec<TraceSummary>, QueryError> {

@@ -25,12 +25,13 @@ const STEPS_MAX: u32 = 500;
 
 /// How one service did over time.
 pub fn service(session: &Session<'_>, query: &ServiceQuery) -> Result<ServiceDetail, QueryError> {
-    let (points, operations) = session.run(|conn| {
+    let (points, (operations, operations_total)) = session.run(|conn| {
         let set = session.set();
         Ok((points(set, conn, query)?, operations(set, conn, query)?))
     })?;
     let versions = versions(session, query)?;
-    let mut found = changes(session, query.range, &query.scope, Some(&query.service))?;
+    let scope = query.own.as_ref().unwrap_or(&query.scope);
+    let mut found = changes(session, query.range, scope, Some(&query.service))?;
     // A version seen from the start may be as old as the data; one that came later was deployed.
     let settled = query.range.from_unix_nano.saturating_add(60_000_000_000);
     let first = versions.iter().map(|version| version.first_unix_nano).min();
@@ -50,6 +51,7 @@ pub fn service(session: &Session<'_>, query: &ServiceQuery) -> Result<ServiceDet
     Ok(ServiceDetail {
         points,
         operations,
+        operations_total,
         versions,
         changes: found,
     })
@@ -63,25 +65,38 @@ pub fn red_points(
     session.run(|conn| points(session.set(), conn, query))
 }
 
+/// Its name and scope.
+pub(super) fn of_service(query: &ServiceQuery, conditions: &mut Conditions) {
+    conditions.scope(&query.scope);
+    if let Some(own) = &query.own {
+        conditions.own_scope(own);
+    }
+    conditions.add("service_name = ?", [Value::Text(query.service.clone())]);
+}
+
+/// Start of the first step and the length of each, nanoseconds: whole buckets, or steps would share them unevenly.
+pub(super) fn steps_of(query: &ServiceQuery) -> (i64, i64) {
+    let steps = i64::from(query.steps.clamp(1, STEPS_MAX));
+    let from = query.range.from_unix_nano.div_euclid(BUCKET_NS) * BUCKET_NS;
+    let length = query.range.to_unix_nano.saturating_sub(from).max(1);
+    let width = ((length - 1) / steps + 1).div_euclid(BUCKET_NS).max(1) * BUCKET_NS;
+    if width * steps < length {
+        (from, width + BUCKET_NS)
+    } else {
+        (from, width)
+    }
+}
+
 fn points(
     set: &SegmentSet,
     conn: &Connection,
     query: &ServiceQuery,
 ) -> Result<Vec<RedPoint>, QueryError> {
-    let steps = i64::from(query.steps.clamp(1, STEPS_MAX));
-    let from = query.range.from_unix_nano.div_euclid(BUCKET_NS) * BUCKET_NS;
+    let (from, width) = steps_of(query);
     let length = query.range.to_unix_nano.saturating_sub(from).max(1);
-    // Whole buckets, or steps would share them unevenly.
-    let width = ((length - 1) / steps + 1).div_euclid(BUCKET_NS).max(1) * BUCKET_NS;
-    let width = if width * steps < length {
-        width + BUCKET_NS
-    } else {
-        width
-    };
     let mut conditions = Conditions::default();
     conditions.buckets(query.range);
-    conditions.scope(&query.scope);
-    conditions.add("service_name = ?", [Value::Text(query.service.clone())]);
+    of_service(query, &mut conditions);
     let sql = STEPS
         .replace("{red}", &red(set, query.range))
         .replace("{where}", &conditions.filter_clause())
@@ -118,16 +133,15 @@ fn points(
         .collect())
 }
 
-/// Its entry spans by name.
+/// Its entry spans by name, busiest first, and how many names there are.
 fn operations(
     set: &SegmentSet,
     conn: &Connection,
     query: &ServiceQuery,
-) -> Result<Vec<OperationSummary>, QueryError> {
+) -> Result<(Vec<OperationSummary>, u64), QueryError> {
     let mut conditions = Conditions::default();
     conditions.buckets(query.range);
-    conditions.scope(&query.scope);
-    conditions.add("service_name = ?", [Value::Text(query.service.clone())]);
+    of_service(query, &mut conditions);
     let sql = OPERATIONS
         .replace("{red}", &red(set, query.range))
         .replace("{where}", &conditions.filter_clause())
@@ -135,11 +149,15 @@ fn operations(
     let mut statement = conn.ask(&sql)?;
     let mut rows = statement.query(conditions.values())?;
     let mut found: BTreeMap<String, Totals> = BTreeMap::new();
+    let mut names = 0;
     while let Some(row) = rows.next()? {
         let totals = found.entry(row.get(0)?).or_default();
         match row.get::<_, Option<u16>>(1)? {
             Some(bucket) => totals.add_bucket(bucket, row.get(2)?),
-            None => totals.add(row.get(2)?, row.get(3)?, row.get(4)?, "all"),
+            None => {
+                totals.add(row.get(2)?, row.get(3)?, row.get(4)?, "all");
+                names = row.get(5)?;
+            }
         }
     }
     let mut operations: Vec<OperationSummary> = found
@@ -153,7 +171,7 @@ fn operations(
         })
         .collect();
     operations.sort_by_key(|operation| std::cmp::Reverse(operation.calls));
-    Ok(operations)
+    Ok((operations, names))
 }
 
 fn versions(
@@ -167,6 +185,7 @@ fn versions(
             let of_service = versions.iter().filter(|version| {
                 version.service_name.as_ref() == Some(&query.service)
                     && is_in(&version.scope, &query.scope)
+                    && query.own.as_ref().is_none_or(|own| *own == version.scope)
             });
             for version in of_service {
                 let (totals, first, last) = found

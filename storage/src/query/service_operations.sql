@@ -1,4 +1,5 @@
--- One service's operations: sums (bucket NULL) and buckets of the duration histogram; the rank is that of services.sql.
+-- One service's operations: sums (bucket NULL) and buckets of the duration histogram; the rank is that of
+-- rollup/sum_services.sql. The last column of a sum is how many names there are.
 WITH chosen AS MATERIALIZED (
     SELECT name,
         CASE WHEN kind IN ('server', 'consumer') THEN CASE WHEN sidecar THEN 2 ELSE 1 END
@@ -8,11 +9,12 @@ WITH chosen AS MATERIALIZED (
 ), ranked AS (
     SELECT * FROM chosen WHERE rank = (SELECT min(rank) FROM chosen)
 ), named AS (
-    SELECT name, sum(calls)::UBIGINT AS calls, sum(errors)::UBIGINT AS errors, sum(weight) AS weight
+    SELECT name, sum(calls)::UBIGINT AS calls, sum(errors)::UBIGINT AS errors, sum(weight) AS weight,
+        (count(*) OVER ())::UBIGINT AS names
     FROM ranked GROUP BY name ORDER BY 2 DESC, 1 LIMIT {limit}
 )
-SELECT name, NULL::USMALLINT AS bucket, calls, errors, weight FROM named
+SELECT name, NULL::USMALLINT AS bucket, calls, errors, weight, names FROM named
 UNION ALL
-SELECT name, entry.key, sum(entry.value)::UBIGINT, 0, 0
+SELECT name, entry.key, sum(entry.value)::UBIGINT, 0, 0, 0
 FROM (SELECT name, unnest(map_entries(duration_histogram)) AS entry FROM ranked SEMI JOIN named USING (name))
 GROUP BY ALL

@@ -14,14 +14,15 @@ use crate::rollup::{ServiceSum, Totals};
 use crate::segment::kept::is_in;
 use crate::store::SegmentSet;
 
-/// Services known to the store, by scope and name, with their `red` in the range; those without spans in it
-/// have no calls.
+/// Services known to the store with their `red` in the range, ordered and then cut; those without spans in it have no
+/// calls.
 pub fn services(
     session: &Session<'_>,
     query: &ServicesQuery,
 ) -> Result<Page<ServiceSummary>, QueryError> {
     let seconds = covered(session, query.range)?.seconds().max(1e-9);
     let mut all = session.run(|conn| summaries(session.set(), conn, query, seconds))?;
+    query.order.sort(&mut all);
     let total = all.len() as u64;
     all.truncate(query.limit);
     Ok(Page {

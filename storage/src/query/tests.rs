@@ -5,8 +5,10 @@ mod expired;
 mod filters;
 mod grouped;
 mod heatmaps;
+mod hows;
 mod instances;
 mod log_shapes;
+mod orders;
 mod proxies;
 mod pulses;
 mod versions;
@@ -23,7 +25,7 @@ use crate::ingest::{
 };
 use crate::model::{
     AttributeFilter, AttributeValue, EdgeKind, Graph, GraphQuery, LogQuery, MetricPointsQuery,
-    MetricsQuery, NodeKind, Scope, ServicesQuery, TimeRange, TraceQuery,
+    MetricsQuery, NodeKind, Scope, ServiceOrder, ServicesQuery, TimeRange, TraceOrder, TraceQuery,
 };
 use crate::store::{Store, StoreConfig};
 
@@ -146,6 +148,7 @@ fn services_and_graph_count_every_call() {
     let question = ServicesQuery {
         range: RANGE,
         scope: Scope::default(),
+        order: ServiceOrder::default(),
         limit: 100,
     };
     let page = services(&session, &question).expect("services");

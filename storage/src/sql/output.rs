@@ -4,7 +4,7 @@
 //! end; CSV, NDJSON and Arrow streams, which have none, get an ending no parser accepts.
 
 mod cell;
-mod civil;
+pub(crate) mod civil;
 mod csv;
 mod json;
 mod table;

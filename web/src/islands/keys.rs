@@ -60,7 +60,7 @@ fn listen(open: RwSignal<bool>) {
         if after_g.get_untracked() {
             after_g.set(false);
             if let Some((_, path, _)) = PLACES.iter().find(|(letter, _, _)| *letter == key) {
-                let _ = window().location().set_href(path);
+                let _ = window().location().set_href(&address_of(path));
             }
             return;
         }
@@ -78,6 +78,17 @@ fn listen(open: RwSignal<bool>) {
         }
     });
     on_cleanup(move || handle.remove());
+}
+
+/// Where the navigation leads to a page: range and scope go along.
+#[cfg(feature = "hydrate")]
+fn address_of(path: &str) -> String {
+    document()
+        .query_selector(&format!("header nav a[data-page='{path}']"))
+        .ok()
+        .flatten()
+        .and_then(|link| link.get_attribute("href"))
+        .unwrap_or_else(|| path.to_owned())
 }
 
 #[cfg(feature = "hydrate")]

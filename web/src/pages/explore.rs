@@ -26,6 +26,17 @@ pub struct Explore {
     pub heatmap: Option<MetricHeatmap>,
     /// What is wrong with the question, if anything; then there is nothing else.
     pub complaint: Option<Complaint>,
+    /// SQL of its numbers.
+    pub how: ExploreHow,
+}
+
+/// SQL of the numbers of metrics.
+#[derive(Debug, Clone, Default)]
+pub struct ExploreHow {
+    /// Of the list.
+    pub metrics: String,
+    /// Of the points that are drawn.
+    pub points: String,
 }
 
 /// The page.
@@ -80,7 +91,7 @@ fn list(data: &Explore, frame: &Frame) -> AnyView {
             frame,
         )
     } else {
-        view! { <ul class="pick">{rows}</ul> {list_note(&data.metrics, "metric", "by name", frame)} }
+        view! { <ul class="pick">{rows}</ul> {list_note(&data.metrics, "metric", "by name", frame)} {frame.how(&data.how.metrics)} }
             .into_any()
     };
     view! {
@@ -176,7 +187,7 @@ fn chosen(name: &str, points: &MetricPoints, data: &Explore, frame: &Frame) -> A
         None => lines(points, show, frame),
     };
     view! {
-        <div class="panel-head"><div><h2>{name.to_owned()}</h2><p class="quiet">{description}</p></div><nav class="tabs" aria-label="What is drawn">{tabs}{heatmap_tab}</nav></div>
+        <div class="panel-head"><div><h2>{name.to_owned()}</h2><p class="quiet">{description}</p></div><nav class="tabs" aria-label="What is drawn">{tabs}{heatmap_tab}</nav>{frame.how(&data.how.points)}</div>
         {(!wants_heatmap).then(|| grouping_form(points, frame))}
         {drawing}
         {export_links(frame, "metrics")}

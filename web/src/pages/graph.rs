@@ -31,6 +31,8 @@ pub struct GraphPage {
     pub scrubber: Scrubber,
     /// The same time last week, if it is compared with.
     pub last_week: Option<GraphThen>,
+    /// SQL of the calls.
+    pub how: String,
     /// The calls as sidecars count them, if they are asked for.
     pub mesh: Vec<MeshCalls>,
 }
@@ -63,7 +65,7 @@ pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
                 <span class="key-flow passed">"passed"</span><span class="key-flow failed">"failed"</span><span class="key-flow refused">"refused"</span></p>
                 {focus(frame)}
                 {find(graph, *hidden, frame)}
-                {frame.how(EDGES_SQL)}
+                {frame.how(&data.how)}
             </div>
             {scrubber::slider(&data.scrubber)}
             <div id="graph" data-live>
@@ -78,8 +80,6 @@ pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
     }
     .into_any()
 }
-
-const EDGES_SQL: &str = "SELECT caller, callee, kind, sum(calls) AS calls, sum(errors) AS errors\nFROM service_edges\nWHERE bucket_start > now() - INTERVAL 1 HOUR\nGROUP BY ALL ORDER BY calls DESC";
 
 /// The `top` busiest edges, and every edge that fails or whose breaker is not closed; nodes without an edge go.
 /// How many edges were left out.

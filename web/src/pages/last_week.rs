@@ -10,15 +10,6 @@ use crate::parts::Frame;
 use crate::range::WEEK;
 use crate::units;
 
-/// One service a week before the range.
-#[derive(Debug, Clone, Default)]
-pub struct ServiceThen {
-    /// It, once a scope it lived in.
-    pub summaries: Vec<ServiceSummary>,
-    /// It over time.
-    pub points: Vec<RedPoint>,
-}
-
 /// The call graph a week before the range.
 #[derive(Debug, Clone, Default)]
 pub struct GraphThen {

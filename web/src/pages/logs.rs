@@ -10,8 +10,8 @@ use super::filter::bar;
 use super::traces::choice;
 use crate::chart::bars;
 use crate::parts::{
-    Complaint, Frame, attribute_table_with, colour, complaint, export_links, field_links, href,
-    list_note, moment, nothing_of, positive, segment, service_link,
+    Complaint, Frame, attribute_table_with, colour, complaint, cut_note, export_links, field_links,
+    href, list_note, moment, nothing_of, positive, segment, service_link_in,
 };
 use crate::units;
 
@@ -28,6 +28,17 @@ pub struct LogsPage {
     pub around: Option<Around>,
     /// What is wrong with the question, if anything; then there is nothing else.
     pub complaint: Option<Complaint>,
+    /// SQL of its numbers.
+    pub how: LogsHow,
+}
+
+/// SQL of the numbers of the log search.
+#[derive(Debug, Clone, Default)]
+pub struct LogsHow {
+    /// Of the histogram, its severities and services.
+    pub histogram: String,
+    /// Of the records.
+    pub records: String,
 }
 
 /// Records around one.
@@ -58,9 +69,9 @@ pub fn logs(data: &LogsPage, frame: &Frame) -> AnyView {
         Some(why) => view! { <section class="panel">{complaint(why, frame)}</section> }.into_any(),
         None => view! {
             <div id="results" data-live>
-                <section class="panel">{histogram(&data.histogram, frame)}</section>
+                <section class="panel">{histogram(data, frame)}</section>
                 <section class="panel">
-                    {tabs(frame)}
+                    {tabs(data, frame)}
                     {data.around.map(|around| around_note(around, frame))}
                     {match &data.patterns {
                         Some(patterns) => pattern_table(patterns, frame),
@@ -86,7 +97,7 @@ const EXAMPLES: [&str; 4] = [
     "root(name ~ checkout)",
 ];
 
-fn tabs(frame: &Frame) -> AnyView {
+fn tabs(data: &LogsPage, frame: &Frame) -> AnyView {
     let current = |name: &str| (frame.param("view").unwrap_or_default() == name).then_some("page");
     view! {
         <div class="panel-head">
@@ -94,18 +105,15 @@ fn tabs(frame: &Frame) -> AnyView {
                 <a href=frame.with(&[("view", ""), ("cursor", "")]) aria-current=current("")>"Records"</a>
                 <a href=frame.with(&[("view", "patterns"), ("cursor", "")]) aria-current=current("patterns")>"Patterns"</a>
             </nav>
-            {frame.how("SELECT time, severity_text, service_name, body, trace_id\nFROM logs\nWHERE time > now() - INTERVAL 1 HOUR\nORDER BY time DESC\nLIMIT 200")}
+            {frame.how(&data.how.records)}
         </div>
     }
     .into_any()
 }
 
-fn histogram(data: &LogHistogram, frame: &Frame) -> AnyView {
-    let total: u64 = data
-        .steps
-        .iter()
-        .map(|step| step.counts.iter().sum::<u64>())
-        .sum();
+fn histogram(page: &LogsPage, frame: &Frame) -> AnyView {
+    let data = &page.histogram;
+    let total = data.records();
     if total == 0 {
         return view! { <p class="quiet">"No log record fits in this range."</p> }.into_any();
     }
@@ -132,10 +140,11 @@ fn histogram(data: &LogHistogram, frame: &Frame) -> AnyView {
         })
         .collect_view();
     view! {
-        <div class="panel-head"><h2>{units::counted(total, "record")}</h2></div>
+        <div class="panel-head"><h2>{units::counted(total, "record")}</h2>{frame.how(&page.how.histogram)}</div>
         {bars(data, frame)}
         <ul class="legend">{facets}</ul>
         <ul class="legend">{services}</ul>
+        {cut_note(data.services.len() as u64, data.services_total, "service", "most records first")}
     }
     .into_any()
 }
@@ -414,7 +423,7 @@ fn row(log: &LogRecord, columns: &[String], frame: &Frame) -> AnyView {
                 <div class="log-detail">
                     <pre>{text}</pre>
                     {around}
-                    <p>"Service " {service_link(frame, service)} " " {of_service}</p>
+                    <p>"Service " {service_link_in(frame, &log.scope, service)} " " {of_service}</p>
                     {of_severity}{of_event}
                     <h3>"Attributes"</h3> {attribute_table_with(&log.attributes, KeyScope::Anywhere, Signal::Logs, frame, &column)}
                     <h3>"Resource"</h3> {attribute_table_with(&log.resource_attributes, KeyScope::Resource, Signal::Logs, frame, &column)}

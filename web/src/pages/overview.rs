@@ -12,10 +12,10 @@ use tripline_storage::model::{
 use self::first_run::first_run;
 use super::breakers::{has_states, severity};
 use super::incidents::strip;
-use super::{last_week, proxies};
+use super::{last_week, own_breakers, proxies};
 use crate::parts::{
     Frame, basis_note, basis_tag, error_share, export_links, figure, list_note, nothing_of, place,
-    positive, service_link, since,
+    positive, service_link_in, since, sort_head,
 };
 use crate::units;
 
@@ -44,7 +44,24 @@ pub struct Overview {
     pub otlp_grpc: String,
     /// Where OTLP/HTTP is received.
     pub otlp_http: String,
+    /// SQL of its numbers.
+    pub how: OverviewHow,
 }
+
+/// SQL of the numbers of the overview.
+#[derive(Debug, Clone, Default)]
+pub struct OverviewHow {
+    /// Of the list of services.
+    pub services: String,
+    /// Of the halves that movers are found by.
+    pub movers: String,
+}
+
+/// SQL of what is stored, of any time.
+const SPANS_SQL: &str = "SELECT count(*) AS spans FROM spans";
+const LOGS_SQL: &str = "SELECT count(*) AS log_records FROM logs";
+const STREAMS_SQL: &str = "SELECT count(*) AS metric_streams FROM metrics";
+const STORED_SERVICES_SQL: &str = "SELECT count(*) AS services\nFROM (SELECT DISTINCT environment, service_namespace, cluster, service_name FROM resources)";
 
 /// What was sent to one receiver since the start.
 #[derive(Debug, Clone, Default)]
@@ -69,14 +86,14 @@ pub fn overview(data: &Overview, frame: &Frame) -> AnyView {
         <h1 class="visually-hidden">"Overview"</h1>
         {strip(&data.incidents, frame)}
         <section class="figures" aria-label="Stored">
-            {signal("Spans", counts.spans, "stored, resent ones counted again", "traces", counts, frame)}
-            {signal("Log records", counts.logs, "stored", "logs", counts, frame)}
-            {signal("Metric streams", counts.metric_streams, "", "metrics", counts, frame)}
-            {figure("Services", units::count(counts.services), view! { <a href=frame.link("/graph", &[])>"see the graph"</a> }.into_any())}
+            {signal("Spans", counts.spans, ("stored, resent ones counted again", SPANS_SQL), "traces", counts, frame)}
+            {signal("Log records", counts.logs, ("stored", LOGS_SQL), "logs", counts, frame)}
+            {signal("Metric streams", counts.metric_streams, ("", STREAMS_SQL), "metrics", counts, frame)}
+            {figure("Services", units::count(counts.services), view! { <a href=frame.link("/graph", &[])>"see the graph"</a> " " {frame.how(STORED_SERVICES_SQL)} }.into_any())}
         </section>
         {moved(data, frame)}
         <section class="panel">
-            <div class="panel-head"><h2>"Services"</h2>{frame.how(SERVICES_SQL)}</div>
+            <div class="panel-head"><h2>"Services"</h2>{frame.how(&data.how.services)}</div>
             <div id="services" data-live>{services(data, frame)}</div>
         </section>
         {coverage(&data.coverage, &data.near_misses, frame)}
@@ -93,7 +110,7 @@ fn coverage(page: &Page<ServiceCoverage>, near: &[NearMiss], frame: &Frame) -> O
     let missed = near
         .iter()
         .map(|near| {
-            view! { <li>{service_link(frame, Some(&near.service_name))} " has calls refused by its " {near.origin.clone()} " breaker " <code>{near.name.clone()}</code> ", which reports nothing itself: " <span class="fix">{near.fix.clone()}</span></li> }
+            view! { <li>{service_link_in(frame, &near.scope, Some(&near.service_name))} " has calls refused by its " {near.origin.clone()} " breaker " <code>{near.name.clone()}</code> ", which reports nothing itself: " <span class="fix">{near.fix.clone()}</span></li> }
         })
         .collect_view();
     let missed = (!near.is_empty())
@@ -118,7 +135,7 @@ fn coverage(page: &Page<ServiceCoverage>, near: &[NearMiss], frame: &Frame) -> O
                 cell(service.has_version, "set service.version in OTEL_RESOURCE_ATTRIBUTES"),
                 cell(service.has_instance_id, "set service.instance.id (the pod's name)"),
             ];
-            view! { <tr><td>{service_link(frame, Some(&service.service_name))}</td>{cells.into_iter().collect_view()}{breaker_cell(service)}</tr> }.into_any()
+            view! { <tr><td>{service_link_in(frame, &service.scope, Some(&service.service_name))}</td>{cells.into_iter().collect_view()}{breaker_cell(service)}</tr> }.into_any()
         })
         .collect();
     let summary = match gaps {
@@ -182,14 +199,14 @@ fn moved(data: &Overview, frame: &Frame) -> Option<AnyView> {
                 Move::Errors(from, to) => format!("errors {} → {}", units::percent(from), units::percent(to)),
                 Move::Latency(from, to) => format!("p95 {} → {}", units::duration(from as u64), units::duration(to as u64)),
             };
-            view! { <li>{service_link(frame, Some(&pulse.service_name))} " " <span class=class>{sign} " " {text}</span></li> }
+            view! { <li>{service_link_in(frame, &pulse.scope, Some(&pulse.service_name))} " " <span class=class>{sign} " " {text}</span></li> }
         })
         .collect_view();
     let basis = format!(
         "second half of the range against the first, at least {MOVER_CALLS_MIN} calls each"
     );
     Some(
-        view! { <section class="panel movers"><div class="panel-head"><h2>"Movers"</h2><p class="quiet">{basis}</p></div><ul class="legend">{items}</ul></section> }
+        view! { <section class="panel movers"><div class="panel-head"><h2>"Movers"</h2><p class="quiet">{basis}</p>{frame.how(&data.how.movers)}</div><ul class="legend">{items}</ul></section> }
             .into_any(),
     )
 }
@@ -222,11 +239,11 @@ fn sparkline(pulse: Option<&ServicePulse>) -> Option<AnyView> {
 }
 
 /// Breakers it owns or that others hold against it: those that are not closed, else how many there are.
-fn breakers_of(name: &str, breakers: &[Breaker], frame: &Frame) -> AnyView {
+fn breakers_of(service: &ServiceSummary, breakers: &[Breaker], frame: &Frame) -> AnyView {
     let its: Vec<&Breaker> = breakers
         .iter()
-        .filter(|b| b.service_name == name || b.peer_service.as_deref() == Some(name))
-        .filter(|b| has_states(&b.pattern))
+        .filter(|breaker| own_breakers::is_of(breaker, &service.scope, &service.service_name))
+        .filter(|breaker| has_states(&breaker.pattern))
         .collect();
     if its.is_empty() {
         return view! { <span class="quiet">"none known"</span> }.into_any();
@@ -241,16 +258,15 @@ fn breakers_of(name: &str, breakers: &[Breaker], frame: &Frame) -> AnyView {
         ),
         (bad, _) => ("share bad", format!("● {bad} of {} open", its.len())),
     };
-    view! { <a href=frame.link("/breakers", &[])><span class=class>{text}</span></a> }.into_any()
+    let link = frame.link_in(&service.scope, "/breakers", &[]);
+    view! { <a href=link><span class=class>{text}</span></a> }.into_any()
 }
 
-const SERVICES_SQL: &str = "SELECT service_name, sum(calls) AS calls, sum(errors) AS errors\nFROM red\nWHERE bucket_start > now() - INTERVAL 1 HOUR\nGROUP BY ALL ORDER BY errors DESC, calls DESC";
-
-/// How many of a signal are stored, and how they were counted.
+/// How many of a signal are stored, and how they were counted: in words and in SQL.
 fn signal(
     name: &str,
     value: u64,
-    how: &'static str,
+    (how, sql): (&'static str, &str),
     signal: &str,
     counts: &LiveCounts,
     frame: &Frame,
@@ -262,7 +278,9 @@ fn signal(
         .and_then(|age| positive(age.newest_unix_nano));
     let joint = if how.is_empty() { "" } else { ", " };
     let detail = match newest {
-        Some(_) => view! { {how} {joint} "newest " {since(newest, frame)} }.into_any(),
+        Some(_) => {
+            view! { {how} {joint} "newest " {since(newest, frame)} " " {frame.how(sql)} }.into_any()
+        }
         None => view! { "none yet" }.into_any(),
     };
     figure(name, units::count(value), detail)
@@ -283,44 +301,58 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
         );
     }
     let all = &data.services;
-    let mut sorted: Vec<&ServiceSummary> = all
+    let shown: Vec<&ServiceSummary> = all
         .items
         .iter()
         .filter(|service| !is_hidden(service, frame))
         .collect();
-    let folded = (all.items.len() - sorted.len()) as u64;
-    sorted.sort_by(|a, b| {
-        b.errors
-            .cmp(&a.errors)
-            .then(b.calls.cmp(&a.calls))
-            .then_with(|| a.service_name.cmp(&b.service_name))
-    });
-    let rows = sorted
+    let folded = (all.items.len() - shown.len()) as u64;
+    let rows = shown
         .iter()
         .map(|service| row(service, data, frame))
         .collect_view();
     let shown = Page {
-        items: sorted,
+        items: shown,
         truncated: all.truncated,
         total: all.total.map(|total| total.saturating_sub(folded)),
         next: None,
     };
+    let head = |name, word| sort_head(name, word, IMPACT, word != "name", frame);
+    let by_impact = (frame.param("sort").unwrap_or(IMPACT) != IMPACT).then(|| {
+        let link = frame.with(&[("sort", "")]);
+        view! { <p class="note"><a href=link>"Most failures first"</a></p> }
+    });
     view! {
         <div class="scroll"><table class="list">
             <thead><tr>
-                <th>"Service"</th><th class="num">"Rate"</th><th class="bar-head"><span class="visually-hidden">"Over time"</span></th><th class="num">"Errors"</th>
-                <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th>
+                {head("Service", "name")}{head("Rate", "rate")}<th class="bar-head"><span class="visually-hidden">"Over time"</span></th>{head("Errors", "errors")}
+                <th class="num">"p50"</th>{head("p95", "p95")}<th class="num">"p99"</th>
                 <th>"Breakers"</th><th>"Version"</th><th class="num">"Instances"</th><th class="num">"Last seen"</th>
             </tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
-        {list_note(&shown, "service", "most failures first", frame)}
+        {list_note(&shown, "service", order_words(frame), frame)}
+        {by_impact}
         {compared(data, frame)}
         {proxies::line(&proxies::beside(&all.items), frame)}
         {basis_note(data.services.items.iter().map(|service| service.basis))}
         {export_links(frame, "services")}
     }
     .into_any()
+}
+
+/// What `sort` says for the default order.
+const IMPACT: &str = "impact";
+
+/// The order of the services in words.
+fn order_words(frame: &Frame) -> &'static str {
+    match frame.param("sort").unwrap_or(IMPACT) {
+        "name" => "by name",
+        "rate" => "most calls a second first",
+        "errors" => "greatest failed share first",
+        "p95" => "longest p95 first",
+        _ => "most failures first",
+    }
 }
 
 /// What the numbers are compared with, and who was called then but is gone.
@@ -334,7 +366,7 @@ fn compared(data: &Overview, frame: &Frame) -> Option<AnyView> {
     let names = gone
         .iter()
         .take(GONE_MAX)
-        .map(|service| view! { " " {service_link(frame, Some(&service.service_name))} })
+        .map(|service| view! { " " {service_link_in(frame, &service.scope, Some(&service.service_name))} })
         .collect_view();
     let left = gone.len().saturating_sub(GONE_MAX);
     let more = (left > 0).then(|| format!(" and {left} more"));
@@ -374,14 +406,14 @@ fn row(service: &ServiceSummary, data: &Overview, frame: &Frame) -> AnyView {
     );
     view! {
         <tr>
-            <td>{service_link(frame, Some(&service.service_name))} " " <span class="quiet">{place}</span>{is_proxy}</td>
+            <td>{service_link_in(frame, &service.scope, Some(&service.service_name))} " " <span class="quiet">{place}</span>{is_proxy}</td>
             <td class="num" title=format!("{} in range", units::counted(service.calls, "call"))>{units::rate(service.rate_per_second)} {basis_tag(service.basis, service.calls, service.weight)}{was_rate}</td>
             <td class="spark-cell">{sparkline(pulse)}</td>
             <td class="num">{error_share(service.errors, service.calls)}{was_share}</td>
             <td class="num">{units::duration_or_dash(service.latency.p50_ns)}</td>
             <td class="num">{units::duration_or_dash(service.latency.p95_ns)}{was_p95}</td>
             <td class="num">{units::duration_or_dash(service.latency.p99_ns)}</td>
-            <td class="nowrap">{breakers_of(&service.service_name, &data.breakers, frame)}</td>
+            <td class="nowrap">{breakers_of(service, &data.breakers, frame)}</td>
             <td>{if service.versions.is_empty() { "not reported".to_owned() } else { service.versions.join(", ") }}</td>
             <td class="num">{match service.instances { 0 => "not reported".to_owned(), n => units::count(n) }}</td>
             <td class="num">{since(positive(service.last_seen_unix_nano), frame)}</td>

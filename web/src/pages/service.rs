@@ -5,19 +5,18 @@ mod instances;
 use leptos::prelude::*;
 use tripline_storage::analysis::z_score;
 use tripline_storage::model::{
-    Breaker, Graph, InstanceSummary, LogRecord, Page, ProxyCalls, RedPoint, ServiceDetail,
+    Breaker, Graph, InstanceSummary, LogRecord, Page, ProxyCalls, RedPoint, Scope, ServiceDetail,
     ServiceSummary, TraceSummary, VersionSummary,
 };
 
 use super::breakers::panel_of;
 use super::graph::{edge_table, picture};
-use super::last_week::{self, ServiceThen};
 use super::logs::severity;
-use super::proxies;
+use super::{last_week, own_breakers, proxies};
 use crate::chart::{Beside, Line, Mark, Note, noted_series};
 use crate::parts::{
-    Frame, basis_tag, colour, error_share, figure, moment, nothing, nothing_of, place, positive,
-    segment, service_link,
+    Frame, basis_tag, colour, cut_note, error_share, figure, list_note, moment, nothing,
+    nothing_of, place, positive, segment, service_link,
 };
 use crate::units;
 
@@ -28,6 +27,8 @@ pub struct ServicePage {
     pub name: String,
     /// It, once a scope it lives in.
     pub summaries: Vec<ServiceSummary>,
+    /// The scopes it is called in over time, busiest first.
+    pub parts: Vec<ServicePart>,
     /// The edges that touch it.
     pub graph: Graph,
     /// Every breaker.
@@ -38,12 +39,49 @@ pub struct ServicePage {
     pub slow: Page<TraceSummary>,
     /// Its newest warnings and errors.
     pub logs: Page<LogRecord>,
-    /// It over time, by version, and what changed.
-    pub detail: ServiceDetail,
     /// Its instances, busiest first.
     pub instances: Page<InstanceSummary>,
-    /// The same time last week, if it is compared with.
-    pub last_week: Option<ServiceThen>,
+    /// It at the same time last week, once a scope it lived in, if that is compared with.
+    pub last_week: Option<Vec<ServiceSummary>>,
+    /// SQL of its numbers.
+    pub how: ServiceHow,
+}
+
+/// One scope of a service: the same name in two scopes is two services.
+#[derive(Debug, Clone, Default)]
+pub struct ServicePart {
+    /// The scope.
+    pub scope: Scope,
+    /// It over time, by version, and what changed.
+    pub detail: ServiceDetail,
+    /// It over time last week, if that is compared with.
+    pub then: Option<Vec<RedPoint>>,
+    /// SQL of its numbers.
+    pub how: PartHow,
+}
+
+/// SQL of the numbers of a service.
+#[derive(Debug, Clone, Default)]
+pub struct ServiceHow {
+    /// Of the figures.
+    pub figures: String,
+    /// Of callers and callees.
+    pub neighbours: String,
+    /// Of the newest failures.
+    pub failures: String,
+    /// Of the newest warnings and errors.
+    pub logs: String,
+}
+
+/// SQL of the numbers of one scope of a service.
+#[derive(Debug, Clone, Default)]
+pub struct PartHow {
+    /// Of rate, errors and duration.
+    pub over_time: String,
+    /// Of its operations.
+    pub operations: String,
+    /// Of its versions.
+    pub versions: String,
 }
 
 /// The page.
@@ -71,15 +109,34 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
             ("cluster", scope.cluster.as_deref().unwrap_or_default()),
         ],
     );
-    let summaries = data
+    let scopes = data
         .summaries
         .iter()
-        .map(|summary| figures(summary, data.last_week.as_ref(), frame))
+        .map(|summary| in_scope(summary, data, frame))
         .collect_view();
+    let called = data.summaries.iter().filter(|summary| summary.spans > 0);
+    let cut = cut_note(
+        data.parts.len() as u64,
+        called.count() as u64,
+        "scope",
+        "busiest first, over time",
+    );
     let compared = data
         .last_week
         .as_ref()
-        .map(|then| last_week::note(last_week::any_calls(&then.summaries), frame));
+        .map(|then| last_week::note(last_week::any_calls(then), frame));
+    // What sends nothing itself has no scope of its own: the panel goes by its name.
+    let is_one_of_its = |breaker: &&Breaker| {
+        let mut scopes = data.summaries.iter().map(|summary| &summary.scope);
+        data.summaries.is_empty()
+            || scopes.any(|scope| own_breakers::is_of(breaker, scope, &data.name))
+    };
+    let breakers: Vec<Breaker> = data
+        .breakers
+        .iter()
+        .filter(is_one_of_its)
+        .cloned()
+        .collect();
     view! {
         <div class="trace-head"><div class="trace-title">
             <h1><i class=format!("dot {}", colour(&data.name))></i>{data.name.clone()}</h1>
@@ -87,28 +144,47 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
         </div></div>
         {if data.summaries.is_empty() {
             view! { <section class="panel">{nothing_of("traces", "This service sent no span in this range.", "Widen the range, or look at its logs and metrics.", frame)}</section> }.into_any()
-        } else { view! { {summaries}{compared}{proxies::line(&proxies::folded_in(&data.summaries), frame)} }.into_any() }}
-        {(!data.summaries.is_empty()).then(|| over_time(data, frame))}
-        {operations(data, frame)}
-        {versions(&data.detail)}
+        } else { view! { {compared}{proxies::line(&proxies::folded_in(&data.summaries), frame)}{scopes}{cut} }.into_any() }}
         {instances::panel(&data.name, &data.instances, frame)}
-        <section class="panel" id="neighbours" data-live><h2>"Callers and callees"</h2>
+        <section class="panel" id="neighbours" data-live><div class="panel-head"><h2>"Callers and callees"</h2>{frame.how(&data.how.neighbours)}</div>
             {if data.graph.edges.is_empty() {
                 nothing("No call to or from it in this range.", "Edges come from client and server spans that share a trace.")
             } else {
                 view! { <div class="scroll">{picture(&data.graph, frame)}</div>{edge_table(&data.graph, None, frame)} }.into_any()
             }}
         </section>
-        {panel_of(&data.name, &data.breakers, frame)}
-        <section class="panel" id="failures" data-live><h2>"Newest failures"</h2>{failures(&data.failed, frame)}</section>
-        <section class="panel" id="service-logs" data-live><h2>"Newest warnings and errors"</h2>{log_table(data, frame)}</section>
+        {panel_of(&data.name, &breakers, frame)}
+        <section class="panel" id="failures" data-live><div class="panel-head"><h2>"Newest failures"</h2>{frame.how(&data.how.failures)}</div>{failures(&data.name, &data.failed, frame)}</section>
+        <section class="panel" id="service-logs" data-live><div class="panel-head"><h2>"Newest warnings and errors"</h2>{frame.how(&data.how.logs)}</div>{log_table(data, frame)}</section>
     }
     .into_any()
 }
 
+/// It in one scope: its figures, and over time if it was called there.
+fn in_scope(summary: &ServiceSummary, data: &ServicePage, frame: &Frame) -> AnyView {
+    let at = data
+        .parts
+        .iter()
+        .position(|part| part.scope == summary.scope);
+    let part = at.and_then(|at| Some((data.parts.get(at)?, at)));
+    let over_time = part.map(|(part, at)| {
+        // An id is of one element: live parts are renewed by it.
+        let id = |name: &str| match at {
+            0 => name.to_owned(),
+            _ => format!("{name}-{at}"),
+        };
+        view! {
+            {over_time(data, part, id("red"), frame)}
+            {operations(&data.name, part, id("operations"), frame)}
+            {versions(part, frame)}
+        }
+    });
+    view! { {figures(summary, data, frame)}{over_time} }.into_any()
+}
+
 /// Rate, errors and duration with the moments of change marked on each.
-fn over_time(data: &ServicePage, frame: &Frame) -> AnyView {
-    let detail = &data.detail;
+fn over_time(data: &ServicePage, part: &ServicePart, id: String, frame: &Frame) -> AnyView {
+    let detail = &part.detail;
     let time = |point: &RedPoint| u64::try_from(point.time_unix_nano).unwrap_or(0);
     let line = |name: &str, value: &dyn Fn(&RedPoint) -> Option<f64>| Line {
         name: name.to_owned(),
@@ -125,10 +201,19 @@ fn over_time(data: &ServicePage, frame: &Frame) -> AnyView {
         let before = detail.points.iter().rfind(|point| time(point) <= at);
         before.and_then(failed)
     };
-    let failed_marks = marks(&data.failed, "failed", frame, |start, _| share_then(start));
+    // Where it lives in several scopes, each chart has the traces of its own.
+    let its = |page: &Page<TraceSummary>| -> Vec<TraceSummary> {
+        let is_its =
+            |trace: &&TraceSummary| data.parts.len() < 2 || trace.matched.scope == part.scope;
+        page.items.iter().filter(is_its).cloned().collect()
+    };
+    let (failed_traces, slow_traces) = (its(&data.failed), its(&data.slow));
+    let failed_marks = marks(&failed_traces, "failed", frame, |start, _| {
+        share_then(start)
+    });
     let took = |_: u64, duration: u64| Some(duration as f64 / 1e9);
-    let mut duration_marks = marks(&data.slow, "slow", frame, took);
-    duration_marks.extend(marks(&data.failed, "failed", frame, took));
+    let mut duration_marks = marks(&slow_traces, "slow", frame, took);
+    duration_marks.extend(marks(&failed_traces, "failed", frame, took));
     let rate = line("", &per_second);
     let errors = line("", &failed);
     let latency = [
@@ -154,10 +239,9 @@ fn over_time(data: &ServicePage, frame: &Frame) -> AnyView {
         };
         noted_series(lines, beside, frame.bounds(), unit)
     };
-    let then = data
-        .last_week
-        .as_ref()
-        .map(|then| then.points.as_slice())
+    let then = part
+        .then
+        .as_deref()
         .filter(|points| points.iter().any(|point| point.calls > 0));
     let older = |name: &str, value: &dyn Fn(&RedPoint) -> Option<f64>| -> Vec<Line> {
         then.map(|points| last_week::line(name, points, value))
@@ -178,10 +262,10 @@ fn over_time(data: &ServicePage, frame: &Frame) -> AnyView {
         })
         .collect_view();
     view! {
-        <div class="thirds" id="red" data-live>
-            <section class="panel"><h2>"Rate " {key("last week")}</h2>{chart(&[rate], &[], &old_rate, "/s")}</section>
-            <section class="panel"><h2>"Errors " {key("last week")}</h2>{chart(&[errors], &failed_marks, &old_errors, "%")}</section>
-            <section class="panel"><h2>"Duration " <span class="quiet">"p50 p95 p99"</span> " " {key("p95 last week")}</h2>{chart(&latency, &duration_marks, &old_latency, "s")}</section>
+        <div class="thirds" id=id data-live>
+            <section class="panel"><div class="panel-head"><h2>"Rate " {key("last week")}</h2>{frame.how(&part.how.over_time)}</div>{chart(&[rate], &[], &old_rate, "/s")}</section>
+            <section class="panel"><div class="panel-head"><h2>"Errors " {key("last week")}</h2>{frame.how(&part.how.over_time)}</div>{chart(&[errors], &failed_marks, &old_errors, "%")}</section>
+            <section class="panel"><div class="panel-head"><h2>"Duration " <span class="quiet">"p50 p95 p99"</span> " " {key("p95 last week")}</h2>{frame.how(&part.how.over_time)}</div>{chart(&latency, &duration_marks, &old_latency, "s")}</section>
         </div>
         {(!detail.changes.is_empty()).then(|| view! { <section class="panel"><h2>"What changed"</h2><ul class="changes">{changes}</ul></section> })}
     }
@@ -190,13 +274,13 @@ fn over_time(data: &ServicePage, frame: &Frame) -> AnyView {
 
 /// Traces as dots that lead to them; `value` places one by the start and duration (nanoseconds) of its span.
 fn marks(
-    page: &Page<TraceSummary>,
+    traces: &[TraceSummary],
     word: &str,
     frame: &Frame,
     value: impl Fn(u64, u64) -> Option<f64>,
 ) -> Vec<Mark> {
     let (from, to) = frame.bounds();
-    page.items
+    traces
         .iter()
         .filter_map(|trace| {
             let span = &trace.matched;
@@ -253,25 +337,32 @@ fn log_table(data: &ServicePage, frame: &Frame) -> AnyView {
             }
         })
         .collect_view();
+    // The pages of the list are the search's, not this page's.
+    let shown = Page {
+        next: None,
+        ..data.logs.clone()
+    };
     view! {
         <div class="scroll"><table class="list"><thead><tr><th>"Time"</th><th>"Severity"</th><th>"Message"</th><th>"Trace"</th></tr></thead><tbody>{rows}</tbody></table></div>
+        {list_note(&shown, "log record", "newest first", frame)}
         <p><a href=all>"All its warnings and errors →"</a></p>
     }
     .into_any()
 }
 
 /// What it is asked to do, each with its own calls, failures and durations.
-fn operations(data: &ServicePage, frame: &Frame) -> Option<AnyView> {
-    if data.detail.operations.is_empty() {
+fn operations(service: &str, part: &ServicePart, id: String, frame: &Frame) -> Option<AnyView> {
+    let detail = &part.detail;
+    if detail.operations.is_empty() {
         return None;
     }
     let seconds = frame.seconds();
-    let rows = data
-        .detail
+    let rows = detail
         .operations
         .iter()
         .map(|operation| {
-            let traces = frame.link("/traces", &[("service", &data.name), ("name", &operation.name)]);
+            let asked = [("service", service), ("name", operation.name.as_str())];
+            let traces = frame.link_in(&part.scope, "/traces", &asked);
             view! {
                 <tr>
                     <td class="wide"><a data-row href=traces>{operation.name.clone()}</a></td>
@@ -285,18 +376,20 @@ fn operations(data: &ServicePage, frame: &Frame) -> Option<AnyView> {
         .collect_view();
     Some(
         view! {
-            <section class="panel" id="operations" data-live><h2>"Operations"</h2><div class="scroll"><table class="list">
+            <section class="panel" id=id data-live><div class="panel-head"><h2>"Operations"</h2>{frame.how(&part.how.operations)}</div><div class="scroll"><table class="list">
                 <thead><tr><th>"Name"</th><th class="num">"Calls"</th><th class="num">"Rate"</th><th class="num">"Errors"</th>
                 <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th></tr></thead>
                 <tbody>{rows}</tbody>
-            </table></div></section>
+            </table></div>
+            {cut_note(detail.operations.len() as u64, detail.operations_total, "operation", "busiest first")}</section>
         }
         .into_any(),
     )
 }
 
 /// Two or more versions side by side; the newest against the one before.
-fn versions(detail: &ServiceDetail) -> Option<AnyView> {
+fn versions(part: &ServicePart, frame: &Frame) -> Option<AnyView> {
+    let detail = &part.detail;
     if detail.versions.len() < 2 {
         return None;
     }
@@ -323,7 +416,7 @@ fn versions(detail: &ServiceDetail) -> Option<AnyView> {
     Some(
         view! {
             <section class="panel">
-                <div class="panel-head"><h2>"Versions side by side"</h2><p class="quiet">"newest first; it fails " {shares} " of its calls"</p></div>
+                <div class="panel-head"><h2>"Versions side by side"</h2><p class="quiet">"newest first; it fails " {shares} " of its calls"</p>{frame.how(&part.how.versions)}</div>
                 <div class="scroll"><table class="list">
                     <thead><tr><th>"Version"</th><th class="num">"Calls"</th><th class="num">"Errors"</th><th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th><th>"Against the one before"</th></tr></thead>
                     <tbody>{rows}</tbody>
@@ -351,15 +444,24 @@ fn verdict(new: &VersionSummary, old: &VersionSummary) -> AnyView {
     view! { <span class=class>{words}</span> }.into_any()
 }
 
-fn figures(summary: &ServiceSummary, then: Option<&ServiceThen>, frame: &Frame) -> AnyView {
+fn figures(summary: &ServiceSummary, data: &ServicePage, frame: &Frame) -> AnyView {
     let place = place(&summary.scope);
+    // Where it lives in several, each leads to itself alone.
+    let place = if data.summaries.len() > 1 && !place.is_empty() {
+        let path = format!("/services/{}", segment(&data.name));
+        let link = frame.link_in(&summary.scope, &path, &[]);
+        view! { <a href=link>{place}</a> }.into_any()
+    } else {
+        place.into_any()
+    };
     let versions = if summary.versions.is_empty() {
         "version not reported".to_owned()
     } else {
         summary.versions.join(", ")
     };
-    let then = then
-        .map(|then| then.summaries.as_slice())
+    let then = data
+        .last_week
+        .as_deref()
         .filter(|then| last_week::any_calls(then))
         .map(|then| last_week::same(summary, then));
     let was_rate = then.map(|then| {
@@ -380,10 +482,10 @@ fn figures(summary: &ServiceSummary, then: Option<&ServiceThen>, frame: &Frame) 
     let proxy = summary.proxy.filter(|_| frame.shows_proxies());
     view! {
         <section class="figures" aria-label="In this range">
-            {figure("Rate", units::rate(summary.rate_per_second), view! { {units::counted(summary.calls, "call")} " " {basis_tag(summary.basis, summary.calls, summary.weight)} " " {place}{was_rate} }.into_any())}
-            {figure("Errors", units::percent(summary.error_ratio), view! { {error_share(summary.errors, summary.calls)}{was_share} }.into_any())}
-            {figure("p50", units::duration_or_dash(summary.latency.p50_ns), view! { "median" {was_p50} }.into_any())}
-            {figure("p95", units::duration_or_dash(summary.latency.p95_ns), view! { {was_p95} " p99 " {units::duration_or_dash(summary.latency.p99_ns)} }.into_any())}
+            {figure("Rate", units::rate(summary.rate_per_second), view! { {units::counted(summary.calls, "call")} " " {basis_tag(summary.basis, summary.calls, summary.weight)} " " {place} " " {frame.how(&data.how.figures)}{was_rate} }.into_any())}
+            {figure("Errors", units::percent(summary.error_ratio), view! { {error_share(summary.errors, summary.calls)} " " {frame.how(&data.how.figures)}{was_share} }.into_any())}
+            {figure("p50", units::duration_or_dash(summary.latency.p50_ns), view! { "median " {frame.how(&data.how.figures)}{was_p50} }.into_any())}
+            {figure("p95", units::duration_or_dash(summary.latency.p95_ns), view! { {was_p95} " p99 " {units::duration_or_dash(summary.latency.p99_ns)} " " {frame.how(&data.how.figures)} }.into_any())}
             {figure("Instances", units::count(summary.instances), view! { {versions} }.into_any())}
         </section>
         {alone}
@@ -410,7 +512,7 @@ fn proxy_figures(proxy: &ProxyCalls) -> AnyView {
     .into_any()
 }
 
-fn failures(page: &Page<TraceSummary>, frame: &Frame) -> AnyView {
+fn failures(service: &str, page: &Page<TraceSummary>, frame: &Frame) -> AnyView {
     if page.items.is_empty() {
         return nothing("No failed span in this range.", "");
     }
@@ -429,5 +531,16 @@ fn failures(page: &Page<TraceSummary>, frame: &Frame) -> AnyView {
             }
         })
         .collect_view();
-    view! { <div class="scroll"><table class="list"><thead><tr><th>"Start"</th><th>"Span"</th><th class="num">"Duration"</th><th>"Of trace"</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
+    // The pages of the list are the search's, not this page's.
+    let shown = Page {
+        next: None,
+        ..page.clone()
+    };
+    let all = frame.link("/traces", &[("service", service), ("status", "error")]);
+    view! {
+        <div class="scroll"><table class="list"><thead><tr><th>"Start"</th><th>"Span"</th><th class="num">"Duration"</th><th>"Of trace"</th></tr></thead><tbody>{rows}</tbody></table></div>
+        {list_note(&shown, "failed trace", "newest first", frame)}
+        {page.truncated.then(|| view! { <p class="note"><a href=all>"All failed traces →"</a></p> })}
+    }
+    .into_any()
 }

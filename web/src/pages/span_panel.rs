@@ -8,10 +8,13 @@ use super::logs::severity;
 use super::span_marks;
 use super::waterfall::Waterfall;
 use crate::parts::{
-    Frame, attribute_table, copied_id, field_links, moment, plain_attributes, positive, segment,
-    service_link,
+    Frame, attribute_table, copied_id, cut_note, field_links, moment, plain_attributes, positive,
+    segment, service_link_in,
 };
 use crate::units;
+
+/// Logs shown in the panel; the link below leads to all.
+const LOGS_MAX: usize = 100;
 
 /// The panel beside the waterfall.
 pub(super) fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> AnyView {
@@ -28,7 +31,7 @@ pub(super) fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame)
             view! { <li><a href=to><code class="id">{link.trace_id.clone()}</code></a></li> }
         })
         .collect_view();
-    let around = frame.link(
+    let around = frame.timeless_link(
         "/logs",
         &[("trace", &span.trace_id), ("span", &span.span_id)],
     );
@@ -60,7 +63,7 @@ pub(super) fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame)
         <aside class="panel span-panel" aria-label="Span">
             <div class="panel-head"><h2>{span.name.clone()}</h2><a class="close" href=frame.with(&[("span", "")]) aria-label="Close the span">"✕"</a></div>
             <dl class="facts">
-                <dt>"Service"</dt><dd>{service_link(frame, span.service_name.as_deref())} " " <span class="quiet">{span.service_version.clone()}</span> " " {same("service", span.service_name.as_deref().unwrap_or_default())}</dd>
+                <dt>"Service"</dt><dd>{service_link_in(frame, &span.scope, span.service_name.as_deref())} " " <span class="quiet">{span.service_version.clone()}</span> " " {same("service", span.service_name.as_deref().unwrap_or_default())}</dd>
                 <dt>"Name"</dt><dd>{span.name.clone()} " " {same("name", &span.name)}</dd>
                 <dt>"Kind"</dt><dd>{span.kind.clone()} " " {same("kind", &span.kind)}</dd>
                 <dt>"Status"</dt><dd><span class=status_class>{span.status_code.clone()}</span> " " {span.status_message.clone()} " " {same("status", &span.status_code)}</dd>
@@ -111,10 +114,12 @@ fn span_logs(span: &SpanRecord, waterfall: &Waterfall<'_>) -> Option<AnyView> {
     let logs = waterfall.logs.get(span.span_id.as_str())?;
     let lines = logs
         .iter()
-        .take(100)
+        .take(LOGS_MAX)
         .map(|log| view! { <div class="wf-log i0">{log_line(log, waterfall.start_ns)}</div> })
         .collect_view();
-    Some(view! { <h3>"Logs"</h3> {lines} }.into_any())
+    let all = logs.len() as u64;
+    let cut = cut_note(LOGS_MAX as u64, all, "log record", "oldest first");
+    Some(view! { <h3>"Logs"</h3> {lines}{cut} }.into_any())
 }
 
 /// A log record by its time since the trace began.

@@ -20,7 +20,7 @@ pub struct StatusSection {
 }
 
 /// The page. Each table is renewed by itself while the page is live.
-pub fn status(sections: &[StatusSection], _frame: &Frame) -> AnyView {
+pub fn status(sections: &[StatusSection], frame: &Frame) -> AnyView {
     let sections = sections
         .iter()
         .enumerate()
@@ -29,9 +29,16 @@ pub fn status(sections: &[StatusSection], _frame: &Frame) -> AnyView {
             view! { <section class="panel" id=id data-live>{section(one)}</section> }
         })
         .collect_view();
-    view! { <h1 class="visually-hidden">"Status"</h1><div class="status">{sections}</div> }
-        .into_any()
+    view! {
+        <h1 class="visually-hidden">"Status"</h1>
+        <p class="note">"Counters of this process, which no relation of SQL has; " <a href="/metrics">"/metrics"</a> " gives them to Prometheus. What is stored by day: " {frame.how(STORED_SQL)}</p>
+        <div class="status">{sections}</div>
+    }
+    .into_any()
 }
+
+/// Rows by signal and day.
+const STORED_SQL: &str = "SELECT 'spans' AS signal, start_time::DATE AS day, count(*) AS stored FROM spans GROUP BY ALL\nUNION ALL SELECT 'logs', \"time\"::DATE, count(*) FROM logs GROUP BY ALL\nUNION ALL SELECT 'metric points', \"time\"::DATE, count(*) FROM metric_points GROUP BY ALL\nORDER BY ALL";
 
 fn section(section: &StatusSection) -> AnyView {
     let is_number = |at: usize| at >= section.words.max(1);

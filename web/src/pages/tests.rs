@@ -2,8 +2,9 @@
 
 use leptos::serde_json::{Value, from_value, json};
 use tripline_storage::model::{
-    Attribute, AttributeValue, EarlierCalls, Graph, LiveCounts, LogRecord, MeshCalls, MetricPoints,
-    MetricSummary, Page, PulsePoint, ServiceSummary, TraceDetail, TraceSummary, WhatIf,
+    Attribute, AttributeValue, Breaker, EarlierCalls, Graph, LiveCounts, LogRecord, MeshCalls,
+    MetricPoints, MetricSummary, Page, PulsePoint, Scope, ServiceSummary, TraceDetail,
+    TraceSummary, WhatIf,
 };
 
 use super::*;
@@ -13,6 +14,7 @@ use incident_data::{
     breaker_of, breaker_page, encodings_of, incident_of, lane_of, review_of, what_if_of,
 };
 
+mod address;
 mod beside;
 mod forms;
 mod incident_data;
@@ -123,6 +125,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
             steps: vec![point(40), point(0), point(80)],
             chosen: Some(2),
         },
+        how: text.to_owned(),
         last_week: Some(GraphThen {
             calls: EarlierCalls {
                 same: graph_data.clone(),
@@ -205,6 +208,10 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
     let explore_data = Explore {
         metrics: Page::whole(vec![metric]),
         chosen: Some((text.to_owned(), points)),
+        how: ExploreHow {
+            metrics: text.to_owned(),
+            points: text.to_owned(),
+        },
         ..Explore::default()
     };
     let complaint = Complaint {
@@ -218,6 +225,11 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
             json!({"from_unix_nano": (NOW - 3_600_000_000_000).to_string(), "column_ns": "60000000000", "columns": 60, "spans": 7,
             "cells": [{"column": 3, "row": 40, "spans": 5, "errors": 1}, {"column": 4, "row": 44, "spans": 2, "errors": 0}]}),
         ),
+        order: Default::default(),
+        how: TracesHow {
+            durations: text.to_owned(),
+            traces: text.to_owned(),
+        },
         selected: Some((
             box_of("10,20,30,40").expect("a box"),
             read(
@@ -258,20 +270,36 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
             &json!({"instance_id": text, "environment": text, "versions": [text], "pod": text, "host": text,
             "calls": 20, "errors": 1, "latency": {}, "last_unix_nano": (NOW - 3_000_000_000).to_string()}),
         ),
-        last_week: Some(ServiceThen {
-            summaries: vec![service],
-            points: Vec::new(),
-        }),
+        last_week: Some(vec![service]),
         graph: graph_data.clone(),
-        breakers: vec![breaker_of(text)],
+        breakers: vec![Breaker {
+            scope: Scope {
+                environment: Some(text.to_owned()),
+                ..Scope::default()
+            },
+            ..breaker_of(text)
+        }],
         failed: cut(&summary(text)),
         slow: cut(&summary(text)),
         logs: cut(&log(text)),
-        detail: read(json!({
+        how: ServiceHow {
+            figures: text.to_owned(),
+            ..ServiceHow::default()
+        },
+        parts: vec![ServicePart {
+            scope: Scope {
+                environment: Some(text.to_owned()),
+                ..Scope::default()
+            },
+            then: Some(Vec::new()),
+            how: PartHow::default(),
+            detail: read(json!({
             "points": [{"time_unix_nano": (NOW - 60_000_000_000).to_string(), "seconds": 60.0, "calls": 10, "errors": 1, "weight": 10.0, "latency": {"p50_ns": 1e6, "p95_ns": 2e6, "p99_ns": 3e6}}],
             "versions": [{"version": text, "calls": 60, "errors": 20, "latency": {}, "first_unix_nano": 2, "last_unix_nano": 3},
                 {"version": null, "calls": 100, "errors": 0, "latency": {}, "first_unix_nano": 1, "last_unix_nano": 2}],
-            "changes": [{"time_unix_nano": (NOW - 30_000_000_000).to_string(), "service_name": text, "kind": text, "description": text, "evidence": "reported"}]})),
+            "changes": [{"time_unix_nano": (NOW - 30_000_000_000).to_string(), "service_name": text, "kind": text, "description": text, "evidence": "reported"}],
+            "operations": [{"name": text, "calls": 60, "errors": 20, "weight": 60.0, "latency": {}}], "operations_total": 312})),
+        }],
     };
     let incident_data = incident_of(text);
     let table = SqlTable {
@@ -501,9 +529,10 @@ fn pages_say_what_they_know() {
     says(
         "traces",
         &[
-            "1 of 12,431",
-            "the rest was cut",
+            "1 of 12,431 traces, newest first",
             "older →",
+            "/traces?service=checkout&amp;attr=checkout&amp;text=checkout&amp;q=checkout&amp;name=checkout&amp;sort=duration",
+            "aria-sort=\"descending\"",
             "cursor=c%26u%22r",
             "1.2 ms",
         ],
@@ -567,6 +596,9 @@ fn pages_say_what_they_know() {
             "fails more often",
             "What changed",
             "note-line",
+            "1 of 312 operations, busiest first, the rest was cut",
+            "1 of 12,431 failed traces, newest first, the rest was cut",
+            "All failed traces →",
         ],
     );
     says("critical", &["On the path", "60 %", "path of 50 ms"]);

@@ -11,7 +11,7 @@ use super::span_panel::{log_line, panel};
 use super::trace_tabs;
 use super::waterfall::{Row, Waterfall};
 use crate::parts::{
-    Frame, colour, copied_id, figure, moment, nothing, other_fields, positive, segment,
+    Frame, colour, copied_id, cut_note, figure, moment, nothing, other_fields, positive, segment,
     service_link,
 };
 use crate::units;
@@ -20,6 +20,8 @@ use crate::units;
 const ROWS_MAX: usize = 1_000;
 /// Logs shown in place under one span; the panel has the rest.
 const LOGS_IN_PLACE_MAX: usize = 12;
+/// Logs without a span shown below the waterfall.
+const LOOSE_LOGS_MAX: usize = 200;
 
 /// What the page shows.
 #[derive(Debug, Clone, Default)]
@@ -524,8 +526,10 @@ fn loose(waterfall: &Waterfall<'_>, _frame: &Frame) -> Option<AnyView> {
     let lines = waterfall
         .loose_logs
         .iter()
-        .take(200)
+        .take(LOOSE_LOGS_MAX)
         .map(|log| view! { <div class="wf-log i0">{log_line(log, waterfall.start_ns)}</div> })
         .collect_view();
-    Some(view! { <h2>"Logs of this trace without a span"</h2> {lines} }.into_any())
+    let all = waterfall.loose_logs.len() as u64;
+    let cut = cut_note(LOOSE_LOGS_MAX as u64, all, "log record", "oldest first");
+    Some(view! { <h2>"Logs of this trace without a span"</h2> {lines}{cut} }.into_any())
 }

@@ -1,14 +1,14 @@
-//! `/traces`: find a trace by what is known of one of its spans. Newest first; no service needed.
+//! `/traces`: find a trace by what is known of one of its spans. Newest first unless asked; no service needed.
 
 use leptos::prelude::*;
 use tripline_storage::filter::{Expression, Filter, Signal};
-use tripline_storage::model::{Differences, Heatmap, Page, Selection, TraceSummary};
+use tripline_storage::model::{Differences, Heatmap, Page, Selection, TraceOrder, TraceSummary};
 
 use super::filter::bar;
 use crate::chart::heatmap;
 use crate::parts::{
     Complaint, Frame, complaint, export_links, filter_links, list_note, moment, nothing,
-    nothing_of, positive, service_link,
+    nothing_of, positive, service_link_in, sort_head,
 };
 use crate::units;
 
@@ -25,6 +25,19 @@ pub struct TracesPage {
     pub selected: Option<(Selection, Differences)>,
     /// What is wrong with the question, if anything; then there is nothing else.
     pub complaint: Option<Complaint>,
+    /// Which traces come first.
+    pub order: TraceOrder,
+    /// SQL of its numbers.
+    pub how: TracesHow,
+}
+
+/// SQL of the numbers of the search.
+#[derive(Debug, Clone, Default)]
+pub struct TracesHow {
+    /// Of the heatmap.
+    pub durations: String,
+    /// Of the list.
+    pub traces: String,
 }
 
 /// The page.
@@ -35,7 +48,7 @@ pub fn traces(data: &TracesPage, frame: &Frame) -> AnyView {
             <div id="results" data-live>
                 <section class="panel">{durations(data, frame)}</section>
                 {data.selected.as_ref().map(|(selection, found)| differences(*selection, found, frame))}
-                <section class="panel">{results(&data.found, frame)}</section>
+                <section class="panel">{results(data, frame)}</section>
             </div>
         }
         .into_any(),
@@ -97,13 +110,11 @@ fn durations(data: &TracesPage, frame: &Frame) -> AnyView {
     view! {
         <div class="panel-head"><h2>"Durations"</h2>
             <p class="quiet">{units::counted(data.heatmap.spans, "span")} "; darker = more, red = some failed"</p>{advice}
-            {frame.how(HEATMAP_SQL)}</div>
+            {frame.how(&data.how.durations)}</div>
         {chart}
     }
     .into_any()
 }
-
-const HEATMAP_SQL: &str = "SELECT time_bucket(INTERVAL 1 MINUTE, start_time) AS minute, floor(log2(duration_ns) * 2) AS row,\n  count(*) AS spans, count(*) FILTER (status_code = 'error') AS failed\nFROM spans\nWHERE start_time > now() - INTERVAL 1 HOUR AND duration_ns > 1\nGROUP BY ALL ORDER BY ALL";
 
 /// Differences shown; the API has more.
 const DIFFERENCES_MAX: usize = 12;
@@ -207,7 +218,11 @@ pub(super) fn choice(
     view! { <label class="short">{label} <select name=name>{options}</select></label> }.into_any()
 }
 
-fn results(page: &Page<TraceSummary>, frame: &Frame) -> AnyView {
+/// What `sort` says for the default order.
+const START: &str = "start";
+
+fn results(data: &TracesPage, frame: &Frame) -> AnyView {
+    let page = &data.found;
     if page.items.is_empty() {
         return nothing_of(
             "traces",
@@ -228,13 +243,27 @@ fn results(page: &Page<TraceSummary>, frame: &Frame) -> AnyView {
         .iter()
         .map(|trace| row(trace, longest, frame))
         .collect_view();
+    let head = |name, word| sort_head(name, word, START, word != START, frame);
+    let order = match data.order {
+        TraceOrder::Start => "newest first",
+        TraceOrder::Duration => "longest first",
+        TraceOrder::Errors => "most failed spans first",
+        TraceOrder::Spans => "most spans first",
+    };
+    // Where their traces take too long to count, the spans are counted all the same.
+    let of_spans = (page.truncated && page.total.is_none() && data.heatmap.spans > 0).then(|| {
+        let spans = units::counted(data.heatmap.spans, "span");
+        view! { <p class="note">{format!("{spans} of the range fit; the traces they are of were not counted.")}</p> }
+    });
     view! {
+        <div class="panel-head"><h2 class="visually-hidden">"Found"</h2>{frame.how(&data.how.traces)}</div>
         <div class="scroll"><table class="list">
-            <thead><tr><th>"Start"</th><th>"Root"</th><th>"Name"</th><th class="num">"Duration"</th><th class="bar-head"></th>
-                <th class="num">"Spans"</th><th class="num">"Errors"</th><th>"Services"</th></tr></thead>
+            <thead><tr>{head("Start", START)}<th>"Root"</th><th>"Name"</th>{head("Duration", "duration")}<th class="bar-head"></th>
+                {head("Spans", "spans")}{head("Errors", "errors")}<th>"Services"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
-        {list_note(page, "trace", "newest first", frame)}
+        {list_note(page, "trace", order, frame)}
+        {of_spans}
         {export_links(frame, "traces")}
     }
     .into_any()
@@ -267,7 +296,7 @@ fn row(trace: &TraceSummary, longest: u64, frame: &Frame) -> AnyView {
     view! {
         <tr>
             <td class="nowrap">{moment(positive(trace.start_time_unix_nano), frame)}</td>
-            <td>{service_link(frame, trace.root.service_name.as_deref())}</td>
+            <td>{service_link_in(frame, &trace.root.scope, trace.root.service_name.as_deref())}</td>
             <td class="wide"><a data-row href=trace_href(trace, frame)>{trace.root.name.clone()}</a>
                 {(!trace.has_root).then(|| view! { " " <span class="tag">"root missing"</span> })}</td>
             <td class="num">{duration.map_or_else(|| "–".to_owned(), units::duration)}</td>

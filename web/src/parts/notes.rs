@@ -39,11 +39,16 @@ pub fn list_note<T>(page: &Page<T>, word: &str, order: &str, frame: &Frame) -> A
     let counted = units::counted(shown, word);
     let text = match (page.truncated, page.total) {
         (false, _) => format!("{counted}, {order}"),
-        (true, Some(total)) => format!(
-            "{} of {}, {order}, the rest was cut",
-            units::count(shown),
-            units::counted(total, word)
-        ),
+        (true, Some(total)) => {
+            // What the next page has is not cut.
+            let end = if page.next.is_some() {
+                ""
+            } else {
+                ", the rest was cut"
+            };
+            let all = units::counted(total, word);
+            format!("{} of {all}, {order}{end}", units::count(shown))
+        }
         (true, None) => format!("the first {counted}, {order}, there are more"),
     };
     let more = page.next.as_deref().map(|cursor| {
@@ -51,6 +56,18 @@ pub fn list_note<T>(page: &Page<T>, word: &str, order: &str, frame: &Frame) -> A
         view! { <a class="more" href=link rel="next">"older →"</a> }
     });
     view! { <p class="note">{text} " " {more}</p> }.into_any()
+}
+
+/// The same of a list that is there whole, of which only the first are shown; nothing when these are all.
+pub fn cut_note(shown: u64, total: u64, word: &str, order: &str) -> Option<AnyView> {
+    (shown < total).then(|| {
+        let all = units::counted(total, word);
+        let text = format!(
+            "{} of {all}, {order}, the rest was cut",
+            units::count(shown)
+        );
+        view! { <p class="note">{text}</p> }.into_any()
+    })
 }
 
 /// What a count of spans stands on, where it is not every call: a sample, each of which stands for several.

@@ -116,7 +116,7 @@ fn placed(
 ) {
     let (table, ix) = match (field.place, target.table) {
         (Place::Row, _) => return ask(field.column, sql),
-        // The view of metrics has what its resource says under the same names.
+        // A public view has what its resource says under the same names.
         (Place::Resource, None) => return ask(field.column, sql),
         (Place::InstrumentationScope, None) => {
             let column = if field.column == "name" {

@@ -57,6 +57,7 @@ fn rates_are_over_the_time_of_the_roll_ups_where_the_spans_have_expired() {
     let asked = ServicesQuery {
         range,
         scope: Scope::default(),
+        order: ServiceOrder::default(),
         limit: 10,
     };
     let shop = &services(&session, &asked).expect("services").items[0];

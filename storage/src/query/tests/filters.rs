@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::filter::{Filter, Signal};
-use crate::query::complete;
+use crate::model::HeatmapQuery;
+use crate::query::{complete, how};
 
 /// One span of [`call`]: which call, and which of its four spans.
 #[derive(Clone, Copy)]
@@ -125,7 +126,28 @@ fn every_filter_finds_exactly_the_spans_that_fit() {
             .collect();
         expected.sort();
         assert_eq!(spans_of(&session, text), expected, "{text}");
+        let told = counted_for_people(&session, text);
+        assert_eq!(told, expected.len() as u64, "the SQL behind {text}");
     }
+}
+
+/// Spans that fit, as the SQL that a page shows for it counts them.
+fn counted_for_people(session: &Session<'_>, text: &str) -> u64 {
+    let question = HeatmapQuery {
+        spans: TraceQuery {
+            range: Some(RANGE),
+            filter: Some(
+                Filter::parse(text, Signal::Spans).unwrap_or_else(|e| panic!("{text}: {e}")),
+            ),
+            ..TraceQuery::default()
+        },
+        columns: 60,
+    };
+    let sql = how::heatmap(&question).expect("SQL");
+    let sum = format!("SELECT coalesce(sum(spans), 0)::UBIGINT FROM ({sql})");
+    session
+        .run(|conn| Ok(conn.query_row(&sum, [], |row| row.get(0))?))
+        .unwrap_or_else(|e| panic!("{text}: {e:?}\n{sql}"))
 }
 
 #[test]
@@ -235,6 +257,7 @@ fn hostile_keys_and_values_find_nothing_and_break_nothing() {
             format!("any(name = {quoted})"),
         ] {
             assert_eq!(spans_of(&session, &text), [], "{text}");
+            assert_eq!(counted_for_people(&session, &text), 0, "{text}");
         }
         for text in [
             format!("{quoted} = "),

@@ -43,6 +43,7 @@ fn proxies_are_told_from_the_applications_they_stand_beside() {
     let asked = ServicesQuery {
         range: RANGE,
         scope: Scope::default(),
+        order: ServiceOrder::default(),
         limit: 100,
     };
     let found = services(&session, &asked).expect("services").items;

@@ -16,6 +16,7 @@ fn steps_and_halves_hold_exactly_the_calls_of_their_time() {
             to_unix_nano: BASE as i64 + 40_000_000_000,
         },
         scope: Scope::default(),
+        order: ServiceOrder::default(),
         limit: 100,
     };
     let found = pulses(&session, &question).expect("pulses");

@@ -64,6 +64,7 @@ fn steps_versions_and_changes_are_counted_apart() {
         service: "shop".to_owned(),
         range: RANGE,
         scope: Scope::default(),
+        own: None,
         steps: 66,
     };
     let found = service(&session, &question).expect("a service");

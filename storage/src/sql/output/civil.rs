@@ -15,7 +15,7 @@ pub(super) fn date(text: &mut String, days: i64) {
 }
 
 /// RFC 3339 with nine digits: `2026-01-31T12:00:00.000000001Z`.
-pub(super) fn timestamp(text: &mut String, seconds: i64, nanos: u32) {
+pub(crate) fn timestamp(text: &mut String, seconds: i64, nanos: u32) {
     date(text, seconds.div_euclid(SECONDS_A_DAY));
     text.push('T');
     time(text, seconds.rem_euclid(SECONDS_A_DAY), nanos);

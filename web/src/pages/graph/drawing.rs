@@ -226,7 +226,8 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
     let link = if node.inferred {
         frame.with(&[("service", &node.name)])
     } else {
-        frame.link(&format!("/services/{}", segment(&node.name)), &[])
+        let path = format!("/services/{}", segment(&node.name));
+        frame.link_in(&node.scope, &path, &[])
     };
     let kind = match node.kind {
         NodeKind::Service if node.proxy_of.is_some() => "sidecar · ",

@@ -26,7 +26,7 @@ pub(super) fn panel(
     Some(
         view! {
             <section class="panel" id="instances" data-live>
-                <div class="panel-head"><h2>"Instances"</h2><p class="quiet">{basis}</p>{frame.how(&how(service, counted))}</div>
+                <div class="panel-head"><h2>"Instances"</h2><p class="quiet">{basis}</p>{frame.how(&how(service, counted, frame))}</div>
                 <div class="scroll"><table class="list">
                     <thead><tr><th>"Instance"</th><th>"Version"</th><th>"Pod"</th><th>"Host"</th><th class="num">"Calls"</th><th class="num">"Errors"</th>
                     <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"Last seen"</th></tr></thead>
@@ -145,15 +145,29 @@ fn filter_of(id: Option<&str>) -> String {
     condition.to_string()
 }
 
-/// The SQL of these numbers.
-fn how(service: &str, counted: CountedSpans) -> String {
+/// Instances are counted over whole buckets of the roll-ups, nanoseconds.
+const BUCKET_NS: u64 = 10_000_000_000;
+
+/// The SQL of these numbers, with the range and scope of the page in it.
+fn how(service: &str, counted: CountedSpans, frame: &Frame) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\0', "").replace('\'', "''"));
+    let (from, to) = frame.bounds();
+    let (from, to) = (
+        from / BUCKET_NS * BUCKET_NS,
+        to.div_ceil(BUCKET_NS) * BUCKET_NS,
+    );
+    let scope: String = ["environment", "service_namespace", "cluster"]
+        .iter()
+        .filter_map(|name| Some(format!("\n    AND {name} = {}", quoted(frame.param(name)?))))
+        .collect();
     format!(
-        "SELECT service_instance_id, service_version, count(*) AS calls, count(*) FILTER (status_code = 'error') AS errors, max(start_time) AS last_seen\n\
+        "SELECT environment, service_instance_id, service_version, count(*) AS calls,\n    \
+         count(*) FILTER (status_code = 'error') AS errors, max(start_time) AS last_seen\n\
          FROM spans\n\
-         WHERE service_name = '{}' AND {} AND NOT coalesce(resent, false)\n  \
-         AND start_time > now() - INTERVAL 1 HOUR\n\
+         WHERE service_name = {} AND {} AND NOT coalesce(resent, false)\n    \
+         AND start_time >= make_timestamp_ns({from}) AND start_time < make_timestamp_ns({to}){scope}\n\
          GROUP BY ALL ORDER BY calls DESC",
-        service.replace('\'', "''"),
+        quoted(service),
         condition_of(counted)
     )
 }
@@ -184,13 +198,16 @@ mod tests {
 
     #[test]
     fn the_sql_behind_the_numbers_names_the_spans_that_are_counted() {
-        let sql = how("it's", CountedSpans::Outgoing);
+        let sql = how("it's", CountedSpans::Outgoing, &Frame::default());
         assert!(
             sql.contains(
                 "WHERE service_name = 'it''s' AND kind IN ('client', 'producer') AND NOT coalesce(sidecar, false) AND"
             ),
             "{sql}"
         );
-        assert!(how("x", CountedSpans::ProxyEntry).contains("'consumer') AND sidecar AND"));
+        assert!(
+            how("x", CountedSpans::ProxyEntry, &Frame::default())
+                .contains("'consumer') AND sidecar AND")
+        );
     }
 }

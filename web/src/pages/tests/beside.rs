@@ -156,16 +156,17 @@ fn the_charts_of_a_service_draw_last_week_behind() {
     let data = ServicePage {
         name: "cart".to_owned(),
         summaries: vec![service_of(json!({}))],
-        detail: read(
-            json!({"points": [point(NOW - 120_000_000_000, 60), point(NOW - 60_000_000_000, 60)], "versions": [], "changes": []}),
-        ),
-        last_week: Some(ServiceThen {
-            summaries: vec![service_of(json!({"rate_per_second": 2.0}))],
-            points: vec![
+        parts: vec![ServicePart {
+            detail: read(
+                json!({"points": [point(NOW - 120_000_000_000, 60), point(NOW - 60_000_000_000, 60)], "versions": [], "changes": []}),
+            ),
+            then: Some(vec![
                 read(point(NOW - WEEK - 120_000_000_000, 120)),
                 read(point(NOW - WEEK - 60_000_000_000, 120)),
-            ],
-        }),
+            ]),
+            ..ServicePart::default()
+        }],
+        last_week: Some(vec![service_of(json!({"rate_per_second": 2.0}))]),
         ..ServicePage::default()
     };
     let asked = frame("/services/cart", &[("compare", "week")]);

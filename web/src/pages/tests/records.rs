@@ -98,6 +98,7 @@ fn a_service_shows_dots_of_traces_and_its_newest_warnings() {
     let data = ServicePage {
         name: "pay".to_owned(),
         summaries: vec![read(service)],
+        parts: vec![ServicePart::default()],
         failed: Page::whole(vec![trace.clone()]),
         slow: Page::whole(vec![trace]),
         logs: Page::whole(vec![record()]),

@@ -1,0 +1,86 @@
+//! Questions about one trace or span: what has the id is found whenever it was, unless a range is asked for, and the
+//! page then shows the time of what was found.
+
+use tripline_storage::model::{LogQuery, TimeRange, TraceQuery};
+use tripline_storage::query::{self, QueryError, Session};
+use tripline_web::parts::Frame;
+use tripline_web::range::{Edge, Range};
+
+/// Log records whose times are looked at.
+const RECORDS_MAX: usize = 10_000;
+/// Shown before and after what was found.
+const AROUND_NS: i64 = 30_000_000_000;
+
+/// Whether the address has a range.
+pub(super) fn has_range(frame: &Frame) -> bool {
+    frame.param("from").is_some() || frame.param("to").is_some()
+}
+
+/// The time of the traces that fit, whenever that is; `None` when there are none.
+pub(super) fn time_of_traces(
+    session: &Session<'_>,
+    question: &TraceQuery,
+) -> Result<Option<TimeRange>, QueryError> {
+    let asked = TraceQuery {
+        range: None,
+        cursor: None,
+        ..question.clone()
+    };
+    let found = query::traces(session, &asked)?.items;
+    Ok(around(found.iter().filter_map(|trace| {
+        let start = trace.start_time_unix_nano?;
+        Some((start, start + trace.duration_ns.unwrap_or(0).max(0)))
+    })))
+}
+
+/// The time of the log records that fit, whenever that is; `None` when there are none.
+pub(super) fn time_of_logs(
+    session: &Session<'_>,
+    question: &LogQuery,
+) -> Result<Option<TimeRange>, QueryError> {
+    let asked = LogQuery {
+        range: None,
+        cursor: None,
+        limit: RECORDS_MAX,
+        ..question.clone()
+    };
+    let found = query::logs(session, &asked)?.items;
+    Ok(around(found.iter().filter_map(|log| {
+        log.time_unix_nano.map(|time| (time, time))
+    })))
+}
+
+/// From a little before the first to a little after the last.
+fn around(times: impl Iterator<Item = (i64, i64)>) -> Option<TimeRange> {
+    let whole = times.reduce(|(from, to), (start, end)| (from.min(start), to.max(end)))?;
+    Some(TimeRange {
+        from_unix_nano: whole.0.saturating_sub(AROUND_NS).max(0),
+        to_unix_nano: whole.1.saturating_add(AROUND_NS),
+    })
+}
+
+/// The page is of this range.
+pub(super) fn show_range(frame: &mut Frame, range: TimeRange) {
+    let edge = |ns: i64| Edge::At(u64::try_from(ns).unwrap_or(0));
+    frame.range = Range {
+        from: edge(range.from_unix_nano),
+        to: edge(range.to_unix_nano),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_range_shown_has_everything_found_in_it() {
+        let second = 1_000_000_000;
+        let found = around([(100 * second, 105 * second), (90 * second, 91 * second)].into_iter());
+        let expected = TimeRange {
+            from_unix_nano: 60 * second,
+            to_unix_nano: 135 * second,
+        };
+        assert_eq!(found, Some(expected));
+        assert_eq!(around(std::iter::empty()), None);
+    }
+}

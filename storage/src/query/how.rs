@@ -1,0 +1,381 @@
+//! How a number of a page comes about: SQL over the public relations that answers the same question, its range, scope
+//! and filter written as literals. People open it in `/sql` and go on from there; nothing of it is run here.
+
+use duckdb::types::Value;
+
+use super::conditions::Conditions;
+use super::pulse::pulse_steps;
+use super::service::{of_service, steps_of};
+use super::{QueryError, logs, search};
+use crate::model::{
+    GraphQuery, HeatmapQuery, LogQuery, MetricPointsQuery, MetricsQuery, ServiceOrder,
+    ServiceQuery, ServicesQuery, TimeRange, TraceOrder, TraceQuery,
+};
+
+const OF_RED: &str = include_str!("how/of_red.sql");
+const OF_EDGES: &str = include_str!("how/of_edges.sql");
+const SUMMED: &str = include_str!("how/summed.sql");
+const VERSIONS: &str = include_str!("how/versions.sql");
+const HEATMAP: &str = include_str!("how/heatmap.sql");
+const TRACES: &str = include_str!("how/traces.sql");
+const ORDERED_TRACES: &str = include_str!("how/ordered_traces.sql");
+const LOG_HISTOGRAM: &str = include_str!("how/log_histogram.sql");
+const LOGS: &str = include_str!("how/logs.sql");
+const METRICS: &str = include_str!("how/metrics.sql");
+const METRIC_POINTS: &str = include_str!("how/metric_points.sql");
+
+/// What names a service in `red`.
+const SERVICE: &str = "environment, service_namespace, cluster, service_name";
+/// What names an edge in `service_edges`.
+const EDGE: &str = "environment, service_namespace, cluster, caller, callee_environment, callee_service_namespace, \
+    callee_cluster, callee, kind, is_async";
+
+/// Calls, failures and durations of each service, or of those of one name; rates are over `seconds`.
+pub fn services(query: &ServicesQuery, name: Option<&str>, seconds: f64) -> String {
+    let order = match query.order {
+        ServiceOrder::Name => SERVICE,
+        ServiceOrder::Impact => "errors DESC, calls DESC, service_name",
+        ServiceOrder::Rate => "rate_per_second DESC, service_name",
+        ServiceOrder::Errors => "error_ratio DESC, errors DESC, service_name",
+        ServiceOrder::P95 => "p95_ms DESC NULLS LAST, service_name",
+    };
+    let mut conditions = of_services(query);
+    if let Some(name) = name {
+        conditions.add("service_name = ?", [Value::Text(name.to_owned())]);
+    }
+    let counted = Counted {
+        columns: SERVICE,
+        service: "PARTITION BY environment, service_namespace, cluster, service_name",
+        conditions: &conditions,
+    };
+    counted.summed(SERVICE, seconds, order)
+}
+
+/// The two halves of the range of each service, that movers are found by.
+pub fn movers(query: &ServicesQuery) -> String {
+    let steps = pulse_steps(query.range);
+    let half = (steps.count / 2).max(1) * steps.width;
+    let middle = time(steps.from.saturating_add(half));
+    let columns = format!(
+        "{SERVICE}, CASE WHEN bucket_start < {middle} THEN 'earlier' ELSE 'later' END AS half"
+    );
+    let counted = Counted {
+        columns: &columns,
+        service: "PARTITION BY environment, service_namespace, cluster, service_name",
+        conditions: &of_services(query),
+    };
+    let key = format!("{SERVICE}, half");
+    counted.summed(&key, half as f64 / 1e9, &key)
+}
+
+/// Rate, errors and duration of one service by step of time.
+pub fn over_time(query: &ServiceQuery) -> String {
+    let (from, width) = steps_of(query);
+    let columns = format!(
+        "make_timestamp_ns({from} + (epoch_ns(bucket_start) - {from}) // {width} * {width}) AS step"
+    );
+    let conditions = calls_of_service(query);
+    let counted = Counted {
+        columns: &columns,
+        service: "",
+        conditions: &conditions,
+    };
+    counted.summed("step", width as f64 / 1e9, "step")
+}
+
+/// What one service is asked to do; rates are over `seconds`.
+pub fn operations(query: &ServiceQuery, seconds: f64) -> String {
+    let counted = Counted {
+        columns: "name",
+        service: "",
+        conditions: &calls_of_service(query),
+    };
+    counted.summed("name", seconds, "calls DESC, name")
+}
+
+/// The versions of one service.
+pub fn versions(query: &ServiceQuery) -> String {
+    let mut conditions = Conditions::default();
+    of_service(query, &mut conditions);
+    conditions.add(
+        "kind IN ('server', 'consumer') AND NOT coalesce(sidecar, false) \
+         AND start_time >= make_timestamp_ns(?) AND start_time < make_timestamp_ns(?)",
+        bounds(query.range),
+    );
+    VERSIONS.replace("{where}", &clause(&conditions))
+}
+
+/// Calls, failures and durations of each edge; rates are over `seconds`.
+pub fn edges(query: &GraphQuery, seconds: f64) -> String {
+    let mut conditions = Conditions::default();
+    conditions.buckets(query.range);
+    conditions.scope(&query.scope);
+    if let Some(service) = &query.service {
+        let name = Value::Text(service.clone());
+        conditions.add("(caller = ? OR callee = ?)", [name.clone(), name]);
+    }
+    let of_edges = OF_EDGES
+        .replace("{columns}", EDGE)
+        .replace("{where}", &clause(&conditions));
+    of_edges.trim_end().to_owned() + &summed(EDGE, seconds, "calls DESC, caller, callee")
+}
+
+/// Spans by start and duration; the range must be given.
+///
+/// # Errors
+/// An attribute is compared with what is no text, boolean or number.
+pub fn heatmap(query: &HeatmapQuery) -> Result<String, QueryError> {
+    let range = query.spans.range.unwrap_or(EVER);
+    let width = step_width(range, query.columns);
+    Ok(HEATMAP
+        .replace("{from}", &range.from_unix_nano.to_string())
+        .replace("{width}", &width.to_string())
+        .replace("{where}", &clause(&of_spans(&query.spans)?)))
+}
+
+/// The traces of a list.
+///
+/// # Errors
+/// An attribute is compared with what is no text, boolean or number.
+pub fn traces(query: &TraceQuery) -> Result<String, QueryError> {
+    let (template, order) = match query.order {
+        TraceOrder::Start => (TRACES, "newest"),
+        TraceOrder::Duration => (ORDERED_TRACES, "duration_ms"),
+        TraceOrder::Errors => (ORDERED_TRACES, "failed_count"),
+        TraceOrder::Spans => (ORDERED_TRACES, "span_count"),
+    };
+    Ok(template
+        .replace("{order}", order)
+        .replace("{limit}", &query.limit.to_string())
+        .replace("{where}", &clause(&of_spans(query)?)))
+}
+
+/// Log records over time by severity and service; the range must be given.
+///
+/// # Errors
+/// An attribute is compared with what is no text, boolean or number.
+pub fn log_histogram(query: &LogQuery, steps: u32) -> Result<String, QueryError> {
+    let range = query.range.unwrap_or(EVER);
+    Ok(LOG_HISTOGRAM
+        .replace("{from}", &range.from_unix_nano.to_string())
+        .replace("{width}", &step_width(range, steps).to_string())
+        .replace("{where}", &clause(&of_logs(query)?)))
+}
+
+/// The log records of a list.
+///
+/// # Errors
+/// An attribute is compared with what is no text, boolean or number.
+pub fn log_records(query: &LogQuery) -> Result<String, QueryError> {
+    Ok(LOGS
+        .replace("{limit}", &query.limit.to_string())
+        .replace("{where}", &clause(&of_logs(query)?)))
+}
+
+/// The metrics of a list.
+pub fn metrics(query: &MetricsQuery) -> String {
+    let mut conditions = Conditions::default();
+    conditions.scope(&query.scope);
+    conditions.text("service_name = ?", query.service.as_ref());
+    if let Some(text) = query.text.as_ref().filter(|text| !text.is_empty()) {
+        conditions.add(
+            "contains(lower(name), ?)",
+            [Value::Text(text.to_lowercase())],
+        );
+    }
+    conditions.streams(query.filter.as_ref());
+    if let Some(range) = query.range {
+        conditions.add(
+            "series_id IN (SELECT series_id FROM metric_points \
+             WHERE \"time\" >= make_timestamp_ns(?) AND \"time\" < make_timestamp_ns(?))",
+            bounds(range),
+        );
+    }
+    METRICS.replace("{where}", &clause(&conditions))
+}
+
+/// The points of one metric.
+pub fn metric_points(query: &MetricPointsQuery) -> String {
+    let mut conditions = Conditions::default();
+    conditions.add("name = ?", [Value::Text(query.name.clone())]);
+    conditions.scope(&query.scope);
+    conditions.text("service_name = ?", query.service.as_ref());
+    conditions.streams(query.filter.as_ref());
+    let (from, to) = (
+        time(query.range.from_unix_nano),
+        time(query.range.to_unix_nano),
+    );
+    METRIC_POINTS
+        .replace("{time}", &format!("\"time\" >= {from} AND \"time\" < {to}"))
+        .replace("{where}", &clause(&conditions))
+}
+
+/// Rows of `red` that count as calls.
+struct Counted<'a> {
+    /// What is read of each besides its numbers.
+    columns: &'a str,
+    /// What a service is within them, as a window has it; empty where all rows are of one.
+    service: &'a str,
+    conditions: &'a Conditions,
+}
+
+impl Counted<'_> {
+    fn summed(&self, key: &str, seconds: f64, order: &str) -> String {
+        let counted = OF_RED
+            .replace("{columns}", self.columns)
+            .replace("{service}", self.service)
+            .replace("{where}", &clause(self.conditions));
+        counted.trim_end().to_owned() + &summed(key, seconds, order)
+    }
+}
+
+fn summed(key: &str, seconds: f64, order: &str) -> String {
+    SUMMED
+        .replace("{key}", key)
+        .replace("{seconds}", &format!("{:?}", seconds.max(1e-9)))
+        .replace("{order}", order)
+}
+
+fn of_services(query: &ServicesQuery) -> Conditions {
+    let mut conditions = Conditions::default();
+    conditions.buckets(query.range);
+    conditions.scope(&query.scope);
+    conditions
+}
+
+fn calls_of_service(query: &ServiceQuery) -> Conditions {
+    let mut conditions = Conditions::default();
+    conditions.buckets(query.range);
+    of_service(query, &mut conditions);
+    conditions
+}
+
+fn of_spans(query: &TraceQuery) -> Result<Conditions, QueryError> {
+    let mut conditions = search::conditions(query, None);
+    conditions.attributes_of_view(&query.attributes)?;
+    conditions.of_view(query.filter.as_ref(), query.range);
+    Ok(conditions)
+}
+
+fn of_logs(query: &LogQuery) -> Result<Conditions, QueryError> {
+    let mut conditions = logs::conditions(query, None);
+    conditions.attributes_of_view(&query.attributes)?;
+    conditions.of_view(query.filter.as_ref(), query.range);
+    Ok(conditions)
+}
+
+/// All times there are.
+const EVER: TimeRange = TimeRange {
+    from_unix_nano: 0,
+    to_unix_nano: i64::MAX,
+};
+
+/// Nanoseconds of each of so many equal steps.
+fn step_width(range: TimeRange, steps: u32) -> i64 {
+    let length = range
+        .to_unix_nano
+        .saturating_sub(range.from_unix_nano)
+        .max(1);
+    (length - 1) / i64::from(steps.max(1)) + 1
+}
+
+fn bounds(range: TimeRange) -> [Value; 2] {
+    [
+        Value::BigInt(range.from_unix_nano),
+        Value::BigInt(range.to_unix_nano),
+    ]
+}
+
+/// `WHERE …` with its values in it. Of a public view a row and its resource are one: `f`.
+fn clause(conditions: &Conditions) -> String {
+    let text = conditions
+        .listed()
+        .replace("r.service_name", "f.service_name");
+    filled(&text, conditions.values())
+}
+
+/// The text with a literal in each hole.
+fn filled(text: &str, values: &[Value]) -> String {
+    let mut filled = String::with_capacity(text.len() * 2);
+    let mut rest = text;
+    for value in values {
+        let Some((before, after)) = rest.split_once('?') else {
+            break;
+        };
+        let is_time = before
+            .strip_suffix("make_timestamp_ns(")
+            .zip(after.strip_prefix(')'));
+        match (is_time, value) {
+            (Some((before, after)), Value::BigInt(ns)) => {
+                filled.push_str(before);
+                filled.push_str(&time(*ns));
+                rest = after;
+            }
+            _ => {
+                filled.push_str(before);
+                filled.push_str(&literal(value));
+                rest = after;
+            }
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
+
+/// A value as SQL has it. Quotes are doubled, and nothing else ends a text; NUL would end the statement.
+fn literal(value: &Value) -> String {
+    match value {
+        Value::Text(text) => format!("'{}'", text.replace('\0', "").replace('\'', "''")),
+        Value::Boolean(value) => value.to_string(),
+        Value::BigInt(value) => value.to_string(),
+        Value::UBigInt(value) => value.to_string(),
+        Value::Double(value) => format!("{value:?}::DOUBLE"),
+        _ => "NULL".to_owned(),
+    }
+}
+
+/// The last moment that is written as a date: beyond, the engine has no dates.
+const DATED_MAX: i64 = 9_000_000_000_000_000_000;
+
+/// A moment as SQL has it.
+fn time(ns: i64) -> String {
+    if !(0..DATED_MAX).contains(&ns) {
+        return format!("make_timestamp_ns({ns})");
+    }
+    let mut text = String::new();
+    let nanos = u32::try_from(ns % 1_000_000_000).unwrap_or(0);
+    crate::sql::timestamp(&mut text, ns / 1_000_000_000, nanos);
+    let text = text.trim_end_matches('Z').replace('T', " ");
+    let text = text.strip_suffix(".000000000").unwrap_or(&text);
+    format!("'{text}'::TIMESTAMP_NS")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_literals_that_nothing_can_leave() {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let sql = filled(
+            "WHERE a = ? AND b > make_timestamp_ns(?) AND c < ? AND d = ? AND e = ?",
+            &[
+                text("it's ?; -- \\' \0"),
+                Value::BigInt(1_700_000_000_123_000_000),
+                Value::Double(0.5),
+                Value::Boolean(true),
+                Value::BigInt(-3),
+            ],
+        );
+        assert_eq!(
+            sql,
+            "WHERE a = 'it''s ?; -- \\'' ' AND b > '2023-11-14 22:13:20.123000000'::TIMESTAMP_NS AND c < 0.5::DOUBLE \
+             AND d = true AND e = -3"
+        );
+        assert_eq!(
+            time(1_700_000_000_000_000_000),
+            "'2023-11-14 22:13:20'::TIMESTAMP_NS"
+        );
+        assert_eq!(time(i64::MAX), format!("make_timestamp_ns({})", i64::MAX));
+    }
+}

@@ -1,0 +1,6 @@
+SELECT service_version, count(*) AS calls, count(*) FILTER (status_code = 'error') AS errors,
+    quantile_cont(duration_ns, [0.5, 0.95, 0.99]) AS p50_p95_p99_ns, min(start_time) AS first, max(start_time) AS last
+FROM spans
+{where}
+GROUP BY ALL
+ORDER BY first DESC

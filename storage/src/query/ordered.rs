@@ -1,0 +1,181 @@
+//! Traces in any order: newest, longest, most failed or largest first; and how many fit, where that is soon told. What
+//! they are ordered by is known of whole traces only, so all that fit are looked at before the list is cut.
+
+use std::collections::HashMap;
+
+use duckdb::Connection;
+use duckdb::types::Value;
+
+use super::filter::Table;
+use super::newest::{Narrowed, tables, tables_in, tables_with_traces};
+use super::search::{TRACES_MAX, conditions, newest_traces, span_summary, summaries};
+use super::{QueryError, Session};
+use crate::ask::Ask;
+use crate::model::{Page, SpanSummary, TimeRange, TraceOrder, TraceQuery, TraceSummary};
+
+const FITTING: &str = include_str!("fitting.sql");
+const ORDERED: &str = include_str!("ordered.sql");
+const ORDERED_SPANS: &str = include_str!("ordered_spans.sql");
+const NEWEST_OF_TRACES: &str = include_str!("newest_of_traces.sql");
+const TRACE_COUNT: &str = include_str!("trace_count.sql");
+/// Spans of a trace are looked for this far outside the range.
+const SLACK_NS: i64 = 3_600_000_000_000;
+/// Spans above which the traces they are of are not counted.
+const COUNTED_SPANS_MAX: u64 = 250_000;
+
+/// Traces with a span that fits: by their newest such span, newest first, or in the order asked for.
+///
+/// # Errors
+/// A cursor with another order than the newest first.
+pub fn traces(session: &Session<'_>, query: &TraceQuery) -> Result<Page<TraceSummary>, QueryError> {
+    if query.order == TraceOrder::Start {
+        return newest_traces(session, query);
+    }
+    let limit = query.limit.clamp(1, TRACES_MAX);
+    if query.cursor.is_some() {
+        return Err(QueryError::Invalid(
+            "a cursor goes on from the newest first: ask without an order",
+        ));
+    }
+    let (ids, total) = session.run(|conn| first(session, conn, query, limit))?;
+    let mut newest = session.run(|conn| newest_fitting(session, conn, query, &ids))?;
+    let matches: Vec<SpanSummary> = ids
+        .iter()
+        .filter_map(|id| newest.remove(id))
+        .map(|(_, span)| span)
+        .collect();
+    let items = summaries(session, matches)?;
+    Ok(Page {
+        truncated: (items.len() as u64) < total,
+        items,
+        total: Some(total),
+        next: None,
+    })
+}
+
+/// How many traces have a span that fits; `None` where so many spans do that counting their traces takes long.
+pub fn trace_count(session: &Session<'_>, query: &TraceQuery) -> Result<Option<u64>, QueryError> {
+    session.run(|conn| {
+        let Some((fitting, values)) = fitting(session, conn, query)? else {
+            return Ok(Some(0));
+        };
+        let sql = TRACE_COUNT
+            .replace("{fitting}", &fitting)
+            .replace("{limit}", &(COUNTED_SPANS_MAX + 1).to_string());
+        let (traces, spans): (u64, u64) =
+            conn.ask_row(&sql, &values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((spans <= COUNTED_SPANS_MAX).then_some(traces))
+    })
+}
+
+/// Where spans of the range may be, or of any time.
+fn places(session: &Session<'_>, range: Option<TimeRange>) -> Vec<Table> {
+    match range {
+        Some(range) => tables_in(session, "spans", range),
+        None => tables(session, "spans"),
+    }
+}
+
+/// The trace ids of the spans that fit as SQL, one row a span, and its values; `None` where there can be none.
+fn fitting(
+    session: &Session<'_>,
+    conn: &Connection,
+    query: &TraceQuery,
+) -> Result<Option<(String, Vec<Value>)>, QueryError> {
+    let conditions = conditions(query, None);
+    let spans = tables(session, "spans");
+    let mut selects = Vec::new();
+    let mut values = Vec::new();
+    for table in places(session, query.range) {
+        let narrowed = Narrowed::new(conn, &table, &spans, &conditions, query)?;
+        selects.push(narrowed.sql(FITTING));
+        values.extend_from_slice(narrowed.values());
+    }
+    Ok((!selects.is_empty()).then(|| (selects.join("\nUNION ALL\n"), values)))
+}
+
+/// The ids of the first traces, and how many there are.
+fn first(
+    session: &Session<'_>,
+    conn: &Connection,
+    query: &TraceQuery,
+    limit: usize,
+) -> Result<(Vec<String>, u64), QueryError> {
+    let Some((fitting, values)) = fitting(session, conn, query)? else {
+        return Ok((Vec::new(), 0));
+    };
+    let around = query.range.map(|range| TimeRange {
+        from_unix_nano: range.from_unix_nano.saturating_sub(SLACK_NS),
+        to_unix_nano: range.to_unix_nano.saturating_add(SLACK_NS),
+    });
+    let spans: Vec<String> = places(session, around)
+        .iter()
+        .map(|table| {
+            ORDERED_SPANS
+                .replace("{facts}", &table.facts)
+                .replace("{dictionaries}", &table.dictionaries)
+        })
+        .collect();
+    let sql = ORDERED
+        .replace("{fitting}", &fitting)
+        .replace("{spans}", &spans.join("\nUNION ALL\n"))
+        .replace("{value}", value(query.order))
+        .replace("{limit}", &limit.to_string());
+    let mut statement = conn.ask(&sql)?;
+    let mut rows = statement.query(&values)?;
+    let (mut ids, mut total) = (Vec::with_capacity(limit), 0);
+    while let Some(row) = rows.next()? {
+        ids.push(row.get(0)?);
+        total = row.get(1)?;
+    }
+    Ok((ids, total))
+}
+
+/// What traces are ordered by, as `summaries.sql` tells it of each.
+fn value(order: TraceOrder) -> &'static str {
+    match order {
+        TraceOrder::Start => "min(start_ns)",
+        TraceOrder::Duration => "max(start_ns + duration_ns) - min(start_ns)",
+        TraceOrder::Errors => {
+            "count(DISTINCT (span_id, environment, service_namespace, cluster, service_name, start_ns)) \
+             FILTER (status_code = 'error')"
+        }
+        TraceOrder::Spans => {
+            "count(DISTINCT (span_id, environment, service_namespace, cluster, service_name, start_ns))"
+        }
+    }
+}
+
+/// Of each of these traces the newest span that fits, with its place in the order of a search.
+fn newest_fitting(
+    session: &Session<'_>,
+    conn: &Connection,
+    query: &TraceQuery,
+    ids: &[String],
+) -> Result<HashMap<String, ((i64, u64), SpanSummary)>, QueryError> {
+    let mut conditions = conditions(query, None);
+    conditions.add(
+        "f.trace_id IN (SELECT unnest(string_split(?, ',')))",
+        [Value::Text(ids.join(","))],
+    );
+    let spans = tables(session, "spans");
+    let wanted: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let mut newest: HashMap<String, ((i64, u64), SpanSummary)> = HashMap::new();
+    for table in tables_with_traces(session, "spans", &wanted) {
+        let narrowed = Narrowed::new(conn, &table, &spans, &conditions, query)?;
+        let mut statement = conn.ask(&narrowed.sql(NEWEST_OF_TRACES))?;
+        let mut rows = statement.query(narrowed.values())?;
+        while let Some(row) = rows.next()? {
+            let (time, tie): (i64, u64) = (row.get(0)?, row.get(1)?);
+            let span = span_summary(row)?;
+            let place = (std::cmp::Reverse(time), tie);
+            let is_first = newest
+                .get(&span.trace_id)
+                .is_none_or(|((time, tie), _)| place < (std::cmp::Reverse(*time), *tie));
+            if is_first {
+                newest.insert(span.trace_id.clone(), ((time, tie), span));
+            }
+        }
+    }
+    Ok(newest)
+}

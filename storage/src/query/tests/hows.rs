@@ -1,0 +1,242 @@
+//! The SQL behind numbers, run: it gives the same numbers.
+
+use super::*;
+use crate::filter::{Filter, Signal};
+use crate::model::{ScopeFilter, ServiceQuery};
+use crate::query::{how, service};
+
+/// The rows of a query, each a text of its columns.
+fn rows(session: &Session<'_>, sql: &str, columns: &str) -> Vec<String> {
+    let asked = format!("SELECT concat_ws(' ', {columns}) FROM ({sql})");
+    session
+        .run(|conn| {
+            let mut statement = conn.prepare(&asked)?;
+            let rows = statement.query_map([], |row| row.get(0))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .unwrap_or_else(|e| panic!("{e:?}\n{asked}"))
+}
+
+#[test]
+fn the_numbers_of_services_and_edges_are_those_of_their_sql() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = filled(dir.path());
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    let of_services = ServicesQuery {
+        range: RANGE,
+        scope: ScopeFilter {
+            environment: Some("prod".to_owned()),
+            ..ScopeFilter::default()
+        },
+        order: ServiceOrder::Name,
+        limit: 100,
+    };
+    let found = services(&session, &of_services).expect("services").items;
+    let told: Vec<String> = found
+        .iter()
+        .map(|service| {
+            format!(
+                "{} {} {} {:.3}",
+                service.service_name,
+                service.calls,
+                service.errors,
+                service.latency.p95_ns.expect("calls") / 1e6
+            )
+        })
+        .collect();
+    // Each has a client span for every server span: those are not its calls.
+    let sql = how::services(&of_services, None, 60.0);
+    let columns = "service_name, calls, errors, format('{:.3f}', p95_ms)";
+    assert_eq!(rows(&session, &sql, columns), told);
+    let sql = how::services(&of_services, Some("pay"), 60.0);
+    assert_eq!(rows(&session, &sql, columns), told[..1]);
+
+    let elsewhere = ServicesQuery {
+        scope: ScopeFilter {
+            environment: Some("it's elsewhere".to_owned()),
+            ..ScopeFilter::default()
+        },
+        ..of_services
+    };
+    let none: [String; 0] = [];
+    assert_eq!(
+        rows(&session, &how::services(&elsewhere, None, 60.0), "calls"),
+        none
+    );
+
+    let of_graph = GraphQuery {
+        range: RANGE,
+        scope: ScopeFilter::default(),
+        service: Some("shop".to_owned()),
+        edges_max: 100,
+    };
+    assert_eq!(
+        rows(
+            &session,
+            &how::edges(&of_graph, 60.0),
+            "caller, callee, calls, errors"
+        ),
+        ["shop pay 40 4"]
+    );
+}
+
+#[test]
+fn the_numbers_of_one_service_are_those_of_their_sql() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = filled(dir.path());
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    let question = ServiceQuery {
+        service: "shop".to_owned(),
+        range: RANGE,
+        scope: ScopeFilter::default(),
+        own: Some(Scope {
+            environment: Some("prod".to_owned()),
+            ..Scope::default()
+        }),
+        steps: 12,
+    };
+    let found = service(&session, &question).expect("a service");
+    assert_eq!((found.operations.len(), found.operations_total), (1, 1));
+    let steps: Vec<String> = found
+        .points
+        .iter()
+        .filter(|point| point.calls > 0)
+        .map(|point| format!("{} {} {}", point.time_unix_nano, point.calls, point.errors))
+        .collect();
+    assert!(steps.len() > 1, "{steps:?}");
+    assert_eq!(
+        rows(
+            &session,
+            &how::over_time(&question),
+            "epoch_ns(step), calls, errors"
+        ),
+        steps
+    );
+    assert_eq!(
+        rows(
+            &session,
+            &how::operations(&question, 60.0),
+            "name, calls, errors"
+        ),
+        ["work 40 4"]
+    );
+    assert_eq!(
+        rows(
+            &session,
+            &how::versions(&question),
+            "service_version, calls, errors"
+        ),
+        ["1.2 40 4"]
+    );
+    // The same name in another scope is another service.
+    let other = ServiceQuery {
+        own: Some(Scope::default()),
+        ..question
+    };
+    let found = service(&session, &other).expect("a service");
+    assert!(found.points.iter().all(|point| point.calls == 0));
+    assert!(found.operations.is_empty() && found.versions.is_empty());
+    let none: [String; 0] = [];
+    assert_eq!(rows(&session, &how::over_time(&other), "calls"), none);
+    assert_eq!(rows(&session, &how::versions(&other), "calls"), none);
+}
+
+#[test]
+fn lists_are_those_of_their_sql_in_every_order() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = filled(dir.path());
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    for (_, order) in TraceOrder::WORDS {
+        let question = TraceQuery {
+            range: Some(RANGE),
+            attributes: vec![AttributeFilter {
+                key: "http.route".to_owned(),
+                value: AttributeValue::String("/r/1".to_owned()),
+            }],
+            filter: Some(Filter::parse("any(peer exists) AND n > 3", Signal::Spans).expect("one")),
+            order,
+            limit: 4,
+            ..TraceQuery::default()
+        };
+        let found: Vec<String> = traces(&session, &question)
+            .expect("traces")
+            .items
+            .into_iter()
+            .map(|trace| trace.trace_id)
+            .collect();
+        let sql = how::traces(&question).expect("SQL");
+        assert_eq!(rows(&session, &sql, "trace_id"), found, "{order:?}");
+    }
+    let question = LogQuery {
+        range: Some(RANGE),
+        severity_min: Some(17),
+        service: Some("pay".to_owned()),
+        text: Some("Order".to_owned()),
+        limit: 3,
+        ..LogQuery::default()
+    };
+    let found: Vec<String> = logs(&session, &question)
+        .expect("logs")
+        .items
+        .into_iter()
+        .map(|log| log.body.expect("a body"))
+        .collect();
+    let sql = how::log_records(&question).expect("SQL");
+    assert_eq!(rows(&session, &sql, "body"), found);
+    let sql = how::log_histogram(&question, 10).expect("SQL");
+    let sum = format!("SELECT sum(records) AS records FROM ({sql})");
+    assert_eq!(rows(&session, &sum, "records"), ["4"]);
+}
+
+#[test]
+fn the_points_of_a_metric_are_those_of_its_sql() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let mut columns = MetricColumns::default();
+    columns.series.push(SeriesRow {
+        name: "orders".to_owned(),
+        kind: "sum",
+        attributes: r#"{"queue":"a"}"#.to_owned(),
+        ..SeriesRow::default()
+    });
+    for second in 0..3_u64 {
+        columns.push_number(&NumberPointRow {
+            series: 0,
+            time_unix_nano: BASE + second * 1_000_000_000,
+            start_unix_nano: 0,
+            flags: 0,
+            value: Some(NumberValue::Int(second as i64)),
+        });
+    }
+    append(&store, "shop", Rows::Metrics(columns));
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    let filter = || Some(Filter::parse("queue = a", Signal::Metrics).expect("a filter"));
+    let list = MetricsQuery {
+        range: Some(RANGE),
+        filter: filter(),
+        limit: 10,
+        ..MetricsQuery::default()
+    };
+    assert_eq!(
+        rows(&session, &how::metrics(&list), "name, streams"),
+        ["orders 1"]
+    );
+    let points = MetricPointsQuery {
+        name: "orders".to_owned(),
+        range: RANGE,
+        scope: Scope::default(),
+        service: None,
+        filter: filter(),
+        by: None,
+        series_max: 10,
+        points_max: 10,
+    };
+    assert_eq!(
+        rows(&session, &how::metric_points(&points), "\"value\"::BIGINT"),
+        ["0", "1", "2"]
+    );
+}

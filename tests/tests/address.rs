@@ -1,0 +1,536 @@
+//! The address is the whole state of a page: its range, scope and order hold for every number on it, for the SQL behind
+//! each, and for where its links lead; what names an id needs no range.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::dashboard::plant;
+use crate::harness::{Tripline, now};
+use crate::pages::{TRACE, says, seed};
+
+const SECOND: u64 = 1_000_000_000;
+
+fn text(key: &str, value: &str) -> Value {
+    json!({"key": key, "value": {"stringValue": value}})
+}
+
+async fn send(server: &Tripline, signal: &str, body: &Value) -> Result<()> {
+    let address = format!("http://{}/v1/{signal}", server.otlp_http());
+    let response = server.client.post(address).json(body).send().await?;
+    ensure!(response.status() == 200, "{signal}: {}", response.status());
+    Ok(())
+}
+
+/// Spans of one sender.
+async fn send_spans(server: &Tripline, attributes: &[(&str, &str)], spans: &[Value]) -> Result<()> {
+    let attributes: Vec<Value> = attributes
+        .iter()
+        .map(|(key, value)| text(key, value))
+        .collect();
+    let body = json!({"resourceSpans": [{"resource": {"attributes": attributes}, "scopeSpans": [{"spans": spans}]}]});
+    send(server, "traces", &body).await
+}
+
+/// An entry span, the only one of its trace.
+fn call(number: u64, name: &str, start: u64, length_ms: u64, is_failed: bool) -> Value {
+    json!({"traceId": format!("{:032x}", number + 1), "spanId": format!("{:016x}", number + 1), "name": name, "kind": 2,
+        "startTimeUnixNano": start.to_string(), "endTimeUnixNano": (start + length_ms * 1_000_000).to_string(),
+        "status": {"code": if is_failed { 2 } else { 0 }}})
+}
+
+/// What stands between the percent signs.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match (*first, byte) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            (first, _) => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The links behind "how?", in their order.
+fn hows(html: &str) -> Vec<String> {
+    html.split("<a ")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('>'))
+        .filter(|(tag, _)| tag.contains("class=\"how\""))
+        .filter_map(|(tag, _)| tag.split_once("href=\"")?.1.split('"').next())
+        .map(|link| link.replace("&amp;", "&"))
+        .collect()
+}
+
+/// The SQL behind the first "how?" after this mark.
+fn how_after(html: &str, mark: &str) -> Result<String> {
+    let (_, rest) = html
+        .split_once(mark)
+        .with_context(|| format!("no {mark}\n{html}"))?;
+    let link = hows(rest).into_iter().next().context("a how-link")?;
+    query_of(&link)
+}
+
+fn query_of(link: &str) -> Result<String> {
+    let (_, rest) = link.split_once("?q=").with_context(|| link.to_owned())?;
+    Ok(decoded(rest.split('&').next().unwrap_or_default()))
+}
+
+fn number(cell: &Value) -> Result<f64> {
+    cell.as_f64()
+        .or_else(|| cell.as_str()?.parse().ok())
+        .with_context(|| format!("{cell} is no number"))
+}
+
+/// The sum of one column of an answer.
+async fn sum(server: &Tripline, sql: &str, column: usize) -> Result<f64> {
+    let rows = server.sql(sql).await?;
+    let mut sum = 0.0;
+    for row in &rows {
+        sum += number(row.get(column).with_context(|| format!("{row:?}"))?)?;
+    }
+    Ok(sum)
+}
+
+/// Half an hour that has everything sent in the last minutes.
+fn half_an_hour() -> String {
+    let to = now() + 10 * SECOND;
+    format!("from={}&to={to}", to - 1_800 * SECOND)
+}
+
+#[tokio::test]
+async fn the_sql_behind_a_number_gives_that_number() -> Result<()> {
+    let server = Tripline::start().await?;
+    seed(&server).await?;
+    plant(&server).await?;
+    let range = half_an_hour();
+
+    // Overview: checkout has a server and a client span and is called once.
+    let page = format!("/?{range}");
+    let html = says(
+        &server,
+        &page,
+        &["1 call in range", "40 calls in range", "20 calls in range"],
+    )
+    .await?;
+    let rows = server.sql(&how_after(&html, "Services</h2>")?).await?;
+    let listed = server.get(&format!("/api/v1/services?{range}")).await?;
+    let items = listed["items"].as_array().context("services")?;
+    ensure!(rows.len() == items.len() && items.len() == 4, "{rows:?}");
+    for item in items {
+        let row = rows
+            .iter()
+            .find(|row| row[3] == item["service_name"] && row[0] == item["environment"])
+            .with_context(|| format!("{item} in {rows:?}"))?;
+        for (column, name) in [(4, "calls"), (5, "errors")] {
+            ensure!(
+                number(&row[column])? == number(&item[name])?,
+                "{name}: {row:?} and {item}"
+            );
+        }
+        let p95 = number(&item["latency"]["p95_ns"])? / 1e6;
+        ensure!((number(&row[9])? / p95 - 1.0).abs() < 1e-6, "{row:?} {p95}");
+        let rate = number(&item["rate_per_second"])?;
+        ensure!(
+            (number(&row[7])? / rate - 1.0).abs() < 1e-6,
+            "{row:?} {rate}"
+        );
+    }
+    let stored = how_after(&html, "aria-label=\"Stored\"")?;
+    assert_eq!(server.number(&stored).await?, 63, "{stored}");
+    // The scope holds for it too.
+    let canary = says(
+        &server,
+        &format!("/?{range}&environment=canary"),
+        &["20 calls"],
+    )
+    .await?;
+    let sql = how_after(&canary, "Services</h2>")?;
+    assert_eq!(sum(&server, &sql, 4).await?, 20.0, "{sql}");
+
+    // A service.
+    let html = says(
+        &server,
+        &format!("/services/checkout?{range}"),
+        &["1 call", "POST /checkout"],
+    )
+    .await?;
+    for (mark, column, expected) in [
+        ("aria-label=\"In this range\"", 4, 1.0),
+        ("id=\"red\"", 1, 1.0),
+        ("id=\"operations\"", 1, 1.0),
+        ("id=\"neighbours\"", 10, 1.0),
+    ] {
+        let sql = how_after(&html, mark)?;
+        assert_eq!(sum(&server, &sql, column).await?, expected, "{mark}: {sql}");
+    }
+    let sql = how_after(&html, "id=\"failures\"")?;
+    let failed = server.sql(&sql).await?;
+    ensure!(
+        failed.len() == 1 && failed[0][0] == TRACE,
+        "{sql}: {failed:?}"
+    );
+
+    // The graph.
+    let html = says(
+        &server,
+        &format!("/graph?{range}"),
+        &["checkout → payment: 0 passed, 1 failed"],
+    )
+    .await?;
+    let sql = how_after(&html, "key-async")?;
+    let edges = server.sql(&sql).await?;
+    ensure!(
+        edges.len() == 1 && edges[0][3] == "checkout" && edges[0][8] == "payment",
+        "{sql}: {edges:?}"
+    );
+    ensure!(
+        number(&edges[0][10])? == 1.0 && number(&edges[0][11])? == 1.0,
+        "{edges:?}"
+    );
+
+    // Traces: the filter holds.
+    let html = says(
+        &server,
+        &format!("/traces?{range}&q=tenant+%3D+acme+AND+any(status+%3D+error)&attr=zone%3Da"),
+        &["10 spans", "10 traces, newest first"],
+    )
+    .await?;
+    let sql = how_after(&html, "Durations</h2>")?;
+    assert_eq!(sum(&server, &sql, 2).await?, 10.0, "{sql}");
+    let sql = how_after(&html, "Found</h2>")?;
+    assert_eq!(server.sql(&sql).await?.len(), 10, "{sql}");
+
+    // Logs.
+    let html = says(
+        &server,
+        &format!("/logs?{range}&severity=error&text=declined"),
+        &["1 record", "1 log record, newest first"],
+    )
+    .await?;
+    let sql = how_after(&html, "id=\"results\"")?;
+    assert_eq!(sum(&server, &sql, 3).await?, 1.0, "{sql}");
+    let sql = how_after(&html, "aria-label=\"View\"")?;
+    let records = server.sql(&sql).await?;
+    ensure!(
+        records.len() == 1 && records[0][2] == "payment",
+        "{sql}: {records:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_how_link_leads_to_sql_that_runs() -> Result<()> {
+    let server = Tripline::start().await?;
+    seed(&server).await?;
+    plant(&server).await?;
+    let range = half_an_hour();
+    for (path, at_least, words) in [
+        ("/", 5, "checkout"),
+        ("/services/cart", 12, "GET /cart"),
+        ("/graph", 1, "payment"),
+        (
+            "/traces?q=duration+%3E+1ms+AND+root(kind+%3D+server)",
+            2,
+            "traces, newest first",
+        ),
+        ("/traces?sort=duration&service=cart", 2, "longest first"),
+        ("/logs?q=resource.service.version+exists", 2, "declined"),
+        (
+            "/explore?metric=queue.depth&q=name+~+queue",
+            2,
+            "queue.depth",
+        ),
+        ("/status", 1, "Segments"),
+    ] {
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let html = says(&server, &format!("{path}{joint}{range}"), &[words]).await?;
+        let links = hows(&html);
+        ensure!(links.len() >= at_least, "{path}: {links:?}");
+        for link in links {
+            ensure!(
+                link.contains("&from=20") && link.contains("&to=20"),
+                "{link} is of another range"
+            );
+            // It passes the guard and runs: an error ends the test.
+            server.sql(&query_of(&link)?).await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_same_name_in_two_scopes_is_two_services_on_every_page() -> Result<()> {
+    let server = Tripline::start().await?;
+    plant(&server).await?;
+    let html = says(
+        &server,
+        "/",
+        &[
+            "/services/cart?environment=prod",
+            "/services/cart?environment=canary",
+        ],
+    )
+    .await?;
+    let list = html.split("id=\"services\"").nth(1).context("a list")?;
+    let list = list.split("</table>").next().unwrap_or(list);
+    ensure!(!list.contains("href=\"/services/cart\""), "{list}");
+    let both = says(
+        &server,
+        "/services/cart",
+        &["id=\"red\"", "id=\"red-1\"", "40 calls", "20 calls"],
+    )
+    .await?;
+    // The busier first; neither has the calls of the other.
+    for (mark, expected) in [("id=\"operations\"", 40.0), ("id=\"operations-1\"", 20.0)] {
+        let sql = how_after(&both, mark)?;
+        assert_eq!(sum(&server, &sql, 1).await?, expected, "{sql}");
+    }
+    let one = says(&server, "/services/cart?environment=canary", &["20 calls"]).await?;
+    ensure!(
+        !one.contains("id=\"red-1\"") && !one.contains("40 calls"),
+        "{one}"
+    );
+
+    // A near miss and the coverage of one environment are none of the other's.
+    let start = now() - 30 * SECOND;
+    let refused = json!({"traceId": "7".repeat(32), "spanId": "7".repeat(16), "name": "charge", "kind": 1,
+        "startTimeUnixNano": start.to_string(), "endTimeUnixNano": (start + 1_000_000).to_string(), "status": {"code": 2},
+        "events": [{"name": "exception", "timeUnixNano": start.to_string(), "attributes": [
+            text("exception.type", "io.github.resilience4j.circuitbreaker.CallNotPermittedException"),
+            text("exception.message", "CircuitBreaker 'psp' is OPEN and does not permit further calls")]}]});
+    let billing = [
+        ("service.name", "billing"),
+        ("deployment.environment.name", "prod"),
+    ];
+    send_spans(&server, &billing, &[refused]).await?;
+    says(
+        &server,
+        "/?environment=prod",
+        &["Breakers that nearly show", "billing"],
+    )
+    .await?;
+    let (status, canary) = server.get_text("/?environment=canary").await?;
+    ensure!(status == 200 && !canary.contains("billing"), "{canary}");
+    ensure!(!canary.contains("Breakers that nearly show"), "{canary}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn lists_are_ordered_before_they_are_cut() -> Result<()> {
+    let server = Tripline::start().await?;
+    plant(&server).await?;
+    // Every sixth is slow and failed, the newest of them number 54.
+    let html = says(
+        &server,
+        "/traces?sort=duration&limit=10",
+        &["10 of 60 traces, longest first, the rest was cut"],
+    )
+    .await?;
+    for number in 0..60_u64 {
+        let link = format!("/traces/{:032x}", number + 1);
+        assert_eq!(html.contains(&link), number % 6 == 0, "{number}\n{html}");
+    }
+    let ids = async |sort: &str| -> Result<Vec<String>> {
+        let found = server
+            .get(&format!("/api/v1/traces?sort={sort}&limit=2"))
+            .await?;
+        ensure!(found["next"].is_null() || sort == "start", "{found}");
+        let items = found["items"].as_array().context("traces")?;
+        Ok(items
+            .iter()
+            .filter_map(|item| item["trace_id"].as_str().map(str::to_owned))
+            .collect())
+    };
+    let id = |number: u64| format!("{:032x}", number + 1);
+    assert_eq!(ids("errors").await?, [id(54), id(48)]);
+    assert_eq!(ids("duration").await?, [id(54), id(48)]);
+    assert_eq!(ids("start").await?, [id(59), id(58)]);
+    for (path, parameter) in [
+        ("/api/v1/traces?sort=duration&cursor=1.2.0", "cursor"),
+        ("/api/v1/traces?sort=slowest", "sort"),
+        ("/api/v1/services?sort=slowest", "sort"),
+    ] {
+        let (status, body) = server.get_text(path).await?;
+        let problem: Value = serde_json::from_str(&body)?;
+        assert_eq!(
+            (status, &problem["parameter"]),
+            (400, &json!(parameter)),
+            "{path}: {body}"
+        );
+    }
+    for page in ["/?sort=slowest", "/traces?sort=slowest"] {
+        let (status, html) = server.get_text(page).await?;
+        ensure!(
+            status == 400 && html.contains("`sort` is one of"),
+            "{page}\n{html}"
+        );
+    }
+    // Prod has more failures, canary is asked less often.
+    for (sort, first) in [("impact", "prod"), ("name", "canary"), ("rate", "prod")] {
+        let html = says(&server, &format!("/?sort={sort}"), &["environment=prod"]).await?;
+        let list = html.split("id=\"services\"").nth(1).context("a list")?;
+        let at = |name: &str| list.find(&format!("/services/cart?environment={name}"));
+        let (prod, canary) = (at("prod"), at("canary"));
+        let (prod, canary) = (prod.context("prod")?, canary.context("canary")?);
+        assert_eq!(prod < canary, first == "prod", "{sort}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_has_an_id_is_found_without_a_range() -> Result<()> {
+    let server = Tripline::start().await?;
+    let start = now() - 2 * 3_600 * SECOND;
+    let mut old = call(6, "GET /old", start, 20, false);
+    old["traceId"] = json!(TRACE);
+    send_spans(&server, &[("service.name", "cart")], &[old]).await?;
+    let record = json!({"timeUnixNano": (start + 1_000_000).to_string(), "severityNumber": 9,
+        "body": {"stringValue": "two hours ago"}, "traceId": TRACE, "spanId": format!("{:016x}", 7)});
+    send(
+        &server,
+        "logs",
+        &json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}),
+    )
+    .await?;
+    let span = format!("{:016x}", 7);
+    for page in [
+        format!("/traces?q=trace_id+%3D+{TRACE}"),
+        format!("/traces?q=span_id+%3D+{span}+AND+service+%3D+cart"),
+    ] {
+        says(
+            &server,
+            &page,
+            &["GET /old", "1 trace, newest first", ">1 span<"],
+        )
+        .await?;
+        // A range that is asked for holds.
+        says(&server, &format!("{page}&from=now-1h"), &["No trace fits."]).await?;
+    }
+    for page in [
+        format!("/logs?trace={TRACE}"),
+        format!("/logs?q=trace_id+%3D+{TRACE}"),
+    ] {
+        says(&server, &page, &["two hours ago", "1 record"]).await?;
+        says(
+            &server,
+            &format!("{page}&from=now-1h"),
+            &["No log record fits."],
+        )
+        .await?;
+    }
+    // The panel's own link, whatever the range of the page.
+    let trace = says(
+        &server,
+        &format!("/traces/{TRACE}?span={span}&from=now-15m"),
+        &["Logs of this span"],
+    )
+    .await?;
+    let (before, _) = trace.split_once("Logs of this span").context("a link")?;
+    let (_, link) = before.rsplit_once("href=\"").context("an address")?;
+    let link = link.split('"').next().unwrap_or_default();
+    says(&server, &link.replace("&amp;", "&"), &["two hours ago"]).await?;
+    // Pasted into any box.
+    for page in [
+        "/explore?q=",
+        "/explore?text=",
+        "/sql?q=",
+        "/traces?q=",
+        "/logs?q=",
+    ] {
+        says(&server, &format!("{page}{TRACE}"), &["wf-row", "GET /old"]).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_range_that_cannot_be_read_is_an_error_on_every_page() -> Result<()> {
+    let server = Tripline::start().await?;
+    seed(&server).await?;
+    let trace = format!("/traces/{TRACE}");
+    for page in [
+        "/",
+        "/graph",
+        "/traces",
+        trace.as_str(),
+        "/logs",
+        "/explore",
+        "/services/checkout",
+        "/breakers",
+        "/breakers/checkout/payment",
+        "/breakers/checkout/payment/whatif",
+        "/incidents",
+        "/sql",
+        "/status",
+        "/export/traces.csv",
+    ] {
+        for range in ["from=yesterday", "from=now-1h&to=tomorrow"] {
+            let (status, html) = server.get_text(&format!("{page}?{range}")).await?;
+            ensure!(
+                status == 400 && html.contains("is not a time: write now-15m"),
+                "{page}: {status}\n{html}"
+            );
+            ensure!(
+                !html.contains("yesterday") && !html.contains("tomorrow"),
+                "its links lead on\n{html}"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_list_says_what_it_leaves_out() -> Result<()> {
+    let server = Tripline::start().await?;
+    let start = now() - 60 * SECOND;
+    let spans: Vec<Value> = (0..60_u64)
+        .map(|at| {
+            let name = format!("GET /{at}");
+            call(at, &name, start + at * 100_000_000, 10, at < 25)
+        })
+        .collect();
+    send_spans(&server, &[("service.name", "cart")], &spans).await?;
+    says(
+        &server,
+        "/services/cart",
+        &[
+            "50 of 60 operations, busiest first, the rest was cut",
+            "20 of 25 failed traces, newest first, the rest was cut",
+            "/traces?service=cart&amp;status=error",
+        ],
+    )
+    .await?;
+    says(
+        &server,
+        "/traces?limit=7&status=error",
+        &["7 of 25 traces, newest first", "older →"],
+    )
+    .await?;
+    let resources: Vec<Value> = (0..14_u64)
+        .map(|at| {
+            let record = json!({"timeUnixNano": (start + at * SECOND).to_string(), "body": {"stringValue": "said"}});
+            json!({"resource": {"attributes": [text("service.name", &format!("s-{at}"))]},
+                "scopeLogs": [{"logRecords": [record]}]})
+        })
+        .collect();
+    send(&server, "logs", &json!({"resourceLogs": resources})).await?;
+    says(
+        &server,
+        "/logs?limit=5",
+        &[
+            "5 of 14 log records, newest first",
+            "older →",
+            "12 of 14 services, most records first, the rest was cut",
+        ],
+    )
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! What an address says: which scope, which order; and what lists say of what they leave out.
+
+use super::*;
+
+fn assert_says(html: &str, words: &[&str]) {
+    for word in words {
+        assert!(html.contains(word), "{word}\n{html}");
+    }
+}
+
+fn service_in(environment: &str, calls: u64) -> ServiceSummary {
+    read(
+        json!({"service_name": "cart", "environment": environment, "calls": calls, "errors": 0, "weight": calls as f64,
+        "basis": "all", "rate_per_second": 1.0, "error_ratio": 0.0, "latency": {}, "spans": calls, "versions": [],
+        "instances": 1, "last_seen_unix_nano": (NOW - 3_000_000_000).to_string()}),
+    )
+}
+
+fn part_in(environment: &str, operation: &str) -> ServicePart {
+    ServicePart {
+        scope: service_in(environment, 1).scope,
+        detail: read(
+            json!({"points": [{"time_unix_nano": (NOW - 60_000_000_000).to_string(), "seconds": 60.0, "calls": 10, "errors": 1,
+                "weight": 10.0, "latency": {}}],
+            "operations": [{"name": operation, "calls": 60, "errors": 20, "weight": 60.0, "latency": {}}], "operations_total": 1,
+            "versions": [], "changes": []}),
+        ),
+        how: PartHow {
+            over_time: format!("SELECT '{environment}'"),
+            ..PartHow::default()
+        },
+        ..ServicePart::default()
+    }
+}
+
+#[test]
+fn the_same_name_in_two_scopes_is_two_services() {
+    let data = ServicePage {
+        name: "cart".to_owned(),
+        summaries: vec![service_in("canary", 20), service_in("prod", 40)],
+        parts: vec![part_in("prod", "GET /cart"), part_in("canary", "GET /new")],
+        ..ServicePage::default()
+    };
+    let html = render(&frame("/services/cart", &[]), "cart", |f| {
+        super::super::service(&data, f)
+    });
+    assert_says(
+        &html,
+        &[
+            "id=\"red\"",
+            "id=\"red-1\"",
+            "id=\"operations-1\"",
+            "/sql?q=SELECT%20%27prod%27",
+            "/sql?q=SELECT%20%27canary%27",
+            "/services/cart?environment=canary",
+            "/traces?service=cart&amp;name=GET%20%2Fnew&amp;environment=canary",
+            "/traces?service=cart&amp;name=GET%20%2Fcart&amp;environment=prod",
+        ],
+    );
+    let overview_data = Overview {
+        counts: LiveCounts {
+            spans: 60,
+            services: 2,
+            ..LiveCounts::default()
+        },
+        services: Page::whole(vec![service_in("canary", 20), service_in("prod", 40)]),
+        ..Overview::default()
+    };
+    let html = render(&frame("/", &[("environment", "prod")]), "Overview", |f| {
+        overview(&overview_data, f)
+    });
+    assert_says(
+        &html,
+        &[
+            "/services/cart?environment=canary",
+            "/services/cart?environment=prod",
+            "class=\"brand\"",
+            "href=\"/?environment=prod\"",
+        ],
+    );
+    let node = |environment: &str| {
+        json!({"name": "cart", "environment": environment, "kind": "service", "inferred": false, "calls": 10, "errors": 0,
+            "latency": {}})
+    };
+    let graph_data = GraphPage {
+        graph: read(
+            json!({"nodes": [node("canary"), node("prod")], "edges": [], "truncated": false, "total_edges": 0}),
+        ),
+        ..GraphPage::default()
+    };
+    let html = render(&frame("/graph", &[]), "Graph", |f| graph(&graph_data, f));
+    assert_says(
+        &html,
+        &[
+            "/services/cart?environment=canary",
+            "/services/cart?environment=prod",
+        ],
+    );
+}
+
+#[test]
+fn an_order_is_part_of_the_address_and_said_under_the_list() {
+    let data = Overview {
+        counts: LiveCounts {
+            spans: 60,
+            services: 1,
+            ..LiveCounts::default()
+        },
+        services: Page::whole(vec![service_in("prod", 40)]),
+        ..Overview::default()
+    };
+    for (sort, words, is_offered) in [
+        ("", "1 service, most failures first", false),
+        ("name", "1 service, by name", true),
+        ("rate", "1 service, most calls a second first", true),
+        ("errors", "1 service, greatest failed share first", true),
+        ("p95", "1 service, longest p95 first", true),
+    ] {
+        let asked = frame("/", &[("sort", sort), ("proxies", "show")]);
+        let html = render(&asked, "Overview", |f| overview(&data, f));
+        assert_says(&html, &[words, "/?proxies=show&amp;sort=p95"]);
+        assert_eq!(
+            html.contains("Most failures first</a>"),
+            is_offered,
+            "{sort}"
+        );
+        assert_eq!(
+            html.matches("aria-sort=").count(),
+            usize::from(is_offered),
+            "{sort}"
+        );
+    }
+    let found = TracesPage {
+        found: cut(&summary("cart")),
+        order: tripline_storage::model::TraceOrder::Duration,
+        ..TracesPage::default()
+    };
+    let asked = frame("/traces", &[("sort", "duration"), ("cursor", "x")]);
+    let html = render(&asked, "Traces", |f| traces(&found, f));
+    assert_says(
+        &html,
+        &[
+            "1 of 12,431 traces, longest first",
+            "href=\"/traces?sort=errors\"",
+            // The default needs no word.
+            "href=\"/traces\"",
+        ],
+    );
+}
+
+#[test]
+fn what_a_list_leaves_out_is_counted() {
+    let loose = |number: u64| {
+        let mut record = log("loose");
+        record["span_id"] = Value::Null;
+        record["time_unix_nano"] = json!((NOW + number).to_string());
+        read::<LogRecord>(record)
+    };
+    let of_span = |number: u64| {
+        let mut record = log("of the span");
+        record["time_unix_nano"] = json!((NOW + number).to_string());
+        read::<LogRecord>(record)
+    };
+    let data = TracePage {
+        trace: TraceDetail {
+            trace_id: "5b8aa5a2d2c872e8321cf37308d69df2".to_owned(),
+            spans: vec![read(span("051581bf3cb55c13", None, "work", 0, 50_000_000))],
+            logs: (0..205).map(loose).chain((0..103).map(of_span)).collect(),
+            ..TraceDetail::default()
+        },
+        ..TracePage::default()
+    };
+    let asked = frame(
+        "/traces/x",
+        &[("span", "051581bf3cb55c13"), ("from", "now-15m")],
+    );
+    let asked = Frame {
+        range: crate::range::Range::parse(Some("now-15m"), None).expect("a range"),
+        ..asked
+    };
+    let html = render(&asked, "x", |f| trace(&data, f));
+    assert_says(
+        &html,
+        &[
+            "200 of 205 log records, oldest first, the rest was cut",
+            "100 of 103 log records, oldest first, the rest was cut",
+            // Found whenever they were: the range of the page says nothing of them.
+            "href=\"/logs?trace=5b8aa5a2d2c872e8321cf37308d69df2&amp;span=051581bf3cb55c13\"",
+        ],
+    );
+    let data = LogsPage {
+        found: cut::<LogRecord>(&log("x")),
+        histogram: read(
+            json!({"steps": [{"counts": [0, 0, 0, 5, 0, 1, 0]}], "services": [["cart", 6]], "services_total": 31}),
+        ),
+        ..LogsPage::default()
+    };
+    let html = render(&frame("/logs", &[]), "Logs", |f| logs(&data, f));
+    assert_says(
+        &html,
+        &[
+            "1 of 31 services, most records first, the rest was cut",
+            "1 of 12,431 log records, newest first",
+        ],
+    );
+}

@@ -124,7 +124,7 @@ pub(crate) fn create_all(schema: &str, segments: &[&Segment]) -> String {
     let attempts = calls(&["http.request.resend_count"], segments.iter().copied());
     let retries = EDGE_RETRIES.replace("{calls}", &attempts);
     sql.push_str(&format!(
-        "CREATE VIEW {schema}.edge_retries AS {retries};\n"
+        "CREATE VIEW {schema}.edge_retries AS SELECT {BUCKET} FROM ({retries});\n"
     ));
     let evidence: Vec<breakers::Part> = segments
         .iter()

@@ -20,6 +20,7 @@ SELECT
     coalesce(arg_min(since_exact, since) FILTER (severity = worst), false) AS since_exact,
     arg_max(evidence, confidence) FILTER (severity = worst) AS evidence,
     max(confidence) FILTER (severity = worst) AS confidence,
-    min(first_seen) AS first_seen, max(last_seen) AS last_seen
+    min(first_seen) AS first_seen, epoch_ns(min(first_seen))::UBIGINT AS first_seen_unix_nano,
+    max(last_seen) AS last_seen, epoch_ns(max(last_seen))::UBIGINT AS last_seen_unix_nano
 FROM compared
 GROUP BY breaker_id

@@ -6,7 +6,9 @@ WITH spells AS (
     FROM {schema}.breaker_intervals WHERE state <> 'stale' OR end_time IS NOT NULL
 ),
 daily AS (
-    SELECT *, unnest(generate_series(ns // 86400000000000, greatest(ns, end_ns - 1) // 86400000000000)) * 86400000000000 AS day_ns
+    SELECT *, unnest(generate_series(
+        -- A clock that is decades off must not make a row a day: at most these days of one state.
+        greatest(ns // 86400000000000, greatest(ns, end_ns - 1) // 86400000000000 - 400), greatest(ns, end_ns - 1) // 86400000000000)) * 86400000000000 AS day_ns
     FROM spells
 ),
 pieces AS (

@@ -14,7 +14,8 @@ SELECT
     CASE WHEN NOT is_stale THEN change.generation END AS generation,
     coalesce(change.evidence, sample.evidence, 'config') AS evidence,
     coalesce(change.confidence, sample.confidence, 10)::UTINYINT AS confidence,
-    first_seen, last_seen,
+    first_seen, epoch_ns(first_seen)::UBIGINT AS first_seen_unix_nano,
+    last_seen, epoch_ns(last_seen)::UBIGINT AS last_seen_unix_nano,
     coalesce(change.state, sample.state, 'unknown') AS last_state,
     pattern, origin, peer_service, peer_address, peer_evidence
 FROM joined

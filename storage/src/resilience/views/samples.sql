@@ -2,7 +2,7 @@ SELECT
     "time", epoch_ns("time")::UBIGINT AS time_unix_nano, breaker_id, service_name,
     service_namespace, service_instance_id, environment, cluster, name, "key", state,
     -- No reporter says these yet; they are here for those that will.
-    NULL::TIMESTAMP_NS AS since, NULL::BOOLEAN AS since_exact,
+    NULL::TIMESTAMP_NS AS since, NULL::UBIGINT AS since_unix_nano, NULL::BOOLEAN AS since_exact,
     failure_rate, slow_rate, window_calls, ok, failed, slow, ignored, rejected, cancelled, in_flight, permits_left,
     CASE WHEN coalesce(ns_closed, ns_open, ns_half_open) IS NOT NULL
         THEN {'closed': coalesce(ns_closed, 0), 'open': coalesce(ns_open, 0), 'half_open': coalesce(ns_half_open, 0)}

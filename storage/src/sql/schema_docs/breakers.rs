@@ -49,7 +49,9 @@ pub(super) const BREAKERS: Relation = Relation {
         column("evidence", "VARCHAR", "How the state is known"),
         column("confidence", "UTINYINT", "How sure, 0 to 100"),
         column("first_seen", "TIMESTAMP_NS", "First telemetry of it"),
+        column("first_seen_unix_nano", "UBIGINT", "The same exactly"),
         column("last_seen", "TIMESTAMP_NS", "Latest telemetry of it"),
+        column("last_seen_unix_nano", "UBIGINT", "The same exactly"),
     ],
 };
 
@@ -82,7 +84,9 @@ pub(super) const BREAKER_INSTANCES: Relation = Relation {
         column("evidence", "VARCHAR", "How the state is known"),
         column("confidence", "UTINYINT", "How sure, 0 to 100"),
         column("first_seen", "TIMESTAMP_NS", "First telemetry of it"),
+        column("first_seen_unix_nano", "UBIGINT", "The same exactly"),
         column("last_seen", "TIMESTAMP_NS", "Latest telemetry of it"),
+        column("last_seen_unix_nano", "UBIGINT", "The same exactly"),
         column("last_state", "VARCHAR", "Its state before it went stale"),
         column("pattern", "VARCHAR", "What the policy is"),
         column("origin", "VARCHAR", "What reported it"),
@@ -181,6 +185,7 @@ pub(super) const BREAKER_SAMPLES: Relation = Relation {
             "TIMESTAMP_NS",
             "When it came into this state, if reported",
         ),
+        column("since_unix_nano", "UBIGINT", "The same exactly"),
         column(
             "since_exact",
             "BOOLEAN",

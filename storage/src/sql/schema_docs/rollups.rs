@@ -109,6 +109,7 @@ pub(super) const EDGE_RETRIES: Relation = Relation {
     doc: "Attempts of one service at another in one minute, and the calls they stand for: a client span is a retry when an earlier one of the same parent and callee had failed before it began, or when it says so (`http.request.resend_count`). Made from spans at each question: ask for the minutes that matter. Over several minutes the factor is `sum(attempts) / sum(calls)`.",
     columns: &[
         column("bucket_start", "TIMESTAMP_NS", "Start of the minute"),
+        column("bucket_start_unix_nano", "UBIGINT", "The same exactly"),
         column("environment", "VARCHAR", "Environment of the caller"),
         column("service_namespace", "VARCHAR", "Namespace of the caller"),
         column("cluster", "VARCHAR", "Cluster of the caller"),

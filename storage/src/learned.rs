@@ -19,6 +19,8 @@ pub const NAME_CHARS_MAX: usize = 255;
 /// The state that takes a meaning back.
 pub const FORGET: &str = "unknown";
 
+/// Its name in the data directory.
+pub const LEARNED_FILE: &str = "learned-states.json";
 /// Why a meaning was not learned.
 #[derive(Debug, thiserror::Error)]
 pub enum LearnError {
@@ -95,7 +97,7 @@ pub(crate) struct LearnedStates {
 impl LearnedStates {
     /// Reads them; no file is none. A file that cannot be read is kept aside and told.
     pub(crate) fn open(data_dir: &Path) -> std::io::Result<Self> {
-        let file = data_dir.join("learned-states.json");
+        let file = data_dir.join(LEARNED_FILE);
         let kept = match std::fs::read(&file) {
             Ok(bytes) => serde_json::from_slice(&bytes).or_else(|error| {
                 tracing::error!(%error, file = %file.display(), "learned states cannot be read and are kept aside");

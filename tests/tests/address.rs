@@ -189,7 +189,7 @@ async fn the_sql_behind_a_number_gives_that_number() -> Result<()> {
     let sql = how_after(&html, "key-async")?;
     let edges = server.sql(&sql).await?;
     ensure!(
-        edges.len() == 1 && edges[0][3] == "checkout" && edges[0][8] == "payment",
+        edges.len() == 1 && edges[0][3] == "checkout" && edges[0][7] == "payment",
         "{sql}: {edges:?}"
     );
     ensure!(

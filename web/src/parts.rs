@@ -237,7 +237,7 @@ impl Frame {
     /// `/sql` with a query, at the same range: the "how?" behind a number. Nothing where there is no query.
     pub fn how(&self, sql: &str) -> AnyView {
         if sql.is_empty() {
-            return ().into_any();
+            return "".into_any();
         }
         let link = self.link("/sql", &[("q", sql)]);
         view! { <a class="how" href=link title="The SQL behind this">"how?"</a> }.into_any()
@@ -460,7 +460,7 @@ pub fn filter_links(frame: &Frame, signal: Signal, same: Expression, other: Expr
 /// "Filter for" and "filter out" of a field of the signal, by the word or text it has.
 pub fn field_links(frame: &Frame, signal: Signal, field: &str, value: &str) -> AnyView {
     if value.is_empty() {
-        return ().into_any();
+        return "".into_any();
     }
     let value = Literal::Text(value.to_owned());
     let same = Expression::equal(KeyScope::Anywhere, field, value);

@@ -72,7 +72,7 @@ impl Range {
         if from < to {
             (from, to)
         } else {
-            (to, from.max(to + 1))
+            (to.min(u64::MAX - 1), from.max(to.saturating_add(1)))
         }
     }
 

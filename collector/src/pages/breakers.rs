@@ -102,7 +102,10 @@ pub(super) async fn one(
         let edge = |ns: u64| ns.to_string();
         let (from, to) = (
             edge(at.saturating_sub(AROUND_NS)),
-            edge((at + AROUND_NS).min(frame.now_ns.max(at + 1))),
+            edge(
+                at.saturating_add(AROUND_NS)
+                    .min(frame.now_ns.max(at.saturating_add(1))),
+            ),
         );
         if let Ok(range) = tripline_web::range::Range::parse(Some(&from), Some(&to)) {
             frame.range = range;
@@ -134,11 +137,15 @@ async fn what_if(
     key: Option<String>,
 ) -> Response {
     let title = format!("What if · {name}");
+    let question = match params.breakers() {
+        Ok(question) => question,
+        Err(problem) => return problem_page(frame, &problem),
+    };
     let named = BreakersQuery {
         service: Some(service),
         name: Some(name),
         key,
-        ..BreakersQuery::default()
+        ..question
     };
     let answer = whatif::ask(state, named, params, whatif::edits(params)).await;
     show(frame, &title, answer, views::what_if)

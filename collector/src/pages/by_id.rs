@@ -29,7 +29,10 @@ pub(super) fn time_of_traces(
     let found = query::traces(session, &asked)?.items;
     Ok(around(found.iter().filter_map(|trace| {
         let start = trace.start_time_unix_nano?;
-        Some((start, start + trace.duration_ns.unwrap_or(0).max(0)))
+        Some((
+            start,
+            start.saturating_add(trace.duration_ns.unwrap_or(0).max(0)),
+        ))
     })))
 }
 

@@ -394,6 +394,8 @@ fn around(
             break;
         }
     }
+    // What is older is reached by leaving this view.
+    found.next = None;
     Ok((found, views::Around { time_ns, half_ns }))
 }
 

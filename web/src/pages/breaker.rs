@@ -8,7 +8,7 @@ use tripline_storage::model::{
 };
 
 use super::blast::blast;
-use super::breakers::{inferred_by, state_mark};
+use super::breakers::{inferred_by, path_of, state_mark};
 use super::incident::class_table;
 use super::incidents::{chain, link};
 use crate::chart::lanes;
@@ -39,8 +39,8 @@ pub fn breaker(data: &BreakerPage, frame: &Frame) -> AnyView {
         Some(key) => format!("{} / {key}", breaker.name),
         None => breaker.name.clone(),
     };
-    let address = address(data);
-    let what_if = frame.link(&format!("{address}/whatif"), &[]);
+    let address = path_of(&breaker.service_name, &breaker.name, breaker.key.as_deref());
+    let what_if = frame.link_in(&breaker.scope, &format!("{address}/whatif"), &[]);
     view! {
         <div class="trace-head"><div class="trace-title">
             <h1>{service_link(frame, Some(&breaker.service_name))}" · "{name}</h1>
@@ -64,21 +64,6 @@ pub fn breaker(data: &BreakerPage, frame: &Frame) -> AnyView {
         {activity::settings_history(&data.activity, frame)}
     }
     .into_any()
-}
-
-/// The path of a breaker's page.
-fn address(data: &BreakerPage) -> String {
-    let breaker = &data.detail.breaker;
-    let key = breaker
-        .key
-        .as_ref()
-        .map(|key| format!("/{}", segment(key)))
-        .unwrap_or_default();
-    format!(
-        "/breakers/{}/{}{key}",
-        segment(&breaker.service_name),
-        segment(&breaker.name)
-    )
 }
 
 /// The transition the sentence is about: the trip of the incident, else the newest one to open.

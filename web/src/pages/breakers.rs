@@ -8,7 +8,9 @@ use super::breaker::axis;
 use super::encodings;
 use super::review::review;
 use crate::chart::lanes;
-use crate::parts::{Frame, list_note, nothing, positive, segment, service_link, since};
+use crate::parts::{
+    Frame, list_note, nothing, positive, segment, service_link, service_link_in, since,
+};
 use crate::units;
 
 /// What the page shows.
@@ -141,22 +143,23 @@ pub(super) fn named(name: &str, key: Option<&str>) -> String {
 
 /// Where a breaker's page is.
 pub(super) fn page_of(service: &str, name: &str, key: Option<&str>, frame: &Frame) -> String {
+    frame.link(&path_of(service, name, key), &[])
+}
+
+/// The path of a breaker's page.
+pub(super) fn path_of(service: &str, name: &str, key: Option<&str>) -> String {
     let key = key
         .map(|key| format!("/{}", segment(key)))
         .unwrap_or_default();
-    frame.link(
-        &format!("/breakers/{}/{}{key}", segment(service), segment(name)),
-        &[],
-    )
+    format!("/breakers/{}/{}{key}", segment(service), segment(name))
 }
 
 fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
     let name = named(&breaker.name, breaker.key.as_deref());
-    let own = page_of(
-        &breaker.service_name,
-        &breaker.name,
-        breaker.key.as_deref(),
-        frame,
+    let own = frame.link_in(
+        &breaker.scope,
+        &path_of(&breaker.service_name, &breaker.name, breaker.key.as_deref()),
+        &[],
     );
     let other = (breaker.pattern != "breaker")
         .then(|| view! { " " <span class="tag">{breaker.pattern.replace('_', " ")}</span> });
@@ -174,7 +177,7 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
     view! {
         <tr>
             <td class="nowrap">{state_mark(&breaker.state)}</td>
-            <td>{service_link(frame, Some(&breaker.service_name))}</td>
+            <td>{service_link_in(frame, &breaker.scope, Some(&breaker.service_name))}</td>
             <td><a data-row href=own>{name}</a>{other}</td>
             <td>{peer.map_or_else(|| view! { <span class="quiet">"not known"</span> }.into_any(), |peer| view! { {peer}{guess} }.into_any())}</td>
             <td class="nowrap">{inferred}{moment}</td>

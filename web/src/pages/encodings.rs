@@ -97,8 +97,13 @@ fn row(
     };
     let metric = offer.metric.clone();
     let breakers = units::counted(u64::from(offer.breakers), "breaker");
+    let whose = if offer.service_name.is_empty() {
+        view! { <span class="quiet">"unnamed: said for any service"</span> }.into_any()
+    } else {
+        service_link(frame, Some(&offer.service_name))
+    };
     view! {
-        <tr><td title=breakers><code>{metric}</code></td><td>{service_link(frame, Some(&offer.service_name))}</td>
+        <tr><td title=breakers><code>{metric}</code></td><td>{whose}</td>
             <td class="num">{value.value.clone()}</td><td class="num nowrap">{held}</td><td>{because}</td><td>{means}</td></tr>
     }
     .into_any()
@@ -178,6 +183,10 @@ impl Said<'_> {
     }
 
     fn post(&self, fields: AnyView, frame: &Frame) -> AnyView {
+        if frame.bundle.is_some() {
+            // Of a bundle nothing changes.
+            return "".into_any();
+        }
         view! {
             <form method="post" action="/breakers/encodings" class="filters inline">
                 <input type="hidden" name="metric" value=self.metric.to_owned()/>

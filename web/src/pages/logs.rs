@@ -265,7 +265,7 @@ fn column_link(key: &str, columns: &[String], frame: &Frame) -> AnyView {
     let is_shown = columns.iter().any(|column| column == key);
     // The list in the address is divided by commas.
     if key.contains(',') || (!is_shown && columns.len() == COLUMNS_MAX) {
-        return ().into_any();
+        return "".into_any();
     }
     let others = columns
         .iter()

@@ -36,7 +36,7 @@ fn retry(span: &SpanRecord) -> Option<i64> {
             AttributeValue::String(text) => text.parse().ok()?,
             _ => return None,
         };
-        Some(number - first).filter(|retry| *retry > 0)
+        number.checked_sub(*first).filter(|retry| *retry > 0)
     })
 }
 

@@ -156,7 +156,7 @@ fn saved_queries(data: &SqlPage, frame: &Frame) -> AnyView {
         let queries = queries.into_iter().map(saved_page).collect_view();
         view! { <ul>{queries}</ul> }.into_any()
     };
-    let has_run = !data.query.trim().is_empty();
+    let has_run = frame.bundle.is_none() && !data.query.trim().is_empty();
     let save = has_run.then(|| {
         view! {
             <form method="post" action="/views" class="filters inline">

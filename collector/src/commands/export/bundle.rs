@@ -7,6 +7,7 @@
 //! | `graph.json`, `breakers.json`, `transitions.json` | the call graph, breakers, and their changes of state |
 //! | `top_traces.json` | the traces that stand for the error classes |
 //! | `queries.json` | the SQL behind the numbers |
+//! | `learned-states` | what people said numbers of breakers mean, if they did |
 //! | `settings.jsonl` | settings of the breakers told before the range, as the events that told them |
 //! | `manifest.json` | format, range, ids, rows; written last: without it a directory is no bundle |
 //!
@@ -24,6 +25,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 use tripline_storage::export::{Relation, TimeRange, incident_text, parquet_count};
+use tripline_storage::learned::LEARNED_FILE;
 use tripline_storage::model;
 use tripline_storage::query::{self, Session};
 use tripline_storage::sql::{Format, Request};
@@ -48,6 +50,8 @@ const SECOND_NS: u64 = 1_000_000_000;
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Rows of a signal at most.
 const ROWS_MAX: u64 = 1_000_000;
+/// What people said numbers mean; not named like telemetry, so that nobody imports it.
+pub(in crate::commands) const BUNDLED_LEARNED: &str = "learned-states";
 
 const QUERIES: [(&str, &str); 4] = [
     (
@@ -117,6 +121,11 @@ pub(super) fn write(config: &Config, asked: &Asked, dir: &Path) -> anyhow::Resul
     let told = Told::gather(config, asked)?;
     for (name, value) in &told.files {
         put(&partial, name, value)?;
+    }
+    // What people said numbers mean, under a name that is no telemetry.
+    let learned = config.data_dir.join(LEARNED_FILE);
+    if learned.is_file() {
+        fs::copy(&learned, partial.join(BUNDLED_LEARNED))?;
     }
     let earlier = told.from.saturating_sub(EARLIER_NS);
     settings::write(config, &told, earlier, &partial).context("cannot write the settings")?;

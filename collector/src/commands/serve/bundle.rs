@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
+use tripline_storage::learned::LEARNED_FILE;
 
-use crate::commands::export::bundle::{FORMAT, MANIFEST, cut, number};
+use crate::commands::export::bundle::{BUNDLED_LEARNED, FORMAT, MANIFEST, cut, number};
 use crate::commands::import;
 use crate::config::{Bundle, Config};
 
@@ -45,6 +46,10 @@ pub(super) fn open(dir: &Path, config: &mut Config) -> anyhow::Result<Unpacked> 
     config.data_dir = unpacked.0.clone();
     config.otlp_grpc = String::new();
     config.otlp_http = String::new();
+    let learned = dir.join(BUNDLED_LEARNED);
+    if learned.is_file() {
+        std::fs::copy(&learned, unpacked.0.join(LEARNED_FILE))?;
+    }
     import::load(&[dir.to_owned()], config)
         .with_context(|| format!("cannot read the rows of {shown}"))?;
     Ok(unpacked)

@@ -114,7 +114,7 @@ fn outcomes(calls: &OutcomeCalls) -> AnyView {
         .iter()
         .filter_map(|(word, count)| {
             let count = (*count)?;
-            Some(view! { <span class="outcome">{units::count(count)}" "{*word}</span>" " })
+            Some(view! { <span class="outcome">{format!("{} {word}", units::count(count))}</span>" " })
         })
         .collect_view();
     let missing: Vec<&str> = all
@@ -122,8 +122,9 @@ fn outcomes(calls: &OutcomeCalls) -> AnyView {
         .filter(|(_, count)| count.is_none())
         .map(|(word, _)| *word)
         .collect();
-    let missing = (!missing.is_empty())
-        .then(|| view! { <span class="quiet">"not counted: "{missing.join(", ")}</span> });
+    let missing = (!missing.is_empty()).then(
+        || view! { <span class="quiet">{format!("not counted: {}", missing.join(", "))}</span> },
+    );
     view! { <p class="outcomes">"Calls in this range, as it counts them: "{counted}{missing}</p> }
         .into_any()
 }
@@ -175,7 +176,7 @@ fn trial_row(trial: &Trial, frame: &Frame) -> AnyView {
                     .and_then(|ns| u64::try_from(ns).ok())
                     .map(|ns| format!(" {}", units::duration(ns)));
                 let word = probe.outcome.replace('_', " ");
-                let text = view! { {word}{took} };
+                let text = format!("{word}{}", took.unwrap_or_default());
                 match &probe.trace_id {
                     Some(id) => {
                         let span = probe.span_id.clone().unwrap_or_default();

@@ -77,11 +77,26 @@ named AS (
     JOIN (SELECT DISTINCT caller, callee, regexp_replace(lower(callee), '[^a-z0-9]', '', 'g') AS letters FROM edges) e
         ON e.caller = n.service AND e.letters <> '' AND contains(n.letters, e.letters)
 ),
+wanted AS (SELECT DISTINCT service, name, true AS is_named FROM named),
+grouped AS (
+    SELECT caller AS service, NULL AS name, ns, sum(calls) AS calls, sum(errors) AS errors FROM edges GROUP BY ALL
+    UNION ALL
+    SELECT n.service, n.name, ns, sum(calls), sum(errors) FROM named n JOIN edges e ON e.caller = n.service AND e.callee = n.callee GROUP BY ALL
+),
+-- Sums from the beginning: what lies within a spell is the difference of two.
+running AS (
+    SELECT service, coalesce('=' || name, '') AS of, ns, sum(calls) OVER w AS calls, sum(errors) OVER w AS errors
+    FROM grouped WINDOW w AS (PARTITION BY service, name ORDER BY ns)
+),
+asked AS (
+    SELECT metric, service, value, began - 1 AS lo, ended - 10000000000 AS hi, CASE WHEN is_named THEN '=' || name ELSE '' END AS of
+    FROM spells LEFT JOIN wanted USING (service, name) WHERE ended - began >= 10000000000
+),
 of_calls AS (
-    SELECT s.metric, s.service, s.value, sum(e.calls) AS calls, sum(e.errors) AS errors
-    FROM spells s JOIN edges e ON e.caller = s.service AND e.ns >= s.began AND e.ns + 10000000000 <= s.ended
-    WHERE NOT EXISTS (FROM named n WHERE n.service = s.service AND n.name = s.name)
-        OR EXISTS (FROM named n WHERE n.service = s.service AND n.name = s.name AND n.callee = e.callee)
+    SELECT s.metric, s.service, s.value, sum(b.calls - coalesce(a.calls, 0)) AS calls, sum(b.errors - coalesce(a.errors, 0)) AS errors
+    FROM asked s
+    ASOF JOIN running b ON b.service = s.service AND b.of = s.of AND s.hi >= b.ns
+    ASOF LEFT JOIN running a ON a.service = s.service AND a.of = s.of AND s.lo >= a.ns
     GROUP BY ALL
 ),
 held AS (

@@ -54,8 +54,11 @@ onsets AS (
     SELECT breaker_id, tripped, min(ns) FILTER (NOT is_good AND ns > good_until) AS onset
     FROM (
         SELECT breaker_id, tripped, ns, is_good, coalesce(max(ns) FILTER (is_good) OVER (PARTITION BY breaker_id, tripped), 0) AS good_until
-        FROM trips t JOIN failing f ON caller = service_name AND f.callee = t.callee
-            AND f.environment IS NOT DISTINCT FROM t.environment AND ns <= tripped AND ns > tripped - 180000000000
+        -- Buckets begin at whole ten seconds.
+        FROM (SELECT *, unnest(generate_series((tripped - 180000000000) // 10000000000 + 1, tripped // 10000000000))
+                * 10000000000 AS ns FROM trips) t
+        JOIN failing f USING (ns)
+        WHERE caller = service_name AND f.callee = t.callee AND f.environment IS NOT DISTINCT FROM t.environment
     )
     GROUP BY breaker_id, tripped
 ),

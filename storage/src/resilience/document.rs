@@ -33,12 +33,19 @@ pub(super) fn is_spelling(one: &str, other: &str) -> bool {
 }
 
 fn ends_in(key: &str, ending: &str) -> bool {
-    let words = key
-        .match_indices(is_separator)
-        .map(|(at, _)| &key[at + 1..]);
-    std::iter::once(key)
-        .chain(words)
-        .any(|end| is_spelling(end, ending))
+    // Backwards, once: a key may be a megabyte of dots.
+    let mut rest = key.bytes().rev().peekable();
+    let is_gap = |byte: &u8| is_separator(char::from(*byte));
+    for wanted in ending.bytes().rev().filter(|byte| !is_gap(byte)) {
+        while rest.next_if(is_gap).is_some() {}
+        if !rest
+            .next()
+            .is_some_and(|byte| byte.eq_ignore_ascii_case(&wanted))
+        {
+            return false;
+        }
+    }
+    rest.next().is_none_or(|byte| is_gap(&byte))
 }
 
 fn is_separator(c: char) -> bool {

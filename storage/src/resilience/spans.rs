@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::evidence::{Evidence, SampleRow, Subject};
 use super::index::{Item, Recognisers, Told};
-use super::logs::{OF_ERROR, Record, at, index, rejected_subject, text, time};
+use super::logs::{OF_ERROR, Record, TIME_END, at, index, rejected_subject, text, time};
 use super::{document, wildcard};
 use crate::ingest::{ResourceRow, ScopeRow};
 
@@ -334,7 +334,7 @@ fn parsed(events: &str) -> impl Iterator<Item = SpanEvent> {
             time: event
                 .get("time_unix_nano")
                 .and_then(Value::as_i64)
-                .filter(|time| *time > 0),
+                .filter(|time| (1..TIME_END).contains(time)),
             attributes: event.get_mut("attributes")?.take(),
         })
     })

@@ -101,7 +101,10 @@ pub(crate) fn conclude(schema: &str, settings: &str, parts: &[Part]) -> String {
          CREATE VIEW {schema}.breaker_instances AS {instances};\n\
          CREATE VIEW {schema}.breakers AS {breakers};\n\
          CREATE VIEW {schema}.breaker_intervals AS {intervals};\n\
-         CREATE VIEW {schema}.breaker_days AS {days};\n"
+         CREATE VIEW {schema}.breaker_days AS {days};\n\
+         CREATE TABLE {schema}.callee_names (environment VARCHAR, service_namespace VARCHAR, cluster VARCHAR, \
+         service_name VARCHAR, called VARCHAR, callee VARCHAR);\n\
+         CREATE TABLE {schema}.callees_under_breakers (breaker_id VARCHAR, callee VARCHAR);\n"
     )
 }
 

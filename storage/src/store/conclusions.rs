@@ -119,7 +119,14 @@ impl SegmentSet {
         };
         let sql = views::conclude(&made.schema(), &self.schema(), &self.evidence());
         conn.execute_batch(&self.as_of.fill(&sql))?;
-        made.missing = self.look_up(conn, &made.schema())?;
+        // Extras: without them, what the evidence says still stands.
+        made.missing = match self.look_up(conn, &made.schema()) {
+            Ok(missing) => missing,
+            Err(error) => {
+                tracing::warn!(%error, "callees and traces of breakers were not looked up");
+                Some(Look::now(self))
+            }
+        };
         let made = Arc::new(made);
         *latest = Some(Arc::clone(&made));
         Ok(made)

@@ -1,7 +1,8 @@
 -- How often the metrics of each instance come: the usual time between two exports, and the first and the last of them,
 -- in nanoseconds. The sealer knows the usual time, the hot part shows it once there is enough of it; a minute where
 -- nobody knows. Instruments of one collection are stamped one after the other: less than half a second is no interval.
-SELECT *, greatest(coalesce(usual_ns, 60000000000), 1000000000) AS interval_ns
+-- A day at most: a clock that is centuries off must not make an interval whose triple overflows.
+SELECT *, least(greatest(coalesce(usual_ns, 60000000000), 1000000000), 86400000000000) AS interval_ns
 FROM (
     SELECT breaker_id, instance, min(since) AS first_metric, max(ns) AS last_metric,
         coalesce(CASE WHEN count(hot_gap) >= 5 THEN median(hot_gap) END,

@@ -143,10 +143,22 @@ fn find(
             calls.add_service(sender.scope.environment, service);
         }
     }
+    let fresh: Vec<(&Node, &str, &str)> = answers(&outgoing).collect();
+    let now: BTreeMap<&str, &str> = fresh
+        .iter()
+        .map(|(_, called, callee)| (*called, *callee))
+        .collect();
     for (caller, called, callee) in &known.names {
-        calls.add_answer(caller, called, callee);
+        // An address goes from one pod to another: what somebody sees there now is what it is.
+        let is_other = peer::is_address(called)
+            && now
+                .get(called.as_str())
+                .is_some_and(|other| *other != callee.as_str());
+        if !is_other {
+            calls.add_answer(caller, called, callee);
+        }
     }
-    for (caller, called, callee) in answers(&outgoing) {
+    for (caller, called, callee) in fresh {
         calls.add_answer(caller, called, callee);
     }
     for call in &outgoing {
@@ -193,11 +205,15 @@ fn recent(set: &SegmentSet) -> BTreeSet<u64> {
     let mut left = SPANS_MAX;
     let mut ids = BTreeSet::new();
     for segment in set.segments().iter().rev() {
-        let spans = segment.known_rows().map_or(0, |[spans, ..]| spans);
-        if segment.may_have("spans") && spans <= left {
-            left -= spans;
-            ids.insert(segment.id);
+        if !segment.may_have("spans") {
+            continue;
         }
+        let spans = segment.known_rows().map_or(0, |[spans, ..]| spans);
+        if spans > left && !ids.is_empty() {
+            break;
+        }
+        left = left.saturating_sub(spans);
+        ids.insert(segment.id);
     }
     ids
 }
@@ -363,11 +379,6 @@ fn related(set: &SegmentSet, conn: &Connection, guards: &[Guard]) -> duckdb::Res
 
 /// Tables of names and of callees under breakers' spans; the callees in the relations.
 fn write(conn: &Connection, schema: &str, guards: &[Guard], known: &Known) -> duckdb::Result<()> {
-    conn.execute_batch(&format!(
-        "CREATE TABLE {schema}.callee_names (environment VARCHAR, service_namespace VARCHAR, cluster VARCHAR, \
-         service_name VARCHAR, called VARCHAR, callee VARCHAR);
-         CREATE TABLE {schema}.callees_under_breakers (breaker_id VARCHAR, callee VARCHAR);"
-    ))?;
     let word = |text: &Option<String>| text.clone().unwrap_or_default();
     let names = known
         .names
@@ -414,13 +425,15 @@ fn write(conn: &Connection, schema: &str, guards: &[Guard], known: &Known) -> du
         ),
         params![news],
     )?;
-    conn.execute(
-        &format!(
-            "UPDATE {schema}.breaker_transitions AS t SET peer_service = f.service FROM {found} f \
-             WHERE t.breaker_id = f.breaker_id"
-        ),
-        params![news],
-    )?;
+    for table in ["breaker_transitions", "spells"] {
+        conn.execute(
+            &format!(
+                "UPDATE {schema}.{table} AS t SET peer_service = f.service FROM {found} f \
+                 WHERE t.breaker_id = f.breaker_id"
+            ),
+            params![news],
+        )?;
+    }
     Ok(())
 }
 

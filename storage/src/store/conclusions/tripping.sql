@@ -26,7 +26,10 @@ calls AS MATERIALIZED (
     SELECT coalesce(environment, '') AS environment, coalesce(service_namespace, '') AS service_namespace,
         coalesce(cluster, '') AS cluster, service_name AS service, coalesce(service_instance_id, '') AS instance, peer,
         trace_id, span_id, status_code = 'error' AS is_failed, duration_ns >= 1000000000 AS is_slow,
-        epoch_ns(start_time) + duration_ns AS ends, (epoch_ns(start_time) + duration_ns) // 10000000000 AS bucket
+        epoch_ns(start_time) + duration_ns AS ends, (epoch_ns(start_time) + duration_ns) // 10000000000 AS bucket,
+        row_number() OVER (PARTITION BY environment, service_namespace, cluster, service_name, service_instance_id, peer,
+            status_code = 'error', duration_ns >= 1000000000, (epoch_ns(start_time) + duration_ns) // 10000000000
+            ORDER BY epoch_ns(start_time) + duration_ns DESC) AS place
     FROM ({calls})
     WHERE kind = 'client' AND (status_code = 'error' OR duration_ns >= 1000000000)
         AND start_time >= make_timestamp_ns($2) AND start_time < make_timestamp_ns($3)
@@ -40,7 +43,8 @@ near AS (
     SELECT a.number, c.trace_id, c.span_id, c.ends, CASE WHEN a.is_of_slow THEN c.is_slow ELSE c.is_failed END AS is_such,
         a.peers IS NULL OR c.peer IS NOT NULL AS is_to_peer
     FROM asked a JOIN calls c USING (environment, service_namespace, cluster, service, bucket)
-    WHERE c.ends BETWEEN a.lo AND a.hi AND (NOT a.is_seen OR c.instance IN ('', a.instance))
+    -- Nine traces are wanted: of a bucket that ended before the trip, its last calls are enough.
+    WHERE (c.place <= 32 OR a.bucket = a.hi // 10000000000) AND c.ends BETWEEN a.lo AND a.hi AND (NOT a.is_seen OR c.instance IN ('', a.instance))
         AND (a.peers IS NULL OR c.peer IS NULL OR list_contains(a.peers, c.peer))
 ),
 traces AS (

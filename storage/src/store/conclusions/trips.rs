@@ -189,12 +189,18 @@ pub(super) fn trace(
                 trip.key.breaker_id.as_str(),
                 trip.key.instance.as_str(),
                 trip.key.hi,
+                trip.key.lo,
             )
         })
         .collect();
-    known
-        .answers
-        .retain(|key, _| asked.contains(&(key.breaker_id.as_str(), key.instance.as_str(), key.hi)));
+    known.answers.retain(|key, _| {
+        asked.contains(&(
+            key.breaker_id.as_str(),
+            key.instance.as_str(),
+            key.hi,
+            key.lo,
+        ))
+    });
     write(conn, schema, &trips, known)?;
     let has_answer = |trip: &Trip| {
         let answer = known.answers.get(&trip.key);

@@ -182,7 +182,7 @@ pub(super) fn trace(
             answer.calls = calls;
         }
     }
-    let asked: BTreeSet<(&str, &str, i64)> = trips
+    let asked: BTreeSet<(&str, &str, i64, i64)> = trips
         .iter()
         .map(|trip| {
             (

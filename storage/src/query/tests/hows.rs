@@ -95,7 +95,7 @@ fn the_numbers_of_one_service_are_those_of_their_sql() {
             environment: Some("prod".to_owned()),
             ..Scope::default()
         }),
-        steps: 12,
+        steps: 360,
     };
     let found = service(&session, &question).expect("a service");
     assert_eq!((found.operations.len(), found.operations_total), (1, 1));

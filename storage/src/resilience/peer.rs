@@ -159,7 +159,7 @@ pub(crate) fn peer(guard: &Guard, calls: &Calls, near: &[Near]) -> Option<Peer> 
 
 /// Whether looking at calls may tell more than the breaker's own telemetry does.
 pub(crate) fn is_open(guard: &Guard) -> bool {
-    guard.peer_service.as_deref().is_none_or(is_address)
+    guard.peer_service.as_deref().is_none_or(is_address) || guard.peer_address.is_some()
 }
 
 /// Whether it names an address that some service may answer at.
@@ -184,6 +184,12 @@ fn said(guard: &Guard, calls: &Calls) -> Option<Peer> {
         && let Some(service) = answering()
     {
         return found(Some(service), "address");
+    }
+    // A name that nobody here has (Envoy's word for a cluster) beside an address that somebody answers at.
+    if !calls.knows(guard, said)
+        && let Some(peer) = addressed(guard, calls)
+    {
+        return Some(peer);
     }
     let evidence = guard.peer_evidence.as_deref().unwrap_or("reported");
     found(Some(said), evidence)

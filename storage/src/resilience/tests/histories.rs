@@ -317,9 +317,13 @@ pub(super) fn found(store: &Store, kind: &str) -> BTreeMap<String, Vec<Found>> {
 pub(super) const SLACK_S: f64 = 1e-5;
 
 pub(super) fn is_within(history: &History, row: &Found) -> bool {
+    let is_then = |at: f64| row.lo - SLACK_S <= at && at <= row.hi + SLACK_S;
+    // A restart is a transition too (R4): whatever it was before, it is closed then.
+    let mut restarts = history.restarts.iter();
     history
         .transitions()
-        .any(|(at, _, to)| to == row.to && row.lo - SLACK_S <= at && at <= row.hi + SLACK_S)
+        .any(|(at, _, to)| to == row.to && is_then(at))
+        || row.to == "closed" && restarts.any(|at| is_then(*at))
 }
 
 fn check(store: &Store, kind: &str, histories: &[History], seed: u64) {

@@ -477,7 +477,7 @@ fn an_ejected_host_is_the_service_that_answers_there() {
                     store,
                     "SELECT peer_service, peer_address, peer_evidence FROM breakers"
                 ),
-                [format!("- {ADDRESS} reported")]
+                [format!("upstream {ADDRESS} reported")]
             );
         },
     );

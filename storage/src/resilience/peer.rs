@@ -159,7 +159,13 @@ pub(crate) fn peer(guard: &Guard, calls: &Calls, near: &[Near]) -> Option<Peer> 
 
 /// Whether looking at calls may tell more than the breaker's own telemetry does.
 pub(crate) fn is_open(guard: &Guard) -> bool {
-    guard.peer_service.as_deref().is_none_or(is_address) || guard.peer_address.is_some()
+    guard.peer_service.as_deref().is_none_or(is_address)
+        || guard.peer_address.is_some() && is_reported(guard)
+}
+
+/// Whether the breaker's own telemetry names the callee, not a span of its call.
+fn is_reported(guard: &Guard) -> bool {
+    guard.peer_evidence.as_deref() == Some("reported")
 }
 
 /// Whether it names an address that some service may answer at.
@@ -186,7 +192,8 @@ fn said(guard: &Guard, calls: &Calls) -> Option<Peer> {
         return found(Some(service), "address");
     }
     // A name that nobody here has (Envoy's word for a cluster) beside an address that somebody answers at.
-    if !calls.knows(guard, said)
+    if is_reported(guard)
+        && !calls.knows(guard, said)
         && let Some(peer) = addressed(guard, calls)
     {
         return Some(peer);

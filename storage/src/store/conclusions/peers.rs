@@ -346,13 +346,19 @@ fn related(set: &SegmentSet, conn: &Connection, guards: &[Guard]) -> duckdb::Res
     }
     let (each, all) = OWN_SPANS;
     let mut question = conn.ask(&views::spans_of(&set.evidence(), each, all))?;
-    let own: Vec<[String; 3]> = question
+    let owners: BTreeMap<&str, &str> = guards
+        .iter()
+        .map(|guard| (guard.breaker_id.as_str(), guard.owner.1.as_str()))
+        .collect();
+    let own: Vec<[String; 4]> = question
         .query_map(params![open.join("\u{1e}")], |row| {
-            Ok([row.get(0)?, row.get(1)?, row.get(2)?])
+            let breaker_id: String = row.get(0)?;
+            let owner = plain(owners.get(breaker_id.as_str()).copied().unwrap_or_default());
+            Ok([breaker_id, row.get(1)?, row.get(2)?, owner])
         })?
         .collect::<duckdb::Result<_>>()?;
     let is_there = |segment: &Segment| {
-        let mut ids = own.iter().map(|[_, trace_id, _]| trace_id);
+        let mut ids = own.iter().map(|[_, trace_id, _, _]| trace_id);
         segment.may_have("spans") && ids.any(|trace_id| segment.may_hold_trace(trace_id))
     };
     if !set.segments().iter().any(|segment| is_there(segment)) {

@@ -1,6 +1,7 @@
--- Calls near breakers' own spans: 1 under them, or themselves; 2 beside them. $1: breaker, trace and span of each.
+-- Calls near breakers' own spans: 1 under them, or themselves; 2 beside them. $1: breaker, trace and span of each, and the
+-- service that owns the breaker: what a report names in another service is not its own.
 WITH asked AS MATERIALIZED (
-    SELECT part[1] AS breaker_id, part[2] AS trace_id, part[3] AS span_id
+    SELECT part[1] AS breaker_id, part[2] AS trace_id, part[3] AS span_id, part[4] AS service_name
     FROM (SELECT string_split(unnest(string_split($1, chr(30))), chr(31)) AS part)
 ),
 spans AS MATERIALIZED (
@@ -9,7 +10,7 @@ spans AS MATERIALIZED (
 ),
 own AS (
     SELECT DISTINCT a.breaker_id, s.trace_id, s.span_id, s.parent_span_id, s.service_name, s.kind
-    FROM asked a JOIN spans s USING (trace_id, span_id)
+    FROM asked a JOIN spans s USING (trace_id, span_id, service_name)
 ),
 near AS (
     SELECT o.breaker_id, c.trace_id, c.span_id, c.service_name, any_value(c.peer) AS peer,

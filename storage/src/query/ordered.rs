@@ -146,13 +146,16 @@ fn value(order: TraceOrder) -> &'static str {
     }
 }
 
-/// Of each of these traces the newest span that fits, with its place in the order of a search.
+/// By trace a span and its place in the order of a search.
+type Placed = HashMap<String, ((i64, u64), SpanSummary)>;
+
+/// Of each of these traces the newest span that fits.
 fn newest_fitting(
     session: &Session<'_>,
     conn: &Connection,
     query: &TraceQuery,
     ids: &[String],
-) -> Result<HashMap<String, ((i64, u64), SpanSummary)>, QueryError> {
+) -> Result<Placed, QueryError> {
     let mut conditions = conditions(query, None);
     conditions.add(
         "f.trace_id IN (SELECT unnest(string_split(?, ',')))",
@@ -160,7 +163,7 @@ fn newest_fitting(
     );
     let spans = tables(session, "spans");
     let wanted: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let mut newest: HashMap<String, ((i64, u64), SpanSummary)> = HashMap::new();
+    let mut newest = Placed::new();
     for table in tables_with_traces(session, "spans", &wanted) {
         let narrowed = Narrowed::new(conn, &table, &spans, &conditions, query)?;
         let mut statement = conn.ask(&narrowed.sql(NEWEST_OF_TRACES))?;

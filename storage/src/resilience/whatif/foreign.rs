@@ -137,6 +137,41 @@ const LIBRARIES: &[Known] = &[
         ],
     },
     Known {
+        words: &["armeria"],
+        origin: "armeria",
+        defaults: r#"{"window.kind": "time", "window.length_s": 20, "window.buckets": 20, "minimum_calls": 10,
+            "failure_ratio_threshold": 0.5, "open.base_s": 10, "open.max_s": 10, "open.multiplier": 1,
+            "half_open.permits": 1, "half_open.concurrent": 1, "half_open.close_on": 1}"#,
+        differs: &[
+            "Armeria 1.31: compares with more than, so that exactly the threshold does not trip",
+            "Armeria 1.31: counts reach its decision once a second, and another probe is let through every 3 s",
+        ],
+    },
+    Known {
+        words: &["finagle"],
+        origin: "finagle",
+        defaults: r#"{"window.kind": "time", "window.length_s": 30, "window.buckets": 10, "minimum_calls": 5,
+            "failure_ratio_threshold": 0.2, "consecutive_failures_threshold": 5, "open.base_s": 5,
+            "open.max_s": 300, "open.multiplier": 2, "half_open.permits": 1, "half_open.concurrent": 1,
+            "half_open.close_on": 1}"#,
+        differs: &[
+            "Finagle 24: counts for each endpoint, not for the service",
+            "Finagle 24: an endpoint stays dead for half of the back-off and a random part of the other half",
+        ],
+    },
+    Known {
+        words: &["goresilience"],
+        origin: "goresilience",
+        defaults: r#"{"window.kind": "time", "window.length_s": 10, "window.buckets": 10, "minimum_calls": 20,
+            "failure_ratio_threshold": 0.2, "open.base_s": 5, "open.max_s": 5, "open.multiplier": 1,
+            "half_open.permits": 1, "half_open.concurrent": 1, "half_open.close_on": 1}"#,
+        differs: &[
+            "goresilience 0.2: compares the share of errors with MinimumRequestToOpen per cent, not with ErrorPercentThresholdToOpen, so that by default 20 % opens it",
+            "goresilience 0.2: half-open admits every caller until enough of them have returned",
+            "goresilience 0.2: refused calls count as errors in its window",
+        ],
+    },
+    Known {
         words: &["linkerd"],
         origin: "linkerd",
         defaults: r#"{"minimum_calls": 1, "consecutive_failures_threshold": 7, "open.base_s": 1, "open.max_s": 60,
@@ -194,6 +229,9 @@ mod tests {
             "sentinel",
             "tower-resilience",
             "dapr",
+            "armeria",
+            "finagle",
+            "goresilience",
             "linkerd",
             "envoy",
         ] {
@@ -212,8 +250,9 @@ mod tests {
                 Some(value.trim().trim_matches('"'))
             });
             let origin = origin.expect(file);
-            // Ours, which needs none; a wrapper of several libraries; anybody's.
-            let has_none = matches!(origin, "tripline-sdk" | "go-kit" | "generic");
+            // Ours, which needs none; wrappers of several libraries; one whose sources were not at hand; anybody's.
+            let none = ["tripline-sdk", "go-kit", "spring-cloud", "ojp", "generic"];
+            let has_none = none.contains(&origin);
             assert_eq!(library(origin).is_none(), has_none, "{origin}");
         }
     }

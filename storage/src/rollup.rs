@@ -8,13 +8,15 @@
 //! each other and with the hot spans. A half is an entry whose cause is in another segment, or a call
 //! nobody answered here. `rollup/calls.sql` says what a call is.
 
+mod by_bucket;
 pub(crate) mod sums;
 mod totals;
 
 use duckdb::{Connection, OptionalExt as _};
 
 use crate::segment::EMPTY_SCHEMA;
-pub(crate) use sums::{EdgeSum, ServiceSum};
+pub(crate) use by_bucket::{BucketSum, ByBucket, Summed, first_bucket};
+pub(crate) use sums::{EdgeCalls, EdgeSum, ServiceSpans, ServiceSum};
 pub(crate) use totals::Totals;
 
 /// Width of `bucket_start`: 10 s. The SQL says the same number.
@@ -41,13 +43,27 @@ const HALVES: &str = include_str!("rollup/halves.sql");
 const MERGE_RED: &str = include_str!("rollup/merge_red.sql");
 const MERGE_EDGES: &str = include_str!("rollup/merge_edges.sql");
 
-/// One segment as the roll-up views see it.
-#[derive(Debug, Clone)]
+/// One segment as the roll-up views see it, or a piece of a hot one.
+#[derive(Debug, Clone, Default)]
 pub struct Part {
     /// Its qualified schema, ready for SQL text.
     pub schema: String,
     /// A hot segment: it has raw rows (documents as text) but no roll-up tables.
     pub is_text: bool,
+    /// Only the rows after this one count, of a hot one.
+    pub after_row: Option<i64>,
+    /// Only the rows up to this one count, of a hot one.
+    pub to_row: Option<i64>,
+}
+
+impl Part {
+    /// A segment or piece with roll-up tables.
+    pub(crate) fn rolled_up(schema: String) -> Self {
+        Self {
+            schema,
+            ..Self::default()
+        }
+    }
 }
 
 /// Creates the roll-up tables in `schema` (a new sealed segment), empty.
@@ -57,7 +73,17 @@ pub fn create(conn: &Connection, schema: &str) -> duckdb::Result<()> {
 
 /// Fills the roll-up tables of `to_schema` from the raw rows of `from_schema` (hot or sealed form).
 pub fn write(conn: &Connection, from_schema: &str, to_schema: &str) -> duckdb::Result<()> {
-    let stored = hops(from_schema, from_schema, links_are_text(conn, from_schema)?);
+    let part = Part {
+        schema: from_schema.to_owned(),
+        is_text: links_are_text(conn, from_schema)?,
+        ..Part::default()
+    };
+    write_part(conn, &part, to_schema)
+}
+
+/// Fills the roll-up tables of `to_schema` from the raw rows of a part.
+pub(crate) fn write_part(conn: &Connection, from: &Part, to_schema: &str) -> duckdb::Result<()> {
+    let stored = hops(from);
     let once = ONCE.replace("{stored}", &stored);
     conn.execute_batch(&format!(
         "CREATE OR REPLACE TEMP TABLE rollup_spans AS WITH {once} SELECT * FROM spans_once;"
@@ -113,11 +139,7 @@ pub fn merge(conn: &Connection, from_schemas: &[String], to_schema: &str) -> duc
 /// The body of the public view `red` over these segments.
 pub fn red_view_sql(parts: &[Part]) -> String {
     let mut selects = rolled_up(parts, "red");
-    let hot: Vec<String> = parts
-        .iter()
-        .filter(|part| part.is_text)
-        .map(hot_hops)
-        .collect();
+    let hot: Vec<String> = parts.iter().filter(|part| part.is_text).map(hops).collect();
     if !hot.is_empty() {
         let once = ONCE.replace("{stored}", &hot.join(" UNION ALL "));
         selects.push(format!("SELECT * FROM (WITH {once} {RED})"));
@@ -157,40 +179,49 @@ pub(crate) fn service_edges_sql(parts: &EdgeParts<'_>) -> String {
         *select = select.replace("*", "*, false AS is_minus");
     }
     if !parts.all.is_empty() {
-        let hot: String = parts
-            .all
-            .iter()
-            .filter(|part| part.is_text)
-            .map(|part| format!(" UNION ALL BY NAME {}", hot_hops(part)))
-            .collect();
-        let split = split(
-            &schemas(parts.all),
-            &schemas(parts.near),
-            &schemas(parts.settled),
-            &hot,
-        );
-        let calls = format!(
-            "(SELECT * EXCLUDE (is_open), false AS is_minus FROM calls UNION ALL BY NAME \
-             SELECT *, false AS is_minus FROM ({}) UNION ALL BY NAME SELECT *, true AS is_minus FROM ({}))",
-            ALONE_CALLS.replace("{alone}", "alone"),
-            ALONE_CALLS.replace("{alone}", "unsettled"),
-        );
+        let (with, rows) = edge_rows_sql(parts);
         let live = EDGES
             .replace("{more}", ", is_minus")
-            .replace("{rows}", &calls);
-        selects.push(format!("SELECT * FROM (WITH {split}, {CALLS} {live})"));
+            .replace("{rows}", &rows);
+        selects.push(format!("SELECT * FROM (WITH {with} {live})"));
     }
     selects.join("\nUNION ALL\n")
 }
 
-/// The calls that nobody answered in a sealed segment, as if nobody did elsewhere.
-pub(crate) fn alone_sql(schema: &str) -> String {
+/// The calls that halves and the hot spans make, one by one: the relations to be read first, and the rows.
+fn edge_rows_sql(parts: &EdgeParts<'_>) -> (String, String) {
+    let hot: String = parts
+        .all
+        .iter()
+        .filter(|part| part.is_text)
+        .map(|part| format!(" UNION ALL BY NAME {}", hops(part)))
+        .collect();
+    let split = split(
+        &schemas(parts.all),
+        &schemas(parts.near),
+        &schemas(parts.settled),
+        &hot,
+    );
+    let rows = format!(
+        "(SELECT * EXCLUDE (is_open), false AS is_minus FROM calls UNION ALL BY NAME \
+         SELECT *, false AS is_minus FROM ({}) UNION ALL BY NAME SELECT *, true AS is_minus FROM ({}))",
+        ALONE_CALLS.replace("{alone}", "alone"),
+        ALONE_CALLS.replace("{alone}", "unsettled"),
+    );
+    (format!("{split}, {CALLS}"), rows)
+}
+
+/// The calls that nobody answered in a rolled-up schema, as if nobody did elsewhere, one by one.
+fn alone_rows_sql(schema: &str) -> String {
     let plain = format!("(FROM {schema}.edge_halves WHERE {PLAIN})");
     let calls = ALONE_CALLS.replace("{alone}", &plain);
-    let rows = format!("(SELECT *, false AS is_minus FROM ({calls}))");
-    EDGES
-        .replace("{more}", ", is_minus")
-        .replace("{rows}", &rows)
+    format!("(SELECT *, false AS is_minus FROM ({calls}))")
+}
+
+/// Whether a rolled-up schema has halves that other segments may complete, calls nobody answered apart.
+pub(crate) fn has_open_halves(conn: &Connection, schema: &str) -> duckdb::Result<bool> {
+    let sql = format!("SELECT count(*) > 0 FROM {schema}.edge_halves WHERE NOT {PLAIN}");
+    conn.query_row(&sql, [], |row| row.get(0))
 }
 
 /// The schemas of the sealed ones.
@@ -235,19 +266,21 @@ fn rolled_up(parts: &[Part], table: &str) -> Vec<String> {
         .collect()
 }
 
-fn hot_hops(part: &Part) -> String {
-    hops(&part.schema, &part.schema, true)
-}
-
-fn hops(facts: &str, dictionaries: &str, links_are_text: bool) -> String {
-    let links = if links_are_text {
+fn hops(part: &Part) -> String {
+    let links = if part.is_text {
         "f.links"
     } else {
         "f.links::JSON"
     };
-    HOPS.replace("{facts}", facts)
-        .replace("{dictionaries}", dictionaries)
+    let after = part.after_row.map(|row| format!(" AND f.rowid > {row}"));
+    let to = part.to_row.map(|row| format!(" AND f.rowid <= {row}"));
+    HOPS.replace("{facts}", &part.schema)
+        .replace("{dictionaries}", &part.schema)
         .replace("{links}", links)
+        .replace(
+            "{rows}",
+            &[after, to].into_iter().flatten().collect::<String>(),
+        )
 }
 
 /// Whether a segment's documents are text. Without rows it does not matter.

@@ -4,6 +4,7 @@
 //! keeps them as VARIANT and never changes again. Both have the tables of [`tables`]. What a segment
 //! says about itself is its [`meta`]; what it looks like to a query is written by [`views`].
 
+pub(crate) mod ahead;
 pub(crate) mod bloom;
 mod dictionary;
 pub(crate) mod files;
@@ -20,6 +21,7 @@ pub(crate) mod views;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::rollup::Part;
 use crate::store::Retirement;
 use live::Times;
 use meta::SIGNALS;
@@ -135,12 +137,23 @@ impl Segment {
         self.is_history() || self.may_ever_have("spans")
     }
 
-    /// It as the views of roll-ups see it.
-    pub(crate) fn calls(&self) -> crate::rollup::Part {
-        crate::rollup::Part {
+    /// It as the views of roll-ups see it, whoever asks later: a hot one by its rows.
+    pub(crate) fn raw_calls(&self) -> Part {
+        Part {
             schema: self.schema(),
             is_text: self.is_text(),
+            ..Part::default()
         }
+    }
+
+    /// The same with what is rolled up of a hot one by now.
+    pub(crate) fn calls(&self) -> Vec<Part> {
+        if !self.is_text() {
+            return vec![self.raw_calls()];
+        }
+        let (pieces, rest) = self.rolled_ahead();
+        let pieces = pieces.iter().map(|piece| Part::rolled_up(piece.schema()));
+        pieces.chain(rest).collect()
     }
 
     /// Rows of each signal, if that is known without counting.

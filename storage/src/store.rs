@@ -7,6 +7,7 @@
 
 mod bell;
 mod build;
+mod calls;
 mod catalog;
 mod conclusions;
 mod damage;

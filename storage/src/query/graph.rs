@@ -3,16 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use duckdb::Connection;
-use duckdb::types::Value;
 
 use super::breakers::{Guard, guards};
-use super::conditions::Conditions;
 use super::{QueryError, Session, services};
 use crate::model::{
     EarlierCalls, EdgeBreaker, EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind, Scope,
     ServiceOrder, ServicesQuery, TimeRange,
 };
-use crate::rollup::{EdgeSum, Totals};
+use crate::rollup::{EdgeCalls, Summed, Totals};
 use crate::segment::kept::is_in;
 use crate::store::SegmentSet;
 
@@ -184,39 +182,31 @@ fn edges(
     conn: &Connection,
     query: &GraphQuery,
 ) -> Result<BTreeMap<EdgeKey, Edge>, QueryError> {
-    let mut conditions = Conditions::default();
-    conditions.buckets(query.range);
-    conditions.scope(&query.scope);
-    if let Some(service) = &query.service {
-        let name = Value::Text(service.clone());
-        conditions.add("(caller = ? OR callee = ?)", [name.clone(), name]);
-    }
-    let clause = conditions.filter_clause();
-    let pick = |sum: &EdgeSum| {
-        let touches = |name: &String| *name == sum.caller.1 || *name == sum.callee.1;
-        is_in(&sum.caller.0, &query.scope) && query.service.as_ref().is_none_or(touches)
+    let pick = |of: &EdgeCalls| {
+        let touches = |name: &String| *name == of.caller.1 || *name == of.callee.1;
+        is_in(&of.caller.0, &query.scope) && query.service.as_ref().is_none_or(touches)
     };
-    let sums = set.edge_sums(conn, query.range, (&clause, conditions.values()), pick)?;
+    let sums = set.edge_sums(conn, query.range, pick)?;
     let mut edges: BTreeMap<EdgeKey, Edge> = BTreeMap::new();
-    for sum in sums {
-        let inferred = sum.inferred.as_deref();
-        let (kind, peer) = kinds(&sum.kind);
+    for Summed { of, totals } in sums {
+        let inferred = of.inferred.as_deref();
+        let (kind, peer) = kinds(&of.kind);
         let node = |end: &str| match inferred {
             Some(known) if known == end => peer,
             _ => NodeKind::Service,
         };
-        let (caller, callee) = (sum.caller, sum.callee);
+        let (caller, callee) = (of.caller, of.callee);
         let key = (
             (caller.0, caller.1, node("caller")),
             (callee.0, callee.1, node("callee")),
             kind,
-            sum.is_async,
+            of.is_async,
         );
         let edge = edges.entry(key).or_default();
-        edge.rank += sum.totals.calls;
+        edge.rank += totals.calls;
         edge.caller_seen |= inferred != Some("caller");
         edge.callee_seen |= inferred != Some("callee");
-        edge.totals.merge(&sum.totals);
+        edge.totals.merge(&totals);
     }
     Ok(edges)
 }

@@ -1,4 +1,4 @@
--- Spans of one service by resource, rank (that of rollup/sum_services.sql) and bucket of duration (eighths of a power
+-- Spans of one service by resource, rank (that of rollup/sum_red.sql) and bucket of duration (eighths of a power
 -- of two, as the roll-ups have them). What was sent again counts once.
 SELECT r.environment, r.service_namespace, r.cluster, r.service_instance_id, r.service_version,
     {{r.attributes}} AS attributes, s.rank, s.bucket, s.calls, s.errors, s.last_ns

@@ -1,20 +1,15 @@
 //! Every service in few steps of time, and its two halves: what sparklines draw and movers are found by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use duckdb::Connection;
 
-use super::conditions::Conditions;
-use super::services::{ServiceKey, red};
+use super::services::ServiceKey;
 use super::{QueryError, Session};
-use crate::ask::Ask;
-use crate::model::{
-    HalfSummary, PULSE_STEPS, PulsePoint, Scope, ServicePulse, ServicesQuery, TimeRange,
-};
-use crate::rollup::{BUCKET_NS, Totals};
+use crate::model::{HalfSummary, PULSE_STEPS, PulsePoint, ServicePulse, ServicesQuery, TimeRange};
+use crate::rollup::{BUCKET_NS, ServiceSpans, Totals};
+use crate::segment::kept::is_in;
 use crate::store::SegmentSet;
-
-const PULSE: &str = include_str!("pulse.sql");
 
 /// How each service with a span in the range did over it, by scope and name.
 pub fn pulses(
@@ -66,37 +61,26 @@ fn read(
         count: steps,
     } = pulse_steps(query.range);
     let half = (steps / 2).max(1);
-    let mut conditions = Conditions::default();
-    conditions.buckets(query.range);
-    conditions.scope(&query.scope);
-    let sql = PULSE
-        .replace("{red}", &red(set, query.range))
-        .replace("{where}", &conditions.filter_clause())
-        .replace("{from}", &from.to_string())
-        .replace("{width}", &width.to_string())
-        .replace("{half}", &half.to_string());
-    let mut statement = conn.ask(&sql)?;
-    let mut rows = statement.query(conditions.values())?;
-    let mut services: BTreeMap<ServiceKey, BTreeMap<u8, Steps>> = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let scope = Scope {
-            environment: row.get(0)?,
-            service_namespace: row.get(1)?,
-            cluster: row.get(2)?,
-        };
-        let ranks = services.entry((scope, row.get(3)?)).or_default();
-        let found = ranks.entry(row.get(4)?).or_default();
-        let at: i64 = row.get(5)?;
-        let half_of = |half: i64| usize::from(half > 0);
-        match row.get::<_, Option<u16>>(6)? {
-            Some(bucket) => found.halves[half_of(at)].add_bucket(bucket, row.get(7)?),
-            None => {
-                let (calls, errors, weight) = (row.get(7)?, row.get(8)?, row.get(9)?);
-                let point = found.points.entry(at).or_default();
-                point.add(calls, errors, weight, "all");
-                found.halves[half_of(at / half)].add(calls, errors, weight, "all");
-            }
+    let mut by_spans: HashMap<ServiceSpans, Steps> = HashMap::new();
+    set.each_service_bucket(conn, query.range, |sum| {
+        if !is_in(&sum.of.scope, &query.scope) {
+            return;
         }
+        if !by_spans.contains_key(sum.of) {
+            by_spans.insert(sum.of.clone(), Steps::default());
+        }
+        let Some(found) = by_spans.get_mut(sum.of) else {
+            return;
+        };
+        let step = (sum.bucket_start - from) / width;
+        let point = found.points.entry(step).or_default();
+        point.add_without_durations(sum);
+        found.halves[usize::from(step >= half)].add(sum);
+    })?;
+    let mut services: BTreeMap<ServiceKey, BTreeMap<u8, Steps>> = BTreeMap::new();
+    for (of, steps) in by_spans {
+        let ranks = services.entry((of.scope, of.service_name)).or_default();
+        ranks.insert(of.rank, steps);
     }
     Ok(services
         .into_iter()

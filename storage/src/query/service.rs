@@ -11,13 +11,12 @@ use super::services::red;
 use super::{QueryError, Session};
 use crate::ask::Ask;
 use crate::model::{
-    Change, OperationSummary, RedPoint, ServiceDetail, ServiceQuery, VersionSummary,
+    Change, OperationSummary, RedPoint, Scope, ServiceDetail, ServiceQuery, VersionSummary,
 };
 use crate::rollup::{BUCKET_NS, Totals};
 use crate::segment::kept::is_in;
 use crate::store::SegmentSet;
 
-const STEPS: &str = include_str!("service_steps.sql");
 const OPERATIONS: &str = include_str!("service_operations.sql");
 /// Operations listed, busiest first.
 const OPERATIONS_MAX: usize = 50;
@@ -74,6 +73,13 @@ pub(super) fn of_service(query: &ServiceQuery, conditions: &mut Conditions) {
     conditions.add("service_name = ?", [Value::Text(query.service.clone())]);
 }
 
+/// Whether a name and scope are its.
+fn is_of_service(query: &ServiceQuery, scope: &Scope, name: &str) -> bool {
+    name == query.service
+        && is_in(scope, &query.scope)
+        && query.own.as_ref().is_none_or(|own| own == scope)
+}
+
 /// Start of the first step and the length of each, nanoseconds: whole buckets, or steps would share them unevenly.
 pub(super) fn steps_of(query: &ServiceQuery) -> (i64, i64) {
     let steps = i64::from(query.steps.clamp(1, STEPS_MAX));
@@ -94,28 +100,14 @@ fn points(
 ) -> Result<Vec<RedPoint>, QueryError> {
     let (from, width) = steps_of(query);
     let length = query.range.to_unix_nano.saturating_sub(from).max(1);
-    let mut conditions = Conditions::default();
-    conditions.buckets(query.range);
-    of_service(query, &mut conditions);
-    let sql = STEPS
-        .replace("{red}", &red(set, query.range))
-        .replace("{where}", &conditions.filter_clause())
-        .replace("{from}", &from.to_string())
-        .replace("{width}", &width.to_string());
-    let mut statement = conn.ask(&sql)?;
-    let mut rows = statement.query(conditions.values())?;
     let mut by_rank: BTreeMap<u8, BTreeMap<i64, Totals>> = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let totals = by_rank
-            .entry(row.get(0)?)
-            .or_default()
-            .entry(row.get(1)?)
-            .or_default();
-        match row.get::<_, Option<u16>>(2)? {
-            Some(bucket) => totals.add_bucket(bucket, row.get(3)?),
-            None => totals.add(row.get(3)?, row.get(4)?, row.get(5)?, "all"),
+    set.each_service_bucket(conn, query.range, |sum| {
+        if is_of_service(query, &sum.of.scope, &sum.of.service_name) {
+            let steps = by_rank.entry(sum.of.rank).or_default();
+            let step = (sum.bucket_start - from) / width;
+            steps.entry(step).or_default().add(sum);
         }
-    }
+    })?;
     let best = by_rank.into_values().next().unwrap_or_default();
     let count = (length - 1) / width + 1;
     Ok((0..count)
@@ -155,7 +147,7 @@ fn operations(
         match row.get::<_, Option<u16>>(1)? {
             Some(bucket) => totals.add_bucket(bucket, row.get(2)?),
             None => {
-                totals.add(row.get(2)?, row.get(3)?, row.get(4)?, "all");
+                totals.add_counts(row.get(2)?, row.get(3)?, row.get(4)?, "all");
                 names = row.get(5)?;
             }
         }
@@ -183,16 +175,15 @@ fn versions(
         for segment in session.set().segments() {
             let versions = segment.versions(conn, query.range)?;
             let of_service = versions.iter().filter(|version| {
-                version.service_name.as_ref() == Some(&query.service)
-                    && is_in(&version.scope, &query.scope)
-                    && query.own.as_ref().is_none_or(|own| *own == version.scope)
+                let name = version.service_name.as_deref();
+                name.is_some_and(|name| is_of_service(query, &version.scope, name))
             });
             for version in of_service {
                 let (totals, first, last) = found
                     .entry(version.version.clone())
                     .or_insert_with(|| (Totals::default(), i64::MAX, i64::MIN));
                 totals.add_bucket(version.bucket, version.calls);
-                totals.add(version.calls, version.errors, version.calls as f64, "all");
+                totals.add_counts(version.calls, version.errors, version.calls as f64, "all");
                 *first = (*first).min(version.first);
                 *last = (*last).max(version.last);
             }

@@ -1,5 +1,5 @@
 -- One service's operations: sums (bucket NULL) and buckets of the duration histogram; the rank is that of
--- rollup/sum_services.sql. The last column of a sum is how many names there are.
+-- rollup/sum_red.sql. The last column of a sum is how many names there are.
 WITH chosen AS MATERIALIZED (
     SELECT name,
         CASE WHEN kind IN ('server', 'consumer') THEN CASE WHEN sidecar THEN 2 ELSE 1 END

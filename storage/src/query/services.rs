@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use duckdb::Connection;
 
-use super::conditions::Conditions;
 use super::live::covered;
 use super::{QueryError, Session};
 use crate::model::{
     Page, ProxyCalls, Scope, ScopeFilter, ServiceSummary, ServicesQuery, TimeRange,
 };
-use crate::rollup::{ServiceSum, Totals};
+use crate::rollup::{ServiceSpans, Summed, Totals};
 use crate::segment::kept::is_in;
 use crate::store::SegmentSet;
 
@@ -58,7 +57,7 @@ pub(super) fn red(set: &SegmentSet, range: TimeRange) -> String {
 /// Names a service.
 pub(super) type ServiceKey = (Scope, String);
 
-/// The rank of calls that a proxy let in, as `rollup/sum_services.sql` has it.
+/// The rank of calls that a proxy let in, as `rollup/sum_red.sql` has it.
 pub(super) const PROXY_LET_IN: u8 = 2;
 /// The rank of calls that a proxy sent on.
 pub(super) const PROXY_SENT_ON: u8 = 4;
@@ -92,17 +91,12 @@ pub(super) fn calls(
     conn: &Connection,
     query: &ServicesQuery,
 ) -> Result<BTreeMap<ServiceKey, Calls>, QueryError> {
-    let mut conditions = Conditions::default();
-    conditions.buckets(query.range);
-    conditions.scope(&query.scope);
-    let clause = conditions.filter_clause();
-    let pick = |sum: &ServiceSum| is_in(&sum.scope, &query.scope);
-    let sums = set.service_sums(conn, query.range, (&clause, conditions.values()), pick)?;
+    let pick = |of: &ServiceSpans| is_in(&of.scope, &query.scope);
+    let sums = set.service_sums(conn, query.range, pick)?;
     let mut services: BTreeMap<ServiceKey, ByRank> = BTreeMap::new();
-    for sum in sums {
-        let by_rank = services.entry((sum.scope, sum.service_name)).or_default();
-        let totals = by_rank.ranks.entry(sum.rank).or_default();
-        totals.merge(&sum.totals);
+    for Summed { of, totals } in sums {
+        let by_rank = services.entry((of.scope, of.service_name)).or_default();
+        by_rank.ranks.insert(of.rank, totals);
     }
     Ok(services
         .into_iter()

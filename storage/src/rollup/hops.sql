@@ -12,4 +12,4 @@ SELECT
     hash(f.trace_id, f.span_id, f.start_time, service) AS identity
 FROM {facts}.spans f
 JOIN {dictionaries}.resources r ON r.resource_ix = f.resource_ix
-WHERE NOT coalesce(f.resent, false)
+WHERE NOT coalesce(f.resent, false){rows}

@@ -1,31 +1,31 @@
-//! Rows of `red` and `service_edges` added up: by service and by edge.
+//! Rows of `red` and `service_edges` added up by bucket: by service and by edge.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
-use duckdb::types::Value;
 use duckdb::{Connection, Row};
 
-use super::Totals;
-use crate::ask::Ask as _;
+use super::by_bucket::{Builder, ByBucket, Summed};
+use super::{Part, Totals, edge_rows_sql, hops};
+use crate::ask::{Ask as _, NONE};
 use crate::model::Scope;
 
-const SERVICES: &str = include_str!("sum_services.sql");
-const EDGES: &str = include_str!("sum_edges.sql");
+const STORED_SERVICES: &str = include_str!("sum_red.sql");
+const SPANS: &str = include_str!("sum_spans.sql");
+const STORED_EDGES: &str = include_str!("sum_edges.sql");
+const CALLS: &str = include_str!("sum_calls.sql");
 
 /// Spans of a service that stand for its calls equally well.
-#[derive(Debug, Clone)]
-pub(crate) struct ServiceSum {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct ServiceSpans {
     pub scope: Scope,
     pub service_name: String,
     /// How well they stand for its calls: 1 best.
     pub rank: u8,
-    pub totals: Totals,
 }
 
 /// Calls from one service to another.
-#[derive(Debug, Clone)]
-pub(crate) struct EdgeSum {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct EdgeCalls {
     pub caller: (Scope, String),
     pub callee: (Scope, String),
     /// The column `kind`.
@@ -33,127 +33,126 @@ pub(crate) struct EdgeSum {
     pub is_async: bool,
     /// Which end no span speaks for.
     pub inferred: Option<String>,
-    /// The totals are to be taken away from others'.
+    /// They are to be taken away from others.
     pub is_minus: bool,
-    pub totals: Totals,
 }
 
-/// Sums of the rows of `red` (SQL of it) that a clause picks.
-pub(crate) fn services(
+/// Sums by service.
+pub(crate) type ServiceSum = Summed<ServiceSpans>;
+/// Sums by edge.
+pub(crate) type EdgeSum = Summed<EdgeCalls>;
+
+/// The stored roll-up of a schema, by service.
+pub(crate) fn stored_services(
     conn: &Connection,
-    red: &str,
-    clause: &str,
-    values: &[Value],
-) -> duckdb::Result<Vec<ServiceSum>> {
-    let sql = SERVICES.replace("{red}", red).replace("{where}", clause);
-    let mut question = conn.ask(&sql)?;
-    let mut rows = question.query(values)?;
-    let mut sums: Vec<ServiceSum> = Vec::new();
-    let mut known = HashMap::new();
-    while let Some(row) = rows.next()? {
-        let key = (
-            scope(row, 0)?,
-            row.get::<_, String>(3)?,
-            row.get::<_, u8>(4)?,
-        );
-        let at = *known.entry(key).or_insert_with_key(|(scope, name, rank)| {
-            sums.push(ServiceSum {
-                scope: scope.clone(),
-                service_name: name.clone(),
-                rank: *rank,
-                totals: Totals::default(),
-            });
-            sums.len() - 1
-        });
-        let totals = &mut sums[at].totals;
-        match row.get::<_, Option<u16>>(5)? {
-            Some(bucket) => totals.add_bucket(bucket, row.get(6)?),
-            None => {
-                let basis: String = row.get(9)?;
-                totals.add(row.get(6)?, row.get(7)?, row.get(8)?, &basis);
-                totals.last_bucket_unix_nano = totals.last_bucket_unix_nano.max(row.get(10)?);
-            }
-        }
-    }
-    Ok(sums)
+    schema: &str,
+) -> duckdb::Result<ByBucket<ServiceSpans>> {
+    let sql = STORED_SERVICES.replace("{schema}", schema);
+    read(conn, &sql, 5, service)
 }
 
-/// Sums of the rows of `service_edges` (SQL of it, with `is_minus`) that a clause picks. What is to be taken away stays
-/// apart: it is in other sums.
-pub(crate) fn edges(
+/// Hot spans by service.
+pub(crate) fn hot_services(
     conn: &Connection,
-    edges: &str,
-    clause: &str,
-    values: &[Value],
-) -> duckdb::Result<Vec<EdgeSum>> {
-    let sql = EDGES.replace("{edges}", edges).replace("{where}", clause);
-    let mut question = conn.ask(&sql)?;
-    let mut rows = question.query(values)?;
-    let mut sums: Vec<EdgeSum> = Vec::new();
-    let mut known = HashMap::new();
-    while let Some(row) = rows.next()? {
-        let caller = (scope(row, 0)?, row.get::<_, String>(3)?);
-        let callee = (scope(row, 4)?, row.get::<_, String>(7)?);
-        let kind: String = row.get(8)?;
-        let inferred: Option<String> = row.get(10)?;
-        let is_minus: bool = row.get(16)?;
-        let key = (
-            caller,
-            callee,
-            kind,
-            row.get::<_, bool>(9)?,
-            inferred,
-            is_minus,
-        );
-        let at = *known.entry(key).or_insert_with_key(|key| {
-            sums.push(EdgeSum {
-                caller: key.0.clone(),
-                callee: key.1.clone(),
-                kind: key.2.clone(),
-                is_async: key.3,
-                inferred: key.4.clone(),
-                is_minus: key.5,
-                totals: Totals::default(),
-            });
-            sums.len() - 1
-        });
-        let totals = &mut sums[at].totals;
-        match row.get::<_, Option<u16>>(11)? {
-            Some(bucket) => totals.add_bucket(bucket, row.get(12)?),
-            None => {
-                let basis: String = row.get(15)?;
-                totals.add(row.get(12)?, row.get(13)?, row.get(14)?, &basis);
-            }
-        }
-    }
-    Ok(sums)
+    parts: &[Part],
+) -> duckdb::Result<ByBucket<ServiceSpans>> {
+    let spans: Vec<String> = parts.iter().map(hops).collect();
+    let sql = SPANS.replace("{spans}", &spans.join(" UNION ALL "));
+    read(conn, &sql, 5, service)
 }
 
-/// The sums, each edge once, without what is to be taken away from them; edges of which nothing is left are left out.
-pub(crate) fn without(sums: Vec<EdgeSum>, minus: &[EdgeSum]) -> Vec<EdgeSum> {
-    type Key = ((Scope, String), (Scope, String), String, Option<String>);
-    let key = |sum: &EdgeSum| -> Key {
-        let (caller, callee) = (sum.caller.clone(), sum.callee.clone());
-        (caller, callee, sum.kind.clone(), sum.inferred.clone())
-    };
-    let mut left: Vec<EdgeSum> = Vec::new();
-    let mut known: HashMap<Key, usize> = HashMap::new();
-    for sum in sums {
-        match known.entry(key(&sum)) {
-            Entry::Occupied(at) => left[*at.get()].totals.merge(&sum.totals),
-            Entry::Vacant(place) => {
-                place.insert(left.len());
-                left.push(sum);
-            }
+/// The stored final edges of a schema.
+pub(crate) fn stored_edges(conn: &Connection, schema: &str) -> duckdb::Result<ByBucket<EdgeCalls>> {
+    let sql = STORED_EDGES.replace("{schema}", schema);
+    read(conn, &sql, 12, edge)
+}
+
+/// The calls of a rolled-up schema that nobody answered there, as if nobody did elsewhere.
+pub(crate) fn alone(conn: &Connection, schema: &str) -> duckdb::Result<ByBucket<EdgeCalls>> {
+    let rows = super::alone_rows_sql(schema);
+    let sql = CALLS.replace("{with}", "").replace("{rows}", &rows);
+    read(conn, &sql, 12, edge)
+}
+
+/// The edges that the open halves of some rolled-up parts and the hot spans of others make with each other and with the
+/// calls that nobody answered in `settled`, which are counted already.
+pub(crate) fn open_edges(
+    conn: &Connection,
+    open: &[Part],
+    settled: &[Part],
+) -> duckdb::Result<ByBucket<EdgeCalls>> {
+    let (with, rows) = edge_rows_sql(&super::EdgeParts {
+        finals: &[],
+        near: &[],
+        settled,
+        all: open,
+    });
+    let sql = CALLS
+        .replace("{with}", &format!("WITH {with}"))
+        .replace("{rows}", &rows);
+    read(conn, &sql, 12, edge)
+}
+
+/// Reads sums: what they are of, and from column `at` on bucket, basis, calls, errors, weight, bucket of the durations
+/// and how many are in it.
+fn read<K: Clone + Eq + std::hash::Hash>(
+    conn: &Connection,
+    sql: &str,
+    at: usize,
+    of: impl Fn(&Row<'_>) -> duckdb::Result<K>,
+) -> duckdb::Result<ByBucket<K>> {
+    let mut question = conn.ask(sql)?;
+    let mut rows = question.query(NONE)?;
+    let mut builder = Builder::new();
+    while let Some(row) = rows.next()? {
+        let totals = builder.of(of(row)?, row.get(at)?);
+        let calls: u64 = row.get(at + 2)?;
+        if calls > 0 {
+            let basis: String = row.get(at + 1)?;
+            totals.add_counts(calls, row.get(at + 3)?, row.get(at + 4)?, &basis);
+        }
+        if let Some(bucket) = row.get::<_, Option<u16>>(at + 5)? {
+            totals.add_bucket(bucket, row.get(at + 6)?);
         }
     }
+    Ok(builder.finish())
+}
+
+fn service(row: &Row<'_>) -> duckdb::Result<ServiceSpans> {
+    Ok(ServiceSpans {
+        scope: scope(row, 0)?,
+        service_name: row.get(3)?,
+        rank: row.get(4)?,
+    })
+}
+
+fn edge(row: &Row<'_>) -> duckdb::Result<EdgeCalls> {
+    Ok(EdgeCalls {
+        caller: (scope(row, 0)?, row.get(3)?),
+        callee: (scope(row, 4)?, row.get(7)?),
+        kind: row.get(8)?,
+        is_async: row.get(9)?,
+        inferred: row.get(10)?,
+        is_minus: row.get(11)?,
+    })
+}
+
+/// Sums by edge without what is to be taken away from them; edges of which nothing is left are left out.
+pub(crate) fn without(
+    mut sums: HashMap<EdgeCalls, Totals>,
+    minus: Vec<EdgeSum>,
+) -> HashMap<EdgeCalls, Totals> {
     for sum in minus {
-        if let Some(at) = known.get(&key(sum)) {
-            left[*at].totals.take_away(&sum.totals);
+        let of = EdgeCalls {
+            is_minus: false,
+            ..sum.of
+        };
+        if let Some(totals) = sums.get_mut(&of) {
+            totals.take_away(&sum.totals);
         }
     }
-    left.retain(|sum| sum.totals.calls > 0);
-    left
+    sums.retain(|_, totals| totals.calls > 0);
+    sums
 }
 
 fn scope(row: &Row<'_>, at: usize) -> duckdb::Result<Scope> {

@@ -3,8 +3,9 @@
 mod oracle;
 mod workload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::{BUCKET_NS, ServiceSpans, Summed, Totals};
 use crate::model::{Scope, TimeRange};
 use crate::store::Store;
 use oracle::{Edge, Red, edges_of, red_of};
@@ -74,61 +75,134 @@ fn stored_red(store: &Store) -> BTreeMap<Red, [i64; 4]> {
 }
 
 fn check(store: &Store, sent: &[Sent], when: &str) {
-    assert_eq!(stored_red(store), red_of(sent), "red {when}");
+    let red = red_of(sent);
+    assert_eq!(stored_red(store), red, "red {when}");
     let edges = edges_of(sent);
-    assert_eq!(summed_edges(store), summed(&edges), "sums of edges {when}");
+    // As pages ask: from what is kept and what is rolled up ahead.
+    let everything = TimeRange {
+        from_unix_nano: 0,
+        to_unix_nano: i64::MAX,
+    };
+    let buckets: BTreeSet<i64> = red.keys().map(|red| red.bucket).collect();
+    let middle = *buckets.iter().nth(buckets.len() / 2).expect("spans");
+    let cut = TimeRange {
+        from_unix_nano: middle + 1,
+        to_unix_nano: middle + 2 * BUCKET_NS,
+    };
+    for range in [everything, cut] {
+        assert_eq!(
+            summed_edges(store, range),
+            edges_in(&edges, range),
+            "sums of edges {when}, {range:?}"
+        );
+        assert_eq!(
+            summed_services(store, range),
+            services_in(&red, range),
+            "sums of services {when}, {range:?}"
+        );
+    }
     assert_eq!(stored_edges(store), edges, "service_edges {when}");
 }
 
 /// Caller, callee, kind and which end is inferred.
 type Pair = (String, String, String, String);
+/// Service and rank.
+type Ranked = (String, u8);
 
-/// Edges of every time, added up.
-fn summed(edges: &BTreeMap<Edge, [i64; 4]>) -> BTreeMap<Pair, [i64; 3]> {
+fn is_in(range: TimeRange, bucket: i64) -> bool {
+    bucket > range.from_unix_nano - BUCKET_NS && bucket < range.to_unix_nano
+}
+
+/// Edges of a range, added up.
+fn edges_in(edges: &BTreeMap<Edge, [i64; 4]>, range: TimeRange) -> BTreeMap<Pair, [i64; 3]> {
     let mut sums = BTreeMap::new();
-    for (edge, [calls, errors, weight, _]) in edges {
+    for (edge, counts) in edges {
         let pair = (
             format!("{:?}", edge.caller),
             format!("{:?}", edge.callee),
             edge.kind.clone(),
             edge.inferred.clone(),
         );
-        let sum: &mut [i64; 3] = sums.entry(pair).or_default();
-        for (sum, add) in sum.iter_mut().zip([calls, errors, weight]) {
-            *sum += add;
+        if is_in(range, edge.bucket) {
+            add(sums.entry(pair).or_default(), counts);
         }
     }
     sums
 }
 
-/// The same as the graph asks for it: from what is kept of whole segments, where there are any.
-fn summed_edges(store: &Store) -> BTreeMap<Pair, [i64; 3]> {
+/// Spans of a range by service and rank, added up.
+fn services_in(red: &BTreeMap<Red, [i64; 4]>, range: TimeRange) -> BTreeMap<Ranked, [i64; 3]> {
+    let mut sums = BTreeMap::new();
+    for (red, counts) in red {
+        let rank = match (red.kind.as_str(), red.sidecar) {
+            ("server" | "consumer", false) => 1,
+            ("server" | "consumer", true) => 2,
+            ("client" | "producer", false) => 3,
+            ("client" | "producer", true) => 4,
+            _ => 5,
+        };
+        if is_in(range, red.bucket) {
+            let of = (format!("{:?}", red.service), rank);
+            add(sums.entry(of).or_default(), counts);
+        }
+    }
+    sums
+}
+
+fn add(sums: &mut [i64; 3], counts: &[i64; 4]) {
+    for (sum, count) in sums.iter_mut().zip(counts) {
+        *sum += count;
+    }
+}
+
+fn counts(totals: &Totals) -> [i64; 3] {
+    [
+        totals.calls as i64,
+        totals.errors as i64,
+        totals.weight as i64,
+    ]
+}
+
+fn node((scope, name): (Scope, String)) -> String {
+    format!("{:?}", (scope.environment.unwrap_or_default(), name))
+}
+
+/// Edges as the graph asks for them.
+fn summed_edges(store: &Store, range: TimeRange) -> BTreeMap<Pair, [i64; 3]> {
     let reader = store.reader().expect("a reader");
-    let everything = TimeRange {
-        from_unix_nano: 0,
-        to_unix_nano: i64::MAX,
-    };
     let set = reader.segments();
     let sums = set
-        .edge_sums(reader.connection(), everything, ("", &[]), |_| true)
+        .edge_sums(reader.connection(), range, |_| true)
         .expect("sums");
-    let mut all = BTreeMap::new();
-    for sum in sums {
-        let node = |(scope, name): (Scope, String)| {
-            format!("{:?}", (scope.environment.unwrap_or_default(), name))
-        };
-        let pair = (
-            node(sum.caller),
-            node(sum.callee),
-            sum.kind,
-            sum.inferred.unwrap_or_default(),
-        );
-        let of: &mut [i64; 3] = all.entry(pair).or_default();
-        of[0] += sum.totals.calls as i64;
-        of[1] += sum.totals.errors as i64;
-        of[2] += sum.totals.weight as i64;
-    }
-    all
+    sums.into_iter()
+        .map(|Summed { of, totals }| {
+            let inferred = of.inferred.unwrap_or_default();
+            let pair = (node(of.caller), node(of.callee), of.kind, inferred);
+            (pair, counts(&totals))
+        })
+        .collect()
+}
+
+/// Services as the pages ask for them; their steps add up to the same.
+fn summed_services(store: &Store, range: TimeRange) -> BTreeMap<Ranked, [i64; 3]> {
+    let reader = store.reader().expect("a reader");
+    let (set, conn) = (reader.segments(), reader.connection());
+    let mut steps: HashMap<ServiceSpans, Totals> = HashMap::new();
+    set.each_service_bucket(conn, range, |sum| {
+        steps.entry(sum.of.clone()).or_default().add(sum);
+    })
+    .expect("steps");
+    let sums = set.service_sums(conn, range, |_| true).expect("sums");
+    assert_eq!(steps.len(), sums.len());
+    sums.into_iter()
+        .map(|Summed { of, totals }| {
+            assert_eq!(counts(&steps[&of]), counts(&totals));
+            (
+                (node((of.scope, of.service_name)), of.rank),
+                counts(&totals),
+            )
+        })
+        .collect()
 }
 
 #[test]
@@ -139,6 +213,34 @@ fn a_hot_segment_alone_equals_a_count_over_its_spans() {
         let sent = Workload::new(seed).everything(60);
         workload::append(&store, &sent, seed);
         check(&store, &sent, &format!("hot, seed {seed}"));
+    }
+}
+
+#[test]
+fn rolling_up_ahead_changes_no_number() {
+    for seed in 30..33 {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = workload::open(dir.path());
+        let sent = Workload::new(seed).across_segments(40);
+        let pieces = |store: &Store| -> Vec<usize> {
+            let reader = store.reader().expect("a reader");
+            let segments = reader.segments().segments();
+            let pieces = segments.iter().map(|one| one.rolled_ahead().0.len());
+            pieces.collect()
+        };
+        for (part, now) in sent.chunks(sent.len() / 4 + 1).enumerate() {
+            let so_far = &sent[..part * (sent.len() / 4 + 1) + now.len()];
+            workload::append(&store, now, seed);
+            check(&store, so_far, &format!("seed {seed}, {part} pieces"));
+        }
+        assert!(
+            pieces(&store).iter().any(|pieces| *pieces >= 3),
+            "{:?}",
+            pieces(&store)
+        );
+        store.seal_now().expect("sealed");
+        check(&store, &sent, &format!("seed {seed}, sealed"));
+        assert!(pieces(&store).iter().all(|pieces| *pieces == 0));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::HISTOGRAM_BASE;
+use super::by_bucket::BucketSum;
 use crate::model::{Basis, Latency};
 
 /// Sums of rows of `red` or `service_edges`.
@@ -18,8 +19,31 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
+    /// Adds the sums of a bucket.
+    pub(crate) fn add<K>(&mut self, sum: &BucketSum<'_, K>) {
+        self.add_without_durations(sum);
+        self.add_durations(sum.durations);
+    }
+
+    /// The same but for its durations.
+    pub(crate) fn add_without_durations<K>(&mut self, sum: &BucketSum<'_, K>) {
+        self.calls += sum.calls;
+        self.errors += sum.errors;
+        self.weight += sum.weight;
+        self.is_sampled |= sum.is_sampled;
+        self.is_unknown |= sum.is_unknown;
+        self.last_bucket_unix_nano = self.last_bucket_unix_nano.max(Some(sum.bucket_start));
+    }
+
+    /// Adds to buckets of the histogram.
+    pub(crate) fn add_durations(&mut self, durations: &[(u16, u64)]) {
+        for &(bucket, count) in durations {
+            self.add_bucket(bucket, count);
+        }
+    }
+
     /// Adds counts of one basis.
-    pub(crate) fn add(&mut self, calls: u64, errors: u64, weight: f64, basis: &str) {
+    pub(crate) fn add_counts(&mut self, calls: u64, errors: u64, weight: f64, basis: &str) {
         self.calls += calls;
         self.errors += errors;
         self.weight += weight;
@@ -55,6 +79,21 @@ impl Totals {
                 *have = have.saturating_sub(*count);
             }
         }
+    }
+
+    /// The buckets of the histogram, shortest durations first.
+    pub(super) fn durations(&self) -> impl Iterator<Item = (u16, u64)> {
+        self.buckets.iter().map(|(bucket, count)| (*bucket, *count))
+    }
+
+    /// Whether some of the calls stand for others that were not kept.
+    pub(super) fn is_sampled(&self) -> bool {
+        self.is_sampled
+    }
+
+    /// Whether it is unknown what some of the calls stand for.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.is_unknown
     }
 
     /// What the counts stand on.

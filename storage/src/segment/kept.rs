@@ -4,6 +4,8 @@
 //! for these at every view. Of a hot segment, and of one that a range cuts, the same is read anew.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::OnceLock;
 
 use duckdb::{Connection, Row};
@@ -12,7 +14,8 @@ use super::origins::Origins;
 use super::{Segment, views};
 use crate::ask::{Ask, NONE};
 use crate::model::{Scope, ScopeFilter, TimeRange};
-use crate::rollup::{BUCKET_NS, EdgeSum, ServiceSum, sums};
+use crate::rollup::sums::{alone, stored_edges, stored_services};
+use crate::rollup::{self, ByBucket, EdgeSum, ServiceSum, Summed, Totals};
 
 /// Answers about the whole of a sealed segment.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +26,7 @@ pub(crate) struct Kept {
     services: OnceLock<Vec<ServiceSum>>,
     edges: OnceLock<Vec<EdgeSum>>,
     alone: OnceLock<Vec<EdgeSum>>,
+    has_open_halves: OnceLock<Vec<bool>>,
     callees: OnceLock<Vec<Called>>,
     pub(super) origins: OnceLock<Origins>,
     oldest_call: OnceLock<Vec<i64>>,
@@ -68,8 +72,6 @@ pub(crate) struct VersionCalls {
 }
 
 const NEWEST: &str = include_str!("kept/newest.sql");
-/// Calls without a time are in no range.
-const TIMED: &str = "WHERE bucket_start IS NOT NULL";
 const CALLEES: &str = include_str!("kept/callees.sql");
 const VERSIONS: &str = include_str!("kept/versions.sql");
 
@@ -166,11 +168,8 @@ impl Segment {
         if !self.has_all_calls_in(range) {
             return Ok(None);
         }
-        let red = format!("SELECT * FROM {}.red", self.schema());
-        keep(Some(&self.kept.services), || {
-            sums::services(conn, &red, TIMED, &[])
-        })
-        .map(Some)
+        let read = || stored_services(conn, &self.schema()).map(|sums| whole(&sums));
+        keep(Some(&self.kept.services), read).map(Some)
     }
 
     /// The sums of its final edges; `None` unless all of it is in the range.
@@ -182,18 +181,20 @@ impl Segment {
         if !self.has_all_calls_in(range) {
             return Ok(None);
         }
-        let edges = format!("SELECT *, false AS is_minus FROM {}.edges", self.schema());
-        keep(Some(&self.kept.edges), || {
-            sums::edges(conn, &edges, TIMED, &[])
-        })
-        .map(Some)
+        let read = || stored_edges(conn, &self.schema()).map(|sums| whole(&sums));
+        keep(Some(&self.kept.edges), read).map(Some)
     }
 
     /// The sums of its calls that nobody answered, as if nobody did elsewhere; of the whole of it.
-    pub(crate) fn alone(&self, conn: &Connection) -> duckdb::Result<Cow<'_, [EdgeSum]>> {
-        keep(Some(&self.kept.alone), || {
-            sums::edges(conn, &crate::rollup::alone_sql(&self.schema()), TIMED, &[])
-        })
+    pub(crate) fn whole_alone(&self, conn: &Connection) -> duckdb::Result<Cow<'_, [EdgeSum]>> {
+        let read = || alone(conn, &self.schema()).map(|sums| whole(&sums));
+        keep(Some(&self.kept.alone), read)
+    }
+
+    /// Whether it has halves that other segments may complete, calls nobody answered apart; of a sealed one.
+    pub(crate) fn has_open_halves(&self, conn: &Connection) -> duckdb::Result<bool> {
+        let read = || Ok(vec![rollup::has_open_halves(conn, &self.schema())?]);
+        Ok(keep(Some(&self.kept.has_open_halves), read)?.first() == Some(&true))
     }
 
     /// Whom services call, each once; of a sealed one.
@@ -257,11 +258,23 @@ impl Segment {
 
 /// The buckets of the roll-ups that touch a range.
 fn whole_buckets(range: TimeRange) -> TimeRange {
-    let from = range.from_unix_nano.div_euclid(BUCKET_NS);
     TimeRange {
-        from_unix_nano: from.saturating_mul(BUCKET_NS),
+        from_unix_nano: rollup::first_bucket(range),
         ..range
     }
+}
+
+/// The sums of all buckets.
+fn whole<K: Clone + Eq + Hash>(sums: &ByBucket<K>) -> Vec<Summed<K>> {
+    let always = TimeRange {
+        from_unix_nano: i64::MIN,
+        to_unix_nano: i64::MAX,
+    };
+    let mut all: HashMap<K, Totals> = HashMap::new();
+    sums.add_to(always, &mut all);
+    all.into_iter()
+        .map(|(of, totals)| Summed { of, totals })
+        .collect()
 }
 
 /// What `read` reads, from where it is kept if it may be.

@@ -12,6 +12,7 @@ use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::compute::{max, min};
 use arrow::datatypes::TimestampNanosecondType;
 
+use super::ahead::Ahead;
 use super::bloom::SharedTraceFilter;
 use super::hot::{Prepared, PreparedRows};
 use super::meta::SIGNALS;
@@ -29,6 +30,8 @@ pub(crate) struct Live {
     /// Committed batches with evidence.
     evidence: AtomicU64,
     traces: SharedTraceFilter,
+    /// What was rolled up of it by now.
+    pub(super) ahead: Ahead,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +50,7 @@ impl Live {
             has_evidence: AtomicBool::new(false),
             evidence: AtomicU64::new(0),
             traces: SharedTraceFilter::with_capacity(rows_max),
+            ahead: Ahead::default(),
         }
     }
 

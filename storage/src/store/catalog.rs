@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex};
 
 use duckdb::Connection;
 
+use super::calls::Sums;
 use super::conclusions::{self, Found, Latest};
 use super::failpoint;
 use super::leases::{Retired, Retirement, SegmentSet, schema_of};
 use super::locked;
 use crate::as_of::AsOf;
 use crate::segment::files::{self, Sequence};
-use crate::segment::{Attachment, EMPTY_SCHEMA, Segment, tables, views};
+use crate::segment::{Attachment, EMPTY_SCHEMA, Segment, ahead, tables, views};
 
 /// How a file is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,7 @@ impl Catalog {
             retirement: retirement.clone(),
             latest: Latest::default(),
             found: Arc::new(Found::default()),
+            sums: Arc::new(Sums::default()),
             as_of,
         };
         let door = Mutex::new(conn.try_clone()?);
@@ -161,6 +163,7 @@ impl Catalog {
             retirement: self.retirement.clone(),
             latest: Latest::default(),
             found: Arc::clone(&current.found),
+            sums: Arc::clone(&current.sums),
             as_of: self.as_of,
         });
         drop(current);
@@ -180,6 +183,7 @@ impl Catalog {
             let done = match &retired {
                 Retired::Schema(version) => self.drop_schema(&schema_of(*version)),
                 Retired::Conclusions(number) => self.drop_schema(&conclusions::schema_of(*number)),
+                Retired::Piece(number) => self.drop_schema(&ahead::schema_of(*number)),
                 Retired::Segment { alias, .. } => self.detach_if_attached(alias),
             };
             if let Err(error) = done {

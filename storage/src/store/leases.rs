@@ -4,27 +4,20 @@
 //! may go ([`Retirement`]); the steward thread then drops the set's view schema, detaches the files and unlinks
 //! those that are doomed. DETACH under a reader would make its later statements fail.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use duckdb::Connection;
-use duckdb::types::Value;
 
 use super::bell::Bell;
+use super::calls::Sums;
 use super::conclusions::{Found, Latest};
 use super::locked;
 use crate::as_of::AsOf;
-use crate::model::TimeRange;
 use crate::resilience::views as breakers;
-use crate::rollup::{self, EdgeSum, ServiceSum};
 use crate::segment::{Segment, Sender};
-
-/// A consumer whose cause is a client's call of another segment finds it when it began at most so much earlier; all other
-/// calls are paired however far apart.
-const ANSWERED_WITHIN_NS: i64 = 600_000_000_000;
 
 /// An immutable set of segments, with its own schema of public views.
 #[derive(Debug)]
@@ -35,6 +28,8 @@ pub struct SegmentSet {
     pub(super) latest: Latest,
     /// What was looked up for conclusions over this set and those before.
     pub(super) found: Arc<Found>,
+    /// What is kept of calls over this set and those before.
+    pub(super) sums: Arc<Sums>,
     pub(super) as_of: AsOf,
 }
 
@@ -103,120 +98,6 @@ impl SegmentSet {
             .any(|segment| segment.may_have_evidence())
     }
 
-    /// The rows of `red` with buckets between two times (nanoseconds, both inclusive), and others: the same columns as
-    /// the public view, planned over fewer files.
-    pub(crate) fn red_sql(&self, from: i64, to: i64) -> String {
-        rollup::red_view_sql(&self.calls(|segment| segment.may_hold_calls(from, to)))
-    }
-
-    /// The rows of `service_edges` with buckets between two times (nanoseconds, both inclusive), and others: the same
-    /// columns as the public view, planned over fewer files.
-    pub(crate) fn service_edges_sql(&self, from: i64, to: i64) -> String {
-        // Rows of a bucket that has begun count, whenever in it they are.
-        let to = to.saturating_add(rollup::BUCKET_NS);
-        let around = |from: i64, to: i64| self.calls(|segment| segment.may_hold_calls(from, to));
-        let near = around(
-            from.saturating_sub(ANSWERED_WITHIN_NS),
-            to.saturating_add(ANSWERED_WITHIN_NS),
-        );
-        rollup::service_edges_sql(&rollup::EdgeParts {
-            finals: &around(from, to),
-            near: &near,
-            settled: &[],
-            all: &self.calls(|_| true),
-        })
-    }
-
-    /// Sums of `red` by service over the buckets that touch a range; `clause` says the range and more in SQL, `pick`
-    /// the rest of it.
-    pub(crate) fn service_sums(
-        &self,
-        conn: &Connection,
-        range: TimeRange,
-        (clause, values): (&str, &[Value]),
-        pick: impl Fn(&ServiceSum) -> bool,
-    ) -> duckdb::Result<Vec<ServiceSum>> {
-        let (whole, cut) =
-            self.whole_and_cut(range, |segment| segment.whole_services(conn, range))?;
-        let mut all: Vec<ServiceSum> = whole.into_iter().filter(pick).collect();
-        if !cut.is_empty() {
-            let red = rollup::red_view_sql(&cut);
-            all.extend(rollup::sums::services(conn, &red, clause, values)?);
-        }
-        Ok(all)
-    }
-
-    /// Sums of `service_edges` by edge, as [`Self::service_sums`].
-    pub(crate) fn edge_sums(
-        &self,
-        conn: &Connection,
-        range: TimeRange,
-        (clause, values): (&str, &[Value]),
-        pick: impl Fn(&EdgeSum) -> bool,
-    ) -> duckdb::Result<Vec<EdgeSum>> {
-        let (from, to) = (
-            range.from_unix_nano.saturating_sub(ANSWERED_WITHIN_NS),
-            range.to_unix_nano.saturating_add(ANSWERED_WITHIN_NS),
-        );
-        let mut all = Vec::new();
-        let mut alone = Vec::new();
-        let (mut cut, mut near, mut settled) = (Vec::new(), Vec::new(), Vec::new());
-        for segment in &self.segments {
-            if !segment.may_hold_calls(from, to) {
-                continue;
-            }
-            if let Some(whole) = segment.whole_edges(conn, range)? {
-                all.extend(whole.iter().filter(|sum| pick(sum)).cloned());
-                alone.extend(segment.alone(conn)?.iter().filter(|sum| pick(sum)).cloned());
-                settled.push(segment.calls());
-                continue;
-            }
-            near.push(segment.calls());
-            if segment.may_hold_calls(range.from_unix_nano, range.to_unix_nano) {
-                cut.push(segment.calls());
-            }
-        }
-        let edges = rollup::service_edges_sql(&rollup::EdgeParts {
-            finals: &cut,
-            near: &near,
-            settled: &settled,
-            all: &self.calls(|_| true),
-        });
-        let live = rollup::sums::edges(conn, &edges, clause, values)?;
-        let (minus, more): (Vec<EdgeSum>, Vec<EdgeSum>) =
-            live.into_iter().partition(|sum| sum.is_minus);
-        all.extend(more);
-        all.extend(rollup::sums::without(alone, &minus));
-        Ok(all)
-    }
-
-    /// What is kept of the segments that lie in a range whole, and the other segments that may have calls of it.
-    fn whole_and_cut<'a, T: Clone + 'a>(
-        &'a self,
-        range: TimeRange,
-        whole: impl Fn(&'a Segment) -> duckdb::Result<Option<Cow<'a, [T]>>>,
-    ) -> duckdb::Result<(Vec<T>, Vec<rollup::Part>)> {
-        let (mut kept, mut cut) = (Vec::new(), Vec::new());
-        for segment in &self.segments {
-            if !segment.may_hold_calls(range.from_unix_nano, range.to_unix_nano) {
-                continue;
-            }
-            match whole(segment)? {
-                Some(sums) => kept.extend_from_slice(&sums),
-                None => cut.push(segment.calls()),
-            }
-        }
-        Ok((kept, cut))
-    }
-
-    fn calls(&self, pick: impl Fn(&Segment) -> bool) -> Vec<rollup::Part> {
-        let segments = self.segments.iter();
-        segments
-            .filter(|segment| segment.may_have_calls() && pick(segment))
-            .map(|segment| segment.calls())
-            .collect()
-    }
-
     /// SQL that names the breakers whose evidence names a trace; the trace id is parameter 1 and 2.
     pub(crate) fn breakers_of_trace_sql(&self) -> String {
         breakers::of_trace(&self.evidence())
@@ -260,6 +141,8 @@ pub(crate) enum Retired {
     Schema(u64),
     /// Conclusions about breakers.
     Conclusions(u64),
+    /// Roll-ups of a piece of a hot segment.
+    Piece(u64),
     /// An attached file; `unlink` when its rows are elsewhere or expired.
     Segment {
         alias: String,
@@ -308,6 +191,10 @@ impl Retirement {
             path,
             unlink,
         });
+    }
+
+    pub(crate) fn retire_piece(&self, number: u64) {
+        self.push(Retired::Piece(number));
     }
 
     /// Takes what retired since, in order.

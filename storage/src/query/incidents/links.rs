@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use duckdb::Connection;
 
-use super::super::conditions::Conditions;
 use super::episodes::Episode;
 use super::{Peers, QueryError, SECOND};
 use crate::model::{Scope, TimeRange};
@@ -36,13 +35,10 @@ impl CallPaths {
         conn: &Connection,
         range: TimeRange,
     ) -> Result<Self, QueryError> {
-        let mut conditions = Conditions::default();
-        conditions.buckets(range);
-        let clause = conditions.filter_clause();
-        let sums = set.edge_sums(conn, range, (&clause, conditions.values()), |_| true)?;
+        let sums = set.edge_sums(conn, range, |_| true)?;
         let edges: Vec<_> = sums
             .into_iter()
-            .map(|sum| (sum.caller, sum.callee))
+            .map(|sum| (sum.of.caller, sum.of.callee))
             .collect();
         Ok(Self::of(&edges))
     }

@@ -1,0 +1,216 @@
+//! Sums of roll-up rows by what they are of and by bucket: small enough to keep, exact for any range.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::mem::size_of;
+
+use super::{BUCKET_NS, Totals};
+use crate::model::TimeRange;
+
+/// Sums by `K` and by bucket, oldest bucket first.
+#[derive(Debug)]
+pub(crate) struct ByBucket<K> {
+    of: Vec<K>,
+    sums: Vec<Sum>,
+    /// Histogram buckets and their counts, those of each sum together.
+    durations: Vec<(u16, u64)>,
+}
+
+#[derive(Debug)]
+struct Sum {
+    bucket_start: i64,
+    of: u32,
+    /// Where its durations end; they begin where those of the one before end.
+    durations_end: u32,
+    calls: u64,
+    errors: u64,
+    weight: f64,
+    is_sampled: bool,
+    is_unknown: bool,
+}
+
+/// The sums of one `K` in one bucket.
+#[derive(Debug)]
+pub(crate) struct BucketSum<'a, K> {
+    pub of: &'a K,
+    /// Nanoseconds since the epoch.
+    pub bucket_start: i64,
+    pub calls: u64,
+    pub errors: u64,
+    pub weight: f64,
+    pub is_sampled: bool,
+    pub is_unknown: bool,
+    /// Histogram buckets and their counts.
+    pub durations: &'a [(u16, u64)],
+}
+
+/// Sums of something over a range.
+#[derive(Debug, Clone)]
+pub(crate) struct Summed<K> {
+    pub of: K,
+    pub totals: Totals,
+}
+
+impl<K> ByBucket<K> {
+    /// The sums of the buckets that touch a range, oldest first.
+    pub(crate) fn within(&self, range: TimeRange) -> impl Iterator<Item = BucketSum<'_, K>> {
+        let from = first_bucket(range);
+        let first = self.sums.partition_point(|sum| sum.bucket_start < from);
+        let last = self
+            .sums
+            .partition_point(|sum| sum.bucket_start < range.to_unix_nano);
+        (first..last).map(|at| self.sum(at))
+    }
+
+    fn sum(&self, at: usize) -> BucketSum<'_, K> {
+        let sum = &self.sums[at];
+        let begin = at
+            .checked_sub(1)
+            .map_or(0, |before| self.sums[before].durations_end as usize);
+        BucketSum {
+            of: &self.of[sum.of as usize],
+            bucket_start: sum.bucket_start,
+            calls: sum.calls,
+            errors: sum.errors,
+            weight: sum.weight,
+            is_sampled: sum.is_sampled,
+            is_unknown: sum.is_unknown,
+            durations: &self.durations[begin..sum.durations_end as usize],
+        }
+    }
+
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        // A key's texts are on the heap: some 24 bytes each.
+        self.of.len() * (size_of::<K>() + 200)
+            + self.sums.len() * size_of::<Sum>()
+            + self.durations.len() * size_of::<(u16, u64)>()
+    }
+}
+
+impl<K: Clone + Eq + Hash> ByBucket<K> {
+    /// Adds what lies in the range to sums.
+    pub(crate) fn add_to(&self, range: TimeRange, sums: &mut HashMap<K, Totals>) {
+        for sum in self.within(range) {
+            match sums.get_mut(sum.of) {
+                Some(totals) => totals.add(&sum),
+                None => sums.entry(sum.of.clone()).or_default().add(&sum),
+            }
+        }
+    }
+}
+
+/// Start of the first bucket that touches a range.
+pub(crate) fn first_bucket(range: TimeRange) -> i64 {
+    let from = range.from_unix_nano.div_euclid(BUCKET_NS);
+    from.saturating_mul(BUCKET_NS)
+}
+
+/// Puts sums together.
+#[derive(Debug)]
+pub(super) struct Builder<K> {
+    of: Vec<K>,
+    numbers: HashMap<K, u32>,
+    sums: BTreeMap<(i64, u32), Totals>,
+}
+
+impl<K: Clone + Eq + Hash> Builder<K> {
+    pub(super) fn new() -> Self {
+        Self {
+            of: Vec::new(),
+            numbers: HashMap::new(),
+            sums: BTreeMap::new(),
+        }
+    }
+
+    /// What is known of this one in this bucket.
+    pub(super) fn of(&mut self, of: K, bucket_start: i64) -> &mut Totals {
+        let number = match self.numbers.get(&of) {
+            Some(number) => *number,
+            None => {
+                let number = u32::try_from(self.of.len()).unwrap_or(u32::MAX);
+                self.of.push(of.clone());
+                self.numbers.insert(of, number);
+                number
+            }
+        };
+        self.sums.entry((bucket_start, number)).or_default()
+    }
+
+    pub(super) fn finish(self) -> ByBucket<K> {
+        let mut durations = Vec::new();
+        let sums = self
+            .sums
+            .into_iter()
+            .map(|((bucket_start, of), totals)| {
+                durations.extend(totals.durations());
+                Sum {
+                    bucket_start,
+                    of,
+                    durations_end: u32::try_from(durations.len()).unwrap_or(u32::MAX),
+                    calls: totals.calls,
+                    errors: totals.errors,
+                    weight: totals.weight,
+                    is_sampled: totals.is_sampled(),
+                    is_unknown: totals.is_unknown(),
+                }
+            })
+            .collect();
+        durations.shrink_to_fit();
+        ByBucket {
+            of: self.of,
+            sums,
+            durations,
+        }
+    }
+}
+
+#[cfg(test)]
+impl<K: Clone + Eq + Hash> ByBucket<K> {
+    /// Of one call.
+    pub(crate) fn of_one(of: K) -> Self {
+        let mut builder = Builder::new();
+        builder.of(of, 0).add_counts(1, 0, 1.0, "all");
+        builder.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_has_the_buckets_that_touch_it_with_their_own_durations() {
+        let mut builder = Builder::new();
+        for (bucket, of, duration) in [(2, "b", 7), (0, "a", 3), (2, "a", 5), (1, "a", 4)] {
+            let totals = builder.of(of, bucket * BUCKET_NS);
+            totals.add_counts(1, 0, 2.0, "sampled");
+            totals.add_bucket(duration, 1);
+        }
+        let sums = builder.finish();
+        let seen = |from: i64, to: i64| -> Vec<(&str, i64, u16)> {
+            let range = TimeRange {
+                from_unix_nano: from,
+                to_unix_nano: to,
+            };
+            let within = sums.within(range);
+            within
+                .map(|sum| {
+                    assert!(sum.is_sampled && !sum.is_unknown && sum.calls == 1);
+                    let [(duration, 1)] = sum.durations else {
+                        panic!("{sum:?}")
+                    };
+                    (*sum.of, sum.bucket_start / BUCKET_NS, *duration)
+                })
+                .collect()
+        };
+        let all = [("a", 0, 3), ("a", 1, 4), ("b", 2, 7), ("a", 2, 5)];
+        let mut found = seen(0, 3 * BUCKET_NS);
+        found.sort_by_key(|(of, bucket, _)| (*bucket, std::cmp::Reverse(*of)));
+        assert_eq!(found, all);
+        // A bucket that a range cuts counts whole, as everywhere.
+        assert_eq!(seen(BUCKET_NS + 5, BUCKET_NS + 6), [("a", 1, 4)]);
+        assert_eq!(seen(BUCKET_NS + 5, 2 * BUCKET_NS + 1).len(), 3);
+        assert_eq!(seen(9 * BUCKET_NS, 10 * BUCKET_NS), []);
+    }
+}

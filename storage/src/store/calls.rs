@@ -1,0 +1,321 @@
+//! Calls of a set: the roll-ups of its segments as SQL, and added up.
+//!
+//! Sums are made of three parts: what is kept of sealed segments, what was rolled up ahead of hot ones, and the hot rows
+//! after that. Of a segment that a range holds whole its totals are kept with it; of one that a range cuts, or of which
+//! the steps are drawn, the sums by bucket are kept here, those used last.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use duckdb::Connection;
+
+use super::leases::SegmentSet;
+use super::locked;
+use crate::model::TimeRange;
+use crate::rollup::sums::{self, stored_edges, stored_services};
+use crate::rollup::{
+    self, ByBucket, EdgeCalls, EdgeSum, Part, ServiceSpans, ServiceSum, Summed, Totals,
+};
+use crate::segment::Segment;
+
+/// A consumer whose cause is a client's call of another segment finds it when it began at most so much earlier; all other
+/// calls are paired however far apart.
+const ANSWERED_WITHIN_NS: i64 = 600_000_000_000;
+
+/// Bytes of sums of one kind that are kept: 10 M spans of two hours have about 8 MB.
+const KEPT_BYTES: usize = 16 << 20;
+
+/// Sums by bucket of sealed segments, kept for all sets of a store.
+#[derive(Debug, Default)]
+pub(crate) struct Sums {
+    services: Shelf<ServiceSpans>,
+    edges: Shelf<EdgeCalls>,
+    alone: Shelf<EdgeCalls>,
+}
+
+/// Sums of one kind by the segment they are of. What was used longest ago goes first.
+#[derive(Debug)]
+struct Shelf<K>(Mutex<Shelved<K>>);
+
+#[derive(Debug)]
+struct Shelved<K> {
+    sums: HashMap<u64, (u64, Arc<ByBucket<K>>)>,
+    bytes: usize,
+    clock: u64,
+}
+
+impl<K> Default for Shelf<K> {
+    fn default() -> Self {
+        Self(Mutex::new(Shelved {
+            sums: HashMap::new(),
+            bytes: 0,
+            clock: 0,
+        }))
+    }
+}
+
+impl<K> Shelf<K> {
+    /// The sums of a segment, read if they are not here.
+    fn of(
+        &self,
+        segment: u64,
+        read: impl FnOnce() -> duckdb::Result<ByBucket<K>>,
+    ) -> duckdb::Result<Arc<ByBucket<K>>> {
+        if let Some(sums) = locked(&self.0).take(segment) {
+            return Ok(sums);
+        }
+        let sums = Arc::new(read()?);
+        locked(&self.0).put(segment, Arc::clone(&sums), KEPT_BYTES);
+        Ok(sums)
+    }
+}
+
+impl<K> Shelved<K> {
+    fn take(&mut self, segment: u64) -> Option<Arc<ByBucket<K>>> {
+        self.clock += 1;
+        let (used, sums) = self.sums.get_mut(&segment)?;
+        *used = self.clock;
+        Some(Arc::clone(sums))
+    }
+
+    fn put(&mut self, segment: u64, sums: Arc<ByBucket<K>>, bytes_max: usize) {
+        self.clock += 1;
+        self.bytes += sums.bytes();
+        if let Some((_, before)) = self.sums.insert(segment, (self.clock, sums)) {
+            self.bytes = self.bytes.saturating_sub(before.bytes());
+        }
+        while self.bytes > bytes_max && self.sums.len() > 1 {
+            let oldest = self.sums.iter().min_by_key(|(_, (used, _))| *used);
+            let Some(oldest) = oldest.map(|(segment, _)| *segment) else {
+                break;
+            };
+            if let Some((_, gone)) = self.sums.remove(&oldest) {
+                self.bytes = self.bytes.saturating_sub(gone.bytes());
+            }
+        }
+    }
+}
+
+impl SegmentSet {
+    /// The rows of `red` with buckets between two times (nanoseconds, both inclusive), and others: the same columns as
+    /// the public view, planned over fewer files.
+    pub(crate) fn red_sql(&self, from: i64, to: i64) -> String {
+        rollup::red_view_sql(&self.calls(|segment| segment.may_hold_calls(from, to)))
+    }
+
+    /// The rows of `service_edges` with buckets between two times (nanoseconds, both inclusive), and others: the same
+    /// columns as the public view, planned over fewer files.
+    pub(crate) fn service_edges_sql(&self, from: i64, to: i64) -> String {
+        // Rows of a bucket that has begun count, whenever in it they are.
+        let to = to.saturating_add(rollup::BUCKET_NS);
+        let around = |from: i64, to: i64| self.calls(|segment| segment.may_hold_calls(from, to));
+        let near = around(
+            from.saturating_sub(ANSWERED_WITHIN_NS),
+            to.saturating_add(ANSWERED_WITHIN_NS),
+        );
+        rollup::service_edges_sql(&rollup::EdgeParts {
+            finals: &around(from, to),
+            near: &near,
+            settled: &[],
+            all: &self.calls(|_| true),
+        })
+    }
+
+    /// Sums of `red` by service over the buckets that touch a range, of those that `pick` picks.
+    pub(crate) fn service_sums(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+        pick: impl Fn(&ServiceSpans) -> bool,
+    ) -> duckdb::Result<Vec<ServiceSum>> {
+        let mut all: HashMap<ServiceSpans, Totals> = HashMap::new();
+        let cut = |segment: &Segment| match segment.whole_services(conn, range)? {
+            Some(whole) => {
+                merge(&mut all, &whole);
+                Ok(false)
+            }
+            None => Ok(true),
+        };
+        let cut = self.segments_of(range, cut)?;
+        self.each_sums_of_services(conn, &cut, |sums| sums.add_to(range, &mut all))?;
+        Ok(summed(all, pick))
+    }
+
+    /// Visits the sums of `red` by service of each bucket that touches a range, in any order; a bucket may have several.
+    pub(crate) fn each_service_bucket(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+        mut visit: impl FnMut(&rollup::BucketSum<'_, ServiceSpans>),
+    ) -> duckdb::Result<()> {
+        let segments = self.segments_of(range, |_| Ok(true))?;
+        self.each_sums_of_services(conn, &segments, |sums| {
+            sums.within(range).for_each(|sum| visit(&sum));
+        })
+    }
+
+    fn each_sums_of_services(
+        &self,
+        conn: &Connection,
+        segments: &[&Segment],
+        mut visit: impl FnMut(&ByBucket<ServiceSpans>),
+    ) -> duckdb::Result<()> {
+        let mut hot = Vec::new();
+        for segment in segments {
+            if segment.is_text() {
+                segment.roll_ahead(conn)?;
+                let (pieces, rest) = segment.rolled_ahead();
+                for piece in pieces {
+                    visit(&piece.sums(conn)?.services);
+                }
+                hot.extend(rest);
+            } else {
+                let read = || stored_services(conn, &segment.schema());
+                visit(&*self.sums.services.of(segment.id, read)?);
+            }
+        }
+        if !hot.is_empty() {
+            visit(&sums::hot_services(conn, &hot)?);
+        }
+        Ok(())
+    }
+
+    /// Sums of `service_edges` by edge over the buckets that touch a range, of those that `pick` picks.
+    pub(crate) fn edge_sums(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+        pick: impl Fn(&EdgeCalls) -> bool,
+    ) -> duckdb::Result<Vec<EdgeSum>> {
+        let around = TimeRange {
+            from_unix_nano: range.from_unix_nano.saturating_sub(ANSWERED_WITHIN_NS),
+            to_unix_nano: range.to_unix_nano.saturating_add(ANSWERED_WITHIN_NS),
+        };
+        let mut all: HashMap<EdgeCalls, Totals> = HashMap::new();
+        let mut alone: HashMap<EdgeCalls, Totals> = HashMap::new();
+        // Parts whose calls that nobody answered are counted, and parts that have more to be matched.
+        let (mut settled, mut open) = (Vec::new(), Vec::new());
+        for segment in self.segments.iter().filter(|one| one.may_have_calls()) {
+            let is_near = segment.may_hold_calls(around.from_unix_nano, around.to_unix_nano);
+            if segment.is_text() {
+                segment.roll_ahead(conn)?;
+                let (pieces, rest) = segment.rolled_ahead();
+                for piece in pieces {
+                    let sums = piece.sums(conn)?;
+                    sums.edges.add_to(range, &mut all);
+                    sums.alone.add_to(range, &mut alone);
+                    let part = Part::rolled_up(piece.schema());
+                    open.extend(sums.has_open_halves.then(|| part.clone()));
+                    settled.push(part);
+                }
+                open.extend(rest);
+                continue;
+            }
+            if segment.has_open_halves(conn)? {
+                open.push(segment.raw_calls());
+            }
+            if !is_near {
+                continue;
+            }
+            settled.push(segment.raw_calls());
+            if let Some(whole) = segment.whole_edges(conn, range)? {
+                merge(&mut all, &whole);
+                merge(&mut alone, &segment.whole_alone(conn)?);
+                continue;
+            }
+            let schema = segment.schema();
+            let read = || stored_edges(conn, &schema);
+            let edges = self.sums.edges.of(segment.id, read)?;
+            edges.add_to(range, &mut all);
+            let read = || sums::alone(conn, &schema);
+            let calls = self.sums.alone.of(segment.id, read)?;
+            calls.add_to(range, &mut alone);
+        }
+        let mut minus = Vec::new();
+        if !open.is_empty() {
+            let mut more = HashMap::new();
+            sums::open_edges(conn, &open, &settled)?.add_to(range, &mut more);
+            for (of, totals) in more {
+                if of.is_minus {
+                    minus.push(Summed { of, totals });
+                } else {
+                    all.entry(of).or_default().merge(&totals);
+                }
+            }
+        }
+        for (of, totals) in sums::without(alone, minus) {
+            all.entry(of).or_default().merge(&totals);
+        }
+        Ok(summed(all, pick))
+    }
+
+    /// The segments that may have calls of a range, of those that `pick` picks.
+    fn segments_of(
+        &self,
+        range: TimeRange,
+        mut pick: impl FnMut(&Segment) -> duckdb::Result<bool>,
+    ) -> duckdb::Result<Vec<&Segment>> {
+        let mut picked = Vec::new();
+        for segment in &self.segments {
+            if segment.may_hold_calls(range.from_unix_nano, range.to_unix_nano) && pick(segment)? {
+                picked.push(segment.as_ref());
+            }
+        }
+        Ok(picked)
+    }
+
+    fn calls(&self, pick: impl Fn(&Segment) -> bool) -> Vec<Part> {
+        let segments = self.segments.iter();
+        segments
+            .filter(|segment| segment.may_have_calls() && pick(segment))
+            .flat_map(|segment| segment.calls())
+            .collect()
+    }
+}
+
+fn merge<K: Clone + Eq + std::hash::Hash>(all: &mut HashMap<K, Totals>, sums: &[Summed<K>]) {
+    for sum in sums {
+        match all.get_mut(&sum.of) {
+            Some(totals) => totals.merge(&sum.totals),
+            None => {
+                all.insert(sum.of.clone(), sum.totals.clone());
+            }
+        }
+    }
+}
+
+fn summed<K>(all: HashMap<K, Totals>, pick: impl Fn(&K) -> bool) -> Vec<Summed<K>> {
+    all.into_iter()
+        .filter(|(of, _)| pick(of))
+        .map(|(of, totals)| Summed { of, totals })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollup::ByBucket;
+
+    #[test]
+    fn what_was_used_longest_ago_goes_first_and_the_last_one_stays() {
+        let mut shelved: Shelved<u8> = Shelved {
+            sums: HashMap::new(),
+            bytes: 0,
+            clock: 0,
+        };
+        let sums = || Arc::new(ByBucket::of_one(7_u8));
+        let room = sums().bytes() * 2;
+        shelved.put(1, sums(), room);
+        shelved.put(2, sums(), room);
+        assert!(shelved.take(1).is_some());
+        shelved.put(3, sums(), room);
+        assert!(shelved.take(2).is_none());
+        assert!(shelved.take(1).is_some() && shelved.take(3).is_some());
+        // The same again takes no more room.
+        shelved.put(3, sums(), room);
+        assert_eq!((shelved.sums.len(), shelved.bytes), (2, room));
+        shelved.put(4, sums(), 0);
+        assert_eq!(shelved.sums.len(), 1);
+        assert!(shelved.take(4).is_some());
+    }
+}

@@ -12,7 +12,10 @@ use tripline_storage::filter::{Expression, Filter, KeyScope, Literal, Signal};
 use tripline_storage::model::{AttributeValue, Attributes, Scope};
 
 pub use self::fields::{kept_fields, other_fields};
-pub use self::notes::{basis_note, basis_tag, cut_note, export_links, list_note, nothing_of};
+pub use self::notes::{
+    basis_note, basis_tag, cut_note, export_links, list_note, metrics_named, nothing_of,
+    requests_note, service_basis,
+};
 pub use self::scope::place;
 pub use self::sorting::sort_head;
 use crate::islands::CopyId;

@@ -5,6 +5,7 @@ use duckdb::types::Value;
 
 use super::conditions::Conditions;
 use super::pulse::pulse_steps;
+use super::requests::{BASELINE_NS, METRICS, counted_sql};
 use super::service::{of_service, steps_of};
 use super::{QueryError, logs, search};
 use crate::model::{
@@ -15,6 +16,8 @@ use crate::model::{
 const OF_RED: &str = include_str!("how/of_red.sql");
 const OF_EDGES: &str = include_str!("how/of_edges.sql");
 const SUMMED: &str = include_str!("how/summed.sql");
+const REQUEST_STREAMS: &str = include_str!("how/request_streams.sql");
+const REQUEST_POINTS: &str = include_str!("how/request_points.sql");
 const VERSIONS: &str = include_str!("how/versions.sql");
 const HEATMAP: &str = include_str!("how/heatmap.sql");
 const TRACES: &str = include_str!("how/traces.sql");
@@ -49,6 +52,42 @@ pub fn services(query: &ServicesQuery, name: Option<&str>, seconds: f64) -> Stri
         conditions: &conditions,
     };
     counted.summed(SERVICE, seconds, order)
+}
+
+/// Requests of each service, or of those of one name, as their metrics count them; rates are over `seconds`. Which of
+/// them a page shows is told by their spans.
+pub fn requests(query: &ServicesQuery, name: Option<&str>, seconds: f64) -> String {
+    let mut conditions = Conditions::default();
+    conditions.scope(&query.scope);
+    if let Some(name) = name {
+        conditions.add(
+            "coalesce(service_name, 'unknown_service') = ?",
+            [Value::Text(name.to_owned())],
+        );
+    }
+    let of = clause(&conditions).replacen("WHERE ", "AND ", 1);
+    let range = query.range;
+    let points = REQUEST_POINTS
+        .replace(
+            "{after}",
+            &time(range.from_unix_nano.saturating_sub(BASELINE_NS)),
+        )
+        .replace("{until}", &time(range.to_unix_nano));
+    let select = format!(
+        "SELECT *, errors / calls AS error_ratio, calls / {:?} AS rate_per_second\nFROM by_service\n\
+         ORDER BY errors DESC, calls DESC, service_name",
+        seconds.max(1e-9)
+    );
+    let of_names = |template: &str| {
+        let text = template.replace("{names}", METRICS);
+        text.replace("{and}", &of)
+    };
+    counted_sql(
+        &of_names(REQUEST_STREAMS),
+        &of_names(&points),
+        &select,
+        range,
+    )
 }
 
 /// The two halves of the range of each service, that movers are found by.

@@ -72,6 +72,7 @@ pub(crate) fn services(
                 let basis: String = row.get(9)?;
                 totals.add(row.get(6)?, row.get(7)?, row.get(8)?, &basis);
                 totals.last_bucket_unix_nano = totals.last_bucket_unix_nano.max(row.get(10)?);
+                totals.messages += row.get::<_, u64>(11)?;
             }
         }
     }

@@ -11,6 +11,8 @@ pub(crate) struct Totals {
     pub calls: u64,
     pub errors: u64,
     pub weight: f64,
+    /// Of the calls, messages taken; of sums by service only.
+    pub messages: u64,
     pub last_bucket_unix_nano: Option<i64>,
     is_sampled: bool,
     is_unknown: bool,
@@ -37,6 +39,7 @@ impl Totals {
         self.calls += other.calls;
         self.errors += other.errors;
         self.weight += other.weight;
+        self.messages += other.messages;
         self.is_sampled |= other.is_sampled;
         self.is_unknown |= other.is_unknown;
         self.last_bucket_unix_nano = self.last_bucket_unix_nano.max(other.last_bucket_unix_nano);

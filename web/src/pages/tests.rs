@@ -126,6 +126,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
             chosen: Some(2),
         },
         how: text.to_owned(),
+        how_requests: text.to_owned(),
         last_week: Some(GraphThen {
             calls: EarlierCalls {
                 same: graph_data.clone(),

@@ -221,6 +221,7 @@ fn graph_of(spans: &[SpanRecord]) -> Graph {
                 inferred: false,
                 calls: *calls,
                 errors: *errors,
+                requests: None,
                 latency: Default::default(),
                 has_proxy: false,
                 proxy_of: None,

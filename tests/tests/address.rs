@@ -342,6 +342,11 @@ async fn every_how_link_leads_to_sql_that_runs() -> Result<()> {
             2,
             "traces, newest first",
         ),
+        (
+            "/traces?q=NOT+event.exception.type+%3D+x+AND+link.trace_id+absent",
+            2,
+            "traces, newest first",
+        ),
         ("/traces?sort=duration&service=cart", 2, "longest first"),
         ("/logs?q=resource.service.version+exists", 2, "declined"),
         (

@@ -21,6 +21,7 @@ mod span_panel;
 mod sql;
 mod status;
 mod trace;
+mod trace_scopes;
 mod trace_tabs;
 mod traces;
 mod waterfall;

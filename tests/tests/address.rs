@@ -60,7 +60,7 @@ fn decoded(text: &str) -> String {
 }
 
 /// The links behind "how?", in their order.
-fn hows(html: &str) -> Vec<String> {
+pub(crate) fn hows(html: &str) -> Vec<String> {
     html.split("<a ")
         .skip(1)
         .filter_map(|rest| rest.split_once('>'))
@@ -79,7 +79,8 @@ fn how_after(html: &str, mark: &str) -> Result<String> {
     query_of(&link)
 }
 
-fn query_of(link: &str) -> Result<String> {
+/// The SQL that a link leads to.
+pub(crate) fn query_of(link: &str) -> Result<String> {
     let (_, rest) = link.split_once("?q=").with_context(|| link.to_owned())?;
     Ok(decoded(rest.split('&').next().unwrap_or_default()))
 }
@@ -354,6 +355,7 @@ async fn every_how_link_leads_to_sql_that_runs() -> Result<()> {
             2,
             "queue.depth",
         ),
+        ("/breakers", 1, "Breakers</h2>"),
         ("/status", 1, "Segments"),
     ] {
         let joint = if path.contains('?') { '&' } else { '?' };

@@ -28,7 +28,7 @@ mod waterfall;
 mod whatif;
 
 pub use breaker::{BreakerPage, breaker};
-pub use breakers::{BreakersPage, breakers};
+pub use breakers::{BreakersHow, BreakersPage, breakers};
 pub use explore::{Explore, ExploreHow, explore};
 pub use graph::{GraphPage, Scrubber, graph};
 pub use incident::{incident, markdown};

@@ -393,6 +393,10 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
                     lanes: Page::whole(vec![lane_of(text)]),
                     encodings: encodings_of(text),
                     review: None,
+                    how: BreakersHow {
+                        states: text.to_owned(),
+                        ..BreakersHow::default()
+                    },
                 };
                 breakers(&data, f)
             }),

@@ -193,32 +193,41 @@ fn walked(told: &[Told]) -> BTreeMap<&'static str, (u64, u64)> {
 }
 
 fn say(store: &Store, told: &[Told]) {
-    for told in told {
+    let is_of_one = |a: &Told, b: &Told| (a.service, a.instance) == (b.service, b.instance);
+    for of_one in told.chunk_by(is_of_one) {
         let mut columns = MetricColumns::default();
-        columns.series.push(SeriesRow {
-            name: told.metric.to_owned(),
-            unit: "s".to_owned(),
-            kind: if told.is_delta {
-                "exponential_histogram"
+        for told in of_one {
+            let (kind, temporality) = if told.is_delta {
+                ("exponential_histogram", "delta")
             } else {
-                "histogram"
-            },
-            temporality: Some(if told.is_delta { "delta" } else { "cumulative" }.to_owned()),
-            attributes: told.attributes.to_owned(),
-            ..SeriesRow::default()
-        });
-        columns.push_histogram(&HistogramPointRow {
-            series: 0,
-            time_unix_nano: BASE + told.second * SECOND,
-            start_unix_nano: match told.start {
-                0 => 0,
-                start => BASE + start * SECOND,
-            },
-            flags: u32::from(told.is_empty),
-            count: told.count,
-            ..HistogramPointRow::default()
-        });
-        send(store, told.service, told.instance, Rows::Metrics(columns));
+                ("histogram", "cumulative")
+            };
+            columns.series.push(SeriesRow {
+                name: told.metric.to_owned(),
+                unit: "s".to_owned(),
+                kind,
+                temporality: Some(temporality.to_owned()),
+                attributes: told.attributes.to_owned(),
+                ..SeriesRow::default()
+            });
+            columns.push_histogram(&HistogramPointRow {
+                series: u32::try_from(columns.series.len() - 1).expect("few"),
+                time_unix_nano: BASE + told.second * SECOND,
+                start_unix_nano: match told.start {
+                    0 => 0,
+                    start => BASE + start * SECOND,
+                },
+                flags: u32::from(told.is_empty),
+                count: told.count,
+                ..HistogramPointRow::default()
+            });
+        }
+        send(
+            store,
+            of_one[0].service,
+            of_one[0].instance,
+            Rows::Metrics(columns),
+        );
     }
 }
 

@@ -6,13 +6,15 @@
 //! not       = ("NOT" | "!") not | primary
 //! primary   = "(" or ")" | "any" "(" or ")" | "root" "(" or ")" | condition | text
 //! condition = key ("=" | "!=" | "<" | "<=" | ">" | ">=" | "~" | "!~") value | key ("exists" | "absent")
-//! key       = [ "attr." | "resource." ] ( word | string )
+//! key       = [ "attr." | "resource." | "event." | "link." ] ( word | string )
 //! value     = string | word | number [ unit ] | "true" | "false"
 //! unit      = ns us µs ms s m min h d | B kB MB GB TB KiB MiB GiB TiB
 //! ```
 //!
 //! A key without a scope is a field of the signal ([`fields`]) or else an attribute of the item or of its
-//! resource: either may hold. A comparison with something absent is false, `!=` and `!~` included; `NOT`
+//! resource: either may hold. Of a span, `event.` and `link.` are about its events and links: `event.name`,
+//! `link.trace_id` and other [`PART_FIELDS`], else one of their attributes; one of them must fit, and two conditions may
+//! be met by two of them. A comparison with something absent is false, `!=` and `!~` included; `NOT`
 //! turns it. `any(…)` holds when any span of the same trace does, `root(…)` when its root span does. A text
 //! alone looks for itself in what a person reads of the item (a span's name and status message, a log's body
 //! and event name, a metric's name), case ignored.
@@ -34,7 +36,10 @@ pub(crate) use check::unit_ns;
 pub use check::units;
 pub use complete::{Expected, Slot};
 pub(crate) use fields::field_named;
-pub use fields::{Field, FieldKind, KINDS, Place, SEVERITIES, STATUSES, fields};
+pub use fields::{
+    Field, FieldKind, KINDS, PART_FIELDS, PartField, Place, SEVERITIES, STATUSES, fields,
+    part_field,
+};
 pub use quantity::{Measure, Quantity};
 
 /// Longest filter, characters.
@@ -105,6 +110,30 @@ pub enum KeyScope {
     Item,
     /// `resource.`: attributes of its resource alone.
     Resource,
+    /// `event.`: of the events of a span, their name or an attribute.
+    Event,
+    /// `link.`: of the links of a span, whom they lead to or an attribute.
+    Link,
+}
+
+impl KeyScope {
+    /// What each is written as before a key's name.
+    const PREFIXES: &'static [(&'static str, Self)] = &[
+        ("attr.", Self::Item),
+        ("resource.", Self::Resource),
+        ("event.", Self::Event),
+        ("link.", Self::Link),
+    ];
+
+    /// The scopes that can be asked of a signal, with what is written before a key's name.
+    fn prefixes(signal: Signal) -> &'static [(&'static str, Self)] {
+        match signal {
+            Signal::Spans => Self::PREFIXES,
+            Signal::Logs | Signal::Metrics => {
+                &[("attr.", Self::Item), ("resource.", Self::Resource)]
+            }
+        }
+    }
 }
 
 /// How two values compare.

@@ -60,8 +60,8 @@ pub use metric::{
 pub use review::BreakerReview;
 pub use service::{
     Change, HalfSummary, OperationSummary, PULSE_STEPS, ProxyCalls, PulsePoint, RedPoint,
-    ServiceDetail, ServiceOrder, ServicePulse, ServiceQuery, ServiceSummary, ServicesQuery,
-    VersionSummary,
+    RequestCounts, ServiceDetail, ServiceOrder, ServicePulse, ServiceQuery, ServiceSummary,
+    ServicesQuery, VersionSummary,
 };
 pub use trace::{
     AttributeFilter, Refusal, RefusalTrip, SpanEvent, SpanLink, SpanRecord, SpanSummary,

@@ -9,6 +9,7 @@
 //! nobody answered here. `rollup/calls.sql` says what a call is.
 
 mod by_bucket;
+mod durations;
 pub(crate) mod sums;
 mod totals;
 

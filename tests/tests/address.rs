@@ -60,7 +60,7 @@ fn decoded(text: &str) -> String {
 }
 
 /// The links behind "how?", in their order.
-fn hows(html: &str) -> Vec<String> {
+pub(crate) fn hows(html: &str) -> Vec<String> {
     html.split("<a ")
         .skip(1)
         .filter_map(|rest| rest.split_once('>'))
@@ -79,7 +79,8 @@ fn how_after(html: &str, mark: &str) -> Result<String> {
     query_of(&link)
 }
 
-fn query_of(link: &str) -> Result<String> {
+/// The SQL that a link leads to.
+pub(crate) fn query_of(link: &str) -> Result<String> {
     let (_, rest) = link.split_once("?q=").with_context(|| link.to_owned())?;
     Ok(decoded(rest.split('&').next().unwrap_or_default()))
 }
@@ -227,6 +228,106 @@ async fn the_sql_behind_a_number_gives_that_number() -> Result<()> {
     Ok(())
 }
 
+/// One call in ten is recorded: 0.9 × 2^56 in OpenTelemetry's threshold.
+const ONE_IN_TEN: &str = "ot=th:e6666666666666";
+
+/// Twelve recorded calls of `thin`, and what its metric says each minute from half a minute before `begin` on: 137 more
+/// requests, and from the fourth on some that failed. The last is said nine times over, as by a client that heard no
+/// answer.
+async fn thin(server: &Tripline, begin: u64) -> Result<()> {
+    let spans: Vec<Value> = (0..12)
+        .map(|at| {
+            let mut span = call(at, "GET /thin", begin + at * 20 * SECOND, 10, false);
+            span["traceState"] = json!(ONE_IN_TEN);
+            span
+        })
+        .collect();
+    send_spans(server, &[("service.name", "thin")], &spans).await?;
+    let status = |code: u32| json!([{"key": "http.response.status_code", "value": {"intValue": code.to_string()}}]);
+    let point = |report: u64, code: u32, count: u64| {
+        let time = begin + report * 60 * SECOND - 30 * SECOND;
+        json!({"startTimeUnixNano": (begin - 3_600 * SECOND).to_string(), "timeUnixNano": time.to_string(),
+            "count": count.to_string(), "bucketCounts": [count.to_string()], "attributes": status(code)})
+    };
+    let mut points: Vec<Value> = (0..=5)
+        .map(|report| point(report, 200, 1_000 + report * 137))
+        .collect();
+    points.extend([point(3, 500, 3), point(4, 500, 7), point(5, 500, 8)]);
+    points.extend(std::iter::repeat_n(point(5, 500, 8), 9));
+    let body = json!({"resourceMetrics": [{"resource": {"attributes": [text("service.name", "thin")]},
+        "scopeMetrics": [{"metrics": [{"name": "http.server.request.duration", "unit": "s",
+            "histogram": {"aggregationTemporality": 2, "dataPoints": points}}]}]}]});
+    send(server, "metrics", &body).await
+}
+
+#[tokio::test]
+async fn a_sampled_service_shows_the_requests_that_its_metrics_counted_and_by_what() -> Result<()> {
+    let server = Tripline::start().await?;
+    let begin = now() / SECOND / 10 * 10 * SECOND - 600 * SECOND;
+    thin(&server, begin).await?;
+    let range = format!("from={begin}&to={}", begin + 300 * SECOND);
+    let metric = "metrics: http.server.request.duration";
+    // From the point before the range to the last in it: 5 × 137, and 8 that failed.
+    let html = says(
+        &server,
+        &format!("/?{range}"),
+        &[
+            "693 calls in range",
+            metric,
+            "Requests of 1 service are counted by metrics",
+            "1.2 %",
+        ],
+    )
+    .await?;
+    let sql = how_after(&html, "Requests of 1 service")?;
+    let rows = server.sql(&sql).await?;
+    ensure!(rows.len() == 1 && rows[0][3] == "thin", "{sql}: {rows:?}");
+    ensure!(
+        number(&rows[0][4])? == 693.0 && number(&rows[0][5])? == 8.0,
+        "{rows:?}"
+    );
+    let html = says(
+        &server,
+        &format!("/services/thin?{range}"),
+        &[
+            "693 calls",
+            metric,
+            "By spans: 12 calls recorded, 0 failed",
+            "sampled",
+        ],
+    )
+    .await?;
+    let sql = how_after(&html, "aria-label=\"In this range\"")?;
+    assert_eq!(sum(&server, &sql, 4).await?, 693.0, "{sql}");
+    // What spans say stays to be read, and to be asked for.
+    let sql = how_after(&html, "By spans:")?;
+    assert_eq!(sum(&server, &sql, 4).await?, 12.0, "{sql}");
+    let html = says(
+        &server,
+        &format!("/graph?{range}"),
+        &["thin: 693 calls, 8 failed", metric],
+    )
+    .await?;
+    let sql = how_after(&html, "Requests of 1 service")?;
+    assert_eq!(sum(&server, &sql, 4).await?, 693.0, "{sql}");
+    let listed = server.get(&format!("/api/v1/services?{range}")).await?;
+    let found = &listed["items"][0];
+    ensure!(
+        found["calls"] == 12 && found["basis"] == "sampled" && found["requests"]["calls"] == 693,
+        "{found}"
+    );
+    // Nothing of it where the range is too short for reports.
+    let short = format!("from={begin}&to={}", begin + 60 * SECOND);
+    let html = says(
+        &server,
+        &format!("/?{short}"),
+        &["3 calls in range", "sampled"],
+    )
+    .await?;
+    ensure!(!html.contains(metric), "{html}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn every_how_link_leads_to_sql_that_runs() -> Result<()> {
     let server = Tripline::start().await?;
@@ -242,6 +343,11 @@ async fn every_how_link_leads_to_sql_that_runs() -> Result<()> {
             2,
             "traces, newest first",
         ),
+        (
+            "/traces?q=NOT+event.exception.type+%3D+x+AND+link.trace_id+absent",
+            2,
+            "traces, newest first",
+        ),
         ("/traces?sort=duration&service=cart", 2, "longest first"),
         ("/logs?q=resource.service.version+exists", 2, "declined"),
         (
@@ -249,6 +355,7 @@ async fn every_how_link_leads_to_sql_that_runs() -> Result<()> {
             2,
             "queue.depth",
         ),
+        ("/breakers", 1, "Breakers</h2>"),
         ("/status", 1, "Segments"),
     ] {
         let joint = if path.contains('?') { '&' } else { '?' };

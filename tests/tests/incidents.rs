@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
+use crate::address::{hows, query_of};
 use crate::harness::{PATIENCE, Start, Tripline, now};
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -353,7 +354,21 @@ async fn the_sixty_seconds_are_walked_from_a_pasted_link() -> Result<()> {
         &["Its breakers, and those held against it", "psp"],
     )
     .await?;
-    says(&server, "/breakers", &["Through time", "lane-open"]).await?;
+    for (page, words) in [
+        ("/breakers", ["Through time", "lane-open"]),
+        ("/breakers?tab=review", ["Minutes open", "psp"]),
+    ] {
+        let html = says(&server, page, &words).await?;
+        let links = hows(&html);
+        ensure!(!links.is_empty(), "{page} without how-links\n{html}");
+        for link in links {
+            let rows = server.sql(&query_of(&link)?).await?;
+            ensure!(
+                !rows.is_empty(),
+                "{link} finds nothing of what {page} shows"
+            );
+        }
+    }
     says(
         &server,
         "/breakers/payment/psp/whatif?from=now-10m",

@@ -21,13 +21,14 @@ mod span_panel;
 mod sql;
 mod status;
 mod trace;
+mod trace_scopes;
 mod trace_tabs;
 mod traces;
 mod waterfall;
 mod whatif;
 
 pub use breaker::{BreakerPage, breaker};
-pub use breakers::{BreakersPage, breakers};
+pub use breakers::{BreakersHow, BreakersPage, breakers};
 pub use explore::{Explore, ExploreHow, explore};
 pub use graph::{GraphPage, Scrubber, graph};
 pub use incident::{incident, markdown};

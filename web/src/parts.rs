@@ -8,11 +8,14 @@ mod sorting;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use leptos::prelude::*;
-use tripline_storage::filter::{Expression, Filter, KeyScope, Literal, Signal};
+use tripline_storage::filter::{Expression, Filter, KeyScope, Literal, Signal, part_field};
 use tripline_storage::model::{AttributeValue, Attributes, Scope};
 
 pub use self::fields::{kept_fields, other_fields};
-pub use self::notes::{basis_note, basis_tag, cut_note, export_links, list_note, nothing_of};
+pub use self::notes::{
+    basis_note, basis_tag, cut_note, export_links, list_note, metrics_named, nothing_of,
+    requests_note, service_basis,
+};
 pub use self::scope::place;
 pub use self::sorting::sort_head;
 use crate::islands::CopyId;
@@ -396,7 +399,10 @@ pub fn attribute_table_with(
         .map(|attribute| {
             let value = attribute.value.to_string();
             let more = more(&attribute.key);
-            let tools = literal(&attribute.value).map(|literal| {
+            // An attribute of an event that is called as a field of it cannot be asked for.
+            let value_asked =
+                literal(&attribute.value).filter(|_| part_field(scope, &attribute.key).is_none());
+            let tools = value_asked.map(|literal| {
                 let same = Expression::equal(scope, &attribute.key, literal);
                 let other = Expression::Not(Box::new(same.clone()));
                 filter_links(frame, signal, same, other)
@@ -409,15 +415,6 @@ pub fn attribute_table_with(
                 </tr>
             }
         })
-        .collect_view();
-    view! { <table class="attributes"><tbody>{rows}</tbody></table> }.into_any()
-}
-
-/// Attributes nobody can filter by: those of an event.
-pub fn plain_attributes(attributes: &Attributes) -> AnyView {
-    let rows = attributes
-        .iter()
-        .map(|one| view! { <tr><th scope="row">{one.key.clone()}</th><td><code>{one.value.to_string()}</code></td></tr> })
         .collect_view();
     view! { <table class="attributes"><tbody>{rows}</tbody></table> }.into_any()
 }

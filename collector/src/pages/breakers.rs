@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use axum::response::Response;
 use tripline_storage::model::{BreakersQuery, EncodingsQuery, LanesQuery, TransitionsQuery};
-use tripline_storage::query;
+use tripline_storage::query::{self, how};
 use tripline_web::pages as views;
 
 use super::handlers::{range_of, show};
@@ -46,6 +46,10 @@ pub(super) async fn list(State(state): State<AppState>, request: PageRequest) ->
             if is_review {
                 return Ok(views::BreakersPage {
                     review: Some(query::review(session, &of_lanes)?),
+                    how: views::BreakersHow {
+                        review: how::breaker_review(&of_lanes),
+                        ..views::BreakersHow::default()
+                    },
                     ..views::BreakersPage::default()
                 });
             }
@@ -54,6 +58,12 @@ pub(super) async fn list(State(state): State<AppState>, request: PageRequest) ->
                 lanes: query::lanes(session, &of_lanes)?,
                 encodings: query::encodings(session, &of_numbers, learned)?,
                 review: None,
+                how: views::BreakersHow {
+                    states: how::breaker_states(&question),
+                    lanes: how::breaker_lanes(&of_lanes),
+                    numbers: how::breaker_numbers(&of_numbers),
+                    ..views::BreakersHow::default()
+                },
             })
         })
         .await;

@@ -64,27 +64,33 @@ pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -
                 then,
                 query::pulses(session, &of_services)?,
                 seconds,
-                how::edges(&shown, seconds),
+                [
+                    how::edges(&shown, seconds),
+                    how::requests(&of_services, None, seconds),
+                ],
             ))
         })
         .await;
-    let answer = answer.map(|((graph, mesh), last_week, pulses, seconds, how)| {
-        let width_ns = u64::try_from(steps.width).unwrap_or(0);
-        frame.covered_seconds = Some(seconds);
-        let scrubber = views::Scrubber {
-            from_ns: u64::try_from(steps.from).unwrap_or(0),
-            width_ns,
-            steps: together(&pulses),
-            chosen: chosen.and_then(|step| usize::try_from(step).ok()),
-        };
-        views::GraphPage {
-            graph,
-            scrubber,
-            last_week,
-            how,
-            mesh,
-        }
-    });
+    let answer = answer.map(
+        |((graph, mesh), last_week, pulses, seconds, [how, how_requests])| {
+            let width_ns = u64::try_from(steps.width).unwrap_or(0);
+            frame.covered_seconds = Some(seconds);
+            let scrubber = views::Scrubber {
+                from_ns: u64::try_from(steps.from).unwrap_or(0),
+                width_ns,
+                steps: together(&pulses),
+                chosen: chosen.and_then(|step| usize::try_from(step).ok()),
+            };
+            views::GraphPage {
+                graph,
+                scrubber,
+                last_week,
+                how,
+                how_requests,
+                mesh,
+            }
+        },
+    );
     show(&frame, "Graph", answer, views::graph)
 }
 

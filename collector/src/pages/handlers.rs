@@ -110,6 +110,7 @@ pub(super) async fn overview(State(state): State<AppState>, request: PageRequest
             let seconds = query::covered(session, question.range)?.seconds();
             let how = views::OverviewHow {
                 services: how::services(&question, None, seconds),
+                requests: how::requests(&question, None, seconds),
                 movers: how::movers(&question),
             };
             Ok((

@@ -115,7 +115,7 @@ async fn ask(state: AppState) {
     let asked = state
         .ask(move |session| {
             let coverage = query::coverage(session, ever, &of_services.scope)?;
-            let services = query::services(session, &of_services)?;
+            let services = query::services_by_spans(session, &of_services)?;
             Ok((coverage.items, services.items))
         })
         .await;

@@ -188,6 +188,7 @@ pub(super) async fn one(
                 last_week,
                 how: views::ServiceHow {
                     figures: how::services(&asked.services, Some(name.as_str()), seconds),
+                    requests: how::requests(&asked.services, Some(name.as_str()), seconds),
                     neighbours: how::edges(&of_graph, seconds),
                     failures: how::traces(&of_failed)?,
                     logs: how::log_records(&of_logs)?,

@@ -1,6 +1,6 @@
 //! Whether a comparison makes sense for what it compares.
 
-use super::fields::{FieldKind, SEVERITIES, field_named};
+use super::fields::{FieldKind, SEVERITIES, field_named, part_field};
 use super::parse::{error, is_order};
 use super::quantity::{Measure, UNIT_WORDS};
 use super::{FilterError, Key, KeyScope, Literal, Operator, Quantity, Signal};
@@ -26,14 +26,15 @@ pub(super) fn comparison(
     if is_regex {
         regex(value, columns)?;
     }
-    let field = (key.scope == KeyScope::Anywhere)
-        .then(|| field_named(signal, &key.name))
-        .flatten();
-    let Some(field) = field else {
+    let kind = match key.scope {
+        KeyScope::Anywhere => field_named(signal, &key.name).map(|field| field.kind),
+        scope => part_field(scope, &key.name).map(|field| field.kind),
+    };
+    let Some(kind) = kind else {
         return attribute(key, operator, value, columns);
     };
     let wrong_operator = |what: &str| Err(error(columns.operator, what));
-    match field.kind {
+    match kind {
         FieldKind::Text | FieldKind::Hex => Ok(()),
         FieldKind::Duration if is_regex => {
             wrong_operator("a duration is compared with = != < <= > >=")

@@ -41,11 +41,12 @@ impl Expected {
             .iter()
             .filter(|token| token.kind != TokenKind::End)
             .collect();
+        let signal = inner_signal(&tokens, signal);
         Self {
-            slot: slot(&tokens),
+            slot: slot(&tokens, signal),
             prefix: prefix.trim_start_matches('"').to_owned(),
             from,
-            signal: inner_signal(&tokens, signal),
+            signal,
         }
     }
 }
@@ -72,14 +73,14 @@ fn start_of_partial(before: &[char]) -> usize {
         .map_or(0, |last| last + 1)
 }
 
-fn slot(tokens: &[&Token]) -> Slot {
+fn slot(tokens: &[&Token], signal: Signal) -> Slot {
     let Some(last) = tokens.last() else {
         return Slot::Key;
     };
     let before = tokens.len().checked_sub(2).map(|at| &tokens[at].kind);
     match &last.kind {
         TokenKind::Operator(_) => match before {
-            Some(TokenKind::Word(name) | TokenKind::Quoted(name)) => Slot::Value(key(name)),
+            Some(TokenKind::Word(name) | TokenKind::Quoted(name)) => Slot::Value(key(name, signal)),
             _ => Slot::Key,
         },
         TokenKind::Close => Slot::Join,
@@ -90,19 +91,18 @@ fn slot(tokens: &[&Token]) -> Slot {
             } else if matches!(before, Some(TokenKind::Operator(_))) || is(&["exists", "absent"]) {
                 Slot::Join
             } else {
-                Slot::Operator(key(word))
+                Slot::Operator(key(word, signal))
             }
         }
         _ => Slot::Key,
     }
 }
 
-fn key(word: &str) -> Key {
-    let (scope, name) = match (word.strip_prefix("attr."), word.strip_prefix("resource.")) {
-        (Some(name), _) => (KeyScope::Item, name),
-        (_, Some(name)) => (KeyScope::Resource, name),
-        _ => (KeyScope::Anywhere, word),
-    };
+fn key(word: &str, signal: Signal) -> Key {
+    let (scope, name) = KeyScope::prefixes(signal)
+        .iter()
+        .find_map(|(prefix, scope)| Some((*scope, word.strip_prefix(prefix)?)))
+        .unwrap_or((KeyScope::Anywhere, word));
     Key {
         scope,
         name: name.to_owned(),

@@ -1,6 +1,6 @@
 //! The fields a signal has besides its attributes.
 
-use super::Signal;
+use super::{KeyScope, Signal};
 
 /// A field: what people call it, what it holds, where it is kept.
 #[derive(Debug, Clone, Copy)]
@@ -282,6 +282,54 @@ const METRICS: [Field; 6] = [
         "description",
     ),
 ];
+
+/// A field of the events or links of a span.
+#[derive(Debug, Clone, Copy)]
+pub struct PartField {
+    /// Which of the two.
+    pub scope: KeyScope,
+    /// Its name, also where it is kept: a fixed text of ours.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: FieldKind,
+    /// What it is, for completion.
+    pub help: &'static str,
+}
+
+/// What events and links have besides attributes.
+pub const PART_FIELDS: [PartField; 4] = [
+    PartField {
+        scope: KeyScope::Event,
+        name: "name",
+        kind: FieldKind::Text,
+        help: "name of an event of the span",
+    },
+    PartField {
+        scope: KeyScope::Link,
+        name: "trace_id",
+        kind: FieldKind::Hex,
+        help: "trace that a link of the span leads to",
+    },
+    PartField {
+        scope: KeyScope::Link,
+        name: "span_id",
+        kind: FieldKind::Hex,
+        help: "span that a link of the span leads to",
+    },
+    PartField {
+        scope: KeyScope::Link,
+        name: "trace_state",
+        kind: FieldKind::Text,
+        help: "W3C trace state of a link of the span",
+    },
+];
+
+/// The field of that name of events or links.
+pub fn part_field(scope: KeyScope, name: &str) -> Option<&'static PartField> {
+    PART_FIELDS
+        .iter()
+        .find(|field| field.scope == scope && field.name == name)
+}
 
 /// The fields of a signal, the most useful first.
 pub fn fields(signal: Signal) -> impl Iterator<Item = &'static Field> {

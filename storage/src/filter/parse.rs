@@ -215,9 +215,7 @@ impl Parser {
                         ),
                     ));
                 }
-                for (prefix, scope) in
-                    [("attr.", KeyScope::Item), ("resource.", KeyScope::Resource)]
-                {
+                for &(prefix, scope) in KeyScope::prefixes(self.signal) {
                     let Some(rest) = word.strip_prefix(prefix) else {
                         continue;
                     };

@@ -51,18 +51,16 @@ fn part(f: &mut fmt::Formatter<'_>, one: &Expression, needs_brackets: bool) -> f
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_plain = !self.name.is_empty() && self.name.chars().all(is_word_char);
-        match self.scope {
-            KeyScope::Item => f.write_str("attr.")?,
-            KeyScope::Resource => f.write_str("resource.")?,
-            KeyScope::Anywhere => {
-                let reads_as_something_else = ["attr.", "resource."]
-                    .iter()
-                    .any(|prefix| self.name.starts_with(prefix))
-                    || is_keyword(&self.name);
-                if reads_as_something_else {
-                    return quoted(f, &self.name);
-                }
-            }
+        let prefixes = KeyScope::PREFIXES;
+        if let Some((prefix, _)) = prefixes.iter().find(|(_, scope)| *scope == self.scope) {
+            f.write_str(prefix)?;
+        } else if prefixes
+            .iter()
+            .any(|(prefix, _)| self.name.starts_with(prefix))
+            || is_keyword(&self.name)
+        {
+            // It would read as something else.
+            return quoted(f, &self.name);
         }
         if is_plain {
             f.write_str(&self.name)

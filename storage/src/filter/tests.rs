@@ -42,6 +42,16 @@ fn the_ways_people_write_it_read_as_the_same() {
         ),
         ("attr.\"a b\" = \"5\"", "attr.\"a b\" = \"5\""),
         ("version = 1.10", "version = 1.10"),
+        (
+            "event.name=exception event.exception.type ~ Timeout$",
+            "event.name = exception AND event.exception.type ~ Timeout$",
+        ),
+        ("event.\"a b\" exists", "event.\"a b\" exists"),
+        (
+            "any(link.trace_id = 5B8A) \"event.name\" = x",
+            "any(link.trace_id = 5B8A) AND \"event.name\" = x",
+        ),
+        ("attr.event.name = x", "attr.event.name = x"),
     ] {
         assert_eq!(parsed(text).to_string(), canonical, "{text}");
         assert_eq!(parsed(canonical).to_string(), canonical);
@@ -72,6 +82,12 @@ fn complaints_point_at_the_column() {
         ("sidecar = yes", 11, "true or false"),
         ("a = 1 b", 8, ""),
         ("attr. = 5", 7, "name of an attribute"),
+        ("event. = 5", 8, "name of an attribute"),
+        ("event.name = ", 14, "expected a value"),
+        ("event.name ~ \"(\"", 14, "regular expression"),
+        ("event.size > 5ms", 14, "unit of size"),
+        ("link.sampled > true", 14, "compared with = and !="),
+        ("link.trace_id = 5ms", 17, ""),
     ] {
         match Filter::parse(text, Signal::Spans) {
             Err(error) => {
@@ -88,6 +104,30 @@ fn complaints_point_at_the_column() {
     assert!(Filter::parse(&"!".repeat(4_000), Signal::Spans).is_err());
     assert!(Filter::parse(&"a ".repeat(CONDITIONS_MAX + 1), Signal::Spans).is_err());
     assert!(Filter::parse(&"a".repeat(LENGTH_MAX + 1), Signal::Spans).is_err());
+}
+
+#[test]
+fn events_and_links_are_asked_of_spans_alone() {
+    let key = |text: &str, signal| Key::parse(text, signal).expect(text);
+    let of = |scope, name: &str| Key {
+        scope,
+        name: name.to_owned(),
+    };
+    let spans = key("event.exception.type", Signal::Spans);
+    assert_eq!(spans, of(KeyScope::Event, "exception.type"));
+    assert_eq!(key("link.k", Signal::Spans), of(KeyScope::Link, "k"));
+    // A record has an attribute of that name, as conventions of events have it.
+    let logs = key("event.domain", Signal::Logs);
+    assert_eq!(logs, of(KeyScope::Anywhere, "event.domain"));
+    assert_eq!(logs.to_string(), "\"event.domain\"");
+    assert_eq!(key("\"event.domain\"", Signal::Logs), logs);
+    let inside = Filter::parse("any(event.name = x)", Signal::Logs).expect("spans inside");
+    assert_eq!(inside.to_string(), "any(event.name = x)");
+    assert!(
+        !Filter::parse("link.trace_id = 5b8a", Signal::Spans)
+            .expect("one")
+            .names_an_id()
+    );
 }
 
 #[test]
@@ -157,6 +197,14 @@ fn what_comes_next_is_known_at_every_place() {
     let value = at_end("severity = \"er");
     assert!(matches!(value.slot, Slot::Value(key) if key.name == "severity"));
     assert_eq!((value.prefix.as_str(), value.from), ("er", 11));
+    let of_spans = |text: &str| Expected::at(text, text.chars().count(), Signal::Spans);
+    let of_event = |slot: Slot| match slot {
+        Slot::Operator(key) | Slot::Value(key) => key.scope == KeyScope::Event,
+        _ => false,
+    };
+    assert!(of_event(of_spans("event.name ").slot));
+    assert!(of_event(at_end("any(event.exception.type = ").slot));
+    assert!(!of_event(at_end("event.name = ").slot));
     assert_eq!(at_end("a = 1 ").slot, Slot::Join);
     assert_eq!(at_end("a exists ").slot, Slot::Join);
     assert_eq!(at_end("a = 1 AND ").slot, Slot::Key);
@@ -171,6 +219,8 @@ fn name() -> impl Strategy<Value = String> {
         Just("NOT".to_owned()),
         Just("exists".to_owned()),
         Just("attr.x".to_owned()),
+        Just("event.x".to_owned()),
+        Just("link.".to_owned()),
         Just("a\"b\\c \n'; DROP TABLE spans; --".to_owned()),
         "\\PC{1,8}",
     ]
@@ -194,9 +244,18 @@ fn key() -> impl Strategy<Value = Key> {
     let scope = prop_oneof![
         Just(KeyScope::Anywhere),
         Just(KeyScope::Item),
-        Just(KeyScope::Resource)
+        Just(KeyScope::Resource),
+        Just(KeyScope::Event),
+        Just(KeyScope::Link)
     ];
-    (scope, name()).prop_map(|(scope, name)| Key { scope, name })
+    let part = prop::sample::select(PART_FIELDS.to_vec()).prop_map(|field| Key {
+        scope: field.scope,
+        name: field.name.to_owned(),
+    });
+    prop_oneof![
+        9 => (scope, name()).prop_map(|(scope, name)| Key { scope, name }),
+        1 => part,
+    ]
 }
 
 fn expression() -> impl Strategy<Value = Expression> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Basis, EdgeBreaker, Latency, Scope, ScopeFilter, TimeRange};
+use super::{Basis, EdgeBreaker, Latency, RequestCounts, Scope, ScopeFilter, TimeRange, service};
 
 /// Asks for the graph of a time range.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +72,9 @@ pub struct GraphNode {
     pub calls: u64,
     /// Of these, failed.
     pub errors: u64,
+    /// The same as its metrics count them, every one: only where spans are not known to be all there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<RequestCounts>,
     /// Latency of these calls.
     pub latency: Latency,
     /// A proxy beside it sent spans too, which are folded into its own.
@@ -80,6 +83,13 @@ pub struct GraphNode {
     /// All of its spans are a proxy's: the application that the proxy stands beside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_of: Option<String>,
+}
+
+impl GraphNode {
+    /// Calls and failures to be shown: as its metrics count them where they do, else as spans do.
+    pub fn counted(&self) -> (u64, u64) {
+        service::counted(self.requests.as_ref(), self.calls, self.errors)
+    }
 }
 
 /// What an edge carries.

@@ -52,12 +52,15 @@ impl ServiceOrder {
                 Self::Name => {
                     return (&a.scope, &a.service_name).cmp(&(&b.scope, &b.service_name));
                 }
-                Self::Impact => (b.errors, b.calls).cmp(&(a.errors, a.calls)),
+                Self::Impact => {
+                    let [(a_calls, a_errors), (b_calls, b_errors)] = [a.counted(), b.counted()];
+                    (b_errors, b_calls).cmp(&(a_errors, a_calls))
+                }
                 Self::Rate => b.rate_per_second.total_cmp(&a.rate_per_second),
                 Self::Errors => b
                     .error_ratio
                     .total_cmp(&a.error_ratio)
-                    .then(b.errors.cmp(&a.errors)),
+                    .then(b.counted().1.cmp(&a.counted().1)),
                 Self::P95 => p95(b).total_cmp(&p95(a)),
             };
             by_number.then_with(|| (&a.service_name, &a.scope).cmp(&(&b.service_name, &b.scope)))
@@ -83,9 +86,12 @@ pub struct ServiceSummary {
     pub weight: f64,
     /// What the counts stand on.
     pub basis: Basis,
-    /// Calls a second over the range (weighted).
+    /// The same as its metrics count them, every one: only where spans are not known to be all there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<RequestCounts>,
+    /// Calls a second over the range: of `requests` if there are any, else of the spans (weighted).
     pub rate_per_second: f64,
-    /// Failed share of the calls, 0 to 1; 0 without calls.
+    /// Failed share of the same, 0 to 1; 0 without calls.
     pub error_ratio: f64,
     /// Latency of the calls.
     pub latency: Latency,
@@ -104,6 +110,29 @@ pub struct ServiceSummary {
     /// All of its spans are a proxy's: the application that the proxy stands beside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_of: Option<String>,
+}
+
+impl ServiceSummary {
+    /// Calls and failures to be shown: as its metrics count them where they do, else as its spans do.
+    pub fn counted(&self) -> (u64, u64) {
+        counted(self.requests.as_ref(), self.calls, self.errors)
+    }
+}
+
+/// Calls and failures: as metrics count them, else these of spans.
+pub(super) fn counted(requests: Option<&RequestCounts>, calls: u64, errors: u64) -> (u64, u64) {
+    requests.map_or((calls, errors), |counts| (counts.calls, counts.errors))
+}
+
+/// Requests to a service as the standard metrics of its servers count them: every one, however its spans are sampled.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestCounts {
+    /// Names of the metrics, as they are stored: `http.server.request.duration`.
+    pub metrics: Vec<String>,
+    /// Requests in the range.
+    pub calls: u64,
+    /// Of these, failed.
+    pub errors: u64,
 }
 
 /// Calls as the proxy beside an application counts them: those it let in, or if it let none in, those it sent on.

@@ -23,12 +23,7 @@ const AT_A_TIME: &str = include_str!("edge_breakers.sql");
 
 /// The breakers, those that refuse first.
 pub fn breakers(session: &Session<'_>, query: &BreakersQuery) -> Result<Page<Breaker>, QueryError> {
-    let mut conditions = Conditions::default();
-    conditions.scope(&query.scope);
-    conditions.text("service_name = ?", query.service.as_ref());
-    conditions.text("name = ?", query.name.as_ref());
-    conditions.text("coalesce(\"key\", '') = ?", query.key.as_ref());
-    conditions.text("state = ?", query.state.as_ref());
+    let conditions = conditions(query);
     if !session.set().may_have_breakers() {
         return Ok(Page::whole(Vec::new()));
     }
@@ -45,6 +40,17 @@ pub fn breakers(session: &Session<'_>, query: &BreakersQuery) -> Result<Page<Bre
         total: Some(total),
         next: None,
     })
+}
+
+/// Of the rows of `breakers` that are asked for.
+pub(super) fn conditions(query: &BreakersQuery) -> Conditions {
+    let mut conditions = Conditions::default();
+    conditions.scope(&query.scope);
+    conditions.text("service_name = ?", query.service.as_ref());
+    conditions.text("name = ?", query.name.as_ref());
+    conditions.text("coalesce(\"key\", '') = ?", query.key.as_ref());
+    conditions.text("state = ?", query.state.as_ref());
+    conditions
 }
 
 /// One breaker by its id, with instances and latest settings; `None` when there is none.

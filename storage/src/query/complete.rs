@@ -4,18 +4,20 @@ use std::collections::HashMap;
 
 use duckdb::Connection;
 
-use super::filter::{Documents, Sql, Table};
+use super::filter::{Documents, Parts, Sql, Table};
 use super::newest::{tables, tables_in};
 use super::{QueryError, Session};
 use crate::ask::{Ask, NONE};
 use crate::filter::{
-    Expected, Field, FieldKind, Key, KeyScope, Literal, Place, Quantity, Signal, Slot, field_named,
-    fields,
+    Expected, Field, FieldKind, Key, KeyScope, Literal, PART_FIELDS, Place, Quantity, Signal, Slot,
+    field_named, fields, part_field,
 };
 use crate::model::{Completion, CompletionItem, TimeRange};
 
 /// Rows looked at in one segment, any of them: a sealed one is sorted by trace id, so these are a fair sample.
 const SAMPLE_ROWS: &str = "4000";
+/// The same where events and links are looked for, which few spans have.
+const PART_ROWS: &str = "40000";
 /// Segments looked at, newest first.
 const SEGMENTS_MAX: usize = 4;
 /// Suggestions at most.
@@ -63,10 +65,11 @@ fn words(words: &[&str], kind: &str) -> Vec<CompletionItem> {
 }
 
 fn operators(key: &Key, signal: Signal) -> Vec<CompletionItem> {
-    let field = (key.scope == KeyScope::Anywhere)
-        .then(|| field_named(signal, &key.name))
-        .flatten();
-    let signs: &[&str] = match field.map(|field| field.kind) {
+    let kind = match key.scope {
+        KeyScope::Anywhere => field_named(signal, &key.name).map(|field| field.kind),
+        scope => part_field(scope, &key.name).map(|field| field.kind),
+    };
+    let signs: &[&str] = match kind {
         Some(FieldKind::Word(_)) => &["=", "!=", "~", "!~"],
         Some(FieldKind::Bool) => &["=", "!="],
         Some(FieldKind::Duration | FieldKind::Severity) => &[">=", "<=", ">", "<", "=", "!="],
@@ -84,26 +87,35 @@ fn keys(session: &Session<'_>, signal: Signal) -> Result<Vec<CompletionItem>, Qu
         .enumerate()
         .map(|(at, field)| item(field.names[0], "field", field.help, u64::MAX - at as u64))
         .collect();
-    let mut seen: HashMap<String, (u64, &'static str)> = HashMap::new();
-    for (sql, what) in key_questions(session, signal) {
+    if signal == Signal::Spans {
+        items.extend(PART_FIELDS.iter().map(|field| {
+            let (scope, name) = (field.scope, field.name.to_owned());
+            item(Key { scope, name }.to_string(), "field", field.help, 0)
+        }));
+    }
+    let mut seen: HashMap<(KeyScope, String), (u64, &'static str)> = HashMap::new();
+    for question in key_questions(session, signal) {
         session.run(|conn| {
-            let mut statement = conn.ask(&sql)?;
+            let mut statement = conn.ask(&question.sql)?;
             let mut rows = statement.query(NONE)?;
             while let Some(row) = rows.next()? {
-                let entry = seen.entry(row.get(0)?).or_insert((0, what));
+                let name: String = row.get(0)?;
+                // A field of that name hides the attribute: then its scope is said.
+                let is_hidden = field_named(signal, &name).is_some();
+                let scope = match question.scope {
+                    KeyScope::Item | KeyScope::Resource if !is_hidden => KeyScope::Anywhere,
+                    scope => scope,
+                };
+                let entry = seen.entry((scope, name)).or_insert((0, question.of));
                 entry.0 += row.get::<_, u64>(1)?;
             }
             Ok(())
         })?;
     }
-    items.extend(seen.into_iter().map(|(name, (count, what))| {
-        // A field of that name hides the attribute: then its scope is said.
-        let scope = match (field_named(signal, &name).is_some(), what) {
-            (true, "of the resource") => KeyScope::Resource,
-            (true, _) => KeyScope::Item,
-            (false, _) => KeyScope::Anywhere,
-        };
-        item(Key { scope, name }.to_string(), "attribute", what, count)
+    // Nobody asks for an attribute of an event that is called as a field of it.
+    seen.retain(|(scope, name), _| part_field(*scope, name).is_none());
+    items.extend(seen.into_iter().map(|((scope, name), (count, of))| {
+        item(Key { scope, name }.to_string(), "attribute", of, count)
     }));
     if signal != Signal::Metrics {
         items.push(item("any(", "word", "any span of the trace", 0));
@@ -113,7 +125,16 @@ fn keys(session: &Session<'_>, signal: Signal) -> Result<Vec<CompletionItem>, Qu
     Ok(items)
 }
 
-fn key_questions(session: &Session<'_>, signal: Signal) -> Vec<(String, &'static str)> {
+/// Keys of some documents with how often each was seen.
+struct KeyQuestion {
+    sql: String,
+    /// The scope that its keys are in.
+    scope: KeyScope,
+    /// Whose they are, in words.
+    of: &'static str,
+}
+
+fn key_questions(session: &Session<'_>, signal: Signal) -> Vec<KeyQuestion> {
     let mut questions = Vec::new();
     for table in newest_tables(session, signal) {
         let keys = if table.is_text {
@@ -121,23 +142,65 @@ fn key_questions(session: &Session<'_>, signal: Signal) -> Vec<(String, &'static
         } else {
             "variant_keys"
         };
-        let mut ask = |schema: &str, name: &str, what| {
-            questions.push((
-                format!(
-                    "SELECT key, count(*)::UBIGINT FROM (SELECT unnest({keys}(attributes)) AS key FROM \
-                     (SELECT attributes FROM {schema}.{name} LIMIT {SAMPLE_ROWS})) GROUP BY key"
-                ),
-                what,
-            ));
+        let mut ask = |schema: &str, name: &str, scope, of| {
+            let sql = format!(
+                "SELECT key, count(*)::UBIGINT FROM (SELECT unnest({keys}(attributes)) AS key FROM \
+                 (SELECT attributes FROM {schema}.{name} LIMIT {SAMPLE_ROWS})) GROUP BY key"
+            );
+            questions.push(KeyQuestion { sql, scope, of });
         };
         match signal {
-            Signal::Spans => ask(&table.facts, "spans", "of the span"),
-            Signal::Logs => ask(&table.facts, "logs", "of the record"),
-            Signal::Metrics => ask(&table.dictionaries, "series", "of the stream"),
+            Signal::Spans => ask(&table.facts, "spans", KeyScope::Item, "of the span"),
+            Signal::Logs => ask(&table.facts, "logs", KeyScope::Item, "of the record"),
+            Signal::Metrics => ask(
+                &table.dictionaries,
+                "series",
+                KeyScope::Item,
+                "of the stream",
+            ),
         }
-        ask(&table.dictionaries, "resources", "of the resource");
+        ask(
+            &table.dictionaries,
+            "resources",
+            KeyScope::Resource,
+            "of the resource",
+        );
+        if signal == Signal::Spans {
+            questions.push(part_keys(
+                &table,
+                KeyScope::Event,
+                "of an event of the span",
+            ));
+            questions.push(part_keys(&table, KeyScope::Link, "of a link of the span"));
+        }
     }
     questions
+}
+
+/// The keys of attributes of events or links.
+fn part_keys(table: &Table, scope: KeyScope, of: &'static str) -> KeyQuestion {
+    let (column, facts) = (
+        if scope == KeyScope::Event {
+            "events"
+        } else {
+            "links"
+        },
+        &table.facts,
+    );
+    let (list, keys) = if table.is_text {
+        ("JSON[]", "json_keys(part, '/attributes')")
+    } else {
+        (
+            "VARIANT[]",
+            "variant_keys(variant_extract(part, 'attributes'))",
+        )
+    };
+    let sql = format!(
+        "SELECT key, count(*)::UBIGINT FROM (SELECT unnest(flatten(list_transform(\
+         TRY_CAST({column} AS {list}), lambda part: {keys}))) AS key FROM \
+         (SELECT {column} FROM {facts}.spans LIMIT {PART_ROWS}) WHERE {column} IS NOT NULL) GROUP BY key"
+    );
+    KeyQuestion { sql, scope, of }
 }
 
 /// The segments looked at: those of the last day, or any when nothing is so young.
@@ -217,6 +280,9 @@ fn value_questions(
         sample(schema, name, &mut sql);
         return vec![sql];
     }
+    if let Some(parts) = Parts::of(key, table.is_text) {
+        return vec![part_values(parts, table, key)];
+    }
     let mut places = Vec::new();
     if key.scope != KeyScope::Resource && !table.keys.lack(&key.name) {
         places.push(rows);
@@ -226,6 +292,7 @@ fn value_questions(
     }
     let documents = Documents {
         column: "f.attributes",
+        inside: "",
         is_text: table.is_text,
     };
     places
@@ -243,12 +310,47 @@ fn value_questions(
         .collect()
 }
 
+/// Values that events or links have of a key.
+fn part_values(parts: Parts, table: &Table, key: &Key) -> Sql {
+    let mut sql = Sql::default();
+    sql.push("SELECT v, any_value(k), count(*)::UBIGINT FROM (SELECT unnest(");
+    match part_field(key.scope, &key.name) {
+        Some(field) => {
+            parts.list("list_transform", &mut sql, |sql| parts.field(field, sql));
+            sql.push(") AS v, 'VARCHAR' AS k FROM ");
+        }
+        None => {
+            let documents = parts.documents();
+            parts.list("list_transform", &mut sql, |sql| {
+                documents.text(&key.name, sql);
+            });
+            sql.push(") AS v, unnest(");
+            parts.list("list_transform", &mut sql, |sql| {
+                documents.kind(&key.name, sql);
+            });
+            sql.push(") AS k FROM ");
+        }
+    }
+    // So many rows, whatever is in them, and not so many values.
+    sql.push("(SELECT events, links FROM ");
+    sql.name(&table.facts);
+    sql.push(".spans LIMIT ");
+    sql.push(PART_ROWS);
+    sql.push(") f");
+    sql.push(MOST_FREQUENT);
+    sql
+}
+
+/// The end of a question for values `v`.
+const MOST_FREQUENT: &str =
+    ") WHERE v IS NOT NULL AND length(v) BETWEEN 1 AND 200 GROUP BY v ORDER BY 3 DESC LIMIT 100";
+
 fn sample(schema: &str, name: &'static str, sql: &mut Sql) {
     sql.name(schema);
     sql.push(name);
     sql.push(" LIMIT ");
     sql.push(SAMPLE_ROWS);
-    sql.push(") WHERE v IS NOT NULL AND length(v) BETWEEN 1 AND 200 GROUP BY v ORDER BY 3 DESC LIMIT 100");
+    sql.push(MOST_FREQUENT);
 }
 
 fn count_values(

@@ -5,11 +5,13 @@
 
 mod attributes;
 mod field;
+mod parts;
 
 use duckdb::Connection;
 use duckdb::types::Value;
 
 pub(super) use self::attributes::Documents;
+pub(super) use self::parts::Parts;
 use super::QueryError;
 use crate::filter::{Expression, Filter, Key, KeyScope, Literal, Operator, Signal, field_named};
 use crate::model::TimeRange;
@@ -242,6 +244,9 @@ fn comparison(
     if let Some(field) = field_of(key, signal) {
         return field::comparison(field, operator, value, target, sql);
     }
+    if let Some(parts) = Parts::asked(key, target) {
+        return parts::comparison(parts, key, operator, value, sql);
+    }
     in_documents(key, target, sql, |documents, sql| {
         attributes::comparison(documents, &key.name, operator, value, sql);
     });
@@ -250,6 +255,9 @@ fn comparison(
 fn existence(key: &Key, signal: Signal, target: &Target<'_>, sql: &mut Sql) {
     if let Some(field) = field_of(key, signal) {
         return field::existence(field, target, sql);
+    }
+    if let Some(parts) = Parts::asked(key, target) {
+        return parts::existence(parts, key, sql);
     }
     in_documents(key, target, sql, |documents, sql| {
         attributes::existence(documents, &key.name, sql);
@@ -273,6 +281,7 @@ fn in_documents(key: &Key, target: &Target<'_>, sql: &mut Sql, ask: impl Fn(&Doc
             ask(
                 &Documents {
                     column: "f.attributes",
+                    inside: "",
                     is_text,
                 },
                 sql,
@@ -293,6 +302,7 @@ fn in_documents(key: &Key, target: &Target<'_>, sql: &mut Sql, ask: impl Fn(&Doc
                 ask(
                     &Documents {
                         column: "attributes",
+                        inside: "",
                         is_text,
                     },
                     sql,
@@ -304,6 +314,7 @@ fn in_documents(key: &Key, target: &Target<'_>, sql: &mut Sql, ask: impl Fn(&Doc
                 ask(
                     &Documents {
                         column: "f.resource_attributes",
+                        inside: "",
                         is_text,
                     },
                     sql,

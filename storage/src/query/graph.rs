@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use duckdb::Connection;
 
 use super::breakers::{Guard, guards};
+use super::requests::{Thinned, requests, thinned};
 use super::{QueryError, Session, services};
 use crate::model::{
-    EarlierCalls, EdgeBreaker, EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind, Scope,
-    ServiceOrder, ServicesQuery, TimeRange,
+    EarlierCalls, EdgeBreaker, EdgeKind, Graph, GraphEdge, GraphNode, GraphQuery, NodeKind,
+    RequestCounts, Scope, ServiceOrder, ServicesQuery, TimeRange,
 };
 use crate::rollup::{EdgeCalls, Summed, Totals};
 use crate::segment::kept::is_in;
@@ -95,7 +96,10 @@ fn read(
                 range,
                 ..query.clone()
             };
+            // A step is too short for metrics, which are reported once a minute.
             whole.take_numbers(Found::read(set, conn, &query)?);
+        } else {
+            whole.prefer_metrics(set, conn, query.range)?;
         }
         let guards = guards(set, conn, step.unwrap_or(query.range))?;
         Ok((whole, guards))
@@ -113,6 +117,7 @@ struct Node {
     /// No span of it is known.
     is_inferred: bool,
     totals: Totals,
+    requests: Option<RequestCounts>,
     has_proxy: bool,
     proxy_of: Option<String>,
 }
@@ -145,6 +150,7 @@ impl Found {
                 let node = Node {
                     is_inferred: false,
                     totals: calls.totals,
+                    requests: None,
                     has_proxy: calls.proxy.is_some(),
                     proxy_of: applications.remove(&key),
                 };
@@ -155,6 +161,28 @@ impl Found {
             nodes,
             edges: edges(set, conn, query)?,
         })
+    }
+
+    /// Counts the requests of services by their metrics where spans may be a sample.
+    fn prefer_metrics(
+        &mut self,
+        set: &SegmentSet,
+        conn: &Connection,
+        range: TimeRange,
+    ) -> Result<(), QueryError> {
+        let uncertain: Thinned = self
+            .nodes
+            .iter()
+            .filter_map(|((scope, name, _), node)| {
+                Some(((scope.clone(), name.clone()), thinned(&node.totals)?))
+            })
+            .collect();
+        for ((scope, name), counts) in requests(set, conn, range, &uncertain)? {
+            if let Some(node) = self.nodes.get_mut(&(scope, name, NodeKind::Service)) {
+                node.requests = Some(counts);
+            }
+        }
+        Ok(())
     }
 
     /// The same nodes and edges with the numbers of a part of the range.
@@ -289,6 +317,7 @@ fn assemble(mut nodes: BTreeMap<NodeKey, Node>, shown: Busiest, guards: &[Guard]
             inferred: node.is_inferred,
             calls: node.totals.calls,
             errors: node.totals.errors,
+            requests: node.requests,
             latency: node.totals.latency(),
             has_proxy: node.has_proxy,
             proxy_of: node.proxy_of,

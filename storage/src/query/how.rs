@@ -5,16 +5,24 @@ use duckdb::types::Value;
 
 use super::conditions::Conditions;
 use super::pulse::pulse_steps;
+use super::requests::{BASELINE_NS, REQUEST_METRICS, counted_sql};
 use super::service::{of_service, steps_of};
-use super::{QueryError, logs, search};
+use super::{QueryError, breakers, lanes, logs, search};
 use crate::model::{
-    GraphQuery, HeatmapQuery, LogQuery, MetricPointsQuery, MetricsQuery, ServiceOrder,
-    ServiceQuery, ServicesQuery, TimeRange, TraceOrder, TraceQuery,
+    BreakersQuery, EncodingsQuery, GraphQuery, HeatmapQuery, LanesQuery, LogQuery,
+    MetricPointsQuery, MetricsQuery, ServiceOrder, ServiceQuery, ServicesQuery, TimeRange,
+    TraceOrder, TraceQuery,
 };
 
 const OF_RED: &str = include_str!("how/of_red.sql");
+const BREAKERS: &str = include_str!("how/breakers.sql");
+const LANES: &str = include_str!("how/lanes.sql");
+const REVIEW: &str = include_str!("how/review.sql");
+const ENCODINGS: &str = include_str!("how/encodings.sql");
 const OF_EDGES: &str = include_str!("how/of_edges.sql");
 const SUMMED: &str = include_str!("how/summed.sql");
+const REQUEST_STREAMS: &str = include_str!("how/request_streams.sql");
+const REQUEST_POINTS: &str = include_str!("how/request_points.sql");
 const VERSIONS: &str = include_str!("how/versions.sql");
 const HEATMAP: &str = include_str!("how/heatmap.sql");
 const TRACES: &str = include_str!("how/traces.sql");
@@ -49,6 +57,42 @@ pub fn services(query: &ServicesQuery, name: Option<&str>, seconds: f64) -> Stri
         conditions: &conditions,
     };
     counted.summed(SERVICE, seconds, order)
+}
+
+/// Requests of each service, or of those of one name, as their metrics count them; rates are over `seconds`. Which of
+/// them a page shows is told by their spans.
+pub fn requests(query: &ServicesQuery, name: Option<&str>, seconds: f64) -> String {
+    let mut conditions = Conditions::default();
+    conditions.scope(&query.scope);
+    if let Some(name) = name {
+        conditions.add(
+            "coalesce(service_name, 'unknown_service') = ?",
+            [Value::Text(name.to_owned())],
+        );
+    }
+    let of = clause(&conditions).replacen("WHERE ", "AND ", 1);
+    let range = query.range;
+    let points = REQUEST_POINTS
+        .replace(
+            "{after}",
+            &time(range.from_unix_nano.saturating_sub(BASELINE_NS)),
+        )
+        .replace("{until}", &time(range.to_unix_nano));
+    let select = format!(
+        "SELECT *, errors / calls AS error_ratio, calls / {:?} AS rate_per_second\nFROM by_service\n\
+         ORDER BY errors DESC, calls DESC, service_name",
+        seconds.max(1e-9)
+    );
+    let of_names = |template: &str| {
+        let text = template.replace("{names}", REQUEST_METRICS);
+        text.replace("{and}", &of)
+    };
+    counted_sql(
+        &of_names(REQUEST_STREAMS),
+        &of_names(&points),
+        &select,
+        range,
+    )
 }
 
 /// The two halves of the range of each service, that movers are found by.
@@ -208,6 +252,42 @@ pub fn metric_points(query: &MetricPointsQuery) -> String {
     METRIC_POINTS
         .replace("{time}", &format!("\"time\" >= {from} AND \"time\" < {to}"))
         .replace("{where}", &clause(&conditions))
+}
+
+/// The breakers of a list, in their latest state.
+pub fn breaker_states(query: &BreakersQuery) -> String {
+    BREAKERS
+        .replace("{limit}", &query.limit.to_string())
+        .replace("{where}", &clause(&breakers::conditions(query)))
+}
+
+/// What breakers did in a range: trips, and how many instances refuse at its end.
+pub fn breaker_lanes(query: &LanesQuery) -> String {
+    of_intervals(LANES, query)
+}
+
+/// Key figures of breakers over a range; what is estimated of their callees is left out.
+pub fn breaker_review(query: &LanesQuery) -> String {
+    of_intervals(REVIEW, query)
+}
+
+/// Numbers of unknown meaning in a range.
+pub fn breaker_numbers(query: &EncodingsQuery) -> String {
+    let mut conditions = Conditions::default();
+    conditions.add(
+        "evidence = 'metric' AND (state = 'unknown' OR learned) \
+         AND \"time\" >= make_timestamp_ns(?) AND \"time\" < make_timestamp_ns(?)",
+        bounds(query.range),
+    );
+    conditions.text("service_name = ?", query.service.as_ref());
+    ENCODINGS.replace("{where}", &clause(&conditions))
+}
+
+fn of_intervals(template: &str, query: &LanesQuery) -> String {
+    template
+        .replace("{from}", &query.range.from_unix_nano.to_string())
+        .replace("{to}", &query.range.to_unix_nano.to_string())
+        .replace("{where}", &clause(&lanes::of_people(query)))
 }
 
 /// Rows of `red` that count as calls.

@@ -90,6 +90,30 @@ pub fn lanes(session: &Session<'_>, query: &LanesQuery) -> Result<Page<Lane>, Qu
     })
 }
 
+/// Of what has states to draw.
+const HAS_STATES: &str = "pattern NOT IN ('retry', 'timeout', 'fallback', 'hedge')";
+
+/// Of intervals that touch the range, of what has states.
+pub(super) fn of_people(query: &LanesQuery) -> Conditions {
+    let mut conditions = in_range(query);
+    if query.breaker_id.is_none() {
+        conditions.add(HAS_STATES, []);
+    }
+    conditions
+}
+
+/// Of intervals that touch the range.
+fn in_range(query: &LanesQuery) -> Conditions {
+    let mut conditions = conditions(query);
+    let (from, to) = (query.range.from_unix_nano, query.range.to_unix_nano);
+    conditions.add(
+        "start_time < make_timestamp_ns(?) AND (end_time IS NULL OR end_time > make_timestamp_ns(?) \
+         OR start_time >= make_timestamp_ns(?))",
+        [Value::BigInt(to), Value::BigInt(from), Value::BigInt(from)],
+    );
+    conditions
+}
+
 fn conditions(query: &LanesQuery) -> Conditions {
     let mut conditions = Conditions::default();
     conditions.scope(&query.scope);
@@ -105,11 +129,7 @@ pub(super) fn known(
 ) -> Result<BTreeMap<String, Lane>, QueryError> {
     let mut conditions = conditions(query);
     if query.breaker_id.is_none() {
-        // These have no states to draw.
-        conditions.add(
-            "pattern NOT IN ('retry', 'timeout', 'fallback', 'hedge')",
-            [],
-        );
+        conditions.add(HAS_STATES, []);
     }
     let sql = format!(
         "SELECT breaker_id, environment, service_namespace, cluster, service_name, name, \"key\", pattern, peer_service \
@@ -142,13 +162,7 @@ pub(super) fn intervals(
     conn: &Connection,
     query: &LanesQuery,
 ) -> Result<BTreeMap<String, Vec<Interval>>, QueryError> {
-    let mut conditions = conditions(query);
-    let (from, to) = (query.range.from_unix_nano, query.range.to_unix_nano);
-    conditions.add(
-        "start_time < make_timestamp_ns(?) AND (end_time IS NULL OR end_time > make_timestamp_ns(?) \
-         OR start_time >= make_timestamp_ns(?))",
-        [Value::BigInt(to), Value::BigInt(from), Value::BigInt(from)],
-    );
+    let conditions = in_range(query);
     let sql = format!(
         "SELECT breaker_id, service_instance_id, state, epoch_ns(start_time) AS start_ns, epoch_ns(start_time_lo) AS lo_ns, \
          epoch_ns(end_time) AS end_ns, is_trip, coalesce(reason = 'restart', false) AS is_restart \

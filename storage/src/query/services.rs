@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use duckdb::Connection;
 
 use super::live::covered;
+use super::requests::{Thinned, requests, thinned};
 use super::{QueryError, Session};
 use crate::model::{
     Page, ProxyCalls, Scope, ScopeFilter, ServiceSummary, ServicesQuery, TimeRange,
@@ -13,23 +14,53 @@ use crate::rollup::{ServiceSpans, Summed, Totals};
 use crate::segment::kept::is_in;
 use crate::store::SegmentSet;
 
-/// Services known to the store with their `red` in the range, ordered and then cut; those without spans in it have no
-/// calls.
+/// Services known to the store with their `red` in the range, and where that is not known to have every call, with what
+/// their metrics count; ordered and then cut. Those without spans in it have no calls of spans.
 pub fn services(
     session: &Session<'_>,
     query: &ServicesQuery,
 ) -> Result<Page<ServiceSummary>, QueryError> {
     let seconds = covered(session, query.range)?.seconds().max(1e-9);
-    let mut all = session.run(|conn| summaries(session.set(), conn, query, seconds))?;
+    let all = session.run(|conn| {
+        let set = session.set();
+        let mut known = summaries(set, conn, query, seconds)?;
+        let counted = requests(set, conn, query.range, &known.uncertain)?;
+        for (key, counts) in counted {
+            if let Some(summary) = known.services.get_mut(&key) {
+                summary.rate_per_second = counts.calls as f64 / seconds;
+                summary.error_ratio = counts.errors as f64 / counts.calls.max(1) as f64;
+                summary.requests = Some(counts);
+            }
+        }
+        Ok(known.services)
+    })?;
+    Ok(ordered(all, query))
+}
+
+/// The same, without asking their metrics: for who wants to know how spans are sampled.
+pub fn services_by_spans(
+    session: &Session<'_>,
+    query: &ServicesQuery,
+) -> Result<Page<ServiceSummary>, QueryError> {
+    let seconds = covered(session, query.range)?.seconds().max(1e-9);
+    let known = session.run(|conn| summaries(session.set(), conn, query, seconds))?;
+    Ok(ordered(known.services, query))
+}
+
+fn ordered(
+    services: BTreeMap<ServiceKey, ServiceSummary>,
+    query: &ServicesQuery,
+) -> Page<ServiceSummary> {
+    let mut all: Vec<ServiceSummary> = services.into_values().collect();
     query.order.sort(&mut all);
     let total = all.len() as u64;
     all.truncate(query.limit);
-    Ok(Page {
+    Page {
         truncated: (all.len() as u64) < total,
         items: all,
         total: Some(total),
         next: None,
-    })
+    }
 }
 
 /// Names of the services that are stored, in any scope asked about, sorted.
@@ -149,14 +180,25 @@ impl ByRank {
     }
 }
 
+/// Services as their spans tell of them.
+struct Known {
+    services: BTreeMap<ServiceKey, ServiceSummary>,
+    /// Those that metrics may count better.
+    uncertain: Thinned,
+}
+
 fn summaries(
     set: &SegmentSet,
     conn: &Connection,
     query: &ServicesQuery,
     seconds: f64,
-) -> Result<Vec<ServiceSummary>, QueryError> {
+) -> Result<Known, QueryError> {
     let mut services: BTreeMap<ServiceKey, ServiceSummary> = BTreeMap::new();
     let found = calls(set, conn, query)?;
+    let mut uncertain: Thinned = found
+        .iter()
+        .filter_map(|(key, calls)| Some((key.clone(), thinned(&calls.totals)?)))
+        .collect();
     let mut applications = applications(&found);
     for (key, calls) in found {
         let totals = &calls.totals;
@@ -192,7 +234,13 @@ fn summaries(
         services.insert(key, summary);
     }
     add_senders(set, conn, query, &mut services)?;
-    Ok(services.into_values().collect())
+    // Of few calls a sampler may have kept none.
+    let silent = services.iter().filter(|(_, service)| service.spans == 0);
+    uncertain.extend(silent.map(|(key, _)| (key.clone(), 0.0)));
+    Ok(Known {
+        services,
+        uncertain,
+    })
 }
 
 /// Versions and instances, and services that sent no spans in the range.

@@ -11,6 +11,7 @@ mod log_shapes;
 mod orders;
 mod proxies;
 mod pulses;
+mod requests;
 mod versions;
 
 use std::time::{Duration, Instant};

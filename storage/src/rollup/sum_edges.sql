@@ -1,4 +1,4 @@
--- Rows of two kinds: sums (no bucket of durations), and buckets of the duration histogram.
+-- Rows of two kinds: sums, and the duration histogram (as `bucket:count,…`, without a basis).
 WITH chosen AS MATERIALIZED (
     SELECT environment, service_namespace, cluster, caller, callee_environment, callee_service_namespace,
         callee_cluster, callee, kind, is_async, inferred, false AS is_minus, epoch_ns(bucket_start) AS bucket_start,
@@ -7,11 +7,19 @@ WITH chosen AS MATERIALIZED (
     WHERE bucket_start IS NOT NULL
 )
 SELECT * EXCLUDE (calls, errors, weight, duration_histogram),
-    sum(calls)::UBIGINT AS calls, sum(errors)::UBIGINT AS errors, sum(weight) AS weight,
-    NULL::USMALLINT AS duration, 0::UBIGINT AS n
+    sum(calls)::UBIGINT AS calls, sum(errors)::UBIGINT AS errors, sum(weight) AS weight, 0::UBIGINT AS messages,
+    NULL::VARCHAR AS durations
 FROM chosen GROUP BY ALL
 UNION ALL
-SELECT * EXCLUDE (basis, calls, errors, weight, entry), NULL,
-    0::UBIGINT, 0::UBIGINT, 0::DOUBLE, entry.key, sum(entry.value)::UBIGINT
-FROM (SELECT * EXCLUDE (duration_histogram), unnest(map_entries(duration_histogram)) AS entry FROM chosen)
+SELECT * EXCLUDE (duration, n), NULL, 0::UBIGINT, 0::UBIGINT, 0::DOUBLE, 0::UBIGINT,
+    string_agg(duration || ':' || n, ',')
+FROM (
+    SELECT * EXCLUDE (entry), entry.key AS duration, sum(entry.value)::UBIGINT AS n
+    FROM (
+        SELECT * EXCLUDE (basis, calls, errors, weight, duration_histogram),
+            unnest(map_entries(duration_histogram)) AS entry
+        FROM chosen
+    )
+    GROUP BY ALL
+)
 GROUP BY ALL

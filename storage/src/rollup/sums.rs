@@ -93,8 +93,8 @@ pub(crate) fn open_edges(
     read(conn, &sql, 12, edge)
 }
 
-/// Reads sums: what they are of, and from column `at` on bucket, basis, calls, errors, weight, bucket of the durations
-/// and how many are in it.
+/// Reads sums: what they are of, and from column `at` on bucket, basis, calls, errors, weight, how many of the calls are
+/// messages, and the duration histogram.
 fn read<K: Clone + Eq + std::hash::Hash>(
     conn: &Connection,
     sql: &str,
@@ -110,9 +110,17 @@ fn read<K: Clone + Eq + std::hash::Hash>(
         if calls > 0 {
             let basis: String = row.get(at + 1)?;
             totals.add_counts(calls, row.get(at + 3)?, row.get(at + 4)?, &basis);
+            totals.messages += row.get::<_, u64>(at + 5)?;
         }
-        if let Some(bucket) = row.get::<_, Option<u16>>(at + 5)? {
-            totals.add_bucket(bucket, row.get(at + 6)?);
+        let durations: Option<String> = row.get(at + 6)?;
+        for entry in durations.as_deref().unwrap_or_default().split(',') {
+            let Some((Ok(bucket), Ok(count))) = entry
+                .split_once(':')
+                .map(|(bucket, count)| (bucket.parse(), count.parse()))
+            else {
+                continue;
+            };
+            totals.add_bucket(bucket, count);
         }
     }
     Ok(builder.finish())

@@ -1,9 +1,8 @@
 //! Sums of roll-up rows, and quantiles of their duration histograms.
 
-use std::collections::BTreeMap;
-
 use super::HISTOGRAM_BASE;
 use super::by_bucket::BucketSum;
+use super::durations::Durations;
 use crate::model::{Basis, Latency};
 
 /// Sums of rows of `red` or `service_edges`.
@@ -12,10 +11,12 @@ pub(crate) struct Totals {
     pub calls: u64,
     pub errors: u64,
     pub weight: f64,
+    /// Of the calls, messages taken; of sums by service only.
+    pub messages: u64,
     pub last_bucket_unix_nano: Option<i64>,
     is_sampled: bool,
     is_unknown: bool,
-    buckets: BTreeMap<u16, u64>,
+    durations: Durations,
 }
 
 impl Totals {
@@ -29,6 +30,7 @@ impl Totals {
     pub(crate) fn add_without_durations<K>(&mut self, sum: &BucketSum<'_, K>) {
         self.calls += sum.calls;
         self.errors += sum.errors;
+        self.messages += sum.messages;
         self.weight += sum.weight;
         self.is_sampled |= sum.is_sampled;
         self.is_unknown |= sum.is_unknown;
@@ -53,7 +55,7 @@ impl Totals {
 
     /// Adds to a bucket of the histogram.
     pub(crate) fn add_bucket(&mut self, bucket: u16, count: u64) {
-        *self.buckets.entry(bucket).or_default() += count;
+        self.durations.add(bucket, count);
     }
 
     /// Adds another's sums.
@@ -61,11 +63,12 @@ impl Totals {
         self.calls += other.calls;
         self.errors += other.errors;
         self.weight += other.weight;
+        self.messages += other.messages;
         self.is_sampled |= other.is_sampled;
         self.is_unknown |= other.is_unknown;
         self.last_bucket_unix_nano = self.last_bucket_unix_nano.max(other.last_bucket_unix_nano);
-        for (&bucket, &count) in &other.buckets {
-            self.add_bucket(bucket, count);
+        for (bucket, count) in other.durations.iter() {
+            self.durations.add(bucket, count);
         }
     }
 
@@ -74,16 +77,12 @@ impl Totals {
         self.calls = self.calls.saturating_sub(other.calls);
         self.errors = self.errors.saturating_sub(other.errors);
         self.weight -= other.weight;
-        for (bucket, count) in &other.buckets {
-            if let Some(have) = self.buckets.get_mut(bucket) {
-                *have = have.saturating_sub(*count);
-            }
-        }
+        self.durations.take_away(&other.durations);
     }
 
     /// The buckets of the histogram, shortest durations first.
     pub(super) fn durations(&self) -> impl Iterator<Item = (u16, u64)> {
-        self.buckets.iter().map(|(bucket, count)| (*bucket, *count))
+        self.durations.iter()
     }
 
     /// Whether some of the calls stand for others that were not kept.
@@ -116,17 +115,17 @@ impl Totals {
 
     /// The middle (geometrically) of the bucket the quantile falls into: off by at most half a bucket.
     fn quantile(&self, quantile: f64) -> Option<f64> {
-        let total: u64 = self.buckets.values().sum();
+        let total: u64 = self.durations.iter().map(|(_, count)| count).sum();
         let rank = (quantile * total as f64).ceil().max(1.0) as u64;
         let mut below = 0;
-        let (bucket, _) = self.buckets.iter().find(|(_, count)| {
-            below += **count;
+        let (bucket, _) = self.durations.iter().find(|(_, count)| {
+            below += count;
             below >= rank
         })?;
-        Some(if *bucket == 0 {
+        Some(if bucket == 0 {
             1.0
         } else {
-            HISTOGRAM_BASE.powf(f64::from(*bucket) - 0.5)
+            HISTOGRAM_BASE.powf(f64::from(bucket) - 0.5)
         })
     }
 }

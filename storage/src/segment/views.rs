@@ -40,6 +40,8 @@ const DICTIONARY_RELATIONS: [(&str, &str, &str); 2] = [
 const BUCKET: &str = "bucket_start, epoch_ns(bucket_start)::UBIGINT AS bucket_start_unix_nano, * EXCLUDE (bucket_start)";
 
 const CALLS: &str = include_str!("views/calls.sql");
+const REQUEST_STREAMS: &str = include_str!("views/request_streams.sql");
+const REQUEST_POINTS: &str = include_str!("views/request_points.sql");
 const EDGE_RETRIES: &str = include_str!("views/edge_retries.sql");
 
 /// The body of a fact relation's view (`spans`, `logs`, `metric_points`, `exemplars`) over the given
@@ -75,6 +77,22 @@ pub(crate) fn calls<'a>(
         })
         .collect();
     union_or_empty(&selects, &calls_template(keys, false, &Keys::default()))
+}
+
+/// Streams that count requests, and their points, over the given segments; `None` when none has rows. `{names}` is left
+/// for the names of their metrics, `{since}` and `{to}` for the times of the points.
+pub(crate) fn request_points<'a>(
+    segments: impl Iterator<Item = &'a Segment>,
+) -> Option<[String; 2]> {
+    let parts: Vec<Part> = segments
+        .filter(|segment| segment.may_ever_have("metric_points"))
+        .flat_map(parts)
+        .collect();
+    let over = |template: &str| {
+        let selects: Vec<String> = parts.iter().map(|part| part.select(template)).collect();
+        selects.join("\nUNION ALL\n")
+    };
+    (!parts.is_empty()).then(|| [over(REQUEST_STREAMS), over(REQUEST_POINTS)])
 }
 
 fn calls_template(keys: &[&'static str], is_text: bool, known: &Keys) -> String {

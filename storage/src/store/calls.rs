@@ -22,8 +22,8 @@ use crate::segment::Segment;
 /// calls are paired however far apart.
 const ANSWERED_WITHIN_NS: i64 = 600_000_000_000;
 
-/// Bytes of sums of one kind that are kept: 10 M spans of two hours have about 8 MB.
-const KEPT_BYTES: usize = 16 << 20;
+/// Bytes of sums of one kind that are kept: 10 M spans of 20 services over two hours have about that.
+const KEPT_BYTES: usize = 32 << 20;
 
 /// Sums by bucket of sealed segments, kept for all sets of a store.
 #[derive(Debug, Default)]

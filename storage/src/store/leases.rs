@@ -70,6 +70,20 @@ impl SegmentSet {
         crate::segment::views::calls(keys, picked)
     }
 
+    /// SQL of the streams that count requests (their metrics have a name of `{names}`), and of their points after
+    /// `{since}` and up to `{to}`, over the segments that `pick` picks; `None` when none of these has points.
+    pub(crate) fn request_points_sql(
+        &self,
+        pick: impl Fn(&Segment) -> bool,
+    ) -> Option<[String; 2]> {
+        let picked = self
+            .segments
+            .iter()
+            .map(Arc::as_ref)
+            .filter(|segment| segment.may_have("metric_points") && pick(segment));
+        crate::segment::views::request_points(picked)
+    }
+
     /// The same as [`Self::relation_sql`]; `None` when no picked segment has rows of it.
     pub(crate) fn some_rows_sql(
         &self,

@@ -24,14 +24,27 @@ pub struct BreakersPage {
     pub encodings: Encodings,
     /// What they did in the range, when that is asked for: then nothing else is shown.
     pub review: Option<Page<BreakerReview>>,
+    /// SQL of its numbers.
+    pub how: BreakersHow,
 }
 
-const SQL: &str = "SELECT service_name, name, key, peer_service, state, instances_open, instances, since, evidence\nFROM breakers\nORDER BY since DESC";
+/// SQL of the numbers of breakers.
+#[derive(Debug, Clone, Default)]
+pub struct BreakersHow {
+    /// Of the list.
+    pub states: String,
+    /// Of what they did through time.
+    pub lanes: String,
+    /// Of the review.
+    pub review: String,
+    /// Of numbers of unknown meaning.
+    pub numbers: String,
+}
 
 /// The page.
 pub fn breakers(data: &BreakersPage, frame: &Frame) -> AnyView {
     if let Some(page) = &data.review {
-        return review(page, frame);
+        return review(page, &data.how.review, frame);
     }
     let page = &data.breakers;
     let body = if page.items.is_empty() {
@@ -57,9 +70,9 @@ pub fn breakers(data: &BreakersPage, frame: &Frame) -> AnyView {
     view! {
         <h1 class="visually-hidden">"Breakers"</h1>
         {tabs(frame)}
-        {swimlanes(&data.lanes, frame)}
-        <section class="panel" id="breakers" data-live><div class="panel-head"><h2>"Breakers"</h2>{frame.how(SQL)}</div>{body}</section>
-        {encodings::section(&data.encodings, frame)}
+        {swimlanes(&data.lanes, &data.how.lanes, frame)}
+        <section class="panel" id="breakers" data-live><div class="panel-head"><h2>"Breakers"</h2>{frame.how(&data.how.states)}</div>{body}</section>
+        {encodings::section(&data.encodings, &data.how.numbers, frame)}
     }
     .into_any()
 }
@@ -76,10 +89,8 @@ pub(super) fn tabs(frame: &Frame) -> AnyView {
     .into_any()
 }
 
-const LANES_SQL: &str = "SELECT start_time, end_time, service_name, name, key, service_instance_id, state, evidence\nFROM breaker_intervals\nORDER BY start_time DESC";
-
 /// Breakers through time, grouped by service; those that never refused fold into a sentence.
-fn swimlanes(page: &Page<Lane>, frame: &Frame) -> Option<AnyView> {
+fn swimlanes(page: &Page<Lane>, how: &str, frame: &Frame) -> Option<AnyView> {
     if page.items.is_empty() {
         return None;
     }
@@ -134,7 +145,7 @@ fn swimlanes(page: &Page<Lane>, frame: &Frame) -> Option<AnyView> {
             <tbody>{rows}</tbody>
         </table></div>
     });
-    Some(view! { <section class="panel" id="lanes" data-live><div class="panel-head"><h2>"Through time"</h2>{frame.how(LANES_SQL)}</div>{table}{folded}</section> }.into_any())
+    Some(view! { <section class="panel" id="lanes" data-live><div class="panel-head"><h2>"Through time"</h2>{frame.how(how)}</div>{table}{folded}</section> }.into_any())
 }
 
 pub(super) fn named(name: &str, key: Option<&str>) -> String {

@@ -19,10 +19,8 @@ const MEANINGS: [&str; 8] = [
     "throttling",
 ];
 
-const SQL: &str = "SELECT service_name, name, raw_state, state, learned, count(*)\nFROM breaker_samples\nWHERE state = 'unknown' OR learned\nGROUP BY ALL";
-
 /// The section; nothing where every number is known by itself.
-pub(super) fn section(encodings: &Encodings, frame: &Frame) -> Option<AnyView> {
+pub(super) fn section(encodings: &Encodings, how: &str, frame: &Frame) -> Option<AnyView> {
     let offers = &encodings.offers;
     let is_shown = |learned: &LearnedState| {
         offers.iter().any(|offer| {
@@ -51,7 +49,7 @@ pub(super) fn section(encodings: &Encodings, frame: &Frame) -> Option<AnyView> {
         .chain(others)
         .collect();
     Some(view! {
-        <section class="panel" id="encodings"><div class="panel-head"><h2>"Numbers of unknown meaning"</h2>{frame.how(SQL)}</div>
+        <section class="panel" id="encodings"><div class="panel-head"><h2>"Numbers of unknown meaning"</h2>{frame.how(how)}</div>
         <p class="note">"These metrics give states as numbers, and libraries do not agree on what they mean. Nothing is guessed: \
             the state is unknown until somebody says it here. What is stored already is read that way too, and nothing is rewritten."</p>
         <div class="scroll"><table class="list">

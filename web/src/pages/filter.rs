@@ -54,6 +54,7 @@ fn help(examples: AnyView) -> AnyView {
             <li><code>"= != < <= > >="</code>" compare; "<code>"~ !~"</code>" look for a regular expression; "<code>"exists"</code>", "<code>"absent"</code></li>
             <li>"durations "<code>"100ms 1.5s 2m"</code>", sizes "<code>"10kB 4MiB"</code>", text with blanks in double quotes"</li>
             <li><code>"attr.x"</code>" looks at the item alone, "<code>"resource.x"</code>" at its resource alone, "<code>"x"</code>" at both"</li>
+            <li><code>"event.name"</code>", "<code>"event.exception.type"</code>", "<code>"link.trace_id"</code>" look at the events and links of a span: one of them must fit"</li>
             <li><code>"any(…)"</code>" holds when any span of the trace fits, "<code>"root(…)"</code>" when its root does"</li>
             <li>"a word alone is looked for in the text; a trace id finds its trace"</li>
         </ul>

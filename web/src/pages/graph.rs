@@ -19,7 +19,7 @@ pub(super) use self::table::edge_table;
 use super::breakers::severity;
 use super::last_week::{self, GraphThen};
 use super::proxies;
-use crate::parts::{Frame, nothing_of, other_fields, severity_of_share};
+use crate::parts::{Frame, nothing_of, other_fields, requests_note, severity_of_share};
 use crate::units;
 
 /// What the page shows.
@@ -33,6 +33,8 @@ pub struct GraphPage {
     pub last_week: Option<GraphThen>,
     /// SQL of the calls.
     pub how: String,
+    /// SQL of the requests in the boxes, as metrics count.
+    pub how_requests: String,
     /// The calls as sidecars count them, if they are asked for.
     pub mesh: Vec<MeshCalls>,
 }
@@ -73,6 +75,7 @@ pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
                 <div class="scroll">{picture(graph, frame)}</div>
             </div>
             {sidecars(&data.graph, frame)}
+            {requests_note(graph.nodes.iter().map(|node| node.requests.as_ref()), "They are in the boxes; arrows and durations are of spans.", &data.how_requests, frame)}
             {graph.truncated.then(|| view! { <p class="note amber">{format!("The {} busiest of {} edges are shown.", graph.edges.len(), graph.total_edges)}</p> })}
         </section>
         <section class="panel"><h2>"Calls"</h2><div id="calls" data-live>{compared}{edge_table(graph, data.last_week.as_ref(), frame)}{gone}</div></section>
@@ -199,6 +202,7 @@ mod tests {
             inferred: false,
             calls: 10,
             errors: 0,
+            requests: None,
             latency: Default::default(),
             has_proxy: false,
             proxy_of: None,

@@ -53,7 +53,7 @@ pub(super) fn note_of(has_data: bool, (from, to): (u64, u64)) -> AnyView {
 
 /// Whether any of them was called.
 pub(super) fn any_calls(services: &[ServiceSummary]) -> bool {
-    services.iter().any(|service| service.calls > 0)
+    services.iter().any(|service| service.counted().0 > 0)
 }
 
 /// The service of the same name and scope, then.
@@ -63,7 +63,7 @@ pub(super) fn same<'a>(
 ) -> Option<&'a ServiceSummary> {
     then.iter()
         .find(|other| other.scope == now.scope && other.service_name == now.service_name)
-        .filter(|other| other.calls > 0)
+        .filter(|other| other.counted().0 > 0)
 }
 
 /// The edge between the same two, then.

@@ -14,8 +14,8 @@ use super::breakers::{has_states, severity};
 use super::incidents::strip;
 use super::{last_week, own_breakers, proxies};
 use crate::parts::{
-    Frame, basis_note, basis_tag, error_share, export_links, figure, list_note, nothing_of, place,
-    positive, service_link_in, since, sort_head,
+    Frame, basis_note, error_share, export_links, figure, list_note, nothing_of, place, positive,
+    requests_note, service_basis, service_link_in, since, sort_head,
 };
 use crate::units;
 
@@ -51,8 +51,10 @@ pub struct Overview {
 /// SQL of the numbers of the overview.
 #[derive(Debug, Clone, Default)]
 pub struct OverviewHow {
-    /// Of the list of services.
+    /// Of the list of services, as spans count.
     pub services: String,
+    /// Of their requests, as metrics count.
+    pub requests: String,
     /// Of the halves that movers are found by.
     pub movers: String,
 }
@@ -317,6 +319,10 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
         total: all.total.map(|total| total.saturating_sub(folded)),
         next: None,
     };
+    let by_spans = all
+        .items
+        .iter()
+        .filter(|service| service.requests.is_none());
     let head = |name, word| sort_head(name, word, IMPACT, word != "name", frame);
     let by_impact = (frame.param("sort").unwrap_or(IMPACT) != IMPACT).then(|| {
         let link = frame.with(&[("sort", "")]);
@@ -335,7 +341,8 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
         {by_impact}
         {compared(data, frame)}
         {proxies::line(&proxies::beside(&all.items), frame)}
-        {basis_note(data.services.items.iter().map(|service| service.basis))}
+        {requests_note(data.services.items.iter().map(|service| service.requests.as_ref()), "Durations and what is drawn over time are of spans.", &data.how.requests, frame)}
+        {basis_note(by_spans.map(|service| service.basis))}
         {export_links(frame, "services")}
     }
     .into_any()
@@ -360,7 +367,7 @@ fn compared(data: &Overview, frame: &Frame) -> Option<AnyView> {
     let then = data.last_week.as_deref()?;
     let gone: Vec<&ServiceSummary> = then
         .iter()
-        .filter(|service| service.calls > 0 && service.proxy_of.is_none())
+        .filter(|service| service.counted().0 > 0 && service.proxy_of.is_none())
         .filter(|service| last_week::same(service, &data.services.items).is_none())
         .collect();
     let names = gone
@@ -401,15 +408,16 @@ fn row(service: &ServiceSummary, data: &Overview, frame: &Frame) -> AnyView {
     let was_p95 = then
         .flatten()
         .and_then(|then| last_week::latency(service.latency.p95_ns, then.latency.p95_ns));
+    let (calls, errors) = service.counted();
     let is_proxy = service.proxy_of.as_ref().map(
         |application| view! { " " <span class="tag">{format!("sidecar of {application}")}</span> },
     );
     view! {
         <tr>
             <td>{service_link_in(frame, &service.scope, Some(&service.service_name))} " " <span class="quiet">{place}</span>{is_proxy}</td>
-            <td class="num" title=format!("{} in range", units::counted(service.calls, "call"))>{units::rate(service.rate_per_second)} {basis_tag(service.basis, service.calls, service.weight)}{was_rate}</td>
+            <td class="num" title=format!("{} in range", units::counted(calls, "call"))>{units::rate(service.rate_per_second)} {service_basis(service)}{was_rate}</td>
             <td class="spark-cell">{sparkline(pulse)}</td>
-            <td class="num">{error_share(service.errors, service.calls)}{was_share}</td>
+            <td class="num">{error_share(errors, calls)}{was_share}</td>
             <td class="num">{units::duration_or_dash(service.latency.p50_ns)}</td>
             <td class="num">{units::duration_or_dash(service.latency.p95_ns)}{was_p95}</td>
             <td class="num">{units::duration_or_dash(service.latency.p99_ns)}</td>

@@ -10,10 +10,8 @@ use crate::units;
 /// From here on a breaker flaps: routers suppress a route at twice the penalty of one flap.
 const FLAPPING: f64 = 2.0;
 
-const SQL: &str = "SELECT service_name, name, key, sum(minutes_open) AS minutes_open, sum(trips) AS trips, max(flap_score) AS flap_score\nFROM breaker_days\nGROUP BY service_name, name, key\nORDER BY minutes_open DESC";
-
 /// The tab.
-pub(super) fn review(page: &Page<BreakerReview>, frame: &Frame) -> AnyView {
+pub(super) fn review(page: &Page<BreakerReview>, how: &str, frame: &Frame) -> AnyView {
     let (did, quiet): (Vec<&BreakerReview>, Vec<&BreakerReview>) = page
         .items
         .iter()
@@ -35,7 +33,7 @@ pub(super) fn review(page: &Page<BreakerReview>, frame: &Frame) -> AnyView {
         {tabs(frame)}
         {fleet(&did)}
         <section class="panel" id="review" data-live>
-            <div class="panel-head"><h2>"Review"</h2>{frame.how(SQL)}</div>
+            <div class="panel-head"><h2>"Review"</h2>{frame.how(how)}</div>
             {body}{folded}
             {list_note(page, "breaker", "open longest first", frame)}
         </section>
@@ -164,7 +162,12 @@ mod tests {
             name: "stock".to_owned(),
             ..BreakerReview::default()
         };
-        let html = review(&Page::whole(vec![reviewed(), quiet]), &Frame::default()).to_html();
+        let html = review(
+            &Page::whole(vec![reviewed(), quiet]),
+            "SELECT 12.3",
+            &Frame::default(),
+        )
+        .to_html();
         for words in [
             "≈ 12.3",
             "≈ 15 s",
@@ -174,7 +177,7 @@ mod tests {
             "flaps",
             "1 breaker never refused.",
             "/breakers/checkout/payment",
-            "breaker_days",
+            "/sql?q=SELECT%2012.3",
         ] {
             assert!(html.contains(words), "{words}\n{html}");
         }
@@ -185,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_quiet_range_is_a_sentence_with_the_way_back() {
-        let html = review(&Page::default(), &Frame::default()).to_html();
+        let html = review(&Page::default(), "", &Frame::default()).to_html();
         assert!(html.contains("No breaker refused or tripped in this range."));
         assert!(html.contains(">States</a>"), "{html}");
     }

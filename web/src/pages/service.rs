@@ -16,7 +16,7 @@ use super::{last_week, own_breakers, proxies};
 use crate::chart::{Beside, Line, Mark, Note, noted_series};
 use crate::parts::{
     Frame, basis_tag, colour, cut_note, error_share, figure, list_note, moment, nothing,
-    nothing_of, place, positive, segment, service_link,
+    nothing_of, place, positive, segment, service_basis, service_link,
 };
 use crate::units;
 
@@ -63,8 +63,10 @@ pub struct ServicePart {
 /// SQL of the numbers of a service.
 #[derive(Debug, Clone, Default)]
 pub struct ServiceHow {
-    /// Of the figures.
+    /// Of the figures, as spans count.
     pub figures: String,
+    /// Of its requests, as metrics count.
+    pub requests: String,
     /// Of callers and callees.
     pub neighbours: String,
     /// Of the newest failures.
@@ -480,18 +482,44 @@ fn figures(summary: &ServiceSummary, data: &ServicePage, frame: &Frame) -> AnyVi
         view! { <p class="note">"All of these spans are a sidecar's: its calls are those of " {service_link(frame, Some(application))} "."</p> }
     });
     let proxy = summary.proxy.filter(|_| frame.shows_proxies());
+    let (calls, errors) = summary.counted();
+    let counted_by = match summary.requests {
+        Some(_) => &data.how.requests,
+        None => &data.how.figures,
+    };
     view! {
         <section class="figures" aria-label="In this range">
-            {figure("Rate", units::rate(summary.rate_per_second), view! { {units::counted(summary.calls, "call")} " " {basis_tag(summary.basis, summary.calls, summary.weight)} " " {place} " " {frame.how(&data.how.figures)}{was_rate} }.into_any())}
-            {figure("Errors", units::percent(summary.error_ratio), view! { {error_share(summary.errors, summary.calls)} " " {frame.how(&data.how.figures)}{was_share} }.into_any())}
+            {figure("Rate", units::rate(summary.rate_per_second), view! { {units::counted(calls, "call")} " " {service_basis(summary)} " " {place} " " {frame.how(counted_by)}{was_rate} }.into_any())}
+            {figure("Errors", units::percent(summary.error_ratio), view! { {error_share(errors, calls)} " " {frame.how(counted_by)}{was_share} }.into_any())}
             {figure("p50", units::duration_or_dash(summary.latency.p50_ns), view! { "median " {frame.how(&data.how.figures)}{was_p50} }.into_any())}
             {figure("p95", units::duration_or_dash(summary.latency.p95_ns), view! { {was_p95} " p99 " {units::duration_or_dash(summary.latency.p99_ns)} " " {frame.how(&data.how.figures)} }.into_any())}
             {figure("Instances", units::count(summary.instances), view! { {versions} }.into_any())}
         </section>
+        {by_spans(summary, data, frame)}
         {alone}
         {proxy.map(|proxy| proxy_figures(&proxy))}
     }
     .into_any()
+}
+
+/// What its spans say, where metrics count its requests; and what is of spans all the same.
+fn by_spans(summary: &ServiceSummary, data: &ServicePage, frame: &Frame) -> Option<AnyView> {
+    summary.requests.as_ref()?;
+    let recorded = match (summary.calls, summary.errors) {
+        (0, _) => "By spans: none was recorded".to_owned(),
+        (calls, errors) => format!(
+            "By spans: {} recorded, {} failed",
+            units::counted(calls, "call"),
+            units::count(errors)
+        ),
+    };
+    Some(
+        view! {
+            <p class="note">{recorded} " " {basis_tag(summary.basis, summary.calls, summary.weight)} " " {frame.how(&data.how.figures)}
+            " Durations, what is drawn over time, operations and versions are of spans."</p>
+        }
+        .into_any(),
+    )
 }
 
 /// The same calls as the proxy beside the service counts them.

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use tripline_storage::model::{AttributeValue, Refusal, SpanRecord};
 
-use super::breakers::page_of;
+use super::breakers::path_of;
 use crate::parts::{Frame, segment};
 use crate::units;
 
@@ -123,12 +123,14 @@ fn breaker_link(span: &SpanRecord, refusal: &Refusal, frame: &Frame) -> Option<S
     if refusal.name.is_empty() {
         return None;
     }
-    let page = page_of(
-        &refusal.service_name,
-        &refusal.name,
-        refusal.key.as_deref(),
-        frame,
-    );
+    let path = path_of(&refusal.service_name, &refusal.name, refusal.key.as_deref());
+    // The owner's scope is known where the span is its own.
+    let is_own = span.service_name.as_ref() == Some(&refusal.service_name);
+    let page = if is_own {
+        frame.link_in(&span.scope, &path, &[])
+    } else {
+        frame.link(&path, &[])
+    };
     let at = units::timestamp(span.start_time_unix_nano, 3);
     let joint = if page.contains('?') { '&' } else { '?' };
     Some(format!("{page}{joint}at={at}"))

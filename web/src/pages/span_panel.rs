@@ -8,8 +8,8 @@ use super::logs::severity;
 use super::span_marks;
 use super::waterfall::Waterfall;
 use crate::parts::{
-    Frame, attribute_table, copied_id, cut_note, field_links, moment, plain_attributes, positive,
-    segment, service_link_in,
+    Frame, attribute_table, copied_id, cut_note, field_links, moment, positive, segment,
+    service_link_in,
 };
 use crate::units;
 
@@ -80,7 +80,7 @@ pub(super) fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame)
             </dl>
             {(dropped > 0).then(|| view! { <p class="note amber">{format!("The sender dropped {dropped} attributes, events or links of this span.")}</p> })}
             <h3>"Attributes"</h3> {attribute_table(&span.attributes, KeyScope::Anywhere, Signal::Spans, frame)}
-            {events(span, waterfall)}
+            {events(span, waterfall, frame)}
             {span_logs(span, waterfall)}
             {(!span.links.is_empty()).then(|| view! { <h3>"Links"</h3><ul>{links}</ul> })}
             <p><a href=around>"Logs of this span →"</a></p>
@@ -90,7 +90,7 @@ pub(super) fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame)
     .into_any()
 }
 
-fn events(span: &SpanRecord, waterfall: &Waterfall<'_>) -> Option<AnyView> {
+fn events(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> Option<AnyView> {
     if span.events.is_empty() {
         return None;
     }
@@ -102,7 +102,7 @@ fn events(span: &SpanRecord, waterfall: &Waterfall<'_>) -> Option<AnyView> {
             view! {
                 <details class="event" open=event.name == "exception">
                     <summary>{event.name.clone()} " " <span class="quiet">{format!("+{at}")}</span></summary>
-                    {plain_attributes(&event.attributes)}
+                    {attribute_table(&event.attributes, KeyScope::Event, Signal::Spans, frame)}
                 </details>
             }
         })

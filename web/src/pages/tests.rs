@@ -126,6 +126,7 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
             chosen: Some(2),
         },
         how: text.to_owned(),
+        how_requests: text.to_owned(),
         last_week: Some(GraphThen {
             calls: EarlierCalls {
                 same: graph_data.clone(),
@@ -392,6 +393,10 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
                     lanes: Page::whole(vec![lane_of(text)]),
                     encodings: encodings_of(text),
                     review: None,
+                    how: BreakersHow {
+                        states: text.to_owned(),
+                        ..BreakersHow::default()
+                    },
                 };
                 breakers(&data, f)
             }),

@@ -8,11 +8,12 @@ use tripline_storage::model::{SpanRecord, TraceDetail};
 
 use super::span_marks;
 use super::span_panel::{log_line, panel};
+use super::trace_scopes::TraceScopes;
 use super::trace_tabs;
 use super::waterfall::{Row, Waterfall};
 use crate::parts::{
     Frame, colour, copied_id, cut_note, figure, moment, nothing, other_fields, positive, segment,
-    service_link,
+    service_link, service_link_in,
 };
 use crate::units;
 
@@ -275,6 +276,10 @@ fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
     let service = root
         .and_then(|span| span.service_name.as_deref())
         .unwrap_or_default();
+    let linked = root.map_or_else(
+        || service_link(frame, None),
+        |span| service_link_in(frame, &span.scope, span.service_name.as_deref()),
+    );
     let elsewhere = frame.elsewhere(
         &["trace_id"],
         &[("trace_id", &trace.trace_id), ("service", service)],
@@ -285,7 +290,7 @@ fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
     view! {
         <div class="trace-head">
             <div class="trace-title">
-                <h1>{service_link(frame, root.and_then(|span| span.service_name.as_deref()))} " " {name}</h1>
+                <h1>{linked} " " {name}</h1>
                 <p class="quiet">{copied_id(&trace.trace_id)} " · " <a href=download>"JSON"</a> " · " <a href=otlp download=file>"OTLP JSON"</a> " · " {how} " " {elsewhere}</p>
             </div>
             <div class="figures small">
@@ -308,11 +313,12 @@ fn legend(trace: &TraceDetail, frame: &Frame) -> AnyView {
         entry.0 += 1;
         entry.1 += u64::from(span.status_code == "error");
     }
+    let scopes = TraceScopes::of(&trace.spans);
     let entries = by_service
         .into_iter()
         .map(|(name, (spans, errors))| {
             let failed = (errors > 0).then(|| view! { " " <span class="share bad">{units::count(errors)} " failed"</span> });
-            view! { <li>{service_link(frame, Some(name))} " " <span class="quiet">{units::count(spans)}</span>{failed}</li> }
+            view! { <li>{scopes.link(frame, name)} " " <span class="quiet">{units::count(spans)}</span>{failed}</li> }
         })
         .collect_view();
     view! { <ul class="legend">{entries}</ul> }.into_any()

@@ -9,7 +9,8 @@ use tripline_storage::model::{
 };
 
 use super::graph::trace_picture;
-use crate::parts::{Frame, colour, failure, nothing, other_fields, service_link};
+use super::trace_scopes::TraceScopes;
+use crate::parts::{Frame, colour, failure, nothing, other_fields, service_link_in};
 use crate::units;
 
 /// Rows of a table at most.
@@ -39,7 +40,7 @@ pub(super) fn critical(trace: &TraceDetail, frame: &Frame) -> AnyView {
             let link = frame.with(&[("view", ""), ("span", &span.span_id)]);
             view! {
                 <tr>
-                    <td>{service_link(frame, span.service_name.as_deref())}</td>
+                    <td>{service_link_in(frame, &span.scope, span.service_name.as_deref())}</td>
                     <td class="wide"><a data-row href=link>{span.name.clone()}</a></td>
                     <td class="bar-cell"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="bar" width=share * 100.0 height="8"></rect></svg></td>
                     <td class="num"><b>{units::percent(share)}</b></td>
@@ -121,6 +122,7 @@ pub(super) fn statistics_table(trace: &TraceDetail, frame: &Frame) -> AnyView {
     let rows = statistics(&trace.spans);
     let total: u64 = rows.iter().map(|row| row.self_ns).sum();
     let count = rows.len();
+    let scopes = TraceScopes::of(&trace.spans);
     let rows = rows
         .into_iter()
         .take(ROWS_MAX)
@@ -130,7 +132,7 @@ pub(super) fn statistics_table(trace: &TraceDetail, frame: &Frame) -> AnyView {
             let find = frame.with(&[("view", ""), ("find", &row.name)]);
             view! {
                 <tr>
-                    <td>{service_link(frame, Some(&row.service_name))}</td><td class="wide"><a data-row href=find>{row.name}</a></td>
+                    <td>{scopes.link(frame, &row.service_name)}</td><td class="wide"><a data-row href=find>{row.name}</a></td>
                     <td class="num">{units::count(row.spans)}</td><td class="num">{failed}</td>
                     <td class="bar-cell"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="bar" width=share * 100.0 height="8"></rect></svg></td>
                     <td class="num"><b>{units::duration(row.self_ns)}</b></td><td class="num">{units::duration(row.total_ns)}</td>
@@ -170,6 +172,7 @@ fn graph_of(spans: &[SpanRecord]) -> Graph {
         by_id.entry(&span.span_id).or_insert(span);
     }
     let name = |span: &SpanRecord| span.service_name.clone().unwrap_or_default();
+    let scopes = TraceScopes::of(spans);
     let mut nodes: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     let mut edges: BTreeMap<(String, String, bool), (u64, u64)> = BTreeMap::new();
     for span in spans {
@@ -211,7 +214,7 @@ fn graph_of(spans: &[SpanRecord]) -> Graph {
         nodes: nodes
             .iter()
             .map(|(name, (calls, errors))| GraphNode {
-                scope: Default::default(),
+                scope: scopes.scope(name).cloned().unwrap_or_default(),
                 name: if name.is_empty() {
                     "unnamed".to_owned()
                 } else {
@@ -221,6 +224,7 @@ fn graph_of(spans: &[SpanRecord]) -> Graph {
                 inferred: false,
                 calls: *calls,
                 errors: *errors,
+                requests: None,
                 latency: Default::default(),
                 has_proxy: false,
                 proxy_of: None,
@@ -262,6 +266,7 @@ pub(super) fn comparison(
 fn compared(trace: &TraceDetail, other: &TraceDetail, frame: &Frame) -> AnyView {
     let rows = compare(&trace.spans, &other.spans);
     let count = rows.len();
+    let scopes = TraceScopes::of(trace.spans.iter().chain(&other.spans));
     let widest = rows
         .iter()
         .map(|row| row.first.self_ns.max(row.second.self_ns))
@@ -284,7 +289,7 @@ fn compared(trace: &TraceDetail, other: &TraceDetail, frame: &Frame) -> AnyView 
             };
             view! {
                 <tr>
-                    <td>{service_link(frame, Some(&row.service_name))}</td>
+                    <td>{scopes.link(frame, &row.service_name)}</td>
                     <td class="wide">{row.name.clone()} " " {only.map(|only| view! { <span class="tag">{only}</span> })}</td>
                     <td class="num">{units::count(row.first.spans)}</td><td class="num">{units::count(row.second.spans)}</td>
                     <td class="bar-cell"><svg viewBox="0 0 100 14" preserveAspectRatio="none" aria-hidden="true">
@@ -296,9 +301,18 @@ fn compared(trace: &TraceDetail, other: &TraceDetail, frame: &Frame) -> AnyView 
         })
         .collect_view();
     let path = format!("/traces/{}", crate::parts::segment(&other.trace_id));
-    let back = frame.link(&path, &[("view", "compare"), ("with", &trace.trace_id)]);
+    // Seen as this one is: with the spans of proxies or without.
+    let sidecars = ("sidecars", frame.param("sidecars").unwrap_or_default());
+    let kept: Vec<(&str, &str)> = [sidecars]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    let there = frame.link(&path, &kept);
+    let mut swapped = vec![("view", "compare"), ("with", trace.trace_id.as_str())];
+    swapped.extend_from_slice(&kept);
+    let back = frame.link(&path, &swapped);
     view! {
-        <p class="quiet">"Own time of each operation here and in " <a href=frame.link(&path, &[])><code class="id">{other.trace_id.clone()}</code></a> ", the greatest difference first. " <a href=back>"Swap"</a></p>
+        <p class="quiet">"Own time of each operation here and in " <a href=there><code class="id">{other.trace_id.clone()}</code></a> ", the greatest difference first. " <a href=back>"Swap"</a></p>
         <div class="scroll"><table class="list">
             <thead><tr><th>"Service"</th><th>"Operation"</th><th class="num">"Spans here"</th><th class="num">"There"</th><th class="bar-head"></th>
                 <th class="num">"Own time here"</th><th class="num">"There"</th><th class="num">"Difference"</th></tr></thead>

@@ -1,7 +1,7 @@
 //! What stands below a list: how long it is, what its counts stand on, and the list as a file.
 
 use leptos::prelude::*;
-use tripline_storage::model::{Basis, Page};
+use tripline_storage::model::{Basis, Page, RequestCounts, ServiceSummary};
 
 use super::{Frame, href};
 use crate::units;
@@ -82,6 +82,41 @@ pub fn basis_tag(basis: Basis, calls: u64, weight: f64) -> Option<AnyView> {
         units::count(calls)
     );
     Some(view! { <span class="tag basis" title=title>"sampled " {share}</span> }.into_any())
+}
+
+/// The same of a service: the metrics that count its requests, where they are preferred to spans.
+pub fn service_basis(service: &ServiceSummary) -> Option<AnyView> {
+    let Some(requests) = &service.requests else {
+        return basis_tag(service.basis, service.calls, service.weight);
+    };
+    let title = format!(
+        "every request, as its metrics count them; {} recorded as spans",
+        units::count(service.calls)
+    );
+    Some(view! { <span class="tag basis" title=title>{metrics_named(requests)}</span> }.into_any())
+}
+
+/// `metrics: http.server.request.duration`.
+pub fn metrics_named(requests: &RequestCounts) -> String {
+    format!("metrics: {}", requests.metrics.join(", "))
+}
+
+/// Below numbers of which some are of metrics: whose, what else is not, and the SQL of them.
+pub fn requests_note<'a>(
+    counted: impl Iterator<Item = Option<&'a RequestCounts>>,
+    rest: &str,
+    sql: &str,
+    frame: &Frame,
+) -> Option<AnyView> {
+    let count = counted.flatten().count() as u64;
+    if count == 0 {
+        return None;
+    }
+    let whose = units::counted(count, "service");
+    let text = format!(
+        "Requests of {whose} are counted by metrics, which have every one of them; spans are a sample there, or may be. {rest}"
+    );
+    Some(view! { <p class="note">{text} " " {frame.how(sql)}</p> }.into_any())
 }
 
 /// Below a list with counts of which nobody knows how they were sampled.

@@ -11,6 +11,8 @@ use crate::filter::{Literal, Measure, Operator, Quantity, unit_ns};
 /// A column of attribute maps.
 pub(in crate::query) struct Documents {
     pub(in crate::query) column: &'static str,
+    /// JSON pointer to the map within the column's text; empty where the column is the map.
+    pub(in crate::query) inside: &'static str,
     pub(in crate::query) is_text: bool,
 }
 
@@ -22,6 +24,17 @@ pub(super) fn comparison(
     sql: &mut Sql,
 ) {
     documents.mentions(key, sql);
+    compare(documents, key, operator, value, sql);
+}
+
+/// The comparison alone, of maps that are known to mention the key, or are too small to look.
+pub(super) fn compare(
+    documents: &Documents,
+    key: &str,
+    operator: Operator,
+    value: &Literal,
+    sql: &mut Sql,
+) {
     match value {
         Literal::Text(text) => {
             documents.is_kind(key, ["= 'VARCHAR'", "= 'VARCHAR'"], sql);
@@ -85,12 +98,17 @@ fn double(documents: &Documents, key: &str, operator: Operator, amount: f64, sql
 /// There with a value: the empty value is none, for VARIANT tells it from a missing key only by parsing the row.
 pub(super) fn existence(documents: &Documents, key: &str, sql: &mut Sql) {
     documents.mentions(key, sql);
+    has(documents, key, sql);
+}
+
+/// The same, of maps that are known to mention the key, or are too small to look.
+pub(super) fn has(documents: &Documents, key: &str, sql: &mut Sql) {
     documents.is_kind(key, ["<> 'NULL'", "<> 'VARIANT_NULL'"], sql);
 }
 
 impl Documents {
     /// In hot text: the key's own bytes come first, which needs no parsing and leaves most rows out.
-    fn mentions(&self, key: &str, sql: &mut Sql) {
+    pub(super) fn mentions(&self, key: &str, sql: &mut Sql) {
         if self.is_text {
             let mut needle = String::new();
             escape_into(&mut needle, key);
@@ -109,7 +127,7 @@ impl Documents {
             sql.push("json_type(");
             sql.push(self.column);
             sql.push(", ");
-            sql.bind(pointer(key));
+            sql.bind(self.pointer(key));
             sql.push(")");
         } else {
             sql.push("variant_typeof(");
@@ -123,6 +141,12 @@ impl Documents {
         self.kind(key, sql);
         sql.push(" ");
         sql.push(kinds[usize::from(!self.is_text)]);
+    }
+
+    /// A JSON pointer to a member of the map.
+    fn pointer(&self, key: &str) -> Value {
+        let key = key.replace('~', "~0").replace('/', "~1");
+        Value::Text(format!("{}/{key}", self.inside))
     }
 
     fn value(&self, key: &str, sql: &mut Sql) {
@@ -139,7 +163,7 @@ impl Documents {
             sql.push("json_extract_string(");
             sql.push(self.column);
             sql.push(", ");
-            sql.bind(pointer(key));
+            sql.bind(self.pointer(key));
             sql.push(")");
         } else {
             sql.push("TRY_CAST(");
@@ -147,9 +171,4 @@ impl Documents {
             sql.push(" AS VARCHAR)");
         }
     }
-}
-
-/// A JSON pointer to a member of the map.
-fn pointer(key: &str) -> Value {
-    Value::Text(format!("/{}", key.replace('~', "~0").replace('/', "~1")))
 }

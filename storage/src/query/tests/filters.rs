@@ -150,6 +150,132 @@ fn counted_for_people(session: &Session<'_>, text: &str) -> u64 {
         .unwrap_or_else(|e| panic!("{text}: {e:?}\n{sql}"))
 }
 
+/// Twelve spans, each a trace of its own: the events and links of the `number`th.
+fn parts_of(number: u64) -> (Option<String>, Option<String>) {
+    let event = |name: &str, attributes: &str| {
+        format!(
+            r#"{{"time_unix_nano":5,"name":"{name}","attributes":{attributes},"dropped_attributes_count":0}}"#
+        )
+    };
+    let thrown = format!(
+        r#"{{"exception.type":"Error{}","attempt":{number},"a~/b":true,"empty":null}}"#,
+        number % 2
+    );
+    let events = match number % 3 {
+        0 => None,
+        1 => Some(vec![event("exception", &thrown)]),
+        _ => Some(vec![event("retry", "{}"), event("exception", &thrown)]),
+    };
+    let link = format!(
+        r#"[{{"trace_id":"{:032x}","span_id":"{number:016x}","trace_state":"","attributes":{{"k":"v"}},"dropped_attributes_count":0,"flags":0}}]"#,
+        number + 0xabc0
+    );
+    let events = events.map(|events| format!("[{}]", events.join(",")));
+    (events, number.is_multiple_of(4).then_some(link))
+}
+
+fn with_parts(store: &Store, numbers: std::ops::Range<u64>) {
+    let mut columns = SpanColumns::default();
+    for number in numbers {
+        let (events, links) = parts_of(number);
+        columns.push(&SpanRow {
+            trace_id: u128::from(number + 1).to_be_bytes(),
+            span_id: (number + 1).to_be_bytes(),
+            name: "work",
+            kind: "server",
+            start_unix_nano: BASE + number,
+            end_unix_nano: BASE + number + 1_000,
+            status_code: "unset",
+            attributes: r#"{"event.name":"of the span"}"#,
+            events: events.as_deref(),
+            links: links.as_deref(),
+            ..SpanRow::default()
+        });
+    }
+    append(store, "shop", Rows::Spans(columns));
+}
+
+#[test]
+fn filters_ask_the_events_and_links_of_spans() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    with_parts(&store, 0..8);
+    store.seal_now().expect("sealed");
+    with_parts(&store, 8..12);
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    type Matches = fn(u64) -> bool;
+    let cases: &[(&str, Matches)] = &[
+        ("event.name = exception", |n| !n.is_multiple_of(3)),
+        ("event.name = retry", |n| n % 3 == 2),
+        ("event.name != exception", |n| n % 3 == 2),
+        ("NOT event.name = exception", |n| n.is_multiple_of(3)),
+        ("event.name ~ ^re", |n| n % 3 == 2),
+        ("event.name exists", |n| !n.is_multiple_of(3)),
+        ("event.name absent", |n| n.is_multiple_of(3)),
+        ("event.exception.type = Error1", |n| {
+            !n.is_multiple_of(3) && n % 2 == 1
+        }),
+        ("event.exception.type != Error1", |n| {
+            !n.is_multiple_of(3) && n.is_multiple_of(2)
+        }),
+        ("event.exception.type exists", |n| !n.is_multiple_of(3)),
+        ("event.exception.type absent", |n| n.is_multiple_of(3)),
+        ("event.attempt >= 8", |n| !n.is_multiple_of(3) && n >= 8),
+        ("event.attempt < 3.5", |n| !n.is_multiple_of(3) && n <= 3),
+        ("event.attempt = \"4\"", |_| false),
+        ("event.\"a~/b\" = true", |n| !n.is_multiple_of(3)),
+        ("event.empty exists", |_| false),
+        ("event.nothing exists", |_| false),
+        ("event.nothing != 5", |_| false),
+        ("\"event.name\" = \"of the span\"", |_| true),
+        ("attr.event.name exists", |_| true),
+        ("link.trace_id = 0000000000000000000000000000ABC4", |n| {
+            n == 4
+        }),
+        ("link.span_id exists", |n| n.is_multiple_of(4)),
+        ("link.span_id absent", |n| !n.is_multiple_of(4)),
+        ("link.k = v AND event.attempt = 8", |n| n == 8),
+        ("link.trace_state exists", |_| false),
+        ("any(event.attempt = 10)", |n| n == 10),
+    ];
+    for (text, fits) in cases {
+        let mut expected: Vec<(String, String)> = (0..12)
+            .filter(|number| fits(*number))
+            .map(|number| {
+                (
+                    format!("{:032x}", number + 1),
+                    format!("{:016x}", number + 1),
+                )
+            })
+            .collect();
+        expected.sort();
+        assert_eq!(spans_of(&session, text), expected, "{text}");
+        let told = counted_for_people(&session, text);
+        assert_eq!(told, expected.len() as u64, "the SQL behind {text}");
+    }
+    let offers = |text: &str| -> Vec<String> {
+        let found = complete(&session, Signal::Spans, text, text.chars().count()).expect("offers");
+        let mut texts: Vec<String> = found.items.into_iter().map(|item| item.text).collect();
+        texts.sort();
+        texts
+    };
+    let keys = offers("event.");
+    for key in [
+        "event.name",
+        "event.exception.type",
+        "event.attempt",
+        "event.\"a~/b\"",
+    ] {
+        assert!(keys.contains(&key.to_owned()), "{key} in {keys:?}");
+    }
+    assert!(offers("link.").contains(&"link.trace_id".to_owned()));
+    assert_eq!(offers("event.name = "), ["exception", "retry"]);
+    assert_eq!(offers("event.exception.type = "), ["Error0", "Error1"]);
+    assert_eq!(offers("event.attempt = 1"), ["10", "11"]);
+    assert!(offers("event.name ").contains(&"~".to_owned()));
+}
+
 #[test]
 fn logs_and_metrics_take_the_same_grammar() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -255,12 +381,16 @@ fn hostile_keys_and_values_find_nothing_and_break_nothing() {
             format!("attr.{quoted} > 5"),
             format!("resource.{quoted} exists"),
             format!("any(name = {quoted})"),
+            format!("event.name = {quoted}"),
+            format!("event.{quoted} = {quoted}"),
+            format!("link.{quoted} exists"),
         ] {
             assert_eq!(spans_of(&session, &text), [], "{text}");
             assert_eq!(counted_for_people(&session, &text), 0, "{text}");
         }
         for text in [
             format!("{quoted} = "),
+            format!("event.{quoted} = "),
             quoted.clone(),
             format!("name = {hostile}"),
         ] {

@@ -6,7 +6,7 @@ use crate::model::{ScopeFilter, ServiceQuery};
 use crate::query::{how, service};
 
 /// The rows of a query, each a text of its columns.
-fn rows(session: &Session<'_>, sql: &str, columns: &str) -> Vec<String> {
+pub(super) fn rows(session: &Session<'_>, sql: &str, columns: &str) -> Vec<String> {
     let asked = format!("SELECT concat_ws(' ', {columns}) FROM ({sql})");
     session
         .run(|conn| {

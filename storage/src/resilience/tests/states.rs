@@ -8,7 +8,7 @@ use super::fixture::{
 };
 use crate::ingest::{Rows, SpanColumns, SpanRow};
 use crate::model::{GraphQuery, LanesQuery, TimeRange};
-use crate::query::{Session, graph, lanes, review};
+use crate::query::{Session, graph, how, lanes, review};
 use crate::store::{Store, StoreConfig};
 
 const SECOND: u64 = 1_000_000_000;
@@ -130,6 +130,39 @@ fn lanes_and_edges_know_the_same_silence() {
             };
             let page = lanes(&session, &query).expect("lanes");
             let lane = page.items.first().expect("a lane");
+            let last = lane.segments.last().expect("a segment");
+            let told = format!(
+                "SELECT trips, open_at_the_end, instances_at_the_end FROM ({})",
+                how::breaker_lanes(&query)
+            );
+            let drawn_last = format!("{} {} {}", lane.trips, last.open, last.of);
+            assert_eq!(rows(store, &told), [drawn_last]);
+            // Of a moment at which it refuses, of another service, and of no range at all.
+            let narrow = |from: u64, to: u64, service: &str| LanesQuery {
+                range: TimeRange {
+                    from_unix_nano: at(from),
+                    to_unix_nano: at(to),
+                },
+                service: Some(service.to_owned()),
+                ..query.clone()
+            };
+            let asked = |query: LanesQuery| {
+                let sql = how::breaker_lanes(&query);
+                rows(
+                    store,
+                    &format!("SELECT trips, open_at_the_end, instances_at_the_end FROM ({sql})"),
+                )
+            };
+            assert_eq!(asked(narrow(220, 250, "cart")), ["0 1 1"]);
+            assert_eq!(asked(narrow(0, 250, "cart")), ["1 1 1"]);
+            assert!(asked(narrow(0, 250, "it's none")).is_empty());
+            let states = how::breaker_states(&crate::model::BreakersQuery {
+                service: Some("cart".to_owned()),
+                limit: 10,
+                ..crate::model::BreakersQuery::default()
+            });
+            let listed = rows(store, &format!("SELECT service_name, name FROM ({states})"));
+            assert_eq!(listed, ["cart payment"]);
             let drawn: Vec<(String, i64, u32, u32)> = lane
                 .segments
                 .iter()
@@ -493,6 +526,11 @@ fn a_review_knows_how_late_a_breaker_opened_and_how_long_it_refused_for_nothing(
             assert_eq!((one.trips, one.trips_inferred, one.restarts), (1, 0, 0));
             assert_eq!((one.minutes_open * 60.0).round(), 59.0);
             assert_eq!(one.flap_score, 1.0);
+            let told = format!(
+                "SELECT service_name, name, trips, round(minutes_open * 60), flap_score FROM ({})",
+                how::breaker_review(&query)
+            );
+            assert_eq!(rows(store, &told), ["cart payment 1 59.0 1.0"]);
             assert_eq!(
                 (one.detect_ns, one.recover_ns),
                 (Some(15e9), Some(26e9)),

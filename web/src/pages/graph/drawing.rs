@@ -6,7 +6,7 @@ use tripline_storage::model::{EdgeBreaker, Graph, GraphEdge, GraphNode, NodeKind
 use super::{Flow, labels};
 use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
 use crate::pages::breakers::{glyph, page_of, severity};
-use crate::parts::{Frame, segment, severity_of_share};
+use crate::parts::{Frame, metrics_named, segment, severity_of_share};
 use crate::units;
 
 /// Edges above which labels stand only where something is wrong; the rest say theirs on hover.
@@ -210,10 +210,11 @@ fn breaker_words(edge: &GraphEdge, worst: &EdgeBreaker, callee: &str) -> String 
 }
 
 fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame) -> AnyView {
-    let share = if node.calls == 0 {
+    let (calls, errors) = node.counted();
+    let share = if calls == 0 {
         0.0
     } else {
-        node.errors as f64 / node.calls as f64
+        errors as f64 / calls as f64
     };
     let wanted = frame.param("find").map(str::to_lowercase);
     let is_found = wanted.is_some_and(|wanted| node.name.to_lowercase().contains(&wanted));
@@ -241,20 +242,22 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
         .p95_ns
         .map(|ns| format!(" · p95 {}", units::duration(ns as u64)))
         .unwrap_or_default();
-    let detail = format!(
-        "{kind}{}{p95}",
-        amount(node.calls as f64, node.calls, seconds)
-    );
+    let detail = format!("{kind}{}{p95}", amount(calls as f64, calls, seconds));
     let beside = match &node.proxy_of {
         Some(application) => format!("; the sidecar of {application}"),
         None if node.has_proxy => "; its sidecar's spans are folded into it".to_owned(),
         None => String::new(),
     };
+    let basis = node
+        .requests
+        .as_ref()
+        .map(|requests| format!(" ({})", metrics_named(requests)))
+        .unwrap_or_default();
     let title = format!(
-        "{}: {}, {} failed{beside}",
+        "{}: {}, {} failed{basis}{beside}",
         node.name,
-        units::counted(node.calls, "call"),
-        units::count(node.errors)
+        units::counted(calls, "call"),
+        units::count(errors)
     );
     // Where several environments send, boxes of one name are told apart.
     let environment = node

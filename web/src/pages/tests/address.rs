@@ -148,6 +148,87 @@ fn an_order_is_part_of_the_address_and_said_under_the_list() {
     );
 }
 
+/// Where the links of a page lead, within the app.
+fn links_of(html: &str) -> Vec<String> {
+    html.split("href=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|link| link.starts_with('/'))
+        .map(|link| link.replace("&amp;", "&"))
+        .collect()
+}
+
+#[test]
+fn every_link_of_a_trace_carries_scope_and_range() {
+    let in_environment = |id: &str, parent: Option<&str>, service: &str, environment: &str| {
+        let mut one = span(id, parent, service, 0, 50_000_000);
+        one["environment"] = json!(environment);
+        one
+    };
+    let spans = vec![
+        in_environment("051581bf3cb55c13", None, "shop", "prod"),
+        in_environment(
+            "051581bf3cb55c14",
+            Some("051581bf3cb55c13"),
+            "pay",
+            "canary",
+        ),
+    ];
+    let detail = TraceDetail {
+        trace_id: "5b8aa5a2d2c872e8321cf37308d69df2".to_owned(),
+        spans: spans.into_iter().map(read).collect(),
+        ..TraceDetail::default()
+    };
+    let data = TracePage {
+        trace: detail.clone(),
+        other: Some(Ok(TraceDetail {
+            trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
+            ..detail
+        })),
+        ..TracePage::default()
+    };
+    for view in ["", "critical", "flame", "statistics", "graph", "compare"] {
+        let asked = Frame {
+            range: crate::range::Range::parse(Some("now-3h"), None).expect("a range"),
+            ..frame(
+                "/traces/x",
+                &[
+                    ("view", view),
+                    ("environment", "prod"),
+                    ("sidecars", "hide"),
+                    ("from", "now-3h"),
+                    ("to", "now"),
+                ],
+            )
+        };
+        let html = render(&asked, "x", |f| trace(&data, f));
+        let main = html.split("<main").nth(1).expect("a page");
+        // Below stands what every page has: the copied link has the range in full.
+        let main = main
+            .split("<section class=\"tools\"")
+            .next()
+            .unwrap_or(main);
+        let links = links_of(main);
+        assert!(links.len() > 8, "{view}: {links:?}");
+        for link in links {
+            // Files and logs of an id are found whenever they were.
+            if link.starts_with("/api/") || link.starts_with("/logs?trace=") {
+                continue;
+            }
+            let environment = if link.starts_with("/services/pay") {
+                "environment=canary"
+            } else {
+                "environment=prod"
+            };
+            assert!(link.contains(environment), "{view}: {link}");
+            assert!(link.contains("from=now-3h"), "{view}: {link}");
+            if link.starts_with("/traces/") {
+                assert!(link.contains("sidecars=hide"), "{view}: {link}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_a_list_leaves_out_is_counted() {
     let loose = |number: u64| {

@@ -299,6 +299,43 @@ fn the_page_of_a_sidecar_is_not_folded_into_itself() {
 }
 
 #[test]
+fn requests_that_metrics_count_come_before_the_spans_of_a_sample() {
+    let counted = service_of(
+        json!({"calls": 12, "errors": 0, "weight": 120.0, "basis": "sampled",
+        "requests": {"metrics": ["http.server.request.duration"], "calls": 693, "errors": 7}}),
+    );
+    let mut data = overview_of(vec![counted.clone()], None);
+    data.how.requests = "SELECT 693".to_owned();
+    let html = render(&frame("/", &[]), "Overview", |f| overview(&data, f));
+    assert_says(
+        &html,
+        &[
+            "693 calls in range",
+            ">metrics: http.server.request.duration<",
+            "12 recorded as spans",
+            "Requests of 1 service are counted by metrics",
+            "/sql?q=SELECT%20693",
+        ],
+    );
+    let data = ServicePage {
+        name: "cart".to_owned(),
+        summaries: vec![counted],
+        ..ServicePage::default()
+    };
+    let html = render(&frame("/services/cart", &[]), "cart", |f| {
+        super::super::service(&data, f)
+    });
+    assert_says(
+        &html,
+        &["693 calls", "By spans: 12 calls recorded, 0 failed"],
+    );
+    let plain = overview_of(vec![service_of(json!({"basis": "unknown"}))], None);
+    let html = render(&frame("/", &[]), "Overview", |f| overview(&plain, f));
+    assert_says(&html, &["3,600 calls in range", "is not known"]);
+    assert!(!html.contains("counted by metrics"), "{html}");
+}
+
+#[test]
 fn instances_lead_to_their_traces() {
     let data = ServicePage {
         name: "cart".to_owned(),

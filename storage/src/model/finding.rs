@@ -13,7 +13,7 @@ pub struct FindingsQuery {
     pub scope: ScopeFilter,
     /// Only about these services, as owner, caller or callee; empty for all.
     pub services: Vec<String>,
-    /// At most so many of a kind.
+    /// At most so many, of all kinds.
     pub limit: usize,
 }
 

@@ -121,6 +121,9 @@ pub struct IncidentDetail {
     pub transitions: Vec<BreakerTransition>,
     /// What makes it worse or hard to see, about the services in it.
     pub findings: Vec<Finding>,
+    /// How many of these there are in all: the list has the strongest of each kind first.
+    #[serde(default)]
+    pub findings_total: u64,
 }
 
 /// When a service began to fail or to be slow.

@@ -9,7 +9,7 @@ WITH told AS MATERIALIZED (
         AND ($5::VARCHAR IS NULL OR service_namespace IS NULL OR service_namespace = $5)
         AND ($6::VARCHAR IS NULL OR cluster IS NULL OR cluster = $6)
 )
-SELECT *, (count(*) OVER ())::UBIGINT
+SELECT *, (count(*) OVER ())::UBIGINT AS total
 FROM (
     SELECT ns,
         coalesce(nullif(attributes."change.service"::VARCHAR, ''), nullif(service_name, '')) AS service,

@@ -101,6 +101,54 @@ fn a_silence_between_samples_is_a_state_of_its_own() {
 }
 
 #[test]
+fn after_a_silence_a_state_is_as_old_as_what_was_heard_of_it_since() {
+    // Once a minute, two hours ago and again for the last five minutes: what was in between nobody knows.
+    let start = now() - 2 * HOUR;
+    let again = start + 2 * HOUR - 300 * SECOND;
+    hot_and_sealed(
+        |store| {
+            for (instance, then, last) in [
+                ("pod-1", "open", "open"),
+                ("pod-2", "closed", "closed"),
+                ("pod-3", "open", "closed"),
+                ("pod-4", "closed", "closed"),
+            ] {
+                for at in 0..6 {
+                    let state = if at < 3 { "closed" } else { then };
+                    export(store, instance, start + at * 60 * SECOND, state, 0.0);
+                    let state = if at < 3 { then } else { last };
+                    // The last one is silent still.
+                    if instance != "pod-4" {
+                        export(store, instance, again + at * 60 * SECOND, state, 0.0);
+                    }
+                }
+            }
+            // Told after the silence: that stands.
+            change(store, "pod-3", again + 150 * SECOND, 2, "open", "closed");
+        },
+        |store| {
+            let since = format!(
+                "SELECT service_instance_id, state, (since_unix_nano::BIGINT - {start}) // {SECOND}, since_exact, evidence
+                 FROM breaker_instances ORDER BY 1"
+            );
+            assert_eq!(
+                rows(store, &since),
+                [
+                    "pod-1 open 6900 false metric",
+                    "pod-2 closed 6900 false metric",
+                    "pod-3 closed 7050 true event",
+                    "pod-4 stale 300 false metric",
+                ]
+            );
+            let folded = format!(
+                "SELECT state, (since_unix_nano::BIGINT - {start}) // {SECOND}, since_exact FROM breakers"
+            );
+            assert_eq!(rows(store, &folded), ["open 6900 false"]);
+        },
+    );
+}
+
+#[test]
 fn lanes_and_edges_know_the_same_silence() {
     let start = now() - 3 * HOUR;
     let at = |seconds: u64| i64::try_from(start + seconds * SECOND).expect("before 2262");

@@ -312,7 +312,7 @@ inferred AS (
     SELECT breaker_id, instance, ns0, greatest(ns - (last_step - step), ns0),
         CASE WHEN step = 1 AND before IS NULL THEN NULL ELSE CASE tour[step] WHEN 'C' THEN 'closed' WHEN 'O' THEN 'open' ELSE 'half_open' END END,
         CASE tour[step + 1] WHEN 'C' THEN 'closed' WHEN 'O' THEN 'open' ELSE 'half_open' END,
-        NULL, NULL, NULL, 'transition_counter', 60
+        NULL, NULL, NULL, 'transition_counter', confidence
     FROM tour_steps
     UNION ALL
     -- Nobody half-opens but from open.

@@ -133,6 +133,10 @@ fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
         let at = base + number * S;
         call(&store, at, ["gate", "cart"], 1, (0, false));
         call(&store, at + 1_000, ["cart", "stock"], 3, (0, false));
+        if number < 5 {
+            // Sent again, because its exporter heard no answer: that is no attempt.
+            call(&store, at + 1_000, ["cart", "stock"], 3, (0, false));
+        }
         call(&store, at + 2_000, ["cart", "price"], 1, (100, true));
         refused(&store, at + 4_000, ["cart", "gone"]);
         // It has answered, and tidies up.

@@ -48,6 +48,8 @@ fn steps_versions_and_changes_are_counted_apart() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());
     deployed(&store);
+    // Sent again: it counts once.
+    deployed(&store);
     let mut logs = LogColumns::default();
     logs.push(&LogRow {
         time_unix_nano: BASE + 250_000_000_000,

@@ -57,7 +57,7 @@ pub struct IncidentBreaker {
     pub key: Option<String>,
     /// The callee it guards, if that is known.
     pub peer: Option<String>,
-    /// How the callee is known: `reported`, `span`, `address`, `trace`, `name`, `edge`.
+    /// How the callee is known: `reported`, `span`, `address`, `trace`, `user_rule`, `name`, `edge`.
     pub peer_evidence: Option<String>,
     /// Its first trip, as reported: the window at that moment, the trace.
     pub trip: BreakerTransition,

@@ -34,7 +34,7 @@ pub(super) const BREAKERS: Relation = Relation {
         column(
             "peer_evidence",
             "VARCHAR",
-            "How the peer is known: `reported`, `span`; inferred: `address`, `trace`, `name`, `edge`",
+            "How the peer is known: `reported`, `span`; inferred: `address`, `trace`, `user_rule` (`[[resilience.peer]]` of the configuration), `name`, `edge`",
         ),
         column("state", "VARCHAR", "`closed`, `open`, `half_open` …"),
         column("instances", "UINTEGER", "Instances seen"),
@@ -103,7 +103,7 @@ pub(super) const BREAKER_INSTANCES: Relation = Relation {
         column(
             "peer_evidence",
             "VARCHAR",
-            "How the peer is known: `reported`, `span`; inferred: `address`, `trace`, `name`, `edge`",
+            "How the peer is known: `reported`, `span`; inferred: `address`, `trace`, `user_rule` (`[[resilience.peer]]` of the configuration), `name`, `edge`",
         ),
     ],
 };

@@ -7,6 +7,7 @@
 //! | `settings_drift` | instances of one breaker under different settings |
 //! | `half_open_herd` | instances of one breaker that probe in the same second |
 //! | `several_peers` | breakers that guard more than one callee |
+//! | `shared_instance` | processes that report as one instance, whose counters cannot be told apart |
 //! | `no_breaker` | edges with failures that no breaker guards |
 //!
 //! All kinds are one list: the strongest of each kind, in the order of this table, then the second of each, and so on.
@@ -27,6 +28,7 @@ const OUTLIVED: &str = include_str!("findings/outlived.sql");
 const DRIFT: &str = include_str!("findings/drift.sql");
 const HERD: &str = include_str!("findings/herd.sql");
 const SEVERAL: &str = include_str!("findings/several.sql");
+const SHARED: &str = include_str!("findings/shared.sql");
 /// Failures of an edge without a breaker that are worth one: so many, and such a share.
 const UNGUARDED_ERRORS_MIN: u64 = 5;
 const UNGUARDED_SHARE_MIN: f64 = 0.05;
@@ -52,17 +54,19 @@ pub fn findings(session: &Session<'_>, query: &FindingsQuery) -> Result<Page<Fin
         .calls_sql(&["http.request.resend_count"], |segment| {
             segment.may_hold_time(query.range.from_unix_nano, query.range.to_unix_nano)
         });
-    let kinds: [(&str, &str, Sentence); 5] = [
+    let kinds: [(&str, &str, Sentence); 6] = [
         ("retry_amplification", RETRIES, retries),
         ("timeout_inversion", OUTLIVED, outlived),
         ("settings_drift", DRIFT, drift),
         ("half_open_herd", HERD, herd),
         ("several_peers", SEVERAL, several),
+        ("shared_instance", SHARED, shared),
     ];
     let mut found: Vec<Vec<Ranked>> = Vec::new();
     for (kind, sql, sentence) in kinds {
-        // It asks what was concluded, and without evidence nothing is.
-        if kind == "several_peers" && !session.set().may_have_breakers() {
+        // They ask for evidence, and for what was concluded from it.
+        let asks_evidence = matches!(kind, "several_peers" | "shared_instance");
+        if asks_evidence && !session.set().may_have_breakers() {
             continue;
         }
         let rows =
@@ -175,6 +179,18 @@ fn several(row: &Row) -> String {
     format!(
         "Breaker {} of {} guards {:.0} callees ({}): when one fails, calls to all of them are refused.",
         row.subject, row.service, row.value, row.names
+    )
+}
+
+fn shared(row: &Row) -> String {
+    let id = match row.subject.as_str() {
+        "" => "without a service.instance.id".to_owned(),
+        id => format!("as one instance ({id})"),
+    };
+    format!(
+        "Several processes of {} report {id}: counters fell and came back {:.0} times in four minutes, and nothing \
+         can be counted between them. Each needs a service.instance.id of its own.",
+        row.service, row.value
     )
 }
 

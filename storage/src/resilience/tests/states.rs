@@ -7,8 +7,8 @@ use super::fixture::{
     Log, Point, Span, append, batch, hot_and_sealed, logs, metrics, now, resource, rows, spans,
 };
 use crate::ingest::{Rows, SpanColumns, SpanRow};
-use crate::model::{GraphQuery, LanesQuery, TimeRange};
-use crate::query::{Session, graph, lanes, review};
+use crate::model::{FindingsQuery, GraphQuery, LanesQuery, TimeRange};
+use crate::query::{Session, findings, graph, lanes, review};
 use crate::store::{Store, StoreConfig};
 
 const SECOND: u64 = 1_000_000_000;
@@ -355,6 +355,53 @@ fn counters_that_begin_anew_are_a_restart_whatever_the_states() {
                 rows(store, "SELECT sum(trips), sum(restarts) FROM breaker_days"),
                 ["2 2"]
             );
+        },
+    );
+}
+
+#[test]
+fn processes_that_share_an_id_are_told_and_not_taken_for_restarts() {
+    let start = now() - HOUR;
+    let at = |seconds: u64| i64::try_from(start + seconds * SECOND).expect("before 2262");
+    hot_and_sealed(
+        |store| {
+            for at in 0..20_u32 {
+                let time = start + u64::from(at) * 10 * SECOND;
+                export(store, "pod-1", time, "closed", f64::from(5 + at));
+                let other = time + 4 * SECOND;
+                export(store, "pod-1", other, "closed", f64::from(at / 2));
+                // By itself it restarts, once.
+                let counted = if at < 10 { 5 + at } else { at - 10 };
+                export(store, "pod-2", time, "closed", f64::from(counted));
+            }
+        },
+        |store| {
+            let changes = "SELECT service_instance_id, reason, count(*) FROM breaker_transitions \
+                           WHERE reason = 'restart' OR service_instance_id = 'pod-1' GROUP BY 1, 2";
+            assert_eq!(rows(store, changes), ["pod-2 restart 1"]);
+            let reader = store.reader().expect("a reader");
+            let query = FindingsQuery {
+                range: TimeRange {
+                    from_unix_nano: at(0),
+                    to_unix_nano: at(600),
+                },
+                scope: Default::default(),
+                services: Vec::new(),
+                limit: 10,
+            };
+            let found = findings(&Session::new(&reader), &query).expect("findings");
+            let [one] = found.items.as_slice() else {
+                panic!("{found:?}");
+            };
+            assert_eq!(
+                (
+                    one.kind.as_str(),
+                    one.service.as_str(),
+                    one.subject.as_str()
+                ),
+                ("shared_instance", "cart", "pod-1")
+            );
+            assert!(one.sentence.contains("as one instance (pod-1)"), "{one:?}");
         },
     );
 }

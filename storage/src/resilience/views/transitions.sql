@@ -66,20 +66,45 @@ reset AS (
     SELECT *,
         NOT is_delta AND (coalesce(rejected < rejected0, false) OR coalesce(e_open < e_open0, false)
             OR coalesce(e_closed < e_closed0, false) OR coalesce(e_half < e_half0, false)
-            OR coalesce(t_closed < t_closed0, false) OR coalesce(t_open < t_open0, false)) AS is_reset
+            OR coalesce(t_closed < t_closed0, false) OR coalesce(t_open < t_open0, false)) AS has_fallen
     FROM paired
+),
+-- Processes that share an id take turns: a counter falls and is back where it was within two minutes, again and again,
+-- which one that was started anew is not. Between them nothing can be counted.
+mixed AS (
+    SELECT DISTINCT breaker_id, instance, ns, true AS is_mixed
+    FROM (
+        SELECT breaker_id, instance, ns, count(*) FILTER (has_fallen AND comes_back) OVER (PARTITION BY breaker_id, instance
+            ORDER BY ns RANGE BETWEEN 120000000000 PRECEDING AND 120000000000 FOLLOWING) AS turns
+        FROM (
+            SELECT *, coalesce(rejected < rejected0 AND max(rejected) OVER soon >= rejected0, false)
+                OR coalesce(e_open < e_open0 AND max(e_open) OVER soon >= e_open0, false)
+                OR coalesce(e_closed < e_closed0 AND max(e_closed) OVER soon >= e_closed0, false)
+                OR coalesce(e_half < e_half0 AND max(e_half) OVER soon >= e_half0, false)
+                OR coalesce(t_closed < t_closed0 AND max(t_closed) OVER soon >= t_closed0, false)
+                OR coalesce(t_open < t_open0 AND max(t_open) OVER soon >= t_open0, false) AS comes_back
+            FROM reset
+            SEMI JOIN (SELECT breaker_id, instance FROM reset WHERE has_fallen GROUP BY ALL HAVING count(*) >= 3) USING (breaker_id, instance)
+            WINDOW soon AS (PARTITION BY breaker_id, instance ORDER BY ns RANGE BETWEEN 1 FOLLOWING AND 120000000000 FOLLOWING)
+        )
+    )
+    WHERE turns >= 3
+),
+told_apart AS (
+    SELECT * EXCLUDE (is_mixed), coalesce(is_mixed, false) AS is_mixed, has_fallen AND NOT coalesce(is_mixed, false) AS is_reset
+    FROM reset LEFT JOIN mixed USING (breaker_id, instance, ns)
 ),
 grown AS (
     SELECT *,
-        CASE WHEN is_delta OR is_reset THEN rejected WHEN counted_before THEN rejected - coalesce(rejected0, 0) END AS d_rejected,
-        CASE WHEN is_delta OR is_reset THEN passed WHEN counted_before THEN passed - coalesce(passed0, 0) END AS d_passed,
-        CASE WHEN is_delta OR is_reset THEN e_open WHEN counted_before THEN e_open - coalesce(e_open0, 0) END AS d_open,
-        CASE WHEN is_delta OR is_reset THEN e_closed WHEN counted_before THEN e_closed - coalesce(e_closed0, 0) END AS d_closed,
-        CASE WHEN is_delta OR is_reset THEN e_half WHEN counted_before THEN e_half - coalesce(e_half0, 0) END AS d_half,
-        CASE WHEN is_delta THEN t_closed WHEN t_closed >= t_closed0 THEN t_closed - t_closed0 END AS s_closed,
-        CASE WHEN is_delta THEN t_open WHEN t_open >= t_open0 THEN t_open - t_open0 END AS s_open,
-        CASE WHEN is_delta THEN t_half WHEN t_half >= t_half0 THEN t_half - t_half0 END AS s_half
-    FROM reset
+        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN rejected WHEN counted_before THEN rejected - coalesce(rejected0, 0) END AS d_rejected,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN passed WHEN counted_before THEN passed - coalesce(passed0, 0) END AS d_passed,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN e_open WHEN counted_before THEN e_open - coalesce(e_open0, 0) END AS d_open,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN e_closed WHEN counted_before THEN e_closed - coalesce(e_closed0, 0) END AS d_closed,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN e_half WHEN counted_before THEN e_half - coalesce(e_half0, 0) END AS d_half,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta THEN t_closed WHEN t_closed >= t_closed0 THEN t_closed - t_closed0 END AS s_closed,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta THEN t_open WHEN t_open >= t_open0 THEN t_open - t_open0 END AS s_open,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta THEN t_half WHEN t_half >= t_half0 THEN t_half - t_half0 END AS s_half
+    FROM told_apart
 ),
 -- Entries since the one before do not say whether it is open now: what was entered since the first does, as a breaker
 -- half-opens once for each time it opened. `surplus` is 1 while it is open and else 0; anything else is several
@@ -97,6 +122,7 @@ balanced AS (
 -- R3, and breakers that never say their state: counters of entries, else refusals, tell it.
 metric AS (
     SELECT * REPLACE (coalesce(state, CASE
+            WHEN is_mixed THEN NULL
             WHEN e_open IS NOT NULL AND e_half IS NOT NULL AND NOT is_delta THEN CASE
                 WHEN e_open > e_half THEN 'open' WHEN e_open = 0 THEN 'closed' WHEN d_closed > 0 THEN 'closed' WHEN d_half > 0 THEN 'half_open' END
             WHEN is_delta AND surplus IS NOT NULL AND greatest(d_open, d_half, d_closed) > 0 THEN CASE

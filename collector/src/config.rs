@@ -5,6 +5,7 @@
 //! people type have a flag. An unknown key is an error with a suggestion, wherever it stands.
 
 mod bundle;
+mod resilience;
 mod size;
 mod sources;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tripline_web::links::LinkTemplate;
 
 pub use bundle::Bundle;
+pub use resilience::{PeerSection, ResilienceSection};
 pub use size::{ByteSize, HumanDuration};
 pub use sources::{ConfigError, Overrides, load};
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub store: StoreSection,
     /// User SQL.
     pub sql: SqlSection,
+    /// What people know of their breakers.
+    pub resilience: ResilienceSection,
     /// Our own logs.
     pub log: LogSection,
     /// How long a shutdown may take before it is cut.
@@ -148,6 +152,7 @@ impl Default for Config {
             receive: ReceiveSection::default(),
             store: StoreSection::default(),
             sql: SqlSection::default(),
+            resilience: ResilienceSection::default(),
             log: LogSection::default(),
             shutdown_timeout: HumanDuration::seconds(10),
             bundle: None,
@@ -217,6 +222,7 @@ impl Config {
             as_of_unix_nano: self.bundle.as_ref().map(Bundle::now),
             // A bundle stays as it was written.
             is_maintained: self.bundle.is_none(),
+            peer_rules: self.resilience.peer_rules(),
             ..self.store.to_store_config(self.data_dir.clone())
         }
     }
@@ -257,6 +263,7 @@ impl StoreSection {
             commit_rows_per_second_max: (self.commit_rows_per_second_max > 0)
                 .then_some(self.commit_rows_per_second_max),
             as_of_unix_nano: None,
+            peer_rules: Vec::new(),
         }
     }
 }

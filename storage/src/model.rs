@@ -59,9 +59,9 @@ pub use metric::{
 };
 pub use review::BreakerReview;
 pub use service::{
-    Change, HalfSummary, OperationSummary, PULSE_STEPS, ProxyCalls, PulsePoint, RedPoint,
-    RequestCounts, ServiceDetail, ServiceOrder, ServicePulse, ServiceQuery, ServiceSummary,
-    ServicesQuery, VersionSummary,
+    Change, ChangesQuery, HalfSummary, OperationSummary, PULSE_STEPS, ProxyCalls, PulsePoint,
+    RedPoint, RequestCounts, ServiceDetail, ServiceOrder, ServicePulse, ServiceQuery,
+    ServiceSummary, ServicesQuery, VersionSummary,
 };
 pub use trace::{
     AttributeFilter, Refusal, RefusalTrip, SpanEvent, SpanLink, SpanRecord, SpanSummary,

@@ -32,6 +32,7 @@ pub(crate) use evidence::EvidenceBatches;
 pub use evidence::{ConfigRow, Evidence, SampleRow, Subject, TransitionRow};
 pub use index::Recognisers;
 pub(crate) use metrics::folded;
+pub use peer::PeerRule;
 pub use rules::{RecogniserFile, RulesError};
 pub use words::STATES;
 

@@ -50,7 +50,7 @@ use self::rotation::Rotation;
 use self::stats::Counters;
 use crate::ingest::{Batch, Rows};
 use crate::learned::LearnedStates;
-use crate::resilience::{EvidenceBatches, Recognisers};
+use crate::resilience::{EvidenceBatches, PeerRule, Recognisers};
 use crate::segment::SegmentState;
 use crate::segment::files;
 use crate::segment::hot::{Prepared, PreparedRows};
@@ -92,6 +92,8 @@ pub struct StoreConfig {
     /// What counts as now for questions and for what comes in, nanoseconds since 1970, where all that is stored is of
     /// the past; `None` = the clock.
     pub as_of_unix_nano: Option<i64>,
+    /// What people say of whom breakers guard; conclusions are drawn with it, nothing of it is stored.
+    pub peer_rules: Vec<PeerRule>,
 }
 
 /// Why a batch was not stored. Nothing of it was.
@@ -233,6 +235,7 @@ impl Default for StoreConfig {
             maintenance_interval: Duration::from_secs(5),
             commit_rows_per_second_max: None,
             as_of_unix_nano: None,
+            peer_rules: Vec::new(),
         }
     }
 }

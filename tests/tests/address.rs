@@ -494,6 +494,38 @@ async fn lists_are_ordered_before_they_are_cut() -> Result<()> {
 }
 
 #[tokio::test]
+async fn reported_changes_are_paged_oldest_first() -> Result<()> {
+    let server = Tripline::start().await?;
+    let start = now() - 60 * SECOND;
+    for number in 0..5 {
+        let report = json!({"kind": "deploy", "description": format!("change {number}"),
+            "time_unix_nano": start + number * SECOND});
+        let address = format!("http://{}/api/v1/changes", server.http());
+        let response = server.client.post(address).json(&report).send().await?;
+        ensure!(response.status() == 201, "{response:?}");
+    }
+    let mut told = Vec::new();
+    let mut cursor = String::new();
+    for expected in [2, 2, 1] {
+        let page = server
+            .get(&format!("/api/v1/changes?limit=2{cursor}"))
+            .await?;
+        let items = page["items"].as_array().context("items")?;
+        ensure!(items.len() == expected, "{page}");
+        ensure!(
+            page["truncated"] == (expected == 2) && page["total"] == 5,
+            "{page}"
+        );
+        told.extend(items.iter().map(|item| item["description"].clone()));
+        let next = page["next"].as_str().unwrap_or_default();
+        cursor = format!("&cursor={next}");
+    }
+    let all: Vec<Value> = (0..5).map(|n| json!(format!("change {n}"))).collect();
+    assert_eq!(told, all);
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_has_an_id_is_found_without_a_range() -> Result<()> {
     let server = Tripline::start().await?;
     let start = now() - 2 * 3_600 * SECOND;

@@ -430,7 +430,21 @@ async fn the_api_tells_the_same_story() -> Result<()> {
         ensure!(status == expected, "{path}: {status} {text}");
     }
     let findings = server.get("/api/v1/findings").await?;
-    ensure!(findings["items"].is_array(), "{findings}");
+    // Page by page it is the same list, and no page hides that there are more.
+    let all = findings["items"].as_array().context("items")?;
+    ensure!(findings["total"] == all.len(), "{findings}");
+    let (mut paged, mut address) = (Vec::new(), "/api/v1/findings?limit=1".to_owned());
+    while paged.len() < all.len() {
+        let page = server.get(&address).await?;
+        let items = page["items"].as_array().context("items")?;
+        ensure!(items.len() == 1, "{page}");
+        paged.extend(items.iter().cloned());
+        ensure!(page["truncated"] == (paged.len() < all.len()), "{page}");
+        let next = page["next"].as_str().unwrap_or_default();
+        ensure!(next.is_empty() != (paged.len() < all.len()), "{page}");
+        address = format!("/api/v1/findings?limit=1&cursor={next}");
+    }
+    ensure!(paged == *all, "{paged:?}\n{findings}");
     let what_if = server
         .get("/api/v1/whatif?service=payment&name=psp&from=now-10m&minimum_calls=100000")
         .await?;

@@ -227,6 +227,9 @@ async fn every_error_of_the_api_is_a_problem_document() -> Result<()> {
         ("/api/v1/metrics/x?by=a+%3D+1", 400, "invalid-parameter"),
         ("/api/v1/breakers/checkout/payment", 404, "not-found"),
         ("/api/v1/services?cursor=7", 400, "invalid-parameter"),
+        ("/api/v1/changes?limit=0", 400, "invalid-parameter"),
+        ("/api/v1/changes?limit=10001", 400, "invalid-parameter"),
+        ("/api/v1/changes?cursor=7", 400, "invalid-parameter"),
         // What axum refuses by itself.
         ("/api/v1/metrics/%FF", 400, "bad-request"),
         ("/api/v1/incidents/%FF", 400, "bad-request"),

@@ -13,6 +13,7 @@ use tripline_storage::query::{self, CHANGE_EVENT};
 
 use super::AppState;
 use super::endpoints::{Answer, known};
+use super::paging::Paging;
 use super::params::Params;
 use super::problem::Problem;
 use super::when::now_ns;
@@ -130,12 +131,11 @@ fn batch(report: &Report, time: u64, now: u64) -> Batch {
 
 /// `GET /changes`: reported ones, oldest first; with `service` those of it and those of none.
 pub async fn list(State(state): State<AppState>, params: Params) -> Answer<Page<Change>> {
-    known(&params, &["service"])?;
-    let range = params.range()?;
-    let scope = params.scope();
-    let service = params.get("service").map(str::to_owned);
+    known(&params, &["service", "cursor"])?;
+    let mut question = params.changes()?;
+    let paging = Paging::of(&params, &mut question.limit)?;
     let found = state
-        .ask(move |session| query::changes(session, range, &scope, service.as_deref()))
+        .ask(move |session| query::changes(session, &question))
         .await?;
-    Ok(Json(Page::whole(found)))
+    Ok(Json(paging.cut(found)))
 }

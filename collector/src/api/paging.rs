@@ -1,4 +1,5 @@
-//! Pages of lists that are made whole for each question: services, metrics, breakers, transitions, incidents, findings.
+//! Pages of lists that are made whole for each question: services, metrics, breakers, transitions, incidents, findings,
+//! changes.
 //!
 //! `cursor` says how many rows came before. What is new since shifts the rest, as it does any list that is newest or
 //! worst first; traces and logs, which grow by thousands a second, are paged by their keys instead.

@@ -4,9 +4,9 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use tripline_storage::filter::{Filter, Key, Signal};
 use tripline_storage::model::{
-    AttributeFilter, AttributeValue, BreakersQuery, FindingsQuery, GraphQuery, IncidentsQuery,
-    LogQuery, MetricPointsQuery, MetricsQuery, ScopeFilter, ServiceOrder, ServicesQuery, TimeRange,
-    TraceOrder, TraceQuery, TransitionsQuery,
+    AttributeFilter, AttributeValue, BreakersQuery, ChangesQuery, FindingsQuery, GraphQuery,
+    IncidentsQuery, LogQuery, MetricPointsQuery, MetricsQuery, ScopeFilter, ServiceOrder,
+    ServicesQuery, TimeRange, TraceOrder, TraceQuery, TransitionsQuery,
 };
 
 use super::AppState;
@@ -354,6 +354,16 @@ impl Params {
             range: self.range()?,
             scope: self.scope(),
             services: self.text("service").into_iter().collect(),
+            limit: self.limit()?,
+        })
+    }
+
+    /// For `changes`.
+    pub fn changes(&self) -> Result<ChangesQuery, Problem> {
+        Ok(ChangesQuery {
+            range: self.range()?,
+            scope: self.scope(),
+            service: self.text("service"),
             limit: self.limit()?,
         })
     }

@@ -391,6 +391,34 @@ mod tests {
     }
 
     #[test]
+    fn rules_for_callees_are_read_printed_and_checked() {
+        let rule = "[[resilience.peer]]\nservice = 'shop'\nbreaker = 'back*'\npeer = 'ledger'\n";
+        let (_dir, path) = file(rule);
+        let config = load(Some(&path), [], &Overrides::default()).expect("a rule");
+        let rules = config.store_config().peer_rules;
+        assert_eq!((rules.len(), rules[0].peer.as_str()), (1, "ledger"));
+        let shown = toml::to_string_pretty(&config).expect("serialisable");
+        assert!(shown.contains("[[resilience.peer]]"), "{shown}");
+        let (_dir, path) = file(&shown);
+        let again = load(Some(&path), [], &Overrides::default()).expect("what was printed");
+        assert_eq!(again.resilience, config.resilience);
+        for (wrong, said) in [
+            ("breaker", "missing field `breaker`"),
+            ("callee", "did you mean `peer`"),
+            ("empty", "must not be empty"),
+        ] {
+            let text = match wrong {
+                "breaker" => rule.replace("breaker = 'back*'\n", ""),
+                "callee" => rule.replace("peer = ", "peers = "),
+                _ => rule.replace("'ledger'", "' '"),
+            };
+            let (_dir, path) = file(&text);
+            let error = load(Some(&path), [], &Overrides::default()).expect_err(wrong);
+            assert!(error.to_string().contains(said), "{error}");
+        }
+    }
+
+    #[test]
     fn secrets_are_not_printed() {
         let config = load(
             None,

@@ -46,7 +46,7 @@ pub struct Breaker {
     /// Address behind it.
     pub peer_address: Option<String>,
     /// How that is known: `reported` or `span` (by its own telemetry), else inferred from its `address`, the calls in its
-    /// own spans' traces (`trace`), its `name`, or as its owner's only callee (`edge`).
+    /// own spans' traces (`trace`), a person's rule (`user_rule`), its `name`, or as its owner's only callee (`edge`).
     pub peer_evidence: Option<String>,
     /// The worst state of its instances that are not stale.
     pub state: String,
@@ -221,7 +221,8 @@ pub struct EdgeBreaker {
     pub instances: u32,
     /// Of these that refuse.
     pub instances_open: u32,
-    /// How it is known that it guards this edge: `reported`, `span`, `address`, `trace`, `name` or `edge`.
+    /// How it is known that it guards this edge: `reported`, `span`, `address`, `trace`, `user_rule`, `name` or
+    /// `edge`.
     pub peer_evidence: String,
     /// Calls it refused within the range, by the counters of its instances; `None` when nobody counts them.
     #[serde(default)]

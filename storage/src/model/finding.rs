@@ -13,23 +13,24 @@ pub struct FindingsQuery {
     pub scope: ScopeFilter,
     /// Only about these services, as owner, caller or callee; empty for all.
     pub services: Vec<String>,
-    /// At most so many of a kind.
+    /// At most so many, of all kinds.
     pub limit: usize,
 }
 
 /// One thing that deserves a look.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// `retry_amplification`, `timeout_inversion`, `no_breaker`, `settings_drift`, `half_open_herd`, `several_peers`.
+    /// `retry_amplification`, `timeout_inversion`, `no_breaker`, `settings_drift`, `half_open_herd`, `several_peers`,
+    /// `shared_instance`.
     pub kind: String,
     /// Caller, or owner of the breaker.
     pub service: String,
-    /// Callee, or name of the breaker.
+    /// Callee, name of the breaker, or id of the instance.
     pub subject: String,
     /// The breaker, where it is about one.
     pub breaker_id: Option<String>,
     /// In words.
     pub sentence: String,
-    /// The number it is about: attempts a call, calls outlived, failed calls, settings, instances at once.
+    /// The number it is about: attempts a call, calls outlived, failed calls, settings, instances at once, turns.
     pub value: f64,
 }

@@ -26,7 +26,7 @@ pub struct Heatmap {
     pub columns: u32,
     /// Cells with spans in them, by column and row.
     pub cells: Vec<HeatmapCell>,
-    /// Spans that fit; a span that was resent counts as often as it is stored.
+    /// Spans that fit, each once.
     pub spans: u64,
 }
 

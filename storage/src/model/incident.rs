@@ -57,7 +57,7 @@ pub struct IncidentBreaker {
     pub key: Option<String>,
     /// The callee it guards, if that is known.
     pub peer: Option<String>,
-    /// How the callee is known: `reported`, `span`, `address`, `trace`, `name`, `edge`.
+    /// How the callee is known: `reported`, `span`, `address`, `trace`, `user_rule`, `name`, `edge`.
     pub peer_evidence: Option<String>,
     /// Its first trip, as reported: the window at that moment, the trace.
     pub trip: BreakerTransition,
@@ -121,6 +121,9 @@ pub struct IncidentDetail {
     pub transitions: Vec<BreakerTransition>,
     /// What makes it worse or hard to see, about the services in it.
     pub findings: Vec<Finding>,
+    /// How many of these there are in all: the list has the strongest of each kind first.
+    #[serde(default)]
+    pub findings_total: u64,
 }
 
 /// When a service began to fail or to be slow.

@@ -273,6 +273,19 @@ pub struct VersionSummary {
     pub last_unix_nano: i64,
 }
 
+/// Asks for changes that were reported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangesQuery {
+    /// Of this time.
+    pub range: TimeRange,
+    /// Only of these scopes, and of none.
+    pub scope: ScopeFilter,
+    /// Only of this service, and of none.
+    pub service: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
 /// Something that changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {

@@ -7,52 +7,83 @@ use duckdb::params;
 
 use super::{QueryError, Session};
 use crate::ask::Ask;
-use crate::model::{Change, ScopeFilter, TimeRange};
+use crate::model::{Change, ChangesQuery, Page};
 
 const CHANGES: &str = include_str!("changes.sql");
-/// Changes of a list; the newest are kept.
-const CHANGES_MAX: usize = 200;
 /// Name of the log event that tells of a change; `change.kind`, `change.service` and `change.description` say which.
 pub const CHANGE_EVENT: &str = "tripline.change";
 
-/// Changes reported in `range`, of one service and of none or of all, oldest first. An event sent from another scope
-/// than the one asked for is left out; one that names no scope is about all.
-pub fn changes(
+/// Which changes are kept where there are more than asked for; either way they come oldest first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Oldest,
+    Newest,
+}
+
+/// Changes reported in the range, of one service and of none or of all, oldest first. An event sent from another scope
+/// than the one asked for is left out; one that names no scope is about all. Of too many the oldest are listed, and
+/// `total` says how many there are.
+pub fn changes(session: &Session<'_>, query: &ChangesQuery) -> Result<Page<Change>, QueryError> {
+    read(session, query, Kept::Oldest)
+}
+
+/// The same, but of too many the newest.
+pub(super) fn newest_changes(
     session: &Session<'_>,
-    range: TimeRange,
-    scope: &ScopeFilter,
-    service: Option<&str>,
-) -> Result<Vec<Change>, QueryError> {
+    query: &ChangesQuery,
+) -> Result<Page<Change>, QueryError> {
+    let mut page = read(session, query, Kept::Newest)?;
+    page.items.reverse();
+    Ok(page)
+}
+
+fn read(
+    session: &Session<'_>,
+    query: &ChangesQuery,
+    kept: Kept,
+) -> Result<Page<Change>, QueryError> {
+    let range = query.range;
     let logs = session
         .set()
         .relation_sql("logs", |segment| {
             segment.may_hold_time(range.from_unix_nano, range.to_unix_nano)
         })
         .expect("logs is a relation");
+    let direction = match kept {
+        Kept::Oldest => "ASC",
+        Kept::Newest => "DESC",
+    };
     let sql = CHANGES
         .replace("{logs}", &logs)
-        .replace("{limit}", &CHANGES_MAX.to_string());
+        .replace("{direction}", direction)
+        .replace("{limit}", &query.limit.to_string());
     session.run(|conn| {
         let mut statement = conn.ask(&sql)?;
         let asked = params![
             range.from_unix_nano,
             range.to_unix_nano,
-            service,
-            scope.environment,
-            scope.service_namespace,
-            scope.cluster
+            query.service,
+            query.scope.environment,
+            query.scope.service_namespace,
+            query.scope.cluster
         ];
-        let rows = statement.query_map(asked, |row| {
-            Ok(Change {
+        let mut rows = statement.query(asked)?;
+        let (mut items, mut total) = (Vec::new(), 0_u64);
+        while let Some(row) = rows.next()? {
+            items.push(Change {
                 time_unix_nano: row.get(0)?,
                 service_name: row.get(1)?,
                 kind: row.get(2)?,
                 description: row.get(3)?,
                 evidence: "reported".to_owned(),
-            })
-        })?;
-        let mut found: Vec<Change> = rows.collect::<Result<_, _>>()?;
-        found.reverse();
-        Ok(found)
+            });
+            total = row.get(4)?;
+        }
+        Ok(Page {
+            truncated: (items.len() as u64) < total,
+            items,
+            total: Some(total),
+            next: None,
+        })
     })
 }

@@ -1,5 +1,5 @@
--- Events that say a change happened, newest first. One that names no service, or no scope, is about all of them.
--- Documents are read of those events alone, so they are told apart first.
+-- Events that say a change happened, and how many there are. One that names no service, or no scope, is about all of
+-- them. Documents are read of those events alone, so they are told apart first.
 WITH told AS MATERIALIZED (
     SELECT epoch_ns("time") AS ns, service_name, attributes, body
     FROM ({logs})
@@ -9,7 +9,7 @@ WITH told AS MATERIALIZED (
         AND ($5::VARCHAR IS NULL OR service_namespace IS NULL OR service_namespace = $5)
         AND ($6::VARCHAR IS NULL OR cluster IS NULL OR cluster = $6)
 )
-SELECT *
+SELECT *, (count(*) OVER ())::UBIGINT AS total
 FROM (
     SELECT ns,
         coalesce(nullif(attributes."change.service"::VARCHAR, ''), nullif(service_name, '')) AS service,
@@ -18,5 +18,5 @@ FROM (
     FROM told
 )
 WHERE $3::VARCHAR IS NULL OR service IS NULL OR service = $3
-ORDER BY ns DESC
+ORDER BY ns {direction}, service {direction}, kind {direction}, description {direction}
 LIMIT {limit}

@@ -45,10 +45,20 @@ grown AS (
         CASE WHEN is_delta THEN passed WHEN passed < lag(passed) OVER w THEN 0 ELSE passed - lag(passed) OVER w END AS passed
     FROM counted WINDOW w AS (PARTITION BY breaker_id, instance ORDER BY ns)
 ),
+-- Sums from the beginning, which only grow: what lies within a spell is the difference of two.
+summed AS (
+    SELECT breaker_id, instance, ns0, ns, sum(coalesce(refused, 0)) OVER w AS refused, sum(coalesce(passed, 0)) OVER w AS passed
+    FROM grown WHERE ns0 IS NOT NULL WINDOW w AS (PARTITION BY breaker_id, instance ORDER BY ns)
+),
 of_counters AS (
-    SELECT s.metric, s.service, s.value, sum(g.refused) AS refused, sum(g.passed) AS passed
-    FROM spells s JOIN grown g ON g.breaker_id = s.breaker_id AND g.instance = s.instance
-        AND g.ns0 >= s.began - 1000000000 AND g.ns <= s.ended + 1000000000 AND g.ns0 < s.ended
+    SELECT s.metric, s.service, s.value,
+        sum(greatest(least(e.refused, f.refused) - coalesce(b.refused, 0), 0)) AS refused,
+        sum(greatest(least(e.passed, f.passed) - coalesce(b.passed, 0), 0)) AS passed
+    FROM spells s
+    -- Until the last that ended with it, and began in it; after the last that began before it.
+    ASOF JOIN summed e ON e.breaker_id = s.breaker_id AND e.instance = s.instance AND s.ended + 1000000000 >= e.ns
+    ASOF JOIN summed f ON f.breaker_id = s.breaker_id AND f.instance = s.instance AND s.ended > f.ns0
+    ASOF LEFT JOIN summed b ON b.breaker_id = s.breaker_id AND b.instance = s.instance AND s.began - 1000000000 > b.ns0
     GROUP BY ALL
 ),
 -- Calls of the service that errors or spans say were refused: of the breaker's name, or of any where it has one breaker.
@@ -83,7 +93,7 @@ grouped AS (
     UNION ALL
     SELECT n.service, n.name, ns, sum(calls), sum(errors) FROM named n JOIN edges e ON e.caller = n.service AND e.callee = n.callee GROUP BY ALL
 ),
--- Sums from the beginning: what lies within a spell is the difference of two.
+-- Sums from the beginning here too.
 running AS (
     SELECT service, coalesce('=' || name, '') AS of, ns, sum(calls) OVER w AS calls, sum(errors) OVER w AS errors
     FROM grouped WINDOW w AS (PARTITION BY service, name ORDER BY ns)

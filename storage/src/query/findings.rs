@@ -4,10 +4,14 @@
 //! |---|---|
 //! | `retry_amplification` | attempts for each call of an edge |
 //! | `timeout_inversion` | callees that work on after their caller gave up |
-//! | `no_breaker` | edges with failures that no breaker guards |
 //! | `settings_drift` | instances of one breaker under different settings |
 //! | `half_open_herd` | instances of one breaker that probe in the same second |
 //! | `several_peers` | breakers that guard more than one callee |
+//! | `shared_instance` | processes that report as one instance, whose counters cannot be told apart |
+//! | `no_breaker` | edges with failures that no breaker guards |
+//!
+//! All kinds are one list: the strongest of each kind, in the order of this table, then the second of each, and so on.
+//! Wherever it is cut, every kind has its say, and its pages follow each other.
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +28,7 @@ const OUTLIVED: &str = include_str!("findings/outlived.sql");
 const DRIFT: &str = include_str!("findings/drift.sql");
 const HERD: &str = include_str!("findings/herd.sql");
 const SEVERAL: &str = include_str!("findings/several.sql");
+const SHARED: &str = include_str!("findings/shared.sql");
 /// Failures of an edge without a breaker that are worth one: so many, and such a share.
 const UNGUARDED_ERRORS_MIN: u64 = 5;
 const UNGUARDED_SHARE_MIN: f64 = 0.05;
@@ -42,39 +47,80 @@ struct Row {
 /// What a row of one kind says.
 type Sentence = fn(&Row) -> String;
 
-/// Findings of every kind, the strongest of each first.
+/// Findings of every kind: the strongest of each first, then the second of each; `total` counts all of them.
 pub fn findings(session: &Session<'_>, query: &FindingsQuery) -> Result<Page<Finding>, QueryError> {
     let calls = session
         .set()
         .calls_sql(&["http.request.resend_count"], |segment| {
             segment.may_hold_time(query.range.from_unix_nano, query.range.to_unix_nano)
         });
-    let kinds: [(&str, &str, Sentence); 5] = [
+    let kinds: [(&str, &str, Sentence); 6] = [
         ("retry_amplification", RETRIES, retries),
         ("timeout_inversion", OUTLIVED, outlived),
         ("settings_drift", DRIFT, drift),
         ("half_open_herd", HERD, herd),
         ("several_peers", SEVERAL, several),
+        ("shared_instance", SHARED, shared),
     ];
-    let mut items = Vec::new();
+    let mut found: Vec<Vec<Ranked>> = Vec::new();
     for (kind, sql, sentence) in kinds {
-        // It asks what was concluded, and without evidence nothing is.
-        if kind == "several_peers" && !session.set().may_have_breakers() {
+        // They ask for evidence, and for what was concluded from it.
+        let asks_evidence = matches!(kind, "several_peers" | "shared_instance");
+        if asks_evidence && !session.set().may_have_breakers() {
             continue;
         }
         let rows =
             session.run_concluded(|conn| read(conn, &sql.replace("{calls}", &calls), query))?;
-        items.extend(rows.into_iter().take(query.limit).map(|row| Finding {
-            kind: kind.to_owned(),
-            sentence: sentence(&row),
-            service: row.service,
-            subject: row.subject,
-            breaker_id: row.breaker_id,
-            value: row.value,
-        }));
+        let of_kind = rows.into_iter().map(|row| Ranked {
+            strength: row.value,
+            finding: Finding {
+                kind: kind.to_owned(),
+                sentence: sentence(&row),
+                service: row.service,
+                subject: row.subject,
+                breaker_id: row.breaker_id,
+                value: row.value,
+            },
+        });
+        found.push(of_kind.collect());
     }
-    items.extend(unguarded(session, query)?);
-    Ok(Page::whole(items))
+    found.push(unguarded(session, query)?);
+    Ok(one_list(found, query.limit))
+}
+
+/// A finding, and how strong it is among those of its kind.
+struct Ranked {
+    strength: f64,
+    finding: Finding,
+}
+
+/// The first `limit` of all kinds: the strongest of each, then the second of each.
+fn one_list(kinds: Vec<Vec<Ranked>>, limit: usize) -> Page<Finding> {
+    let mut all = Vec::new();
+    for (kind, mut of_kind) in kinds.into_iter().enumerate() {
+        of_kind.sort_by(|a, b| {
+            let (left, right) = (&a.finding, &b.finding);
+            b.strength
+                .total_cmp(&a.strength)
+                .then_with(|| left.service.cmp(&right.service))
+                .then_with(|| left.subject.cmp(&right.subject))
+                .then_with(|| left.breaker_id.cmp(&right.breaker_id))
+        });
+        let ranked = of_kind.into_iter().enumerate();
+        all.extend(ranked.map(|(rank, ranked)| ((rank, kind), ranked.finding)));
+    }
+    all.sort_by_key(|(order, _)| *order);
+    let total = all.len();
+    Page {
+        items: all
+            .into_iter()
+            .take(limit)
+            .map(|(_, finding)| finding)
+            .collect(),
+        truncated: total > limit,
+        total: Some(total as u64),
+        next: None,
+    }
 }
 
 fn read(conn: &Connection, sql: &str, query: &FindingsQuery) -> Result<Vec<Row>, QueryError> {
@@ -136,18 +182,31 @@ fn several(row: &Row) -> String {
     )
 }
 
-/// Edges with failures and no breaker.
-fn unguarded(session: &Session<'_>, query: &FindingsQuery) -> Result<Vec<Finding>, QueryError> {
+fn shared(row: &Row) -> String {
+    let id = match row.subject.as_str() {
+        "" => "without a service.instance.id".to_owned(),
+        id => format!("as one instance ({id})"),
+    };
+    format!(
+        "Several processes of {} report {id}: counters fell and came back {:.0} times in four minutes, and nothing \
+         can be counted between them. Each needs a service.instance.id of its own.",
+        row.service, row.value
+    )
+}
+
+/// Edges with failures and no breaker, by the share that failed.
+fn unguarded(session: &Session<'_>, query: &FindingsQuery) -> Result<Vec<Ranked>, QueryError> {
     let graph = graph(
         session,
         &GraphQuery {
             range: query.range,
             scope: query.scope.clone(),
             service: None,
-            edges_max: 2_000,
+            // The busiest are not the worst.
+            edges_max: usize::MAX,
         },
     )?;
-    let mut found: Vec<(f64, Finding)> = Vec::new();
+    let mut found = Vec::new();
     for edge in &graph.edges {
         let (caller, callee) = (&graph.nodes[edge.caller], &graph.nodes[edge.callee]);
         let is_asked = query.services.is_empty()
@@ -173,12 +232,10 @@ fn unguarded(session: &Session<'_>, query: &FindingsQuery) -> Result<Vec<Finding
             ),
             value: edge.errors as f64,
         };
-        found.push((share, finding));
+        found.push(Ranked {
+            strength: share,
+            finding,
+        });
     }
-    found.sort_by(|a, b| b.0.total_cmp(&a.0));
-    Ok(found
-        .into_iter()
-        .take(query.limit)
-        .map(|(_, finding)| finding)
-        .collect())
+    Ok(found)
 }

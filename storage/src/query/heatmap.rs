@@ -10,6 +10,8 @@ use crate::model::{Heatmap, HeatmapCell, HeatmapQuery};
 
 const HEATMAP: &str = include_str!("heatmap.sql");
 const COLUMNS_MAX: u32 = 240;
+/// What was sent again counts once, as in the roll-ups.
+pub(super) const ONCE: &str = "NOT coalesce(f.resent, false)";
 
 /// Counts of the spans that fit, by start and duration.
 pub fn heatmap(session: &Session<'_>, query: &HeatmapQuery) -> Result<Heatmap, QueryError> {
@@ -22,7 +24,8 @@ pub fn heatmap(session: &Session<'_>, query: &HeatmapQuery) -> Result<Heatmap, Q
         .saturating_sub(range.from_unix_nano)
         .max(1);
     let width = (length - 1) / i64::from(columns) + 1;
-    let conditions = conditions(&query.spans, None);
+    let mut conditions = conditions(&query.spans, None);
+    conditions.add(ONCE, []);
     let spans = tables(session, "spans");
     let mut cells: BTreeMap<(u32, u32), (u64, u64)> = BTreeMap::new();
     session.run(|conn| {

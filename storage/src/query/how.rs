@@ -4,6 +4,7 @@
 use duckdb::types::Value;
 
 use super::conditions::Conditions;
+use super::heatmap::ONCE;
 use super::pulse::pulse_steps;
 use super::requests::{BASELINE_NS, REQUEST_METRICS, counted_sql};
 use super::service::{of_service, steps_of};
@@ -142,7 +143,7 @@ pub fn versions(query: &ServiceQuery) -> String {
     let mut conditions = Conditions::default();
     of_service(query, &mut conditions);
     conditions.add(
-        "kind IN ('server', 'consumer') AND NOT coalesce(sidecar, false) \
+        "kind IN ('server', 'consumer') AND NOT coalesce(sidecar, false) AND NOT coalesce(resent, false) \
          AND start_time >= make_timestamp_ns(?) AND start_time < make_timestamp_ns(?)",
         bounds(query.range),
     );
@@ -170,11 +171,13 @@ pub fn edges(query: &GraphQuery, seconds: f64) -> String {
 /// An attribute is compared with what is no text, boolean or number.
 pub fn heatmap(query: &HeatmapQuery) -> Result<String, QueryError> {
     let range = query.spans.range.unwrap_or(EVER);
+    let mut fits = of_spans(&query.spans)?;
+    fits.add(ONCE, []);
     let width = step_width(range, query.columns);
     Ok(HEATMAP
         .replace("{from}", &range.from_unix_nano.to_string())
         .replace("{width}", &width.to_string())
-        .replace("{where}", &clause(&of_spans(&query.spans)?)))
+        .replace("{where}", &clause(&fits)))
 }
 
 /// The traces of a list.

@@ -327,6 +327,7 @@ fn detail(session: &Session<'_>, found: Found, now: i64) -> Result<IncidentDetai
         blast,
         recovery,
         transitions,
+        findings_total: findings.total.unwrap_or_default(),
         findings: findings.items,
     })
 }

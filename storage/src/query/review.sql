@@ -28,15 +28,22 @@ well AS (
     FROM ({red}) WHERE kind IN ('server', 'consumer') AND NOT coalesce(sidecar, false) AND service_name IN (SELECT callee FROM openings)
     GROUP BY environment, service_name, bucket_start
 ),
--- Of an opening, since when every bucket of the callee was good.
+-- Up to each bucket of a callee, its last bad one.
+watched AS (
+    SELECT environment, service_name, ns, coalesce(max(ns) FILTER (NOT is_good) OVER (PARTITION BY environment, service_name ORDER BY ns), 0) AS bad_until
+    FROM well
+),
+-- Of an opening that a bucket of the callee overlaps, its last bad one; buckets that ended before it say nothing.
+ended AS (
+    SELECT o.*, greatest(bad_until, opened - 10000000000) AS bad_until
+    FROM openings o ASOF JOIN watched w ON w.service_name = o.callee AND w.environment IS NOT DISTINCT FROM o.environment AND o.closed > w.ns
+    WHERE w.ns + 10000000000 > opened
+),
+-- Since when every bucket of the callee was good: that after the last bad one. One look-up an opening, however many
+-- buckets it has.
 answered AS (
-    SELECT breaker_id, opened, closed, is_over, min(ns) FILTER (is_good AND ns > bad_until) AS well_since
-    FROM (
-        SELECT o.*, ns, is_good, coalesce(max(ns) FILTER (NOT is_good) OVER (PARTITION BY breaker_id, opened), 0) AS bad_until
-        FROM openings o JOIN well w ON w.service_name = callee AND w.environment IS NOT DISTINCT FROM o.environment
-            AND ns + 10000000000 > opened AND ns < closed
-    )
-    GROUP BY breaker_id, opened, closed, is_over
+    SELECT e.breaker_id, opened, closed, is_over, CASE WHEN w.ns < closed THEN w.ns END AS well_since
+    FROM ended e ASOF LEFT JOIN watched w ON w.service_name = e.callee AND w.environment IS NOT DISTINCT FROM e.environment AND e.bad_until < w.ns
 ),
 recovered AS (SELECT *, closed - opened AS open_ns, CASE WHEN well_since IS NOT NULL THEN closed - greatest(opened, well_since) END AS well_ns FROM answered),
 recovery AS (

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use duckdb::Connection;
 use duckdb::types::Value;
 
-use super::changes::changes;
+use super::changes::newest_changes;
 use super::conditions::Conditions;
 use super::services::red;
 use super::{QueryError, Session};
 use crate::ask::Ask;
 use crate::model::{
-    Change, OperationSummary, RedPoint, Scope, ServiceDetail, ServiceQuery, VersionSummary,
+    Change, ChangesQuery, OperationSummary, RedPoint, Scope, ServiceDetail, ServiceQuery,
+    VersionSummary,
 };
 use crate::rollup::{BUCKET_NS, Totals};
 use crate::segment::kept::is_in;
@@ -21,6 +22,8 @@ const OPERATIONS: &str = include_str!("service_operations.sql");
 /// Operations listed, busiest first.
 const OPERATIONS_MAX: usize = 50;
 const STEPS_MAX: u32 = 500;
+/// Reported changes listed; the newest are kept.
+const CHANGES_MAX: usize = 200;
 
 /// How one service did over time.
 pub fn service(session: &Session<'_>, query: &ServiceQuery) -> Result<ServiceDetail, QueryError> {
@@ -30,7 +33,13 @@ pub fn service(session: &Session<'_>, query: &ServiceQuery) -> Result<ServiceDet
     })?;
     let versions = versions(session, query)?;
     let scope = query.own.as_ref().unwrap_or(&query.scope);
-    let mut found = changes(session, query.range, scope, Some(&query.service))?;
+    let reported = ChangesQuery {
+        range: query.range,
+        scope: scope.clone(),
+        service: Some(query.service.clone()),
+        limit: CHANGES_MAX,
+    };
+    let mut found = newest_changes(session, &reported)?.items;
     // A version seen from the start may be as old as the data; one that came later was deployed.
     let settled = query.range.from_unix_nano.saturating_add(60_000_000_000);
     let first = versions.iter().map(|version| version.first_unix_nano).min();

@@ -507,6 +507,7 @@ fn limits(
         let known = match breaker.peer_evidence.as_deref() {
             Some("address") => ", which is inferred from its address",
             Some("trace") => ", which is inferred from its traces",
+            Some("user_rule") => ", as a rule of the configuration says",
             Some("name") => ", which is inferred from its name",
             Some("edge") => ", which is inferred: nobody else is called",
             _ => "",

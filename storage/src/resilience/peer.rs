@@ -5,13 +5,16 @@
 //! | `reported`, `span` | what the breaker's own telemetry names |
 //! | `address` | the service that answers at the address it names, by calls to that address whose callee is known |
 //! | `trace` | the one most calls under (else beside) the breaker's own spans go to |
+//! | `user_rule` | the one a person wrote down for it ([`PeerRule`]) |
 //! | `name` | a callee of its owner, else a service, that the breaker is named after |
 //! | `edge` | the only one its owner calls |
 //!
-//! The first that says something wins.
+//! The first that says something wins: a person knows better than a likeness of names, and not better than what was seen.
+//! An address at which nobody is known to answer is not seen to be anybody.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::wildcard::is_like;
 use crate::model::Scope;
 
 /// A service in its scope.
@@ -29,6 +32,27 @@ pub(crate) struct Guard {
     pub peer_service: Option<String>,
     pub peer_address: Option<String>,
     pub peer_evidence: Option<String>,
+}
+
+/// What a person says of breakers: which callee those of a service guard that are named so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerRule {
+    /// `service.name` of their owner.
+    pub service: String,
+    /// Their name, or `name/key` of keyed ones; `*` stands for any text.
+    pub breaker: String,
+    /// The callee.
+    pub peer: String,
+}
+
+impl PeerRule {
+    fn fits(&self, guard: &Guard) -> bool {
+        let is_named = |name: &str| is_like(&self.breaker, name);
+        let keyed = guard.key.as_ref();
+        self.service == guard.owner.1
+            && (is_named(&guard.name)
+                || keyed.is_some_and(|key| is_named(&format!("{}/{key}", guard.name))))
+    }
 }
 
 /// The callee and how it is known.
@@ -148,13 +172,26 @@ impl Calls {
     }
 }
 
-/// Whom a breaker guards; `None` when nothing tells.
-pub(crate) fn peer(guard: &Guard, calls: &Calls, near: &[Near]) -> Option<Peer> {
-    said(guard, calls)
-        .or_else(|| addressed(guard, calls))
-        .or_else(|| traced(guard, near))
-        .or_else(|| found(calls.named(guard, &guard.name), "name"))
-        .or_else(|| only(guard, calls))
+/// Whom a breaker guards; `None` when nothing tells. Of the rules the first that fits counts.
+pub(crate) fn peer(
+    guard: &Guard,
+    calls: &Calls,
+    near: &[Near],
+    rules: &[PeerRule],
+) -> Option<Peer> {
+    let ruled = || {
+        let rule = rules.iter().find(|rule| rule.fits(guard))?;
+        found(Some(rule.peer.as_str()), "user_rule")
+    };
+    match said(guard, calls) {
+        Some(peer) if is_address(&peer.service) => ruled().or(Some(peer)),
+        Some(peer) => Some(peer),
+        None => addressed(guard, calls)
+            .or_else(|| traced(guard, near))
+            .or_else(ruled)
+            .or_else(|| found(calls.named(guard, &guard.name), "name"))
+            .or_else(|| only(guard, calls)),
+    }
 }
 
 /// Whether looking at calls may tell more than the breaker's own telemetry does.
@@ -347,7 +384,8 @@ mod tests {
     }
 
     fn short(guard: &Guard, calls: &Calls, near: &[Near]) -> (String, String) {
-        peer(guard, calls, near).map_or_else(Default::default, |peer| (peer.service, peer.evidence))
+        peer(guard, calls, near, &[])
+            .map_or_else(Default::default, |peer| (peer.service, peer.evidence))
     }
 
     fn is(found: &(String, String), service: &str, evidence: &str) {
@@ -383,11 +421,11 @@ mod tests {
         guard.key = Some("10.0.0.7:9090".to_owned());
         is(&short(&guard, &calls, &[]), "inventory", "address");
         calls.add_address("10.0.0.7:7070", "psp");
-        assert_eq!(peer(&guard, &calls, &[]), None);
+        assert_eq!(peer(&guard, &calls, &[], &[]), None);
         guard.peer_address = Some("ledger.shop.svc.cluster.local:80".to_owned());
         is(&short(&guard, &calls, &[]), "ledger", "address");
         guard.peer_address = Some("10.0.0.99:80".to_owned());
-        assert_eq!(peer(&guard, &calls, &[]), None);
+        assert_eq!(peer(&guard, &calls, &[], &[]), None);
     }
 
     #[test]
@@ -401,7 +439,7 @@ mod tests {
             near("ledger", 2, 90),
         ];
         is(&short(&psp, &calls, &even), "psp", "trace");
-        assert_eq!(peer(&odd, &calls, &even), None);
+        assert_eq!(peer(&odd, &calls, &even, &[]), None);
         is(&short(&odd, &calls, &even[2..]), "ledger", "trace");
     }
 
@@ -413,10 +451,48 @@ mod tests {
             "ledger",
             "name",
         );
-        assert_eq!(peer(&guard("shop"), &calls, &[]), None);
+        assert_eq!(peer(&guard("shop"), &calls, &[], &[]), None);
         let mut elsewhere = guard("ledger");
         elsewhere.owner.0.environment = Some("other".to_owned());
-        assert_eq!(peer(&elsewhere, &calls, &[]), None);
+        assert_eq!(peer(&elsewhere, &calls, &[], &[]), None);
+    }
+
+    #[test]
+    fn a_persons_rule_stands_above_guesses_and_below_what_was_seen() {
+        let rule = |service: &str, breaker: &str, peer: &str| PeerRule {
+            service: service.to_owned(),
+            breaker: breaker.to_owned(),
+            peer: peer.to_owned(),
+        };
+        let rules = [
+            rule("cart", "*", "nobody"),
+            rule("shop", "inventory-*", "warehouse"),
+            rule("shop", "back*/eu", "ledger-eu"),
+            rule("shop", "*", "ledger"),
+        ];
+        let calls = calls();
+        let by_rule = |guard: &Guard, near: &[Near]| {
+            peer(guard, &calls, near, &rules).map(|peer| (peer.service, peer.evidence))
+        };
+        let is = |found: Option<(String, String)>, service: &str, evidence: &str| {
+            assert_eq!(found, Some((service.to_owned(), evidence.to_owned())));
+        };
+        // It would be taken for inventory's by its name.
+        let mut named = guard("inventory-cb");
+        is(by_rule(&named, &[]), "warehouse", "user_rule");
+        is(by_rule(&named, &[near("psp", 1, 3)]), "psp", "trace");
+        let mut keyed = guard("backend");
+        is(by_rule(&keyed, &[]), "ledger", "user_rule");
+        keyed.key = Some("eu".to_owned());
+        is(by_rule(&keyed, &[]), "ledger-eu", "user_rule");
+        named.peer_address = Some("10.0.0.7:8080".to_owned());
+        is(by_rule(&named, &[]), "inventory", "address");
+        named.peer_service = Some("stock".to_owned());
+        is(by_rule(&named, &[]), "stock", "reported");
+        // Nobody is known to answer there.
+        named.peer_service = Some("10.0.0.99:80".to_owned());
+        named.peer_address = None;
+        is(by_rule(&named, &[]), "warehouse", "user_rule");
     }
 
     #[test]
@@ -426,9 +502,9 @@ mod tests {
         is(&short(&guard("backend"), &calls, &[]), "inventory", "edge");
         let mut other = guard("backend");
         other.pattern = "timeout".to_owned();
-        assert_eq!(peer(&other, &calls, &[]), None);
+        assert_eq!(peer(&other, &calls, &[], &[]), None);
         calls.add_call(&node("shop"), "psp");
-        assert_eq!(peer(&guard("backend"), &calls, &[]), None);
+        assert_eq!(peer(&guard("backend"), &calls, &[], &[]), None);
     }
 
     #[test]

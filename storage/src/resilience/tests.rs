@@ -2,6 +2,7 @@
 
 mod as_of;
 mod concluded;
+mod counted;
 mod fixture;
 mod foreign_histories;
 mod histories;

@@ -52,6 +52,7 @@ impl Catalog {
         sequence: Sequence,
         retirement: Retirement,
         as_of: AsOf,
+        found: Found,
     ) -> duckdb::Result<Self> {
         conn.execute_batch(&format!("CREATE SCHEMA {EMPTY_SCHEMA};"))?;
         conn.execute_batch(&sealed_tables(EMPTY_SCHEMA))?;
@@ -62,7 +63,7 @@ impl Catalog {
             segments: Vec::new(),
             retirement: retirement.clone(),
             latest: Latest::default(),
-            found: Arc::new(Found::default()),
+            found: Arc::new(found),
             sums: Arc::new(Sums::default()),
             as_of,
         };

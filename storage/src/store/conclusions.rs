@@ -20,7 +20,7 @@ use duckdb::Connection;
 pub(crate) use self::trips::Inferred;
 use super::leases::{Retired, Retirement, SegmentSet};
 use super::locked;
-use crate::resilience::views;
+use crate::resilience::{PeerRule, views};
 
 /// After so long any new calls are looked at again for what is missing.
 const AGAIN_AFTER: Duration = Duration::from_secs(10);
@@ -45,6 +45,18 @@ pub(crate) struct Latest(Mutex<Option<Arc<Conclusions>>>);
 pub(crate) struct Found {
     peers: Mutex<peers::Known>,
     trips: Mutex<trips::Known>,
+    /// What people say of callees.
+    rules: Vec<PeerRule>,
+}
+
+impl Found {
+    /// Nothing yet, but what people say.
+    pub(crate) fn new(rules: Vec<PeerRule>) -> Self {
+        Self {
+            rules,
+            ..Self::default()
+        }
+    }
 }
 
 /// When calls were looked at, and how many there were.
@@ -142,7 +154,8 @@ impl SegmentSet {
         let look = Look::now(self);
         let mut peers = locked(&self.found.peers);
         let mut trips = locked(&self.found.trips);
-        let has_peers = peers::resolve(self, conn, schema, &mut peers, look)?;
+        let rules = &self.found.rules;
+        let has_peers = peers::resolve(self, conn, schema, &mut peers, look, rules)?;
         let has_traces = trips::trace(self, conn, schema, &mut trips, peers.names(), look)?;
         Ok((!has_peers || !has_traces).then_some(look))
     }

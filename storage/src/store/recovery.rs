@@ -14,7 +14,7 @@ use super::catalog::{Access, Catalog};
 use super::leases::Retirement;
 use super::rotation::{FullSegment, Rotation};
 use super::stats::{Counters, RefusedSegment};
-use super::{OpenError, StoreConfig, engine, locked, now_ns, recall, steward};
+use super::{OpenError, StoreConfig, conclusions, engine, locked, now_ns, recall, steward};
 use crate::as_of::AsOf;
 use crate::ingest::RecentSpans;
 use crate::segment::files::{self, FileKind, Found, Sequence};
@@ -41,7 +41,15 @@ pub(crate) fn recover(config: &StoreConfig) -> Result<Recovered, OpenError> {
     let sequence = Sequence::open(&dir, floor).map_err(io)?;
     let retirement = Retirement::default();
     let as_of = AsOf::new(config.as_of_unix_nano);
-    let catalog = Catalog::new(conn, dir.clone(), sequence, retirement.clone(), as_of)?;
+    let looked_up = conclusions::Found::new(config.peer_rules.clone());
+    let catalog = Catalog::new(
+        conn,
+        dir.clone(),
+        sequence,
+        retirement.clone(),
+        as_of,
+        looked_up,
+    )?;
     let counters = Counters::default();
 
     for file in found

@@ -205,6 +205,7 @@ pub(super) fn inferred_by(evidence: Option<&str>) -> Option<&'static str> {
     match evidence? {
         "address" => Some("by address"),
         "trace" => Some("by its traces"),
+        "user_rule" => Some("by your rule"),
         "name" => Some("by name"),
         "edge" => Some("the only callee"),
         _ => None,
@@ -344,6 +345,7 @@ mod tests {
         };
         assert!(shown("name").contains("by name"), "{}", shown("name"));
         assert!(shown("edge").contains("the only callee"));
+        assert!(shown("user_rule").contains("by your rule"));
         assert!(!shown("reported").contains("by name"));
     }
 

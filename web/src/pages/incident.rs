@@ -2,14 +2,13 @@
 
 use leptos::prelude::*;
 use tripline_storage::model::{
-    ChangeEvent, ErrorClass, Finding, Incident, IncidentBreaker, IncidentDetail, LaneSegment,
-    Recovery,
+    ChangeEvent, ErrorClass, Incident, IncidentBreaker, IncidentDetail, LaneSegment, Recovery,
 };
 
 use super::blast::blast;
 use super::incidents::{chain, edge_of, length};
 use crate::chart::{Line, lanes, time_series};
-use crate::parts::{Frame, copied_id, moment, nothing, positive, segment, service_link};
+use crate::parts::{Frame, copied_id, cut_note, moment, nothing, positive, segment, service_link};
 use crate::units;
 
 /// The page.
@@ -33,7 +32,7 @@ pub fn incident(data: &IncidentDetail, frame: &Frame) -> AnyView {
         {changes(data, frame)}
         {blast(&data.blast, frame)}
         {recovery(data, frame)}
-        {findings(&data.findings)}
+        {findings(data)}
         <section class="panel"><h2>"Hand it on"</h2>
             <details><summary>"As Markdown"</summary><pre class="copy">{markdown(data)}</pre></details>
             <p>"The whole of it as files another copy of Tripline opens: " <code>{bundle}</code></p>
@@ -382,15 +381,22 @@ fn recovery(data: &IncidentDetail, frame: &Frame) -> AnyView {
     .into_any()
 }
 
-fn findings(findings: &[Finding]) -> Option<AnyView> {
-    if findings.is_empty() {
+fn findings(data: &IncidentDetail) -> Option<AnyView> {
+    if data.findings.is_empty() {
         return None;
     }
-    let items = findings
+    let cut = cut_note(
+        data.findings.len() as u64,
+        data.findings_total,
+        "finding",
+        "the strongest of each kind first",
+    );
+    let items = data
+        .findings
         .iter()
         .map(|finding| view! { <li><span class="tag">{finding.kind.replace('_', " ")}</span>" "{finding.sentence.clone()}</li> })
         .collect_view();
-    Some(view! { <section class="panel"><h2>"Also worth a look"</h2><ul class="clues">{items}</ul></section> }.into_any())
+    Some(view! { <section class="panel"><h2>"Also worth a look"</h2><ul class="clues">{items}</ul>{cut}</section> }.into_any())
 }
 
 /// The incident as Markdown, times frozen to UTC.

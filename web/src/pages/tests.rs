@@ -721,6 +721,7 @@ fn the_sixty_seconds_are_answered_in_words() {
             "9 of 12",
             "/breakers/checkout/checkout?at=",
             "4 probes ended, 1 of them closed",
+            "1 of 21 findings, the strongest of each kind first, the rest was cut",
         ],
     );
 }

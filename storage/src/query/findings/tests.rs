@@ -133,6 +133,10 @@ fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
         let at = base + number * S;
         call(&store, at, ["gate", "cart"], 1, (0, false));
         call(&store, at + 1_000, ["cart", "stock"], 3, (0, false));
+        if number < 5 {
+            // Sent again, because its exporter heard no answer: that is no attempt.
+            call(&store, at + 1_000, ["cart", "stock"], 3, (0, false));
+        }
         call(&store, at + 2_000, ["cart", "price"], 1, (100, true));
         refused(&store, at + 4_000, ["cart", "gone"]);
         // It has answered, and tidies up.
@@ -193,6 +197,11 @@ fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
                 ("no_breaker", "cart", "stock", 20.0),
             ]
         );
+        // Pages of one list: each says what is missing, and none says anything twice.
+        let first = FindingsQuery { limit: 5, ..query };
+        let page = findings(&Session::new(&reader), &first).expect("findings");
+        assert_eq!((page.truncated, page.total), (true, Some(6)));
+        assert_eq!(page.items, found[..5]);
         // The public relation says the same of every edge.
         let factor = |callee: &str| -> (i64, f64) {
             let sql = "SELECT sum(attempts)::BIGINT, sum(attempts) / sum(calls) FROM edge_retries \
@@ -206,5 +215,42 @@ fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
         assert_eq!(factor("price"), (10, 1.0));
         drop(reader);
         store.seal_now().expect("sealed");
+    }
+}
+
+#[test]
+fn kinds_take_turns_so_that_a_cut_list_has_the_strongest_of_each() {
+    let of_kind = |kind: &str, named: &[(&str, f64)]| -> Vec<Ranked> {
+        named
+            .iter()
+            .map(|(subject, strength)| Ranked {
+                strength: *strength,
+                finding: Finding {
+                    kind: kind.to_owned(),
+                    subject: (*subject).to_owned(),
+                    ..Finding::default()
+                },
+            })
+            .collect()
+    };
+    let kinds = || {
+        vec![
+            of_kind("a", &[("weak", 1.0), ("strong", 9.0), ("middle", 5.0)]),
+            Vec::new(),
+            // Equals stand by name, whatever order they were found in.
+            of_kind("b", &[("y", 2.0), ("x", 2.0)]),
+        ]
+    };
+    let named = |limit: usize| {
+        let page = one_list(kinds(), limit);
+        assert_eq!(page.total, Some(5));
+        let subjects: Vec<String> = page.items.into_iter().map(|f| f.subject).collect();
+        (subjects, page.truncated)
+    };
+    let all = ["strong", "x", "middle", "y", "weak"];
+    for limit in 1..=6 {
+        let (subjects, truncated) = named(limit);
+        assert_eq!(subjects, all[..limit.min(5)], "{limit}");
+        assert_eq!(truncated, limit < 5, "{limit}");
     }
 }

@@ -92,6 +92,25 @@ fn planted(store: &Store) {
 }
 
 #[test]
+fn what_was_sent_again_is_drawn_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    planted(&store);
+    planted(&store);
+    for state in ["hot", "sealed"] {
+        let reader = store.reader().expect("a reader");
+        let asked = HeatmapQuery {
+            spans: question("kind = server"),
+            columns: 60,
+        };
+        let found = heatmap(&Session::new(&reader), &asked).expect("a heatmap");
+        assert_eq!(found.spans, 300, "{state}");
+        drop(reader);
+        store.seal_now().expect("sealed");
+    }
+}
+
+#[test]
 fn the_planted_cause_comes_first_and_its_counts_are_right() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());

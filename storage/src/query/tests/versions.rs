@@ -1,7 +1,7 @@
 //! One service over time and by version, against counts by hand.
 
 use super::*;
-use crate::model::ServiceQuery;
+use crate::model::{Change, ChangesQuery, Page, ServiceQuery};
 use crate::query::{CHANGE_EVENT, changes, service};
 
 /// A hundred calls of version 1, then sixty of version 2, every third of which fails and is slow.
@@ -47,6 +47,8 @@ fn deployed(store: &Store) {
 fn steps_versions_and_changes_are_counted_apart() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());
+    deployed(&store);
+    // Sent again: it counts once.
     deployed(&store);
     let mut logs = LogColumns::default();
     logs.push(&LogRow {
@@ -96,10 +98,26 @@ fn steps_versions_and_changes_are_counted_apart() {
         (BASE + 300_000_000_000) as i64
     );
     assert!(
-        changes(&session, RANGE, &Scope::default(), Some("other"))
-            .expect("none")
+        listed(&session, &Scope::default(), Some("other"), 10)
+            .items
             .is_empty()
     );
+}
+
+/// What was reported, of one service and of none or of all.
+fn listed(
+    session: &Session<'_>,
+    scope: &Scope,
+    service: Option<&str>,
+    limit: usize,
+) -> Page<Change> {
+    let question = ChangesQuery {
+        range: RANGE,
+        scope: scope.clone(),
+        service: service.map(str::to_owned),
+        limit,
+    };
+    changes(session, &question).expect("changes")
 }
 
 /// A change event: what its sender is called and where it stands, and what it says.
@@ -164,13 +182,13 @@ fn a_change_is_of_the_service_it_names_and_without_one_of_all() {
 fn told_apart(store: &Store) {
     let reader = store.reader().expect("a reader");
     let session = Session::new(&reader);
-    let told = |service: Option<&str>, environment: Option<&str>| {
+    let named = |service: Option<&str>, environment: Option<&str>| {
         let scope = Scope {
             environment: environment.map(str::to_owned),
             ..Scope::default()
         };
-        changes(&session, RANGE, &scope, service)
-            .expect("changes")
+        listed(&session, &scope, service, 10)
+            .items
             .into_iter()
             .map(|c| (c.service_name.unwrap_or_default(), c.kind, c.description))
             .collect::<Vec<_>>()
@@ -183,13 +201,20 @@ fn told_apart(store: &Store) {
     let limits = row("cart", "change", "limits");
     let silent = row("pay", "change", "not described");
     let all = [deploy.clone(), flag.clone(), limits.clone(), silent.clone()];
-    assert_eq!(told(None, None), all);
+    assert_eq!(named(None, None), all);
     assert_eq!(
-        told(Some("cart"), None),
+        named(Some("cart"), None),
         [deploy.clone(), flag.clone(), limits]
     );
-    assert_eq!(told(Some("cart"), Some("prod")), [deploy, flag.clone()]);
-    assert_eq!(told(Some("pay"), None), [flag.clone(), silent]);
+    assert_eq!(named(Some("cart"), Some("prod")), [deploy, flag.clone()]);
+    assert_eq!(named(Some("pay"), None), [flag.clone(), silent]);
     // Who sent it is not whom it is about.
-    assert_eq!(told(Some("ci"), None), [flag]);
+    assert_eq!(named(Some("ci"), None), [flag]);
+    // A page has the oldest, and says that there are more.
+    let first = listed(&session, &Scope::default(), None, 3);
+    let kinds: Vec<String> = first.items.into_iter().map(|change| change.kind).collect();
+    assert_eq!(kinds, ["deploy", "flag", "change"]);
+    assert_eq!((first.truncated, first.total), (true, Some(4)));
+    let of_cart = listed(&session, &Scope::default(), Some("cart"), 3);
+    assert_eq!((of_cart.truncated, of_cart.total), (false, Some(3)));
 }

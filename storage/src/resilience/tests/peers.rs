@@ -12,6 +12,7 @@ use crate::model::{
     TimeRange, TransitionsQuery, WhatIfQuery,
 };
 use crate::query::{self, Session};
+use crate::resilience::PeerRule;
 use crate::sql::{Format, Gate, Limits, Request, STACK_BYTES};
 use crate::store::{Store, StoreConfig};
 
@@ -543,6 +544,42 @@ fn calls_under_a_breakers_own_spans_name_its_callee_and_several_are_a_finding() 
             assert!(several.next().is_none());
         },
     );
+}
+
+#[test]
+fn what_a_person_says_of_a_callee_counts_from_the_next_start_on_and_is_stored_nowhere() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let opened = |peer: Option<&str>| {
+        let rule = |peer: &str| PeerRule {
+            service: "shop".to_owned(),
+            breaker: "back*".to_owned(),
+            peer: peer.to_owned(),
+        };
+        let config = StoreConfig {
+            data_dir: dir.path().to_owned(),
+            threads: 2,
+            memory_bytes_max: 256 << 20,
+            peer_rules: peer.map(rule).into_iter().collect(),
+            ..StoreConfig::default()
+        };
+        Store::open(config).expect("a store")
+    };
+    let start = now() - 60 * SECOND;
+    let store = opened(Some("ledger"));
+    // Two callees, neither named like the breaker.
+    let calls = [to("psp", 1, start, false), to("redis", 2, start, false)];
+    spans(&store, "shop", "p1", &calls);
+    for at in 0..3 {
+        gauge(&store, start + at * 10 * SECOND, "backend", "closed");
+    }
+    assert_eq!(peers(&store), [["ledger", "-", "user_rule"]]);
+    store.seal_now().expect("sealed");
+    assert_eq!(peers(&store), [["ledger", "-", "user_rule"]]);
+    drop(store);
+    let store = opened(None);
+    assert_eq!(peers(&store), [["-", "-", "-"]]);
+    drop(store);
+    assert_eq!(peers(&opened(Some("psp"))), [["psp", "-", "user_rule"]]);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use super::fixture::{
     Log, Point, Span, append, batch, hot_and_sealed, logs, metrics, now, resource, rows, spans,
 };
 use crate::ingest::{Rows, SpanColumns, SpanRow};
-use crate::model::{GraphQuery, LanesQuery, TimeRange};
-use crate::query::{Session, graph, how, lanes, review};
+use crate::model::{FindingsQuery, GraphQuery, LanesQuery, TimeRange};
+use crate::query::{Session, findings, graph, how, lanes, review};
 use crate::store::{Store, StoreConfig};
 
 const SECOND: u64 = 1_000_000_000;
@@ -96,6 +96,54 @@ fn a_silence_between_samples_is_a_state_of_its_own() {
                 ),
                 ["1 6.333 380.0 3310.0"]
             );
+        },
+    );
+}
+
+#[test]
+fn after_a_silence_a_state_is_as_old_as_what_was_heard_of_it_since() {
+    // Once a minute, two hours ago and again for the last five minutes: what was in between nobody knows.
+    let start = now() - 2 * HOUR;
+    let again = start + 2 * HOUR - 300 * SECOND;
+    hot_and_sealed(
+        |store| {
+            for (instance, then, last) in [
+                ("pod-1", "open", "open"),
+                ("pod-2", "closed", "closed"),
+                ("pod-3", "open", "closed"),
+                ("pod-4", "closed", "closed"),
+            ] {
+                for at in 0..6 {
+                    let state = if at < 3 { "closed" } else { then };
+                    export(store, instance, start + at * 60 * SECOND, state, 0.0);
+                    let state = if at < 3 { then } else { last };
+                    // The last one is silent still.
+                    if instance != "pod-4" {
+                        export(store, instance, again + at * 60 * SECOND, state, 0.0);
+                    }
+                }
+            }
+            // Told after the silence: that stands.
+            change(store, "pod-3", again + 150 * SECOND, 2, "open", "closed");
+        },
+        |store| {
+            let since = format!(
+                "SELECT service_instance_id, state, (since_unix_nano::BIGINT - {start}) // {SECOND}, since_exact, evidence
+                 FROM breaker_instances ORDER BY 1"
+            );
+            assert_eq!(
+                rows(store, &since),
+                [
+                    "pod-1 open 6900 false metric",
+                    "pod-2 closed 6900 false metric",
+                    "pod-3 closed 7050 true event",
+                    "pod-4 stale 300 false metric",
+                ]
+            );
+            let folded = format!(
+                "SELECT state, (since_unix_nano::BIGINT - {start}) // {SECOND}, since_exact FROM breakers"
+            );
+            assert_eq!(rows(store, &folded), ["open 6900 false"]);
         },
     );
 }
@@ -340,6 +388,53 @@ fn counters_that_begin_anew_are_a_restart_whatever_the_states() {
                 rows(store, "SELECT sum(trips), sum(restarts) FROM breaker_days"),
                 ["2 2"]
             );
+        },
+    );
+}
+
+#[test]
+fn processes_that_share_an_id_are_told_and_not_taken_for_restarts() {
+    let start = now() - HOUR;
+    let at = |seconds: u64| i64::try_from(start + seconds * SECOND).expect("before 2262");
+    hot_and_sealed(
+        |store| {
+            for at in 0..20_u32 {
+                let time = start + u64::from(at) * 10 * SECOND;
+                export(store, "pod-1", time, "closed", f64::from(5 + at));
+                let other = time + 4 * SECOND;
+                export(store, "pod-1", other, "closed", f64::from(at / 2));
+                // By itself it restarts, once.
+                let counted = if at < 10 { 5 + at } else { at - 10 };
+                export(store, "pod-2", time, "closed", f64::from(counted));
+            }
+        },
+        |store| {
+            let changes = "SELECT service_instance_id, reason, count(*) FROM breaker_transitions \
+                           WHERE reason = 'restart' OR service_instance_id = 'pod-1' GROUP BY 1, 2";
+            assert_eq!(rows(store, changes), ["pod-2 restart 1"]);
+            let reader = store.reader().expect("a reader");
+            let query = FindingsQuery {
+                range: TimeRange {
+                    from_unix_nano: at(0),
+                    to_unix_nano: at(600),
+                },
+                scope: Default::default(),
+                services: Vec::new(),
+                limit: 10,
+            };
+            let found = findings(&Session::new(&reader), &query).expect("findings");
+            let [one] = found.items.as_slice() else {
+                panic!("{found:?}");
+            };
+            assert_eq!(
+                (
+                    one.kind.as_str(),
+                    one.service.as_str(),
+                    one.subject.as_str()
+                ),
+                ("shared_instance", "cart", "pod-1")
+            );
+            assert!(one.sentence.contains("as one instance (pod-1)"), "{one:?}");
         },
     );
 }

@@ -1,21 +1,31 @@
 -- The latest state of each instance: where its last transition led, else what its last sample said; `stale` by R5
--- when a breaker that exported samples has exported none for three intervals.
+-- when a breaker that exported samples has exported none for three intervals. What it was in before a silence it may have
+-- left and come into again: after one it is in its state since it was heard again.
 WITH joined AS (
     SELECT *, interval_ns IS NOT NULL AND epoch_ns(last_seen) + 3 * interval_ns
-            < epoch_us(system.main.get_current_timestamp()) * 1000 AS is_stale
+            < epoch_us(system.main.get_current_timestamp()) * 1000 AS is_stale,
+        list_last(silences) AS silence
     FROM {known}
+),
+dated AS (
+    SELECT *, NOT is_stale AND coalesce(silence.to_ns > epoch_ns(coalesce(change.since, first_state)), false) AS is_heard_again
+    FROM joined
+),
+timed AS (
+    SELECT *, CASE WHEN is_stale THEN last_seen WHEN is_heard_again THEN make_timestamp_ns(silence.to_ns)
+            ELSE coalesce(change.since, first_state) END AS began
+    FROM dated
 )
 SELECT
     breaker_id, service_name, service_namespace, environment, cluster, name, "key", service_instance_id, service_version,
     CASE WHEN is_stale THEN 'stale' ELSE coalesce(change.state, sample.state, 'unknown') END AS state,
-    CASE WHEN is_stale THEN last_seen ELSE coalesce(change.since, first_state) END AS since,
-    epoch_ns(CASE WHEN is_stale THEN last_seen ELSE coalesce(change.since, first_state) END)::UBIGINT AS since_unix_nano,
-    CASE WHEN is_stale THEN false ELSE coalesce(change.is_exact, false) END AS since_exact,
+    began AS since, epoch_ns(began)::UBIGINT AS since_unix_nano,
+    CASE WHEN is_stale OR is_heard_again THEN false ELSE coalesce(change.is_exact, false) END AS since_exact,
     CASE WHEN NOT is_stale THEN change.generation END AS generation,
-    coalesce(change.evidence, sample.evidence, 'config') AS evidence,
-    coalesce(change.confidence, sample.confidence, 10)::UTINYINT AS confidence,
+    CASE WHEN is_heard_again THEN silence.evidence ELSE coalesce(change.evidence, sample.evidence, 'config') END AS evidence,
+    CASE WHEN is_heard_again THEN silence.confidence ELSE coalesce(change.confidence, sample.confidence, 10) END::UTINYINT AS confidence,
     first_seen, epoch_ns(first_seen)::UBIGINT AS first_seen_unix_nano,
     last_seen, epoch_ns(last_seen)::UBIGINT AS last_seen_unix_nano,
     coalesce(change.state, sample.state, 'unknown') AS last_state,
     pattern, origin, peer_service, peer_address, peer_evidence
-FROM joined
+FROM timed

@@ -1,5 +1,5 @@
--- What is known of each instance: who it is, where its last transition led, what its last sample said, and how often it
--- exports. Whether it is stale depends on the time of asking and is not decided here.
+-- What is known of each instance: who it is, where its last transition led, what its last sample said, how often it
+-- exports, and when it was silent meanwhile. Whether it is stale depends on the time of asking and is not decided here.
 WITH transitions AS (SELECT * FROM {transitions} WHERE "time" IS NOT NULL),
 sampled AS (
     SELECT breaker_id, coalesce(service_instance_id, '') AS instance,
@@ -12,6 +12,28 @@ changed AS (
         arg_max({'state': to_state, 'since': "time", 'is_exact': time_lo = "time", 'generation': generation,
             'evidence': evidence, 'confidence': confidence}, time_unix_nano) AS latest
     FROM transitions GROUP BY ALL
+),
+-- When something was heard of an instance that exports metrics; what counters and gauges prove was heard with them.
+heard AS (
+    SELECT breaker_id, instance, since, until, evidence, confidence, first_metric, interval_ns
+    FROM (
+        SELECT breaker_id, coalesce(service_instance_id, '') AS instance, coalesce(heard_since, epoch_ns("time")) AS since,
+            epoch_ns("time") AS until, evidence, confidence::UTINYINT AS confidence
+        FROM {marks} WHERE "time" IS NOT NULL
+        UNION ALL
+        SELECT breaker_id, coalesce(service_instance_id, ''), epoch_ns("time"), epoch_ns("time"), evidence, confidence FROM transitions
+        WHERE evidence NOT IN ('gauge', 'counters', 'transition_counter', 'rejection_counter', 'time_in_state')
+    ) JOIN {pace} USING (breaker_id, instance)
+),
+silent AS (
+    SELECT breaker_id, instance, list({'from_ns': before, 'to_ns': since, 'evidence': evidence, 'confidence': confidence} ORDER BY since) AS silences
+    FROM (
+        SELECT *, max(until) OVER (PARTITION BY breaker_id, instance ORDER BY since, until
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+        FROM heard
+    )
+    WHERE since - before > 3 * interval_ns AND before >= first_metric
+    GROUP BY breaker_id, instance
 ),
 mentions AS (
     SELECT breaker_id, service_instance_id, service_name, service_namespace, environment, cluster, name, "key", pattern,
@@ -42,8 +64,9 @@ subjects AS (
         min("time") AS first_seen, max("time") AS last_seen
     FROM mentions GROUP BY breaker_id, coalesce(service_instance_id, '')
 )
-SELECT s.*, c.latest AS change, m.latest AS sample, m.first_state, p.interval_ns
+SELECT s.*, c.latest AS change, m.latest AS sample, m.first_state, p.interval_ns, q.silences
 FROM subjects s
 LEFT JOIN changed c USING (breaker_id, instance)
 LEFT JOIN sampled m USING (breaker_id, instance)
 LEFT JOIN {pace} p USING (breaker_id, instance)
+LEFT JOIN silent q USING (breaker_id, instance)

@@ -3,27 +3,7 @@
 -- another. Whether the last state still holds depends on the time of asking and is not decided here (`stale_at`).
 WITH told AS (SELECT *, coalesce(service_instance_id, '') AS instance FROM {transitions} WHERE "time" IS NOT NULL),
 known AS (SELECT * FROM {known}),
--- When something was heard of an instance that exports metrics; what counters and gauges prove was heard with them.
-heard AS (
-    SELECT breaker_id, instance, since, until, evidence, confidence, first_metric, interval_ns
-    FROM (
-        SELECT breaker_id, coalesce(service_instance_id, '') AS instance, coalesce(heard_since, epoch_ns("time")) AS since,
-            epoch_ns("time") AS until, evidence, confidence::UTINYINT AS confidence
-        FROM {marks} WHERE "time" IS NOT NULL
-        UNION ALL
-        SELECT breaker_id, instance, epoch_ns("time"), epoch_ns("time"), evidence, confidence FROM told
-        WHERE evidence NOT IN ('gauge', 'counters', 'transition_counter', 'rejection_counter', 'time_in_state')
-    ) JOIN {pace} USING (breaker_id, instance)
-),
-silences AS (
-    SELECT breaker_id, instance, before AS from_ns, since AS to_ns, evidence, confidence
-    FROM (
-        SELECT *, max(until) OVER (PARTITION BY breaker_id, instance ORDER BY since, until
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
-        FROM heard
-    )
-    WHERE since - before > 3 * interval_ns AND before >= first_metric
-),
+silences AS (SELECT breaker_id, instance, unnest(silences, recursive := true) FROM known),
 firsts AS (
     SELECT breaker_id, instance, min(epoch_ns("time")) AS ns, arg_min({'state': from_state}, epoch_ns("time")) AS before
     FROM told GROUP BY breaker_id, instance

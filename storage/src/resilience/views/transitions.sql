@@ -66,29 +66,70 @@ reset AS (
     SELECT *,
         NOT is_delta AND (coalesce(rejected < rejected0, false) OR coalesce(e_open < e_open0, false)
             OR coalesce(e_closed < e_closed0, false) OR coalesce(e_half < e_half0, false)
-            OR coalesce(t_closed < t_closed0, false) OR coalesce(t_open < t_open0, false)) AS is_reset
+            OR coalesce(t_closed < t_closed0, false) OR coalesce(t_open < t_open0, false)) AS has_fallen
     FROM paired
+),
+-- Processes that share an id take turns: a counter falls and is back where it was within two minutes, again and again,
+-- which one that was started anew is not. Between them nothing can be counted.
+mixed AS (
+    SELECT DISTINCT breaker_id, instance, ns, true AS is_mixed
+    FROM (
+        SELECT breaker_id, instance, ns, count(*) FILTER (has_fallen AND comes_back) OVER (PARTITION BY breaker_id, instance
+            ORDER BY ns RANGE BETWEEN 120000000000 PRECEDING AND 120000000000 FOLLOWING) AS turns
+        FROM (
+            SELECT *, coalesce(rejected < rejected0 AND max(rejected) OVER soon >= rejected0, false)
+                OR coalesce(e_open < e_open0 AND max(e_open) OVER soon >= e_open0, false)
+                OR coalesce(e_closed < e_closed0 AND max(e_closed) OVER soon >= e_closed0, false)
+                OR coalesce(e_half < e_half0 AND max(e_half) OVER soon >= e_half0, false)
+                OR coalesce(t_closed < t_closed0 AND max(t_closed) OVER soon >= t_closed0, false)
+                OR coalesce(t_open < t_open0 AND max(t_open) OVER soon >= t_open0, false) AS comes_back
+            FROM reset
+            SEMI JOIN (SELECT breaker_id, instance FROM reset WHERE has_fallen GROUP BY ALL HAVING count(*) >= 3) USING (breaker_id, instance)
+            WINDOW soon AS (PARTITION BY breaker_id, instance ORDER BY ns RANGE BETWEEN 1 FOLLOWING AND 120000000000 FOLLOWING)
+        )
+    )
+    WHERE turns >= 3
+),
+told_apart AS (
+    SELECT * EXCLUDE (is_mixed), coalesce(is_mixed, false) AS is_mixed, has_fallen AND NOT coalesce(is_mixed, false) AS is_reset
+    FROM reset LEFT JOIN mixed USING (breaker_id, instance, ns)
 ),
 grown AS (
     SELECT *,
-        CASE WHEN is_delta OR is_reset THEN rejected WHEN counted_before THEN rejected - coalesce(rejected0, 0) END AS d_rejected,
-        CASE WHEN is_delta OR is_reset THEN passed WHEN counted_before THEN passed - coalesce(passed0, 0) END AS d_passed,
-        CASE WHEN is_delta OR is_reset THEN e_open WHEN counted_before THEN e_open - coalesce(e_open0, 0) END AS d_open,
-        CASE WHEN is_delta OR is_reset THEN e_closed WHEN counted_before THEN e_closed - coalesce(e_closed0, 0) END AS d_closed,
-        CASE WHEN is_delta OR is_reset THEN e_half WHEN counted_before THEN e_half - coalesce(e_half0, 0) END AS d_half,
-        CASE WHEN is_delta THEN t_closed WHEN t_closed >= t_closed0 THEN t_closed - t_closed0 END AS s_closed,
-        CASE WHEN is_delta THEN t_open WHEN t_open >= t_open0 THEN t_open - t_open0 END AS s_open,
-        CASE WHEN is_delta THEN t_half WHEN t_half >= t_half0 THEN t_half - t_half0 END AS s_half
-    FROM reset
+        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN rejected WHEN counted_before THEN rejected - coalesce(rejected0, 0) END AS d_rejected,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN passed WHEN counted_before THEN passed - coalesce(passed0, 0) END AS d_passed,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN e_open WHEN counted_before THEN e_open - coalesce(e_open0, 0) END AS d_open,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN e_closed WHEN counted_before THEN e_closed - coalesce(e_closed0, 0) END AS d_closed,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN e_half WHEN counted_before THEN e_half - coalesce(e_half0, 0) END AS d_half,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta THEN t_closed WHEN t_closed >= t_closed0 THEN t_closed - t_closed0 END AS s_closed,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta THEN t_open WHEN t_open >= t_open0 THEN t_open - t_open0 END AS s_open,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta THEN t_half WHEN t_half >= t_half0 THEN t_half - t_half0 END AS s_half
+    FROM told_apart
+),
+-- Entries since the one before do not say whether it is open now: what was entered since the first does, as a breaker
+-- half-opens once for each time it opened. `surplus` is 1 while it is open and else 0; anything else is several
+-- processes under one name, or an export that never came.
+balanced AS (
+    SELECT *, CASE WHEN max(balance) OVER p - least(min(balance) OVER p, 0) <= 1 AND count(e_half) OVER p > 0
+            THEN balance - least(min(balance) OVER p, 0) END AS surplus
+    FROM (
+        SELECT *, sum(coalesce(d_open, 0) - coalesce(d_half, 0)) FILTER (is_delta) OVER (PARTITION BY breaker_id, instance
+            ORDER BY ns) AS balance
+        FROM grown
+    )
+    WINDOW p AS (PARTITION BY breaker_id, instance)
 ),
 -- R3, and breakers that never say their state: counters of entries, else refusals, tell it.
 metric AS (
     SELECT * REPLACE (coalesce(state, CASE
+            WHEN is_mixed THEN NULL
             WHEN e_open IS NOT NULL AND e_half IS NOT NULL AND NOT is_delta THEN CASE
                 WHEN e_open > e_half THEN 'open' WHEN e_open = 0 THEN 'closed' WHEN d_closed > 0 THEN 'closed' WHEN d_half > 0 THEN 'half_open' END
+            WHEN is_delta AND surplus IS NOT NULL AND greatest(d_open, d_half, d_closed) > 0 THEN CASE
+                WHEN surplus > 0 THEN 'open' WHEN d_closed > 0 THEN 'closed' WHEN d_half > 0 THEN 'half_open' END
             WHEN d_open > 0 AND coalesce(d_half, 0) = 0 AND coalesce(d_closed, 0) = 0 THEN 'open'
             WHEN d_half > 0 AND coalesce(d_open, 0) = 0 AND coalesce(d_closed, 0) = 0 THEN 'half_open'
-            WHEN d_closed > 0 AND coalesce(d_half, 0) + coalesce(d_open, 0) <= d_closed + d_half THEN 'closed'
+            WHEN d_closed > 0 AND coalesce(d_open, 0) <= d_closed THEN 'closed'
             WHEN e_open = 0 AND NOT is_delta AND NOT has_states THEN 'closed'
             WHEN has_never_opened AND coalesce(rejected, 0) = 0 AND NOT is_delta AND NOT has_states THEN 'closed'
             WHEN has_states OR e_open IS NOT NULL THEN NULL
@@ -99,7 +140,7 @@ metric AS (
                 'fallback') THEN 'closed' END) AS state),
         CASE WHEN state IS NOT NULL AND is_learned THEN 'learned' WHEN state IS NOT NULL THEN 'gauge' WHEN d_open > 0 OR d_half > 0 OR d_closed > 0 THEN 'transition_counter'
             WHEN d_rejected > 0 THEN 'rejection_counter' ELSE 'counters' END AS basis
-    FROM grown
+    FROM balanced
 ),
 -- R4: an instance began anew when a counter of it fell, once however many instruments show it; where a report tells of
 -- a state that the sample no longer knows, after that report. Without an id several processes may be one instance, and
@@ -135,23 +176,23 @@ restarts AS (
 observed AS (
     SELECT breaker_id, instance, ns, to_state AS state, true AS is_exact, evidence AS basis, NULL::BIGINT AS ns0,
         false AS is_reset, NULL::BIGINT AS until, NULL::VARCHAR AS trace_id, NULL::VARCHAR AS span_id, confidence,
-        NULL::BIGINT AS d_rejected, NULL::BIGINT AS d_open, NULL::BIGINT AS d_closed,
+        NULL::BIGINT AS d_rejected, NULL::BIGINT AS d_open, NULL::BIGINT AS d_half, NULL::BIGINT AS d_closed,
         NULL::BIGINT AS s_closed, NULL::BIGINT AS s_open, NULL::BIGINT AS s_half
     FROM exact
     UNION ALL
     SELECT breaker_id, instance, ns, state, false, evidence, NULL, false, NULL, trace_id, span_id, confidence,
-        NULL, NULL, NULL, NULL, NULL, NULL
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL
     FROM seen WHERE evidence <> 'metric' AND state IS NOT NULL
     UNION ALL
     -- A restart is a state seen as early as it can have been; `until` is when it had been.
     SELECT breaker_id, instance, lo + 1, CASE WHEN state IN ('forced_open', 'disabled', 'metrics_only') THEN state ELSE 'closed' END,
-        false, basis, lo, false, until, NULL, NULL, least(confidence, 60), NULL, NULL, NULL, NULL, NULL, NULL
+        false, basis, lo, false, until, NULL, NULL, least(confidence, 60), NULL, NULL, NULL, NULL, NULL, NULL, NULL
     FROM restarts WHERE (breaker_id, instance) IN (SELECT (breaker_id, instance) FROM metric WHERE state IS NOT NULL
         UNION SELECT (breaker_id, instance) FROM exact)
     UNION ALL
     SELECT breaker_id, instance, ns, state, false, basis, ns0, is_reset, NULL, NULL, NULL, least(confidence, CASE basis
             WHEN 'gauge' THEN 60 WHEN 'transition_counter' THEN 60 ELSE 50 END),
-        d_rejected, d_open, d_closed, s_closed, s_open, s_half
+        d_rejected, d_open, d_half, d_closed, s_closed, s_open, s_half
     FROM metric WHERE state IS NOT NULL OR d_open > 0 OR d_rejected > 0
 ),
 -- A report within a second of a sample decides; clocks of reports and of exports differ that much.
@@ -229,20 +270,63 @@ walked AS (
         ELSE ns - (last_step - step) END AS hi
     FROM steps
 ),
--- R1 and counted entries: openings that no sample saw. The second half of each ends a nanosecond later.
+-- Entries that were counted, of each state, and the states at both ends leave one number for each edge of the state
+-- graph. An instance nobody saw before is taken to have been closed.
+edges AS (
+    SELECT *, n_open - trips AS reopenings, n_half - reopenings - (last = 'H')::BIGINT + (first = 'H')::BIGINT AS passed_probes,
+        n_closed - passed_probes AS straight
+    FROM (
+        SELECT *, n_closed + (first = 'C')::BIGINT - (last = 'C')::BIGINT AS trips
+        FROM (
+            SELECT *, coalesce(d_open, 0) AS n_open, coalesce(d_half, 0) AS n_half, coalesce(d_closed, 0) AS n_closed,
+                CASE coalesce(before, 'closed') WHEN 'closed' THEN 'C' WHEN 'open' THEN 'O' WHEN 'half_open' THEN 'H' END AS first,
+                CASE now_state WHEN 'closed' THEN 'C' WHEN 'open' THEN 'O' WHEN 'half_open' THEN 'H' END AS last
+            FROM intervals
+        )
+    )
+),
+-- A walk over exactly these edges: from `first` to open, there every failed probe, every passed one and every reset, and
+-- on to `last`. Which came first within the interval nobody counted.
+tours AS (
+    SELECT *, CASE WHEN walk IS NULL AND ns0 IS NOT NULL AND NOT is_told
+            AND CASE WHEN is_reset THEN is_fresh ELSE NOT coalesce(last_change > ns0, false) END
+            AND least(trips, reopenings, passed_probes, straight) >= 0 AND n_open + n_half + n_closed BETWEEN 2 AND 200
+            AND CASE first WHEN 'C' THEN trips WHEN 'O' THEN n_half + straight ELSE reopenings + passed_probes END > 0
+        THEN CASE last WHEN 'C' THEN loops[:-2] WHEN 'O' THEN loops WHEN 'H' THEN loops || 'H' END END AS tour
+    FROM (
+        SELECT *, CASE WHEN first = 'C' THEN 'CO' WHEN first = 'O' THEN 'O' WHEN reopenings > 0 THEN 'HO' ELSE 'HCO' END
+            || repeat('HO', least(reopenings - (first = 'H' AND reopenings > 0)::BIGINT, 200))
+            || repeat('HCO', least(passed_probes - (first = 'H' AND reopenings = 0)::BIGINT, 200))
+            || repeat('CO', least(straight, 200)) AS loops
+        FROM edges
+    )
+),
+tour_steps AS (
+    SELECT *, length(tour) - 1 AS last_step, unnest(generate_series(1, length(tour) - 1)) AS step
+    FROM tours WHERE tour IS NOT NULL
+),
+-- R1, and openings that are counted where the other entries are not: what no sample saw. The second half of each ends a
+-- nanosecond later.
 hidden AS (
     SELECT breaker_id, instance, ns0, ns, before, now_state, d_closed,
         CASE WHEN d_open IS NOT NULL THEN d_open - CASE WHEN now_state = 'open' AND before IS DISTINCT FROM 'open'
                 OR now_state = 'half_open' AND before = 'closed' THEN 1 ELSE 0 END
              WHEN d_rejected > 0 AND before = 'closed' AND now_state = 'closed' THEN 1 ELSE 0 END AS openings,
         CASE WHEN d_open IS NOT NULL THEN 'transition_counter' ELSE 'rejection_counter' END AS counter
-    FROM intervals
-    WHERE walk IS NULL AND ns0 IS NOT NULL AND NOT is_told
+    FROM tours
+    WHERE walk IS NULL AND tour IS NULL AND ns0 IS NOT NULL AND NOT is_told
         AND CASE WHEN is_reset THEN is_fresh ELSE NOT coalesce(last_change > ns0, false) END
 ),
+-- Each leads away from the state before and back to it: one that was open tried, any other opened. As many closed again
+-- as were counted, the last ones; the others only tried.
 excursions AS (
-    SELECT *, unnest(generate_series(1, least(openings, 100))) AS number, least(openings, 100) AS all_of_them
-    FROM hidden WHERE openings > 0
+    SELECT *, CASE WHEN before = 'open' THEN 'half_open' ELSE 'open' END AS away,
+        CASE WHEN before = 'open' THEN 'open' WHEN before = 'half_open' OR number <= all_of_them - d_closed THEN 'half_open'
+            ELSE 'closed' END AS back
+    FROM (
+        SELECT *, unnest(generate_series(1, least(openings, 100))) AS number, least(openings, 100) AS all_of_them
+        FROM hidden WHERE openings > 0
+    )
 ),
 inferred AS (
     SELECT breaker_id, instance, lo, greatest(hi, lo) AS hi,
@@ -251,14 +335,20 @@ inferred AS (
         NULL AS reason, NULL AS trace_id, NULL AS span_id, 'time_in_state' AS evidence, 80::UTINYINT AS confidence
     FROM walked
     UNION ALL
+    SELECT breaker_id, instance, ns0, greatest(ns - (last_step - step), ns0),
+        CASE WHEN step = 1 AND before IS NULL THEN NULL ELSE CASE tour[step] WHEN 'C' THEN 'closed' WHEN 'O' THEN 'open' ELSE 'half_open' END END,
+        CASE tour[step + 1] WHEN 'C' THEN 'closed' WHEN 'O' THEN 'open' ELSE 'half_open' END,
+        NULL, NULL, NULL, 'transition_counter', confidence
+    FROM tour_steps
+    UNION ALL
     -- Nobody half-opens but from open.
     SELECT breaker_id, instance, coalesce(before_ns, ns0), ns - 1, 'closed', 'open', NULL, trace_id, span_id, basis, confidence
-    FROM intervals WHERE walk IS NULL AND before = 'closed' AND now_state = 'half_open' AND ns - 1 >= before_ns
+    FROM tours WHERE walk IS NULL AND tour IS NULL AND before = 'closed' AND now_state = 'half_open' AND ns - 1 >= before_ns
     UNION ALL
     SELECT breaker_id, instance, coalesce(before_ns, ns0), ns,
-        CASE WHEN before = 'closed' AND now_state = 'half_open' THEN 'open' ELSE before END, now_state,
+        CASE WHEN before = 'closed' AND now_state = 'half_open' THEN 'open' WHEN before IS NULL AND d_open > 1 THEN 'closed' ELSE before END, now_state,
         CASE WHEN is_reset AND instance = '' THEN 'restart' END, trace_id, span_id, basis, confidence
-    FROM intervals WHERE walk IS NULL AND (before <> now_state
+    FROM tours WHERE walk IS NULL AND tour IS NULL AND (before <> now_state
         OR before IS NULL AND ns0 IS NOT NULL AND now_state = 'open' AND basis IN ('transition_counter', 'rejection_counter'))
     UNION ALL
     -- What the first sample after a restart shows came after it.
@@ -267,16 +357,13 @@ inferred AS (
     FROM runs WHERE until IS NOT NULL
     UNION ALL
     SELECT breaker_id, instance, ns0, ns - 2 * (all_of_them - number) - 2,
-        CASE WHEN before = 'open' AND now_state = 'open' THEN 'half_open' ELSE nullif(before, 'open') END, 'open',
+        CASE WHEN number = 1 THEN before WHEN number <= all_of_them - d_closed + 1 AND before = 'closed' THEN 'half_open' ELSE back END, away,
         NULL, NULL, NULL, counter, CASE counter WHEN 'transition_counter' THEN 60 ELSE 50 END
     FROM excursions
     UNION ALL
-    SELECT breaker_id, instance, ns0, ns - 2 * (all_of_them - number) - 1, 'open',
-        -- As many closed again as were counted, the last ones; the others only tried.
-        CASE WHEN coalesce(number > all_of_them - d_closed, before <> 'open' OR now_state <> 'open') THEN 'closed'
-             ELSE 'half_open' END,
+    SELECT breaker_id, instance, ns0, ns - 2 * (all_of_them - number) - 1, away, back,
         NULL, NULL, NULL, counter, CASE counter WHEN 'transition_counter' THEN 60 ELSE 50 END
-    FROM excursions WHERE before IS NOT NULL
+    FROM excursions
 ),
 subjects AS (
     SELECT breaker_id, coalesce(service_instance_id, '') AS instance, any_value(service_instance_id) AS service_instance_id,

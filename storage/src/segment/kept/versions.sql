@@ -1,4 +1,5 @@
--- Entry spans by version and bucket of duration (eighths of a power of two, as the roll-ups have them).
+-- Entry spans by version and bucket of duration (eighths of a power of two, as the roll-ups have them); what was sent
+-- again counts once.
 SELECT environment, service_namespace, cluster, service_name, service_version, bucket, sum(calls)::UBIGINT,
     sum(errors)::UBIGINT, epoch_ns(min(first)), epoch_ns(max(last))
 FROM (
@@ -6,7 +7,7 @@ FROM (
         count(*) AS calls, count(*) FILTER (status_code = 'error') AS errors,
         min(start_time) AS first, max(start_time) AS last
     FROM {facts}.spans
-    WHERE kind IN ('server', 'consumer') AND NOT coalesce(sidecar, false)
+    WHERE kind IN ('server', 'consumer') AND NOT coalesce(sidecar, false) AND NOT coalesce(resent, false)
         AND start_time >= {from} AND start_time < {to}
     GROUP BY ALL
 ) JOIN {dictionaries}.resources USING (resource_ix)

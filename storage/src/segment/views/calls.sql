@@ -5,3 +5,5 @@ SELECT
     coalesce(f.sidecar, false) AS sidecar{attributes}
 FROM {facts}.spans f
 JOIN {dictionaries}.resources r ON r.resource_ix = f.resource_ix
+-- What was sent again counts once, as in the roll-ups.
+WHERE NOT coalesce(f.resent, false)

@@ -34,12 +34,16 @@ pub(super) const BREAKERS: Relation = Relation {
         column(
             "peer_evidence",
             "VARCHAR",
-            "How the peer is known: `reported`, `span`; inferred: `address`, `trace`, `name`, `edge`",
+            "How the peer is known: `reported`, `span`; inferred: `address`, `trace`, `user_rule` (`[[resilience.peer]]` of the configuration), `name`, `edge`",
         ),
         column("state", "VARCHAR", "`closed`, `open`, `half_open` …"),
         column("instances", "UINTEGER", "Instances seen"),
         column("instances_open", "UINTEGER", "Of these that refuse"),
-        column("since", "TIMESTAMP_NS", "When it came into this state"),
+        column(
+            "since",
+            "TIMESTAMP_NS",
+            "When it came into this state: the first of its instances in it",
+        ),
         column("since_unix_nano", "UBIGINT", "The same exactly"),
         column(
             "since_exact",
@@ -69,7 +73,11 @@ pub(super) const BREAKER_INSTANCES: Relation = Relation {
         column("service_instance_id", "VARCHAR", "The instance (pod)"),
         column("service_version", "VARCHAR", "Its version"),
         column("state", "VARCHAR", "`closed`, `open`, `half_open` …"),
-        column("since", "TIMESTAMP_NS", "When it came into this state"),
+        column(
+            "since",
+            "TIMESTAMP_NS",
+            "When it came into this state; after a silence when it was heard in it again, and of `stale` when it was last heard",
+        ),
         column("since_unix_nano", "UBIGINT", "The same exactly"),
         column(
             "since_exact",
@@ -95,7 +103,7 @@ pub(super) const BREAKER_INSTANCES: Relation = Relation {
         column(
             "peer_evidence",
             "VARCHAR",
-            "How the peer is known: `reported`, `span`; inferred: `address`, `trace`, `name`, `edge`",
+            "How the peer is known: `reported`, `span`; inferred: `address`, `trace`, `user_rule` (`[[resilience.peer]]` of the configuration), `name`, `edge`",
         ),
     ],
 };

@@ -119,7 +119,11 @@ pub(super) const EDGE_RETRIES: Relation = Relation {
             "VARCHAR",
             "Who was called, or the operation where that is not known",
         ),
-        column("attempts", "UBIGINT", "Client spans"),
+        column(
+            "attempts",
+            "UBIGINT",
+            "Client spans, duplicates counted once",
+        ),
         column("calls", "UBIGINT", "Of these that are no retries"),
         column("retries", "UBIGINT", "Of these that are"),
         column(

@@ -115,7 +115,7 @@ pub(super) const SPANS: Relation = Relation {
         column(
             "resent",
             "BOOLEAN",
-            "Whether it had been stored before when it came; `red` and `service_edges` leave it out",
+            "Whether it had been stored before when it came; `red`, `service_edges` and `edge_retries` leave it out",
         ),
         column(
             "resource_id",

@@ -11,7 +11,7 @@ use super::super::leases::SegmentSet;
 use super::{Look, joined, plain};
 use crate::ask::{Ask as _, NONE};
 use crate::model::Scope;
-use crate::resilience::peer::{self, Calls, Guard, Near, Node, Peer};
+use crate::resilience::peer::{self, Calls, Guard, Near, Node, Peer, PeerRule};
 use crate::resilience::views;
 use crate::segment::Segment;
 
@@ -76,6 +76,7 @@ pub(super) fn resolve(
     schema: &str,
     known: &mut Known,
     look: Look,
+    rules: &[PeerRule],
 ) -> duckdb::Result<bool> {
     let guards = guards(conn, schema)?;
     let ids: BTreeSet<String> = guards
@@ -84,7 +85,7 @@ pub(super) fn resolve(
         .collect();
     let is_due = known.look.is_none_or(|last| last.is_worth_another(look));
     if is_due || !ids.is_subset(&known.asked) {
-        find(set, conn, &guards, known)?;
+        find(set, conn, &guards, known, rules)?;
         known.look = Some(look);
         known.asked = ids;
     }
@@ -133,6 +134,7 @@ fn find(
     conn: &Connection,
     guards: &[Guard],
     known: &mut Known,
+    rules: &[PeerRule],
 ) -> duckdb::Result<()> {
     let owners: BTreeSet<&str> = guards.iter().map(|guard| guard.owner.1.as_str()).collect();
     let recent = recent(set);
@@ -177,7 +179,7 @@ fn find(
     let (mut near, under) = related(set, conn, guards)?;
     for guard in guards {
         let near = near.remove(&guard.breaker_id).unwrap_or_default();
-        match peer::peer(guard, &calls, &near) {
+        match peer::peer(guard, &calls, &near, rules) {
             Some(peer) => {
                 known.peers.insert(guard.breaker_id.clone(), peer);
             }

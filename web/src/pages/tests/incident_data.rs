@@ -196,6 +196,7 @@ pub(super) fn incident_of(text: &str) -> IncidentDetail {
             sentence: text.to_owned(),
             ..Finding::default()
         }],
+        findings_total: 21,
         ..IncidentDetail::default()
     }
 }

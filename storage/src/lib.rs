@@ -21,6 +21,8 @@ pub mod export;
 #[cfg(feature = "engine")]
 pub mod ingest;
 #[cfg(feature = "engine")]
+mod json_file;
+#[cfg(feature = "engine")]
 pub mod learned;
 #[cfg(feature = "engine")]
 pub mod query;

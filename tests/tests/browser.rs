@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use self::driver::Browser;
 use crate::dashboard::plant;
-use crate::harness::{PATIENCE, Tripline, now};
+use crate::harness::{Tripline, now};
 use crate::pages::{TRACE, seed};
 
 /// Every page of the walk: address and the name of its picture.
@@ -71,31 +71,22 @@ async fn filled() -> Result<Tripline> {
     Ok(server)
 }
 
+/// Such a server and a window of the usual size.
+async fn opened() -> Result<(Tripline, Browser)> {
+    Ok((filled().await?, Browser::open(1280, 900).await?))
+}
+
 #[tokio::test]
 async fn the_islands_live_and_no_page_complains() -> Result<()> {
-    let server = filled().await?;
-    let browser = Browser::open(1280, 900).await?;
-    browser.go(&server, "/").await?;
-    browser
-        .until("return document.documentElement.dataset.live === ''")
-        .await?;
+    let (server, browser) = opened().await?;
+    browser.enter(&server, "/").await?;
 
     // Without the bundle nothing listens to the keyboard and no button turns the theme.
     let map = "return !document.querySelector('.keys').hidden";
     assert_eq!(browser.script(map).await?, Value::Bool(false));
-    browser
-        .client
-        .find(Locator::Css("body"))
-        .await?
-        .send_keys("?")
-        .await?;
+    browser.element("body").await?.send_keys("?").await?;
     browser.until(map).await?;
-    browser
-        .client
-        .find(Locator::Css("button[aria-label='Light or dark']"))
-        .await?
-        .click()
-        .await?;
+    browser.click("button[aria-label='Light or dark']").await?;
     browser
         .until("return document.documentElement.dataset.theme === 'dark'")
         .await?;
@@ -109,23 +100,17 @@ async fn the_islands_live_and_no_page_complains() -> Result<()> {
         .await?;
 
     for (path, name) in pages() {
-        browser.go(&server, &path).await?;
-        browser
-            .until("return document.documentElement.dataset.live === ''")
-            .await?;
+        browser.enter(&server, &path).await?;
         browser.picture(name).await?;
-        let wide = browser
-            .script("return document.documentElement.scrollWidth > innerWidth")
-            .await?;
-        assert_eq!(wide, Value::Bool(false), "{path} scrolls sideways");
+        let is_wide = browser.scrolls_sideways().await?;
+        assert!(!is_wide, "{path} scrolls sideways");
     }
     browser.close().await
 }
 
 #[tokio::test]
 async fn a_failing_span_is_three_clicks_from_the_overview() -> Result<()> {
-    let server = filled().await?;
-    let browser = Browser::open(1280, 900).await?;
+    let (server, browser) = opened().await?;
     browser.go(&server, "/").await?;
     browser
         .client
@@ -133,20 +118,8 @@ async fn a_failing_span_is_three_clicks_from_the_overview() -> Result<()> {
         .await?
         .click()
         .await?;
-    browser
-        .client
-        .wait()
-        .at_most(PATIENCE)
-        .for_element(Locator::Css("#failures a[data-row]"))
-        .await?
-        .click()
-        .await?;
-    let panel = browser
-        .client
-        .wait()
-        .at_most(PATIENCE)
-        .for_element(Locator::Css(".span-panel"))
-        .await?;
+    browser.click("#failures a[data-row]").await?;
+    let panel = browser.element(".span-panel").await?;
     let text = panel.text().await?;
     assert!(text.contains("card declined"), "{text}");
     browser.close().await
@@ -159,20 +132,17 @@ async fn pages_fit_a_phone() -> Result<()> {
     browser.screen(390, 844).await?;
     for (path, name) in pages() {
         browser.go(&server, &path).await?;
-        let wide = browser
-            .script("return document.documentElement.scrollWidth > innerWidth")
-            .await?;
+        let is_wide = browser.scrolls_sideways().await?;
         browser.picture(&format!("{name}-narrow")).await?;
         assert_eq!(browser.script("return innerWidth").await?, json!(390));
-        assert_eq!(wide, Value::Bool(false), "{path} scrolls sideways");
+        assert!(!is_wide, "{path} scrolls sideways");
     }
     browser.close().await
 }
 
 #[tokio::test]
 async fn no_page_has_a_serious_accessibility_violation() -> Result<()> {
-    let server = filled().await?;
-    let browser = Browser::open(1280, 900).await?;
+    let (server, browser) = opened().await?;
     assert_accessible(&server, &browser, &pages()).await?;
     browser.close().await
 }
@@ -203,10 +173,7 @@ async fn assert_accessible(
             .script(&format!("document.cookie = 'theme={theme}; Path=/'"))
             .await?;
         for (path, name) in pages {
-            browser.go(server, path).await?;
-            browser
-                .until("return document.documentElement.dataset.live === ''")
-                .await?;
+            browser.enter(server, path).await?;
             browser.script(&axe).await?;
             let run = "const done = arguments[arguments.length - 1];
                 axe.run(document, {resultTypes: ['violations']}).then(
@@ -225,8 +192,7 @@ async fn assert_accessible(
 
 #[tokio::test]
 async fn the_console_stays_silent() -> Result<()> {
-    let server = filled().await?;
-    let browser = Browser::open(1280, 900).await?;
+    let (server, browser) = opened().await?;
     assert_silent(&server, &browser, &pages()).await?;
     browser.close().await
 }
@@ -238,10 +204,7 @@ async fn assert_silent(
     pages: &[(String, &str)],
 ) -> Result<()> {
     for (path, _) in pages {
-        browser.go(server, path).await?;
-        browser
-            .until("return document.documentElement.dataset.live === ''")
-            .await?;
+        browser.enter(server, path).await?;
         // The browser itself notes that a page was answered with an error.
         let complaints: Vec<Value> = browser
             .console()
@@ -259,16 +222,9 @@ async fn assert_silent(
 
 #[tokio::test]
 async fn the_filter_is_completed_by_keyboard_alone() -> Result<()> {
-    let server = filled().await?;
-    let browser = Browser::open(1280, 900).await?;
-    browser.go(&server, "/traces").await?;
-    browser
-        .until("return document.documentElement.dataset.live === ''")
-        .await?;
-    let input = browser
-        .client
-        .find(Locator::Css("input[name=q][role=combobox]"))
-        .await?;
+    let (server, browser) = opened().await?;
+    browser.enter(&server, "/traces").await?;
+    let input = browser.element("input[name=q][role=combobox]").await?;
     input.send_keys("ten").await?;
     let offered = |text: &str| {
         format!(
@@ -296,8 +252,7 @@ async fn the_filter_is_completed_by_keyboard_alone() -> Result<()> {
 
 #[tokio::test]
 async fn keys_lead_where_the_navigation_does() -> Result<()> {
-    let server = filled().await?;
-    let browser = Browser::open(1280, 900).await?;
+    let (server, browser) = opened().await?;
     let is_at = |path: &str| {
         format!(
             "const asked = new URLSearchParams(location.search); return location.pathname === '{path}' \
@@ -315,14 +270,13 @@ async fn keys_lead_where_the_navigation_does() -> Result<()> {
         ("gb", "/breakers"),
         ("go", "/"),
     ] {
-        let body = browser.client.find(Locator::Css("body")).await?;
-        body.send_keys(keys).await?;
+        browser.element("body").await?.send_keys(keys).await?;
         browser.until(&is_at(path)).await?;
     }
     browser
         .go(&server, "/logs?from=now-6h&to=now&environment=prod")
         .await?;
-    let brand = browser.client.find(Locator::Css("a.brand")).await?;
+    let brand = browser.element("a.brand").await?;
     brand.click().await?;
     browser.until(&is_at("/")).await?;
     browser.close().await
@@ -330,12 +284,8 @@ async fn keys_lead_where_the_navigation_does() -> Result<()> {
 
 #[tokio::test]
 async fn a_box_is_dragged_and_its_address_can_be_shared() -> Result<()> {
-    let server = filled().await?;
-    let browser = Browser::open(1280, 900).await?;
-    browser.go(&server, "/traces?from=now-5m").await?;
-    browser
-        .until("return document.documentElement.dataset.live === ''")
-        .await?;
+    let (server, browser) = opened().await?;
+    browser.enter(&server, "/traces?from=now-5m").await?;
     let area = browser.script("const r = document.querySelector('.heatmap .lens').getBoundingClientRect(); return [r.left, r.top, r.width, r.height]").await?;
     let number = |at: usize| area[at].as_f64().unwrap_or(0.0);
     let (left, top, width, height) = (number(0), number(1), number(2), number(3));
@@ -364,12 +314,8 @@ async fn a_box_is_dragged_and_its_address_can_be_shared() -> Result<()> {
 
 #[tokio::test]
 async fn dragging_over_a_chart_zooms_the_whole_app() -> Result<()> {
-    let server = filled().await?;
-    let browser = Browser::open(1280, 900).await?;
-    browser.go(&server, "/services/cart?from=now-5m").await?;
-    browser
-        .until("return document.documentElement.dataset.live === ''")
-        .await?;
+    let (server, browser) = opened().await?;
+    browser.enter(&server, "/services/cart?from=now-5m").await?;
     let area = browser.script("const r = document.querySelector('.chart .lens').getBoundingClientRect(); return [r.left, r.top, r.width, r.height]").await?;
     let number = |at: usize| area[at].as_f64().unwrap_or(0.0);
     let middle = number(1) + number(3) / 2.0;
@@ -394,21 +340,10 @@ async fn dragging_over_a_chart_zooms_the_whole_app() -> Result<()> {
 
 #[tokio::test]
 async fn a_log_leads_to_its_trace_its_span_and_its_service() -> Result<()> {
-    let server = filled().await?;
-    let browser = Browser::open(1280, 900).await?;
+    let (server, browser) = opened().await?;
     browser.go(&server, "/logs?q=severity+%3E%3D+error").await?;
-    browser
-        .client
-        .find(Locator::Css("a.log-trace"))
-        .await?
-        .click()
-        .await?;
-    let panel = browser
-        .client
-        .wait()
-        .at_most(PATIENCE)
-        .for_element(Locator::Css(".span-panel"))
-        .await?;
+    browser.click("a.log-trace").await?;
+    let panel = browser.element(".span-panel").await?;
     assert!(panel.text().await?.contains("card declined"));
     panel.find(Locator::Css("a.service")).await?.click().await?;
     browser
@@ -419,18 +354,9 @@ async fn a_log_leads_to_its_trace_its_span_and_its_service() -> Result<()> {
 
 #[tokio::test]
 async fn live_shows_what_arrives_and_a_pause_holds_it() -> Result<()> {
-    let server = filled().await?;
-    let browser = Browser::open(1280, 900).await?;
-    browser.go(&server, "/logs").await?;
-    browser
-        .until("return document.documentElement.dataset.live === ''")
-        .await?;
-    browser
-        .client
-        .find(Locator::Css("button.live"))
-        .await?
-        .click()
-        .await?;
+    let (server, browser) = opened().await?;
+    browser.enter(&server, "/logs").await?;
+    browser.click("button.live").await?;
     let send = async |text: &str| -> Result<()> {
         let body = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"timeUnixNano": now().to_string(), "body": {"stringValue": text}}]}]}]});
         let response = server
@@ -449,12 +375,7 @@ async fn live_shows_what_arrives_and_a_pause_holds_it() -> Result<()> {
     browser
         .until("return document.querySelector('.live-as-of').innerText.startsWith('as of')")
         .await?;
-    browser
-        .client
-        .find(Locator::Css("button.live"))
-        .await?
-        .click()
-        .await?;
+    browser.click("button.live").await?;
     browser
         .until("return document.querySelector('button.live').innerText === 'Live'")
         .await?;
@@ -467,12 +388,7 @@ async fn live_shows_what_arrives_and_a_pause_holds_it() -> Result<()> {
         !held.to_string().contains("a later record"),
         "it goes on while paused: {held}"
     );
-    browser
-        .client
-        .find(Locator::Css("button.live"))
-        .await?
-        .click()
-        .await?;
+    browser.click("button.live").await?;
     browser
         .until("return document.querySelector('.log-list').innerText.includes('a later record')")
         .await?;
@@ -492,10 +408,7 @@ async fn the_first_page_turns_by_itself_and_live_stands_only_where_something_is(
         .until("return document.querySelector('#services')?.innerText.includes('checkout')")
         .await?;
     for (path, is_hidden) in [("/sql", true), ("/status", false), ("/traces", false)] {
-        browser.go(&server, path).await?;
-        browser
-            .until("return document.documentElement.dataset.live === ''")
-            .await?;
+        browser.enter(&server, path).await?;
         let hidden = browser
             .script(
                 "return getComputedStyle(document.querySelector('button.live')).display === 'none'",
@@ -508,34 +421,23 @@ async fn the_first_page_turns_by_itself_and_live_stands_only_where_something_is(
 
 #[tokio::test]
 async fn sql_is_asked_and_answered() -> Result<()> {
-    let server = filled().await?;
-    let browser = Browser::open(1280, 900).await?;
+    let (server, browser) = opened().await?;
     browser.go(&server, "/sql").await?;
     browser
-        .client
-        .find(Locator::Css("textarea"))
+        .element("textarea")
         .await?
         .send_keys("SELECT count(*) AS carts FROM spans WHERE service_name = 'cart'")
         .await?;
-    browser
-        .client
-        .find(Locator::Css(".sql-main button"))
-        .await?
-        .click()
-        .await?;
+    browser.click(".sql-main button").await?;
     browser.until("return document.body.innerText.includes('carts') && document.querySelector('.sql-result')?.innerText.includes('60') === true").await?;
     browser.close().await
 }
 
 #[tokio::test]
 async fn sql_is_completed_by_keyboard_alone() -> Result<()> {
-    let server = filled().await?;
-    let browser = Browser::open(1280, 900).await?;
-    browser.go(&server, "/sql").await?;
-    browser
-        .until("return document.documentElement.dataset.live === ''")
-        .await?;
-    let editor = browser.client.find(Locator::Css("textarea")).await?;
+    let (server, browser) = opened().await?;
+    browser.enter(&server, "/sql").await?;
+    let editor = browser.element("textarea").await?;
     let first = |text: &str| {
         format!("return document.querySelector('.offers li code')?.textContent === '{text}'")
     };
@@ -598,18 +500,14 @@ async fn sql_is_completed_by_keyboard_alone() -> Result<()> {
 
 #[tokio::test]
 async fn a_click_takes_a_completion_and_the_editor_keeps_the_focus() -> Result<()> {
-    let server = filled().await?;
-    let browser = Browser::open(1280, 900).await?;
-    browser.go(&server, "/sql").await?;
-    browser
-        .until("return document.documentElement.dataset.live === ''")
-        .await?;
-    let editor = browser.client.find(Locator::Css("textarea")).await?;
+    let (server, browser) = opened().await?;
+    browser.enter(&server, "/sql").await?;
+    let editor = browser.element("textarea").await?;
     editor.send_keys("SELECT caller FROM service_e").await?;
     browser
         .until("return document.querySelector('.offers li code')?.textContent === 'service_edges'")
         .await?;
-    let offer = browser.client.find(Locator::Css(".offers li")).await?;
+    let offer = browser.element(".offers li").await?;
     offer.click().await?;
     browser
         .until("const editor = document.querySelector('textarea'); return editor.value === 'SELECT caller FROM service_edges' && document.activeElement === editor")
@@ -619,21 +517,11 @@ async fn a_click_takes_a_completion_and_the_editor_keeps_the_focus() -> Result<(
 
 #[tokio::test]
 async fn the_keyboard_reaches_a_failing_span() -> Result<()> {
-    let server = filled().await?;
-    let browser = Browser::open(1280, 900).await?;
-    browser.go(&server, "/").await?;
-    browser
-        .until("return document.documentElement.dataset.live === ''")
-        .await?;
-    let body = browser.client.find(Locator::Css("body")).await?;
-    body.send_keys("gt").await?;
+    let (server, browser) = opened().await?;
+    browser.enter(&server, "/").await?;
+    browser.element("body").await?.send_keys("gt").await?;
     browser.until("return location.pathname === '/traces' && document.documentElement.dataset.live === ''").await?;
-    browser
-        .client
-        .find(Locator::Css("body"))
-        .await?
-        .send_keys("/")
-        .await?;
+    browser.element("body").await?.send_keys("/").await?;
     browser.until("return document.activeElement.getAttribute('role') === 'combobox' || document.activeElement.name === 'q'").await?;
     browser
         .client
@@ -642,12 +530,7 @@ async fn the_keyboard_reaches_a_failing_span() -> Result<()> {
         .send_keys(&format!("{TRACE}\u{e00c}\u{e007}"))
         .await?;
     browser.until("return location.pathname.startsWith('/traces/') && document.documentElement.dataset.live === ''").await?;
-    browser
-        .client
-        .find(Locator::Css("body"))
-        .await?
-        .send_keys("jj")
-        .await?;
+    browser.element("body").await?.send_keys("jj").await?;
     browser
         .until("return document.activeElement.classList.contains('wf-op')")
         .await?;
@@ -665,11 +548,9 @@ async fn the_keyboard_reaches_a_failing_span() -> Result<()> {
 
 #[tokio::test]
 async fn the_page_is_copied_with_its_time_frozen() -> Result<()> {
-    let server = filled().await?;
-    let browser = Browser::open(1280, 900).await?;
-    browser.go(&server, "/traces?q=duration+%3E+500ms").await?;
+    let (server, browser) = opened().await?;
     browser
-        .until("return document.documentElement.dataset.live === ''")
+        .enter(&server, "/traces?q=duration+%3E+500ms")
         .await?;
     // What would go to the clipboard: a headless browser has none it lets one read.
     browser.script("window.copied = []; navigator.clipboard.writeText = text => { copied.push(text); return Promise.resolve(); }").await?;
@@ -734,10 +615,7 @@ async fn huge_traces_stay_usable_with_a_bounded_number_of_nodes() -> Result<()> 
         let server = Tripline::start().await?;
         wide_trace(&server, spans).await?;
         let browser = Browser::open(1280, 900).await?;
-        browser.go(&server, &format!("/traces/{TRACE}")).await?;
-        browser
-            .until("return document.documentElement.dataset.live === ''")
-            .await?;
+        browser.enter(&server, &format!("/traces/{TRACE}")).await?;
         let nodes = "return document.querySelectorAll('*').length";
         let count = browser.script(nodes).await?.as_u64().unwrap_or(u64::MAX);
         assert!(count < NODES_MAX, "{spans} spans: {count} nodes");
@@ -748,12 +626,7 @@ async fn huge_traces_stay_usable_with_a_bounded_number_of_nodes() -> Result<()> 
         browser
             .until(&format!("return document.querySelector('.wf-row.found .wf-op')?.textContent === 'step {spans}'"))
             .await?;
-        browser
-            .client
-            .find(Locator::Css(".wf-row.found .wf-op"))
-            .await?
-            .click()
-            .await?;
+        browser.click(".wf-row.found .wf-op").await?;
         browser
             .until(&format!(
                 "return document.querySelector('.span-panel h2')?.textContent === 'step {spans}'"

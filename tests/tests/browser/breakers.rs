@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use fantoccini::Locator;
 
 use super::driver::Browser;
+use super::walk::{assert_accessible, assert_silent};
 use crate::harness::{Tripline, now};
 use crate::incidents::{SECOND, rfc3339, span_id, story, trace_id};
 
@@ -125,8 +126,8 @@ async fn pages_of_trips_are_accessible_silent_and_fit_a_phone() -> Result<()> {
         (format!("/traces/{}", trace_id(110)), "trace-refused"),
     ];
     let browser = Browser::open(1280, 900).await?;
-    super::assert_accessible(&server, &browser, &pages).await?;
-    super::assert_silent(&server, &browser, &pages).await?;
+    assert_accessible(&server, &browser, &pages).await?;
+    assert_silent(&server, &browser, &pages).await?;
     for (path, name) in &pages {
         browser.go(&server, path).await?;
         browser.picture(name).await?;

@@ -4,12 +4,8 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::harness::{PATIENCE, Tripline, now};
+use crate::harness::{PATIENCE, Tripline, now, text};
 use crate::pages::{TRACE, says, seed};
-
-fn text(key: &str, value: &str) -> Value {
-    json!({"key": key, "value": {"stringValue": value}})
-}
 
 /// Percent-encoded.
 fn encoded(text: &str) -> String {
@@ -41,14 +37,9 @@ pub(crate) async fn plant(server: &Tripline) -> Result<()> {
         resources.push(json!({"resource": {"attributes": [text("service.name", "cart"), text("service.version", version),
             text("deployment.environment.name", if version == "1.0" { "prod" } else { "canary" })]}, "scopeSpans": [{"spans": spans}]}));
     }
-    let response = server
-        .client
-        .post(format!("http://{}/v1/traces", server.otlp_http()))
-        .json(&json!({"resourceSpans": resources}))
-        .send()
-        .await?;
-    ensure!(response.status() == 200, "{}", response.status());
-    Ok(())
+    server
+        .send("traces", &json!({"resourceSpans": resources}))
+        .await
 }
 
 async fn count(server: &Tripline, list: &str, filter: &str) -> Result<usize> {
@@ -322,13 +313,7 @@ async fn a_trace_is_shown_from_all_its_sides() -> Result<()> {
         .sum();
     assert_eq!(spans, 3, "{otlp}");
     // What was downloaded can be sent again: the same spans, shown once.
-    let again = server
-        .client
-        .post(format!("http://{}/v1/traces", server.otlp_http()))
-        .json(&otlp)
-        .send()
-        .await?;
-    assert_eq!(again.status(), 200);
+    server.send("traces", &otlp).await?;
     says(&server, &format!("/traces/{TRACE}"), &["stored 2 times"]).await?;
     Ok(())
 }
@@ -343,13 +328,7 @@ async fn logs_have_patterns_and_a_shape() -> Result<()> {
         })
         .collect();
     let body = json!({"resourceLogs": [{"resource": {"attributes": [text("service.name", "cart")]}, "scopeLogs": [{"logRecords": records}]}]});
-    let response = server
-        .client
-        .post(format!("http://{}/v1/logs", server.otlp_http()))
-        .json(&body)
-        .send()
-        .await?;
-    assert_eq!(response.status(), 200);
+    server.send("logs", &body).await?;
     let found = server.get("/api/v1/logs/patterns").await?;
     let told: Vec<(&str, u64)> = found["items"]
         .as_array()
@@ -400,9 +379,7 @@ async fn versions_stand_side_by_side_and_changes_are_marked() -> Result<()> {
         text("deployment.environment.name", "canary"),
     ];
     let body = json!({"resourceSpans": [{"resource": {"attributes": sender}, "scopeSpans": [{"spans": newer}]}]});
-    let traces = format!("http://{}/v1/traces", server.otlp_http());
-    let sent = server.client.post(traces).json(&body).send().await?;
-    assert_eq!(sent.status(), 200);
+    server.send("traces", &body).await?;
     let address = format!("http://{}/api/v1/changes", server.http());
     let change = json!({"kind": "flag", "description": "new <b>cart</b> on", "service": "cart", "time_unix_nano": now() - 40_000_000_000});
     let response = server.client.post(&address).json(&change).send().await?;
@@ -592,15 +569,7 @@ async fn a_breaker_that_only_refuses_is_a_near_miss_and_named_where_it_refused()
             text("exception.message", "CircuitBreaker 'psp' is OPEN and does not permit further calls")]}]});
     let body = json!({"resourceSpans": [{"resource": {"attributes": [text("service.name", "billing")]},
         "scopeSpans": [{"spans": [refused]}]}]});
-    let address = format!("http://{}/v1/traces", server.otlp_http());
-    let status = server
-        .client
-        .post(address)
-        .json(&body)
-        .send()
-        .await?
-        .status();
-    ensure!(status == 200, "{status}");
+    server.send("traces", &body).await?;
     says(
         &server,
         "/",
@@ -627,18 +596,6 @@ async fn a_breaker_that_only_refuses_is_a_near_miss_and_named_where_it_refused()
 async fn errors_of_a_breaker_in_logs_are_a_near_miss_until_it_reports_itself() -> Result<()> {
     let server = Tripline::start().await?;
     let start = now() - 30_000_000_000;
-    let send = async |path: &str, body: Value| -> Result<()> {
-        let address = format!("http://{}/v1/{path}", server.otlp_http());
-        let status = server
-            .client
-            .post(address)
-            .json(&body)
-            .send()
-            .await?
-            .status();
-        ensure!(status == 200, "{path}: {status}");
-        Ok(())
-    };
     let records = |attributes: Value, at: u64| {
         json!({"resourceLogs": [{"resource": {"attributes": [text("service.name", "billing")]},
             "scopeLogs": [{"logRecords": [{"timeUnixNano": at.to_string(), "severityNumber": 17,
@@ -654,7 +611,7 @@ async fn errors_of_a_breaker_in_logs_are_a_near_miss_until_it_reports_itself() -
             "CircuitBreaker 'psp' is OPEN and does not permit further calls"
         ),
     ]);
-    send("logs", records(thrown, start)).await?;
+    server.send("logs", &records(thrown, start)).await?;
     says(
         &server,
         "/",
@@ -668,7 +625,7 @@ async fn errors_of_a_breaker_in_logs_are_a_near_miss_until_it_reports_itself() -
     });
     let gauge = json!({"resourceMetrics": [{"resource": {"attributes": [text("service.name", "billing")]},
         "scopeMetrics": [{"metrics": [{"name": "resilience4j.circuitbreaker.state", "gauge": {"dataPoints": states}}]}]}]});
-    send("metrics", gauge).await?;
+    server.send("metrics", &gauge).await?;
     let html = says(&server, "/", &["✓ errors, metrics"]).await?;
     ensure!(!html.contains("Breakers that nearly show"), "{html}");
     Ok(())
@@ -721,13 +678,7 @@ async fn the_overview_names_what_moved() -> Result<()> {
         })
         .collect();
     let body = json!({"resourceSpans": [{"resource": {"attributes": [text("service.name", "cart")]}, "scopeSpans": [{"spans": spans}]}]});
-    let response = server
-        .client
-        .post(format!("http://{}/v1/traces", server.otlp_http()))
-        .json(&body)
-        .send()
-        .await?;
-    assert_eq!(response.status(), 200);
+    server.send("traces", &body).await?;
     let (from, to) = (
         start - start % 10_000_000_000,
         start - start % 10_000_000_000 + 110_000_000_000,

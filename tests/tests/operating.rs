@@ -18,14 +18,7 @@ async fn span(server: &Tripline, service: &str, minutes: u64, trace_state: &str)
         "scopeSpans": [{"spans": [{"traceId": format!("{id}{id}"), "spanId": id, "name": "GET /", "kind": 2,
             "traceState": trace_state, "startTimeUnixNano": start.to_string(),
             "endTimeUnixNano": (start + 1_000_000).to_string()}]}]}]});
-    let response = server
-        .client
-        .post(format!("http://{}/v1/traces", server.otlp_http()))
-        .json(&body)
-        .send()
-        .await?;
-    ensure!(response.status() == 200, "{}", response.status());
-    Ok(())
+    server.send("traces", &body).await
 }
 
 /// Sends what no receiver takes.

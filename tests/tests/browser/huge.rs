@@ -1,6 +1,6 @@
 //! Traces of tens of thousands of spans.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::driver::Browser;
@@ -25,13 +25,7 @@ async fn wide_trace(server: &Tripline, spans: u64) -> Result<()> {
             .collect();
         let body = json!({"resourceSpans": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "wide"}}]},
             "scopeSpans": [{"spans": list}]}]});
-        let response = server
-            .client
-            .post(format!("http://{}/v1/traces", server.otlp_http()))
-            .json(&body)
-            .send()
-            .await?;
-        ensure!(response.status() == 200, "{}", response.status());
+        server.send("traces", &body).await?;
     }
     Ok(())
 }

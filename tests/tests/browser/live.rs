@@ -16,14 +16,7 @@ async fn live_shows_what_arrives_and_a_pause_holds_it() -> Result<()> {
     browser.click("button.live").await?;
     let send = async |text: &str| -> Result<()> {
         let body = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"timeUnixNano": now().to_string(), "body": {"stringValue": text}}]}]}]});
-        let response = server
-            .client
-            .post(format!("http://{}/v1/logs", server.otlp_http()))
-            .json(&body)
-            .send()
-            .await?;
-        ensure!(response.status() == 200);
-        Ok(())
+        server.send("logs", &body).await
     };
     send("a fresh record").await?;
     browser

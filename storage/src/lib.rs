@@ -18,6 +18,8 @@ mod ask;
 pub mod attributes;
 #[cfg(feature = "engine")]
 pub mod export;
+#[cfg(all(test, feature = "engine"))]
+mod fixture;
 #[cfg(feature = "engine")]
 pub mod ingest;
 #[cfg(feature = "engine")]

@@ -10,7 +10,8 @@ use tripline_sdk::{
 };
 
 use super::*;
-use crate::ingest::{Batch, LogColumns, LogRow, ResourceRow, Rows, ScopeRow, SpanColumns, SpanRow};
+use crate::fixture;
+use crate::ingest::{Batch, LogColumns, LogRow, ResourceRow, Rows, SpanColumns, SpanRow};
 use crate::model::{BreakersQuery, TimeRange};
 use crate::query::breakers;
 use crate::store::{Store, StoreConfig};
@@ -181,21 +182,17 @@ fn live(config: BreakerConfig, seed: u64) -> Story {
 }
 
 fn batch(breaker: u64, rows: Rows) -> Batch {
-    Batch {
-        resources: (0..INSTANCES)
-            .map(|instance| ResourceRow {
-                service_name: Some("cart".to_owned()),
-                service_instance_id: Some(format!("pod-{breaker}-{instance:02}")),
-                attributes: "{}".to_owned(),
-                ..ResourceRow::default()
-            })
-            .collect(),
-        scopes: vec![ScopeRow {
+    let resources = (0..INSTANCES)
+        .map(|instance| ResourceRow {
+            service_name: Some("cart".to_owned()),
+            service_instance_id: Some(format!("pod-{breaker}-{instance:02}")),
             attributes: "{}".to_owned(),
-            ..ScopeRow::default()
-        }],
-        rows,
+            ..ResourceRow::default()
+        })
+        .collect();
+    Batch {
         bytes: 1_000_000,
+        ..fixture::batch(resources, rows)
     }
 }
 
@@ -266,7 +263,7 @@ fn store_breaker(store: &Store, breaker: u64) -> [usize; 4] {
         }
     }
     for rows in [Rows::Spans(spans), Rows::Logs(logs)] {
-        futures::executor::block_on(store.append(batch(breaker, rows))).expect("stored");
+        fixture::append(store, batch(breaker, rows));
     }
     seen
 }
@@ -291,10 +288,8 @@ fn query(breaker_id: &str, edits: &[(&str, &str)]) -> WhatIfQuery {
 fn recorded_settings_reproduce_a_thousand_histories_exactly() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(StoreConfig {
-        data_dir: dir.path().to_owned(),
-        threads: 2,
         memory_bytes_max: 512 << 20,
-        ..StoreConfig::default()
+        ..fixture::small(dir.path())
     })
     .expect("a store");
     let mut seen = [0; 4];
@@ -377,13 +372,7 @@ fn edited_settings_change_the_outcome(session: &Session<'_>, breaker_id: &str) {
 /// Calls of a breaker whose spans have these attributes and weight, a second apart; each tenth is the second outcome.
 fn stored(attributes: [&str; 2], weight: Option<f64>) -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(StoreConfig {
-        data_dir: dir.path().to_owned(),
-        threads: 2,
-        memory_bytes_max: 256 << 20,
-        ..StoreConfig::default()
-    })
-    .expect("a store");
+    let store = fixture::open(dir.path());
     let mut spans = SpanColumns::default();
     for number in 0..100_u64 {
         let start = BASE + number * 1_000 * MS;
@@ -400,21 +389,13 @@ fn stored(attributes: [&str; 2], weight: Option<f64>) -> (tempfile::TempDir, Sto
             ..SpanRow::default()
         });
     }
-    let rows = Batch {
-        resources: vec![ResourceRow {
-            service_name: Some("cart".to_owned()),
-            service_instance_id: Some("pod".to_owned()),
-            attributes: "{}".to_owned(),
-            ..ResourceRow::default()
-        }],
-        scopes: vec![ScopeRow {
-            attributes: "{}".to_owned(),
-            ..ScopeRow::default()
-        }],
-        rows: Rows::Spans(spans),
-        bytes: 100_000,
+    let resource = ResourceRow {
+        service_name: Some("cart".to_owned()),
+        service_instance_id: Some("pod".to_owned()),
+        attributes: "{}".to_owned(),
+        ..ResourceRow::default()
     };
-    futures::executor::block_on(store.append(rows)).expect("stored");
+    fixture::append(&store, fixture::batch(vec![resource], Rows::Spans(spans)));
     (dir, store)
 }
 

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use duckdb::Connection;
 use duckdb::types::Value;
-use duckdb::{Connection, Row};
 
 use super::Totals;
-use crate::ask::Ask as _;
+use crate::ask::{Ask as _, scope};
 use crate::model::Scope;
 
 const SERVICES: &str = include_str!("sum_services.sql");
@@ -154,12 +154,4 @@ pub(crate) fn without(sums: Vec<EdgeSum>, minus: &[EdgeSum]) -> Vec<EdgeSum> {
     }
     left.retain(|sum| sum.totals.calls > 0);
     left
-}
-
-fn scope(row: &Row<'_>, at: usize) -> duckdb::Result<Scope> {
-    Ok(Scope {
-        environment: row.get(at)?,
-        service_namespace: row.get(at + 1)?,
-        cluster: row.get(at + 2)?,
-    })
 }

@@ -5,10 +5,12 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::sync::locked;
 
 /// A file and what is in it.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ impl<T: Default + Serialize + DeserializeOwned> JsonFile<T> {
 
     /// What is in it. Nobody else may change it while this is held.
     pub(crate) fn kept(&self) -> MutexGuard<'_, T> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.kept)
     }
 
     /// Replaces the file, and then what is kept of it.

@@ -17,6 +17,8 @@ mod ask;
 #[cfg(feature = "engine")]
 pub mod attributes;
 #[cfg(feature = "engine")]
+mod empty;
+#[cfg(feature = "engine")]
 pub mod export;
 #[cfg(all(test, feature = "engine"))]
 mod fixture;
@@ -31,6 +33,8 @@ pub mod query;
 #[cfg(feature = "engine")]
 pub mod resilience;
 #[cfg(feature = "engine")]
+mod retirement;
+#[cfg(feature = "engine")]
 pub mod rollup;
 #[cfg(feature = "engine")]
 pub mod saved;
@@ -40,3 +44,5 @@ pub mod segment;
 pub mod sql;
 #[cfg(feature = "engine")]
 pub mod store;
+#[cfg(feature = "engine")]
+mod sync;

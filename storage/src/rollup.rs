@@ -13,7 +13,7 @@ mod totals;
 
 use duckdb::{Connection, OptionalExt as _};
 
-use crate::segment::EMPTY_SCHEMA;
+use crate::empty::EMPTY_SCHEMA;
 pub(crate) use sums::{EdgeSum, ServiceSum};
 pub(crate) use totals::Totals;
 

@@ -20,7 +20,7 @@ pub(crate) mod views;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::store::Retirement;
+use crate::retirement::Retirement;
 use live::Times;
 use meta::SIGNALS;
 
@@ -40,9 +40,6 @@ pub enum SegmentState {
     /// Sorted and immutable.
     Sealed,
 }
-
-/// A schema with every sealed table and no rows: gives relations their columns when no segment does.
-pub(crate) const EMPTY_SCHEMA: &str = "memory.nothing";
 
 /// One attached segment of a set. Immutable but for what the writer appends to a hot one.
 #[derive(Debug, Clone)]

@@ -16,8 +16,7 @@ use super::rules::{
 };
 use super::template::{Captures, Template};
 use super::{SHIPPED, clusters, document, wildcard, words};
-use crate::ingest::{ResourceRow, ScopeRow};
-use crate::segment::hot::PreparedRows;
+use crate::ingest::{PreparedRows, ResourceRow, ScopeRow};
 
 /// All recognisers, ready to look at batches.
 #[derive(Debug)]

@@ -13,9 +13,10 @@ use arrow::compute::{max, min};
 use arrow::datatypes::TimestampNanosecondType;
 
 use super::bloom::SharedTraceFilter;
-use super::hot::{Prepared, PreparedRows};
+use super::hot::Prepared;
 use super::meta::SIGNALS;
-use crate::store::locked;
+use crate::ingest::PreparedRows;
+use crate::sync::locked;
 
 /// First and last event time in nanoseconds.
 pub(crate) type Times = Option<(i64, i64)>;

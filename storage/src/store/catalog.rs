@@ -10,11 +10,13 @@ use duckdb::Connection;
 
 use super::conclusions::{self, Found, Latest};
 use super::failpoint;
-use super::leases::{Retired, Retirement, SegmentSet, schema_of};
+use super::leases::{SegmentSet, schema_of};
 use super::locked;
 use crate::as_of::AsOf;
+use crate::empty::EMPTY_SCHEMA;
+use crate::retirement::{Retired, Retirement};
 use crate::segment::files::{self, Sequence};
-use crate::segment::{Attachment, EMPTY_SCHEMA, Segment, tables, views};
+use crate::segment::{Attachment, Segment, tables, views};
 
 /// How a file is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

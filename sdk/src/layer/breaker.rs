@@ -15,8 +15,8 @@ use super::readiness::Readiness;
 use crate::breaker::{CircuitBreaker, OwnedPermit, Rejection};
 use crate::classify::{Classify, DefaultClassifier};
 use crate::clock::Clock;
-use crate::policy::TokioClock;
 use crate::refusal::Refusal;
+use crate::tokio_clock::TokioClock;
 
 /// Guards a service with a [`CircuitBreaker`].
 ///

@@ -11,13 +11,14 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{Parts, TokioClock, one_clock};
+use super::{Parts, one_clock};
 use crate::breaker::{OwnedPermit, Rejection};
 use crate::bulkhead::{Bulkhead, Place};
 use crate::classify::{Classify, DefaultClassifier};
 use crate::clock::{Clock, Moment};
 use crate::layer::{InTime, Readiness};
 use crate::refusal::{MaybeRefused, Refusal};
+use crate::tokio_clock::TokioClock;
 
 /// The service inside a [`PolicyService`](crate::PolicyService): makes one try.
 ///

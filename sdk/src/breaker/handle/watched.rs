@@ -71,8 +71,8 @@ impl WatchedBreaker {
         Some(look(shared.origin(), &shared.snapshot()))
     }
 
-    /// Does what is due: see [`Machine::tick`](crate::Machine::tick). Nothing if the breaker is gone, else when to look
-    /// again and how far that is.
+    /// Does what is due: see [`Machine::tick`](crate::Machine::tick). Nothing if the breaker is
+    /// gone, else when to look again and how far that is.
     ///
     /// ```
     /// use std::sync::{Arc, OnceLock};

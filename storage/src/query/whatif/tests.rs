@@ -12,7 +12,7 @@ use tripline_sdk::{
 use super::*;
 use crate::fixture;
 use crate::ingest::{Batch, LogColumns, LogRow, ResourceRow, Rows, SpanColumns, SpanRow};
-use crate::model::{BreakersQuery, TimeRange};
+use crate::model::{Breaker, BreakersQuery, TimeRange};
 use crate::query::breakers;
 use crate::store::{Store, StoreConfig};
 
@@ -284,6 +284,15 @@ fn query(breaker_id: &str, edits: &[(&str, &str)]) -> WhatIfQuery {
     }
 }
 
+/// Every breaker of the store.
+fn known(session: &Session<'_>) -> Vec<Breaker> {
+    let all = BreakersQuery {
+        limit: 100,
+        ..Default::default()
+    };
+    breakers(session, &all).expect("breakers").items
+}
+
 #[test]
 fn recorded_settings_reproduce_a_thousand_histories_exactly() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -305,17 +314,10 @@ fn recorded_settings_reproduce_a_thousand_histories_exactly() {
     store.seal_now().expect("sealed");
     let reader = store.reader().expect("a reader");
     let session = Session::new(&reader);
-    let known = breakers(
-        &session,
-        &BreakersQuery {
-            limit: 100,
-            ..Default::default()
-        },
-    )
-    .expect("breakers");
-    assert_eq!(known.items.len() as u64, BREAKERS);
+    let known = known(&session);
+    assert_eq!(known.len() as u64, BREAKERS);
     let (mut instances, mut found, mut calls) = (0, 0, 0);
-    for breaker in &known.items {
+    for breaker in &known {
         let answer = what_if(&session, &query(&breaker.breaker_id, &[]))
             .expect("an answer")
             .expect("a breaker");
@@ -344,7 +346,7 @@ fn recorded_settings_reproduce_a_thousand_histories_exactly() {
     assert_eq!((found, calls), (trips, BREAKERS * INSTANCES * CALLS));
 
     // A window of time: one that counts takes a minimum beyond its size as its size.
-    let of_time = known.items.iter().find(|breaker| breaker.name == "b2");
+    let of_time = known.iter().find(|breaker| breaker.name == "b2");
     edited_settings_change_the_outcome(&session, &of_time.expect("b2").breaker_id);
 }
 
@@ -407,20 +409,13 @@ fn answers(store: &Store) -> [WhatIf; 2] {
         }
         let reader = store.reader().expect("a reader");
         let session = Session::new(&reader);
-        let known = breakers(
-            &session,
-            &BreakersQuery {
-                limit: 10,
-                ..Default::default()
-            },
-        )
-        .expect("breakers");
+        let known = known(&session);
         let asked = WhatIfQuery {
             range: TimeRange {
                 from_unix_nano: BASE as i64 - 1,
                 to_unix_nano: (BASE + 200_000 * MS) as i64,
             },
-            ..query(&known.items.first().expect("a breaker").breaker_id, &[])
+            ..query(&known.first().expect("a breaker").breaker_id, &[])
         };
         what_if(&session, &asked)
             .expect("an answer")

@@ -201,20 +201,6 @@ impl Default for LogSection {
     }
 }
 
-impl SqlSection {
-    /// The bounds as the gate takes them; what is not configured is its default.
-    pub fn to_limits(&self) -> tripline_storage::sql::Limits {
-        tripline_storage::sql::Limits {
-            concurrent_max: self.concurrency_max,
-            rows_max: self.rows_max,
-            bytes_max: self.bytes_max.bytes(),
-            timeout_default: self.timeout_default.get(),
-            timeout_max: self.timeout_max.get(),
-            ..tripline_storage::sql::Limits::default()
-        }
-    }
-}
-
 impl Config {
     /// The settings of the store that is served or asked.
     pub fn store_config(&self) -> tripline_storage::store::StoreConfig {

@@ -4,16 +4,20 @@ mod assets;
 mod breakers;
 mod by_id;
 mod encodings;
+mod explore;
 mod export;
 pub(crate) mod facts;
 mod footer;
 mod graph;
 mod handlers;
 mod incidents;
+mod login;
+mod logs;
 mod request;
 mod saved;
 pub(crate) mod senders;
 mod service;
+mod sql;
 mod status;
 
 use axum::Router;
@@ -32,8 +36,8 @@ pub fn router() -> Router<AppState> {
         .route("/", get(handlers::overview))
         .route("/traces", get(handlers::traces))
         .route("/traces/{trace_id}", get(handlers::trace))
-        .route("/logs", get(handlers::logs))
-        .route("/explore", get(handlers::explore))
+        .route("/logs", get(logs::logs))
+        .route("/explore", get(explore::explore))
         .route("/graph", get(graph::graph))
         .route("/services/{name}", get(service::one))
         .route("/breakers", get(breakers::list))
@@ -42,14 +46,14 @@ pub fn router() -> Router<AppState> {
         .route("/breakers/{service}/{name}/{*rest}", get(breakers::one))
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::one))
-        .route("/sql", get(handlers::sql_page))
+        .route("/sql", get(sql::editor))
         .route("/status", get(status::status))
         .route("/export/{file}", get(export::export))
         .route("/find", get(handlers::find))
         .route("/views", post(saved::save))
         .route("/views/{id}", get(saved::open))
         .route("/views/{id}/delete", post(saved::delete))
-        .route("/login", post(handlers::login))
+        .route("/login", post(login::login))
         .route("/assets/{name}", get(assets::serve))
         .fallback(handlers::nothing_here)
         .method_not_allowed_fallback(async || Problem::method_not_allowed())

@@ -33,6 +33,7 @@ mod breaker;
 mod guard;
 mod hedge;
 mod limit;
+mod readiness;
 mod retry;
 mod timeout;
 
@@ -40,6 +41,7 @@ pub use breaker::{BreakerFuture, BreakerLayer, BreakerService};
 pub use guard::{GuardFuture, GuardLayer, GuardService};
 pub use hedge::{HedgeFuture, HedgeLayer, HedgeService};
 pub use limit::{BulkheadLayer, BulkheadService, LimitFuture, RateLimitLayer, RateLimitService};
+pub(crate) use readiness::Readiness;
 pub use retry::{RetryFuture, RetryLayer, RetryService};
 pub(crate) use timeout::InTime;
 pub use timeout::{TimeoutFuture, TimeoutLayer, TimeoutService};

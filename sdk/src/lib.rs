@@ -149,9 +149,13 @@ pub mod settings;
 pub mod setup;
 mod shed;
 mod sync;
+#[cfg(feature = "tower")]
+mod tally;
 #[cfg(feature = "telemetry")]
 pub mod telemetry;
 mod throttle;
+#[cfg(feature = "tower")]
+mod tokio_clock;
 mod window;
 
 pub use breaker::*;
@@ -163,9 +167,7 @@ pub use deadline::{Deadline, format_grpc_timeout, parse_grpc_timeout};
 pub use hedge::HedgePolicy;
 pub use limit::*;
 #[cfg(feature = "tower")]
-pub use policy::{
-    Part, Policy, PolicyBuilder, PolicyError, PolicyService, TokioClock, TryFuture, TryService,
-};
+pub use policy::{Part, Policy, PolicyBuilder, PolicyError, PolicyService, TryFuture, TryService};
 pub use random::{Chance, Jitter};
 pub use refusal::{Error, MaybeRefused, Refusal};
 pub use report::{PartsPresent, PolicyCounts, PolicyEvent, WatchedPolicy};
@@ -174,4 +176,6 @@ pub use retry::{Backoff, BackoffJitter, BudgetConfig, RetryBudget, RetryConfig};
 pub use setup::init;
 pub use shed::{Priority, ShedConfig, Shedder};
 pub use throttle::{Throttle, ThrottleConfig};
+#[cfg(feature = "tower")]
+pub use tokio_clock::TokioClock;
 pub use window::Sums;

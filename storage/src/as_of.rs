@@ -5,9 +5,18 @@
 //! that moment too: else every row of it would count as one whose clock is wrong.
 
 use std::borrow::Cow;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How our SQL says "now, in nanoseconds since 1970".
 const NOW_NS: &str = "epoch_us(system.main.get_current_timestamp()) * 1000";
+
+/// Wall clock in nanoseconds since the epoch.
+pub(crate) fn now_ns() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
 
 /// The moment questions are asked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,7 +30,7 @@ impl AsOf {
 
     /// That moment, or the clock's.
     pub(crate) fn now_ns(self) -> i64 {
-        self.0.unwrap_or_else(crate::store::now_ns)
+        self.0.unwrap_or_else(now_ns)
     }
 
     /// SQL of ours, with the moment in the place of the clock.

@@ -9,6 +9,8 @@
 use arrow::array::StructArray;
 use duckdb::{Connection, MappedRows, Row, Rows, Statement, ToSql};
 
+use crate::model::Scope;
+
 /// Asks questions on a connection.
 pub(crate) trait Ask {
     /// The question `sql`: one SELECT, with `?` for its values or with `$1`, `$2` …, never both.
@@ -36,6 +38,15 @@ pub(crate) struct Question<'c> {
 
 /// No values.
 pub(crate) const NONE: [u8; 0] = [];
+
+/// The scope in three columns of a row, from `at` on.
+pub(crate) fn scope(row: &Row<'_>, at: usize) -> duckdb::Result<Scope> {
+    Ok(Scope {
+        environment: row.get(at)?,
+        service_namespace: row.get(at + 1)?,
+        cluster: row.get(at + 2)?,
+    })
+}
 
 /// `sql`, one SELECT, so that it is planned when it is executed and not before; `marker` is a hole of its own for any
 /// text. Rows keep their order.

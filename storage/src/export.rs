@@ -44,22 +44,11 @@ pub struct TimeRange {
     pub to_unix_nano: Option<u64>,
 }
 
-/// The statement that reads these rows, ready for the SQL guard: the same rows [`parquet`] writes.
-pub fn query_text(relation: Relation, range: TimeRange) -> String {
-    query_of(relation.sql(), range)
-}
-
-fn query_of(sql: &str, range: TimeRange) -> String {
-    let word = |ns: Option<u64>| ns.map_or_else(|| "NULL".to_owned(), |ns| ns.to_string());
-    sql.replace("$1", &word(range.from_unix_nano))
-        .replace("$2", &word(range.to_unix_nano))
-}
-
 /// Where the statements take further rows than those of a range.
 const MORE: &str = "-- {more}";
 
-/// The same for an incident: the rows of its range, and of the time from `earlier_unix_nano` on what tells of a change,
-/// which are change events and the first span of each version.
+/// The statement that reads the rows of an incident, ready for the SQL guard: those of its range, and of the time from
+/// `earlier_unix_nano` on what tells of a change, which are change events and the first span of each version.
 ///
 /// A range without a beginning has nothing before it.
 pub fn incident_text(relation: Relation, range: TimeRange, earlier_unix_nano: u64) -> String {
@@ -69,7 +58,10 @@ pub fn incident_text(relation: Relation, range: TimeRange, earlier_unix_nano: u6
         Relation::MetricPoints => "",
     };
     let more = more.replace("$0", &earlier_unix_nano.to_string());
-    query_of(&relation.sql().replace(MORE, &more), range)
+    let word = |ns: Option<u64>| ns.map_or_else(|| "NULL".to_owned(), |ns| ns.to_string());
+    let sql = relation.sql().replace(MORE, &more);
+    sql.replace("$1", &word(range.from_unix_nano))
+        .replace("$2", &word(range.to_unix_nano))
 }
 
 /// How many rows a Parquet file has.

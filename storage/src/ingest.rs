@@ -8,6 +8,8 @@ mod facts;
 mod recent;
 mod rows;
 
+use arrow::array::RecordBatch;
+
 pub use facts::{PeerKind, SpanFacts, is_proxy_resource};
 pub(crate) use recent::{GENERATION_MAX, RecentSpans, SpanIdentity, service_identity};
 pub(crate) use rows::identity;
@@ -43,6 +45,14 @@ pub enum Rows {
     Logs(LogColumns),
     /// Metric streams, their points and exemplars.
     Metrics(MetricColumns),
+}
+
+/// Rows of one signal as record batches.
+#[derive(Debug)]
+pub(crate) enum PreparedRows {
+    Spans(RecordBatch),
+    Logs(RecordBatch),
+    Metrics(MetricBatches),
 }
 
 impl Batch {

@@ -2,13 +2,11 @@
 //!
 //! A gauge of an unknown encoding gives the state `unknown`, and no number is ever guessed. Somebody who knows, or who
 //! agrees with what [`crate::query::encodings()`] proposes, says it here; from then on the relations of breakers have the
-//! state in place of `unknown`, for what is stored already too. The rows stay as they are. The file is replaced whole
-//! (written aside, synced, renamed), so a crash leaves the old or the new one.
+//! state in place of `unknown`, for what is stored already too. The rows stay as they are.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::Path;
 
+use crate::json_file::JsonFile;
 use crate::model::LearnedState;
 use crate::resilience::{STATES, folded};
 
@@ -21,6 +19,7 @@ pub const FORGET: &str = "unknown";
 
 /// Its name in the data directory.
 pub const LEARNED_FILE: &str = "learned-states.json";
+
 /// Why a meaning was not learned.
 #[derive(Debug, thiserror::Error)]
 pub enum LearnError {
@@ -90,32 +89,19 @@ impl LearnedState {
 /// The learned states of a data directory.
 #[derive(Debug)]
 pub(crate) struct LearnedStates {
-    file: PathBuf,
-    kept: Mutex<Vec<LearnedState>>,
+    file: JsonFile<Vec<LearnedState>>,
 }
 
 impl LearnedStates {
     /// Reads them; no file is none. A file that cannot be read is kept aside and told.
     pub(crate) fn open(data_dir: &Path) -> std::io::Result<Self> {
-        let file = data_dir.join(LEARNED_FILE);
-        let kept = match std::fs::read(&file) {
-            Ok(bytes) => serde_json::from_slice(&bytes).or_else(|error| {
-                tracing::error!(%error, file = %file.display(), "learned states cannot be read and are kept aside");
-                std::fs::rename(&file, file.with_extension("json.unreadable"))?;
-                Ok::<_, std::io::Error>(Vec::new())
-            })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(error),
-        };
-        Ok(Self {
-            file,
-            kept: Mutex::new(kept),
-        })
+        let file = JsonFile::open(data_dir.join(LEARNED_FILE), "learned states")?;
+        Ok(Self { file })
     }
 
     /// All of them, by metric, service and value.
     pub(crate) fn list(&self) -> Vec<LearnedState> {
-        self.kept().clone()
+        self.file.kept().clone()
     }
 
     /// Keeps one in place of what was known of that number; the state `unknown` forgets it. `take_over` is told all of
@@ -125,7 +111,7 @@ impl LearnedStates {
         learned: LearnedState,
         take_over: impl FnOnce(&[LearnedState]) -> Result<(), duckdb::Error>,
     ) -> Result<(), LearnError> {
-        let mut kept = self.kept();
+        let mut kept = self.file.kept();
         let mut changed: Vec<LearnedState> = kept
             .iter()
             .filter(|known| !known.is_about_the_same(&learned))
@@ -142,26 +128,8 @@ impl LearnedStates {
             (learned.metric.clone(), service, learned.value.clone())
         };
         changed.sort_by_cached_key(key);
-        self.write(&changed)?;
-        *kept = changed;
+        self.file.replace(&mut kept, changed)?;
         Ok(take_over(&kept)?)
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Vec<LearnedState>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self, kept: &[LearnedState]) -> std::io::Result<()> {
-        let bytes = serde_json::to_vec_pretty(kept).map_err(std::io::Error::other)?;
-        let aside = self.file.with_extension("json.tmp");
-        let mut file = std::fs::File::create(&aside)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&aside, &self.file)?;
-        if let Some(directory) = self.file.parent() {
-            std::fs::File::open(directory)?.sync_all()?;
-        }
-        Ok(())
     }
 }
 

@@ -17,15 +17,23 @@ mod ask;
 #[cfg(feature = "engine")]
 pub mod attributes;
 #[cfg(feature = "engine")]
+mod empty;
+#[cfg(feature = "engine")]
 pub mod export;
+#[cfg(all(test, feature = "engine"))]
+mod fixture;
 #[cfg(feature = "engine")]
 pub mod ingest;
+#[cfg(feature = "engine")]
+mod json_file;
 #[cfg(feature = "engine")]
 pub mod learned;
 #[cfg(feature = "engine")]
 pub mod query;
 #[cfg(feature = "engine")]
 pub mod resilience;
+#[cfg(feature = "engine")]
+mod retirement;
 #[cfg(feature = "engine")]
 pub mod rollup;
 #[cfg(feature = "engine")]
@@ -36,3 +44,5 @@ pub mod segment;
 pub mod sql;
 #[cfg(feature = "engine")]
 pub mod store;
+#[cfg(feature = "engine")]
+mod sync;

@@ -181,14 +181,3 @@ pub enum Basis {
     #[default]
     Unknown,
 }
-
-impl Basis {
-    /// From the word in the column `basis`.
-    pub fn from_word(word: &str) -> Self {
-        match word {
-            "all" => Self::All,
-            "sampled" => Self::Sampled,
-            _ => Self::Unknown,
-        }
-    }
-}

@@ -18,6 +18,7 @@ mod metrics;
 mod needles;
 pub(crate) mod peer;
 mod rules;
+mod source;
 mod spans;
 mod template;
 pub(crate) mod views;

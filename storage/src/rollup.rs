@@ -15,7 +15,7 @@ mod totals;
 
 use duckdb::{Connection, OptionalExt as _};
 
-use crate::segment::EMPTY_SCHEMA;
+use crate::empty::EMPTY_SCHEMA;
 pub(crate) use by_bucket::{BucketSum, ByBucket, Summed, first_bucket};
 pub(crate) use sums::{EdgeCalls, EdgeSum, ServiceSpans, ServiceSum};
 pub(crate) use totals::Totals;

@@ -1,12 +1,10 @@
 //! Saved views: names for addresses of pages, kept beside the data in one small JSON file.
-//!
-//! The file is replaced whole (written aside, synced, renamed), so a crash leaves the old or the new one.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::json_file::JsonFile;
 
 /// Views at most.
 pub const VIEWS_MAX: usize = 500;
@@ -48,8 +46,7 @@ pub enum SaveError {
 /// The saved views of a data directory.
 #[derive(Debug)]
 pub struct SavedViews {
-    file: PathBuf,
-    views: Mutex<Kept>,
+    file: JsonFile<Kept>,
 }
 
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -64,32 +61,25 @@ impl SavedViews {
     /// # Errors
     /// The directory cannot be read.
     pub fn open(data_dir: &Path) -> std::io::Result<Self> {
-        let file = data_dir.join("views.json");
-        let kept = match std::fs::read(&file) {
-            Ok(bytes) => serde_json::from_slice(&bytes).or_else(|error| {
-                tracing::error!(%error, file = %file.display(), "saved views cannot be read and are kept aside");
-                std::fs::rename(&file, file.with_extension("json.unreadable"))?;
-                Ok::<_, std::io::Error>(Kept::default())
-            })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Kept::default(),
-            Err(error) => return Err(error),
-        };
-        Ok(Self {
-            file,
-            views: Mutex::new(kept),
-        })
+        let file = JsonFile::open(data_dir.join("views.json"), "saved views")?;
+        Ok(Self { file })
     }
 
     /// All of them, by name.
     pub fn list(&self) -> Vec<SavedView> {
-        let mut views = self.kept().views.clone();
+        let mut views = self.file.kept().views.clone();
         views.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
         views
     }
 
     /// One of them.
     pub fn get(&self, id: u64) -> Option<SavedView> {
-        self.kept().views.iter().find(|view| view.id == id).cloned()
+        self.file
+            .kept()
+            .views
+            .iter()
+            .find(|view| view.id == id)
+            .cloned()
     }
 
     /// Saves a view and answers its id; an equal name is replaced.
@@ -108,7 +98,7 @@ impl SavedViews {
         if !is_ours || path.len() > PATH_BYTES_MAX || path.chars().any(char::is_control) {
             return Err(SaveError::Path);
         }
-        let mut kept = self.kept();
+        let mut kept = self.file.kept();
         let mut changed = kept.clone();
         changed.views.retain(|view| view.name != name);
         if changed.views.len() >= VIEWS_MAX {
@@ -122,8 +112,7 @@ impl SavedViews {
             path: path.to_owned(),
             saved_unix_nano: now_unix_nano,
         });
-        self.write(&changed)?;
-        *kept = changed;
+        self.file.replace(&mut kept, changed)?;
         Ok(id)
     }
 
@@ -132,32 +121,14 @@ impl SavedViews {
     /// # Errors
     /// The file cannot be written: then nothing has changed.
     pub fn delete(&self, id: u64) -> Result<bool, SaveError> {
-        let mut kept = self.kept();
+        let mut kept = self.file.kept();
         let mut changed = kept.clone();
         changed.views.retain(|view| view.id != id);
         if changed.views.len() == kept.views.len() {
             return Ok(false);
         }
-        self.write(&changed)?;
-        *kept = changed;
+        self.file.replace(&mut kept, changed)?;
         Ok(true)
-    }
-
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
-        self.views.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self, kept: &Kept) -> Result<(), SaveError> {
-        let bytes = serde_json::to_vec_pretty(kept).map_err(std::io::Error::other)?;
-        let aside = self.file.with_extension("json.tmp");
-        let mut file = std::fs::File::create(&aside)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&aside, &self.file)?;
-        if let Some(directory) = self.file.parent() {
-            std::fs::File::open(directory)?.sync_all()?;
-        }
-        Ok(())
     }
 }
 

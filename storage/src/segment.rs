@@ -21,8 +21,8 @@ pub(crate) mod views;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::retirement::Retirement;
 use crate::rollup::Part;
-use crate::store::Retirement;
 use live::Times;
 use meta::SIGNALS;
 
@@ -42,9 +42,6 @@ pub enum SegmentState {
     /// Sorted and immutable.
     Sealed,
 }
-
-/// A schema with every sealed table and no rows: gives relations their columns when no segment does.
-pub(crate) const EMPTY_SCHEMA: &str = "memory.nothing";
 
 /// One attached segment of a set. Immutable but for what the writer appends to a hot one.
 #[derive(Debug, Clone)]

@@ -5,7 +5,6 @@
 //! behind: the steward makes the next hot segment and buries what nobody holds, the sealer turns full hot
 //! segments into sealed ones, the keeper compacts and expires.
 
-mod bell;
 mod build;
 mod calls;
 mod catalog;
@@ -34,10 +33,10 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, mpsc};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
 
-pub(crate) use leases::Retirement;
+pub(crate) use crate::as_of::now_ns;
 pub use leases::SegmentSet;
 pub use lock::{LockHolder, lock_holder};
 pub use reader::{ReadError, Reader};
@@ -48,12 +47,14 @@ use self::lock::Lock;
 use self::queue::Queue;
 use self::rotation::Rotation;
 use self::stats::Counters;
-use crate::ingest::{Batch, Rows};
+use crate::ingest::{Batch, PreparedRows, Rows};
 use crate::learned::LearnedStates;
 use crate::resilience::{EvidenceBatches, PeerRule, Recognisers};
+use crate::retirement::Retirement;
 use crate::segment::SegmentState;
 use crate::segment::files;
-use crate::segment::hot::{Prepared, PreparedRows};
+use crate::segment::hot::Prepared;
+use crate::sync::{Bell, locked};
 
 /// Settings of the store; `Default` are the shipped ones.
 #[derive(Debug, Clone)]
@@ -248,14 +249,14 @@ pub(crate) struct Shared {
     pub catalog: Catalog,
     pub rotation: Rotation,
     pub retirement: Retirement,
-    pub sealer: bell::Bell,
-    pub keeper: bell::Bell,
+    pub sealer: Bell,
+    pub keeper: Bell,
     pub closing: AtomicBool,
 }
 
 impl Shared {
     /// The steward's bell is the one that rings when something retires.
-    pub(crate) fn steward(&self) -> &bell::Bell {
+    pub(crate) fn steward(&self) -> &Bell {
         self.retirement.bell()
     }
 }
@@ -293,8 +294,8 @@ impl Store {
             catalog: recovered.catalog,
             rotation: recovered.rotation,
             retirement: recovered.retirement,
-            sealer: bell::Bell::default(),
-            keeper: bell::Bell::default(),
+            sealer: Bell::default(),
+            keeper: Bell::default(),
             closing: AtomicBool::new(false),
             config,
         });
@@ -504,21 +505,6 @@ fn snapshot(shared: &Shared) -> StoreStats {
         rows_sealed: set.segments.iter().map(|segment| segment.meta.rows()).sum(),
         last_error: work.last_error.clone(),
     }
-}
-
-/// Locks; a panic elsewhere while it was held leaves counters and lists that are still whole.
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Wall clock in nanoseconds since the epoch.
-pub(crate) fn now_ns() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// Why a step of background work failed. The work is tried again.

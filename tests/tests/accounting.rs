@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::{Tripline, now};
+use crate::harness::{Tripline, now, text};
 
 const SECOND: u64 = 1_000_000_000;
 /// Requests a second, evenly.
@@ -118,10 +118,6 @@ impl Drop for Prometheus {
     }
 }
 
-fn text(key: &str, value: &str) -> Value {
-    json!({"key": key, "value": {"stringValue": value}})
-}
-
 /// Who wrote a span: a service, or the proxy beside it.
 type Writer = (&'static str, bool);
 
@@ -197,16 +193,7 @@ async fn send(server: &Tripline, spans: Vec<(Writer, Value)>) -> Result<()> {
             "scopeSpans": [{"spans": spans}]})
     });
     let body = json!({"resourceSpans": of_writer.collect::<Vec<_>>()});
-    let address = format!("http://{}/v1/traces", server.otlp_http());
-    let status = server
-        .client
-        .post(address)
-        .json(&body)
-        .send()
-        .await?
-        .status();
-    ensure!(status == 200, "{status}");
-    Ok(())
+    server.send("traces", &body).await
 }
 
 /// Serves requests until `end`; what the services counted within the window.

@@ -5,21 +5,10 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::dashboard::plant;
-use crate::harness::{Tripline, now};
+use crate::harness::{Tripline, now, text};
 use crate::pages::{TRACE, says, seed};
 
 const SECOND: u64 = 1_000_000_000;
-
-fn text(key: &str, value: &str) -> Value {
-    json!({"key": key, "value": {"stringValue": value}})
-}
-
-async fn send(server: &Tripline, signal: &str, body: &Value) -> Result<()> {
-    let address = format!("http://{}/v1/{signal}", server.otlp_http());
-    let response = server.client.post(address).json(body).send().await?;
-    ensure!(response.status() == 200, "{signal}: {}", response.status());
-    Ok(())
-}
 
 /// Spans of one sender.
 async fn send_spans(server: &Tripline, attributes: &[(&str, &str)], spans: &[Value]) -> Result<()> {
@@ -28,7 +17,7 @@ async fn send_spans(server: &Tripline, attributes: &[(&str, &str)], spans: &[Val
         .map(|(key, value)| text(key, value))
         .collect();
     let body = json!({"resourceSpans": [{"resource": {"attributes": attributes}, "scopeSpans": [{"spans": spans}]}]});
-    send(server, "traces", &body).await
+    server.send("traces", &body).await
 }
 
 /// An entry span, the only one of its trace.
@@ -257,7 +246,7 @@ async fn thin(server: &Tripline, begin: u64) -> Result<()> {
     let body = json!({"resourceMetrics": [{"resource": {"attributes": [text("service.name", "thin")]},
         "scopeMetrics": [{"metrics": [{"name": "http.server.request.duration", "unit": "s",
             "histogram": {"aggregationTemporality": 2, "dataPoints": points}}]}]}]});
-    send(server, "metrics", &body).await
+    server.send("metrics", &body).await
 }
 
 #[tokio::test]
@@ -534,12 +523,12 @@ async fn what_has_an_id_is_found_without_a_range() -> Result<()> {
     send_spans(&server, &[("service.name", "cart")], &[old]).await?;
     let record = json!({"timeUnixNano": (start + 1_000_000).to_string(), "severityNumber": 9,
         "body": {"stringValue": "two hours ago"}, "traceId": TRACE, "spanId": format!("{:016x}", 7)});
-    send(
-        &server,
-        "logs",
-        &json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}),
-    )
-    .await?;
+    server
+        .send(
+            "logs",
+            &json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}),
+        )
+        .await?;
     let span = format!("{:016x}", 7);
     for page in [
         format!("/traces?q=trace_id+%3D+{TRACE}"),
@@ -660,7 +649,9 @@ async fn every_list_says_what_it_leaves_out() -> Result<()> {
                 "scopeLogs": [{"logRecords": [record]}]})
         })
         .collect();
-    send(&server, "logs", &json!({"resourceLogs": resources})).await?;
+    server
+        .send("logs", &json!({"resourceLogs": resources}))
+        .await?;
     says(
         &server,
         "/logs?limit=5",

@@ -1,18 +1,14 @@
 //! What stands beside the numbers of a page: those of last week, a service's instances, its sidecars; and what the
 //! counts say they count.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::harness::{Tripline, now};
+use crate::harness::{Tripline, now, text};
 use crate::pages::says;
 
 const SECOND: u64 = 1_000_000_000;
 const WEEK: u64 = 7 * 86_400 * SECOND;
-
-fn text(key: &str, value: &str) -> Value {
-    json!({"key": key, "value": {"stringValue": value}})
-}
 
 /// A whole bucket of the roll-ups, two minutes ago.
 fn base() -> u64 {
@@ -29,14 +25,9 @@ fn resource(attributes: &[(&str, &str)], spans: &[Value]) -> Value {
 }
 
 async fn send(server: &Tripline, resources: &[Value]) -> Result<()> {
-    let response = server
-        .client
-        .post(format!("http://{}/v1/traces", server.otlp_http()))
-        .json(&json!({"resourceSpans": resources}))
-        .send()
-        .await?;
-    ensure!(response.status() == 200, "{}", response.status());
-    Ok(())
+    server
+        .send("traces", &json!({"resourceSpans": resources}))
+        .await
 }
 
 /// A span of call `number`: `step` 1 is the first of its trace, each next one the child of the one before.

@@ -1,18 +1,14 @@
 //! The dashboard's questions over real ports: one filter grammar everywhere, the box that finds a planted
-//! cause, a trace from all its sides, saved views, changes.
+//! cause, a trace from all its sides, changes, downloads.
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::harness::{PATIENCE, Tripline, now};
+use crate::harness::{PATIENCE, Tripline, now, text};
 use crate::pages::{TRACE, says, seed};
 
-fn text(key: &str, value: &str) -> Value {
-    json!({"key": key, "value": {"stringValue": value}})
-}
-
 /// Percent-encoded.
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     text.bytes()
         .map(|b| match b {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(b).to_string(),
@@ -41,14 +37,9 @@ pub(crate) async fn plant(server: &Tripline) -> Result<()> {
         resources.push(json!({"resource": {"attributes": [text("service.name", "cart"), text("service.version", version),
             text("deployment.environment.name", if version == "1.0" { "prod" } else { "canary" })]}, "scopeSpans": [{"spans": spans}]}));
     }
-    let response = server
-        .client
-        .post(format!("http://{}/v1/traces", server.otlp_http()))
-        .json(&json!({"resourceSpans": resources}))
-        .send()
-        .await?;
-    ensure!(response.status() == 200, "{}", response.status());
-    Ok(())
+    server
+        .send("traces", &json!({"resourceSpans": resources}))
+        .await
 }
 
 async fn count(server: &Tripline, list: &str, filter: &str) -> Result<usize> {
@@ -322,13 +313,7 @@ async fn a_trace_is_shown_from_all_its_sides() -> Result<()> {
         .sum();
     assert_eq!(spans, 3, "{otlp}");
     // What was downloaded can be sent again: the same spans, shown once.
-    let again = server
-        .client
-        .post(format!("http://{}/v1/traces", server.otlp_http()))
-        .json(&otlp)
-        .send()
-        .await?;
-    assert_eq!(again.status(), 200);
+    server.send("traces", &otlp).await?;
     says(&server, &format!("/traces/{TRACE}"), &["stored 2 times"]).await?;
     Ok(())
 }
@@ -343,13 +328,7 @@ async fn logs_have_patterns_and_a_shape() -> Result<()> {
         })
         .collect();
     let body = json!({"resourceLogs": [{"resource": {"attributes": [text("service.name", "cart")]}, "scopeLogs": [{"logRecords": records}]}]});
-    let response = server
-        .client
-        .post(format!("http://{}/v1/logs", server.otlp_http()))
-        .json(&body)
-        .send()
-        .await?;
-    assert_eq!(response.status(), 200);
+    server.send("logs", &body).await?;
     let found = server.get("/api/v1/logs/patterns").await?;
     let told: Vec<(&str, u64)> = found["items"]
         .as_array()
@@ -400,9 +379,7 @@ async fn versions_stand_side_by_side_and_changes_are_marked() -> Result<()> {
         text("deployment.environment.name", "canary"),
     ];
     let body = json!({"resourceSpans": [{"resource": {"attributes": sender}, "scopeSpans": [{"spans": newer}]}]});
-    let traces = format!("http://{}/v1/traces", server.otlp_http());
-    let sent = server.client.post(traces).json(&body).send().await?;
-    assert_eq!(sent.status(), 200);
+    server.send("traces", &body).await?;
     let address = format!("http://{}/api/v1/changes", server.http());
     let change = json!({"kind": "flag", "description": "new <b>cart</b> on", "service": "cart", "time_unix_nano": now() - 40_000_000_000});
     let response = server.client.post(&address).json(&change).send().await?;
@@ -493,58 +470,6 @@ async fn changes_come_by_both_doors(server: &Tripline) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_view_is_saved_by_an_explicit_post_and_survives_a_restart() -> Result<()> {
-    let dir = tempfile::tempdir()?;
-    let start = || crate::harness::Start::default().data_dir(dir.path());
-    let server = start().start().await?;
-    let address = format!("http://{}", server.http());
-    let form = |name: &str, path: &str| {
-        let body = format!("name={}&path={}", encoded(name), encoded(path));
-        server
-            .client
-            .post(format!("{address}/views"))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(body)
-    };
-    let (name, path) = ("slow <carts>", "/traces?q=duration+%3E+1s");
-    assert_eq!(
-        form(name, path)
-            .header("origin", "http://evil.example")
-            .send()
-            .await?
-            .status(),
-        403
-    );
-    assert_eq!(form("x", "//evil.example").send().await?.status(), 400);
-    let saved = form(name, path).send().await?;
-    assert_eq!(saved.status(), 200, "redirected to the page and shown");
-    drop(server);
-    let deadline = std::time::Instant::now() + PATIENCE;
-    let server = loop {
-        match start().start().await {
-            Ok(server) => break server,
-            Err(error) => ensure!(std::time::Instant::now() < deadline, "{error:#}"),
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    };
-    let html = says(&server, "/", &["slow &lt;carts&gt;", "/views/1"]).await?;
-    assert!(!html.contains("slow <carts>"));
-    says(&server, "/views/1", &["duration &gt; 1s"]).await?;
-    let address = format!("http://{}", server.http());
-    assert_eq!(
-        server
-            .client
-            .post(format!("{address}/views/1/delete"))
-            .send()
-            .await?
-            .status(),
-        200
-    );
-    assert_eq!(server.get_text("/views/1").await?.0, 404);
-    Ok(())
-}
-
-#[tokio::test]
 async fn live_pages_are_told_when_to_ask_again() -> Result<()> {
     let server = Tripline::start().await?;
     let mut response = server
@@ -561,194 +486,6 @@ async fn live_pages_are_told_when_to_ask_again() -> Result<()> {
         first.starts_with("data: ") && first.contains(':'),
         "{first}"
     );
-    Ok(())
-}
-
-#[tokio::test]
-async fn gaps_of_coverage_are_named_with_their_fix() -> Result<()> {
-    let server = Tripline::start().await?;
-    seed(&server).await?;
-    says(
-        &server,
-        "/",
-        &[
-            "Coverage: 3 gaps",
-            "Logs with trace id",
-            "OTEL_LOGS_EXPORTER=otlp",
-        ],
-    )
-    .await?;
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_breaker_that_only_refuses_is_a_near_miss_and_named_where_it_refused() -> Result<()> {
-    let server = Tripline::start().await?;
-    let start = now() - 30_000_000_000;
-    let refused = json!({"traceId": "7".repeat(32), "spanId": "7".repeat(16), "name": "charge", "kind": 1,
-        "startTimeUnixNano": start.to_string(), "endTimeUnixNano": (start + 1_000_000).to_string(), "status": {"code": 2},
-        "events": [{"name": "exception", "timeUnixNano": start.to_string(), "attributes": [
-            text("exception.type", "io.github.resilience4j.circuitbreaker.CallNotPermittedException"),
-            text("exception.message", "CircuitBreaker 'psp' is OPEN and does not permit further calls")]}]});
-    let body = json!({"resourceSpans": [{"resource": {"attributes": [text("service.name", "billing")]},
-        "scopeSpans": [{"spans": [refused]}]}]});
-    let address = format!("http://{}/v1/traces", server.otlp_http());
-    let status = server
-        .client
-        .post(address)
-        .json(&body)
-        .send()
-        .await?
-        .status();
-    ensure!(status == 200, "{status}");
-    says(
-        &server,
-        "/",
-        &[
-            "Breakers that nearly show",
-            "billing",
-            "psp",
-            "resilience4j-micrometer",
-            "– errors alone",
-        ],
-    )
-    .await?;
-    let trace = format!("/traces/{}", "7".repeat(32));
-    says(
-        &server,
-        &trace,
-        &["refused by breaker psp", "/breakers/billing/psp"],
-    )
-    .await?;
-    Ok(())
-}
-
-#[tokio::test]
-async fn errors_of_a_breaker_in_logs_are_a_near_miss_until_it_reports_itself() -> Result<()> {
-    let server = Tripline::start().await?;
-    let start = now() - 30_000_000_000;
-    let send = async |path: &str, body: Value| -> Result<()> {
-        let address = format!("http://{}/v1/{path}", server.otlp_http());
-        let status = server
-            .client
-            .post(address)
-            .json(&body)
-            .send()
-            .await?
-            .status();
-        ensure!(status == 200, "{path}: {status}");
-        Ok(())
-    };
-    let records = |attributes: Value, at: u64| {
-        json!({"resourceLogs": [{"resource": {"attributes": [text("service.name", "billing")]},
-            "scopeLogs": [{"logRecords": [{"timeUnixNano": at.to_string(), "severityNumber": 17,
-                "body": {"stringValue": "charge failed"}, "attributes": attributes}]}]}]})
-    };
-    let thrown = json!([
-        text(
-            "exception.type",
-            "io.github.resilience4j.circuitbreaker.CallNotPermittedException"
-        ),
-        text(
-            "exception.message",
-            "CircuitBreaker 'psp' is OPEN and does not permit further calls"
-        ),
-    ]);
-    send("logs", records(thrown, start)).await?;
-    says(
-        &server,
-        "/",
-        &["Breakers that nearly show", "psp", "– errors alone"],
-    )
-    .await?;
-    // The gauge says what the errors could not.
-    let states = ["closed", "open", "half_open"].map(|state| {
-        json!({"timeUnixNano": start.to_string(), "asDouble": f64::from(u8::from(state == "open")),
-            "attributes": [text("name", "psp"), text("state", state)]})
-    });
-    let gauge = json!({"resourceMetrics": [{"resource": {"attributes": [text("service.name", "billing")]},
-        "scopeMetrics": [{"metrics": [{"name": "resilience4j.circuitbreaker.state", "gauge": {"dataPoints": states}}]}]}]});
-    send("metrics", gauge).await?;
-    let html = says(&server, "/", &["✓ errors, metrics"]).await?;
-    ensure!(!html.contains("Breakers that nearly show"), "{html}");
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_refused_first_request_is_explained_on_the_first_page() -> Result<()> {
-    let server = Tripline::start().await?;
-    says(
-        &server,
-        "/",
-        &[
-            "Waiting for telemetry",
-            "Requests seen",
-            "cargo add opentelemetry",
-            "extensionProviders",
-        ],
-    )
-    .await?;
-    let response = server
-        .client
-        .post(format!("http://{}/v1/traces", server.otlp_http()))
-        .header("content-type", "application/grpc")
-        .body("hello")
-        .send()
-        .await?;
-    assert!(!response.status().is_success(), "{}", response.status());
-    says(
-        &server,
-        "/",
-        &["Waiting for telemetry", "unsupported content-type"],
-    )
-    .await?;
-    Ok(())
-}
-
-#[tokio::test]
-async fn the_overview_names_what_moved() -> Result<()> {
-    let server = Tripline::start().await?;
-    // A minute and a half of calls, two a second; from the middle on every third fails and all are slower.
-    let start = now() - 110_000_000_000;
-    let spans: Vec<Value> = (0..200_u64)
-        .map(|number| {
-            let is_late = number >= 100;
-            let from = start + number * 500_000_000;
-            let length = if is_late { 90_000_000 } else { 10_000_000 };
-            json!({"traceId": format!("{:032x}", number + 1), "spanId": format!("{:016x}", number + 1), "name": "GET /", "kind": 2,
-                "startTimeUnixNano": from.to_string(), "endTimeUnixNano": (from + length).to_string(),
-                "status": {"code": if is_late && number % 3 == 0 { 2 } else { 0 }}})
-        })
-        .collect();
-    let body = json!({"resourceSpans": [{"resource": {"attributes": [text("service.name", "cart")]}, "scopeSpans": [{"spans": spans}]}]});
-    let response = server
-        .client
-        .post(format!("http://{}/v1/traces", server.otlp_http()))
-        .json(&body)
-        .send()
-        .await?;
-    assert_eq!(response.status(), 200);
-    let (from, to) = (
-        start - start % 10_000_000_000,
-        start - start % 10_000_000_000 + 110_000_000_000,
-    );
-    let html = says(
-        &server,
-        &format!("/?from={from}&to={to}"),
-        &[
-            "Movers",
-            "errors 0 % →",
-            "p95 ",
-            "class=\"spark\"",
-            "none known",
-        ],
-    )
-    .await?;
-    assert!(html.contains("▲"), "{html}");
-    // Over one half of it nothing moves.
-    let calm = format!("/?from={from}&to={}", from + 40_000_000_000);
-    let (status, html) = server.get_text(&calm).await?;
-    assert!(status == 200 && !html.contains("Movers"), "{html}");
     Ok(())
 }
 

@@ -1,14 +1,10 @@
 //! Numbers of unknown meaning, over real ports: offered, said by an explicit POST of a program or of a page, taken back.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::harness::{Tripline, now};
+use crate::harness::{Tripline, now, text};
 use crate::pages::says;
-
-fn text(key: &str, value: &str) -> Value {
-    json!({"key": key, "value": {"stringValue": value}})
-}
 
 /// A gauge that is 0, then 1 while its counter says that calls are refused.
 async fn plant(server: &Tripline) -> Result<()> {
@@ -29,16 +25,7 @@ async fn plant(server: &Tripline) -> Result<()> {
     let metrics = json!({"resourceMetrics": [{"resource": {"attributes": [text("service.name", "cart")]}, "scopeMetrics": [{"metrics": [
         {"name": "my.circuit_breaker.state", "gauge": {"dataPoints": state}},
         {"name": "my.circuit_breaker.calls", "sum": {"aggregationTemporality": 2, "isMonotonic": true, "dataPoints": calls}}]}]}]});
-    let address = format!("http://{}/v1/metrics", server.otlp_http());
-    let status = server
-        .client
-        .post(address)
-        .json(&metrics)
-        .send()
-        .await?
-        .status();
-    ensure!(status == 200, "{status}");
-    Ok(())
+    server.send("metrics", &metrics).await
 }
 
 #[tokio::test]

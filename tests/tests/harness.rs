@@ -1,5 +1,6 @@
 //! Starts the real binary on ports of its own, talks to it, ends it.
 
+mod json;
 mod telemetry;
 
 use std::io::{BufRead as _, BufReader};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
+pub use json::text;
 pub use telemetry::{SpanShape, spans_request};
 
 /// Longest wait for anything a healthy server does.
@@ -191,6 +193,20 @@ impl Tripline {
         let (status, text) = self.get_text(path).await?;
         ensure!(status == 200, "GET {path} answered {status}: {text}");
         Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Sends one request over OTLP/HTTP, as JSON: `signal` is `traces`, `logs` or `metrics`. All of it must be taken.
+    pub async fn send(&self, signal: &str, request: &Value) -> Result<()> {
+        let address = format!("http://{}/v1/{signal}", self.otlp_http());
+        let status = self
+            .client
+            .post(address)
+            .json(request)
+            .send()
+            .await?
+            .status();
+        ensure!(status == 200, "{signal}: {status}");
+        Ok(())
     }
 
     /// Rows of a query over the API; every cell as the JSON the contract names.

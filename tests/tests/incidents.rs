@@ -7,13 +7,10 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::address::{hows, query_of};
-use crate::harness::{PATIENCE, Start, Tripline, now};
+use crate::harness::{PATIENCE, Start, Tripline, now, text};
+use crate::pages::says;
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
-
-fn text(key: &str, value: &str) -> Value {
-    json!({"key": key, "value": {"stringValue": value}})
-}
 
 fn resource(service: &str, version: &str) -> Value {
     json!({"attributes": [text("service.name", service), text("service.version", version), text("service.instance.id", &format!("{service}-1"))]})
@@ -188,33 +185,9 @@ async fn story_until(server: &Tripline, begin: u64, seconds: u64) -> Result<()> 
         {"resource": resource("checkout", "3.0"), "scopeLogs": [{"logRecords": of_checkout}]},
         {"resource": resource("ci", "1"), "scopeLogs": [{"logRecords": [deploy]}]}]});
     for (path, body) in [("traces", traces), ("logs", logs)] {
-        let status = server
-            .client
-            .post(format!("http://{}/v1/{path}", server.otlp_http()))
-            .json(&body)
-            .send()
-            .await?
-            .status();
-        ensure!(status == 200, "{path}: {status}");
+        server.send(path, &body).await?;
     }
     Ok(())
-}
-
-/// Reads a page until it says all of it.
-async fn says(server: &Tripline, path: &str, words: &[&str]) -> Result<String> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let (status, html) = server.get_text(path).await?;
-        let missing: Vec<&&str> = words.iter().filter(|word| !html.contains(**word)).collect();
-        if status == 200 && missing.is_empty() {
-            return Ok(html);
-        }
-        ensure!(
-            Instant::now() < deadline,
-            "{path} answered {status} without {missing:?}\n{html}"
-        );
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
 }
 
 /// The first link of a page that contains this.
@@ -607,9 +580,7 @@ async fn told_before(server: &Tripline, begin: u64) -> Result<()> {
     };
     let traces = json!({"resourceSpans": [{"resource": resource("psp", "9.0"), "scopeSpans": [{"spans": [old.json()]}]}]});
     for (path, body) in [("logs", logs), ("traces", traces)] {
-        let url = format!("http://{}/v1/{path}", server.otlp_http());
-        let status = server.client.post(url).json(&body).send().await?.status();
-        ensure!(status == 200, "{path}: {status}");
+        server.send(path, &body).await?;
     }
     Ok(())
 }

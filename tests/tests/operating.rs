@@ -1,8 +1,7 @@
-//! What Tripline says of itself over real ports: the foot of a page, status, the editor's limits, saved views for
-//! programs.
+//! What Tripline says of itself over real ports: the foot of a page, status, the editor's limits.
 
 use anyhow::{Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::{Start, Tripline, now};
 use crate::pages::{says, seed};
@@ -18,14 +17,7 @@ async fn span(server: &Tripline, service: &str, minutes: u64, trace_state: &str)
         "scopeSpans": [{"spans": [{"traceId": format!("{id}{id}"), "spanId": id, "name": "GET /", "kind": 2,
             "traceState": trace_state, "startTimeUnixNano": start.to_string(),
             "endTimeUnixNano": (start + 1_000_000).to_string()}]}]}]});
-    let response = server
-        .client
-        .post(format!("http://{}/v1/traces", server.otlp_http()))
-        .json(&body)
-        .send()
-        .await?;
-    ensure!(response.status() == 200, "{}", response.status());
-    Ok(())
+    server.send("traces", &body).await
 }
 
 /// Sends what no receiver takes.
@@ -140,79 +132,6 @@ async fn the_editor_prints_the_limits_that_are_configured() -> Result<()> {
         ],
     )
     .await?;
-    Ok(())
-}
-
-#[tokio::test]
-async fn programs_save_views_and_the_editor_lists_the_queries_among_them() -> Result<()> {
-    let server = Tripline::start().await?;
-    let address = format!("http://{}/api/v1/views", server.http());
-    let query = json!({"name": "every span", "path": "/sql?q=SELECT+count(*)+FROM+spans"});
-    let response = server.client.post(&address).json(&query).send().await?;
-    assert_eq!(response.status(), 201);
-    let saved: Value = response.json().await?;
-    let id = saved["id"].as_u64().unwrap_or_default();
-    let other = json!({"name": "errors", "path": "/logs?severity=error"});
-    assert_eq!(
-        server
-            .client
-            .post(&address)
-            .json(&other)
-            .send()
-            .await?
-            .status(),
-        201
-    );
-    let list = server.get("/api/v1/views").await?;
-    let names: Vec<&str> = list["items"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|view| view["name"].as_str())
-        .collect();
-    assert_eq!(names, ["errors", "every span"]);
-    assert_eq!(server.get(&format!("/api/v1/views/{id}")).await?, saved);
-    let delete = format!("/views/{id}/delete");
-    let html = says(&server, "/sql", &["Saved queries", "every span", &delete]).await?;
-    let (_, queries) = html.split_once("Saved queries").unwrap_or_default();
-    let (queries, _) = queries.split_once("</section>").unwrap_or_default();
-    assert!(
-        queries.contains("every span") && !queries.contains("errors"),
-        "{queries}"
-    );
-
-    for (wrong, parameter) in [
-        (json!({"name": "", "path": "/"}), "name"),
-        (
-            json!({"name": "x", "path": "https://evil.example/"}),
-            "path",
-        ),
-        (json!({"name": "x"}), "body"),
-        (json!({"name": "x", "path": "/", "more": 1}), "body"),
-    ] {
-        let response = server.client.post(&address).json(&wrong).send().await?;
-        assert_eq!(response.status(), 400, "{wrong}");
-        assert_eq!(
-            response.headers()["content-type"],
-            "application/problem+json"
-        );
-        let problem: Value = response.json().await?;
-        assert_eq!(problem["parameter"], parameter, "{problem}");
-    }
-    let foreign = server.client.delete(format!("{address}/{id}"));
-    let foreign = foreign
-        .header("origin", "http://evil.example")
-        .send()
-        .await?;
-    assert_eq!(foreign.status(), 403);
-    for status in [204, 404] {
-        let response = server
-            .client
-            .delete(format!("{address}/{id}"))
-            .send()
-            .await?;
-        assert_eq!(response.status().as_u16(), status);
-    }
     Ok(())
 }
 

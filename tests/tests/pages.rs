@@ -5,14 +5,10 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::harness::{PATIENCE, Start, Tripline, now};
+use crate::harness::{PATIENCE, Start, Tripline, now, text};
 
 pub(crate) const TRACE: &str = "5b8aa5a2d2c872e8321cf37308d69df2";
 const HOSTILE: &str = "\"><script>alert('x')</script>";
-
-fn text(key: &str, value: &str) -> Value {
-    json!({"key": key, "value": {"stringValue": value}})
-}
 
 fn resource(service: &str) -> Value {
     json!({"attributes": [text("service.name", service), text("service.version", "1.2.3"), text("service.instance.id", "a-1")]})
@@ -41,15 +37,7 @@ pub(crate) async fn seed(server: &Tripline) -> Result<()> {
         {"name": "queue.depth", "unit": "{item}", "gauge": {"dataPoints": [
             {"timeUnixNano": at(0), "asInt": "3"}, {"timeUnixNano": at(1500), "asInt": "7"}]}}]}]}]});
     for (path, body) in [("traces", spans), ("logs", logs), ("metrics", metrics)] {
-        let address = format!("http://{}/v1/{path}", server.otlp_http());
-        let status = server
-            .client
-            .post(address)
-            .json(&body)
-            .send()
-            .await?
-            .status();
-        ensure!(status == 200, "{path}: {status}");
+        server.send(path, &body).await?;
     }
     Ok(())
 }

@@ -259,9 +259,7 @@ async fn drill(server: &Tripline) -> Result<()> {
         {"resource": resource("cart"), "scopeLogs": [{"logRecords": [opened]}]},
         {"resource": resource("drill"), "scopeLogs": [{"logRecords": [fault]}]}]});
     for (path, body) in [("traces", traces), ("logs", logs)] {
-        let url = format!("http://{}/v1/{path}", server.otlp_http());
-        let status = server.client.post(url).json(&body).send().await?.status();
-        ensure!(status == 200, "{path}: {status}");
+        server.send(path, &body).await?;
     }
     Ok(())
 }

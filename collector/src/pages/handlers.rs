@@ -1,28 +1,24 @@
 //! One handler a page: ask, then render. A question that fails is shown as what it is.
 
-use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
-use serde::Deserialize;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use tripline_storage::analysis::without_sidecars;
 use tripline_storage::model::{
-    BreakersQuery, DifferencesQuery, HeatmapQuery, LogQuery, LogRecord, Page, ScopeFilter,
-    Selection, ServiceOrder, ServicesQuery, TimeRange, TraceDetail, TraceQuery,
+    BreakersQuery, DifferencesQuery, HeatmapQuery, ScopeFilter, Selection, ServiceOrder,
+    ServicesQuery, TimeRange, TraceDetail, TraceQuery,
 };
-use tripline_storage::query::{self, QueryError, Session, how};
+use tripline_storage::query::{self, how};
 use tripline_web::pages as views;
-use tripline_web::parts::{Complaint, Frame, segment};
+use tripline_web::parts::{Complaint, Frame};
 use tripline_web::range::WEEK;
 
-use super::by_id::{has_range, show_range, time_of_logs, time_of_traces};
-use super::request::{PageRequest, bare_frame};
+use super::by_id::{has_range, show_range, time_of_traces};
+use super::request::PageRequest;
 use super::{page, problem_page};
 use crate::api::AppState;
-use crate::api::guard::{TOKEN_COOKIE, is_same};
 use crate::api::params::hex_id;
 use crate::api::problem::Problem;
-use crate::api::sql;
 use crate::receive::Transport;
 
 /// Services named in a page's list at most.
@@ -187,7 +183,7 @@ fn doors(state: &AppState) -> Vec<views::Door> {
 }
 
 /// What is wrong with a question, for the page that asked it.
-fn complaint_of(problem: &Problem) -> Complaint {
+pub(super) fn complaint_of(problem: &Problem) -> Complaint {
     let at = problem
         .members
         .get("filter")
@@ -205,7 +201,7 @@ fn complaint_of(problem: &Problem) -> Complaint {
 }
 
 /// A trace id alone, whatever box it was pasted into.
-fn pasted_trace(frame: &Frame) -> Option<Response> {
+pub(super) fn pasted_trace(frame: &Frame) -> Option<Response> {
     let text = ["q", "text", "name"]
         .iter()
         .find_map(|name| frame.param(name))?;
@@ -214,7 +210,7 @@ fn pasted_trace(frame: &Frame) -> Option<Response> {
 }
 
 /// Steps of time in a heatmap.
-const HEATMAP_COLUMNS: u32 = 72;
+pub(super) const HEATMAP_COLUMNS: u32 = 72;
 
 /// `/traces`.
 pub(super) async fn traces(State(state): State<AppState>, request: PageRequest) -> Response {
@@ -360,270 +356,6 @@ pub(super) async fn trace(
         .and_then(|found| found.ok_or_else(|| Problem::not_found(missing)));
     show(&frame, &title, answer, views::trace)
 }
-
-/// Steps of time in the histogram of logs.
-const LOG_STEPS: u32 = 90;
-
-/// Records around one at most; where more lie in the usual distance, a nearer one is taken.
-const AROUND_MAX: usize = 1_000;
-/// Distances tried, nanoseconds: the usual one first.
-const AROUND_TRIED: [u64; 4] = [views::AROUND_NS, 500_000_000, 50_000_000, 5_000_000];
-
-/// The records just before and after a moment.
-fn around(
-    session: &Session<'_>,
-    question: &LogQuery,
-    time_ns: u64,
-) -> Result<(Page<LogRecord>, views::Around), QueryError> {
-    let nanos = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
-    let mut asked = LogQuery {
-        limit: AROUND_MAX,
-        cursor: None,
-        ..question.clone()
-    };
-    let mut half_ns = views::AROUND_NS;
-    let mut found = Page::default();
-    for tried in AROUND_TRIED {
-        half_ns = tried;
-        asked.range = Some(TimeRange {
-            from_unix_nano: nanos(time_ns.saturating_sub(half_ns)),
-            // The end is not included.
-            to_unix_nano: nanos(time_ns.saturating_add(half_ns + 1)),
-        });
-        found = query::logs(session, &asked)?;
-        if !found.truncated {
-            break;
-        }
-    }
-    // What is older is reached by leaving this view.
-    found.next = None;
-    Ok((found, views::Around { time_ns, half_ns }))
-}
-
-/// `/logs`.
-pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) -> Response {
-    let PageRequest { mut frame, params } = request;
-    if let Some(response) = pasted_trace(&frame) {
-        return response;
-    }
-    let question = params.logs();
-    let wants_patterns = frame.param("view") == Some("patterns");
-    let moment: Option<u64> = frame.param("around").and_then(|text| text.parse().ok());
-    match question {
-        Ok(question) => {
-            let is_timeless = !has_range(&frame) && question.names_an_id();
-            let answer = state
-                .ask(move |session| {
-                    let shown = if is_timeless {
-                        time_of_logs(session, &question)?
-                    } else {
-                        None
-                    };
-                    let question = LogQuery {
-                        range: shown.or(question.range),
-                        ..question
-                    };
-                    let page = logs_page(session, &question, wants_patterns, moment)?;
-                    Ok((page, shown))
-                })
-                .await;
-            let answer = answer.map(|(page, shown)| {
-                if let Some(range) = shown {
-                    show_range(&mut frame, range);
-                }
-                page
-            });
-            show(&frame, "Logs", answer, views::logs)
-        }
-        Err(problem) => {
-            let data = views::LogsPage {
-                complaint: Some(complaint_of(&problem)),
-                ..views::LogsPage::default()
-            };
-            page(&frame, problem.status, "Logs", |frame| {
-                views::logs(&data, frame)
-            })
-        }
-    }
-}
-
-/// The records, those around a moment, or their patterns; and how many there are over time.
-fn logs_page(
-    session: &Session<'_>,
-    question: &LogQuery,
-    wants_patterns: bool,
-    moment: Option<u64>,
-) -> Result<views::LogsPage, QueryError> {
-    let histogram = query::log_histogram(session, question, LOG_STEPS)?;
-    let (mut patterns, mut beside) = (None, None);
-    let found = match moment {
-        _ if wants_patterns => {
-            patterns = Some(query::log_patterns(session, question)?);
-            Page::default()
-        }
-        Some(time_ns) => {
-            let (found, around) = around(session, question, time_ns)?;
-            beside = Some(around);
-            found
-        }
-        // The histogram has them all.
-        None => Page {
-            total: Some(histogram.records()),
-            ..query::logs(session, question)?
-        },
-    };
-    Ok(views::LogsPage {
-        found,
-        patterns,
-        around: beside,
-        complaint: None,
-        how: views::LogsHow {
-            histogram: how::log_histogram(question, LOG_STEPS)?,
-            records: how::log_records(question)?,
-        },
-        histogram,
-    })
-}
-
-/// Streams or groups on the page.
-const METRIC_LINES_MAX: usize = 20;
-
-/// `/explore`.
-pub(super) async fn explore(State(state): State<AppState>, request: PageRequest) -> Response {
-    let PageRequest { frame, params } = request;
-    if let Some(response) = pasted_trace(&frame) {
-        return response;
-    }
-    let name = frame.param("metric").map(str::to_owned);
-    let questions = params.metrics().and_then(|list| {
-        let points = name
-            .as_deref()
-            .map(|name| params.metric(name))
-            .transpose()?;
-        Ok((list, points))
-    });
-    let (mut of_list, of_points) = match questions {
-        Ok(questions) => questions,
-        Err(problem) => {
-            let data = views::Explore {
-                complaint: Some(complaint_of(&problem)),
-                ..views::Explore::default()
-            };
-            return page(&frame, problem.status, "Metrics", |frame| {
-                views::explore(&data, frame)
-            });
-        }
-    };
-    of_list.limit = 2_000;
-    let wants_heatmap = frame.param("view") == Some("heatmap");
-    let answer = state
-        .ask(move |session| {
-            let metrics = query::metrics(session, &of_list)?;
-            let mut how = views::ExploreHow {
-                metrics: how::metrics(&of_list),
-                points: String::new(),
-            };
-            let (mut points, mut heatmap) = (None, None);
-            if let Some(mut question) = of_points {
-                question.series_max = METRIC_LINES_MAX;
-                how.points = how::metric_points(&question);
-                points = Some(query::metric_points(session, &question)?);
-                if wants_heatmap {
-                    let found = query::metric_heatmap(session, &question, HEATMAP_COLUMNS)?;
-                    heatmap = Some(found);
-                }
-            }
-            Ok(views::Explore {
-                metrics,
-                chosen: name.zip(points),
-                heatmap,
-                complaint: None,
-                how,
-            })
-        })
-        .await;
-    show(&frame, "Metrics", answer, views::explore)
-}
-
-/// `/sql`.
-pub(super) async fn sql_page(State(state): State<AppState>, request: PageRequest) -> Response {
-    let frame = request.frame;
-    if let Some(response) = pasted_trace(&frame) {
-        return response;
-    }
-    let query = frame.param("q").unwrap_or_default().to_owned();
-    let outcome = match query.trim() {
-        "" => None,
-        _ => Some(sql_outcome(
-            sql::document(&state, &query, SQL_ROWS_MAX).await,
-        )),
-    };
-    let relations = sql::relations();
-    let data = views::SqlPage {
-        query,
-        outcome,
-        relations,
-        limits: sql_limits(&state),
-    };
-    page(&frame, StatusCode::OK, "SQL", |frame| {
-        views::sql(&data, frame)
-    })
-}
-
-/// Rows of an answer on the page; the API gives more.
-const SQL_ROWS_MAX: u64 = 500;
-
-/// The bounds of a query, as they are configured.
-fn sql_limits(state: &AppState) -> views::SqlLimits {
-    let limits = sql::limits(&state.config.sql);
-    let nanos = |d: std::time::Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
-    views::SqlLimits {
-        timeout_ns: nanos(limits.timeout_default.min(limits.timeout_max)),
-        timeout_max_ns: nanos(limits.timeout_max),
-        rows_shown: SQL_ROWS_MAX.min(limits.rows_max),
-        rows_file: limits.rows_default,
-        rows_max: limits.rows_max,
-        bytes_max: limits.bytes_max,
-        memory_bytes_max: limits.memory_bytes_max,
-        concurrent_max: limits.concurrent_max as u64,
-    }
-}
-
-fn sql_outcome(answer: Result<serde_json::Value, Problem>) -> views::SqlOutcome {
-    let document = match answer {
-        Ok(document) => document,
-        Err(problem) => {
-            return views::SqlOutcome::Failed {
-                title: problem.title.to_owned(),
-                detail: problem.detail,
-            };
-        }
-    };
-    let text = |value: &serde_json::Value| match value {
-        serde_json::Value::Null => None,
-        serde_json::Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    };
-    let list = |value: &serde_json::Value| value.as_array().cloned().unwrap_or_default();
-    views::SqlOutcome::Table(views::SqlTable {
-        columns: list(&document["columns"])
-            .iter()
-            .map(|column| {
-                (
-                    text(&column["name"]).unwrap_or_default(),
-                    text(&column["type"]).unwrap_or_default(),
-                )
-            })
-            .collect(),
-        rows: list(&document["rows"])
-            .iter()
-            .map(|row| list(row).iter().map(text).collect())
-            .collect(),
-        truncated: document["truncated"] == true,
-        elapsed_ms: document["elapsed_ms"].as_u64().unwrap_or_default(),
-    })
-}
-
 /// `/find`: a trace id leads to its trace, any other text to the service of that name.
 pub(super) async fn find(request: PageRequest) -> Redirect {
     let frame = request.frame;
@@ -634,44 +366,6 @@ pub(super) async fn find(request: PageRequest) -> Redirect {
         Err(_) => frame.link("/traces", &[("service", text)]),
     };
     Redirect::to(&target)
-}
-
-/// What the login form sends.
-#[derive(Deserialize)]
-pub(super) struct Login {
-    token: String,
-    #[serde(default)]
-    next: String,
-}
-
-/// `POST /login`: the token into a cookie that scripts cannot read.
-pub(super) async fn login(State(state): State<AppState>, Form(login): Form<Login>) -> Response {
-    let next = if login.next.starts_with('/')
-        && !login.next.starts_with("//")
-        && !login.next.contains('\\')
-    {
-        login.next
-    } else {
-        "/".to_owned()
-    };
-    let is_right = state
-        .config
-        .ui
-        .token
-        .as_deref()
-        .is_none_or(|token| is_same(&login.token, token));
-    let cookie = format!(
-        "{TOKEN_COOKIE}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000",
-        segment(&login.token)
-    );
-    match HeaderValue::from_str(&cookie) {
-        Ok(cookie) if is_right => {
-            ([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response()
-        }
-        _ => page(&bare_frame(), StatusCode::UNAUTHORIZED, "Token", |_| {
-            views::login(&next, Some("That is not the token of this server."))
-        }),
-    }
 }
 
 /// Any other address.

@@ -1,11 +1,14 @@
 //! A breaker's settings: what trips it, how long it stays open, how it comes back.
 
+mod recovery;
+mod validity;
+
 use std::time::Duration;
 
-use crate::random::Jitter;
 use crate::window::{CountWindow, TimeWindow, Window};
 
-use super::word::PROBES_MAX;
+pub use recovery::{CloseOn, HalfOpen, OpenTime, Ramp};
+pub use validity::InvalidConfig;
 
 /// Which calls the ratios are taken over.
 ///
@@ -48,163 +51,6 @@ pub struct SlowCalls {
     pub threshold: Duration,
     /// The share of slow calls that trips, in `(0, 1]`.
     pub ratio: f64,
-}
-
-/// How long the breaker stays open: `base × multiplier^(attempt − 1)`, at most `max`, spread by
-/// `jitter`.
-///
-/// The attempt grows with every trip and shrinks by one for each `decay` spent healthy, so a peer
-/// that flaps is remembered and one that recovered is forgiven.
-///
-/// ```
-/// use std::time::Duration;
-/// use tripline_sdk::{Jitter, OpenTime};
-/// let fixed = OpenTime::fixed(Duration::from_secs(30));
-/// assert_eq!(fixed.nominal(1), fixed.nominal(9));
-/// assert_eq!(OpenTime::default().nominal(2), Duration::from_secs(10));
-/// assert_eq!(OpenTime::default().nominal(99), Duration::from_secs(60));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct OpenTime {
-    /// The first open time.
-    pub base: Duration,
-    /// What each further attempt multiplies it by.
-    pub multiplier: f64,
-    /// No open time is longer, jitter and server hints included.
-    pub max: Duration,
-    /// How it is spread over the instances of a fleet.
-    pub jitter: Jitter,
-    /// How long a closed breaker must stay closed to forget one attempt; zero forgets all of them
-    /// as soon as it closes.
-    pub decay: Duration,
-}
-
-impl OpenTime {
-    /// Always the same, without jitter: for tests and for imitating other breakers.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tripline_sdk::{Jitter, OpenTime};
-    /// let open = OpenTime::fixed(Duration::from_secs(30));
-    /// assert_eq!((open.base, open.max), (Duration::from_secs(30), Duration::from_secs(30)));
-    /// assert_eq!(open.jitter, Jitter::None);
-    /// ```
-    #[must_use]
-    pub const fn fixed(length: Duration) -> Self {
-        Self {
-            base: length,
-            multiplier: 1.0,
-            max: length,
-            jitter: Jitter::None,
-            decay: Duration::ZERO,
-        }
-    }
-
-    /// The open time of `attempt` (the first is 1) before jitter.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tripline_sdk::OpenTime;
-    /// let open = OpenTime { max: Duration::from_secs(30), ..OpenTime::default() };
-    /// let seconds = [1, 2, 3, 4].map(|attempt| open.nominal(attempt).as_secs());
-    /// assert_eq!(seconds, [5, 10, 20, 30]);
-    /// ```
-    #[must_use]
-    pub fn nominal(&self, attempt: u32) -> Duration {
-        let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
-        let length = self.base.as_secs_f64() * self.multiplier.max(1.0).powi(exponent);
-        Duration::try_from_secs_f64(length)
-            .unwrap_or(self.max)
-            .min(self.max)
-    }
-}
-
-impl Default for OpenTime {
-    /// 5 s, doubling up to 60 s, ±20 %, one attempt forgotten a minute.
-    fn default() -> Self {
-        Self {
-            base: Duration::from_secs(5),
-            multiplier: 2.0,
-            max: Duration::from_secs(60),
-            jitter: Jitter::PlusMinus(0.2),
-            decay: Duration::from_secs(60),
-        }
-    }
-}
-
-/// What must happen among the probes for the breaker to close.
-///
-/// ```
-/// use tripline_sdk::{BreakerConfig, CloseOn};
-/// let mut config = BreakerConfig::new();
-/// config.half_open.close_on = CloseOn::Successes(2);
-/// assert!(config.validate().is_ok());
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseOn {
-    /// All permitted results are in and both ratios are under their thresholds. Without a failure
-    /// ratio, any failed probe reopens.
-    Ratios,
-    /// This many probes succeeded in time.
-    Successes(u16),
-}
-
-/// How the breaker finds out whether its peer is back.
-///
-/// ```
-/// use std::time::Duration;
-/// use tripline_sdk::{BreakerConfig, HalfOpen};
-/// let config = BreakerConfig::new()
-///     .half_open(HalfOpen { permits: 5, concurrent: 1, ..HalfOpen::default() });
-/// assert!(config.validate().is_ok());
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HalfOpen {
-    /// Probes issued in one half-open era, at most 4 095.
-    pub permits: u16,
-    /// Probes in flight at once.
-    pub concurrent: u16,
-    /// When to close.
-    pub close_on: CloseOn,
-    /// Decide as soon as the remaining probes cannot change the verdict, rather than when the
-    /// last of them is in.
-    pub decide_early: bool,
-    /// How long a probe may take before it counts as failed, whatever became of it. Unset: the
-    /// smaller of the call timeout and twice the slow threshold, or 60 s if neither is known.
-    pub lease: Option<Duration>,
-    /// Ordinary calls are never used as probes; only [`acquire_probe`] gets a permit.
-    ///
-    /// [`acquire_probe`]: crate::CircuitBreaker::acquire_probe
-    pub dedicated_probes: bool,
-}
-
-impl Default for HalfOpen {
-    fn default() -> Self {
-        Self {
-            permits: 3,
-            concurrent: 3,
-            close_on: CloseOn::Ratios,
-            decide_early: true,
-            lease: None,
-            dedicated_probes: false,
-        }
-    }
-}
-
-/// After closing, let traffic in gradually: from this share up to all of it.
-///
-/// ```
-/// use std::time::Duration;
-/// use tripline_sdk::{BreakerConfig, Ramp};
-/// let config = BreakerConfig::new().ramp(Ramp { from: 0.1, over: Duration::from_secs(10) });
-/// assert!(config.validate().is_ok());
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ramp {
-    /// The share admitted at first, in `(0, 1]`.
-    pub from: f64,
-    /// How long until everything is admitted.
-    pub over: Duration,
 }
 
 /// What a call counts as that was dropped before it had a result (cancelled, timed out outside).
@@ -616,83 +462,6 @@ impl BreakerConfig {
         .max(1)
     }
 
-    /// Whether these settings make sense.
-    ///
-    /// ```
-    /// use tripline_sdk::{BreakerConfig, HalfOpen};
-    /// assert_eq!(BreakerConfig::new().validate(), Ok(()));
-    /// let half_open = HalfOpen { permits: 2, concurrent: 3, ..HalfOpen::default() };
-    /// let refused = BreakerConfig::new().half_open(half_open).validate().unwrap_err();
-    /// assert_eq!(refused.setting, "half_open.concurrent");
-    /// ```
-    ///
-    /// # Errors
-    /// The first setting that does not, and why.
-    pub fn validate(&self) -> Result<(), InvalidConfig> {
-        let refuse = |setting, why| Err(InvalidConfig { setting, why });
-        let is_ratio = |ratio: f64| ratio > 0.0 && ratio <= 1.0;
-        match self.window {
-            WindowConfig::Time { length, buckets } => {
-                if length.is_zero() {
-                    return refuse("window.length", "must be longer than zero");
-                }
-                if !(1..=1_000).contains(&buckets) {
-                    return refuse("window.buckets", "must be 1 to 1000");
-                }
-            }
-            WindowConfig::Count { size } => {
-                if !(1..=1_000_000).contains(&size) {
-                    return refuse("window.size", "must be 1 to 1000000");
-                }
-            }
-        }
-        if self.failure_ratio.is_some_and(|ratio| !is_ratio(ratio)) {
-            return refuse("failure_ratio", "must be above 0 and at most 1");
-        }
-        if self.slow_calls.is_some_and(|slow| !is_ratio(slow.ratio)) {
-            return refuse("slow_calls.ratio", "must be above 0 and at most 1");
-        }
-        if self.slow_calls.is_some_and(|slow| slow.threshold.is_zero()) {
-            return refuse("slow_calls.threshold", "zero would make every call slow");
-        }
-        if self.consecutive_failures == Some(0) || self.failure_count == Some(0) {
-            return refuse("consecutive_failures", "zero failures would trip at once");
-        }
-        if self.open.base.is_zero() || self.open.base > self.open.max {
-            return refuse("open.base", "must be above zero and at most open.max");
-        }
-        if !(self.open.multiplier >= 1.0 && self.open.multiplier.is_finite()) {
-            return refuse("open.multiplier", "must be at least 1");
-        }
-        if self.ramp.is_some_and(|ramp| !is_ratio(ramp.from)) {
-            return refuse("ramp.from", "must be above 0 and at most 1");
-        }
-        self.validate_half_open()
-    }
-
-    fn validate_half_open(&self) -> Result<(), InvalidConfig> {
-        let HalfOpen {
-            permits,
-            concurrent,
-            close_on,
-            ..
-        } = self.half_open;
-        let refuse = |setting, why| Err(InvalidConfig { setting, why });
-        if !(1..=PROBES_MAX).contains(&permits) {
-            return refuse("half_open.permits", "must be 1 to 4095");
-        }
-        if !(1..=permits).contains(&concurrent) {
-            return refuse("half_open.concurrent", "must be 1 to half_open.permits");
-        }
-        match close_on {
-            CloseOn::Successes(needed) if !(1..=permits).contains(&needed) => refuse(
-                "half_open.close_on",
-                "as many successes as permits is the most that can happen",
-            ),
-            _ => Ok(()),
-        }
-    }
-
     pub(crate) fn build_window(&self) -> Window {
         match self.window {
             WindowConfig::Time { length, buckets } => {
@@ -702,26 +471,3 @@ impl BreakerConfig {
         }
     }
 }
-
-/// A setting that cannot work.
-///
-/// ```
-/// use tripline_sdk::BreakerConfig;
-/// let refused = BreakerConfig::new().failure_ratio(0.0).validate().unwrap_err();
-/// assert_eq!(refused.to_string(), "failure_ratio must be above 0 and at most 1");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidConfig {
-    /// The setting, as a path.
-    pub setting: &'static str,
-    /// What is wrong with it.
-    pub why: &'static str,
-}
-
-impl std::fmt::Display for InvalidConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.setting, self.why)
-    }
-}
-
-impl std::error::Error for InvalidConfig {}

@@ -1,12 +1,16 @@
 //! The breaker programs hold: a machine with a name, a clock and somebody who listens.
 
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+mod builder;
+mod watched;
+
+pub use builder::CircuitBreakerBuilder;
+pub use watched::WatchedBreaker;
+
+use std::sync::Arc;
 
 use crate::clock::{Clock, Moment, MonotonicClock};
 
 use super::permit::{OwnedPermit, Permit};
-use super::quota::OpenQuota;
 use super::{
     Admission, BreakerConfig, CallId, CallOutcome, InvalidConfig, Listener, Machine, Mode, Origin,
     Outcome, RejectReason, Rejection, Snapshot, State, Transition,
@@ -135,128 +139,6 @@ impl<C: Clock> Shared<C> {
     }
 }
 
-/// Reads a breaker for as long as it lives, without keeping it alive.
-///
-/// ```
-/// use std::sync::{Arc, Mutex};
-/// use tripline_sdk::{BreakerConfig, CircuitBreaker, Listener, Transition, WatchedBreaker};
-///
-/// #[derive(Clone, Default)]
-/// struct Watch(Arc<Mutex<Vec<WatchedBreaker>>>);
-/// impl Listener for Watch {
-///     fn on_transition(&self, _: &str, _: &Transition) {}
-///     fn on_created(&self, breaker: WatchedBreaker) {
-///         self.0.lock().unwrap().push(breaker);
-///     }
-/// }
-///
-/// let watch = Watch::default();
-/// let breaker = CircuitBreaker::builder("stock", BreakerConfig::new())
-///     .listen(watch.clone())
-///     .build()?;
-/// let watched = watch.0.lock().unwrap().pop().unwrap();
-/// assert!(watched.read(|origin, snapshot| assert_eq!(origin.name, "stock")).is_some());
-/// drop(breaker);
-/// assert!(watched.read(|_, _| ()).is_none());
-/// # Ok::<(), tripline_sdk::InvalidConfig>(())
-/// ```
-#[derive(Clone)]
-pub struct WatchedBreaker {
-    shared: Weak<dyn Observe>,
-}
-
-impl WatchedBreaker {
-    /// Looks at the breaker, if it still lives.
-    ///
-    /// ```
-    /// use std::sync::{Arc, OnceLock};
-    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, State, WatchedBreaker};
-    /// # use tripline_sdk::{Listener, Transition};
-    /// # #[derive(Default)]
-    /// # struct Watch(OnceLock<WatchedBreaker>);
-    /// # impl Listener for Watch {
-    /// #     fn on_transition(&self, _: &str, _: &Transition) {}
-    /// #     fn on_created(&self, breaker: WatchedBreaker) {
-    /// #         self.0.set(breaker).expect("one breaker");
-    /// #     }
-    /// # }
-    /// let watch = Arc::new(Watch::default()); // a listener that keeps what `on_created` gives it
-    /// let breaker = CircuitBreaker::builder("stock", BreakerConfig::new())
-    ///     .listen_shared(watch.clone())
-    ///     .build()?;
-    /// breaker.trip();
-    /// let watched = watch.0.get().expect("a breaker was made");
-    /// assert_eq!(watched.read(|_, snapshot| snapshot.state), Some(State::Open));
-    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
-    /// ```
-    pub fn read<R>(&self, look: impl FnOnce(Origin<'_>, &Snapshot) -> R) -> Option<R> {
-        let shared = self.shared.upgrade()?;
-        Some(look(shared.origin(), &shared.snapshot()))
-    }
-
-    /// Does what is due: see [`Machine::tick`]. Nothing if the breaker is gone, else when to look
-    /// again and how far that is.
-    ///
-    /// ```
-    /// use std::sync::{Arc, OnceLock};
-    /// use std::time::Duration;
-    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock, OpenTime, WatchedBreaker};
-    /// # use tripline_sdk::{Listener, Transition};
-    /// # #[derive(Default)]
-    /// # struct Watch(OnceLock<WatchedBreaker>);
-    /// # impl Listener for Watch {
-    /// #     fn on_transition(&self, _: &str, _: &Transition) {}
-    /// #     fn on_created(&self, breaker: WatchedBreaker) {
-    /// #         self.0.set(breaker).expect("one breaker");
-    /// #     }
-    /// # }
-    /// let watch = Arc::new(Watch::default()); // a listener that keeps what `on_created` gives it
-    /// let config = BreakerConfig::new().open(OpenTime::fixed(Duration::from_secs(5)));
-    /// let breaker = CircuitBreaker::builder("stock", config)
-    ///     .clock(ManualClock::default())
-    ///     .listen_shared(watch.clone())
-    ///     .build()?;
-    /// breaker.trip();
-    /// let watched = watch.0.get().expect("a breaker was made");
-    /// assert_eq!(watched.tick(), Some(Some(Duration::from_secs(5))), "the open time");
-    /// drop(breaker);
-    /// assert_eq!(watched.tick(), None);
-    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
-    /// ```
-    #[must_use]
-    pub fn tick(&self) -> Option<Option<Duration>> {
-        Some(self.shared.upgrade()?.tick())
-    }
-}
-
-impl std::fmt::Debug for WatchedBreaker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WatchedBreaker").finish_non_exhaustive()
-    }
-}
-
-trait Observe: Send + Sync {
-    fn origin(&self) -> Origin<'_>;
-    fn snapshot(&self) -> Snapshot;
-    fn tick(&self) -> Option<Duration>;
-}
-
-impl<C: Clock> Observe for Shared<C> {
-    fn origin(&self) -> Origin<'_> {
-        Shared::origin(self)
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        self.machine.snapshot(self.clock.now())
-    }
-
-    fn tick(&self) -> Option<Duration> {
-        let now = self.clock.now();
-        self.machine.tick(now, &mut |change| self.announce(change));
-        self.machine.next_wakeup().map(|next| next.since(now))
-    }
-}
-
 impl CircuitBreaker {
     /// A breaker on the machine's monotonic clock that nobody listens to.
     ///
@@ -287,14 +169,7 @@ impl CircuitBreaker {
     /// ```
     #[must_use]
     pub fn builder(name: &str, config: BreakerConfig) -> CircuitBreakerBuilder {
-        CircuitBreakerBuilder {
-            name: name.into(),
-            key: None,
-            config,
-            clock: MonotonicClock::default(),
-            listener: None,
-            quota: None,
-        }
+        CircuitBreakerBuilder::new(name, config)
     }
 }
 
@@ -599,152 +474,5 @@ impl<C: Clock> CircuitBreaker<C> {
         if let Some(listener) = &self.shared.listener {
             listener.on_config(self.shared.origin(), &self.config());
         }
-    }
-}
-
-/// Makes a [`CircuitBreaker`].
-///
-/// ```
-/// use tripline_sdk::{BreakerConfig, CircuitBreaker};
-/// let breaker = CircuitBreaker::builder("stock", BreakerConfig::new()).build()?;
-/// assert_eq!(breaker.name(), "stock");
-/// # Ok::<(), tripline_sdk::InvalidConfig>(())
-/// ```
-pub struct CircuitBreakerBuilder<C: Clock = MonotonicClock> {
-    name: Box<str>,
-    key: Option<Box<str>>,
-    config: BreakerConfig,
-    clock: C,
-    listener: Option<Arc<dyn Listener>>,
-    quota: Option<Arc<OpenQuota>>,
-}
-
-impl<C: Clock> CircuitBreakerBuilder<C> {
-    /// One of several breakers of this name: the host, shard or tenant it guards.
-    ///
-    /// ```
-    /// use tripline_sdk::{BreakerConfig, CircuitBreaker};
-    /// let breaker =
-    ///     CircuitBreaker::builder("stock", BreakerConfig::new()).key("eu-1").build()?;
-    /// assert_eq!((breaker.name(), breaker.key()), ("stock", Some("eu-1")));
-    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
-    /// ```
-    #[must_use]
-    pub fn key(self, key: &str) -> Self {
-        Self {
-            key: Some(key.into()),
-            ..self
-        }
-    }
-
-    /// Who hears of its transitions.
-    ///
-    /// ```
-    /// use std::sync::mpsc::sync_channel;
-    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Reason, Transition};
-    /// let (tell, heard) = sync_channel(8);
-    /// let breaker = CircuitBreaker::builder("stock", BreakerConfig::new())
-    ///     .listen(move |_: &str, change: &Transition| tell.send(change.reason).unwrap())
-    ///     .build()?;
-    /// breaker.trip();
-    /// assert_eq!(heard.try_recv(), Ok(Reason::External));
-    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
-    /// ```
-    #[must_use]
-    pub fn listen(self, listener: impl Listener + 'static) -> Self {
-        Self {
-            listener: Some(Arc::new(listener)),
-            ..self
-        }
-    }
-
-    /// Who hears of its transitions, shared with other breakers.
-    ///
-    /// ```
-    /// use std::sync::{Arc, mpsc::sync_channel};
-    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, Listener, Transition};
-    /// let (tell, heard) = sync_channel(8);
-    /// let listener: Arc<dyn Listener> =
-    ///     Arc::new(move |name: &str, _: &Transition| tell.send(name.to_owned()).unwrap());
-    /// for name in ["stock", "orders"] {
-    ///     let breaker = CircuitBreaker::builder(name, BreakerConfig::new());
-    ///     breaker.listen_shared(Arc::clone(&listener)).build()?.trip();
-    /// }
-    /// assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["stock", "orders"]);
-    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
-    /// ```
-    #[must_use]
-    pub fn listen_shared(self, listener: Arc<dyn Listener>) -> Self {
-        Self {
-            listener: Some(listener),
-            ..self
-        }
-    }
-
-    /// Runs it on another clock.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock, State};
-    /// let clock = ManualClock::default();
-    /// let breaker =
-    ///     CircuitBreaker::builder("stock", BreakerConfig::new()).clock(clock.clone()).build()?;
-    /// clock.advance(Duration::from_secs(3));
-    /// assert_eq!(breaker.snapshot().time_in(State::Closed), Duration::from_secs(3));
-    /// # Ok::<(), tripline_sdk::InvalidConfig>(())
-    /// ```
-    #[must_use]
-    pub fn clock<D: Clock>(self, clock: D) -> CircuitBreakerBuilder<D> {
-        let Self {
-            name,
-            key,
-            config,
-            listener,
-            quota,
-            ..
-        } = self;
-        CircuitBreakerBuilder {
-            name,
-            key,
-            config,
-            clock,
-            listener,
-            quota,
-        }
-    }
-
-    pub(crate) fn quota(self, quota: Option<Arc<OpenQuota>>) -> Self {
-        Self { quota, ..self }
-    }
-
-    /// The breaker.
-    ///
-    /// ```
-    /// use tripline_sdk::{BreakerConfig, CircuitBreaker};
-    /// let build = |config| CircuitBreaker::builder("stock", config).build();
-    /// assert!(build(BreakerConfig::new()).is_ok());
-    /// let refused = build(BreakerConfig::new().only_consecutive(0)).unwrap_err();
-    /// assert_eq!(refused.setting, "consecutive_failures");
-    /// ```
-    ///
-    /// # Errors
-    /// Settings that cannot work.
-    pub fn build(self) -> Result<CircuitBreaker<C>, InvalidConfig> {
-        let machine = Machine::in_group(self.config, self.clock.now(), self.quota)?;
-        let breaker = CircuitBreaker {
-            shared: Arc::new(Shared {
-                name: self.name,
-                key: self.key,
-                machine,
-                clock: self.clock,
-                listener: self.listener,
-            }),
-        };
-        if let Some(listener) = &breaker.shared.listener {
-            let shared: Weak<Shared<C>> = Arc::downgrade(&breaker.shared);
-            listener.on_created(WatchedBreaker { shared });
-        }
-        breaker.announce_config();
-        Ok(breaker)
     }
 }

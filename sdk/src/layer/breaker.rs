@@ -1,8 +1,7 @@
 //! The circuit breaker as a layer.
 //!
 //! The permit is taken in `call`, not in `poll_ready`: a service that is ready may never be
-//! called, and a probe that waits for nobody would be a probe lost. An open breaker answers
-//! without asking whether the service inside is ready, because one that hangs never would be.
+//! called, and a probe that waits for nobody would be a probe lost.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,11 +11,12 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::breaker::{CircuitBreaker, OwnedPermit, RejectReason, Rejection, State};
+use super::readiness::Readiness;
+use crate::breaker::{CircuitBreaker, OwnedPermit, Rejection};
 use crate::classify::{Classify, DefaultClassifier};
 use crate::clock::Clock;
-use crate::policy::TokioClock;
 use crate::refusal::Refusal;
+use crate::tokio_clock::TokioClock;
 
 /// Guards a service with a [`CircuitBreaker`].
 ///
@@ -102,7 +102,7 @@ impl<S, C: Clock, K: Clone> Layer<S> for BreakerLayer<C, K> {
             inner,
             breaker,
             classify,
-            inner_is_ready: false,
+            readiness: Readiness::default(),
         }
     }
 }
@@ -126,7 +126,7 @@ pub struct BreakerService<S, C: Clock = TokioClock, K = DefaultClassifier> {
     inner: S,
     breaker: CircuitBreaker<C>,
     classify: K,
-    inner_is_ready: bool,
+    readiness: Readiness,
 }
 
 impl<S: Clone, C: Clock, K: Clone> Clone for BreakerService<S, C, K> {
@@ -136,7 +136,7 @@ impl<S: Clone, C: Clock, K: Clone> Clone for BreakerService<S, C, K> {
             inner: self.inner.clone(),
             breaker: self.breaker.clone(),
             classify: self.classify.clone(),
-            inner_is_ready: false,
+            readiness: Readiness::default(),
         }
     }
 }
@@ -153,25 +153,15 @@ where
     type Future = BreakerFuture<S::Future, C, K>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        let refuses = matches!(self.breaker.state(), State::Open | State::ForcedOpen);
-        if !self.inner_is_ready && refuses {
-            return Poll::Ready(Ok(()));
-        }
-        let readiness = ready!(self.inner.poll_ready(context));
-        self.inner_is_ready = readiness.is_ok();
-        Poll::Ready(readiness)
+        self.readiness
+            .poll::<R, _, _>(&mut self.inner, Some(&self.breaker), context)
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        let refused = match self.breaker.acquire_owned() {
-            Err(rejection) => rejection,
-            // It began to probe between `poll_ready` and now; the permit goes back unused.
-            Ok(_) if !self.inner_is_ready => Rejection {
-                reason: RejectReason::Open,
-                retry_after: None,
-            },
-            Ok(permit) => {
-                self.inner_is_ready = false;
+        let refused = match (self.breaker.acquire_owned(), self.readiness.missing()) {
+            (Err(rejection), _) | (Ok(_), Some(rejection)) => rejection,
+            (Ok(permit), None) => {
+                self.readiness.spend();
                 let (inner, classify) = (self.inner.call(request), self.classify.clone());
                 return BreakerFuture {
                     inner: Some(inner),

@@ -13,9 +13,10 @@ use tower_service::Service;
 use crate::breaker::{CircuitBreaker, Listener, State};
 use crate::clock::{Clock, Moment};
 use crate::hedge::HedgePolicy;
-use crate::policy::{Hedged, Tally, TokioClock};
 use crate::report::{PartsPresent, WatchedPolicy};
 use crate::retry::{BudgetConfig, RetryBudget};
+use crate::tally::{Hedged, Tally};
+use crate::tokio_clock::TokioClock;
 
 /// Sends a call a second time when the first is slower than usual, and takes whichever answers
 /// first; the other is dropped, which a breaker inside counts as cancelled.

@@ -12,8 +12,8 @@ use tower_service::Service;
 use crate::bulkhead::{Bulkhead, Place};
 use crate::clock::Clock;
 use crate::limit::RateLimit;
-use crate::policy::TokioClock;
 use crate::refusal::Refusal;
+use crate::tokio_clock::TokioClock;
 
 /// Limits the rate of calls. Clones of the service share the limit.
 ///

@@ -14,10 +14,11 @@ use tower_service::Service;
 use crate::breaker::Outcome;
 use crate::classify::{Classify, DefaultClassifier};
 use crate::clock::Clock;
-use crate::policy::{Tally, TokioClock};
 use crate::random::Chance;
 use crate::refusal::{MaybeRefused, Refusal};
 use crate::retry::{BudgetConfig, RetryBudget, RetryConfig};
+use crate::tally::Tally;
+use crate::tokio_clock::TokioClock;
 
 /// Repeats failed calls after a backoff, as long as the budget pays for it. What a breaker (or any
 /// other part that did not reach the peer) refused is final and costs nothing.

@@ -11,13 +11,14 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{Parts, TokioClock, one_clock};
-use crate::breaker::{CircuitBreaker, OwnedPermit, RejectReason, Rejection, State};
+use super::{Parts, one_clock};
+use crate::breaker::{OwnedPermit, Rejection};
 use crate::bulkhead::{Bulkhead, Place};
 use crate::classify::{Classify, DefaultClassifier};
 use crate::clock::{Clock, Moment};
-use crate::layer::InTime;
+use crate::layer::{InTime, Readiness};
 use crate::refusal::{MaybeRefused, Refusal};
+use crate::tokio_clock::TokioClock;
 
 /// The service inside a [`PolicyService`](crate::PolicyService): makes one try.
 ///
@@ -37,7 +38,7 @@ use crate::refusal::{MaybeRefused, Refusal};
 pub struct TryService<S, C: Clock = TokioClock, D: Clock = C> {
     inner: S,
     parts: Arc<Parts<C, D>>,
-    inner_is_ready: bool,
+    readiness: Readiness,
 }
 
 impl<S, C: Clock, D: Clock> TryService<S, C, D> {
@@ -45,7 +46,7 @@ impl<S, C: Clock, D: Clock> TryService<S, C, D> {
         Self {
             inner,
             parts,
-            inner_is_ready: false,
+            readiness: Readiness::default(),
         }
     }
 }
@@ -77,17 +78,9 @@ where
     type Error = S::Error;
     type Future = TryFuture<S::Future, D>;
 
-    /// An open breaker answers without asking the service inside, which may never be ready.
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        let refuses = |breaker: &CircuitBreaker<D>| {
-            matches!(breaker.state(), State::Open | State::ForcedOpen)
-        };
-        if !self.inner_is_ready && self.parts.breaker.as_ref().is_some_and(refuses) {
-            return Poll::Ready(Ok(()));
-        }
-        let readiness = ready!(self.inner.poll_ready(context));
-        self.inner_is_ready = readiness.is_ok();
-        Poll::Ready(readiness)
+        self.readiness
+            .poll::<R, _, _>(&mut self.inner, self.parts.breaker.as_ref(), context)
     }
 
     fn call(&mut self, request: R) -> Self::Future {
@@ -96,20 +89,13 @@ where
             Ok(permit) => permit,
             Err(rejection) => return TryFuture::refused(Refusal::Breaker(rejection), None),
         };
-        if !self.inner_is_ready {
-            // It began to probe between `poll_ready` and now; the permit goes back unused.
-            return TryFuture::refused(
-                Refusal::Breaker(Rejection {
-                    reason: RejectReason::Open,
-                    retry_after: None,
-                }),
-                None,
-            );
+        if let Some(rejection) = self.readiness.missing() {
+            return TryFuture::refused(Refusal::Breaker(rejection), None);
         }
         match self.parts.limit(now) {
             Err(refusal) => TryFuture::refused(refusal, permit),
             Ok(place) => {
-                self.inner_is_ready = false;
+                self.readiness.spend();
                 TryFuture {
                     inner: Some(InTime::optional(
                         self.inner.call(request),

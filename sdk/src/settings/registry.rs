@@ -8,8 +8,9 @@ use crate::breaker::{CircuitBreaker, InvalidConfig, Listener};
 use crate::bulkhead::Bulkhead;
 use crate::clock::Clock;
 use crate::limit::Gcra;
-use crate::policy::{Policy, PolicyError, TokioClock};
+use crate::policy::{Policy, PolicyError};
 use crate::retry::{BudgetConfig, RetryBudget};
+use crate::tokio_clock::TokioClock;
 
 /// The policies of a process, by name.
 ///

@@ -7,6 +7,7 @@ use duckdb::{Connection, Row, params};
 
 use super::conditions::Conditions;
 use super::{QueryError, Session};
+pub(super) use crate::ask::scope;
 use crate::ask::{Ask, NONE};
 use crate::model::{
     Breaker, BreakerConfig, BreakerDetail, BreakerInstance, BreakerTransition, BreakersQuery,
@@ -208,14 +209,6 @@ fn trip(row: &Row<'_>) -> duckdb::Result<Option<TripTrace>> {
         trace_evidence: row.get(23)?,
         time_unix_nano: row.get(24)?,
     }))
-}
-
-pub(super) fn scope(row: &Row<'_>, at: usize) -> duckdb::Result<Scope> {
-    Ok(Scope {
-        environment: row.get(at)?,
-        service_namespace: row.get(at + 1)?,
-        cluster: row.get(at + 2)?,
-    })
 }
 
 fn instances(conn: &Connection, breaker_id: &str) -> Result<Vec<BreakerInstance>, QueryError> {

@@ -129,15 +129,12 @@ impl<'a> Narrowed<'a> {
         conditions: &super::conditions::Conditions,
         query: &TraceQuery,
     ) -> Result<Self, QueryError> {
-        if let Some(filter) = &query.filter {
-            check_regexes(conn, filter)?;
-        }
         let asked = (
             query.attributes.as_slice(),
             query.filter.as_ref(),
             query.range,
         );
-        narrow(table, spans, conditions, asked)
+        Self::checked(conn, table, spans, conditions, asked)
     }
 
     /// The log records of `table` that fit `query`.
@@ -148,14 +145,24 @@ impl<'a> Narrowed<'a> {
         conditions: &super::conditions::Conditions,
         query: &LogQuery,
     ) -> Result<Self, QueryError> {
-        if let Some(filter) = &query.filter {
-            check_regexes(conn, filter)?;
-        }
         let asked = (
             query.attributes.as_slice(),
             query.filter.as_ref(),
             query.range,
         );
+        Self::checked(conn, table, spans, conditions, asked)
+    }
+
+    fn checked(
+        conn: &Connection,
+        table: &'a Table,
+        spans: &[Table],
+        conditions: &super::conditions::Conditions,
+        asked: Asked<'_>,
+    ) -> Result<Self, QueryError> {
+        if let (_, Some(filter), _) = asked {
+            check_regexes(conn, filter)?;
+        }
         narrow(table, spans, conditions, asked)
     }
 

@@ -20,9 +20,10 @@ use super::{
     QueryError, Session, graph, graph_in_step, live_counts, logs, metric_points, metrics, services,
     spans, trace, traces,
 };
+use crate::fixture::{self, open};
 use crate::ingest::{
-    Batch, LogColumns, LogRow, MetricColumns, NumberPointRow, NumberValue, ResourceRow, Rows,
-    ScopeRow, SeriesRow, SpanColumns, SpanRow,
+    LogColumns, LogRow, MetricColumns, NumberPointRow, NumberValue, ResourceRow, Rows, SeriesRow,
+    SpanColumns, SpanRow,
 };
 use crate::model::{
     AttributeFilter, AttributeValue, EdgeKind, Graph, GraphQuery, LogQuery, MetricPointsQuery,
@@ -36,16 +37,6 @@ const RANGE: TimeRange = TimeRange {
     to_unix_nano: BASE as i64 + 600_000_000_000,
 };
 
-fn open(dir: &std::path::Path) -> Store {
-    Store::open(StoreConfig {
-        data_dir: dir.to_owned(),
-        threads: 2,
-        memory_bytes_max: 256 << 20,
-        ..StoreConfig::default()
-    })
-    .expect("a store")
-}
-
 fn append(store: &Store, service: &str, rows: Rows) {
     let resource = ResourceRow {
         service_name: Some(service.to_owned()),
@@ -54,17 +45,11 @@ fn append(store: &Store, service: &str, rows: Rows) {
         attributes: r#"{"region":"north"}"#.to_owned(),
         ..ResourceRow::default()
     };
-    let scope = ScopeRow {
-        attributes: "{}".to_owned(),
-        ..ScopeRow::default()
-    };
-    let batch = Batch {
-        resources: vec![resource],
-        scopes: vec![scope],
-        rows,
-        bytes: 1_000,
-    };
-    futures::executor::block_on(store.append(batch)).expect("stored");
+    append_from(store, resource, rows);
+}
+
+fn append_from(store: &Store, resource: ResourceRow, rows: Rows) {
+    fixture::append(store, fixture::batch(vec![resource], rows));
 }
 
 /// Trace `number`: a call from `shop` to `pay` that asks a database; every tenth fails.

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::document;
 use super::evidence::{ConfigRow, Evidence, SampleRow, Subject, TransitionRow};
-use super::index::{Item, Log, Origin, Recognisers, Rejection, Told, is_scope};
+use super::index::{Log, Origin, Recognisers, Rejection, Told, is_scope};
 use super::rules::Says;
+use super::source::Item;
 use crate::ingest::{ResourceRow, ScopeRow, identity};
 
 /// Confidence in a breaker's own report, and in a line of somebody's log.

@@ -9,8 +9,9 @@ use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, UInt64Type};
 
 use super::evidence::{Evidence, SampleRow, Subject};
-use super::index::{Item, Metric, Recognisers, Sink, Sinks, is_scope};
+use super::index::{Metric, Recognisers, Sink, Sinks, is_scope};
 use super::logs::{index, time};
+use super::source::Item;
 use super::words::{self, UNKNOWN};
 use crate::ingest::{MetricBatches, ResourceRow, ScopeRow, SeriesRow};
 

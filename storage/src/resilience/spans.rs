@@ -9,8 +9,9 @@ use arrow::array::RecordBatch;
 use serde_json::Value;
 
 use super::evidence::{Evidence, SampleRow, Subject};
-use super::index::{Item, Recognisers, Told};
+use super::index::{Recognisers, Told};
 use super::logs::{OF_ERROR, Record, TIME_END, at, index, rejected_subject, text, time};
+use super::source::Item;
 use super::{document, wildcard};
 use crate::ingest::{ResourceRow, ScopeRow};
 

@@ -15,7 +15,7 @@
 
 use duckdb::Connection;
 
-use crate::segment::EMPTY_SCHEMA;
+use crate::empty::EMPTY_SCHEMA;
 
 const SAMPLES: &str = include_str!("views/samples.sql");
 const CONFIG: &str = include_str!("views/config.sql");

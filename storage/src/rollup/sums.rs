@@ -6,7 +6,7 @@ use duckdb::{Connection, Row};
 
 use super::by_bucket::{Builder, ByBucket, Summed};
 use super::{Part, Totals, edge_rows_sql, hops};
-use crate::ask::{Ask as _, NONE};
+use crate::ask::{Ask as _, NONE, scope};
 use crate::model::Scope;
 
 const STORED_SERVICES: &str = include_str!("sum_red.sql");
@@ -161,12 +161,4 @@ pub(crate) fn without(
     }
     sums.retain(|_, totals| totals.calls > 0);
     sums
-}
-
-fn scope(row: &Row<'_>, at: usize) -> duckdb::Result<Scope> {
-    Ok(Scope {
-        environment: row.get(at)?,
-        service_namespace: row.get(at + 1)?,
-        cluster: row.get(at + 2)?,
-    })
 }

@@ -6,6 +6,7 @@ mod workload;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{BUCKET_NS, ServiceSpans, Summed, Totals};
+use crate::fixture::open;
 use crate::model::{Scope, TimeRange};
 use crate::store::Store;
 use oracle::{Edge, Red, edges_of, red_of};
@@ -209,7 +210,7 @@ fn summed_services(store: &Store, range: TimeRange) -> BTreeMap<Ranked, [i64; 3]
 fn a_hot_segment_alone_equals_a_count_over_its_spans() {
     for seed in 0..4 {
         let dir = tempfile::tempdir().expect("a directory");
-        let store = workload::open(dir.path());
+        let store = open(dir.path());
         let sent = Workload::new(seed).everything(60);
         workload::append(&store, &sent, seed);
         check(&store, &sent, &format!("hot, seed {seed}"));
@@ -220,7 +221,7 @@ fn a_hot_segment_alone_equals_a_count_over_its_spans() {
 fn rolling_up_ahead_changes_no_number() {
     for seed in 30..33 {
         let dir = tempfile::tempdir().expect("a directory");
-        let store = workload::open(dir.path());
+        let store = open(dir.path());
         let sent = Workload::new(seed).across_segments(40);
         let pieces = |store: &Store| -> Vec<usize> {
             let reader = store.reader().expect("a reader");
@@ -247,7 +248,7 @@ fn rolling_up_ahead_changes_no_number() {
 #[test]
 fn sealing_changes_no_number() {
     let dir = tempfile::tempdir().expect("a directory");
-    let store = workload::open(dir.path());
+    let store = open(dir.path());
     let sent = Workload::new(11).everything(60);
     workload::append(&store, &sent, 11);
     store.seal_now().expect("sealed");
@@ -258,7 +259,7 @@ fn sealing_changes_no_number() {
 fn calls_whose_spans_lie_in_several_segments_are_counted_once_each() {
     for seed in 20..24 {
         let dir = tempfile::tempdir().expect("a directory");
-        let store = workload::open(dir.path());
+        let store = open(dir.path());
         let sent = Workload::new(seed).across_segments(40);
         let mut rest: &[Sent] = &sent;
         let mut so_far: Vec<Sent> = Vec::new();

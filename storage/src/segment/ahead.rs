@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use duckdb::Connection;
 
 use super::Segment;
+use crate::retirement::Retirement;
 use crate::rollup::sums::{alone, stored_edges, stored_services};
 use crate::rollup::{self, ByBucket, EdgeCalls, Part, ServiceSpans};
-use crate::store::{Retirement, locked};
+use crate::sync::locked;
 
 /// Spans that are worth a piece: rolling up so many costs about as much as asking a question of them.
 const PIECE_ROWS: u64 = if cfg!(test) { 32 } else { 16_384 };

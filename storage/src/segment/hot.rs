@@ -16,7 +16,8 @@ use super::dictionary;
 use super::meta::{FORMAT, Meta};
 use super::tables;
 use crate::ingest::{
-    MetricBatches, RecentSpans, ResourceRow, ScopeRow, SeriesRow, SpanIdentity, service_identity,
+    MetricBatches, PreparedRows, RecentSpans, ResourceRow, ScopeRow, SeriesRow, SpanIdentity,
+    service_identity,
 };
 use crate::resilience::EvidenceBatches;
 
@@ -32,14 +33,6 @@ pub(crate) struct Prepared {
     pub evidence: Option<EvidenceBatches>,
     pub bytes: usize,
     pub items: usize,
-}
-
-/// Rows of one signal as record batches.
-#[derive(Debug)]
-pub(crate) enum PreparedRows {
-    Spans(RecordBatch),
-    Logs(RecordBatch),
-    Metrics(MetricBatches),
 }
 
 impl Prepared {

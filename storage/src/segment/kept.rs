@@ -12,7 +12,7 @@ use duckdb::{Connection, Row};
 
 use super::origins::Origins;
 use super::{Segment, views};
-use crate::ask::{Ask, NONE};
+use crate::ask::{Ask, NONE, scope};
 use crate::model::{Scope, ScopeFilter, TimeRange};
 use crate::rollup::sums::{alone, stored_edges, stored_services};
 use crate::rollup::{self, ByBucket, EdgeSum, ServiceSum, Summed, Totals};
@@ -300,13 +300,4 @@ fn all<T>(
     let mut question = conn.ask(sql)?;
     let rows = question.query_map(NONE, read)?;
     rows.collect()
-}
-
-/// The scope in three columns from `at` on.
-pub(super) fn scope(row: &Row<'_>, at: usize) -> duckdb::Result<Scope> {
-    Ok(Scope {
-        environment: row.get(at)?,
-        service_namespace: row.get(at + 1)?,
-        cluster: row.get(at + 2)?,
-    })
 }

@@ -14,9 +14,10 @@ use arrow::datatypes::TimestampNanosecondType;
 
 use super::ahead::Ahead;
 use super::bloom::SharedTraceFilter;
-use super::hot::{Prepared, PreparedRows};
+use super::hot::Prepared;
 use super::meta::SIGNALS;
-use crate::store::locked;
+use crate::ingest::PreparedRows;
+use crate::sync::locked;
 
 /// First and last event time in nanoseconds.
 pub(crate) type Times = Option<(i64, i64)>;

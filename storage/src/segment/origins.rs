@@ -9,8 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use duckdb::{Connection, Row};
 
 use super::Segment;
-use super::kept::scope;
-use crate::ask::{Ask, NONE};
+use crate::ask::{Ask, NONE, scope};
 use crate::model::Scope;
 
 /// Of a segment with more, the wanted ones are read each time: kept ones take about 1 KiB each.

@@ -245,29 +245,21 @@ pub(crate) fn count_evidence(schema: &str) -> String {
 impl Table {
     /// `CREATE TABLE` of the hot form.
     pub(crate) fn create_hot(&self, schema: &str) -> String {
-        let columns: Vec<String> = self
-            .columns
-            .iter()
-            .map(|column| match column.form {
-                Form::Plain(sql_type) => format!("{} {sql_type}", quoted(column.name)),
-                Form::Document => format!("{} VARCHAR", quoted(column.name)),
-            })
-            .collect();
-        format!(
-            "CREATE TABLE {schema}.{} ({});\n",
-            self.name,
-            columns.join(", ")
-        )
+        self.create(schema, "VARCHAR")
     }
 
     /// `CREATE TABLE` of the sealed form.
     pub(crate) fn create_sealed(&self, schema: &str) -> String {
+        self.create(schema, "VARIANT")
+    }
+
+    fn create(&self, schema: &str, document: &str) -> String {
         let columns: Vec<String> = self
             .columns
             .iter()
             .map(|column| match column.form {
                 Form::Plain(sql_type) => format!("{} {sql_type}", quoted(column.name)),
-                Form::Document => format!("{} VARIANT", quoted(column.name)),
+                Form::Document => format!("{} {document}", quoted(column.name)),
             })
             .collect();
         format!(

@@ -6,6 +6,7 @@
 //! quarantined by the sealer.
 
 use super::{Keys, Segment};
+use crate::empty::EMPTY_SCHEMA;
 use crate::resilience::views as breakers;
 
 /// One schema to read rows from: a segment's own tables, or its outliers.
@@ -206,8 +207,8 @@ impl Part {
 fn union_or_empty(selects: &[String], template: &str) -> String {
     if selects.is_empty() {
         let nothing = Part {
-            facts: super::EMPTY_SCHEMA.to_owned(),
-            dictionaries: super::EMPTY_SCHEMA.to_owned(),
+            facts: EMPTY_SCHEMA.to_owned(),
+            dictionaries: EMPTY_SCHEMA.to_owned(),
             is_text: false,
         };
         return nothing.select(template);

@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex};
 use duckdb::Connection;
 
 use super::leases::SegmentSet;
-use super::locked;
 use crate::model::TimeRange;
 use crate::rollup::sums::{self, stored_edges, stored_services};
 use crate::rollup::{
     self, ByBucket, EdgeCalls, EdgeSum, Part, ServiceSpans, ServiceSum, Summed, Totals,
 };
 use crate::segment::Segment;
+use crate::sync::locked;
 
 /// A consumer whose cause is a client's call of another segment finds it when it began at most so much earlier; all other
 /// calls are paired however far apart.

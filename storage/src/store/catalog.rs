@@ -11,11 +11,13 @@ use duckdb::Connection;
 use super::calls::Sums;
 use super::conclusions::{self, Found, Latest};
 use super::failpoint;
-use super::leases::{Retired, Retirement, SegmentSet, schema_of};
+use super::leases::{SegmentSet, schema_of};
 use super::locked;
 use crate::as_of::AsOf;
+use crate::empty::EMPTY_SCHEMA;
+use crate::retirement::{Retired, Retirement};
 use crate::segment::files::{self, Sequence};
-use crate::segment::{Attachment, EMPTY_SCHEMA, Segment, ahead, tables, views};
+use crate::segment::{Attachment, Segment, ahead, tables, views};
 
 /// How a file is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,9 +18,10 @@ use std::time::{Duration, Instant};
 use duckdb::Connection;
 
 pub(crate) use self::trips::Inferred;
-use super::leases::{Retired, Retirement, SegmentSet};
+use super::leases::SegmentSet;
 use super::locked;
 use crate::resilience::{PeerRule, views};
+use crate::retirement::{Retired, Retirement};
 
 /// After so long any new calls are looked at again for what is missing.
 const AGAIN_AFTER: Duration = Duration::from_secs(10);

@@ -84,16 +84,7 @@ fn choose(
             .collect();
         // A window that is too wide in time may be followed by one that is not.
         let fits = |group: &&[Arc<Segment>]| {
-            let first = group
-                .iter()
-                .map(|segment| segment.meta.ingest_range.0)
-                .min()
-                .unwrap_or(0);
-            let last = group
-                .iter()
-                .map(|segment| segment.meta.ingest_range.1)
-                .max()
-                .unwrap_or(0);
+            let (first, last) = merge::ingest_range(group);
             let rows: u64 = group.iter().map(|segment| segment.rows()).sum();
             last.saturating_sub(first) <= span_max_ns && rows <= MERGED_ROWS_MAX
         };

@@ -4,19 +4,16 @@
 //! may go ([`Retirement`]); the steward thread then drops the set's view schema, detaches the files and unlinks
 //! those that are doomed. DETACH under a reader would make its later statements fail.
 
-use std::collections::{BTreeSet, HashSet};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use duckdb::Connection;
 
-use super::bell::Bell;
 use super::calls::Sums;
 use super::conclusions::{Found, Latest};
-use super::locked;
 use crate::as_of::AsOf;
 use crate::resilience::views as breakers;
+use crate::retirement::{Retired, Retirement};
 use crate::segment::{Segment, Sender};
 
 /// An immutable set of segments, with its own schema of public views.
@@ -146,84 +143,4 @@ impl Drop for SegmentSet {
 /// Name of a version's view schema.
 pub(crate) fn schema_of(version: u64) -> String {
     format!("memory.v{version}")
-}
-
-/// What nobody holds any more.
-#[derive(Debug)]
-pub(crate) enum Retired {
-    /// The view schema of a set.
-    Schema(u64),
-    /// Conclusions about breakers.
-    Conclusions(u64),
-    /// Roll-ups of a piece of a hot segment.
-    Piece(u64),
-    /// An attached file; `unlink` when its rows are elsewhere or expired.
-    Segment {
-        alias: String,
-        path: PathBuf,
-        unlink: bool,
-    },
-}
-
-/// Where drops leave what may go.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Retirement(Arc<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    retired: Mutex<Vec<Retired>>,
-    doomed: Mutex<HashSet<u64>>,
-    numbers: AtomicU64,
-    bell: Bell,
-}
-
-impl Retirement {
-    /// The bell that rings when something retires.
-    pub(crate) fn bell(&self) -> &Bell {
-        &self.0.bell
-    }
-
-    /// A number that nothing else of this store has that retires.
-    pub(crate) fn number(&self) -> u64 {
-        self.0.numbers.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// The segment's file goes when its last holder does.
-    pub(crate) fn doom(&self, id: u64) {
-        locked(&self.0.doomed).insert(id);
-    }
-
-    /// It stays after all.
-    pub(crate) fn spare(&self, id: u64) {
-        locked(&self.0.doomed).remove(&id);
-    }
-
-    pub(crate) fn retire_segment(&self, id: u64, alias: String, path: PathBuf) {
-        let unlink = locked(&self.0.doomed).remove(&id);
-        self.push(Retired::Segment {
-            alias,
-            path,
-            unlink,
-        });
-    }
-
-    pub(crate) fn retire_piece(&self, number: u64) {
-        self.push(Retired::Piece(number));
-    }
-
-    /// Takes what retired since, in order.
-    pub(crate) fn take(&self) -> Vec<Retired> {
-        std::mem::take(&mut *locked(&self.0.retired))
-    }
-
-    /// Puts back what could not be done yet.
-    pub(crate) fn push(&self, retired: Retired) {
-        locked(&self.0.retired).push(retired);
-        self.0.bell.ring();
-    }
-
-    /// Puts back without waking anybody: to be tried at the next tick.
-    pub(crate) fn defer(&self, retired: Retired) {
-        locked(&self.0.retired).push(retired);
-    }
 }

@@ -145,17 +145,15 @@ fn merge_rollups(build: &Build<'_>, group: &[Arc<Segment>]) -> Result<(), StoreE
     )?)
 }
 
+/// Arrival of the first and of the last row of all of them, nanoseconds.
+pub(super) fn ingest_range(group: &[Arc<Segment>]) -> (i64, i64) {
+    let ranges = || group.iter().map(|segment| segment.meta.ingest_range);
+    let first = ranges().map(|(first, _)| first).min();
+    let last = ranges().map(|(_, last)| last).max();
+    (first.unwrap_or(0), last.unwrap_or(0))
+}
+
 fn merged_meta(shared: &Shared, group: &[Arc<Segment>]) -> Meta {
-    let first = group
-        .iter()
-        .map(|segment| segment.meta.ingest_range.0)
-        .min()
-        .unwrap_or(0);
-    let last = group
-        .iter()
-        .map(|segment| segment.meta.ingest_range.1)
-        .max()
-        .unwrap_or(0);
     let dir = shared.catalog.dir();
     // What a member replaced may still be there, held by a reader: then it is ours to replace now, or a
     // crash after the member's end would bring it back.
@@ -173,7 +171,7 @@ fn merged_meta(shared: &Shared, group: &[Arc<Segment>]) -> Meta {
     replaces.sort_unstable();
     replaces.dedup();
     Meta {
-        ingest_range: (first, last),
+        ingest_range: ingest_range(group),
         span_keys: Keys::union(group.iter().map(|segment| &segment.meta.span_keys)),
         log_keys: Keys::union(group.iter().map(|segment| &segment.meta.log_keys)),
         replaces,

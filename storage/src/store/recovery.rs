@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::catalog::{Access, Catalog};
-use super::leases::Retirement;
 use super::rotation::{FullSegment, Rotation};
 use super::stats::{Counters, RefusedSegment};
 use super::{OpenError, StoreConfig, conclusions, engine, locked, now_ns, recall, steward};
 use crate::as_of::AsOf;
 use crate::ingest::RecentSpans;
+use crate::retirement::Retirement;
 use crate::segment::files::{self, FileKind, Found, Sequence};
 use crate::segment::meta::{self, FORMAT, Meta};
 use crate::segment::{Attachment, Kept, Segment, SegmentState, TraceFilter, migrate, tables};

@@ -14,9 +14,9 @@ use super::queue::{Pending, Taken};
 use super::rotation::FullSegment;
 use super::stats::Counters;
 use super::{AppendError, Shared};
-use crate::ingest::RecentSpans;
+use crate::ingest::{PreparedRows, RecentSpans};
 use crate::segment::Segment;
-use crate::segment::hot::{HotWriter, Prepared, PreparedRows};
+use crate::segment::hot::{HotWriter, Prepared};
 
 /// How long a commit waits for memory that queries hold; a client waits ten seconds.
 const MEMORY_PATIENCE: Duration = Duration::from_secs(5);

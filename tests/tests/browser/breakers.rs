@@ -5,7 +5,8 @@ use anyhow::{Context as _, Result, ensure};
 use fantoccini::Locator;
 
 use super::driver::Browser;
-use crate::harness::{PATIENCE, Tripline, now};
+use super::walk::{assert_accessible, assert_silent};
+use crate::harness::{Tripline, now};
 use crate::incidents::{SECOND, rfc3339, span_id, story, trace_id};
 
 /// A server with the story of `incidents.rs`, and when it began.
@@ -30,10 +31,7 @@ async fn reads(browser: &Browser, words: &[&str]) -> Result<()> {
 async fn follow(browser: &Browser, part: &str) -> Result<()> {
     let link = format!("main a[href*='{part}']");
     let found = browser
-        .client
-        .wait()
-        .at_most(PATIENCE)
-        .for_element(Locator::Css(&link))
+        .element(&link)
         .await
         .with_context(|| format!("no link to {part}"))?;
     // As a person would, who does not click what the head of the page covers.
@@ -79,9 +77,7 @@ async fn the_sixty_seconds(width: u32, height: u32) -> Result<()> {
     // 42 s: who is hurt; 55 s: whether it is over.
     reads(&browser, &["POST /checkout", "recovered"]).await?;
     // 50 s: into the chat.
-    browser
-        .until("return document.documentElement.dataset.live === ''")
-        .await?;
+    browser.until_live().await?;
     browser.script("window.copied = []; navigator.clipboard.writeText = text => { copied.push(text); return Promise.resolve(); }").await?;
     browser
         .client
@@ -103,10 +99,8 @@ async fn the_sixty_seconds(width: u32, height: u32) -> Result<()> {
             "return document.querySelector('.span-panel')?.innerText.includes('Charge') === true",
         )
         .await?;
-    let is_wide = browser
-        .script("return document.documentElement.scrollWidth > innerWidth")
-        .await?;
-    ensure!(is_wide == false, "the trace scrolls sideways at {width}");
+    let is_wide = browser.scrolls_sideways().await?;
+    ensure!(!is_wide, "the trace scrolls sideways at {width}");
     browser.picture(&format!("sixty-span-{width}")).await?;
     browser.close().await
 }
@@ -132,8 +126,8 @@ async fn pages_of_trips_are_accessible_silent_and_fit_a_phone() -> Result<()> {
         (format!("/traces/{}", trace_id(110)), "trace-refused"),
     ];
     let browser = Browser::open(1280, 900).await?;
-    super::assert_accessible(&server, &browser, &pages).await?;
-    super::assert_silent(&server, &browser, &pages).await?;
+    assert_accessible(&server, &browser, &pages).await?;
+    assert_silent(&server, &browser, &pages).await?;
     for (path, name) in &pages {
         browser.go(&server, path).await?;
         browser.picture(name).await?;
@@ -141,11 +135,9 @@ async fn pages_of_trips_are_accessible_silent_and_fit_a_phone() -> Result<()> {
     browser.screen(390, 844).await?;
     for (path, name) in &pages {
         browser.go(&server, path).await?;
-        let wide = browser
-            .script("return document.documentElement.scrollWidth > innerWidth")
-            .await?;
+        let is_wide = browser.scrolls_sideways().await?;
         browser.picture(&format!("{name}-narrow")).await?;
-        ensure!(wide == false, "{path} scrolls sideways");
+        ensure!(!is_wide, "{path} scrolls sideways");
     }
     browser.close().await
 }
@@ -186,10 +178,7 @@ async fn the_scrubber_moves_the_graph_through_time() -> Result<()> {
     let browser = Browser::open(1280, 900).await?;
     let (from, to) = (rfc3339(begin), rfc3339(begin + 120 * SECOND));
     browser
-        .go(&server, &format!("/graph?from={from}&to={to}"))
-        .await?;
-    browser
-        .until("return document.documentElement.dataset.live === ''")
+        .enter(&server, &format!("/graph?from={from}&to={to}"))
         .await?;
     let slide = |step: u32| {
         format!(
@@ -226,12 +215,7 @@ async fn the_scrubber_moves_the_graph_through_time() -> Result<()> {
         .await?;
     browser.picture("graph-scrubbed").await?;
     // It plays on by itself.
-    browser
-        .client
-        .find(Locator::Css(".step-slider button"))
-        .await?
-        .click()
-        .await?;
+    browser.click(".step-slider button").await?;
     browser.until("return [...document.querySelectorAll('.scrubber-steps a')].findIndex(a => a.ariaCurrent === 'step') >= 7").await?;
     browser.close().await
 }
@@ -250,8 +234,7 @@ async fn what_if_is_asked_by_filling_in_one_setting() -> Result<()> {
     )
     .await?;
     let input = browser
-        .client
-        .find(Locator::Css("input[name='consecutive_failures_threshold']"))
+        .element("input[name='consecutive_failures_threshold']")
         .await?;
     input.send_keys("2\u{e007}").await?;
     reads(&browser, &["Edited"]).await?;

@@ -5,7 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use fantoccini::{Client, ClientBuilder};
+use fantoccini::elements::Element;
+use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 
 use crate::harness::{PATIENCE, Tripline};
@@ -79,6 +80,35 @@ impl Browser {
             .client
             .goto(&format!("http://{}{path}", server.http()))
             .await?)
+    }
+
+    /// Opens a page of the server, and waits until its islands live.
+    pub async fn enter(&self, server: &Tripline, path: &str) -> Result<()> {
+        self.go(server, path).await?;
+        self.until_live().await
+    }
+
+    /// Waits until the islands of the page live.
+    pub async fn until_live(&self) -> Result<()> {
+        self.until("return document.documentElement.dataset.live === ''")
+            .await
+    }
+
+    /// The first element a selector finds, as soon as there is one.
+    pub async fn element(&self, css: &str) -> Result<Element> {
+        let wait = self.client.wait().at_most(PATIENCE);
+        Ok(wait.for_element(Locator::Css(css)).await?)
+    }
+
+    /// Clicks it.
+    pub async fn click(&self, css: &str) -> Result<()> {
+        Ok(self.element(css).await?.click().await?)
+    }
+
+    /// Whether the page is wider than the window.
+    pub async fn scrolls_sideways(&self) -> Result<bool> {
+        let is_wider = "return document.documentElement.scrollWidth > innerWidth";
+        Ok(self.script(is_wider).await? == Value::Bool(true))
     }
 
     /// What a script answers.

@@ -1,42 +1,25 @@
 //! A cascade of three services, seeded span by span, is one incident attributed to where it began.
 
 use super::*;
-use crate::ingest::{Batch, LogColumns, LogRow, ResourceRow, Rows, ScopeRow, SpanColumns, SpanRow};
+use crate::fixture::{self, open};
+use crate::ingest::{LogColumns, LogRow, ResourceRow, Rows, SpanColumns, SpanRow};
 use crate::model::BreakersQuery;
 use crate::query::breakers;
-use crate::store::{Store, StoreConfig};
+use crate::store::Store;
 
 const S: u64 = 1_000_000_000;
 /// A round minute; times in the story are seconds after it.
 const BASE: u64 = 1_800_000_000 * S;
 
-fn open(dir: &std::path::Path) -> Store {
-    Store::open(StoreConfig {
-        data_dir: dir.to_owned(),
-        threads: 2,
-        memory_bytes_max: 256 << 20,
-        ..StoreConfig::default()
-    })
-    .expect("a store")
-}
-
 fn append(store: &Store, service: &str, instance: &str, version: &str, rows: Rows) {
-    let batch = Batch {
-        resources: vec![ResourceRow {
-            service_name: Some(service.to_owned()),
-            service_instance_id: Some(instance.to_owned()),
-            service_version: (!version.is_empty()).then(|| version.to_owned()),
-            attributes: "{}".to_owned(),
-            ..ResourceRow::default()
-        }],
-        scopes: vec![ScopeRow {
-            attributes: "{}".to_owned(),
-            ..ScopeRow::default()
-        }],
-        rows,
-        bytes: 1_000,
+    let resource = ResourceRow {
+        service_name: Some(service.to_owned()),
+        service_instance_id: Some(instance.to_owned()),
+        service_version: (!version.is_empty()).then(|| version.to_owned()),
+        attributes: "{}".to_owned(),
+        ..ResourceRow::default()
     };
-    futures::executor::block_on(store.append(batch)).expect("stored");
+    fixture::append(store, fixture::batch(vec![resource], rows));
 }
 
 /// The spans of all requests, by who sends them; psp before and after its new version.

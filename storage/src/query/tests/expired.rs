@@ -8,12 +8,9 @@ use crate::store::now_ns;
 fn rates_are_over_the_time_of_the_roll_ups_where_the_spans_have_expired() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(StoreConfig {
-        data_dir: dir.path().to_owned(),
-        threads: 2,
-        memory_bytes_max: 256 << 20,
         retention_age: Duration::from_millis(200),
         maintenance_interval: Duration::from_millis(50),
-        ..StoreConfig::default()
+        ..fixture::small(dir.path())
     })
     .expect("a store");
     const MINUTE: i64 = 60_000_000_000;

@@ -38,17 +38,7 @@ fn sent(store: &Store, sender: &Sender, kind: &'static str, sidecar: bool, from:
         attributes: sender.attributes.to_owned(),
         ..ResourceRow::default()
     };
-    let scope = ScopeRow {
-        attributes: "{}".to_owned(),
-        ..ScopeRow::default()
-    };
-    let batch = Batch {
-        resources: vec![resource],
-        scopes: vec![scope],
-        rows: Rows::Spans(columns),
-        bytes: 1_000,
-    };
-    futures::executor::block_on(store.append(batch)).expect("stored");
+    append_from(store, resource, Rows::Spans(columns));
 }
 
 fn asked(store: &Store, query: &InstancesQuery) -> Vec<InstanceSummary> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::hows::rows;
 use super::*;
-use crate::ingest::HistogramPointRow;
+use crate::ingest::{Batch, HistogramPointRow, ScopeRow};
 use crate::model::{Basis, RequestCounts, ServiceSummary};
 use crate::query::{covered, how, services_by_spans};
 

@@ -29,17 +29,7 @@ fn deployed(store: &Store) {
             attributes: "{}".to_owned(),
             ..ResourceRow::default()
         };
-        let scope = ScopeRow {
-            attributes: "{}".to_owned(),
-            ..ScopeRow::default()
-        };
-        let batch = Batch {
-            resources: vec![resource],
-            scopes: vec![scope],
-            rows: Rows::Spans(columns),
-            bytes: 1_000,
-        };
-        futures::executor::block_on(store.append(batch)).expect("stored");
+        append_from(store, resource, Rows::Spans(columns));
     }
 }
 
@@ -144,17 +134,7 @@ fn reported(
         attributes: "{}".to_owned(),
         ..ResourceRow::default()
     };
-    let scope = ScopeRow {
-        attributes: "{}".to_owned(),
-        ..ScopeRow::default()
-    };
-    let batch = Batch {
-        resources: vec![resource],
-        scopes: vec![scope],
-        rows: Rows::Logs(logs),
-        bytes: 1_000,
-    };
-    futures::executor::block_on(store.append(batch)).expect("stored");
+    append_from(store, resource, Rows::Logs(logs));
 }
 
 #[test]

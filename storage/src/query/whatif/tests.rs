@@ -10,8 +10,9 @@ use tripline_sdk::{
 };
 
 use super::*;
-use crate::ingest::{Batch, LogColumns, LogRow, ResourceRow, Rows, ScopeRow, SpanColumns, SpanRow};
-use crate::model::{BreakersQuery, TimeRange};
+use crate::fixture;
+use crate::ingest::{Batch, LogColumns, LogRow, ResourceRow, Rows, SpanColumns, SpanRow};
+use crate::model::{Breaker, BreakersQuery, TimeRange};
 use crate::query::breakers;
 use crate::store::{Store, StoreConfig};
 
@@ -181,21 +182,17 @@ fn live(config: BreakerConfig, seed: u64) -> Story {
 }
 
 fn batch(breaker: u64, rows: Rows) -> Batch {
-    Batch {
-        resources: (0..INSTANCES)
-            .map(|instance| ResourceRow {
-                service_name: Some("cart".to_owned()),
-                service_instance_id: Some(format!("pod-{breaker}-{instance:02}")),
-                attributes: "{}".to_owned(),
-                ..ResourceRow::default()
-            })
-            .collect(),
-        scopes: vec![ScopeRow {
+    let resources = (0..INSTANCES)
+        .map(|instance| ResourceRow {
+            service_name: Some("cart".to_owned()),
+            service_instance_id: Some(format!("pod-{breaker}-{instance:02}")),
             attributes: "{}".to_owned(),
-            ..ScopeRow::default()
-        }],
-        rows,
+            ..ResourceRow::default()
+        })
+        .collect();
+    Batch {
         bytes: 1_000_000,
+        ..fixture::batch(resources, rows)
     }
 }
 
@@ -266,7 +263,7 @@ fn store_breaker(store: &Store, breaker: u64) -> [usize; 4] {
         }
     }
     for rows in [Rows::Spans(spans), Rows::Logs(logs)] {
-        futures::executor::block_on(store.append(batch(breaker, rows))).expect("stored");
+        fixture::append(store, batch(breaker, rows));
     }
     seen
 }
@@ -287,14 +284,21 @@ fn query(breaker_id: &str, edits: &[(&str, &str)]) -> WhatIfQuery {
     }
 }
 
+/// Every breaker of the store.
+fn known(session: &Session<'_>) -> Vec<Breaker> {
+    let all = BreakersQuery {
+        limit: 100,
+        ..Default::default()
+    };
+    breakers(session, &all).expect("breakers").items
+}
+
 #[test]
 fn recorded_settings_reproduce_a_thousand_histories_exactly() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(StoreConfig {
-        data_dir: dir.path().to_owned(),
-        threads: 2,
         memory_bytes_max: 512 << 20,
-        ..StoreConfig::default()
+        ..fixture::small(dir.path())
     })
     .expect("a store");
     let mut seen = [0; 4];
@@ -310,17 +314,10 @@ fn recorded_settings_reproduce_a_thousand_histories_exactly() {
     store.seal_now().expect("sealed");
     let reader = store.reader().expect("a reader");
     let session = Session::new(&reader);
-    let known = breakers(
-        &session,
-        &BreakersQuery {
-            limit: 100,
-            ..Default::default()
-        },
-    )
-    .expect("breakers");
-    assert_eq!(known.items.len() as u64, BREAKERS);
+    let known = known(&session);
+    assert_eq!(known.len() as u64, BREAKERS);
     let (mut instances, mut found, mut calls) = (0, 0, 0);
-    for breaker in &known.items {
+    for breaker in &known {
         let answer = what_if(&session, &query(&breaker.breaker_id, &[]))
             .expect("an answer")
             .expect("a breaker");
@@ -349,7 +346,7 @@ fn recorded_settings_reproduce_a_thousand_histories_exactly() {
     assert_eq!((found, calls), (trips, BREAKERS * INSTANCES * CALLS));
 
     // A window of time: one that counts takes a minimum beyond its size as its size.
-    let of_time = known.items.iter().find(|breaker| breaker.name == "b2");
+    let of_time = known.iter().find(|breaker| breaker.name == "b2");
     edited_settings_change_the_outcome(&session, &of_time.expect("b2").breaker_id);
 }
 
@@ -377,13 +374,7 @@ fn edited_settings_change_the_outcome(session: &Session<'_>, breaker_id: &str) {
 /// Calls of a breaker whose spans have these attributes and weight, a second apart; each tenth is the second outcome.
 fn stored(attributes: [&str; 2], weight: Option<f64>) -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(StoreConfig {
-        data_dir: dir.path().to_owned(),
-        threads: 2,
-        memory_bytes_max: 256 << 20,
-        ..StoreConfig::default()
-    })
-    .expect("a store");
+    let store = fixture::open(dir.path());
     let mut spans = SpanColumns::default();
     for number in 0..100_u64 {
         let start = BASE + number * 1_000 * MS;
@@ -400,21 +391,13 @@ fn stored(attributes: [&str; 2], weight: Option<f64>) -> (tempfile::TempDir, Sto
             ..SpanRow::default()
         });
     }
-    let rows = Batch {
-        resources: vec![ResourceRow {
-            service_name: Some("cart".to_owned()),
-            service_instance_id: Some("pod".to_owned()),
-            attributes: "{}".to_owned(),
-            ..ResourceRow::default()
-        }],
-        scopes: vec![ScopeRow {
-            attributes: "{}".to_owned(),
-            ..ScopeRow::default()
-        }],
-        rows: Rows::Spans(spans),
-        bytes: 100_000,
+    let resource = ResourceRow {
+        service_name: Some("cart".to_owned()),
+        service_instance_id: Some("pod".to_owned()),
+        attributes: "{}".to_owned(),
+        ..ResourceRow::default()
     };
-    futures::executor::block_on(store.append(rows)).expect("stored");
+    fixture::append(&store, fixture::batch(vec![resource], Rows::Spans(spans)));
     (dir, store)
 }
 
@@ -426,20 +409,13 @@ fn answers(store: &Store) -> [WhatIf; 2] {
         }
         let reader = store.reader().expect("a reader");
         let session = Session::new(&reader);
-        let known = breakers(
-            &session,
-            &BreakersQuery {
-                limit: 10,
-                ..Default::default()
-            },
-        )
-        .expect("breakers");
+        let known = known(&session);
         let asked = WhatIfQuery {
             range: TimeRange {
                 from_unix_nano: BASE as i64 - 1,
                 to_unix_nano: (BASE + 200_000 * MS) as i64,
             },
-            ..query(&known.items.first().expect("a breaker").breaker_id, &[])
+            ..query(&known.first().expect("a breaker").breaker_id, &[])
         };
         what_if(&session, &asked)
             .expect("an answer")

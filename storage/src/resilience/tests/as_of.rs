@@ -1,6 +1,6 @@
 //! A store of the past answers as of then: nothing is stale in it that was not stale at that moment.
 
-use super::fixture::{Point, append, metrics, rows};
+use super::fixture::{Point, append, metrics, rows, small};
 use crate::model::BreakersQuery;
 use crate::query::{Session, breakers};
 use crate::store::{Store, StoreConfig};
@@ -12,12 +12,9 @@ const START: u64 = 1_700_000_000 * SECOND;
 fn state(after_s: Option<u64>) -> (String, Vec<String>) {
     let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(StoreConfig {
-        data_dir: dir.path().to_owned(),
-        threads: 2,
-        memory_bytes_max: 256 << 20,
         as_of_unix_nano: after_s
             .map(|after| i64::try_from(START + after * SECOND).expect("before 2262")),
-        ..StoreConfig::default()
+        ..small(dir.path())
     })
     .expect("a store");
     let points: Vec<Point<'_>> = (0..7)

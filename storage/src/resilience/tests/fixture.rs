@@ -1,25 +1,11 @@
 //! Telemetry of breakers as a decoder would hand it over, and ways to look at the relations.
 
+pub(super) use crate::fixture::{append, open, small};
 use crate::ingest::{
     Batch, LogColumns, LogRow, MetricColumns, NumberPointRow, NumberValue, ResourceRow, Rows,
     ScopeRow, SeriesRow, SpanColumns, SpanRow,
 };
-use crate::store::{Store, StoreConfig};
-
-/// A store of two threads in `dir`.
-pub(super) fn open(dir: &std::path::Path) -> Store {
-    Store::open(StoreConfig {
-        data_dir: dir.to_owned(),
-        threads: 2,
-        memory_bytes_max: 256 << 20,
-        ..StoreConfig::default()
-    })
-    .expect("a store")
-}
-
-pub(super) fn append(store: &Store, batch: Batch) {
-    futures::executor::block_on(store.append(batch)).expect("appended");
-}
+use crate::store::Store;
 
 /// Now, in nanoseconds since the epoch.
 pub(super) fn now() -> u64 {

@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::fixture::{
-    Log, Point, Span, append, batch, hot_and_sealed, logs, metrics, now, resource, rows, spans,
+    Log, Point, Span, append, batch, hot_and_sealed, logs, metrics, now, resource, rows, small,
+    spans,
 };
 use crate::ingest::{Rows, SpanColumns, SpanRow};
 use crate::model::{FindingsQuery, GraphQuery, LanesQuery, TimeRange};
@@ -264,12 +265,9 @@ fn lanes_and_edges_know_the_same_silence() {
 fn merged_segments_know_their_silences_still() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(StoreConfig {
-        data_dir: dir.path().to_owned(),
-        threads: 2,
-        memory_bytes_max: 256 << 20,
         compaction_fan_in: 2,
         maintenance_interval: Duration::from_millis(20),
-        ..StoreConfig::default()
+        ..small(dir.path())
     })
     .expect("a store");
     let start = now() - 6 * HOUR;

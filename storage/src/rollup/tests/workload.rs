@@ -1,9 +1,8 @@
 //! Random but plausible traces: proxies, databases, messages, nested clients, resent, orphaned and skewed spans.
 
-use std::path::Path;
-
-use crate::ingest::{Batch, ResourceRow, Rows, ScopeRow, SpanColumns, SpanRow};
-use crate::store::{Store, StoreConfig};
+use crate::fixture;
+use crate::ingest::{ResourceRow, Rows, SpanColumns, SpanRow};
+use crate::store::Store;
 
 /// A span as it was sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -329,16 +328,6 @@ impl Workload {
     }
 }
 
-pub(super) fn open(dir: &Path) -> Store {
-    Store::open(StoreConfig {
-        data_dir: dir.to_owned(),
-        threads: 2,
-        memory_bytes_max: 256 << 20,
-        ..StoreConfig::default()
-    })
-    .expect("a store")
-}
-
 /// Sends the spans in small batches of mixed services.
 pub(super) fn append(store: &Store, sent: &[Sent], seed: u64) {
     for chunk in sent.chunks(7 + (seed % 20) as usize) {
@@ -385,17 +374,7 @@ pub(super) fn append(store: &Store, sent: &[Sent], seed: u64) {
                 ..SpanRow::default()
             });
         }
-        let scope = ScopeRow {
-            attributes: "{}".to_owned(),
-            ..ScopeRow::default()
-        };
-        let batch = Batch {
-            resources,
-            scopes: vec![scope],
-            rows: Rows::Spans(columns),
-            bytes: 1_000,
-        };
-        futures::executor::block_on(store.append(batch)).expect("stored");
+        fixture::append(store, fixture::batch(resources, Rows::Spans(columns)));
     }
 }
 

@@ -1,6 +1,52 @@
 //! Relations of raw telemetry: one row a span, log record, metric stream, data point, exemplar, resource.
 
-use super::{Relation, column};
+use super::{Column, Relation, column};
+
+// What every signal says of who sent it.
+const SERVICE_NAME: Column = column("service_name", "VARCHAR", "`service.name` of the resource");
+const SERVICE_NAMESPACE: Column = column(
+    "service_namespace",
+    "VARCHAR",
+    "`service.namespace` of the resource",
+);
+const SERVICE_VERSION: Column = column(
+    "service_version",
+    "VARCHAR",
+    "`service.version` of the resource",
+);
+const SERVICE_INSTANCE_ID: Column = column(
+    "service_instance_id",
+    "VARCHAR",
+    "`service.instance.id` of the resource",
+);
+const ENVIRONMENT: Column = column(
+    "environment",
+    "VARCHAR",
+    "`deployment.environment.name` of the resource",
+);
+const CLUSTER: Column = column("cluster", "VARCHAR", "`k8s.cluster.name` of the resource");
+const RESOURCE_ATTRIBUTES: Column = column(
+    "resource_attributes",
+    "VARIANT",
+    "Attributes of the resource that sent it",
+);
+const SCOPE_NAME: Column = column("scope_name", "VARCHAR", "Name of the instrumentation scope");
+const SCOPE_VERSION: Column = column(
+    "scope_version",
+    "VARCHAR",
+    "Version of the instrumentation scope",
+);
+const SCOPE_ATTRIBUTES: Column = column(
+    "scope_attributes",
+    "VARIANT",
+    "Attributes of the instrumentation scope",
+);
+const RESOURCE_ID: Column = column(
+    "resource_id",
+    "UBIGINT",
+    "Hash of the resource; joins `resources`",
+);
+const SCOPE_ID: Column = column("scope_id", "UBIGINT", "Hash of the instrumentation scope");
 
 pub(super) const SPANS: Relation = Relation {
     name: "spans",
@@ -11,28 +57,12 @@ pub(super) const SPANS: Relation = Relation {
         column("parent_span_id", "VARCHAR", "Parent span; NULL for a root"),
         column("trace_state", "VARCHAR", "W3C `tracestate`"),
         column("flags", "UINTEGER", "OTLP span flags"),
-        column("service_name", "VARCHAR", "`service.name` of the resource"),
-        column(
-            "service_namespace",
-            "VARCHAR",
-            "`service.namespace` of the resource",
-        ),
-        column(
-            "service_version",
-            "VARCHAR",
-            "`service.version` of the resource",
-        ),
-        column(
-            "service_instance_id",
-            "VARCHAR",
-            "`service.instance.id` of the resource",
-        ),
-        column(
-            "environment",
-            "VARCHAR",
-            "`deployment.environment.name` of the resource",
-        ),
-        column("cluster", "VARCHAR", "`k8s.cluster.name` of the resource"),
+        SERVICE_NAME,
+        SERVICE_NAMESPACE,
+        SERVICE_VERSION,
+        SERVICE_INSTANCE_ID,
+        ENVIRONMENT,
+        CLUSTER,
         column("name", "VARCHAR", "Name of the operation"),
         column(
             "kind",
@@ -51,22 +81,10 @@ pub(super) const SPANS: Relation = Relation {
         column("status_code", "VARCHAR", "`unset`, `ok` or `error`"),
         column("status_message", "VARCHAR", "Message of the status"),
         column("attributes", "VARIANT", "Attributes of the span"),
-        column(
-            "resource_attributes",
-            "VARIANT",
-            "Attributes of the resource that sent it",
-        ),
-        column("scope_name", "VARCHAR", "Name of the instrumentation scope"),
-        column(
-            "scope_version",
-            "VARCHAR",
-            "Version of the instrumentation scope",
-        ),
-        column(
-            "scope_attributes",
-            "VARIANT",
-            "Attributes of the instrumentation scope",
-        ),
+        RESOURCE_ATTRIBUTES,
+        SCOPE_NAME,
+        SCOPE_VERSION,
+        SCOPE_ATTRIBUTES,
         column(
             "events",
             "VARIANT",
@@ -117,11 +135,7 @@ pub(super) const SPANS: Relation = Relation {
             "BOOLEAN",
             "Whether it had been stored before when it came; `red`, `service_edges` and `edge_retries` leave it out",
         ),
-        column(
-            "resource_id",
-            "UBIGINT",
-            "Hash of the resource; joins `resources`",
-        ),
+        RESOURCE_ID,
         column(
             "resource_schema_url",
             "VARCHAR",
@@ -132,7 +146,7 @@ pub(super) const SPANS: Relation = Relation {
             "UINTEGER",
             "Attributes the sender dropped from the resource",
         ),
-        column("scope_id", "UBIGINT", "Hash of the instrumentation scope"),
+        SCOPE_ID,
         column("scope_schema_url", "VARCHAR", "Schema URL of the scope"),
         column(
             "scope_dropped_attributes_count",
@@ -184,28 +198,12 @@ pub(super) const LOGS: Relation = Relation {
             "Kind of the body: `string`, `kvlist`, `array`, `int`, …",
         ),
         column("flags", "UINTEGER", "W3C trace flags"),
-        column("service_name", "VARCHAR", "`service.name` of the resource"),
-        column(
-            "service_namespace",
-            "VARCHAR",
-            "`service.namespace` of the resource",
-        ),
-        column(
-            "service_version",
-            "VARCHAR",
-            "`service.version` of the resource",
-        ),
-        column(
-            "service_instance_id",
-            "VARCHAR",
-            "`service.instance.id` of the resource",
-        ),
-        column(
-            "environment",
-            "VARCHAR",
-            "`deployment.environment.name` of the resource",
-        ),
-        column("cluster", "VARCHAR", "`k8s.cluster.name` of the resource"),
+        SERVICE_NAME,
+        SERVICE_NAMESPACE,
+        SERVICE_VERSION,
+        SERVICE_INSTANCE_ID,
+        ENVIRONMENT,
+        CLUSTER,
         column("time_unix_nano", "UBIGINT", "Its own time exactly as sent"),
         column(
             "observed_time_unix_nano",
@@ -213,32 +211,16 @@ pub(super) const LOGS: Relation = Relation {
             "Observed time exactly as sent",
         ),
         column("attributes", "VARIANT", "Attributes of the record"),
-        column(
-            "resource_attributes",
-            "VARIANT",
-            "Attributes of the resource that sent it",
-        ),
-        column("scope_name", "VARCHAR", "Name of the instrumentation scope"),
-        column(
-            "scope_version",
-            "VARCHAR",
-            "Version of the instrumentation scope",
-        ),
-        column(
-            "scope_attributes",
-            "VARIANT",
-            "Attributes of the instrumentation scope",
-        ),
+        RESOURCE_ATTRIBUTES,
+        SCOPE_NAME,
+        SCOPE_VERSION,
+        SCOPE_ATTRIBUTES,
         column(
             "dropped_attributes_count",
             "UINTEGER",
             "Attributes the sender dropped",
         ),
-        column(
-            "resource_id",
-            "UBIGINT",
-            "Hash of the resource; joins `resources`",
-        ),
+        RESOURCE_ID,
         column(
             "resource_schema_url",
             "VARCHAR",
@@ -249,7 +231,7 @@ pub(super) const LOGS: Relation = Relation {
             "UINTEGER",
             "Attributes the sender dropped from the resource",
         ),
-        column("scope_id", "UBIGINT", "Hash of the instrumentation scope"),
+        SCOPE_ID,
         column("scope_schema_url", "VARCHAR", "Schema URL of the scope"),
         column(
             "scope_dropped_attributes_count",
@@ -279,56 +261,24 @@ pub(super) const METRICS: Relation = Relation {
         column("is_monotonic", "BOOLEAN", "Whether a sum only grows"),
         column("description", "VARCHAR", "Description of the metric"),
         column("metadata", "VARIANT", "Metadata of the metric"),
-        column("service_name", "VARCHAR", "`service.name` of the resource"),
-        column(
-            "service_namespace",
-            "VARCHAR",
-            "`service.namespace` of the resource",
-        ),
-        column(
-            "service_version",
-            "VARCHAR",
-            "`service.version` of the resource",
-        ),
-        column(
-            "service_instance_id",
-            "VARCHAR",
-            "`service.instance.id` of the resource",
-        ),
-        column(
-            "environment",
-            "VARCHAR",
-            "`deployment.environment.name` of the resource",
-        ),
-        column("cluster", "VARCHAR", "`k8s.cluster.name` of the resource"),
+        SERVICE_NAME,
+        SERVICE_NAMESPACE,
+        SERVICE_VERSION,
+        SERVICE_INSTANCE_ID,
+        ENVIRONMENT,
+        CLUSTER,
         column("attributes", "VARIANT", "Attributes of the stream"),
-        column(
-            "resource_attributes",
-            "VARIANT",
-            "Attributes of the resource that sent it",
-        ),
-        column("scope_name", "VARCHAR", "Name of the instrumentation scope"),
-        column(
-            "scope_version",
-            "VARCHAR",
-            "Version of the instrumentation scope",
-        ),
-        column(
-            "scope_attributes",
-            "VARIANT",
-            "Attributes of the instrumentation scope",
-        ),
-        column(
-            "resource_id",
-            "UBIGINT",
-            "Hash of the resource; joins `resources`",
-        ),
+        RESOURCE_ATTRIBUTES,
+        SCOPE_NAME,
+        SCOPE_VERSION,
+        SCOPE_ATTRIBUTES,
+        RESOURCE_ID,
         column(
             "resource_schema_url",
             "VARCHAR",
             "Schema URL of the resource",
         ),
-        column("scope_id", "UBIGINT", "Hash of the instrumentation scope"),
+        SCOPE_ID,
         column("scope_schema_url", "VARCHAR", "Schema URL of the scope"),
         column(
             "scope_dropped_attributes_count",
@@ -415,51 +365,19 @@ pub(super) const METRIC_POINTS: Relation = Relation {
         ),
         column("quantiles", "DOUBLE[]", "Quantiles of a summary"),
         column("quantile_values", "DOUBLE[]", "Their values"),
-        column("service_name", "VARCHAR", "`service.name` of the resource"),
-        column(
-            "service_namespace",
-            "VARCHAR",
-            "`service.namespace` of the resource",
-        ),
-        column(
-            "service_version",
-            "VARCHAR",
-            "`service.version` of the resource",
-        ),
-        column(
-            "service_instance_id",
-            "VARCHAR",
-            "`service.instance.id` of the resource",
-        ),
-        column(
-            "environment",
-            "VARCHAR",
-            "`deployment.environment.name` of the resource",
-        ),
-        column("cluster", "VARCHAR", "`k8s.cluster.name` of the resource"),
+        SERVICE_NAME,
+        SERVICE_NAMESPACE,
+        SERVICE_VERSION,
+        SERVICE_INSTANCE_ID,
+        ENVIRONMENT,
+        CLUSTER,
         column("attributes", "VARIANT", "Attributes of the stream"),
-        column(
-            "resource_attributes",
-            "VARIANT",
-            "Attributes of the resource that sent it",
-        ),
-        column("scope_name", "VARCHAR", "Name of the instrumentation scope"),
-        column(
-            "scope_version",
-            "VARCHAR",
-            "Version of the instrumentation scope",
-        ),
-        column(
-            "scope_attributes",
-            "VARIANT",
-            "Attributes of the instrumentation scope",
-        ),
-        column(
-            "resource_id",
-            "UBIGINT",
-            "Hash of the resource; joins `resources`",
-        ),
-        column("scope_id", "UBIGINT", "Hash of the instrumentation scope"),
+        RESOURCE_ATTRIBUTES,
+        SCOPE_NAME,
+        SCOPE_VERSION,
+        SCOPE_ATTRIBUTES,
+        RESOURCE_ID,
+        SCOPE_ID,
     ],
 };
 
@@ -509,51 +427,19 @@ pub(super) const EXEMPLARS: Relation = Relation {
             "VARIANT",
             "Attributes the metric's view left out of the stream",
         ),
-        column("service_name", "VARCHAR", "`service.name` of the resource"),
-        column(
-            "service_namespace",
-            "VARCHAR",
-            "`service.namespace` of the resource",
-        ),
-        column(
-            "service_version",
-            "VARCHAR",
-            "`service.version` of the resource",
-        ),
-        column(
-            "service_instance_id",
-            "VARCHAR",
-            "`service.instance.id` of the resource",
-        ),
-        column(
-            "environment",
-            "VARCHAR",
-            "`deployment.environment.name` of the resource",
-        ),
-        column("cluster", "VARCHAR", "`k8s.cluster.name` of the resource"),
+        SERVICE_NAME,
+        SERVICE_NAMESPACE,
+        SERVICE_VERSION,
+        SERVICE_INSTANCE_ID,
+        ENVIRONMENT,
+        CLUSTER,
         column("attributes", "VARIANT", "Attributes of the stream"),
-        column(
-            "resource_attributes",
-            "VARIANT",
-            "Attributes of the resource that sent it",
-        ),
-        column("scope_name", "VARCHAR", "Name of the instrumentation scope"),
-        column(
-            "scope_version",
-            "VARCHAR",
-            "Version of the instrumentation scope",
-        ),
-        column(
-            "scope_attributes",
-            "VARIANT",
-            "Attributes of the instrumentation scope",
-        ),
-        column(
-            "resource_id",
-            "UBIGINT",
-            "Hash of the resource; joins `resources`",
-        ),
-        column("scope_id", "UBIGINT", "Hash of the instrumentation scope"),
+        RESOURCE_ATTRIBUTES,
+        SCOPE_NAME,
+        SCOPE_VERSION,
+        SCOPE_ATTRIBUTES,
+        RESOURCE_ID,
+        SCOPE_ID,
     ],
 };
 
@@ -562,28 +448,12 @@ pub(super) const RESOURCES: Relation = Relation {
     doc: "One row a resource that sent telemetry.",
     columns: &[
         column("resource_id", "UBIGINT", "Hash of the resource"),
-        column("service_name", "VARCHAR", "`service.name` of the resource"),
-        column(
-            "service_namespace",
-            "VARCHAR",
-            "`service.namespace` of the resource",
-        ),
-        column(
-            "service_version",
-            "VARCHAR",
-            "`service.version` of the resource",
-        ),
-        column(
-            "service_instance_id",
-            "VARCHAR",
-            "`service.instance.id` of the resource",
-        ),
-        column(
-            "environment",
-            "VARCHAR",
-            "`deployment.environment.name` of the resource",
-        ),
-        column("cluster", "VARCHAR", "`k8s.cluster.name` of the resource"),
+        SERVICE_NAME,
+        SERVICE_NAMESPACE,
+        SERVICE_VERSION,
+        SERVICE_INSTANCE_ID,
+        ENVIRONMENT,
+        CLUSTER,
         column("attributes", "VARIANT", "Attributes of the resource"),
         column("schema_url", "VARCHAR", "Schema URL of the resource"),
         column(

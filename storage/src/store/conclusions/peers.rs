@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use duckdb::{Connection, Row, params};
+use duckdb::{Connection, params};
 
 use super::super::leases::SegmentSet;
 use super::{Look, joined, plain};
-use crate::ask::{Ask as _, NONE};
+use crate::ask::{Ask as _, NONE, scope};
 use crate::model::Scope;
 use crate::resilience::peer::{self, Calls, Guard, Near, Node, Peer, PeerRule};
 use crate::resilience::views;
@@ -118,14 +118,6 @@ fn guards(conn: &Connection, schema: &str) -> duckdb::Result<Vec<Guard>> {
         })
     })?;
     rows.collect()
-}
-
-fn scope(row: &Row<'_>, at: usize) -> duckdb::Result<Scope> {
-    Ok(Scope {
-        environment: row.get(at)?,
-        service_namespace: row.get(at + 1)?,
-        cluster: row.get(at + 2)?,
-    })
 }
 
 /// Looks at the calls of by now.

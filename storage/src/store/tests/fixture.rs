@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::fixture::small;
 use crate::ingest::{
     Batch, ExemplarRow, HistogramPointRow, LogColumns, LogRow, MetricColumns, NumberPointRow,
     NumberValue, ResourceRow, Rows, ScopeRow, SeriesRow, SpanColumns, SpanRow,
@@ -12,11 +13,8 @@ use crate::store::{AppendError, Store, StoreConfig, now_ns};
 /// A configuration that keeps everything small and quick.
 pub(super) fn config(dir: &Path) -> StoreConfig {
     StoreConfig {
-        data_dir: dir.to_owned(),
-        threads: 2,
-        memory_bytes_max: 256 << 20,
         maintenance_interval: Duration::from_millis(50),
-        ..StoreConfig::default()
+        ..small(dir)
     }
 }
 

@@ -26,11 +26,11 @@ pub(crate) enum Hedged {
 
 /// The counts of a policy, and who hears of it.
 pub(crate) struct Tally {
-    pub(super) name: Box<str>,
-    pub(super) parts: PartsPresent,
-    pub(super) budget: Option<Arc<RetryBudget>>,
-    pub(super) bulkhead: Option<Bulkhead>,
-    pub(super) listener: Option<Arc<dyn Listener>>,
+    name: Box<str>,
+    parts: PartsPresent,
+    budget: Option<Arc<RetryBudget>>,
+    bulkhead: Option<Bulkhead>,
+    listener: Option<Arc<dyn Listener>>,
     /// Tries that others followed: with the last one of each call, all of them.
     retried_tries: AtomicU64,
     breaker_rejected: AtomicU64,
@@ -127,12 +127,12 @@ impl Tally {
         }
     }
 
-    pub(super) fn exceeded(&self, after: Duration) {
+    pub(crate) fn exceeded(&self, after: Duration) {
         add(&self.deadline_exceeded);
         self.tell(PolicyEvent::DeadlineExceeded { after });
     }
 
-    pub(super) fn fell_back(&self) {
+    pub(crate) fn fell_back(&self) {
         add(&self.fell_back);
         self.tell(PolicyEvent::FellBack);
     }

@@ -1,11 +1,14 @@
-//! A bell: wakes the one thread that waits for work, and remembers a ring nobody heard.
+//! How threads meet: a lock that outlives a panic, and a bell.
 
-use std::sync::{Condvar, Mutex};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::locked;
+/// Locks; a panic elsewhere while it was held leaves counters and lists that are still whole.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-/// One waiter, any number of ringers.
+/// Wakes the one thread that waits for work, and remembers a ring nobody heard. One waiter, any number of ringers.
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
     rung: Mutex<bool>,
@@ -25,7 +28,7 @@ impl Bell {
         let (mut rung, _) = self
             .changed
             .wait_timeout_while(guard, timeout, |rung| !*rung)
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+            .unwrap_or_else(PoisonError::into_inner);
         *rung = false;
     }
 }

@@ -1,0 +1,138 @@
+//! Log records: listed, around a moment, by pattern.
+
+use axum::extract::State;
+use axum::response::Response;
+use tripline_storage::model::{LogQuery, LogRecord, Page, TimeRange};
+use tripline_storage::query::{self, QueryError, Session, how};
+use tripline_web::pages as views;
+
+use super::by_id::{has_range, show_range, time_of_logs};
+use super::handlers::{complaint_of, pasted_trace, show};
+use super::page;
+use super::request::PageRequest;
+use crate::api::AppState;
+
+/// Steps of time in the histogram of logs.
+const LOG_STEPS: u32 = 90;
+
+/// Records around one at most; where more lie in the usual distance, a nearer one is taken.
+const AROUND_MAX: usize = 1_000;
+
+/// Distances tried, nanoseconds: the usual one first.
+const AROUND_TRIED: [u64; 4] = [views::AROUND_NS, 500_000_000, 50_000_000, 5_000_000];
+
+/// `/logs`.
+pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) -> Response {
+    let PageRequest { mut frame, params } = request;
+    if let Some(response) = pasted_trace(&frame) {
+        return response;
+    }
+    let question = params.logs();
+    let wants_patterns = frame.param("view") == Some("patterns");
+    let moment: Option<u64> = frame.param("around").and_then(|text| text.parse().ok());
+    match question {
+        Ok(question) => {
+            let is_timeless = !has_range(&frame) && question.names_an_id();
+            let answer = state
+                .ask(move |session| {
+                    let shown = if is_timeless {
+                        time_of_logs(session, &question)?
+                    } else {
+                        None
+                    };
+                    let question = LogQuery {
+                        range: shown.or(question.range),
+                        ..question
+                    };
+                    let page = logs_page(session, &question, wants_patterns, moment)?;
+                    Ok((page, shown))
+                })
+                .await;
+            let answer = answer.map(|(page, shown)| {
+                if let Some(range) = shown {
+                    show_range(&mut frame, range);
+                }
+                page
+            });
+            show(&frame, "Logs", answer, views::logs)
+        }
+        Err(problem) => {
+            let data = views::LogsPage {
+                complaint: Some(complaint_of(&problem)),
+                ..views::LogsPage::default()
+            };
+            page(&frame, problem.status, "Logs", |frame| {
+                views::logs(&data, frame)
+            })
+        }
+    }
+}
+
+/// The records, those around a moment, or their patterns; and how many there are over time.
+fn logs_page(
+    session: &Session<'_>,
+    question: &LogQuery,
+    wants_patterns: bool,
+    moment: Option<u64>,
+) -> Result<views::LogsPage, QueryError> {
+    let histogram = query::log_histogram(session, question, LOG_STEPS)?;
+    let (mut patterns, mut beside) = (None, None);
+    let found = match moment {
+        _ if wants_patterns => {
+            patterns = Some(query::log_patterns(session, question)?);
+            Page::default()
+        }
+        Some(time_ns) => {
+            let (found, around) = around(session, question, time_ns)?;
+            beside = Some(around);
+            found
+        }
+        // The histogram has them all.
+        None => Page {
+            total: Some(histogram.records()),
+            ..query::logs(session, question)?
+        },
+    };
+    Ok(views::LogsPage {
+        found,
+        patterns,
+        around: beside,
+        complaint: None,
+        how: views::LogsHow {
+            histogram: how::log_histogram(question, LOG_STEPS)?,
+            records: how::log_records(question)?,
+        },
+        histogram,
+    })
+}
+
+/// The records just before and after a moment.
+fn around(
+    session: &Session<'_>,
+    question: &LogQuery,
+    time_ns: u64,
+) -> Result<(Page<LogRecord>, views::Around), QueryError> {
+    let nanos = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
+    let mut asked = LogQuery {
+        limit: AROUND_MAX,
+        cursor: None,
+        ..question.clone()
+    };
+    let mut half_ns = views::AROUND_NS;
+    let mut found = Page::default();
+    for tried in AROUND_TRIED {
+        half_ns = tried;
+        asked.range = Some(TimeRange {
+            from_unix_nano: nanos(time_ns.saturating_sub(half_ns)),
+            // The end is not included.
+            to_unix_nano: nanos(time_ns.saturating_add(half_ns + 1)),
+        });
+        found = query::logs(session, &asked)?;
+        if !found.truncated {
+            break;
+        }
+    }
+    // What is older is reached by leaving this view.
+    found.next = None;
+    Ok((found, views::Around { time_ns, half_ns }))
+}

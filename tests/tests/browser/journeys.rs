@@ -1,0 +1,190 @@
+//! Ways from one page to the next: by link, by key, by dragging, by an address that is passed on.
+
+use anyhow::Result;
+use fantoccini::Locator;
+
+use super::driver::Browser;
+use super::opened;
+use crate::pages::TRACE;
+
+#[tokio::test]
+async fn a_failing_span_is_three_clicks_from_the_overview() -> Result<()> {
+    let (server, browser) = opened().await?;
+    browser.go(&server, "/").await?;
+    browser
+        .client
+        .find(Locator::LinkText("payment"))
+        .await?
+        .click()
+        .await?;
+    browser.click("#failures a[data-row]").await?;
+    let panel = browser.element(".span-panel").await?;
+    let text = panel.text().await?;
+    assert!(text.contains("card declined"), "{text}");
+    browser.close().await
+}
+
+#[tokio::test]
+async fn keys_lead_where_the_navigation_does() -> Result<()> {
+    let (server, browser) = opened().await?;
+    let is_at = |path: &str| {
+        format!(
+            "const asked = new URLSearchParams(location.search); return location.pathname === '{path}' \
+             && asked.get('from') === 'now-6h' && asked.get('environment') === 'prod' \
+             && document.documentElement.dataset.live === ''"
+        )
+    };
+    browser
+        .go(&server, "/graph?from=now-6h&to=now&environment=prod")
+        .await?;
+    browser.until(&is_at("/graph")).await?;
+    for (keys, path) in [
+        ("gt", "/traces"),
+        ("gl", "/logs"),
+        ("gb", "/breakers"),
+        ("go", "/"),
+    ] {
+        browser.element("body").await?.send_keys(keys).await?;
+        browser.until(&is_at(path)).await?;
+    }
+    browser
+        .go(&server, "/logs?from=now-6h&to=now&environment=prod")
+        .await?;
+    let brand = browser.element("a.brand").await?;
+    brand.click().await?;
+    browser.until(&is_at("/")).await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn a_box_is_dragged_and_its_address_can_be_shared() -> Result<()> {
+    let (server, browser) = opened().await?;
+    browser.enter(&server, "/traces?from=now-5m").await?;
+    let area = browser.script("const r = document.querySelector('.heatmap .lens').getBoundingClientRect(); return [r.left, r.top, r.width, r.height]").await?;
+    let number = |at: usize| area[at].as_f64().unwrap_or(0.0);
+    let (left, top, width, height) = (number(0), number(1), number(2), number(3));
+    browser
+        .drag(
+            (left + width * 0.02, top + height * 0.02),
+            (left + width * 0.98, top + height * 0.45),
+        )
+        .await?;
+    browser.until("return location.search.includes('box=') && document.body.innerText.includes('What the box has in common')").await?;
+    let first = browser
+        .script("return document.querySelector('#differences tbody tr').innerText")
+        .await?;
+    assert!(first.to_string().contains("100 %"), "{first}");
+    browser.picture("box-dragged").await?;
+    let shared = browser.client.current_url().await?;
+    let other = Browser::open(1280, 900).await?;
+    other.client.goto(shared.as_str()).await?;
+    let same = other
+        .script("return document.querySelector('#differences tbody tr').innerText")
+        .await?;
+    assert_eq!(first, same);
+    other.close().await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn dragging_over_a_chart_zooms_the_whole_app() -> Result<()> {
+    let (server, browser) = opened().await?;
+    browser.enter(&server, "/services/cart?from=now-5m").await?;
+    let area = browser.script("const r = document.querySelector('.chart .lens').getBoundingClientRect(); return [r.left, r.top, r.width, r.height]").await?;
+    let number = |at: usize| area[at].as_f64().unwrap_or(0.0);
+    let middle = number(1) + number(3) / 2.0;
+    browser
+        .drag(
+            (number(0) + number(2) * 0.5, middle),
+            (number(0) + number(2) * 0.9, middle),
+        )
+        .await?;
+    browser
+        .until("return /from=\\d{19}/.test(location.search) && /to=\\d{19}/.test(location.search)")
+        .await?;
+    let link = browser
+        .script("return document.querySelector('nav a[href^=\"/graph\"]').search")
+        .await?;
+    assert!(
+        link.to_string().contains("from=20"),
+        "the range goes along: {link}"
+    );
+    browser.close().await
+}
+
+#[tokio::test]
+async fn a_log_leads_to_its_trace_its_span_and_its_service() -> Result<()> {
+    let (server, browser) = opened().await?;
+    browser.go(&server, "/logs?q=severity+%3E%3D+error").await?;
+    browser.click("a.log-trace").await?;
+    let panel = browser.element(".span-panel").await?;
+    assert!(panel.text().await?.contains("card declined"));
+    panel.find(Locator::Css("a.service")).await?.click().await?;
+    browser
+        .until("return location.pathname === '/services/payment'")
+        .await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn the_keyboard_reaches_a_failing_span() -> Result<()> {
+    let (server, browser) = opened().await?;
+    browser.enter(&server, "/").await?;
+    browser.element("body").await?.send_keys("gt").await?;
+    browser.until("return location.pathname === '/traces' && document.documentElement.dataset.live === ''").await?;
+    browser.element("body").await?.send_keys("/").await?;
+    browser.until("return document.activeElement.getAttribute('role') === 'combobox' || document.activeElement.name === 'q'").await?;
+    browser
+        .client
+        .active_element()
+        .await?
+        .send_keys(&format!("{TRACE}\u{e00c}\u{e007}"))
+        .await?;
+    browser.until("return location.pathname.startsWith('/traces/') && document.documentElement.dataset.live === ''").await?;
+    browser.element("body").await?.send_keys("jj").await?;
+    browser
+        .until("return document.activeElement.classList.contains('wf-op')")
+        .await?;
+    browser
+        .client
+        .active_element()
+        .await?
+        .send_keys("\u{e007}")
+        .await?;
+    browser
+        .until("return document.querySelector('.span-panel') !== null")
+        .await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn the_page_is_copied_with_its_time_frozen() -> Result<()> {
+    let (server, browser) = opened().await?;
+    browser
+        .enter(&server, "/traces?q=duration+%3E+500ms")
+        .await?;
+    // What would go to the clipboard: a headless browser has none it lets one read.
+    browser.script("window.copied = []; navigator.clipboard.writeText = text => { copied.push(text); return Promise.resolve(); }").await?;
+    for button in browser
+        .client
+        .find_all(Locator::Css(".tools > leptos-island > button:not(.live)"))
+        .await?
+    {
+        button.click().await?;
+    }
+    browser.until("return copied.length === 2").await?;
+    let copied = browser.script("return copied").await?;
+    let (link, markdown) = (
+        copied[0].as_str().unwrap_or_default(),
+        copied[1].as_str().unwrap_or_default(),
+    );
+    assert!(
+        link.starts_with("http://") && link.contains("from=20") && !link.contains("now"),
+        "{link}"
+    );
+    assert!(
+        markdown.starts_with("[Traces](http://") && markdown.contains("UTC, `duration > 500ms`"),
+        "{markdown}"
+    );
+    browser.close().await
+}

@@ -1,0 +1,183 @@
+//! A walk through every page: islands live, nothing scrolls sideways, the console is silent, axe-core finds nothing.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use super::driver::Browser;
+use super::{filled, opened};
+use crate::harness::{Tripline, now};
+use crate::pages::TRACE;
+
+/// Every page of the walk: address and the name of its picture.
+fn pages() -> Vec<(String, &'static str)> {
+    let trace = |view: &str| format!("/traces/{TRACE}?view={view}");
+    vec![
+        ("/".to_owned(), "overview"),
+        ("/?compare=week".to_owned(), "overview-compared"),
+        ("/traces".to_owned(), "traces"),
+        ("/traces?q=status+%3D+bad".to_owned(), "traces-complaint"),
+        (boxed(), "traces-box"),
+        (format!("/traces/{TRACE}"), "trace"),
+        (format!("/traces/{TRACE}?span=0515810000000003"), "span"),
+        (trace("critical"), "trace-critical"),
+        (trace("flame"), "trace-flame"),
+        (trace("statistics"), "trace-statistics"),
+        (trace("graph"), "trace-graph"),
+        (
+            format!("{}&with={:032x}", trace("compare"), 1),
+            "trace-compare",
+        ),
+        ("/logs".to_owned(), "logs"),
+        ("/logs?view=patterns".to_owned(), "logs-patterns"),
+        ("/explore?metric=queue.depth".to_owned(), "explore"),
+        ("/graph".to_owned(), "graph"),
+        ("/services/checkout".to_owned(), "service"),
+        ("/services/cart".to_owned(), "service-versions"),
+        ("/services/cart?compare=week".to_owned(), "service-compared"),
+        ("/breakers".to_owned(), "breakers"),
+        (
+            "/sql?q=SELECT+service_name%2C+count%28*%29+FROM+spans+GROUP+BY+ALL".to_owned(),
+            "sql",
+        ),
+        ("/status".to_owned(), "status"),
+        ("/nothing".to_owned(), "not-found"),
+    ]
+}
+
+/// The slow spans of the last hour.
+fn boxed() -> String {
+    let now = now();
+    format!(
+        "/traces?box={},{},500000000,{}",
+        now - 3_600_000_000_000,
+        now + 1_000_000_000,
+        i64::MAX
+    )
+}
+
+#[tokio::test]
+async fn the_islands_live_and_no_page_complains() -> Result<()> {
+    let (server, browser) = opened().await?;
+    browser.enter(&server, "/").await?;
+
+    // Without the bundle nothing listens to the keyboard and no button turns the theme.
+    let map = "return !document.querySelector('.keys').hidden";
+    assert_eq!(browser.script(map).await?, Value::Bool(false));
+    browser.element("body").await?.send_keys("?").await?;
+    browser.until(map).await?;
+    browser.click("button[aria-label='Light or dark']").await?;
+    browser
+        .until("return document.documentElement.dataset.theme === 'dark'")
+        .await?;
+    browser.go(&server, "/traces").await?;
+    browser
+        .until("return document.documentElement.dataset.theme === 'dark'")
+        .await?;
+    browser.picture("traces-dark").await?;
+    browser
+        .script("document.cookie = 'theme=; Path=/; Max-Age=0'")
+        .await?;
+
+    for (path, name) in pages() {
+        browser.enter(&server, &path).await?;
+        browser.picture(name).await?;
+        let is_wide = browser.scrolls_sideways().await?;
+        assert!(!is_wide, "{path} scrolls sideways");
+    }
+    browser.close().await
+}
+
+#[tokio::test]
+async fn pages_fit_a_phone() -> Result<()> {
+    let server = filled().await?;
+    let browser = Browser::open(500, 850).await?;
+    browser.screen(390, 844).await?;
+    for (path, name) in pages() {
+        browser.go(&server, &path).await?;
+        let is_wide = browser.scrolls_sideways().await?;
+        browser.picture(&format!("{name}-narrow")).await?;
+        assert_eq!(browser.script("return innerWidth").await?, json!(390));
+        assert!(!is_wide, "{path} scrolls sideways");
+    }
+    browser.close().await
+}
+
+#[tokio::test]
+async fn no_page_has_a_serious_accessibility_violation() -> Result<()> {
+    let (server, browser) = opened().await?;
+    assert_accessible(&server, &browser, &pages()).await?;
+    browser.close().await
+}
+
+/// An empty server greets a newcomer: that page too.
+#[tokio::test]
+async fn the_first_page_of_all_is_accessible_and_silent() -> Result<()> {
+    let server = Tripline::start().await?;
+    let browser = Browser::open(1280, 900).await?;
+    let first = [("/".to_owned(), "first-run")];
+    assert_accessible(&server, &browser, &first).await?;
+    assert_silent(&server, &browser, &first).await?;
+    browser.close().await
+}
+
+/// No page has a violation that axe-core calls serious or critical, light and dark.
+pub(super) async fn assert_accessible(
+    server: &Tripline,
+    browser: &Browser,
+    pages: &[(String, &str)],
+) -> Result<()> {
+    let axe = crate::clients::place("node")?.join("node_modules/axe-core/axe.min.js");
+    let axe = std::fs::read_to_string(&axe).with_context(|| format!("no {}", axe.display()))?;
+    let mut found = Vec::new();
+    for theme in ["light", "dark"] {
+        browser.go(server, "/").await?;
+        browser
+            .script(&format!("document.cookie = 'theme={theme}; Path=/'"))
+            .await?;
+        for (path, name) in pages {
+            browser.enter(server, path).await?;
+            browser.script(&axe).await?;
+            let run = "const done = arguments[arguments.length - 1];
+                axe.run(document, {resultTypes: ['violations']}).then(
+                    r => done(r.violations.filter(v => v.impact === 'serious' || v.impact === 'critical')
+                        .map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160) + ' ' + n.failureSummary).join(' | '))),
+                    error => done([String(error)]))";
+            let violations = browser.client.execute_async(run, Vec::new()).await?;
+            for violation in violations.as_array().into_iter().flatten() {
+                found.push(format!("{theme} {name}: {violation}"));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_console_stays_silent() -> Result<()> {
+    let (server, browser) = opened().await?;
+    assert_silent(&server, &browser, &pages()).await?;
+    browser.close().await
+}
+
+/// No page makes the browser's console complain.
+pub(super) async fn assert_silent(
+    server: &Tripline,
+    browser: &Browser,
+    pages: &[(String, &str)],
+) -> Result<()> {
+    for (path, _) in pages {
+        browser.enter(server, path).await?;
+        // The browser itself notes that a page was answered with an error.
+        let complaints: Vec<Value> = browser
+            .console()
+            .await?
+            .into_iter()
+            .filter(|entry| {
+                entry["source"] != "network"
+                    && (entry["level"] == "SEVERE" || entry["level"] == "WARNING")
+            })
+            .collect();
+        assert_eq!(complaints, Vec::<Value>::new(), "{path}");
+    }
+    Ok(())
+}

@@ -28,17 +28,24 @@ pub(super) const REQUEST_METRICS: &str = "'http.server.request.duration', 'http_
 /// OpenTelemetry's default. A shorter range counts spans: metrics say nothing of it.
 pub(super) const BASELINE_NS: i64 = 120_000_000_000;
 
-/// Services that metrics may count better than their spans do, each with the calls its spans stand for.
+/// Services that metrics may count better than their spans do, each with the least that a metric must count for that.
 pub(super) type Thinned = BTreeMap<(Scope, String), f64>;
 
-/// The calls that a service's spans stand for, if metrics may count them better: not every span says that it stands for
-/// itself alone, and none is a message taken, which no metric of requests counts.
+/// The least that metrics must count of a service to count better than its spans: of spans that are a sample half of what
+/// they stand for (a metric that counts less does not count everything), of spans that may be one more than there are.
+/// `None` if every span stands for itself alone, or some are messages taken, which no metric of requests counts.
 pub(super) fn thinned(totals: &Totals) -> Option<f64> {
-    (totals.basis() != Basis::All && totals.messages == 0).then_some(totals.weight)
+    if totals.messages > 0 {
+        return None;
+    }
+    match totals.basis() {
+        Basis::All => None,
+        Basis::Sampled => Some(totals.weight / 2.0),
+        Basis::Unknown => Some(totals.weight + 1.0),
+    }
 }
 
-/// What metrics count of these services; of none, nothing is read. A metric that counts less than half of what spans
-/// stand for does not count everything and is left out.
+/// What metrics count of these services, where they count better; of none, nothing is read.
 pub(super) fn requests(
     set: &SegmentSet,
     conn: &Connection,
@@ -76,8 +83,8 @@ pub(super) fn requests(
             metrics: metrics.split(", ").map(str::to_owned).collect(),
         };
         let key: (Scope, String) = (scope, row.get(3)?);
-        let counts_all = |stand_for: &f64| counts.calls as f64 * 2.0 >= *stand_for;
-        if thinned.get(&key).is_some_and(counts_all) {
+        let counts_better = |least: &f64| counts.calls as f64 >= *least;
+        if thinned.get(&key).is_some_and(counts_better) {
             found.insert(key, counts);
         }
     }
@@ -96,4 +103,24 @@ pub(super) fn counted_sql(streams: &str, points: &str, select: &str, range: Time
     let (head, rest) = text.split_once("{streams}").expect("a hole of the file");
     let (middle, tail) = rest.split_once("{points}").expect("a hole of the file");
     [head, streams.trim_end(), middle, points.trim_end(), tail].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_must_count_more_than_spans_that_may_be_all_and_half_of_what_a_sample_stands_for() {
+        let spans = |basis: &str| {
+            let mut totals = Totals::default();
+            totals.add_counts(60, 0, 60.0, basis);
+            totals
+        };
+        assert_eq!(thinned(&spans("all")), None);
+        assert_eq!(thinned(&spans("unknown")), Some(61.0));
+        assert_eq!(thinned(&spans("sampled")), Some(30.0));
+        let mut mail = spans("sampled");
+        mail.messages = 1;
+        assert_eq!(thinned(&mail), None);
+    }
 }

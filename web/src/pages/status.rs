@@ -71,7 +71,7 @@ fn section(section: &StatusSection) -> AnyView {
     let body = if section.rows.is_empty() {
         nothing(section.when_empty, "")
     } else {
-        view! { <div class="scroll"><table class="list"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
+        view! { <div class="scroll" tabindex="0"><table class="list"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
     };
     view! { <h2>{section.title.clone()}</h2>{body} }.into_any()
 }

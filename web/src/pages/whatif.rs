@@ -151,7 +151,7 @@ fn table(data: &WhatIf) -> AnyView {
         view! { <tr><th scope="row">{name}</th>{cells}</tr> }
     };
     view! {
-        <div class="scroll"><table class="list"><thead><tr><th></th>{head}</tr></thead><tbody>
+        <div class="scroll" tabindex="0"><table class="list"><thead><tr><th></th>{head}</tr></thead><tbody>
             {row("Trips", |o| units::count(o.trips), true)}
             {row("Calls let through", |o| units::count(o.admitted), true)}
             {row("Calls refused", |o| units::count(o.rejected), true)}
@@ -190,6 +190,6 @@ fn proposals(proposals: &[Proposal], frame: &Frame) -> Option<AnyView> {
         .collect_view();
     Some(view! {
         <h3>"On the Pareto front"</h3>
-        <div class="scroll"><table class="list"><thead><tr><th>"Settings"</th><th class="num">"Trips"</th><th class="num">"Good calls lost"</th><th class="num">"Failures saved"</th><th class="num">"Time to detect"</th></tr></thead><tbody>{rows}</tbody></table></div>
+        <div class="scroll" tabindex="0"><table class="list"><thead><tr><th>"Settings"</th><th class="num">"Trips"</th><th class="num">"Good calls lost"</th><th class="num">"Failures saved"</th><th class="num">"Time to detect"</th></tr></thead><tbody>{rows}</tbody></table></div>
     }.into_any())
 }

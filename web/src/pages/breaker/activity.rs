@@ -52,7 +52,7 @@ pub(super) fn windows(activity: &BreakerActivity, frame: &Frame) -> AnyView {
             .map(|window| row(window, frame))
             .collect_view();
         view! {
-            <div class="scroll"><table class="list"><thead><tr><th>"Instance"</th><th class="num">"Failed"</th><th>"Limit"</th><th class="num">"Slow"</th><th>"Limit"</th><th class="num">"Calls"</th><th>"As of"</th></tr></thead><tbody>{rows}</tbody></table></div>
+            <div class="scroll" tabindex="0"><table class="list"><thead><tr><th>"Instance"</th><th class="num">"Failed"</th><th>"Limit"</th><th class="num">"Slow"</th><th>"Limit"</th><th class="num">"Calls"</th><th>"As of"</th></tr></thead><tbody>{rows}</tbody></table></div>
         }
         .into_any()
     };
@@ -215,7 +215,7 @@ pub(super) fn settings_history(activity: &BreakerActivity, frame: &Frame) -> Opt
     Some(
         view! {
             <section class="panel"><h2>"Settings over time"</h2>
-            <div class="scroll"><table class="list"><thead><tr><th>"Since"</th><th>"Instance"</th><th>"What changed"</th><th>"Hash"</th></tr></thead><tbody>{rows}</tbody></table></div></section>
+            <div class="scroll" tabindex="0"><table class="list"><thead><tr><th>"Since"</th><th>"Instance"</th><th>"What changed"</th><th>"Hash"</th></tr></thead><tbody>{rows}</tbody></table></div></section>
         }
         .into_any(),
     )

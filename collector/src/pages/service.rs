@@ -70,7 +70,9 @@ impl Asked {
             .iter()
             .filter(|summary| summary.spans > 0)
             .collect();
-        drawn.sort_by_key(|summary| std::cmp::Reverse((summary.proxy_of.is_none(), summary.calls)));
+        drawn.sort_by_key(|summary| {
+            std::cmp::Reverse((summary.proxy_of.is_none(), summary.counted().0))
+        });
         drawn
             .into_iter()
             .take(SCOPES_MAX)

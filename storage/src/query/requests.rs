@@ -24,6 +24,9 @@ pub(super) const REQUEST_METRICS: &str = "'http.server.request.duration', 'http_
     'rpc.server.call.duration', 'rpc_server_call_duration_seconds', \
     'rpc.server.duration', 'rpc_server_duration_milliseconds'";
 
+/// The place of metrics among the signals of a segment.
+const METRICS: usize = 2;
+
 /// How long before a range the point may be that its first is compared with, nanoseconds: two export intervals of
 /// OpenTelemetry's default. A shorter range counts spans: metrics say nothing of it.
 pub(super) const BASELINE_NS: i64 = 120_000_000_000;
@@ -55,6 +58,9 @@ pub(super) fn requests(
     let mut found = BTreeMap::new();
     let (from, to) = (range.from_unix_nano, range.to_unix_nano);
     if thinned.is_empty() || to.saturating_sub(from) < BASELINE_NS {
+        return Ok(found);
+    }
+    if !reaches_back(set, from) {
         return Ok(found);
     }
     let since = from.saturating_sub(BASELINE_NS);
@@ -89,6 +95,21 @@ pub(super) fn requests(
         }
     }
     Ok(found)
+}
+
+/// Whether points of metrics may be as old as a range. Of a time whose telemetry has expired roll-ups still count the
+/// calls, and metrics would count a part of the range only.
+fn reaches_back(set: &SegmentSet, from: i64) -> bool {
+    let (histories, segments): (Vec<_>, Vec<_>) = set
+        .segments()
+        .iter()
+        .partition(|segment| segment.is_history());
+    let oldest = segments
+        .iter()
+        .filter_map(|segment| segment.known_times(METRICS)?)
+        .map(|(first, _)| first)
+        .min();
+    histories.is_empty() || oldest.is_some_and(|oldest| oldest <= from.saturating_add(BASELINE_NS))
 }
 
 /// SQL that counts the requests which `points` (SQL of them) say of `streams` after the start of a range.

@@ -396,13 +396,17 @@ fn row(service: &ServiceSummary, data: &Overview, frame: &Frame) -> AnyView {
         .iter()
         .find(|pulse| pulse.scope == service.scope && pulse.service_name == service.service_name);
     let place = place(&service.scope);
-    let was_rate = then.map(|then| {
+    // What metrics count is not compared with what spans do.
+    let alike = then.filter(|then| {
+        then.is_none_or(|then| then.requests.is_some() == service.requests.is_some())
+    });
+    let was_rate = alike.map(|then| {
         last_week::rate(
             service.rate_per_second,
             then.map(|then| then.rate_per_second),
         )
     });
-    let was_share = then
+    let was_share = alike
         .flatten()
         .map(|then| last_week::share(Some(then.error_ratio)));
     let was_p95 = then

@@ -466,14 +466,20 @@ fn figures(summary: &ServiceSummary, data: &ServicePage, frame: &Frame) -> AnyVi
         .as_deref()
         .filter(|then| last_week::any_calls(then))
         .map(|then| last_week::same(summary, then));
-    let was_rate = then.map(|then| {
+    // What metrics count is not compared with what spans do.
+    let alike = then.filter(|then| {
+        then.is_none_or(|then| then.requests.is_some() == summary.requests.is_some())
+    });
+    let was_rate = alike.map(|then| {
         last_week::rate(
             summary.rate_per_second,
             then.map(|then| then.rate_per_second),
         )
     });
     let then = then.flatten();
-    let was_share = then.map(|then| last_week::share(Some(then.error_ratio)));
+    let was_share = alike
+        .flatten()
+        .map(|then| last_week::share(Some(then.error_ratio)));
     let was = |quantile: fn(&ServiceSummary) -> Option<f64>| {
         then.and_then(|then| last_week::latency(quantile(summary), quantile(then)))
     };

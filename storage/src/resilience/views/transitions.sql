@@ -69,23 +69,23 @@ reset AS (
             OR coalesce(t_closed < t_closed0, false) OR coalesce(t_open < t_open0, false)) AS has_fallen
     FROM paired
 ),
--- Processes that share an id take turns: a counter falls and is back where it was within two minutes, again and again,
--- which one that was started anew is not. Between them nothing can be counted.
+-- Processes that share an id take turns: a counter falls and is back where it was one sample later or two, again and again
+-- within minutes; one that was started anew climbs there. Between them nothing can be counted.
 mixed AS (
     SELECT DISTINCT breaker_id, instance, ns, true AS is_mixed
     FROM (
         SELECT breaker_id, instance, ns, count(*) FILTER (has_fallen AND comes_back) OVER (PARTITION BY breaker_id, instance
             ORDER BY ns RANGE BETWEEN 120000000000 PRECEDING AND 120000000000 FOLLOWING) AS turns
         FROM (
-            SELECT *, coalesce(rejected < rejected0 AND max(rejected) OVER soon >= rejected0, false)
-                OR coalesce(e_open < e_open0 AND max(e_open) OVER soon >= e_open0, false)
-                OR coalesce(e_closed < e_closed0 AND max(e_closed) OVER soon >= e_closed0, false)
-                OR coalesce(e_half < e_half0 AND max(e_half) OVER soon >= e_half0, false)
-                OR coalesce(t_closed < t_closed0 AND max(t_closed) OVER soon >= t_closed0, false)
-                OR coalesce(t_open < t_open0 AND max(t_open) OVER soon >= t_open0, false) AS comes_back
+            SELECT *, coalesce(rejected < rejected0 AND greatest(nth_value(rejected, 1 IGNORE NULLS) OVER soon, nth_value(rejected, 2 IGNORE NULLS) OVER soon) >= rejected0, false)
+                OR coalesce(e_open < e_open0 AND greatest(nth_value(e_open, 1 IGNORE NULLS) OVER soon, nth_value(e_open, 2 IGNORE NULLS) OVER soon) >= e_open0, false)
+                OR coalesce(e_closed < e_closed0 AND greatest(nth_value(e_closed, 1 IGNORE NULLS) OVER soon, nth_value(e_closed, 2 IGNORE NULLS) OVER soon) >= e_closed0, false)
+                OR coalesce(e_half < e_half0 AND greatest(nth_value(e_half, 1 IGNORE NULLS) OVER soon, nth_value(e_half, 2 IGNORE NULLS) OVER soon) >= e_half0, false)
+                OR coalesce(t_closed < t_closed0 AND greatest(nth_value(t_closed, 1 IGNORE NULLS) OVER soon, nth_value(t_closed, 2 IGNORE NULLS) OVER soon) >= t_closed0, false)
+                OR coalesce(t_open < t_open0 AND greatest(nth_value(t_open, 1 IGNORE NULLS) OVER soon, nth_value(t_open, 2 IGNORE NULLS) OVER soon) >= t_open0, false) AS comes_back
             FROM reset
             SEMI JOIN (SELECT breaker_id, instance FROM reset WHERE has_fallen GROUP BY ALL HAVING count(*) >= 3) USING (breaker_id, instance)
-            WINDOW soon AS (PARTITION BY breaker_id, instance ORDER BY ns RANGE BETWEEN 1 FOLLOWING AND 120000000000 FOLLOWING)
+            WINDOW soon AS (PARTITION BY breaker_id, instance ORDER BY ns ROWS BETWEEN 1 FOLLOWING AND 20 FOLLOWING)
         )
     )
     WHERE turns >= 3
@@ -108,16 +108,20 @@ grown AS (
 ),
 -- Entries since the one before do not say whether it is open now: what was entered since the first does, as a breaker
 -- half-opens once for each time it opened. `surplus` is 1 while it is open and else 0; anything else is several
--- processes under one name, or an export that never came.
+-- processes under one name, or an export that never came. Where it only closed, by hand perhaps, the count begins anew.
 balanced AS (
-    SELECT *, CASE WHEN max(balance) OVER p - least(min(balance) OVER p, 0) <= 1 AND count(e_half) OVER p > 0
+    SELECT *, CASE WHEN max(balance) OVER p - least(min(balance) OVER p, 0) <= 1 AND count(e_half) OVER b > 0
             THEN balance - least(min(balance) OVER p, 0) END AS surplus
     FROM (
-        SELECT *, sum(coalesce(d_open, 0) - coalesce(d_half, 0)) FILTER (is_delta) OVER (PARTITION BY breaker_id, instance
-            ORDER BY ns) AS balance
-        FROM grown
+        SELECT *, sum(coalesce(d_open, 0) - coalesce(d_half, 0)) FILTER (is_delta) OVER (
+            PARTITION BY breaker_id, instance, closings ORDER BY ns) AS balance
+        FROM (
+            SELECT *, count(*) FILTER (is_delta AND d_closed > 0 AND coalesce(d_open, 0) = 0 AND coalesce(d_half, 0) = 0)
+                OVER (PARTITION BY breaker_id, instance ORDER BY ns) AS closings
+            FROM grown
+        )
     )
-    WINDOW p AS (PARTITION BY breaker_id, instance)
+    WINDOW p AS (PARTITION BY breaker_id, instance, closings), b AS (PARTITION BY breaker_id, instance)
 ),
 -- R3, and breakers that never say their state: counters of entries, else refusals, tell it.
 metric AS (
@@ -125,6 +129,7 @@ metric AS (
             WHEN is_mixed THEN NULL
             WHEN e_open IS NOT NULL AND e_half IS NOT NULL AND NOT is_delta THEN CASE
                 WHEN e_open > e_half THEN 'open' WHEN e_open = 0 THEN 'closed' WHEN d_closed > 0 THEN 'closed' WHEN d_half > 0 THEN 'half_open' END
+            WHEN is_delta AND d_closed > 0 AND coalesce(d_open, 0) = 0 AND coalesce(d_half, 0) = 0 THEN 'closed'
             WHEN is_delta AND surplus IS NOT NULL AND greatest(d_open, d_half, d_closed) > 0 THEN CASE
                 WHEN surplus > 0 THEN 'open' WHEN d_closed > 0 THEN 'closed' WHEN d_half > 0 THEN 'half_open' END
             WHEN d_open > 0 AND coalesce(d_half, 0) = 0 AND coalesce(d_closed, 0) = 0 THEN 'open'
@@ -363,7 +368,7 @@ inferred AS (
     UNION ALL
     SELECT breaker_id, instance, ns0, ns - 2 * (all_of_them - number) - 1, away, back,
         NULL, NULL, NULL, counter, CASE counter WHEN 'transition_counter' THEN 60 ELSE 50 END
-    FROM excursions
+    FROM excursions WHERE before IS NOT NULL OR now_state = 'closed'
 ),
 subjects AS (
     SELECT breaker_id, coalesce(service_instance_id, '') AS instance, any_value(service_instance_id) AS service_instance_id,

@@ -12,7 +12,7 @@ const STATES: [&str; 3] = ["closed", "open", "half_open"];
 /// A breaker: its name, the states it entered before each export but the first, by their first letters.
 type Story = (&'static str, &'static [&'static str]);
 
-const STORIES: [Story; 10] = [
+const STORIES: [Story; 12] = [
     ("once-around", &["O", "HC"]),
     ("around-in-one", &["OHC"]),
     ("around-and-again", &["OHC", "", "O"]),
@@ -23,6 +23,8 @@ const STORIES: [Story; 10] = [
     ("twice-around", &["OHCOHC"]),
     ("closed-and-tripped", &["O", "HCO"]),
     ("from-a-probe", &["O", "H", "OHC"]),
+    ("closed-by-hand", &["O", "C", "", "O"]),
+    ("closed-by-hand-and-around", &["O", "C", "OHC"]),
 ];
 
 fn state(letter: char) -> &'static str {
@@ -124,10 +126,10 @@ fn every_entry_that_was_counted_is_a_change_in_an_order_that_can_be() {
             assert_eq!(
                 rows(store, trips),
                 [
-                    "since-last 13",
-                    "since-last-shown 13",
-                    "since-start 13",
-                    "since-start-shown 13"
+                    "since-last 17",
+                    "since-last-shown 17",
+                    "since-start 17",
+                    "since-start-shown 17"
                 ]
             );
         },

@@ -404,12 +404,15 @@ fn processes_that_share_an_id_are_told_and_not_taken_for_restarts() {
                 // By itself it restarts, once.
                 let counted = if at < 10 { 5 + at } else { at - 10 };
                 export(store, "pod-2", time, "closed", f64::from(counted));
+                // In a crash loop: it begins anew every 40 s, and climbs.
+                let counted = [0.0, 1.0, 1.0, 2.0][at as usize % 4];
+                export(store, "pod-3", time, "closed", counted);
             }
         },
         |store| {
             let changes = "SELECT service_instance_id, reason, count(*) FROM breaker_transitions \
-                           WHERE reason = 'restart' OR service_instance_id = 'pod-1' GROUP BY 1, 2";
-            assert_eq!(rows(store, changes), ["pod-2 restart 1"]);
+                           WHERE reason = 'restart' OR service_instance_id = 'pod-1' GROUP BY 1, 2 ORDER BY 1";
+            assert_eq!(rows(store, changes), ["pod-2 restart 1", "pod-3 restart 4"]);
             let reader = store.reader().expect("a reader");
             let query = FindingsQuery {
                 range: TimeRange {

@@ -113,13 +113,17 @@ balanced AS (
     SELECT *, CASE WHEN max(balance) OVER p - least(min(balance) OVER p, 0) <= 1 AND count(e_half) OVER b > 0
             THEN balance - least(min(balance) OVER p, 0) END AS surplus
     FROM (
-        SELECT *, sum(coalesce(d_open, 0) - coalesce(d_half, 0)) FILTER (is_delta) OVER (
-            PARTITION BY breaker_id, instance, closings ORDER BY ns) AS balance
+        SELECT *, sum(coalesce(d_open, 0) - coalesce(d_half, 0)) FILTER (is_delta) OVER c AS balance,
+            -- Of counters since a start, what they had more of openings when it closed.
+            coalesce(first_value(CASE WHEN only_closed AND NOT is_reset THEN e_open - e_half END) OVER c, 0) AS more_open0
         FROM (
-            SELECT *, count(*) FILTER (is_delta AND d_closed > 0 AND coalesce(d_open, 0) = 0 AND coalesce(d_half, 0) = 0)
-                OVER (PARTITION BY breaker_id, instance ORDER BY ns) AS closings
-            FROM grown
+            SELECT *, count(*) FILTER (only_closed OR is_reset) OVER (PARTITION BY breaker_id, instance ORDER BY ns) AS closings
+            FROM (
+                SELECT *, coalesce(d_closed > 0, false) AND coalesce(d_open, 0) = 0 AND coalesce(d_half, 0) = 0 AS only_closed
+                FROM grown
+            )
         )
+        WINDOW c AS (PARTITION BY breaker_id, instance, closings ORDER BY ns)
     )
     WINDOW p AS (PARTITION BY breaker_id, instance, closings), b AS (PARTITION BY breaker_id, instance)
 ),
@@ -128,8 +132,8 @@ metric AS (
     SELECT * REPLACE (coalesce(state, CASE
             WHEN is_mixed THEN NULL
             WHEN e_open IS NOT NULL AND e_half IS NOT NULL AND NOT is_delta THEN CASE
-                WHEN e_open > e_half THEN 'open' WHEN e_open = 0 THEN 'closed' WHEN d_closed > 0 THEN 'closed' WHEN d_half > 0 THEN 'half_open' END
-            WHEN is_delta AND d_closed > 0 AND coalesce(d_open, 0) = 0 AND coalesce(d_half, 0) = 0 THEN 'closed'
+                WHEN e_open - e_half > more_open0 THEN 'open' WHEN e_open = 0 THEN 'closed' WHEN d_closed > 0 THEN 'closed' WHEN d_half > 0 THEN 'half_open' END
+            WHEN is_delta AND only_closed THEN 'closed'
             WHEN is_delta AND surplus IS NOT NULL AND greatest(d_open, d_half, d_closed) > 0 THEN CASE
                 WHEN surplus > 0 THEN 'open' WHEN d_closed > 0 THEN 'closed' WHEN d_half > 0 THEN 'half_open' END
             WHEN d_open > 0 AND coalesce(d_half, 0) = 0 AND coalesce(d_closed, 0) = 0 THEN 'open'

@@ -16,8 +16,6 @@ pub(crate) enum Retired {
     Schema(u64),
     /// Conclusions about breakers.
     Conclusions(u64),
-    /// Roll-ups of a piece of a hot segment.
-    Piece(u64),
     /// An attached file; `unlink` when its rows are elsewhere or expired.
     Segment {
         alias: String,
@@ -66,10 +64,6 @@ impl Retirement {
             path,
             unlink,
         });
-    }
-
-    pub(crate) fn retire_piece(&self, number: u64) {
-        self.push(Retired::Piece(number));
     }
 
     /// Takes what retired since, in order.

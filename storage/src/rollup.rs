@@ -44,7 +44,7 @@ const HALVES: &str = include_str!("rollup/halves.sql");
 const MERGE_RED: &str = include_str!("rollup/merge_red.sql");
 const MERGE_EDGES: &str = include_str!("rollup/merge_edges.sql");
 
-/// One segment as the roll-up views see it, or a piece of a hot one.
+/// One segment as the roll-up views see it, or some rows of a hot one.
 #[derive(Debug, Clone, Default)]
 pub struct Part {
     /// Its qualified schema, ready for SQL text.
@@ -57,16 +57,6 @@ pub struct Part {
     pub to_row: Option<i64>,
 }
 
-impl Part {
-    /// A segment or piece with roll-up tables.
-    pub(crate) fn rolled_up(schema: String) -> Self {
-        Self {
-            schema,
-            ..Self::default()
-        }
-    }
-}
-
 /// Creates the roll-up tables in `schema` (a new sealed segment), empty.
 pub fn create(conn: &Connection, schema: &str) -> duckdb::Result<()> {
     conn.execute_batch(&TABLES.replace("{schema}", schema))
@@ -74,17 +64,11 @@ pub fn create(conn: &Connection, schema: &str) -> duckdb::Result<()> {
 
 /// Fills the roll-up tables of `to_schema` from the raw rows of `from_schema` (hot or sealed form).
 pub fn write(conn: &Connection, from_schema: &str, to_schema: &str) -> duckdb::Result<()> {
-    let part = Part {
+    let stored = hops(&Part {
         schema: from_schema.to_owned(),
         is_text: links_are_text(conn, from_schema)?,
         ..Part::default()
-    };
-    write_part(conn, &part, to_schema)
-}
-
-/// Fills the roll-up tables of `to_schema` from the raw rows of a part.
-pub(crate) fn write_part(conn: &Connection, from: &Part, to_schema: &str) -> duckdb::Result<()> {
-    let stored = hops(from);
+    });
     let once = ONCE.replace("{stored}", &stored);
     conn.execute_batch(&format!(
         "CREATE OR REPLACE TEMP TABLE rollup_spans AS WITH {once} SELECT * FROM spans_once;"

@@ -134,23 +134,13 @@ impl Segment {
         self.is_history() || self.may_ever_have("spans")
     }
 
-    /// It as the views of roll-ups see it, whoever asks later: a hot one by its rows.
-    pub(crate) fn raw_calls(&self) -> Part {
+    /// It as the views of roll-ups see it.
+    pub(crate) fn calls(&self) -> Part {
         Part {
             schema: self.schema(),
             is_text: self.is_text(),
             ..Part::default()
         }
-    }
-
-    /// The same with what is rolled up of a hot one by now.
-    pub(crate) fn calls(&self) -> Vec<Part> {
-        if !self.is_text() {
-            return vec![self.raw_calls()];
-        }
-        let (pieces, rest) = self.rolled_ahead();
-        let pieces = pieces.iter().map(|piece| Part::rolled_up(piece.schema()));
-        pieces.chain(rest).collect()
     }
 
     /// Rows of each signal, if that is known without counting.

@@ -11,7 +11,7 @@ FROM (
         CASE WHEN duration_ns <= 1 THEN 0 ELSE ceil(log2(duration_ns) * 8) END::USMALLINT AS duration,
         count(*) AS calls, count(*) FILTER (error) AS errors, sum(coalesce(weight, 1)) AS weight
     FROM {rows}
-    WHERE start_time IS NOT NULL
+    WHERE start_time IS NOT NULL{range}
     GROUP BY ALL
 )
 GROUP BY ALL

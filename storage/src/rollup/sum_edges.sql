@@ -4,7 +4,7 @@ WITH chosen AS MATERIALIZED (
         callee_cluster, callee, kind, is_async, inferred, false AS is_minus, epoch_ns(bucket_start) AS bucket_start,
         basis, calls, errors, weight, duration_histogram
     FROM {schema}.edges
-    WHERE bucket_start IS NOT NULL
+    WHERE bucket_start IS NOT NULL{range}
 )
 SELECT * EXCLUDE (calls, errors, weight, duration_histogram),
     sum(calls)::UBIGINT AS calls, sum(errors)::UBIGINT AS errors, sum(weight) AS weight, 0::UBIGINT AS messages,

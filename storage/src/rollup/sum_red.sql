@@ -8,7 +8,7 @@ WITH chosen AS MATERIALIZED (
         epoch_ns(bucket_start) AS bucket_start, basis, calls, errors, weight,
         CASE WHEN kind = 'consumer' THEN calls ELSE 0 END AS messages, duration_histogram
     FROM {schema}.red
-    WHERE bucket_start IS NOT NULL
+    WHERE bucket_start IS NOT NULL{range}
 )
 SELECT environment, service_namespace, cluster, service_name, rank, bucket_start, basis,
     sum(calls)::UBIGINT AS calls, sum(errors)::UBIGINT AS errors, sum(weight) AS weight,

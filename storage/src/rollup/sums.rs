@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use duckdb::{Connection, Row};
 
-use super::by_bucket::{Builder, ByBucket, Summed};
-use super::{Part, Totals, edge_rows_sql, hops};
+use super::by_bucket::{Builder, ByBucket, Summed, first_bucket};
+use super::{BUCKET_NS, Part, Totals, edge_rows_sql, hops};
 use crate::ask::{Ask as _, NONE, scope};
-use crate::model::Scope;
+use crate::model::{Scope, TimeRange};
 
 const STORED_SERVICES: &str = include_str!("sum_red.sql");
 const SPANS: &str = include_str!("sum_spans.sql");
@@ -42,12 +42,15 @@ pub(crate) type ServiceSum = Summed<ServiceSpans>;
 /// Sums by edge.
 pub(crate) type EdgeSum = Summed<EdgeCalls>;
 
-/// The stored roll-up of a schema, by service.
+/// The stored roll-up of a schema, by service; of the buckets that touch a range, if one is given.
 pub(crate) fn stored_services(
     conn: &Connection,
     schema: &str,
+    range: Option<TimeRange>,
 ) -> duckdb::Result<ByBucket<ServiceSpans>> {
-    let sql = STORED_SERVICES.replace("{schema}", schema);
+    let sql = STORED_SERVICES
+        .replace("{schema}", schema)
+        .replace("{range}", &within("bucket_start", range));
     read(conn, &sql, 5, service)
 }
 
@@ -61,25 +64,39 @@ pub(crate) fn hot_services(
     read(conn, &sql, 5, service)
 }
 
-/// The stored final edges of a schema.
-pub(crate) fn stored_edges(conn: &Connection, schema: &str) -> duckdb::Result<ByBucket<EdgeCalls>> {
-    let sql = STORED_EDGES.replace("{schema}", schema);
+/// The stored final edges of a schema; of the buckets that touch a range, if one is given.
+pub(crate) fn stored_edges(
+    conn: &Connection,
+    schema: &str,
+    range: Option<TimeRange>,
+) -> duckdb::Result<ByBucket<EdgeCalls>> {
+    let sql = STORED_EDGES
+        .replace("{schema}", schema)
+        .replace("{range}", &within("bucket_start", range));
     read(conn, &sql, 12, edge)
 }
 
-/// The calls of a rolled-up schema that nobody answered there, as if nobody did elsewhere.
-pub(crate) fn alone(conn: &Connection, schema: &str) -> duckdb::Result<ByBucket<EdgeCalls>> {
-    let rows = super::alone_rows_sql(schema);
-    let sql = CALLS.replace("{with}", "").replace("{rows}", &rows);
+/// The calls of a rolled-up schema that nobody answered there, as if nobody did elsewhere; of the buckets that touch a
+/// range, if one is given.
+pub(crate) fn alone(
+    conn: &Connection,
+    schema: &str,
+    range: Option<TimeRange>,
+) -> duckdb::Result<ByBucket<EdgeCalls>> {
+    let sql = CALLS
+        .replace("{with}", "")
+        .replace("{rows}", &super::alone_rows_sql(schema))
+        .replace("{range}", &within("start_time", range));
     read(conn, &sql, 12, edge)
 }
 
-/// The edges that the open halves of some rolled-up parts and the hot spans of others make with each other and with the
-/// calls that nobody answered in `settled`, which are counted already.
+/// The edges of a range that the open halves of some segments and the hot spans of others make with each other and with
+/// the calls that nobody answered in `settled`, which are counted already.
 pub(crate) fn open_edges(
     conn: &Connection,
     open: &[Part],
     settled: &[Part],
+    range: TimeRange,
 ) -> duckdb::Result<ByBucket<EdgeCalls>> {
     let (with, rows) = edge_rows_sql(&super::EdgeParts {
         finals: &[],
@@ -89,8 +106,24 @@ pub(crate) fn open_edges(
     });
     let sql = CALLS
         .replace("{with}", &format!("WITH {with}"))
-        .replace("{rows}", &rows);
+        .replace("{rows}", &rows)
+        .replace("{range}", &within("start_time", Some(range)));
     read(conn, &sql, 12, edge)
+}
+
+/// A condition more: that a time lies in a bucket which touches the range. Nothing happened before 1970.
+fn within(column: &str, range: Option<TimeRange>) -> String {
+    let Some(range) = range else {
+        return String::new();
+    };
+    let from = first_bucket(range);
+    let after = (from > 0).then(|| format!(" AND {column} >= make_timestamp_ns({from})"));
+    let last = range.to_unix_nano.saturating_sub(1).div_euclid(BUCKET_NS);
+    let end = last
+        .checked_add(1)
+        .and_then(|next| next.checked_mul(BUCKET_NS));
+    let before = end.map(|end| format!(" AND {column} < make_timestamp_ns({end})"));
+    [after, before].into_iter().flatten().collect()
 }
 
 /// Reads sums: what they are of, and from column `at` on bucket, basis, calls, errors, weight, how many of the calls are
@@ -161,4 +194,27 @@ pub(crate) fn without(
     }
     sums.retain(|_, totals| totals.calls > 0);
     sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_in_sql_has_the_buckets_that_touch_it() {
+        let of = |from, to| {
+            let range = TimeRange {
+                from_unix_nano: from,
+                to_unix_nano: to,
+            };
+            within("t", Some(range))
+        };
+        let (ten, twenty) = (BUCKET_NS, 2 * BUCKET_NS);
+        let expected =
+            format!(" AND t >= make_timestamp_ns({ten}) AND t < make_timestamp_ns({twenty})");
+        assert_eq!(of(ten, twenty), expected);
+        assert_eq!(of(twenty - 1, ten + 1), expected);
+        assert_eq!(of(0, i64::MAX), "");
+        assert_eq!(within("t", None), "");
+    }
 }

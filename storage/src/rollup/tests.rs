@@ -218,30 +218,26 @@ fn a_hot_segment_alone_equals_a_count_over_its_spans() {
 }
 
 #[test]
-fn rolling_up_ahead_changes_no_number() {
+fn adding_up_ahead_changes_no_number() {
     for seed in 30..33 {
         let dir = tempfile::tempdir().expect("a directory");
         let store = open(dir.path());
-        let sent = Workload::new(seed).across_segments(40);
-        let pieces = |store: &Store| -> Vec<usize> {
+        let sent = Workload::new(seed).everything(40);
+        let times = |store: &Store| -> Vec<usize> {
             let reader = store.reader().expect("a reader");
             let segments = reader.segments().segments();
-            let pieces = segments.iter().map(|one| one.rolled_ahead().0.len());
-            pieces.collect()
+            segments.iter().map(|one| one.times_added_up()).collect()
         };
-        for (part, now) in sent.chunks(sent.len() / 4 + 1).enumerate() {
-            let so_far = &sent[..part * (sent.len() / 4 + 1) + now.len()];
+        let length = sent.len() / 4 + 1;
+        for (part, now) in sent.chunks(length).enumerate() {
+            let so_far = &sent[..part * length + now.len()];
             workload::append(&store, now, seed);
-            check(&store, so_far, &format!("seed {seed}, {part} pieces"));
+            check(&store, so_far, &format!("seed {seed}, {part} times more"));
         }
-        assert!(
-            pieces(&store).iter().any(|pieces| *pieces >= 3),
-            "{:?}",
-            pieces(&store)
-        );
+        assert!(times(&store).iter().any(|times| *times >= 3));
         store.seal_now().expect("sealed");
         check(&store, &sent, &format!("seed {seed}, sealed"));
-        assert!(pieces(&store).iter().all(|pieces| *pieces == 0));
+        assert!(times(&store).iter().all(|times| *times == 0));
     }
 }
 

@@ -1,133 +1,96 @@
-//! Pieces of a hot segment that are rolled up ahead of its seal.
+//! Spans of a hot segment that are added up ahead of its seal.
 //!
-//! Questions about calls would otherwise roll up every hot row each time. Whoever asks when there are [`PIECE_ROWS`] more
-//! rolls those up once, into tables of a schema in memory; what is asked for then is made of the pieces and of the few
-//! rows after them, as that of several sealed segments is. The seal rolls all of it up again, as one.
+//! Questions about services would otherwise count every hot span each time. Whoever asks when there are [`MORE_ROWS`] more
+//! counts those once; what is asked for then is made of these sums and of the few rows after them. Spans are counted one
+//! by one, so no sum depends on where the rows were parted. Calls are not: their two ends must be looked at together.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use duckdb::Connection;
 
 use super::Segment;
-use crate::retirement::Retirement;
-use crate::rollup::sums::{alone, stored_edges, stored_services};
-use crate::rollup::{self, ByBucket, EdgeCalls, Part, ServiceSpans};
+use crate::rollup::sums::hot_services;
+use crate::rollup::{ByBucket, Part, ServiceSpans};
 use crate::sync::locked;
 
-/// Spans that are worth a piece: rolling up so many costs about as much as asking a question of them.
-const PIECE_ROWS: u64 = if cfg!(test) { 32 } else { 16_384 };
+/// Spans that are worth it: to count so many takes about as long as to ask the question.
+const MORE_ROWS: u64 = if cfg!(test) { 32 } else { 16_384 };
 
-/// The pieces of one hot segment, oldest first.
+/// What was added up of one hot segment.
 #[derive(Debug, Default)]
-pub(crate) struct Ahead(Mutex<Vec<Arc<Piece>>>);
+pub(crate) struct Ahead {
+    /// Held by who adds up more; nobody waits for it.
+    adding: Mutex<()>,
+    known: Mutex<Known>,
+}
 
-/// Rows of a hot segment, rolled up; the tables go when the last holder does.
-#[derive(Debug)]
-pub(crate) struct Piece {
-    number: u64,
-    /// The last row that is in it; the first is the one after the last of the piece before.
-    last_row: i64,
-    /// Rows that were committed before it was made, those of the pieces before too: at least they are in it.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    /// Oldest rows first.
+    sums: Vec<Arc<ByBucket<ServiceSpans>>>,
+    /// The last row that is in them.
+    last_row: Option<i64>,
+    /// Rows that were committed before the last were added up: at least they are in them.
     rows: u64,
-    sums: OnceLock<Arc<PieceSums>>,
-    retirement: Retirement,
-}
-
-/// What questions about calls read of a piece.
-#[derive(Debug)]
-pub(crate) struct PieceSums {
-    pub services: ByBucket<ServiceSpans>,
-    pub edges: ByBucket<EdgeCalls>,
-    pub alone: ByBucket<EdgeCalls>,
-    pub has_open_halves: bool,
-}
-
-impl Drop for Piece {
-    fn drop(&mut self) {
-        self.retirement.retire_piece(self.number);
-    }
-}
-
-/// Name of the schema of a piece.
-pub(crate) fn schema_of(number: u64) -> String {
-    format!("memory.a{number}")
-}
-
-impl Piece {
-    /// The qualified schema its roll-ups are in, ready for SQL text.
-    pub(crate) fn schema(&self) -> String {
-        schema_of(self.number)
-    }
-
-    /// Its sums, read once.
-    pub(crate) fn sums(&self, conn: &Connection) -> duckdb::Result<Arc<PieceSums>> {
-        if let Some(known) = self.sums.get() {
-            return Ok(Arc::clone(known));
-        }
-        let schema = self.schema();
-        let sums = Arc::new(PieceSums {
-            services: stored_services(conn, &schema)?,
-            edges: stored_edges(conn, &schema)?,
-            alone: alone(conn, &schema)?,
-            has_open_halves: rollup::has_open_halves(conn, &schema)?,
-        });
-        Ok(Arc::clone(self.sums.get_or_init(|| sums)))
-    }
 }
 
 impl Segment {
-    /// Rolls up the hot rows that came since the last piece, if they are enough; who comes meanwhile waits.
-    pub(crate) fn roll_ahead(&self, conn: &Connection) -> duckdb::Result<()> {
+    /// What is added up of its spans by now, and the rows after that if there may be any; of a segment that this process
+    /// did not make, all of its rows.
+    pub(crate) fn added_up(
+        &self,
+        conn: &Connection,
+    ) -> duckdb::Result<(Vec<Arc<ByBucket<ServiceSpans>>>, Option<Part>)> {
+        let rows = self.calls();
+        let Some(live) = &self.live else {
+            return Ok((Vec::new(), Some(rows)));
+        };
+        self.add_up(conn)?;
+        let known = locked(&live.ahead.known).clone();
+        let has_more = live.rows(0) != known.rows;
+        let rest = has_more.then_some(Part {
+            after_row: known.last_row,
+            ..rows
+        });
+        Ok((known.sums, rest))
+    }
+
+    /// Adds up the spans that came since the last time, if they are enough and nobody else is at it.
+    fn add_up(&self, conn: &Connection) -> duckdb::Result<()> {
         let Some(live) = &self.live else {
             return Ok(());
         };
-        let mut pieces = locked(&live.ahead.0);
-        let rolled = pieces.last().map_or(0, |piece| piece.rows);
+        let _adding = match live.ahead.adding.try_lock() {
+            Ok(adding) => adding,
+            Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
+            Err(TryLockError::WouldBlock) => return Ok(()),
+        };
+        let known = locked(&live.ahead.known).clone();
         let rows = live.rows(0);
-        if rows.saturating_sub(rolled) < PIECE_ROWS {
+        if rows.saturating_sub(known.rows) < MORE_ROWS {
             return Ok(());
         }
         let sql = format!("SELECT max(rowid) FROM {}.spans", self.schema());
-        let Some(last_row) = conn.query_row(&sql, [], |row| row.get::<_, Option<i64>>(0))? else {
-            return Ok(());
-        };
-        let after_row = pieces.last().map(|piece| piece.last_row);
-        if after_row.is_some_and(|after| after >= last_row) {
+        let last_row: Option<i64> = conn.query_row(&sql, [], |row| row.get(0))?;
+        if last_row <= known.last_row {
             return Ok(());
         }
-        let retirement = &self.attachment.retirement;
-        let piece = Piece {
-            number: retirement.number(),
-            last_row,
-            rows,
-            sums: OnceLock::new(),
-            retirement: retirement.clone(),
+        let more = Part {
+            after_row: known.last_row,
+            to_row: last_row,
+            ..self.calls()
         };
-        let schema = piece.schema();
-        conn.execute_batch(&format!("CREATE SCHEMA {schema}"))?;
-        rollup::create(conn, &schema)?;
-        let rows = Part {
-            after_row,
-            to_row: Some(last_row),
-            ..self.raw_calls()
-        };
-        rollup::write_part(conn, &rows, &schema)?;
-        pieces.push(Arc::new(piece));
+        let more = Arc::new(hot_services(conn, &[more])?);
+        let mut known = locked(&live.ahead.known);
+        known.sums.push(more);
+        (known.last_row, known.rows) = (last_row, rows);
         Ok(())
     }
 
-    /// Its pieces by now, and the rows after them if there may be any; of a segment that this process did not make, all
-    /// of its rows.
-    pub(crate) fn rolled_ahead(&self) -> (Vec<Arc<Piece>>, Option<Part>) {
-        let rows = self.raw_calls();
-        let Some(live) = &self.live else {
-            return (Vec::new(), Some(rows));
-        };
-        let pieces = locked(&live.ahead.0).clone();
-        let (after_row, rolled) = pieces
-            .last()
-            .map_or((None, 0), |piece| (Some(piece.last_row), piece.rows));
-        let rest = (live.rows(0) != rolled).then_some(Part { after_row, ..rows });
-        (pieces, rest)
+    /// How often its spans were added up.
+    #[cfg(test)]
+    pub(crate) fn times_added_up(&self) -> usize {
+        let live = self.live.as_ref();
+        live.map_or(0, |live| locked(&live.ahead.known).sums.len())
     }
 }

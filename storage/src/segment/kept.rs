@@ -168,7 +168,7 @@ impl Segment {
         if !self.has_all_calls_in(range) {
             return Ok(None);
         }
-        let read = || stored_services(conn, &self.schema()).map(|sums| whole(&sums));
+        let read = || stored_services(conn, &self.schema(), None).map(|sums| whole(&sums));
         keep(Some(&self.kept.services), read).map(Some)
     }
 
@@ -181,13 +181,13 @@ impl Segment {
         if !self.has_all_calls_in(range) {
             return Ok(None);
         }
-        let read = || stored_edges(conn, &self.schema()).map(|sums| whole(&sums));
+        let read = || stored_edges(conn, &self.schema(), None).map(|sums| whole(&sums));
         keep(Some(&self.kept.edges), read).map(Some)
     }
 
     /// The sums of its calls that nobody answered, as if nobody did elsewhere; of the whole of it.
     pub(crate) fn whole_alone(&self, conn: &Connection) -> duckdb::Result<Cow<'_, [EdgeSum]>> {
-        let read = || alone(conn, &self.schema()).map(|sums| whole(&sums));
+        let read = || alone(conn, &self.schema(), None).map(|sums| whole(&sums));
         keep(Some(&self.kept.alone), read)
     }
 

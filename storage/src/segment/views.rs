@@ -130,7 +130,7 @@ pub(crate) fn create_all(schema: &str, segments: &[&Segment]) -> String {
     let rollups: Vec<crate::rollup::Part> = segments
         .iter()
         .filter(|segment| segment.may_ever_have_calls())
-        .map(|segment| segment.raw_calls())
+        .map(|segment| segment.calls())
         .collect();
     let (red, edges) = (
         crate::rollup::red_view_sql(&rollups),

@@ -1,8 +1,8 @@
 //! Calls of a set: the roll-ups of its segments as SQL, and added up.
 //!
-//! Sums are made of three parts: what is kept of sealed segments, what was rolled up ahead of hot ones, and the hot rows
-//! after that. Of a segment that a range holds whole its totals are kept with it; of one that a range cuts, or of which
-//! the steps are drawn, the sums by bucket are kept here, those used last.
+//! Sums are made of what is kept of sealed segments, what was added up ahead of hot ones, and the hot rows after that. Of a
+//! segment that a range holds whole its totals are kept with it; of one that a range cuts, or of which the steps are
+//! drawn, the sums by bucket are kept here, those used last. A history may be of any length: of one the range is read.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -79,12 +79,15 @@ impl<K> Shelved<K> {
     }
 
     fn put(&mut self, segment: u64, sums: Arc<ByBucket<K>>, bytes_max: usize) {
+        if sums.bytes() > bytes_max {
+            return;
+        }
         self.clock += 1;
         self.bytes += sums.bytes();
         if let Some((_, before)) = self.sums.insert(segment, (self.clock, sums)) {
             self.bytes = self.bytes.saturating_sub(before.bytes());
         }
-        while self.bytes > bytes_max && self.sums.len() > 1 {
+        while self.bytes > bytes_max {
             let oldest = self.sums.iter().min_by_key(|(_, (used, _))| *used);
             let Some(oldest) = oldest.map(|(segment, _)| *segment) else {
                 break;
@@ -137,7 +140,7 @@ impl SegmentSet {
             None => Ok(true),
         };
         let cut = self.segments_of(range, cut)?;
-        self.each_sums_of_services(conn, &cut, |sums| sums.add_to(range, &mut all))?;
+        self.each_sums_of_services(conn, range, &cut, |sums| sums.add_to(range, &mut all))?;
         Ok(summed(all, pick))
     }
 
@@ -149,7 +152,7 @@ impl SegmentSet {
         mut visit: impl FnMut(&rollup::BucketSum<'_, ServiceSpans>),
     ) -> duckdb::Result<()> {
         let segments = self.segments_of(range, |_| Ok(true))?;
-        self.each_sums_of_services(conn, &segments, |sums| {
+        self.each_sums_of_services(conn, range, &segments, |sums| {
             sums.within(range).for_each(|sum| visit(&sum));
         })
     }
@@ -157,20 +160,21 @@ impl SegmentSet {
     fn each_sums_of_services(
         &self,
         conn: &Connection,
+        range: TimeRange,
         segments: &[&Segment],
         mut visit: impl FnMut(&ByBucket<ServiceSpans>),
     ) -> duckdb::Result<()> {
         let mut hot = Vec::new();
         for segment in segments {
+            let schema = segment.schema();
             if segment.is_text() {
-                segment.roll_ahead(conn)?;
-                let (pieces, rest) = segment.rolled_ahead();
-                for piece in pieces {
-                    visit(&piece.sums(conn)?.services);
-                }
+                let (known, rest) = segment.added_up(conn)?;
+                known.iter().for_each(|sums| visit(sums));
                 hot.extend(rest);
+            } else if segment.is_history() {
+                visit(&stored_services(conn, &schema, Some(range))?);
             } else {
-                let read = || stored_services(conn, &segment.schema());
+                let read = || stored_services(conn, &schema, None);
                 visit(&*self.sums.services.of(segment.id, read)?);
             }
         }
@@ -193,48 +197,42 @@ impl SegmentSet {
         };
         let mut all: HashMap<EdgeCalls, Totals> = HashMap::new();
         let mut alone: HashMap<EdgeCalls, Totals> = HashMap::new();
-        // Parts whose calls that nobody answered are counted, and parts that have more to be matched.
+        // Those whose calls that nobody answered are counted, and those that have more to be matched.
         let (mut settled, mut open) = (Vec::new(), Vec::new());
         for segment in self.segments.iter().filter(|one| one.may_have_calls()) {
             let is_near = segment.may_hold_calls(around.from_unix_nano, around.to_unix_nano);
-            if segment.is_text() {
-                segment.roll_ahead(conn)?;
-                let (pieces, rest) = segment.rolled_ahead();
-                for piece in pieces {
-                    let sums = piece.sums(conn)?;
-                    sums.edges.add_to(range, &mut all);
-                    sums.alone.add_to(range, &mut alone);
-                    let part = Part::rolled_up(piece.schema());
-                    open.extend(sums.has_open_halves.then(|| part.clone()));
-                    settled.push(part);
-                }
-                open.extend(rest);
+            if segment.is_text() || segment.has_open_halves(conn)? {
+                open.push(segment.calls());
+            }
+            if segment.is_text() || !is_near {
                 continue;
             }
-            if segment.has_open_halves(conn)? {
-                open.push(segment.raw_calls());
-            }
-            if !is_near {
+            settled.push(segment.calls());
+            if !segment.may_hold_calls(range.from_unix_nano, range.to_unix_nano) {
                 continue;
             }
-            settled.push(segment.raw_calls());
             if let Some(whole) = segment.whole_edges(conn, range)? {
                 merge(&mut all, &whole);
                 merge(&mut alone, &segment.whole_alone(conn)?);
                 continue;
             }
             let schema = segment.schema();
-            let read = || stored_edges(conn, &schema);
+            if segment.is_history() {
+                stored_edges(conn, &schema, Some(range))?.add_to(range, &mut all);
+                sums::alone(conn, &schema, Some(range))?.add_to(range, &mut alone);
+                continue;
+            }
+            let read = || stored_edges(conn, &schema, None);
             let edges = self.sums.edges.of(segment.id, read)?;
             edges.add_to(range, &mut all);
-            let read = || sums::alone(conn, &schema);
+            let read = || sums::alone(conn, &schema, None);
             let calls = self.sums.alone.of(segment.id, read)?;
             calls.add_to(range, &mut alone);
         }
         let mut minus = Vec::new();
         if !open.is_empty() {
             let mut more = HashMap::new();
-            sums::open_edges(conn, &open, &settled)?.add_to(range, &mut more);
+            sums::open_edges(conn, &open, &settled, range)?.add_to(range, &mut more);
             for (of, totals) in more {
                 if of.is_minus {
                     minus.push(Summed { of, totals });
@@ -268,7 +266,7 @@ impl SegmentSet {
         let segments = self.segments.iter();
         segments
             .filter(|segment| segment.may_have_calls() && pick(segment))
-            .flat_map(|segment| segment.calls())
+            .map(|segment| segment.calls())
             .collect()
     }
 }
@@ -297,7 +295,7 @@ mod tests {
     use crate::rollup::ByBucket;
 
     #[test]
-    fn what_was_used_longest_ago_goes_first_and_the_last_one_stays() {
+    fn what_was_used_longest_ago_goes_first_and_what_is_too_large_does_not_come() {
         let mut shelved: Shelved<u8> = Shelved {
             sums: HashMap::new(),
             bytes: 0,
@@ -314,8 +312,7 @@ mod tests {
         // The same again takes no more room.
         shelved.put(3, sums(), room);
         assert_eq!((shelved.sums.len(), shelved.bytes), (2, room));
-        shelved.put(4, sums(), 0);
-        assert_eq!(shelved.sums.len(), 1);
-        assert!(shelved.take(4).is_some());
+        shelved.put(4, sums(), room / 4);
+        assert!(shelved.take(4).is_none() && shelved.take(3).is_some());
     }
 }

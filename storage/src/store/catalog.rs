@@ -17,7 +17,7 @@ use crate::as_of::AsOf;
 use crate::empty::EMPTY_SCHEMA;
 use crate::retirement::{Retired, Retirement};
 use crate::segment::files::{self, Sequence};
-use crate::segment::{Attachment, Segment, ahead, tables, views};
+use crate::segment::{Attachment, Segment, tables, views};
 
 /// How a file is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,7 +186,6 @@ impl Catalog {
             let done = match &retired {
                 Retired::Schema(version) => self.drop_schema(&schema_of(*version)),
                 Retired::Conclusions(number) => self.drop_schema(&conclusions::schema_of(*number)),
-                Retired::Piece(number) => self.drop_schema(&ahead::schema_of(*number)),
                 Retired::Segment { alias, .. } => self.detach_if_attached(alias),
             };
             if let Err(error) = done {

@@ -24,10 +24,12 @@ pub(crate) struct Ahead {
     known: Mutex<Known>,
 }
 
+/// Of some rows each, oldest first.
+type Sums = Vec<Arc<ByBucket<ServiceSpans>>>;
+
 #[derive(Debug, Clone, Default)]
 struct Known {
-    /// Oldest rows first.
-    sums: Vec<Arc<ByBucket<ServiceSpans>>>,
+    sums: Sums,
     /// The last row that is in them.
     last_row: Option<i64>,
     /// Rows that were committed before the last were added up: at least they are in them.
@@ -37,10 +39,7 @@ struct Known {
 impl Segment {
     /// What is added up of its spans by now, and the rows after that if there may be any; of a segment that this process
     /// did not make, all of its rows.
-    pub(crate) fn added_up(
-        &self,
-        conn: &Connection,
-    ) -> duckdb::Result<(Vec<Arc<ByBucket<ServiceSpans>>>, Option<Part>)> {
+    pub(crate) fn added_up(&self, conn: &Connection) -> duckdb::Result<(Sums, Option<Part>)> {
         let rows = self.calls();
         let Some(live) = &self.live else {
             return Ok((Vec::new(), Some(rows)));

@@ -264,7 +264,7 @@ async fn a_sampled_service_shows_the_requests_that_its_metrics_counted_and_by_wh
             "693 calls in range",
             metric,
             "Requests of 1 service are counted by metrics",
-            "1.2 %",
+            "1.15 %",
         ],
     )
     .await?;

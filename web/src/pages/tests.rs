@@ -409,6 +409,10 @@ fn gallery(text: &str) -> Vec<(&'static str, String)> {
                 |f| {
                     let data = BreakersPage {
                         review: Some(Page::whole(vec![review_of(text)])),
+                        how: BreakersHow {
+                            review: text.to_owned(),
+                            ..BreakersHow::default()
+                        },
                         ..BreakersPage::default()
                     };
                     breakers(&data, f)

@@ -1,7 +1,7 @@
 //! The effective configuration: flags over environment over TOML file over defaults.
 //!
-//! Every key can be written in the file (`[store] hot_rows_max = 65536`) and in the environment
-//! (`TRIPLINE_STORE__HOT_ROWS_MAX=65536`; two underscores separate a table from its key). The few that
+//! Every key can be written in the file (`[store] hot_rows_max = 61440`) and in the environment
+//! (`TRIPLINE_STORE__HOT_ROWS_MAX=61440`; two underscores separate a table from its key). The few that
 //! people type have a flag. An unknown key is an error with a suggestion, wherever it stands.
 
 mod bundle;
@@ -164,7 +164,7 @@ impl Default for StoreSection {
     fn default() -> Self {
         Self {
             queue_bytes_max: ByteSize::mib(256),
-            hot_rows_max: 65_536,
+            hot_rows_max: 61_440,
             hot_bytes_max: ByteSize::mib(128),
             hot_age_max: HumanDuration::seconds(30),
             memory_bytes_max: ByteSize::mib(512),
@@ -282,5 +282,17 @@ fn redacted<S: serde::Serializer>(
     match secret {
         Some(_) => serializer.serialize_str(MASK),
         None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_served_by_default_is_the_stores_own_default() {
+        let own = tripline_storage::store::StoreConfig::default();
+        let served = StoreSection::default().to_store_config(own.data_dir.clone());
+        assert_eq!(format!("{served:?}"), format!("{own:?}"));
     }
 }

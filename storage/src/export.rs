@@ -98,8 +98,9 @@ pub fn rows<E: std::error::Error + 'static>(
     each: impl FnMut(&str) -> Result<(), E>,
 ) -> Result<u64, ExportError<E>> {
     let sql = format!("SELECT to_json(x)::VARCHAR FROM ({}) x", relation.sql());
+    let views = reader.views().map_err(ReadError::Engine)?;
     stream(
-        reader.connection(),
+        views,
         &sql,
         params![range.from_unix_nano, range.to_unix_nano],
         each,
@@ -121,7 +122,7 @@ pub fn parquet(
         relation.sql()
     );
     let path = path.to_string_lossy();
-    let written = reader.connection().execute(
+    let written = reader.views()?.execute(
         &sql,
         params![range.from_unix_nano, range.to_unix_nano, path],
     )?;

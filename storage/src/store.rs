@@ -216,20 +216,21 @@ impl OpenError {
 }
 
 impl Default for StoreConfig {
-    /// The hot bounds keep an attribute filter over the hot part alone near 50 ms and its memory near 200 MiB.
+    /// The hot bounds keep an attribute filter over the hot part alone near 50 ms; a full hot segment of spans is one row
+    /// group when it is sealed, and takes about 55 MiB of memory until then.
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("tripline-data"),
-            queue_bytes_max: 64 << 20,
-            hot_rows_max: 120_000,
+            queue_bytes_max: 256 << 20,
+            hot_rows_max: catalog::ROW_GROUP,
             hot_bytes_max: 128 << 20,
-            hot_age_max: Duration::from_secs(300),
+            hot_age_max: Duration::from_secs(30),
             memory_bytes_max: 512 << 20,
             temp_bytes_max: 4 << 30,
             threads: std::thread::available_parallelism()
                 .map_or(1, |cores| cores.get().div_ceil(2)),
             retention_age: Duration::from_secs(7 * 86_400),
-            retention_bytes: None,
+            retention_bytes: Some(50 << 30),
             history_age: Duration::from_secs(90 * 86_400),
             compaction_fan_in: 8,
             is_maintained: true,

@@ -99,7 +99,7 @@ async fn relations(fixture: &Value, is_sealed: bool) -> Value {
     let mut out = serde_json::Map::new();
     for (name, sql) in VIEWS {
         let sql = format!("SELECT to_json(r)::VARCHAR FROM ({sql}) r");
-        let mut statement = reader.connection().prepare(&sql).expect(name);
+        let mut statement = reader.views().expect("views").prepare(&sql).expect(name);
         let rows: Vec<Value> = statement
             .query_map([], |row| row.get::<_, String>(0))
             .expect(name)

@@ -123,6 +123,7 @@ pub(super) fn of_trace(
         found = read_transitions(conn, &of_trace(), 1_000)?;
     } else {
         // Concluding transitions reads the whole history of a breaker: only of those that know this trace.
+        session.provide(&["breaker_transitions"])?;
         let sql = session.set().breakers_of_trace_sql();
         let mut statement = conn.ask(&sql)?;
         let ids: Vec<String> = statement

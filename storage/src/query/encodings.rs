@@ -30,7 +30,7 @@ pub fn encodings(
 ) -> Result<Encodings, QueryError> {
     let mut offers = Vec::new();
     if session.set().may_have_breakers() {
-        offers = session.run(|conn| {
+        offers = session.run_over(&["breaker_samples"], |conn| {
             let (from, to) = (query.range.from_unix_nano, query.range.to_unix_nano);
             if !conn.ask_row(HAS_ANY, params![from, to], |row| row.get::<_, bool>(0))? {
                 return Ok(Vec::new());

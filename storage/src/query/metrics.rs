@@ -49,7 +49,7 @@ pub fn metrics(
          ORDER BY name, type, unit, temporality, is_monotonic",
         conditions.filter_clause()
     );
-    let mut items: Vec<MetricSummary> = session.run(|conn| {
+    let mut items: Vec<MetricSummary> = session.run_over(&["metrics"], |conn| {
         if let Some(filter) = &query.filter {
             check_regexes(conn, filter)?;
         }

@@ -27,6 +27,8 @@ use keys::Stream;
 
 const POINTS: &str = include_str!("points.sql");
 const SERIES_MAX: usize = 1_000;
+/// What points are read from.
+const RELATIONS: [&str; 4] = ["metrics", "metric_points", "resources", "exemplars"];
 const POINTS_MAX: usize = 100_000;
 const EXEMPLARS_MAX: usize = 100;
 
@@ -36,7 +38,7 @@ pub fn metric_points(
     session: &Session<'_>,
     query: &MetricPointsQuery,
 ) -> Result<MetricPoints, QueryError> {
-    session.run(|conn| {
+    session.run_over(&RELATIONS, |conn| {
         let mut streams = streams(conn, query)?;
         keys::read_resources(conn, &mut streams)?;
         let keys = keys::keys(&streams);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringBuilder, TimestampNanosecondArray, UInt32Array};
 use duckdb::{Connection, OptionalExt, params};
 
-use super::QueryError;
+use super::{QueryError, Session};
 use crate::ask::Ask;
 use crate::ingest::{ResourceRow, ScopeRow};
 use crate::model::{Refusal, RefusalTrip, SpanRecord};
@@ -124,7 +124,11 @@ fn is_named(sample: &SampleRow) -> bool {
 }
 
 /// The refused calls among these spans.
-pub(super) fn refusals(conn: &Connection, mut spans: Readable) -> Result<Vec<Refusal>, QueryError> {
+pub(super) fn refusals(
+    session: &Session<'_>,
+    conn: &Connection,
+    mut spans: Readable,
+) -> Result<Vec<Refusal>, QueryError> {
     if spans.resources.is_empty() {
         return Ok(Vec::new());
     }
@@ -149,6 +153,9 @@ pub(super) fn refusals(conn: &Connection, mut spans: Readable) -> Result<Vec<Ref
             None if subject.name.is_empty() => None,
             None => {
                 let (service, name, key) = &who;
+                if !session.is_concluded()? {
+                    session.provide(&["breaker_transitions"])?;
+                }
                 let trip = conn
                     .ask_row(
                         TRIP,

@@ -59,11 +59,26 @@ impl<'a> Session<'a> {
         ask: impl FnOnce(&Connection) -> Result<T, QueryError>,
     ) -> Result<T, QueryError> {
         self.run(|conn| {
-            if self.set().may_have_breakers() {
-                self.reader.conclude()?;
-            }
+            self.reader.conclude()?;
             ask(conn)
         })
+    }
+
+    /// Runs a question that reads these public relations by name.
+    pub(super) fn run_over<T>(
+        &self,
+        relations: &[&str],
+        ask: impl FnOnce(&Connection) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
+        self.run(|conn| {
+            self.provide(relations)?;
+            ask(conn)
+        })
+    }
+
+    /// From here on these public relations resolve by their bare names.
+    pub(super) fn provide(&self, relations: &[&str]) -> Result<(), QueryError> {
+        Ok(self.reader.provide(relations)?)
     }
 
     /// Whether what is concluded about breakers is read from tables, because somebody has concluded by now.
@@ -71,7 +86,7 @@ impl<'a> Session<'a> {
         Ok(self.reader.is_concluded()?)
     }
 
-    /// Runs a question under its deadline.
+    /// Runs a question under its deadline. It names no public relation, but for those that were asked for.
     pub(super) fn run<T>(
         &self,
         ask: impl FnOnce(&Connection) -> Result<T, QueryError>,

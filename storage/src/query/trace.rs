@@ -30,7 +30,7 @@ pub fn trace(session: &Session<'_>, trace_id: &str) -> Result<Option<TraceDetail
     };
     session.run(|conn| {
         let (spans, readable, cut) = spans::spans(session, conn, &trace_id)?;
-        let refusals = refusals(conn, readable)?;
+        let refusals = refusals(session, conn, readable)?;
         let logs = match relation("logs") {
             Some(logs) => self::logs(conn, &logs, &trace_id)?,
             None => Vec::new(),
@@ -86,7 +86,7 @@ pub fn trace_rows(session: &Session<'_>, trace_id: &str) -> Result<Vec<String>, 
         "SELECT to_json(x)::VARCHAR FROM ({}) x WHERE x.trace_id = $3 LIMIT {SPANS_MAX}",
         crate::export::SPANS_SQL
     );
-    session.run(|conn| {
+    session.run_over(&["spans", "resources"], |conn| {
         let mut statement = conn.ask(&sql)?;
         let none: Option<u64> = None;
         let rows = statement.query_map(params![none, none, trace_id], |row| row.get(0))?;

@@ -1,16 +1,17 @@
 //! Many short texts looked for at once in a whole column.
 //!
-//! A column's values lie in one buffer; the usual answer, "nothing here", costs one pass over it
-//! (Aho-Corasick, vectorised), whatever the number of rows and needles.
+//! A column's values lie in one buffer; the usual answer, "nothing here", costs one vectorised pass over it, whatever
+//! the number of rows and needles.
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::packed::{self, Searcher};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use arrow::array::{Array as _, StringArray};
 
 /// Texts to look for, and what each stands for.
 #[derive(Debug)]
 pub(super) struct Needles<T> {
-    /// Finds the rows: leftmost matching is what Aho-Corasick vectorises.
-    scan: Option<AhoCorasick>,
+    /// Finds the rows.
+    scan: Option<Scan>,
     /// Tells every needle of a row that was found.
     all: Option<AhoCorasick>,
     targets: Vec<T>,
@@ -23,13 +24,10 @@ impl<T: Copy + PartialEq> Needles<T> {
             .into_iter()
             .filter(|(text, _)| !text.is_empty())
             .unzip();
-        let compiled = |kind| {
-            let build = AhoCorasick::builder().match_kind(kind).build(&texts);
-            (!texts.is_empty()).then(|| build.expect("a few hundred short texts"))
-        };
+        let all = || AhoCorasick::new(&texts).expect("a few hundred short texts");
         Self {
-            scan: compiled(MatchKind::LeftmostFirst),
-            all: compiled(MatchKind::Standard),
+            scan: (!texts.is_empty()).then(|| Scan::of(&texts)),
+            all: (!texts.is_empty()).then(all),
             targets,
         }
     }
@@ -44,17 +42,19 @@ impl<T: Copy + PartialEq> Needles<T> {
         let (first, last) = (offsets[0] as usize, offsets[column.len()] as usize);
         let text = &column.value_data()[first..last];
         let mut done = 0;
-        for found in scan.find_iter(text) {
-            // A match that straddles two rows is none, but may hide one in either.
-            for at in [found.start(), found.end() - 1] {
-                let at = i32::try_from(first + at).unwrap_or(i32::MAX);
-                let row = offsets.partition_point(|offset| *offset <= at) - 1;
-                if row >= done && !column.is_null(row) {
-                    self.add_all(row, column.value(row), &mut hits);
-                    done = row + 1;
-                }
+        let mut look_at = |at: usize| {
+            let at = i32::try_from(first + at).unwrap_or(i32::MAX);
+            let row = offsets.partition_point(|offset| *offset <= at) - 1;
+            if row >= done && !column.is_null(row) {
+                self.add_all(row, column.value(row), &mut hits);
+                done = row + 1;
             }
-        }
+        };
+        scan.each(text, |found| {
+            // A match that straddles two rows is none, but may hide one in either.
+            look_at(found.start());
+            look_at(found.end() - 1);
+        });
         hits
     }
 
@@ -69,6 +69,44 @@ impl<T: Copy + PartialEq> Needles<T> {
             if !hits[from..].contains(&hit) {
                 hits.push(hit);
             }
+        }
+    }
+}
+
+/// One pass for the leftmost of many texts.
+#[derive(Debug)]
+enum Scan {
+    /// Vectorised, straight for what the texts begin with. Left to choose by itself, [`AhoCorasick`] takes the rarest byte
+    /// that all needles share and runs from one to the next: of attribute keys that is a quote, which is everywhere
+    /// (2.5 µs a span of 415 bytes; this takes 0.15, the automaton without such a filter 0.9).
+    Packed(Searcher),
+    /// Where the processor cannot do that, or the texts are too many.
+    Automaton(AhoCorasick),
+}
+
+impl Scan {
+    fn of(texts: &[String]) -> Self {
+        let packed = packed::Config::new()
+            .match_kind(packed::MatchKind::LeftmostFirst)
+            .builder()
+            .extend(texts)
+            .build();
+        packed.map_or_else(|| Self::automaton(texts), Self::Packed)
+    }
+
+    fn automaton(texts: &[String]) -> Self {
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostFirst)
+            .kind(Some(AhoCorasickKind::DFA))
+            .prefilter(false)
+            .build(texts);
+        Self::Automaton(automaton.expect("a few hundred short texts"))
+    }
+
+    fn each(&self, text: &[u8], mut see: impl FnMut(aho_corasick::Match)) {
+        match self {
+            Self::Packed(searcher) => searcher.find_iter(text).for_each(&mut see),
+            Self::Automaton(automaton) => automaton.find_iter(text).for_each(&mut see),
         }
     }
 }
@@ -90,5 +128,23 @@ mod tests {
         ]);
         assert_eq!(needles.hits(&column), [(2, 2), (2, 1), (5, 1)]);
         assert_eq!(needles.hits(&column.slice(3, 3)), [(2, 1)]);
+    }
+
+    #[test]
+    fn both_ways_to_scan_find_the_same() {
+        let texts: Vec<String> = (0..60).map(|n| format!("\"key.{n}\":")).collect();
+        let text = r#"{"key.7":1,"key.70":2,"a":"\"key.","key.59":"x"}{"key.0":[]}"#.repeat(3);
+        let found = |scan: &Scan| {
+            let mut found = Vec::new();
+            scan.each(text.as_bytes(), |one| found.push(one.range()));
+            found
+        };
+        let automaton = found(&Scan::automaton(&texts));
+        assert_eq!(automaton.len(), 9);
+        assert_eq!(found(&Scan::of(&texts)), automaton);
+        // More than are packed.
+        let many: Vec<String> = (0..300).map(|n| format!("\"key.{n}\":")).collect();
+        assert!(matches!(Scan::of(&many), Scan::Automaton(_)));
+        assert_eq!(found(&Scan::of(&many)).len(), 12);
     }
 }

@@ -44,8 +44,18 @@ pub(crate) struct Part {
     pub is_hot: bool,
 }
 
-/// `CREATE VIEW` of the breaker relations in `schema`, over these segments.
-pub(crate) fn create_all(schema: &str, parts: &[Part]) -> String {
+/// The body of `breaker_samples` over these segments.
+pub(crate) fn samples(parts: &[Part]) -> String {
+    SAMPLES.replace("{evidence}", &learned(&rows("breaker_samples", parts)))
+}
+
+/// The body of `breaker_config` over these segments.
+pub(crate) fn config(parts: &[Part]) -> String {
+    rows_of(CONFIG, "breaker_config", parts)
+}
+
+/// `CREATE VIEW` of what is concluded about breakers, over these segments, in a schema that has their `breaker_config`.
+pub(crate) fn create_concluded(schema: &str, parts: &[Part]) -> String {
     let pace = format!("({})", pace(parts));
     let told = format!("{schema}.breaker_transitions");
     let instances = format!("({})", known(&told, schema, &pace, parts));
@@ -53,11 +63,6 @@ pub(crate) fn create_all(schema: &str, parts: &[Part]) -> String {
     let states = format!("({})", known("told", schema, &pace, parts));
     let spells = format!("({})", spells(&told, &states, &pace, parts));
     [
-        (
-            "breaker_samples",
-            SAMPLES.replace("{evidence}", &learned(&rows("breaker_samples", parts))),
-        ),
-        ("breaker_config", rows_of(CONFIG, "breaker_config", parts)),
         ("breaker_transitions", transitions(&pace, parts)),
         (
             "breaker_instances",
@@ -68,12 +73,23 @@ pub(crate) fn create_all(schema: &str, parts: &[Part]) -> String {
         ("breaker_days", DAYS.replace("{schema}", schema)),
     ]
     .map(|(name, body)| format!("CREATE VIEW {schema}.{name} AS {body};\n"))
-    .into_iter()
-    .fold(learned_states(), |sql, view| sql + &view)
+    .concat()
+}
+
+/// Every relation of breakers in a schema of its own, over no evidence at all.
+pub(crate) fn create_of_nothing(schema: &str) -> String {
+    format!(
+        "CREATE SCHEMA {schema};\n\
+         CREATE VIEW {schema}.breaker_samples AS {};\n\
+         CREATE VIEW {schema}.breaker_config AS {};\n{}",
+        samples(&[]),
+        config(&[]),
+        create_concluded(schema, &[])
+    )
 }
 
 /// `CREATE TABLE` of what people said numbers mean, which the views read; there is one, and it stays.
-fn learned_states() -> String {
+pub(crate) fn create_learned() -> String {
     format!(
         "CREATE TABLE IF NOT EXISTS {} (raw_state VARCHAR, service_name VARCHAR, state VARCHAR);\n",
         learned_table()

@@ -16,7 +16,8 @@ use workload::{Sent, Workload};
 fn stored_edges(store: &Store) -> BTreeMap<Edge, [i64; 4]> {
     let reader = store.reader().expect("a reader");
     let mut statement = reader
-        .connection()
+        .views()
+        .expect("views")
         .prepare(
             "SELECT epoch_ns(bucket_start), environment, caller, callee_environment, callee, kind, is_async, \
              coalesce(inferred, ''), basis, sum(calls)::BIGINT, sum(errors)::BIGINT, sum(weight)::BIGINT, \
@@ -52,7 +53,8 @@ fn stored_edges(store: &Store) -> BTreeMap<Edge, [i64; 4]> {
 fn stored_red(store: &Store) -> BTreeMap<Red, [i64; 4]> {
     let reader = store.reader().expect("a reader");
     let mut statement = reader
-        .connection()
+        .views()
+        .expect("views")
         .prepare(
             "SELECT epoch_ns(bucket_start), environment, service_name, name, kind, sidecar, basis, \
              sum(calls)::BIGINT, sum(errors)::BIGINT, sum(weight)::BIGINT, sum(duration_sum_ns)::BIGINT \
@@ -173,7 +175,7 @@ fn summed_edges(store: &Store, range: TimeRange) -> BTreeMap<Pair, [i64; 3]> {
     let reader = store.reader().expect("a reader");
     let set = reader.segments();
     let sums = set
-        .edge_sums(reader.connection(), range, |_| true)
+        .edge_sums(reader.views().expect("views"), range, |_| true)
         .expect("sums");
     sums.into_iter()
         .map(|Summed { of, totals }| {
@@ -187,7 +189,7 @@ fn summed_edges(store: &Store, range: TimeRange) -> BTreeMap<Pair, [i64; 3]> {
 /// Services as the pages ask for them; their steps add up to the same.
 fn summed_services(store: &Store, range: TimeRange) -> BTreeMap<Ranked, [i64; 3]> {
     let reader = store.reader().expect("a reader");
-    let (set, conn) = (reader.segments(), reader.connection());
+    let (set, conn) = (reader.segments(), reader.views().expect("views"));
     let mut steps: HashMap<ServiceSpans, Totals> = HashMap::new();
     set.each_service_bucket(conn, range, |sum| {
         steps.entry(sum.of.clone()).or_default().add(sum);

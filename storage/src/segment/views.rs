@@ -116,42 +116,84 @@ fn calls_template(keys: &[&'static str], is_text: bool, known: &Keys) -> String 
     CALLS.replace("{attributes}", &columns)
 }
 
-/// `CREATE VIEW` of every public relation in `schema`.
-pub(crate) fn create_all(schema: &str, segments: &[&Segment]) -> String {
-    let mut sql = format!("CREATE SCHEMA {schema};\n");
-    for (name, _) in FACT_RELATIONS {
-        let body = relation(name, segments.iter().copied()).expect("a name of the list");
-        sql.push_str(&format!("CREATE VIEW {schema}.{name} AS {body};\n"));
-    }
-    for (name, id, template) in DICTIONARY_RELATIONS {
-        let body = dictionary(id, template, segments);
-        sql.push_str(&format!("CREATE VIEW {schema}.{name} AS {body};\n"));
-    }
-    let rollups: Vec<crate::rollup::Part> = segments
+/// What is concluded about breakers: views that read each other and `breaker_config`.
+const CONCLUDED: &str = "breakers";
+
+/// The public relations, and the unit each is made with: alone, or those of breakers together. A unit comes after those
+/// it reads.
+pub(crate) const RELATIONS: [(&str, &str); 16] = [
+    ("spans", "spans"),
+    ("logs", "logs"),
+    ("metric_points", "metric_points"),
+    ("exemplars", "exemplars"),
+    ("resources", "resources"),
+    ("metrics", "metrics"),
+    ("red", "red"),
+    ("service_edges", "service_edges"),
+    ("edge_retries", "edge_retries"),
+    ("breaker_samples", "breaker_samples"),
+    (CONFIG, CONFIG),
+    ("breaker_transitions", CONCLUDED),
+    ("breaker_instances", CONCLUDED),
+    ("breakers", CONCLUDED),
+    ("breaker_intervals", CONCLUDED),
+    ("breaker_days", CONCLUDED),
+];
+
+const CONFIG: &str = "breaker_config";
+
+/// The units that make these relations, each once and in the order they are made in; other names are left out.
+pub(crate) fn units(relations: &[&str]) -> Vec<&'static str> {
+    let is_asked = |relation: &str| relations.contains(&relation);
+    let is_concluded = |unit: &str| unit == CONCLUDED;
+    let reads_config = RELATIONS
         .iter()
-        .filter(|segment| segment.may_ever_have_calls())
-        .map(|segment| segment.calls())
-        .collect();
-    let (red, edges) = (
-        crate::rollup::red_view_sql(&rollups),
-        crate::rollup::service_edges_view_sql(&rollups),
-    );
-    sql.push_str(&format!(
-        "CREATE VIEW {schema}.red AS SELECT {BUCKET} FROM ({red});\n\
-         CREATE VIEW {schema}.service_edges AS SELECT {BUCKET} FROM ({edges});\n"
-    ));
-    let attempts = calls(&["http.request.resend_count"], segments.iter().copied());
-    let retries = EDGE_RETRIES.replace("{calls}", &attempts);
-    sql.push_str(&format!(
-        "CREATE VIEW {schema}.edge_retries AS SELECT {BUCKET} FROM ({retries});\n"
-    ));
-    let evidence: Vec<breakers::Part> = segments
+        .any(|(relation, unit)| is_concluded(unit) && is_asked(relation));
+    let mut units: Vec<&'static str> = RELATIONS
         .iter()
-        .filter(|segment| segment.may_ever_have_evidence())
-        .map(|segment| segment.evidence())
+        .filter(|(relation, _)| is_asked(relation) || *relation == CONFIG && reads_config)
+        .map(|(_, unit)| *unit)
         .collect();
-    sql.push_str(&breakers::create_all(schema, &evidence));
-    sql
+    units.dedup();
+    units
+}
+
+/// `CREATE VIEW` of the relations of a unit in `schema`, over these segments.
+pub(crate) fn create(unit: &'static str, schema: &str, segments: &[&Segment]) -> String {
+    let evidence = || -> Vec<breakers::Part> {
+        let with_evidence = segments
+            .iter()
+            .filter(|segment| segment.may_ever_have_evidence());
+        with_evidence.map(|segment| segment.evidence()).collect()
+    };
+    let rollups = || -> Vec<crate::rollup::Part> {
+        let with_calls = segments
+            .iter()
+            .filter(|segment| segment.may_ever_have_calls());
+        with_calls.map(|segment| segment.calls()).collect()
+    };
+    let body = match unit {
+        CONCLUDED => return breakers::create_concluded(schema, &evidence()),
+        CONFIG => breakers::config(&evidence()),
+        "breaker_samples" => breakers::samples(&evidence()),
+        "red" => {
+            let red = crate::rollup::red_view_sql(&rollups());
+            format!("SELECT {BUCKET} FROM ({red})")
+        }
+        "service_edges" => {
+            let edges = crate::rollup::service_edges_view_sql(&rollups());
+            format!("SELECT {BUCKET} FROM ({edges})")
+        }
+        "edge_retries" => {
+            let attempts = calls(&["http.request.resend_count"], segments.iter().copied());
+            let retries = EDGE_RETRIES.replace("{calls}", &attempts);
+            format!("SELECT {BUCKET} FROM ({retries})")
+        }
+        name => relation(name, segments.iter().copied())
+            .or_else(|| dictionary(name, segments))
+            .expect("a unit of the list"),
+    };
+    format!("CREATE VIEW {schema}.{unit} AS {body};\n")
 }
 
 /// The schemas a segment's facts are in.
@@ -216,7 +258,11 @@ fn union_or_empty(selects: &[String], template: &str) -> String {
     selects.join("\nUNION ALL\n")
 }
 
-fn dictionary(id: &str, template: &str, segments: &[&Segment]) -> String {
+/// The body of a dictionary's view; `None` for another name.
+fn dictionary(name: &str, segments: &[&Segment]) -> Option<String> {
+    let (_, id, template) = DICTIONARY_RELATIONS
+        .iter()
+        .find(|(relation, ..)| *relation == name)?;
     let selects: Vec<String> = segments
         .iter()
         .filter(|segment| !segment.meta.is_history)
@@ -241,8 +287,25 @@ fn dictionary(id: &str, template: &str, segments: &[&Segment]) -> String {
     } else {
         selects.join("\nUNION ALL\n")
     };
-    format!(
+    Some(format!(
         "SELECT * EXCLUDE (segment_number) FROM (SELECT DISTINCT ON ({id}) * FROM ({union}) \
          ORDER BY {id}, segment_number DESC)"
-    )
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_relation_reads_is_made_before_it_and_everything_once() {
+        assert_eq!(units(&["logs", "nothing", "spans"]), ["spans", "logs"]);
+        assert_eq!(
+            units(&["breaker_days", "breakers"]),
+            ["breaker_config", "breakers"]
+        );
+        assert_eq!(units(&["breaker_samples"]), ["breaker_samples"]);
+        let all: Vec<&str> = RELATIONS.iter().map(|(relation, _)| *relation).collect();
+        assert_eq!(units(&all).len(), 12);
+    }
 }

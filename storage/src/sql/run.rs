@@ -13,6 +13,7 @@ use super::output::{Column, Encoder, Ending, Format};
 use super::watchdog::Watch;
 use super::{Permit, SqlError};
 use crate::ask;
+use crate::segment::views::RELATIONS;
 use crate::store::Reader;
 
 /// What to run, and how much of it.
@@ -48,6 +49,15 @@ pub type Emit<'a> = dyn FnMut(Vec<u8>) -> Result<(), Gone> + 'a;
 
 /// Relations of breakers that nothing is concluded for.
 const REPORTED: [&str; 2] = ["breaker_samples", "breaker_config"];
+/// Words of statements that list relations, or spell names otherwise.
+const HIDING: [&str; 6] = [
+    "show",
+    "information_schema",
+    "duckdb_",
+    "pg_",
+    "query_table",
+    "u&",
+];
 /// Bytes collected before they are handed on.
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -88,7 +98,7 @@ impl Permit {
             rows: 0,
             emitted: false,
         };
-        conclude(reader, &request.query)
+        provide(reader, &request.query)
             .and_then(|()| run.statement(&checked, request.format, emit))
             .map_err(|error| match error {
                 SqlError::Gone => SqlError::Gone,
@@ -97,18 +107,30 @@ impl Permit {
     }
 }
 
-/// Draws the conclusions about breakers that a statement asks for. One that hides the names of their relations reads the
-/// views, which lack what only calls tell.
-fn conclude(reader: &Reader, query: &str) -> Result<(), SqlError> {
+/// Makes the relations that a statement names, and draws the conclusions about breakers that it asks for. One that hides
+/// names finds every relation, of breakers the views, which lack what only calls tell.
+fn provide(reader: &Reader, query: &str) -> Result<(), SqlError> {
     let mut query = query.to_ascii_lowercase();
+    let named: Vec<&str> = RELATIONS
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| query.contains(name))
+        .collect();
+    if named.is_empty() || HIDING.iter().any(|word| query.contains(word)) {
+        reader.views()?;
+    }
     for relation in REPORTED {
         query = query.replace(relation, "");
     }
-    let is_about = query.contains("breaker_") || query.contains("breakers");
-    if is_about && reader.segments().may_have_breakers() {
+    let is_concluded = |name: &&str| name.starts_with("breaker") && !REPORTED.contains(name);
+    if query.contains("breaker_") || query.contains("breakers") {
         reader.conclude()?;
     }
-    Ok(())
+    let others: Vec<&str> = named
+        .into_iter()
+        .filter(|name| !is_concluded(name))
+        .collect();
+    Ok(reader.provide(&others)?)
 }
 
 /// Stack for [`Permit::run`].

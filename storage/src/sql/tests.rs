@@ -56,7 +56,8 @@ fn an_answer_that_many_threads_make_is_in_the_order_asked_for() {
     let store = Store::open(config).expect("a new store opens");
     let reader = store.reader().expect("a reader");
     let mut statement = reader
-        .connection()
+        .views()
+        .expect("views")
         .prepare("SELECT hash(range) AS n FROM range(600_000) ORDER BY n")
         .expect("a query");
     let rows = statement
@@ -574,7 +575,10 @@ fn the_second_wall_stands_without_the_guard() {
         "SET enable_external_access = true",
         "SET lock_configuration = false",
     ] {
-        assert!(reader.connection().execute_batch(query).is_err(), "{query}");
+        assert!(
+            reader.views().expect("views").execute_batch(query).is_err(),
+            "{query}"
+        );
     }
 }
 

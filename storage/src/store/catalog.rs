@@ -1,7 +1,7 @@
 //! The catalog: which segments exist, and the versioned schemas of public views over them.
 //!
-//! Every change of the set goes through [`Catalog::publish`]: a new schema with all views in one transaction,
-//! then the pointer moves. Readers of older versions keep their schema until their lease ends.
+//! Every change of the set goes through [`Catalog::publish`]: a new schema, then the pointer moves. The schema's views are
+//! made when somebody asks for them. Readers of older versions keep their schema until their lease ends.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -11,13 +11,17 @@ use duckdb::Connection;
 use super::calls::Sums;
 use super::conclusions::{self, Found, Latest};
 use super::failpoint;
-use super::leases::{SegmentSet, schema_of};
+use super::leases::{NO_BREAKERS, SegmentSet, schema_of};
 use super::locked;
 use crate::as_of::AsOf;
 use crate::empty::EMPTY_SCHEMA;
+use crate::resilience::views as breakers;
 use crate::retirement::{Retired, Retirement};
 use crate::segment::files::{self, Sequence};
-use crate::segment::{Attachment, Segment, tables, views};
+use crate::segment::{Attachment, Segment, tables};
+
+/// Rows of a row group of a sealed segment, a multiple of DuckDB's 2,048.
+pub(crate) const ROW_GROUP: usize = 61_440;
 
 /// How a file is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +63,9 @@ impl Catalog {
         conn.execute_batch(&format!("CREATE SCHEMA {EMPTY_SCHEMA};"))?;
         conn.execute_batch(&sealed_tables(EMPTY_SCHEMA))?;
         crate::rollup::create(&conn, EMPTY_SCHEMA)?;
-        conn.execute_batch(&as_of.fill(&views::create_all(&schema_of(0), &[])))?;
+        conn.execute_batch(&breakers::create_learned())?;
+        conn.execute_batch(&as_of.fill(&breakers::create_of_nothing(NO_BREAKERS)))?;
+        conn.execute_batch(&format!("CREATE SCHEMA {}", schema_of(0)))?;
         let empty = SegmentSet {
             version: 0,
             segments: Vec::new(),
@@ -68,6 +74,7 @@ impl Catalog {
             found: Arc::new(found),
             sums: Arc::new(Sums::default()),
             as_of,
+            views: Mutex::default(),
         };
         let door = Mutex::new(conn.try_clone()?);
         let ddl = Ddl {
@@ -151,14 +158,7 @@ impl Catalog {
         segments.sort_by_key(|segment| segment.id);
         let version = ddl.version + 1;
         let schema = schema_of(version);
-        let referred: Vec<&Segment> = segments.iter().map(Arc::as_ref).collect();
-        let views = views::create_all(&schema, &referred);
-        let sql = format!("BEGIN;\n{}COMMIT;", self.as_of.fill(&views));
-        if let Err(error) = ddl.conn.execute_batch(&sql) {
-            // A transaction that failed to begin needs no rollback.
-            let _ = ddl.conn.execute_batch("ROLLBACK");
-            return Err(error);
-        }
+        ddl.conn.execute_batch(&format!("CREATE SCHEMA {schema}"))?;
         ddl.version = version;
         let set = Arc::new(SegmentSet {
             version,
@@ -168,6 +168,7 @@ impl Catalog {
             found: Arc::clone(&current.found),
             sums: Arc::clone(&current.sums),
             as_of: self.as_of,
+            views: Mutex::default(),
         });
         drop(current);
         let previous = std::mem::replace(&mut *locked(&self.current), set);
@@ -240,12 +241,14 @@ pub(crate) fn sealed_tables(schema: &str) -> String {
 /// `ATTACH` of one of our own files: the path is quoted as a literal.
 pub(crate) fn attach_sql(path: &Path, alias: &str, access: Access) -> String {
     let options = match access {
-        Access::ReadOnly => "(READ_ONLY)",
+        Access::ReadOnly => "(READ_ONLY)".to_owned(),
         // Small row groups, so that a scan of the hot part alone uses every thread.
-        Access::Append => "(ROW_GROUP_SIZE 16384)",
+        Access::Append => "(ROW_GROUP_SIZE 16384)".to_owned(),
         // Rows that do not fill a row group are written twice, at the insert and at the checkpoint: with
         // DuckDB's 122,880 a seal costs 30 µs a span, with half of it 16 (14 attributes).
-        Access::Build => "(RECOVERY_MODE 'no_wal_writes', ROW_GROUP_SIZE 61440)",
+        Access::Build => {
+            format!("(RECOVERY_MODE 'no_wal_writes', ROW_GROUP_SIZE {ROW_GROUP})")
+        }
     };
     let path = path.to_string_lossy().replace('\'', "''");
     format!("ATTACH '{path}' AS \"{alias}\" {options}")

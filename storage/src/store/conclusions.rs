@@ -130,6 +130,7 @@ impl SegmentSet {
             missing: None,
             retirement: self.retirement.clone(),
         };
+        self.provide(conn, &["breaker_config"])?;
         let sql = views::conclude(&made.schema(), &self.schema(), &self.evidence());
         conn.execute_batch(&self.as_of.fill(&sql))?;
         // Extras: without them, what the evidence says still stands.

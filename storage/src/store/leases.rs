@@ -5,16 +5,20 @@
 //! those that are doomed. DETACH under a reader would make its later statements fail.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use duckdb::Connection;
 
 use super::calls::Sums;
 use super::conclusions::{Found, Latest};
+use super::locked;
 use crate::as_of::AsOf;
 use crate::resilience::views as breakers;
 use crate::retirement::{Retired, Retirement};
-use crate::segment::{Segment, Sender};
+use crate::segment::{Segment, Sender, views};
+
+/// The relations of breakers where there is no evidence of any.
+pub(super) const NO_BREAKERS: &str = "memory.no_breakers";
 
 /// An immutable set of segments, with its own schema of public views.
 #[derive(Debug)]
@@ -28,6 +32,9 @@ pub struct SegmentSet {
     /// What is kept of calls over this set and those before.
     pub(super) sums: Arc<Sums>,
     pub(super) as_of: AsOf,
+    /// The units of public views that were made, each when somebody asked for it. All of them at each change of the set
+    /// would take a third of a second over twenty segments, most of it to parse them.
+    pub(super) views: Mutex<BTreeSet<&'static str>>,
 }
 
 impl SegmentSet {
@@ -41,6 +48,31 @@ impl SegmentSet {
         schema_of(self.version)
     }
 
+    /// Makes the public views of these relations in [`Self::schema`], as far as they are not there yet.
+    pub(super) fn provide(&self, conn: &Connection, relations: &[&str]) -> duckdb::Result<()> {
+        // Whoever asks for the same meanwhile waits until it is there.
+        let mut made = locked(&self.views);
+        let mut missing = views::units(relations);
+        missing.retain(|unit| !made.contains(unit));
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let segments: Vec<&Segment> = self.segments.iter().map(Arc::as_ref).collect();
+        let schema = self.schema();
+        let sql: String = missing
+            .iter()
+            .map(|unit| views::create(unit, &schema, &segments))
+            .collect();
+        let sql = format!("BEGIN;\n{}COMMIT;", self.as_of.fill(&sql));
+        if let Err(error) = conn.execute_batch(&sql) {
+            // A transaction that failed to begin needs no rollback.
+            let _ = conn.execute_batch("ROLLBACK");
+            return Err(error);
+        }
+        made.extend(missing);
+        Ok(())
+    }
+
     /// The body of a fact relation (`spans`, `logs`, `metric_points`, `exemplars`) over the segments that
     /// `pick` picks: the same columns as the public view, planned over fewer files.
     pub fn relation_sql(&self, relation: &str, pick: impl Fn(&Segment) -> bool) -> Option<String> {
@@ -49,7 +81,7 @@ impl SegmentSet {
             .iter()
             .map(Arc::as_ref)
             .filter(|segment| segment.may_have(relation) && pick(segment));
-        crate::segment::views::relation(relation, picked)
+        views::relation(relation, picked)
     }
 
     /// What questions about calls read of the spans of the segments that `pick` picks: their columns but for documents,
@@ -64,7 +96,7 @@ impl SegmentSet {
             .iter()
             .map(Arc::as_ref)
             .filter(|segment| segment.may_have("spans") && pick(segment));
-        crate::segment::views::calls(keys, picked)
+        views::calls(keys, picked)
     }
 
     /// SQL of the streams that count requests (their metrics have a name of `{names}`), and of their points after
@@ -78,7 +110,7 @@ impl SegmentSet {
             .iter()
             .map(Arc::as_ref)
             .filter(|segment| segment.may_have("metric_points") && pick(segment));
-        crate::segment::views::request_points(picked)
+        views::request_points(picked)
     }
 
     /// The same as [`Self::relation_sql`]; `None` when no picked segment has rows of it.

@@ -7,7 +7,8 @@ use duckdb::{Connection, InterruptHandle};
 
 use super::catalog::Catalog;
 use super::conclusions::Conclusions;
-use super::leases::SegmentSet;
+use super::leases::{NO_BREAKERS, SegmentSet};
+use crate::segment::views;
 
 /// Why nothing can be read.
 #[derive(Debug, thiserror::Error)]
@@ -23,8 +24,8 @@ pub enum ReadError {
     },
 }
 
-/// A connection whose search path is the public views over the leased set. The connection goes first, then
-/// the lease: the order of the fields.
+/// A connection whose search path is the public views over the leased set, as far as they were asked for. The connection
+/// goes first, then the lease: the order of the fields.
 pub struct Reader {
     conn: Connection,
     /// What it has concluded about breakers.
@@ -44,12 +45,28 @@ impl Reader {
         })
     }
 
-    /// From here on the relations of breakers are tables of what is concluded by now; the same for all questions
-    /// of this reader.
+    /// From here on these public relations resolve by their bare names; other names mean nothing.
+    pub fn provide(&self, relations: &[&str]) -> duckdb::Result<()> {
+        self.set.provide(&self.conn, relations)
+    }
+
+    /// The connection, with every public relation.
+    pub fn views(&self) -> duckdb::Result<&Connection> {
+        let all: Vec<&str> = views::RELATIONS.iter().map(|(name, _)| *name).collect();
+        self.provide(&all)?;
+        Ok(&self.conn)
+    }
+
+    /// From here on the relations of breakers are there: what is concluded by now are tables, the same for all questions
+    /// of this reader; all of them are empty where nothing is evidence of a breaker.
     pub(crate) fn conclude(&self) -> duckdb::Result<()> {
         if self.conclusions.get().is_some() {
             return Ok(());
         }
+        if !self.set.may_have_breakers() {
+            return self.look_first_in(NO_BREAKERS);
+        }
+        self.provide(&["breaker_samples", "breaker_config"])?;
         self.keep(self.set.conclude(&self.conn)?)
     }
 
@@ -64,14 +81,18 @@ impl Reader {
     }
 
     fn keep(&self, conclusions: Arc<Conclusions>) -> duckdb::Result<()> {
-        let path = format!("{},{}", conclusions.schema(), self.set.schema());
-        self.conn
-            .execute_batch(&format!("SET search_path = '{path}'"))?;
+        self.look_first_in(&conclusions.schema())?;
         let _ = self.conclusions.set(conclusions);
         Ok(())
     }
 
-    /// The connection; the public views resolve by their bare names.
+    fn look_first_in(&self, schema: &str) -> duckdb::Result<()> {
+        let path = format!("{schema},{}", self.set.schema());
+        self.conn
+            .execute_batch(&format!("SET search_path = '{path}'"))
+    }
+
+    /// The connection; public relations resolve by their bare names once somebody asked for them.
     pub fn connection(&self) -> &Connection {
         &self.conn
     }

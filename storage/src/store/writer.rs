@@ -78,7 +78,7 @@ impl Writer {
     /// Runs until the queue is closed and empty.
     pub(crate) fn run(mut self) {
         loop {
-            match self.shared.queue.take(IDLE, COMMIT_ITEMS_MAX) {
+            match self.shared.queue.take(IDLE, self.room()) {
                 Taken::Closed => return,
                 Taken::Batches(group) => {
                     if !group.is_empty() {
@@ -89,6 +89,17 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// Items the next transaction may take: no more than the hot segment has room for. A sealed segment has row groups of
+    /// [`super::catalog::ROW_GROUP`] rows; what is left over makes another, which is written twice and not shredded.
+    fn room(&self) -> usize {
+        let left = self
+            .shared
+            .config
+            .hot_rows_max
+            .saturating_sub(self.hot.rows);
+        COMMIT_ITEMS_MAX.min(left).max(1)
     }
 
     fn commit_and_answer(&mut self, group: Vec<Pending>, patience: Duration) {
@@ -259,12 +270,12 @@ impl Drop for Writer {
     }
 }
 
-/// What a failed commit means for the client: bad data is never retryable, everything else may pass.
 /// Whether a failure is DuckDB's memory limit, which others may have used up.
 fn is_out_of_memory(error: &duckdb::Error) -> bool {
     error.to_string().contains("Out of Memory Error")
 }
 
+/// What a failed commit means for the client: bad data is never retryable, everything else may pass.
 fn refusal(error: &duckdb::Error) -> AppendError {
     let text = error.to_string();
     let is_data = [

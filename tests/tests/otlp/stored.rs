@@ -52,7 +52,8 @@ impl Whole {
         let reader = self.store.reader().unwrap();
         let sql = format!("SELECT ({sql})::VARCHAR");
         reader
-            .connection()
+            .views()
+            .expect("views")
             .query_row(&sql, [], |row| row.get(0))
             .unwrap()
     }

@@ -207,7 +207,8 @@ fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
             let sql = "SELECT sum(attempts)::BIGINT, sum(attempts) / sum(calls) FROM edge_retries \
                        WHERE caller = 'cart' AND callee = ?";
             reader
-                .connection()
+                .views()
+                .expect("views")
                 .query_row(sql, [callee], |row| Ok((row.get(0)?, row.get(1)?)))
                 .expect("one row")
         };

@@ -36,7 +36,7 @@ pub(super) fn changes(
         .replace("{calls}", &calls_sql(session, range, &[]))
         .replace("{logs}", &logs);
     let names = services.join("\u{1f}");
-    session.run(|conn| {
+    session.run_over(&["breaker_config"], |conn| {
         let mut versions: BTreeMap<String, Vec<(i64, Option<String>)>> = BTreeMap::new();
         let mut settings: BTreeMap<String, String> = BTreeMap::new();
         let mut changes = Vec::new();

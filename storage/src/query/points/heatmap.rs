@@ -21,7 +21,7 @@ pub fn metric_heatmap(
     columns: u32,
 ) -> Result<MetricHeatmap, QueryError> {
     let steps = Steps::over(query.range, columns.clamp(1, COLUMNS_MAX));
-    session.run(|conn| {
+    session.run_over(&RELATIONS, |conn| {
         let mut found = streams(conn, query)?;
         found.retain(|_, stream| stream.series.kind.ends_with("histogram"));
         let total_streams = found.len() as u64;

@@ -143,7 +143,8 @@ pub(super) fn rows(store: &Store, sql: &str) -> Vec<String> {
     );
     let sql = sql.replace("concat_ws(' ', COLUMNS(*))", "concat_ws(' ', *COLUMNS(*))");
     let mut statement = reader
-        .connection()
+        .views()
+        .expect("views")
         .prepare(&sql)
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
     statement

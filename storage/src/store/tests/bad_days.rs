@@ -68,12 +68,11 @@ fn a_segment_that_breaks_where_rows_are_is_found_by_its_reader_and_taken_out() {
     let store = Store::open(config(dir.path())).expect("open");
     if store.stats().segments_refused.is_empty() {
         let reader = store.reader().expect("a reader");
-        let read =
-            reader
-                .connection()
-                .query_row("SELECT count(DISTINCT span_id) FROM spans", [], |row| {
-                    row.get::<_, i64>(0)
-                });
+        let read = reader.views().expect("views").query_row(
+            "SELECT count(DISTINCT span_id) FROM spans",
+            [],
+            |row| row.get::<_, i64>(0),
+        );
         let error = read.expect_err("the block is broken");
         drop(reader);
         assert!(store.report(&error), "{error}");

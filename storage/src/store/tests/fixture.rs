@@ -165,7 +165,8 @@ pub(super) fn metrics(service: &str, time_unix_nano: u64) -> Batch {
 pub(super) fn number(store: &Store, sql: &str) -> i64 {
     let reader = store.reader().expect("a reader");
     reader
-        .connection()
+        .views()
+        .expect("views")
         .query_row(sql, [], |row| row.get(0))
         .unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
@@ -174,7 +175,8 @@ pub(super) fn number(store: &Store, sql: &str) -> i64 {
 pub(super) fn text(store: &Store, sql: &str) -> String {
     let reader = store.reader().expect("a reader");
     reader
-        .connection()
+        .views()
+        .expect("views")
         .query_row(sql, [], |row| row.get(0))
         .unwrap_or_else(|error| panic!("{sql}: {error}"))
 }

@@ -148,7 +148,8 @@ fn a_row_that_cannot_be_sealed_is_kept_aside_and_the_rest_is_sealed() {
         .find(|segment| segment.state == SegmentState::Sealed)
         .expect("sealed");
     let row: String = reader
-        .connection()
+        .views()
+        .expect("views")
         .query_row(
             &format!("SELECT row_text FROM {}.quarantine", sealed.schema()),
             [],
@@ -177,7 +178,8 @@ fn a_lookup_by_trace_id_prunes_through_every_public_view() {
     let reader = store.reader().expect("reader");
     for relation in ["spans", "logs", "exemplars"] {
         let explain: String = reader
-            .connection()
+            .views()
+            .expect("views")
             .query_row(
                 &format!("EXPLAIN (FORMAT json) SELECT * FROM {relation} WHERE trace_id = '{id}'"),
                 [],
@@ -191,7 +193,8 @@ fn a_lookup_by_trace_id_prunes_through_every_public_view() {
         );
     }
     let analyzed: String = reader
-        .connection()
+        .views()
+        .expect("views")
         .query_row(
             &format!("EXPLAIN (ANALYZE, FORMAT json) SELECT * FROM spans WHERE trace_id = '{id}'"),
             [],

@@ -77,7 +77,7 @@ fn under_load(
 fn look_at_what_is_left(store: &Store, acknowledged: &AtomicU64, round: u64) {
     let before = acknowledged.load(SeqCst);
     let reader = store.reader().expect("a reader");
-    let conn = reader.connection();
+    let conn = reader.views().expect("views");
     let (count, distinct): (u64, u64) = conn
         .query_row(
             "SELECT count(*), count(DISTINCT span_id) FROM spans",
@@ -108,7 +108,7 @@ fn look_at_what_is_left(store: &Store, acknowledged: &AtomicU64, round: u64) {
 fn look(store: &Store, acknowledged: &AtomicU64, round: u64) {
     let before = acknowledged.load(SeqCst);
     let reader = store.reader().expect("a reader");
-    let conn = reader.connection();
+    let conn = reader.views().expect("views");
     // Several statements on one lease: nothing it needs may go in between.
     let (count, distinct): (u64, u64) = conn
         .query_row(
@@ -153,7 +153,8 @@ fn a_lease_keeps_its_segments_and_lets_them_go_at_its_end() {
     append(&store, spans("shop", 100, 200)).expect("spans");
     let count = |reader: &crate::store::Reader| -> u64 {
         reader
-            .connection()
+            .views()
+            .expect("views")
             .query_row("SELECT count(*) FROM spans", [], |row| row.get(0))
             .expect("a count")
     };

@@ -6,7 +6,6 @@ mod by_id;
 mod encodings;
 mod explore;
 mod export;
-pub(crate) mod facts;
 mod footer;
 mod graph;
 mod handlers;
@@ -15,7 +14,6 @@ mod login;
 mod logs;
 mod request;
 mod saved;
-pub(crate) mod senders;
 mod service;
 mod sql;
 mod status;
@@ -103,38 +101,4 @@ pub(crate) fn refused(problem: &Problem, uri: &Uri) -> Response {
     page(&frame, problem.status, problem.title, |frame| {
         views::failed(frame, problem.title, &problem.detail)
     })
-}
-
-/// Percent-decoded; what is not UTF-8 becomes replacement characters.
-pub(crate) fn decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = (bytes[at] == b'%')
-            .then(|| text.get(at + 1..at + 3))
-            .flatten();
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percent_decoding_survives_anything() {
-        assert_eq!(decoded("a%20b%"), "a b%");
-        assert_eq!(decoded("%zz%C3%A9\u{e9}%"), "%zz\u{e9}\u{e9}%");
-    }
 }

@@ -11,7 +11,7 @@ use tripline_web::parts::segment;
 use super::page;
 use super::request::bare_frame;
 use crate::api::AppState;
-use crate::api::guard::{TOKEN_COOKIE, is_same};
+use crate::api::token::{TOKEN_COOKIE, is_same};
 
 /// What the login form sends.
 #[derive(Deserialize)]

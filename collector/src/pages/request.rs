@@ -6,11 +6,11 @@ use axum::response::Response;
 use tripline_web::parts::{BundleNote, Frame, SavedPage};
 use tripline_web::range::Range;
 
-use super::facts::{Facts, facts};
 use super::footer::footer;
 use super::{assets, problem_page};
 use crate::api::AppState;
-use crate::api::guard::cookie;
+use crate::api::cookie::cookie;
+use crate::api::facts::{Facts, facts};
 use crate::api::params::Params;
 use crate::api::problem::Problem;
 use crate::api::when::now_ns;

@@ -6,8 +6,8 @@ use tripline_storage::model::{BreakersQuery, EncodingsQuery, LanesQuery, Transit
 use tripline_storage::query::{self, how};
 use tripline_web::pages as views;
 
-use super::handlers::{range_of, show};
-use super::problem_page;
+use super::answer::{problem_page, show};
+use super::questions::range_of;
 use super::request::PageRequest;
 use crate::api::AppState;
 use crate::api::incidents::find;

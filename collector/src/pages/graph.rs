@@ -7,7 +7,8 @@ use tripline_storage::query::{self, QueryError, Session, how};
 use tripline_web::pages as views;
 use tripline_web::parts::Frame;
 
-use super::handlers::{range_of, scope_of, services_of, show, week_before};
+use super::answer::show;
+use super::questions::{range_of, scope_of, services_of, week_before};
 use super::request::PageRequest;
 use crate::api::AppState;
 use crate::api::when::When;

@@ -8,7 +8,8 @@ use tripline_storage::query;
 use tripline_web::pages as views;
 use tripline_web::parts::Frame;
 
-use super::handlers::{range_of, scope_of, show};
+use super::answer::show;
+use super::questions::{range_of, scope_of};
 use super::request::PageRequest;
 use crate::api::AppState;
 use crate::api::incidents::find;

@@ -8,8 +8,7 @@ use serde::Deserialize;
 use tripline_web::pages as views;
 use tripline_web::parts::segment;
 
-use super::page;
-use super::request::bare_frame;
+use super::answer::{bare_frame, page};
 use crate::api::AppState;
 use crate::api::token::{TOKEN_COOKIE, is_same};
 

@@ -10,7 +10,8 @@ use tripline_storage::query::{self, QueryError, Session, how};
 use tripline_web::pages as views;
 use tripline_web::parts::Frame;
 
-use super::handlers::{breakers_of, last_week_of, range_of, scope_of, services_of, show};
+use super::answer::show;
+use super::questions::{breakers_of, last_week_of, range_of, scope_of, services_of};
 use super::request::PageRequest;
 use crate::api::AppState;
 

@@ -51,7 +51,8 @@ use leptos::prelude::*;
 /// What a page renders.
 pub type View = AnyView;
 
-use crate::parts::{Frame, failure, nothing};
+use crate::frame::Frame;
+use crate::parts::{failure, nothing};
 
 /// A page that could not be made, said as such.
 pub fn failed(frame: &Frame, title: &str, detail: &str) -> AnyView {

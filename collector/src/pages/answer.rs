@@ -2,7 +2,8 @@
 
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse as _, Response};
-use tripline_web::parts::{Complaint, Frame};
+use tripline_web::frame::Frame;
+use tripline_web::parts::Complaint;
 use tripline_web::{document, pages as views};
 
 use super::assets;

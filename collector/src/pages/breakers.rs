@@ -140,7 +140,7 @@ pub(super) async fn one(
 /// `/breakers/{service}/{name}[/{key}]/whatif`.
 async fn what_if(
     state: &AppState,
-    frame: &tripline_web::parts::Frame,
+    frame: &tripline_web::frame::Frame,
     params: &crate::api::params::Params,
     service: String,
     name: String,
@@ -171,7 +171,7 @@ struct Named {
 
 async fn page(
     state: &AppState,
-    frame: &tripline_web::parts::Frame,
+    frame: &tripline_web::frame::Frame,
     named: Named,
     params: &crate::api::params::Params,
 ) -> Result<views::BreakerPage, Problem> {

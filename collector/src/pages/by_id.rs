@@ -4,8 +4,8 @@
 use axum::response::Response;
 use tripline_storage::model::{LogQuery, TimeRange, TraceQuery};
 use tripline_storage::query::{self, QueryError, Session};
+use tripline_web::frame::Frame;
 use tripline_web::pages::View;
-use tripline_web::parts::Frame;
 use tripline_web::range::{Edge, Range};
 
 use super::answer::show;

@@ -12,7 +12,7 @@ use tripline_storage::model::{
     Attributes, MetricPoint, MetricPoints, Page, ServiceOrder, TimeRange,
 };
 use tripline_storage::query;
-use tripline_web::parts::Frame;
+use tripline_web::frame::Frame;
 
 use super::answer::problem_page;
 use super::by_id::has_range;

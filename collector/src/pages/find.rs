@@ -1,7 +1,7 @@
 //! The box on every page: an id or a name leads to where it is; any other address to nothing.
 
 use axum::response::{IntoResponse as _, Redirect, Response};
-use tripline_web::parts::Frame;
+use tripline_web::frame::Frame;
 
 use super::answer::problem_page;
 use super::request::PageRequest;

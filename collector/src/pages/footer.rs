@@ -2,7 +2,7 @@
 //! is sampled, who has fallen silent. Amber is what deserves a look.
 
 use tripline_storage::model::ScopeFilter;
-use tripline_web::parts::FooterFact;
+use tripline_web::frame::FooterFact;
 use tripline_web::units;
 
 use crate::api::AppState;

@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
+use tripline_web::address::segment;
 use tripline_web::pages as views;
-use tripline_web::parts::segment;
 
 use super::answer::{bare_frame, page};
 use crate::api::AppState;

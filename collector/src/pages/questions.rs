@@ -1,7 +1,7 @@
 //! What a page asks the store, as far as its address says: the range, the scope, and the lists of both.
 
 use tripline_storage::model::{BreakersQuery, ScopeFilter, ServiceOrder, ServicesQuery, TimeRange};
-use tripline_web::parts::Frame;
+use tripline_web::frame::Frame;
 use tripline_web::range::WEEK;
 
 /// Services named in a page's list at most.

@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::Response;
-use tripline_web::parts::{BundleNote, Frame, SavedPage};
+use tripline_web::frame::{BundleNote, Frame, SavedPage};
 use tripline_web::range::Range;
 
 use super::answer::problem_page;

@@ -11,8 +11,10 @@ use super::blast::blast;
 use super::breakers::{inferred_by, path_of, state_mark};
 use super::incident::class_table;
 use super::incidents::{chain, link};
+use crate::address::segment;
 use crate::chart::lanes;
-use crate::parts::{Frame, list_note, moment, nothing, positive, segment, service_link};
+use crate::frame::Frame;
+use crate::parts::{list_note, moment, nothing, positive, service_link};
 use crate::units;
 
 /// What the page shows.

@@ -7,10 +7,10 @@ use tripline_storage::model::{Breaker, BreakerReview, Encodings, Lane, Page};
 use super::breaker::axis;
 use super::encodings;
 use super::review::review;
+use crate::address::segment;
 use crate::chart::lanes;
-use crate::parts::{
-    Frame, list_note, nothing, positive, segment, service_link, service_link_in, since,
-};
+use crate::frame::Frame;
+use crate::parts::{list_note, nothing, positive, service_link, service_link_in, since};
 use crate::units;
 
 /// What the page shows.

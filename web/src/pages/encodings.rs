@@ -4,7 +4,8 @@ use leptos::prelude::*;
 use tripline_storage::model::{EncodingOffer, EncodingValue, Encodings, LearnedState};
 
 use super::breakers::state_mark;
-use crate::parts::{Frame, service_link};
+use crate::frame::Frame;
+use crate::parts::service_link;
 use crate::units;
 
 /// What a number can mean, the usual ones first.

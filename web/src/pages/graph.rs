@@ -19,7 +19,8 @@ pub(super) use self::table::edge_table;
 use super::breakers::severity;
 use super::last_week::{self, GraphThen};
 use super::proxies;
-use crate::parts::{Frame, nothing_of, other_fields, requests_note, severity_of_share};
+use crate::frame::Frame;
+use crate::parts::{nothing_of, other_fields, requests_note, severity_of_share};
 use crate::units;
 
 /// What the page shows.

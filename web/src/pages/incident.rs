@@ -7,8 +7,10 @@ use tripline_storage::model::{
 
 use super::blast::blast;
 use super::incidents::{chain, edge_of, length};
+use crate::address::segment;
 use crate::chart::{Line, lanes, time_series};
-use crate::parts::{Frame, copied_id, cut_note, moment, nothing, positive, segment, service_link};
+use crate::frame::Frame;
+use crate::parts::{copied_id, cut_note, moment, nothing, positive, service_link};
 use crate::units;
 
 /// The page.

@@ -13,8 +13,9 @@ use self::first_run::first_run;
 use super::breakers::{has_states, severity};
 use super::incidents::strip;
 use super::{last_week, own_breakers, proxies};
+use crate::frame::Frame;
 use crate::parts::{
-    Frame, basis_note, error_share, export_links, figure, list_note, nothing_of, place, positive,
+    basis_note, error_share, export_links, figure, list_note, nothing_of, place, positive,
     requests_note, service_basis, service_link_in, since, sort_head,
 };
 use crate::units;

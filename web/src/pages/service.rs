@@ -13,10 +13,12 @@ use super::breakers::panel_of;
 use super::graph::{edge_table, picture};
 use super::logs::severity;
 use super::{last_week, own_breakers, proxies};
+use crate::address::segment;
 use crate::chart::{Beside, Line, Mark, Note, noted_series};
+use crate::frame::Frame;
 use crate::parts::{
-    Frame, basis_tag, colour, cut_note, error_share, figure, list_note, moment, nothing,
-    nothing_of, place, positive, segment, service_basis, service_link,
+    basis_tag, colour, cut_note, error_share, figure, list_note, moment, nothing, nothing_of,
+    place, positive, service_basis, service_link,
 };
 use crate::units;
 

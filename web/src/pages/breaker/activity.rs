@@ -5,7 +5,9 @@ use tripline_storage::model::{
     BreakerActivity, BreakerDetail, BreakerWindow, OutcomeCalls, SettingsChange, Trial,
 };
 
-use crate::parts::{Frame, moment, nothing, positive, segment};
+use crate::address::segment;
+use crate::frame::Frame;
+use crate::parts::{moment, nothing, positive};
 use crate::units;
 
 const SAMPLES_SQL: &str = "SELECT time, service_instance_id, failure_rate, slow_rate, window_calls, ok, failed, slow, ignored, rejected, cancelled\nFROM breaker_samples\nORDER BY time DESC";

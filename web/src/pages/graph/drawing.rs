@@ -4,9 +4,11 @@ use leptos::prelude::*;
 use tripline_storage::model::{EdgeBreaker, Graph, GraphEdge, GraphNode, NodeKind};
 
 use super::{Flow, labels};
+use crate::address::segment;
+use crate::frame::Frame;
 use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
 use crate::pages::breakers::{glyph, page_of, severity};
-use crate::parts::{Frame, metrics_named, segment, severity_of_share};
+use crate::parts::{metrics_named, severity_of_share};
 use crate::units;
 
 /// Edges above which labels stand only where something is wrong; the rest say theirs on hover.

@@ -5,9 +5,10 @@ use tripline_storage::model::{Graph, GraphEdge, GraphNode};
 
 use super::Flow;
 use super::calls::{counted_note, kind_word, traces_of};
+use crate::frame::Frame;
 use crate::pages::breakers::{page_of, state_mark};
 use crate::pages::last_week::{self, GraphThen};
-use crate::parts::{Frame, basis_note, basis_tag, severity_of_share};
+use crate::parts::{basis_note, basis_tag, severity_of_share};
 use crate::units;
 
 /// The same numbers as a table, beside those of last week if there are any.

@@ -1,7 +1,7 @@
 //! What pages say of Tripline itself: status, limits, saved queries, errors with a retry, empty lists.
 
 use super::*;
-use crate::parts::SavedPage;
+use crate::frame::SavedPage;
 
 fn shown(frame: &Frame, body: impl FnOnce(&Frame) -> AnyView) -> String {
     render(frame, "x", body)

@@ -2,8 +2,9 @@
 
 mod blast;
 mod breaker;
+mod breaker_marks;
 mod breakers;
-mod encodings;
+mod error_classes;
 mod explore;
 mod filter;
 mod graph;
@@ -14,7 +15,6 @@ mod logs;
 mod overview;
 mod own_breakers;
 mod proxies;
-mod review;
 mod service;
 mod span_marks;
 mod span_panel;

@@ -50,6 +50,16 @@ pub fn lane(segments: &[LaneSegment], (from, to): (u64, u64)) -> AnyView {
     view! { <svg class="lane" viewBox="0 0 1000 18" preserveAspectRatio="none" role="img" aria-label=label>{bars}</svg> }.into_any()
 }
 
+/// The two ends of the range of lanes, in words.
+pub fn axis((from, to): (u64, u64)) -> String {
+    let length = to.saturating_sub(from);
+    format!(
+        "{} – {}",
+        units::axis_time(from, length),
+        units::axis_time(to, length)
+    )
+}
+
 /// Top and height of a state's bar.
 fn shape(state: &str) -> (f64, f64) {
     match state {

@@ -8,8 +8,8 @@ use tripline_storage::model::{
 };
 
 use super::blast::blast;
-use super::breakers::{inferred_by, path_of, state_mark};
-use super::incident::class_table;
+use super::breaker_marks::{inferred_by, named, path_of, state_mark};
+use super::error_classes::class_table;
 use super::incidents::{chain, link};
 use crate::address::segment;
 use crate::chart::lanes;
@@ -37,10 +37,7 @@ pub struct BreakerPage {
 /// The page.
 pub fn breaker(data: &BreakerPage, frame: &Frame) -> AnyView {
     let breaker = &data.detail.breaker;
-    let name = match &breaker.key {
-        Some(key) => format!("{} / {key}", breaker.name),
-        None => breaker.name.clone(),
-    };
+    let name = named(&breaker.name, breaker.key.as_deref());
     let address = path_of(&breaker.service_name, &breaker.name, breaker.key.as_deref());
     let what_if = frame.link_in(&breaker.scope, &format!("{address}/whatif"), &[]);
     view! {
@@ -280,23 +277,13 @@ fn instances(data: &BreakerPage, frame: &Frame) -> AnyView {
             .collect_view()
     });
     let body = match lanes {
-        Some(rows) => view! { <div class="scroll"><table class="list"><thead><tr><th>"Instance"</th><th>"Now"</th><th>{axis(range)}</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any(),
+        Some(rows) => view! { <div class="scroll"><table class="list"><thead><tr><th>"Instance"</th><th>"Now"</th><th>{lanes::axis(range)}</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any(),
         None => nothing("Nothing is known of it in this range.", "Widen the range."),
     };
     view! { <section class="panel"><div class="panel-head"><h2>"Instances"</h2>{frame.how(LANES_SQL)}</div>{body}</section> }.into_any()
 }
 
 const LANES_SQL: &str = "SELECT time, time_lo, service_instance_id, from_state, to_state, reason, evidence, confidence\nFROM breaker_transitions\nORDER BY time DESC";
-
-/// The two ends of the lanes' range.
-pub(super) fn axis((from, to): (u64, u64)) -> String {
-    let length = to.saturating_sub(from);
-    format!(
-        "{} – {}",
-        units::axis_time(from, length),
-        units::axis_time(to, length)
-    )
-}
 
 fn trips(data: &BreakerPage, frame: &Frame) -> AnyView {
     if data.transitions.items.is_empty() {

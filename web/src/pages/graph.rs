@@ -16,7 +16,7 @@ pub(super) use self::drawing::{picture, trace_picture};
 use self::flow::Flow;
 pub use self::scrubber::Scrubber;
 pub(super) use self::table::edge_table;
-use super::breakers::severity;
+use super::breaker_marks::severity;
 use super::last_week::{self, GraphThen};
 use super::proxies;
 use crate::frame::Frame;

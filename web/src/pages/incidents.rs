@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use tripline_storage::model::{Incident, IncidentBreaker, Page};
 
-use super::breakers::state_mark;
+use super::breaker_marks::state_mark;
 use crate::address::segment;
 use crate::frame::Frame;
 use crate::parts::{list_note, moment, nothing, positive, service_link};

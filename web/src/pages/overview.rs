@@ -10,7 +10,7 @@ use tripline_storage::model::{
 };
 
 use self::first_run::first_run;
-use super::breakers::{has_states, severity};
+use super::breaker_marks::{has_states, severity};
 use super::incidents::strip;
 use super::{last_week, own_breakers, proxies};
 use crate::frame::Frame;

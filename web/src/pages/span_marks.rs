@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use tripline_storage::model::{AttributeValue, Refusal, SpanRecord};
 
-use super::breakers::path_of;
+use super::breaker_marks::path_of;
 use crate::address::segment;
 use crate::frame::Frame;
 use crate::units;

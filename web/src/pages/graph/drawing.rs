@@ -7,7 +7,7 @@ use super::{Flow, labels};
 use crate::address::segment;
 use crate::frame::Frame;
 use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
-use crate::pages::breakers::{glyph, page_of, severity};
+use crate::pages::breaker_marks::{glyph, page_of, severity};
 use crate::parts::{metrics_named, severity_of_share};
 use crate::units;
 

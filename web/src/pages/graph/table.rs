@@ -6,7 +6,7 @@ use tripline_storage::model::{Graph, GraphEdge, GraphNode};
 use super::Flow;
 use super::calls::{counted_note, kind_word, traces_of};
 use crate::frame::Frame;
-use crate::pages::breakers::{page_of, state_mark};
+use crate::pages::breaker_marks::{page_of, state_mark};
 use crate::pages::last_week::{self, GraphThen};
 use crate::parts::{basis_note, basis_tag, severity_of_share};
 use crate::units;

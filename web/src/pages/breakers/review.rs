@@ -3,8 +3,9 @@
 use leptos::prelude::*;
 use tripline_storage::model::{BreakerReview, Page};
 
-use super::breakers::{named, page_of, tabs};
+use super::tabs;
 use crate::frame::Frame;
+use crate::pages::breaker_marks::{named, page_of};
 use crate::parts::{figure, list_note, nothing, service_link};
 use crate::units;
 

@@ -254,12 +254,13 @@ fn sdk(workspace: &Workspace, filters: &[String]) -> Outcome {
     tests(workspace, &targets, &[], filters)
 }
 
-/// The names of the test programs in a directory, in order.
+/// The names of the test programs in a directory, in order: files, and directories with a `main.rs`.
 fn programs(directory: &Path) -> anyhow::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "rs") {
+        let is_file = path.extension().is_some_and(|extension| extension == "rs");
+        if is_file || path.join("main.rs").is_file() {
             let name = path.file_stem().context("a file has a name")?;
             names.push(name.to_string_lossy().into_owned());
         }

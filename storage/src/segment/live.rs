@@ -15,7 +15,8 @@ use arrow::datatypes::TimestampNanosecondType;
 use super::ahead::Ahead;
 use super::bloom::SharedTraceFilter;
 use super::hot::Prepared;
-use super::meta::{SIGNALS, Times};
+use super::meta::SIGNALS;
+pub(crate) use super::meta::Times;
 use crate::ingest::PreparedRows;
 use crate::sync::locked;
 

@@ -3,6 +3,7 @@
 mod blast;
 mod breaker;
 mod breakers;
+mod ejection;
 mod encodings;
 mod explore;
 mod filter;

@@ -240,8 +240,7 @@ fn add_hosts(conn: &Connection, found: &mut [Breaker]) -> Result<(), QueryError>
         };
         Ok(((scope(row, 0)?, text(3)?, text(4)?), hosts))
     })?;
-    let known: BTreeMap<(Scope, String, String), EjectedHosts> =
-        rows.collect::<Result<_, _>>()?;
+    let known: BTreeMap<(Scope, String, String), EjectedHosts> = rows.collect::<Result<_, _>>()?;
     for breaker in found.iter_mut().filter(|found| found.pattern == EJECTION) {
         let family = (
             breaker.scope.clone(),

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use tripline_storage::model::{Breaker, BreakerReview, Encodings, Lane, Page};
 
 use super::breaker::axis;
-use super::ejection::{is_ejection, mark_of};
+use super::ejection::{is_ejection, lane_of, mark_of};
 use super::encodings;
 use super::review::review;
 use crate::chart::lanes;
@@ -131,7 +131,7 @@ fn swimlanes(page: &Page<Lane>, how: &str, frame: &Frame) -> Option<AnyView> {
                     <td class="nowrap"><a href=page_of(&lane.service_name, &lane.name, lane.key.as_deref(), frame)>{named(&lane.name, lane.key.as_deref())}</a><span class="quiet">{guards}</span></td>
                     <td class="num">{units::count(u64::from(lane.trips))}</td>
                     <td class="num nowrap">{format!("{open} of {of} {does}")}</td>
-                    <td class="lane-cell">{lanes::lane(&lane.segments, range)}</td>
+                    <td class="lane-cell">{lanes::lane(&lane_of(&lane.pattern, &lane.segments), range)}</td>
                 </tr>
             }
         })

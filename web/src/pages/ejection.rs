@@ -1,8 +1,10 @@
 //! Ejections in words: hosts of a cluster that get no calls, as fractions ("1 of 12 hosts out") and never as an open
 //! breaker. What nobody reports is said to be not reported.
 
+use std::borrow::Cow;
+
 use leptos::prelude::*;
-use tripline_storage::model::{Breaker, BreakerInstance, EdgeBreaker, EjectedHosts};
+use tripline_storage::model::{Breaker, BreakerInstance, EdgeBreaker, EjectedHosts, LaneSegment};
 
 use super::breakers::{glyph, severity, state_mark};
 use crate::units;
@@ -26,7 +28,8 @@ pub(super) fn fraction(out: Option<u32>, all: Option<u32>, named: usize) -> Stri
 /// The same of a list of hosts.
 pub(super) fn of_hosts(hosts: &EjectedHosts) -> String {
     let text = fraction(hosts.ejected, hosts.total, hosts.named.len());
-    let is_of_unknown = hosts.total.is_none() && (hosts.ejected.is_some() || !hosts.named.is_empty());
+    let is_of_unknown =
+        hosts.total.is_none() && (hosts.ejected.is_some() || !hosts.named.is_empty());
     if is_of_unknown {
         text + "; of how many is not reported"
     } else {
@@ -59,6 +62,15 @@ pub(super) fn mark_of_instance(breaker: &Breaker, instance: &BreakerInstance) ->
         mark(state, counted, fraction(counted.0, counted.1, 0))
     } else {
         mark(state, counted, host_word(state))
+    }
+}
+
+/// A state that something came into as a mark; of an ejection what became of a host.
+pub(super) fn mark_of_state(pattern: &str, state: &str) -> AnyView {
+    if is_ejection(pattern) {
+        mark(state, (None, None), host_word(state))
+    } else {
+        state_mark(state)
     }
 }
 
@@ -111,6 +123,22 @@ pub(super) fn severity_of_breaker(breaker: &Breaker) -> &'static str {
         _ => (None, None),
     };
     severity_of(&breaker.state, counted)
+}
+
+/// A lane as it is drawn: an ejection with hosts out is `ejecting`.
+pub(super) fn lane_of<'a>(pattern: &str, segments: &'a [LaneSegment]) -> Cow<'a, [LaneSegment]> {
+    if !is_ejection(pattern) {
+        return Cow::Borrowed(segments);
+    }
+    let drawn = |segment: &LaneSegment| {
+        let is_open = segment.state == "open";
+        let state = if is_open { "ejecting" } else { segment.state.as_str() };
+        LaneSegment {
+            state: state.to_owned(),
+            ..segment.clone()
+        }
+    };
+    segments.iter().map(drawn).collect()
 }
 
 /// Whether something is said of hosts, not only that nobody knows.
@@ -188,19 +216,39 @@ mod tests {
         }
         let none = ejection("closed", hosts(Some(0), Some(12), &[]));
         let html = mark_of(&none).to_html();
-        assert!(html.contains("0 of 12 hosts out") && html.contains("fine"), "{html}");
+        assert!(
+            html.contains("0 of 12 hosts out") && html.contains("fine"),
+            "{html}"
+        );
         let silent = ejection("stale", hosts(None, None, &[]));
         assert!(mark_of(&silent).to_html().contains("stale"));
     }
 
     #[test]
     fn of_how_many_is_said_to_be_unknown_where_it_is() {
-        assert_eq!(of_hosts(&hosts(Some(1), Some(12), &[])), "1 of 12 hosts out");
+        assert_eq!(
+            of_hosts(&hosts(Some(1), Some(12), &[])),
+            "1 of 12 hosts out"
+        );
         assert_eq!(
             of_hosts(&hosts(Some(2), None, &[])),
             "2 hosts out; of how many is not reported"
         );
         assert_eq!(of_hosts(&hosts(None, None, &[])), "hosts out: not reported");
+    }
+
+    #[test]
+    fn a_lane_with_hosts_out_is_none_of_an_open_breaker() {
+        let segments = ["closed", "open"].map(|state| LaneSegment {
+            state: state.to_owned(),
+            ..LaneSegment::default()
+        });
+        let states = |pattern: &str| -> Vec<String> {
+            let drawn = lane_of(pattern, &segments);
+            drawn.iter().map(|segment| segment.state.clone()).collect()
+        };
+        assert_eq!(states("ejection"), ["closed", "ejecting"]);
+        assert_eq!(states("breaker"), ["closed", "open"]);
     }
 
     #[test]

@@ -262,9 +262,10 @@ fn breakers_of(service: &ServiceSummary, breakers: &[Breaker], frame: &Frame) ->
         .count();
     let (class, text) = match (bad, warn) {
         (0, 0) => ("share fine", format!("✓ {} closed", its.len())),
-        (0, warn) if warn == ejecting => {
-            ("share warn", format!("◔ {warn} of {} with hosts out", its.len()))
-        }
+        (0, warn) if warn == ejecting => (
+            "share warn",
+            format!("◔ {warn} of {} with hosts out", its.len()),
+        ),
         (0, warn) => (
             "share warn",
             format!("◐ {warn} of {} recovering", its.len()),

@@ -1,10 +1,8 @@
 //! Ejections as fractions of hosts: what proxies count, whom logs name, and what stays unknown.
 
-use super::fixture::{
-    Log, Point, Span, append, hot_and_sealed, logs, metrics, now, rows, spans,
-};
+use super::fixture::{Log, Point, Span, append, hot_and_sealed, logs, metrics, now, rows, spans};
 use crate::model::{Breaker, BreakersQuery, EjectedHosts, GraphQuery, TimeRange};
-use crate::query::{Session, breaker, breakers, graph};
+use crate::query::{Session, breaker, breakers, graph, how};
 use crate::store::Store;
 
 const SECOND: u64 = 1_000_000_000;
@@ -67,8 +65,20 @@ fn an_ejection_is_so_many_hosts_of_so_many_and_logs_name_them() {
             for at in 0..6 {
                 let time = start + at * 60 * SECOND;
                 let out = if at < 3 { 0.0 } else { 1.0 };
-                export(store, "pod-1", "payment", time, [Some(out), Some(11.0), Some(12.0)]);
-                export(store, "pod-2", "payment", time, [Some(2.0 * out), Some(10.0), Some(12.0)]);
+                export(
+                    store,
+                    "pod-1",
+                    "payment",
+                    time,
+                    [Some(out), Some(11.0), Some(12.0)],
+                );
+                export(
+                    store,
+                    "pod-2",
+                    "payment",
+                    time,
+                    [Some(2.0 * out), Some(10.0), Some(12.0)],
+                );
                 // Nobody looks for outliers there: it has hosts, and is no ejection.
                 export(store, "pod-1", "stock", time, [None, Some(3.0), Some(3.0)]);
             }
@@ -83,7 +93,10 @@ fn an_ejection_is_so_many_hosts_of_so_many_and_logs_name_them() {
                 .map(|found| (found.name.as_str(), found.key.as_deref()))
                 .collect();
             let (seven, eight) = (Some("10.0.0.7:8080"), Some("10.0.0.8:8080"));
-            assert_eq!(names, [("payment", None), ("payment", seven), ("payment", eight)]);
+            assert_eq!(
+                names,
+                [("payment", None), ("payment", seven), ("payment", eight)]
+            );
             let hosts = EjectedHosts {
                 ejected: Some(2),
                 healthy: Some(10),
@@ -103,6 +116,24 @@ fn an_ejection_is_so_many_hosts_of_so_many_and_logs_name_them() {
                 .map(|pod| (pod.hosts_ejected, pod.hosts_total))
                 .collect();
             assert_eq!(counted, [(Some(1), Some(12)), (Some(2), Some(12))]);
+            let at = |seconds: u64| {
+                i64::try_from(start + seconds * SECOND).expect("within the range of time")
+            };
+            let range = TimeRange {
+                from_unix_nano: at(180),
+                to_unix_nano: at(241),
+            };
+            let sql = how::breaker_hosts(&all[0].breaker_id, range);
+            let told = rows(
+                store,
+                &format!(
+                    "SELECT service_instance_id, hosts_ejected, hosts_total FROM ({sql}) ORDER BY ALL"
+                ),
+            );
+            assert_eq!(
+                told,
+                ["pod-1 1 12", "pod-1 1 12", "pod-2 2 12", "pod-2 2 12"]
+            );
             assert_eq!(
                 rows(
                     store,
@@ -122,7 +153,13 @@ fn what_nobody_counts_is_not_known() {
         |store| {
             // How many hosts there are is not exported.
             export(store, "pod-1", "stock", start, [Some(0.0), None, None]);
-            export(store, "pod-1", "stock", start + 60 * SECOND, [Some(3.0), None, None]);
+            export(
+                store,
+                "pod-1",
+                "stock",
+                start + 60 * SECOND,
+                [Some(3.0), None, None],
+            );
             // Only the log tells of these.
             said(store, "10.0.0.7:8080", start, "EJECT");
         },
@@ -145,7 +182,13 @@ fn who_has_fallen_silent_has_no_hosts_out_that_are_known() {
         |store| {
             for at in 0..6 {
                 let time = start + at * 10 * SECOND;
-                export(store, "pod-1", "payment", time, [Some(1.0), Some(11.0), Some(12.0)]);
+                export(
+                    store,
+                    "pod-1",
+                    "payment",
+                    time,
+                    [Some(1.0), Some(11.0), Some(12.0)],
+                );
             }
         },
         |store| {
@@ -172,7 +215,13 @@ fn edges_show_the_hosts_that_were_out_at_the_end_of_the_range() {
             for at in 0..30 {
                 let time = start + at * 10 * SECOND;
                 let out = f64::from(u8::from(at >= 10)) + f64::from(u8::from(at >= 20));
-                export(store, "pod-1", "payment", time, [Some(out), Some(12.0 - out), Some(12.0)]);
+                export(
+                    store,
+                    "pod-1",
+                    "payment",
+                    time,
+                    [Some(out), Some(12.0 - out), Some(12.0)],
+                );
             }
         },
         |store| {
@@ -196,9 +245,19 @@ fn edges_show_the_hosts_that_were_out_at_the_end_of_the_range() {
                     .edges
                     .iter()
                     .flat_map(|edge| &edge.breakers)
-                    .map(|found| (found.pattern.as_str(), found.hosts_ejected, found.hosts_total))
+                    .map(|found| {
+                        (
+                            found.pattern.as_str(),
+                            found.hosts_ejected,
+                            found.hosts_total,
+                        )
+                    })
                     .collect();
-                assert_eq!(found, [("ejection", Some(out), Some(12))], "after {seconds} s");
+                assert_eq!(
+                    found,
+                    [("ejection", Some(out), Some(12))],
+                    "after {seconds} s"
+                );
             }
         },
     );

@@ -128,7 +128,10 @@ fn worst_breaker(edge: &GraphEdge) -> Option<&EdgeBreaker> {
             "fine" => 2,
             _ => 3,
         };
-        (worst, is_ejection(&breaker.pattern) && breaker.key.is_some())
+        (
+            worst,
+            is_ejection(&breaker.pattern) && breaker.key.is_some(),
+        )
     };
     edge.breakers.iter().min_by_key(rank)
 }

@@ -157,6 +157,7 @@ fn api() -> Router<AppState> {
             "/breakers/encodings",
             get(encodings::list).post(encodings::learn),
         )
+        .route("/breakers/peers", get(breakers::peers))
         .route("/breakers/{id}", get(breakers::by_id))
         .route(
             "/breakers/{id}/transitions",

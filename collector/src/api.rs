@@ -142,6 +142,7 @@ fn v1() -> Router<AppState> {
             "/breakers/encodings",
             get(encodings::list).post(encodings::learn),
         )
+        .route("/breakers/peers", get(breakers::peers))
         .route("/breakers/{id}", get(breakers::by_id))
         .route(
             "/breakers/{id}/transitions",

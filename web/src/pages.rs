@@ -4,6 +4,7 @@ mod blast;
 mod breaker;
 mod breaker_marks;
 mod breakers;
+mod ejection;
 mod error_classes;
 mod explore;
 mod filter;
@@ -27,7 +28,7 @@ mod traces;
 mod waterfall;
 mod whatif;
 
-pub use breaker::{BreakerPage, breaker};
+pub use breaker::{BreakerHow, BreakerPage, breaker};
 pub use breakers::{BreakersHow, BreakersPage, breakers};
 pub use explore::{Explore, ExploreHow, explore};
 pub use graph::{GraphPage, Scrubber, graph};

@@ -217,6 +217,13 @@ async fn page(
                 transitions: query::transitions(session, &of_changes)?,
                 incident: None,
                 at: named.at,
+                how: views::BreakerHow {
+                    instances: how::breaker_intervals(&of_lane),
+                    windows: how::breaker_windows(&id, range),
+                    calls: how::breaker_calls(&id, range),
+                    transitions: how::breaker_changes(&of_changes),
+                    hosts: how::breaker_hosts(&id, range),
+                },
             }))
         })
         .await?;

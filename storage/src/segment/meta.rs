@@ -9,7 +9,7 @@ use super::keys::Keys;
 
 /// Version of the segment format this build writes; [`super::migrate`] brings older ones here. 2: breaker evidence in
 /// hot segments too; 3: spans that were stored before are marked; 4: marks of breakers know since when they were heard.
-pub(crate) const FORMAT: u32 = 4;
+pub(crate) const FORMAT: u32 = 5;
 
 /// Signals: spans, logs, points, in this order.
 pub(crate) const SIGNALS: usize = 3;

@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::story::{SECOND, story, story_until, told_before};
-use crate::harness::{Start, Tripline, now};
+use super::story::{SECOND, resource, story, story_until, told_before};
+use crate::harness::{Start, Tripline, now, text};
 use crate::pages::says;
 
 /// What another copy of the binary answers for a bundle.
@@ -179,8 +179,23 @@ async fn a_bundle_of_an_incident_that_goes_on_stays_at_its_moment() -> Result<()
 async fn a_bundle_opens_elsewhere_with_the_same_incident() -> Result<()> {
     let scratch = tempfile::tempdir()?;
     let data = scratch.path().join("data");
-    let server = Start::default().data_dir(&data).start().await?;
+    // Of one breaker only the configuration knows whom it guards.
+    let rules = scratch.path().join("tripline.toml");
+    std::fs::write(
+        &rules,
+        "[[resilience.peer]]\nservice = \"payment\"\nbreaker = \"main*\"\npeer = \"vault\"\n",
+    )?;
+    let server = Start::default()
+        .data_dir(&data)
+        .env("TRIPLINE_CONFIG", &rules.to_string_lossy())
+        .start()
+        .await?;
     let begin = (now() - 300 * SECOND) / SECOND * SECOND;
+    let closed = json!({"timeUnixNano": (begin + 30 * SECOND).to_string(), "eventName": "circuit_breaker.state_changed",
+        "attributes": [text("circuit_breaker.name", "mainframe"), text("circuit_breaker.from_state", "half_open"),
+            text("circuit_breaker.to_state", "closed")]});
+    let logs = json!({"resourceLogs": [{"resource": resource("payment", "2.8"), "scopeLogs": [{"logRecords": [closed]}]}]});
+    server.send("logs", &logs).await?;
     story(&server, begin).await?;
     says(
         &server,
@@ -203,6 +218,7 @@ async fn a_bundle_opens_elsewhere_with_the_same_incident() -> Result<()> {
         "transitions.json",
         "top_traces.json",
         "queries.json",
+        "peers.json",
         "settings.jsonl",
         "traces.parquet",
         "logs.parquet",
@@ -230,6 +246,16 @@ async fn a_bundle_opens_elsewhere_with_the_same_incident() -> Result<()> {
         }
         let page = asked(&server, &address, &format!("/incidents/{id}")).await?;
         ensure!(page.contains("likely root: psp"), "{page}");
+        let path = "/api/v1/breakers/payment/mainframe";
+        let there = server.get(path).await?;
+        let here: Value = serde_json::from_str(&asked(&server, &address, path).await?)?;
+        for found in [&there, &here] {
+            let found = &found["breaker"];
+            ensure!(
+                found["peer_service"] == "vault" && found["peer_evidence"] == "user_rule",
+                "{found}"
+            );
+        }
         Ok(())
     }
     .await;

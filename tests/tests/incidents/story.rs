@@ -8,7 +8,7 @@ use crate::harness::{Tripline, text};
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
-fn resource(service: &str, version: &str) -> Value {
+pub(super) fn resource(service: &str, version: &str) -> Value {
     json!({"attributes": [text("service.name", service), text("service.version", version), text("service.instance.id", &format!("{service}-1"))]})
 }
 

@@ -8,7 +8,8 @@ use leptos::prelude::*;
 use tripline_storage::model::{Breaker, BreakerReview, Encodings, Lane, Page};
 
 use self::review::review;
-use super::breaker_marks::{inferred_by, named, page_of, path_of, severity, state_mark};
+use super::breaker_marks::{inferred_by, named, page_of, path_of, severity};
+use super::ejection::{is_ejection, lane_of, mark_of};
 use crate::address::segment;
 use crate::chart::lanes;
 use crate::frame::Frame;
@@ -117,13 +118,14 @@ fn swimlanes(page: &Page<Lane>, how: &str, frame: &Frame) -> Option<AnyView> {
             let guards = (!callee.is_empty()).then(|| format!(" → {callee}"));
             let open = lane.segments.last().map_or(0, |segment| segment.open);
             let of = lane.segments.last().map_or(0, |segment| segment.of);
+            let does = refusing_word(&lane.pattern);
             view! {
                 <tr>
                     <td>{service_link(frame, Some(&lane.service_name))}</td>
                     <td class="nowrap"><a href=page_of(&lane.service_name, &lane.name, lane.key.as_deref(), frame)>{named(&lane.name, lane.key.as_deref())}</a><span class="quiet">{guards}</span></td>
                     <td class="num">{units::count(u64::from(lane.trips))}</td>
-                    <td class="num nowrap">{format!("{open} of {of} open")}</td>
-                    <td class="lane-cell">{lanes::lane(&lane.segments, range)}</td>
+                    <td class="num nowrap">{format!("{open} of {of} {does}")}</td>
+                    <td class="lane-cell">{lanes::lane(&lane_of(&lane.pattern, &lane.segments), range)}</td>
                 </tr>
             }
         })
@@ -175,17 +177,26 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
     let title = format!("{} % sure, by {}", breaker.confidence, breaker.origin);
     view! {
         <tr>
-            <td class="nowrap">{state_mark(&breaker.state)}</td>
+            <td class="nowrap">{mark_of(breaker)}</td>
             <td>{service_link_in(frame, &breaker.scope, Some(&breaker.service_name))}</td>
             <td><a data-row href=own>{name}</a>{other}</td>
             <td>{peer.map_or_else(|| view! { <span class="quiet">"not known"</span> }.into_any(), |peer| view! { {peer}{guess} }.into_any())}</td>
             <td class="nowrap">{inferred}{moment}</td>
-            <td class="num">{format!("{} of {} open", breaker.instances_open, breaker.instances)}</td>
+            <td class="num">{format!("{} of {} {}", breaker.instances_open, breaker.instances, refusing_word(&breaker.pattern))}</td>
             <td class="quiet" title=title>{breaker.evidence.replace('_', " ")}</td>
             <td>{trip_link(breaker, frame)}</td>
         </tr>
     }
     .into_any()
+}
+
+/// What instances do that refuse: those of an ejection refuse no call while a host is left.
+fn refusing_word(pattern: &str) -> &'static str {
+    if is_ejection(pattern) {
+        "ejecting"
+    } else {
+        "open"
+    }
 }
 
 fn trip_link(breaker: &Breaker, frame: &Frame) -> AnyView {

@@ -16,7 +16,7 @@ pub(super) use self::drawing::{picture, trace_picture};
 use self::flow::Flow;
 pub use self::scrubber::Scrubber;
 pub(super) use self::table::edge_table;
-use super::breaker_marks::severity;
+use super::ejection::severity_of_edge;
 use super::last_week::{self, GraphThen};
 use super::proxies;
 use crate::frame::Frame;
@@ -102,7 +102,7 @@ fn ranked(graph: &Graph, top: Option<usize>) -> (Graph, usize) {
             || edge
                 .breakers
                 .iter()
-                .any(|breaker| severity(&breaker.state) != "fine")
+                .any(|breaker| severity_of_edge(breaker) != "fine")
     };
     let kept: Vec<&GraphEdge> = graph
         .edges

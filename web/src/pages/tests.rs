@@ -2,6 +2,7 @@
 
 mod address;
 mod beside;
+mod ejection;
 mod every_page;
 mod forms;
 mod gallery;

@@ -3,6 +3,7 @@
 use tripline_storage::model::{BreakerTransition, IncidentBreaker, IncidentDetail};
 
 use super::BreakerPage;
+use crate::pages::ejection::{is_ejection, of_hosts};
 use crate::parts::positive;
 use crate::units;
 
@@ -10,7 +11,9 @@ use crate::units;
 pub(super) fn sentence(data: &BreakerPage) -> String {
     let member = member(data);
     let mut text = standing(data, member);
-    if let Some(trip) = trip(data, member) {
+    let is_ejection = is_ejection(&data.detail.breaker.pattern);
+    let has_window = |trip: &&BreakerTransition| !is_ejection || trip.failure_rate.is_some();
+    if let Some(trip) = trip(data, member).filter(has_window) {
         text.push_str(&window(trip));
     }
     if let Some(found) = &data.incident {
@@ -53,6 +56,7 @@ fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
     let time = |ns: i64| units::time_of_day(u64::try_from(ns).unwrap_or(0), 0);
     let now_open = breaker.instances_open > 0;
     match (member, now_open) {
+        _ if is_ejection(&breaker.pattern) => ejection(data, &edge),
         (_, true) => {
             let since = positive(breaker.since_unix_nano).map_or_else(
                 || "a time that is not reported".to_owned(),
@@ -82,6 +86,29 @@ fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
             instances_in_all(breaker.instances)
         ),
     }
+}
+
+/// "checkout → payment: 1 of 12 hosts out, by 2 of 3 instances, since 03:02:14"; of one host whether it gets calls.
+fn ejection(data: &BreakerPage, edge: &str) -> String {
+    let breaker = &data.detail.breaker;
+    let what = match (&breaker.key, &breaker.hosts) {
+        (Some(host), _) if breaker.state == "open" => format!("host {host} is out"),
+        (Some(host), _) if breaker.state == "closed" => format!("host {host} gets calls"),
+        (Some(host), _) => format!("host {host} is {}", breaker.state.replace('_', " ")),
+        (None, Some(hosts)) => of_hosts(hosts),
+        (None, None) => "hosts out: not reported".to_owned(),
+    };
+    if breaker.instances_open == 0 {
+        return format!("{edge}: {what}");
+    }
+    let since = positive(breaker.since_unix_nano)
+        .map(|ns| format!(", since {}", units::time_of_day(ns, 0)))
+        .unwrap_or_default();
+    format!(
+        "{edge}: {what}, by {} of {}{since}",
+        breaker.instances_open,
+        instances_in_all(breaker.instances)
+    )
 }
 
 fn instances_in_all(count: u32) -> String {

@@ -22,7 +22,8 @@ use crate::{bundle, clients, packages, shell};
 const CARGO_DENY: &str = "0.20.2";
 
 /// No stage may run longer than this on a CI machine. The longest, an unseeded build of DuckDB
-/// and everything else, takes about 45 minutes on two cores.
+/// and everything else, takes about 45 minutes on two fast cores and does not end in time on two
+/// slow ones (CONTRIBUTING.md).
 const STAGE_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// Module names of the integration program that are kinds of their own.

@@ -1,43 +1,44 @@
-//! The door for people and programs: the pages, and the API under `/api/v1`.
+//! The API under `/api/v1`, and what its handlers share with those of the pages.
 //!
 //! A handler reads its parameters, asks one question of [`tripline_storage::query`] and writes the answer.
-//! Whatever goes wrong is an RFC 9457 problem document ([`problem`]); who may come in is decided in one
-//! place for pages and API alike ([`guard`]).
+//! Whatever goes wrong is an RFC 9457 problem document ([`problem`]).
 
 pub mod ask;
 pub mod breakers;
 pub mod changes;
+pub(crate) mod cookie;
 pub mod encodings;
 pub mod endpoints;
-pub mod guard;
+pub(crate) mod facts;
 pub mod incidents;
 pub mod openapi;
 mod paging;
 pub mod params;
 pub mod problem;
+pub(crate) mod senders;
 pub mod sql;
+pub(crate) mod token;
 pub mod views;
 pub mod whatif;
 pub mod when;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::Uri;
-use axum::middleware;
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 use tripline_storage::saved::SavedViews;
 use tripline_storage::store::Store;
 
+use self::facts::KnownFacts;
 use self::problem::Problem;
+use self::senders::KnownSenders;
 use self::when::When;
 use crate::config::{Bundle, Config};
 use crate::operations::ingest_history::IngestHistory;
 use crate::operations::listening::Addresses;
 use crate::operations::query_times::QueryTimes;
-use crate::pages;
 use crate::receive::Receiver;
 
 /// Questions of pages and API answered at the same time; the rest wait their turn.
@@ -57,9 +58,9 @@ pub struct AppState {
     /// The saved views.
     pub saved: Arc<SavedViews>,
     /// What every page says of the store.
-    pub(crate) facts: pages::facts::KnownFacts,
+    pub(crate) facts: KnownFacts,
     /// Who sends, for the foot of every page.
-    pub(crate) senders: pages::senders::KnownSenders,
+    pub(crate) senders: KnownSenders,
     /// What the receivers had counted when.
     pub(crate) ingest: IngestHistory,
     /// The way of user SQL into the store.
@@ -102,23 +103,10 @@ impl AppState {
     }
 }
 
-/// Refuses to serve UI and API beyond loopback to everybody.
-///
-/// # Errors
-/// The address is not loopback, no token is set and `--insecure` was not given.
-pub fn check_bind(address: SocketAddr, has_token: bool, insecure: bool) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        address.ip().is_loopback() || has_token || insecure,
-        "{address} is reachable from elsewhere: set ui.token (TRIPLINE_UI__TOKEN), or say --insecure"
-    );
-    Ok(())
-}
-
-/// Every route of the UI and API.
-pub fn router(state: AppState) -> Router {
-    let guarded = middleware::from_fn_with_state(state.clone(), guard::protect);
+/// The routes of the API; any other address below `/api` is a problem document too.
+pub(crate) fn router() -> Router<AppState> {
     Router::new()
-        .nest("/api/v1", api())
+        .nest("/api/v1", v1())
         .route(
             "/api",
             get(async |uri: Uri| Problem::no_such_address(uri.path())),
@@ -127,12 +115,9 @@ pub fn router(state: AppState) -> Router {
             "/api/{*rest}",
             get(async |uri: Uri| Problem::no_such_address(uri.path())),
         )
-        .merge(pages::router())
-        .layer(guarded)
-        .with_state(state)
 }
 
-fn api() -> Router<AppState> {
+fn v1() -> Router<AppState> {
     Router::new()
         .route("/openapi.json", get(openapi::document))
         .route("/services", get(endpoints::services))
@@ -157,6 +142,7 @@ fn api() -> Router<AppState> {
             "/breakers/encodings",
             get(encodings::list).post(encodings::learn),
         )
+        .route("/breakers/peers", get(breakers::peers))
         .route("/breakers/{id}", get(breakers::by_id))
         .route(
             "/breakers/{id}/transitions",
@@ -174,20 +160,4 @@ fn api() -> Router<AppState> {
         .route("/sql", post(sql::query))
         .fallback(async |uri: Uri| Problem::no_such_address(uri.path()))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn beyond_loopback_needs_a_token_or_a_word() {
-        let loopback: SocketAddr = "127.0.0.1:7070".parse().expect("an address");
-        let open: SocketAddr = "0.0.0.0:7070".parse().expect("an address");
-        assert!(check_bind(loopback, false, false).is_ok());
-        assert!(check_bind("[::1]:0".parse().expect("an address"), false, false).is_ok());
-        assert!(check_bind(open, false, false).is_err());
-        assert!(check_bind(open, true, false).is_ok());
-        assert!(check_bind(open, false, true).is_ok());
-    }
 }

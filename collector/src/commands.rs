@@ -27,7 +27,7 @@ struct Cli {
 enum Command {
     /// Receive OTLP, store it, serve pages, API and SQL
     Serve(serve::ServeArgs),
-    /// The same, with a small shop of services whose payment fails and recovers in cycles
+    /// The same, with a small shop of services that break and recover one after another
     Demo(demo::DemoFlags),
     /// Run one read-only SQL query, over a running server or a data directory at rest
     Sql(sql::SqlArgs),

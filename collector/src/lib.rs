@@ -9,6 +9,7 @@ pub mod decode;
 pub mod operations;
 pub mod pages;
 pub mod receive;
+pub mod site;
 
 /// Allocating is a tenth of what storing a span costs, and the pages of a burst go back to the system.
 #[global_allocator]

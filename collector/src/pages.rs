@@ -1,41 +1,41 @@
 //! The pages: each handler asks its questions and hands the plain answers to [`tripline_web`].
 
+mod answer;
 mod assets;
 mod breakers;
 mod by_id;
 mod encodings;
 mod explore;
 mod export;
-pub(crate) mod facts;
+mod find;
 mod footer;
 mod graph;
-mod handlers;
 mod incidents;
 mod login;
 mod logs;
+mod overview;
+mod questions;
 mod request;
 mod saved;
-pub(crate) mod senders;
 mod service;
 mod sql;
 mod status;
+mod trace;
+mod traces;
 
 use axum::Router;
-use axum::http::{StatusCode, Uri, header};
-use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use tripline_web::parts::Frame;
-use tripline_web::{document, pages as views};
 
+pub(crate) use self::answer::refused;
 use crate::api::AppState;
 use crate::api::problem::Problem;
 
 /// Routes of the pages and of what they load.
 pub fn router() -> Router<AppState> {
     Router::new()
-        .route("/", get(handlers::overview))
-        .route("/traces", get(handlers::traces))
-        .route("/traces/{trace_id}", get(handlers::trace))
+        .route("/", get(overview::overview))
+        .route("/traces", get(traces::traces))
+        .route("/traces/{trace_id}", get(trace::trace))
         .route("/logs", get(logs::logs))
         .route("/explore", get(explore::explore))
         .route("/graph", get(graph::graph))
@@ -49,13 +49,13 @@ pub fn router() -> Router<AppState> {
         .route("/sql", get(sql::editor))
         .route("/status", get(status::status))
         .route("/export/{file}", get(export::export))
-        .route("/find", get(handlers::find))
+        .route("/find", get(find::find))
         .route("/views", post(saved::save))
         .route("/views/{id}", get(saved::open))
         .route("/views/{id}/delete", post(saved::delete))
         .route("/login", post(login::login))
         .route("/assets/{name}", get(assets::serve))
-        .fallback(handlers::nothing_here)
+        .fallback(find::nothing_here)
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
 }
 
@@ -103,38 +103,4 @@ pub(crate) fn refused(problem: &Problem, uri: &Uri) -> Response {
     page(&frame, problem.status, problem.title, |frame| {
         views::failed(frame, problem.title, &problem.detail)
     })
-}
-
-/// Percent-decoded; what is not UTF-8 becomes replacement characters.
-pub(crate) fn decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = (bytes[at] == b'%')
-            .then(|| text.get(at + 1..at + 3))
-            .flatten();
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percent_decoding_survives_anything() {
-        assert_eq!(decoded("a%20b%"), "a b%");
-        assert_eq!(decoded("%zz%C3%A9\u{e9}%"), "%zz\u{e9}\u{e9}%");
-    }
 }

@@ -53,6 +53,7 @@ mod http_call;
 #[cfg(feature = "tonic")]
 mod interceptor;
 mod message;
+mod opening;
 mod rpc_call;
 mod server;
 mod time_left;

@@ -15,7 +15,7 @@
 //! | empty  | `null` |
 //!
 //! The same text cast to JSON and then to VARIANT is the sealed form; a test proves both equal.
-//! A duplicate key keeps its first value (`OTLP.md` C02: pick one, be stable).
+//! A duplicate key keeps its first value (`CONFORMANCE.md` C02: pick one, be stable).
 
 use std::fmt::Write as _;
 

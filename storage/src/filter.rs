@@ -32,14 +32,13 @@ mod quantity;
 
 use std::fmt;
 
-pub(crate) use check::unit_ns;
-pub use check::units;
 pub use complete::{Expected, Slot};
 pub(crate) use fields::field_named;
 pub use fields::{
     Field, FieldKind, KINDS, PART_FIELDS, PartField, Place, SEVERITIES, STATUSES, fields,
     part_field,
 };
+pub(crate) use quantity::unit_ns;
 pub use quantity::{Measure, Quantity};
 
 /// Longest filter, characters.
@@ -157,6 +156,16 @@ pub enum Operator {
     NotMatches,
 }
 
+impl Operator {
+    /// Whether it looks at the order of values.
+    fn is_order(self) -> bool {
+        matches!(
+            self,
+            Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual
+        )
+    }
+}
+
 /// A value as written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Literal {
@@ -168,6 +177,18 @@ pub enum Literal {
     Bool(bool),
 }
 
+impl Literal {
+    /// A word in the place of a value.
+    fn bare(word: &str) -> Self {
+        match word {
+            "true" => Self::Bool(true),
+            "false" => Self::Bool(false),
+            _ if Quantity::parse(word).is_some() => Self::Number(word.to_owned()),
+            _ => Self::Text(word.to_owned()),
+        }
+    }
+}
+
 /// What is wrong with a filter, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilterError {
@@ -175,6 +196,15 @@ pub struct FilterError {
     pub column: usize,
     /// What is wrong, and what would be right.
     pub message: String,
+}
+
+impl FilterError {
+    fn at(column: usize, message: &str) -> Self {
+        Self {
+            column,
+            message: message.to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for FilterError {
@@ -244,7 +274,7 @@ impl Key {
     pub fn parse(text: &str, signal: Signal) -> Result<Self, FilterError> {
         match parse::parse(&format!("{text} exists"), signal)? {
             Expression::Exists(key) => Ok(key),
-            _ => Err(parse::error(1, "expected one key")),
+            _ => Err(FilterError::at(1, "expected one key")),
         }
     }
 }

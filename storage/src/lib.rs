@@ -7,6 +7,7 @@
 //! It never knows OTLP, HTTP or HTML.
 
 pub mod analysis;
+pub mod calendar;
 pub mod filter;
 pub mod model;
 

@@ -23,8 +23,7 @@ use std::sync::Arc;
 
 use crate::retirement::Retirement;
 use crate::rollup::Part;
-use live::Times;
-use meta::SIGNALS;
+use meta::{SIGNALS, Times};
 
 pub(crate) use bloom::TraceFilter;
 pub(crate) use kept::{Kept, Sender};

@@ -8,9 +8,9 @@
 
 mod access;
 mod answers;
-mod browser;
 mod compression;
 mod conformance;
+mod cors;
 mod limits;
 mod payload;
 mod secure;

@@ -25,7 +25,8 @@ const VIEWS: [(&str, &str); 4] = [
     (
         "samples",
         "SELECT pattern, name, key, time_unix_nano::BIGINT - 1700000000000000000 AS time, state, raw_state, failure_rate,
-         window_calls, ok, failed, ignored, rejected, ns_in_state, entered, trace_id[:2] AS trace, evidence, confidence, origin
+         window_calls, ok, failed, ignored, rejected, ns_in_state, entered, hosts_ejected, hosts_healthy, hosts_total,
+         trace_id[:2] AS trace, evidence, confidence, origin
          FROM breaker_samples ORDER BY pattern, name, key, time, evidence",
     ),
     (

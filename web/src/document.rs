@@ -5,8 +5,9 @@ use std::sync::Arc;
 use hydration_context::SsrSharedContext;
 use leptos::prelude::*;
 
+use crate::frame::{AssetPaths, Frame};
 use crate::islands::{Copy, Keys, Live, LocalTimes, ThemeToggle};
-use crate::parts::{AssetPaths, Frame, kept_fields, other_fields, saved_page};
+use crate::parts::{kept_fields, other_fields, saved_page};
 use crate::range::PRESETS;
 
 const NAVIGATION: [(&str, &str); 9] = [

@@ -8,9 +8,13 @@
 pub mod islands;
 
 #[cfg(feature = "ssr")]
+pub mod address;
+#[cfg(feature = "ssr")]
 pub mod chart;
 #[cfg(feature = "ssr")]
 pub mod document;
+#[cfg(feature = "ssr")]
+pub mod frame;
 #[cfg(feature = "ssr")]
 pub mod layout;
 #[cfg(feature = "ssr")]

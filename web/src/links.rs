@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::parts::segment;
+use crate::address::segment;
 
 /// Names that stand for what a page is about.
 const PLACES: [&str; 9] = [

@@ -2,8 +2,10 @@
 
 mod blast;
 mod breaker;
+mod breaker_marks;
 mod breakers;
-mod encodings;
+mod ejection;
+mod error_classes;
 mod explore;
 mod filter;
 mod graph;
@@ -14,7 +16,6 @@ mod logs;
 mod overview;
 mod own_breakers;
 mod proxies;
-mod review;
 mod service;
 mod span_marks;
 mod span_panel;
@@ -27,7 +28,7 @@ mod traces;
 mod waterfall;
 mod whatif;
 
-pub use breaker::{BreakerPage, breaker};
+pub use breaker::{BreakerHow, BreakerPage, breaker};
 pub use breakers::{BreakersHow, BreakersPage, breakers};
 pub use explore::{Explore, ExploreHow, explore};
 pub use graph::{GraphPage, Scrubber, graph};
@@ -51,7 +52,8 @@ use leptos::prelude::*;
 /// What a page renders.
 pub type View = AnyView;
 
-use crate::parts::{Frame, failure, nothing};
+use crate::frame::Frame;
+use crate::parts::{failure, nothing};
 
 /// A page that could not be made, said as such.
 pub fn failed(frame: &Frame, title: &str, detail: &str) -> AnyView {

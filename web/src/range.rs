@@ -3,6 +3,8 @@
 //! Relative is `now`, `now-15m`; absolute is RFC 3339 or nanoseconds since the epoch. What cannot be
 //! read is an error the page shows, never silently the default.
 
+use tripline_storage::calendar::day_of;
+
 use crate::units;
 
 const SECOND: u64 = 1_000_000_000;
@@ -181,12 +183,12 @@ fn rfc3339(text: &str) -> Option<u64> {
             .all(|b| b.is_ascii_digit())
             .then(|| part.parse().ok())?
     };
-    let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
+    let (year, month, day) = (number(0, 4)?, number(5, 2)? as u32, number(8, 2)? as u32);
     let separators = text.get(4..5) == Some("-") && text.get(7..8) == Some("-");
     if !separators || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
-    let days = units::days_from_civil(year as i64, month, day);
+    let days = day_of(year as i64, month, day);
     let mut seconds = days * 86_400;
     let mut nanos = 0;
     let mut rest = text.get(10..)?;

@@ -3,6 +3,8 @@
 //! One place, so that the same quantity looks the same on every page. A number is never shown without
 //! its unit, and never with more digits than it means.
 
+use tripline_storage::calendar::date_of;
+
 const SECOND: u64 = 1_000_000_000;
 
 /// `1.24 ms`, `318 ns`, `2 min 3 s`: three significant digits at most.
@@ -172,42 +174,19 @@ pub fn with_unit(value: f64, unit: &str) -> String {
 /// A point in time, in parts of the UTC calendar.
 struct Civil {
     year: i64,
-    month: u64,
-    day: u64,
+    month: u32,
+    day: u32,
     second_of_day: u64,
 }
 
-/// Days to year, month and day (Howard Hinnant, "chrono-compatible low-level date algorithms").
-fn civil(unix_seconds: i64) -> Civil {
-    let days = unix_seconds.div_euclid(86_400) + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097) as u64;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
+fn civil(unix_seconds: u64) -> Civil {
+    let (year, month, day) = date_of((unix_seconds / 86_400) as i64);
     Civil {
-        year: year_of_era as i64 + era * 400 + i64::from(month <= 2),
+        year,
         month,
-        day: day_of_year - (153 * shifted + 2) / 5 + 1,
-        second_of_day: unix_seconds.rem_euclid(86_400) as u64,
+        day,
+        second_of_day: unix_seconds % 86_400,
     }
-}
-
-/// Unix seconds of a UTC calendar date, the inverse of [`civil`].
-pub(crate) fn days_from_civil(year: i64, month: u64, day: u64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400) as u64;
-    let shifted = if month > 2 { month - 3 } else { month + 9 };
-    let day_of_year = (153 * shifted + 2) / 5 + day - 1;
-    era * 146_097 + (year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year) as i64
-        - 719_468
 }
 
 /// RFC 3339 in UTC, with as many digits of a second as asked (0, 3, 6 or 9).
@@ -217,7 +196,7 @@ pub fn timestamp(unix_nano: u64, fraction_digits: usize) -> String {
         month,
         day,
         second_of_day,
-    } = civil((unix_nano / SECOND) as i64);
+    } = civil(unix_nano / SECOND);
     let clock = clock(second_of_day);
     let fraction = fraction(unix_nano % SECOND, fraction_digits);
     format!("{year:04}-{month:02}-{day:02}T{clock}{fraction}Z")
@@ -225,7 +204,7 @@ pub fn timestamp(unix_nano: u64, fraction_digits: usize) -> String {
 
 /// `03:02:14.123`: what a row of a table within a day needs.
 pub fn time_of_day(unix_nano: u64, fraction_digits: usize) -> String {
-    let at = civil((unix_nano / SECOND) as i64);
+    let at = civil(unix_nano / SECOND);
     format!(
         "{}{}",
         clock(at.second_of_day),
@@ -235,7 +214,7 @@ pub fn time_of_day(unix_nano: u64, fraction_digits: usize) -> String {
 
 /// `11-21 03:02`: what an axis needs, by the width it spans.
 pub fn axis_time(unix_nano: u64, span_ns: u64) -> String {
-    let at = civil((unix_nano / SECOND) as i64);
+    let at = civil(unix_nano / SECOND);
     let clock = clock(at.second_of_day);
     if span_ns <= 600 * SECOND {
         clock
@@ -326,7 +305,6 @@ mod tests {
             "2000-02-29T00:00:00.000000001Z"
         );
         assert_eq!(time_of_day(1_795_229_999_123_000_000, 3), "02:59:59.123");
-        assert_eq!(days_from_civil(2000, 2, 29), 11_016);
         assert_eq!(ago(1_000_000_000, 4_000_000_000), "3 s ago");
         assert_eq!(ago(9_000_000_000, 4_000_000_000), "5 s in the future");
     }

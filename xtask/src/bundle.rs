@@ -3,7 +3,7 @@
 //! Two ways to a compiler for `wasm32-unknown-unknown`: rustup's own target, or Debian's compiler with its
 //! library sources (`rustc-web`, `rust-web-src`), which builds the standard library itself. Either has a
 //! target directory of its own: a change of compiler would otherwise throw away everything built so far.
-//! The collector embeds what is in [`directory`] when it is compiled; styles are in the binary anyway.
+//! The collector embeds what is in [`Workspace::bundle`] when it is compiled; styles are in the binary anyway.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -37,11 +37,6 @@ enum Toolchain {
     },
 }
 
-/// Where the bundle lies once it is built.
-pub(crate) fn directory(workspace: &Workspace) -> PathBuf {
-    workspace.target.join("bundle")
-}
-
 /// Builds the bundle and returns its directory.
 pub(crate) fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let toolchain = Toolchain::find()?;
@@ -62,7 +57,7 @@ pub(crate) fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
         .target_directory(workspace)
         .join(TARGET)
         .join("browser/tripline_web.wasm");
-    let out = directory(workspace);
+    let out = workspace.bundle();
     bind(&module, &out)?;
     Ok(out)
 }

@@ -145,7 +145,7 @@ fn the_store_uses_only_the_core_of_the_sdk() {
 
 #[test]
 fn no_crate_below_the_binary_knows_what_it_must_not() {
-    // DuckDB is the store's alone; OTLP, HTTP and HTML are not the store's (ARCHITECTURE.md 2).
+    // DuckDB is the store's alone; OTLP, HTTP and HTML are not the store's (ARCHITECTURE.md, code map).
     let workspace = workspace();
     for (krate, banned) in [
         (

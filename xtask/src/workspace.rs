@@ -42,7 +42,7 @@ impl Workspace {
         command
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", &self.target)
-            .env("XTASK_BUNDLE_DIR", crate::bundle::directory(self));
+            .env("XTASK_BUNDLE_DIR", self.bundle());
         let split = usize::from(!arguments.is_empty());
         command.args(&arguments[..split]);
         let takes_lock = arguments
@@ -58,6 +58,11 @@ impl Workspace {
     /// A binary of this workspace, as `cargo build` in the dev profile leaves it.
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
         self.target.join("debug").join(name)
+    }
+
+    /// Where the browser bundle lies once it is built.
+    pub(crate) fn bundle(&self) -> PathBuf {
+        self.target.join("bundle")
     }
 
     /// A file or directory of the repository.

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
 use tripline_storage::model::{
     Breaker, BreakerDetail, BreakerTransition, BreakersQuery, Page, TransitionsQuery, WhatIf,
 };
@@ -14,6 +15,7 @@ use super::paging::Paging;
 use super::params::{Params, hex_id};
 use super::problem::Problem;
 use super::whatif;
+use crate::config::PeerSection;
 
 /// `GET /breakers`.
 pub async fn list(State(state): State<AppState>, params: Params) -> Answer<Page<Breaker>> {
@@ -24,6 +26,21 @@ pub async fn list(State(state): State<AppState>, params: Params) -> Answer<Page<
         .ask(move |session| query::breakers(session, &question))
         .await?;
     Ok(Json(paging.cut(found)))
+}
+
+/// What the configuration says of whom breakers guard; the first rule that fits counts.
+#[derive(Debug, Serialize)]
+pub struct PeerRules {
+    /// The rules, in their order.
+    pub items: Vec<PeerSection>,
+}
+
+/// `GET /breakers/peers`.
+pub async fn peers(State(state): State<AppState>, params: Params) -> Answer<PeerRules> {
+    params.only(&[])?;
+    Ok(Json(PeerRules {
+        items: state.config.resilience.peer.clone(),
+    }))
 }
 
 /// `GET /breakers/{id}`.

@@ -39,7 +39,7 @@ pub struct ExportArgs {
     /// Which signal; all when not given
     #[arg(long, value_enum)]
     signal: Vec<SignalKind>,
-    /// Events from this time on (RFC 3339, or nanoseconds since the epoch)
+    /// Events from this time on (RFC 3339, now-15m, or nanoseconds since the epoch)
     #[arg(long, value_name = "TIME")]
     from: Option<Instant>,
     /// Events before this time

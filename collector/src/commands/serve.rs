@@ -101,7 +101,7 @@ where
 
 /// Refuses what cannot be served, before anything is opened or bound.
 pub(super) fn check(config: &Config) -> anyhow::Result<()> {
-    crate::api::check_bind(config.http, config.ui.token.is_some(), config.ui.insecure)?;
+    crate::site::check_bind(config.http, config.ui.token.is_some(), config.ui.insecure)?;
     logging::check(&config.log)?;
     Ok(receive::check(&config.receive)?)
 }
@@ -158,7 +158,7 @@ impl Running {
             receiver,
             times: state.times.clone(),
         });
-        let router = health.merge(crate::api::router(state));
+        let router = health.merge(crate::site::router(state));
         let stopped = wait(stopped);
         let pages = tokio::spawn(async move {
             told(

@@ -9,7 +9,7 @@ use tripline_storage::ingest::{Batch, ResourceRow, Rows, ScopeRow, is_proxy_reso
 use super::drops::{DropReason, Drops};
 use super::values::{write_sorted, write_value};
 
-/// The name of a service that does not say its own (`OTLP.md` C10): never dropped.
+/// The name of a service that does not say its own (`CONFORMANCE.md` C10): never dropped.
 pub(super) const UNKNOWN_SERVICE: &str = "unknown_service";
 
 /// The tables of a batch while it is being filled.

@@ -1,6 +1,6 @@
 //! OTLP/JSON into the protobuf messages: our own decoder.
 //!
-//! The crate's serde support loses whole metrics silently and refuses valid documents (`OTLP.md` 1.16), so this
+//! The crate's serde support loses whole metrics silently and refuses valid documents, so this
 //! one follows the proto3 JSON mapping with OTLP's exceptions (hex ids, integer enums), straight from text into
 //! the messages, with no tree in between. Where the mapping leaves room it is lenient, but content it cannot
 //! read is an error that names the field, never a hole.

@@ -178,7 +178,7 @@ fn write_events(writer: &mut AttributesWriter, events: &[Event], drops: &mut Dro
     true
 }
 
-/// Links in the order sent; their ids are kept whatever their length (`OTLP.md` P08).
+/// Links in the order sent; their ids are kept whatever their length (`CONFORMANCE.md` P08).
 fn write_links(writer: &mut AttributesWriter, links: &[Link], drops: &mut Drops) -> bool {
     if links.is_empty() {
         return false;

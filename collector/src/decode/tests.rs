@@ -1,4 +1,4 @@
-//! The checklist of `OTLP.md` at the level of decoding: one line, one test with its id in the name.
+//! The checklist of `CONFORMANCE.md` at the level of decoding: one line, one test with its id in the name.
 //!
 //! Inputs are JSON because it is readable; `same_rows` holds JSON and protobuf together.
 

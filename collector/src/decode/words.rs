@@ -1,4 +1,4 @@
-//! Enum numbers as the words stored; a number of a future version stays a number (`OTLP.md` P03).
+//! Enum numbers as the words stored; a number of a future version stays a number (`CONFORMANCE.md` P03).
 
 use std::fmt::Write as _;
 

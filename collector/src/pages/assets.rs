@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use tripline_web::parts::{AssetPaths, BundlePaths};
+use tripline_web::frame::{AssetPaths, BundlePaths};
 
 use crate::api::problem::Problem;
 

@@ -6,8 +6,8 @@ use tripline_storage::model::{BreakersQuery, EncodingsQuery, LanesQuery, Transit
 use tripline_storage::query::{self, how};
 use tripline_web::pages as views;
 
-use super::handlers::{range_of, show};
-use super::problem_page;
+use super::answer::{problem_page, show};
+use super::questions::range_of;
 use super::request::PageRequest;
 use crate::api::AppState;
 use crate::api::incidents::find;
@@ -140,7 +140,7 @@ pub(super) async fn one(
 /// `/breakers/{service}/{name}[/{key}]/whatif`.
 async fn what_if(
     state: &AppState,
-    frame: &tripline_web::parts::Frame,
+    frame: &tripline_web::frame::Frame,
     params: &crate::api::params::Params,
     service: String,
     name: String,
@@ -171,7 +171,7 @@ struct Named {
 
 async fn page(
     state: &AppState,
-    frame: &tripline_web::parts::Frame,
+    frame: &tripline_web::frame::Frame,
     named: Named,
     params: &crate::api::params::Params,
 ) -> Result<views::BreakerPage, Problem> {
@@ -217,6 +217,13 @@ async fn page(
                 transitions: query::transitions(session, &of_changes)?,
                 incident: None,
                 at: named.at,
+                how: views::BreakerHow {
+                    instances: how::breaker_intervals(&of_lane),
+                    windows: how::breaker_windows(&id, range),
+                    calls: how::breaker_calls(&id, range),
+                    transitions: how::breaker_changes(&of_changes),
+                    hosts: how::breaker_hosts(&id, range),
+                },
             }))
         })
         .await?;

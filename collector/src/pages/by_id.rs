@@ -1,10 +1,15 @@
 //! Questions about one trace or span: what has the id is found whenever it was, unless a range is asked for, and the
 //! page then shows the time of what was found.
 
+use axum::response::Response;
 use tripline_storage::model::{LogQuery, TimeRange, TraceQuery};
 use tripline_storage::query::{self, QueryError, Session};
-use tripline_web::parts::Frame;
+use tripline_web::frame::Frame;
+use tripline_web::pages::View;
 use tripline_web::range::{Edge, Range};
+
+use super::answer::show;
+use crate::api::problem::Problem;
 
 /// Log records whose times are looked at.
 const RECORDS_MAX: usize = 10_000;
@@ -62,13 +67,24 @@ fn around(times: impl Iterator<Item = (i64, i64)>) -> Option<TimeRange> {
     })
 }
 
-/// The page is of this range.
-pub(super) fn show_range(frame: &mut Frame, range: TimeRange) {
-    let edge = |ns: i64| Edge::At(u64::try_from(ns).unwrap_or(0));
-    frame.range = Range {
-        from: edge(range.from_unix_nano),
-        to: edge(range.to_unix_nano),
-    };
+/// Renders what was found; where its time was looked for, the page is of that.
+pub(super) fn show_found<T>(
+    mut frame: Frame,
+    title: &str,
+    answer: Result<(T, Option<TimeRange>), Problem>,
+    body: impl FnOnce(&T, &Frame) -> View,
+) -> Response {
+    let answer = answer.map(|(data, found)| {
+        let edge = |ns: i64| Edge::At(u64::try_from(ns).unwrap_or(0));
+        if let Some(found) = found {
+            frame.range = Range {
+                from: edge(found.from_unix_nano),
+                to: edge(found.to_unix_nano),
+            };
+        }
+        data
+    });
+    show(&frame, title, answer, body)
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 
-use super::problem_page;
-use super::request::bare_frame;
+use super::answer::{bare_frame, problem_page};
 use crate::api::AppState;
 use crate::api::encodings::keep;
 

@@ -5,9 +5,10 @@ use axum::response::Response;
 use tripline_storage::query::{self, how};
 use tripline_web::pages as views;
 
-use super::handlers::{HEATMAP_COLUMNS, complaint_of, pasted_trace, show};
-use super::page;
+use super::answer::{complaint_of, page, show};
+use super::find::pasted_trace;
 use super::request::PageRequest;
+use super::traces::HEATMAP_COLUMNS;
 use crate::api::AppState;
 
 /// Streams or groups on the page.

@@ -12,10 +12,11 @@ use tripline_storage::model::{
     Attributes, MetricPoint, MetricPoints, Page, ServiceOrder, TimeRange,
 };
 use tripline_storage::query;
-use tripline_web::parts::Frame;
+use tripline_web::frame::Frame;
 
+use super::answer::problem_page;
 use super::by_id::has_range;
-use super::problem_page;
+use super::questions::services_of;
 use super::request::PageRequest;
 use crate::api::AppState;
 use crate::api::problem::Problem;
@@ -75,7 +76,7 @@ async fn answer(state: &AppState, file: &str, request: PageRequest) -> Result<Re
             Ok(written(&rows_of(&name, points), file))
         }
         ("services", "csv" | "json") => {
-            let mut question = super::handlers::services_of(&frame);
+            let mut question = services_of(&frame);
             question.order = params.service_order()?.unwrap_or(ServiceOrder::Impact);
             question.limit = ROWS_MAX;
             let page = state

@@ -2,12 +2,12 @@
 //! is sampled, who has fallen silent. Amber is what deserves a look.
 
 use tripline_storage::model::ScopeFilter;
-use tripline_web::parts::FooterFact;
+use tripline_web::frame::FooterFact;
 use tripline_web::units;
 
-use super::facts::Facts;
-use super::senders::{Heard, Sampling, senders};
 use crate::api::AppState;
+use crate::api::facts::Facts;
+use crate::api::senders::{Heard, Sampling, senders};
 use crate::operations::ingest_history::{Counted, Since};
 use crate::receive::Transport;
 

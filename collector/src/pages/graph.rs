@@ -4,10 +4,11 @@ use axum::extract::State;
 use axum::response::Response;
 use tripline_storage::model::{Graph, GraphQuery, PulsePoint, ServicePulse, TimeRange};
 use tripline_storage::query::{self, QueryError, Session, how};
+use tripline_web::frame::Frame;
 use tripline_web::pages as views;
-use tripline_web::parts::Frame;
 
-use super::handlers::{range_of, scope_of, services_of, show, week_before};
+use super::answer::show;
+use super::questions::{range_of, scope_of, services_of, week_before};
 use super::request::PageRequest;
 use crate::api::AppState;
 use crate::api::when::When;

@@ -5,10 +5,11 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use tripline_storage::model::IncidentsQuery;
 use tripline_storage::query;
+use tripline_web::frame::Frame;
 use tripline_web::pages as views;
-use tripline_web::parts::Frame;
 
-use super::handlers::{range_of, scope_of, show};
+use super::answer::show;
+use super::questions::{range_of, scope_of};
 use super::request::PageRequest;
 use crate::api::AppState;
 use crate::api::incidents::find;

@@ -5,13 +5,12 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
+use tripline_web::address::segment;
 use tripline_web::pages as views;
-use tripline_web::parts::segment;
 
-use super::page;
-use super::request::bare_frame;
+use super::answer::{bare_frame, page};
 use crate::api::AppState;
-use crate::api::guard::{TOKEN_COOKIE, is_same};
+use crate::api::token::{TOKEN_COOKIE, is_same};
 
 /// What the login form sends.
 #[derive(Deserialize)]

@@ -6,9 +6,9 @@ use tripline_storage::model::{LogQuery, LogRecord, Page, TimeRange};
 use tripline_storage::query::{self, QueryError, Session, how};
 use tripline_web::pages as views;
 
-use super::by_id::{has_range, show_range, time_of_logs};
-use super::handlers::{complaint_of, pasted_trace, show};
-use super::page;
+use super::answer::{complaint_of, page};
+use super::by_id::{has_range, show_found, time_of_logs};
+use super::find::pasted_trace;
 use super::request::PageRequest;
 use crate::api::AppState;
 
@@ -23,49 +23,41 @@ const AROUND_TRIED: [u64; 4] = [views::AROUND_NS, 500_000_000, 50_000_000, 5_000
 
 /// `/logs`.
 pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) -> Response {
-    let PageRequest { mut frame, params } = request;
+    let PageRequest { frame, params } = request;
     if let Some(response) = pasted_trace(&frame) {
         return response;
     }
-    let question = params.logs();
-    let wants_patterns = frame.param("view") == Some("patterns");
-    let moment: Option<u64> = frame.param("around").and_then(|text| text.parse().ok());
-    match question {
-        Ok(question) => {
-            let is_timeless = !has_range(&frame) && question.names_an_id();
-            let answer = state
-                .ask(move |session| {
-                    let shown = if is_timeless {
-                        time_of_logs(session, &question)?
-                    } else {
-                        None
-                    };
-                    let question = LogQuery {
-                        range: shown.or(question.range),
-                        ..question
-                    };
-                    let page = logs_page(session, &question, wants_patterns, moment)?;
-                    Ok((page, shown))
-                })
-                .await;
-            let answer = answer.map(|(page, shown)| {
-                if let Some(range) = shown {
-                    show_range(&mut frame, range);
-                }
-                page
-            });
-            show(&frame, "Logs", answer, views::logs)
-        }
+    let question = match params.logs() {
+        Ok(question) => question,
         Err(problem) => {
             let data = views::LogsPage {
                 complaint: Some(complaint_of(&problem)),
                 ..views::LogsPage::default()
             };
-            page(&frame, problem.status, "Logs", |frame| {
+            return page(&frame, problem.status, "Logs", |frame| {
                 views::logs(&data, frame)
-            })
+            });
         }
-    }
+    };
+    let wants_patterns = frame.param("view") == Some("patterns");
+    let moment: Option<u64> = frame.param("around").and_then(|text| text.parse().ok());
+    let is_timeless = !has_range(&frame) && question.names_an_id();
+    let answer = state
+        .ask(move |session| {
+            let found = if is_timeless {
+                time_of_logs(session, &question)?
+            } else {
+                None
+            };
+            let question = LogQuery {
+                range: found.or(question.range),
+                ..question
+            };
+            let data = logs_page(session, &question, wants_patterns, moment)?;
+            Ok((data, found))
+        })
+        .await;
+    show_found(frame, "Logs", answer, views::logs)
 }
 
 /// The records, those around a moment, or their patterns; and how many there are over time.

@@ -3,17 +3,17 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::Response;
-use tripline_web::parts::{BundleNote, Frame, SavedPage};
+use tripline_web::frame::{BundleNote, Frame, SavedPage};
 use tripline_web::range::Range;
 
-use super::facts::{Facts, facts};
+use super::answer::problem_page;
+use super::assets;
 use super::footer::footer;
-use super::{assets, problem_page};
 use crate::api::AppState;
-use crate::api::guard::cookie;
+use crate::api::cookie::cookie;
+use crate::api::facts::{Facts, facts};
 use crate::api::params::Params;
 use crate::api::problem::Problem;
-use crate::api::when::now_ns;
 use crate::config::Bundle;
 
 /// The frame of the page asked for. A range that cannot be read is an error on every page, said as one.
@@ -118,15 +118,5 @@ fn note(bundle: &Bundle) -> BundleNote {
         to_ns: bundle.to_unix_nano,
         incidents: bundle.incidents.clone(),
         cut: bundle.cut.clone(),
-    }
-}
-
-/// A frame that knows nothing of the store, for those who may not come in.
-pub(super) fn bare_frame() -> Frame {
-    Frame {
-        path: "/".to_owned(),
-        now_ns: now_ns(),
-        assets: assets::paths(),
-        ..Frame::default()
     }
 }

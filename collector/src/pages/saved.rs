@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tripline_web::pages::is_query;
 
+use super::answer::{bare_frame, problem_page};
 use super::request::PageRequest;
-use super::{problem_page, request::bare_frame};
 use crate::api::AppState;
 use crate::api::problem::Problem;
 use crate::api::views::problem;

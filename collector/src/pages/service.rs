@@ -7,10 +7,11 @@ use tripline_storage::model::{
     TraceQuery,
 };
 use tripline_storage::query::{self, QueryError, Session, how};
+use tripline_web::frame::Frame;
 use tripline_web::pages as views;
-use tripline_web::parts::Frame;
 
-use super::handlers::{breakers_of, last_week_of, range_of, scope_of, services_of, show};
+use super::answer::show;
+use super::questions::{breakers_of, last_week_of, range_of, scope_of, services_of};
 use super::request::PageRequest;
 use crate::api::AppState;
 

@@ -5,8 +5,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use tripline_web::pages as views;
 
-use super::handlers::pasted_trace;
-use super::page;
+use super::answer::page;
+use super::find::pasted_trace;
 use super::request::PageRequest;
 use crate::api::AppState;
 use crate::api::problem::Problem;

@@ -8,7 +8,7 @@ use tripline_storage::store::{Durations, StoreStats};
 use tripline_web::pages::{StatusSection, status as view};
 use tripline_web::units;
 
-use super::page;
+use super::answer::page;
 use super::request::PageRequest;
 use crate::api::AppState;
 use crate::config::StoreSection;

@@ -13,18 +13,22 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::body::Body;
 use tower::ServiceExt as _;
 
 use super::config::ListenConfig;
-use super::listen::Io;
 use super::route::Service;
 
 /// HTTP/2 flow-control windows: one ordinary batch in flight without waiting for an update.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+
+/// A byte stream to a client.
+pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 pub(super) struct Lifetime {
     settings: Arc<ListenConfig>,

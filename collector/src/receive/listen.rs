@@ -11,7 +11,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -20,7 +19,7 @@ use tokio::time::timeout;
 use super::Receiver;
 use super::config::ListenConfig;
 use super::gate::Gate;
-use super::lifetime::Lifetime;
+use super::lifetime::{Io, Lifetime};
 use super::route::{self, Service};
 use super::tls::Tls;
 
@@ -102,10 +101,6 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         Ok(())
     }
 }
-
-/// A byte stream to a client.
-pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// Serves a listener until `shutdown`, then stops as the module says.
 pub(super) async fn serve(

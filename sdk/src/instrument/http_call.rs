@@ -3,7 +3,7 @@
 use http::{Method, StatusCode, Uri, Version, header};
 use opentelemetry::KeyValue;
 
-use super::call::{Opening, Protocol, Side};
+use super::opening::{Opening, Protocol, Side};
 
 /// The head of a request.
 pub(super) struct Head<'a> {

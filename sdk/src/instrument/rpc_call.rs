@@ -4,7 +4,7 @@
 use http::HeaderMap;
 use opentelemetry::KeyValue;
 
-use super::call::{Opening, Protocol, Side};
+use super::opening::{Opening, Protocol, Side};
 
 pub(super) const CANCELLED: i32 = 1;
 pub(super) const UNKNOWN: i32 = 2;

@@ -13,8 +13,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::TracedBody;
-use super::call::{Call, Protocol, Side};
+use super::call::Call;
 use super::http_call::Head;
+use super::opening::{Protocol, Side};
 use super::{Instrument, http_call, rpc_call, time_left};
 use crate::propagation;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::Context;
 
-use super::call::Protocol;
+use super::opening::Protocol;
 use crate::deadline::{bounded_context, format_grpc_timeout, parse_grpc_timeout, remaining_in};
 
 const GRPC: HeaderName = HeaderName::from_static("grpc-timeout");

@@ -2,8 +2,8 @@
 
 use super::lex::{Token, TokenKind, tokens};
 use super::{
-    CONDITIONS_MAX, DEPTH_MAX, Expression, FilterError, Key, KeyScope, Literal, Operator, Quantity,
-    Signal, TRACE_CONDITIONS_MAX, check,
+    CONDITIONS_MAX, DEPTH_MAX, Expression, FilterError, Key, KeyScope, Literal, Operator, Signal,
+    TRACE_CONDITIONS_MAX, check,
 };
 
 pub(super) fn parse(text: &str, signal: Signal) -> Result<Expression, FilterError> {
@@ -56,7 +56,7 @@ impl Parser {
     }
 
     fn wrong(&self, message: &str) -> FilterError {
-        error(self.column(), message)
+        FilterError::at(self.column(), message)
     }
 
     fn or(&mut self) -> Result<Expression, FilterError> {
@@ -128,7 +128,7 @@ impl Parser {
         let opened = self.next().column;
         let inner = self.or()?;
         if *self.peek() != TokenKind::Close {
-            return Err(error(opened, "this bracket is never closed"));
+            return Err(FilterError::at(opened, "this bracket is never closed"));
         }
         self.next();
         Ok(inner)
@@ -189,7 +189,7 @@ impl Parser {
         }
         match text {
             Some(text) if !text.is_empty() => Ok(Expression::Text(text)),
-            Some(_) => Err(error(column, "an empty text is in everything")),
+            Some(_) => Err(FilterError::at(column, "an empty text is in everything")),
             None => Err(self.wrong("expected an operator (= != < <= > >= ~ !~), exists or absent")),
         }
     }
@@ -208,7 +208,7 @@ impl Parser {
                     .iter()
                     .any(|k| word.eq_ignore_ascii_case(k))
                 {
-                    return Err(error(
+                    return Err(FilterError::at(
                         token.column,
                         &format!(
                             "a condition must stand before {word}; a text of that name goes in quotes"
@@ -232,18 +232,21 @@ impl Parser {
                 }
                 Ok((anywhere(&word), Some(word)))
             }
-            TokenKind::End => Err(error(
+            TokenKind::End => Err(FilterError::at(
                 token.column,
                 "expected a condition, for example status = error",
             )),
-            TokenKind::Close => Err(error(
+            TokenKind::Close => Err(FilterError::at(
                 token.column,
                 "expected a condition before this bracket",
             )),
-            TokenKind::Operator(_) => {
-                Err(error(token.column, "expected a key before this operator"))
+            TokenKind::Operator(_) => Err(FilterError::at(
+                token.column,
+                "expected a key before this operator",
+            )),
+            TokenKind::Open | TokenKind::Not => {
+                Err(FilterError::at(token.column, "expected a condition"))
             }
-            TokenKind::Open | TokenKind::Not => Err(error(token.column, "expected a condition")),
         }
     }
 
@@ -251,10 +254,10 @@ impl Parser {
         let token = self.next();
         let literal = match token.kind {
             TokenKind::Quoted(text) => Literal::Text(text),
-            TokenKind::Word(word) => bare(&word),
-            TokenKind::End => return Err(error(token.column, "expected a value")),
+            TokenKind::Word(word) => Literal::bare(&word),
+            TokenKind::End => return Err(FilterError::at(token.column, "expected a value")),
             _ => {
-                return Err(error(
+                return Err(FilterError::at(
                     token.column,
                     "expected a value; text with such signs goes in quotes",
                 ));
@@ -262,29 +265,4 @@ impl Parser {
         };
         Ok((token.column, literal))
     }
-}
-
-/// A word in the place of a value.
-pub(super) fn bare(word: &str) -> Literal {
-    match word {
-        "true" => Literal::Bool(true),
-        "false" => Literal::Bool(false),
-        _ if Quantity::parse(word).is_some() => Literal::Number(word.to_owned()),
-        _ => Literal::Text(word.to_owned()),
-    }
-}
-
-pub(super) fn error(column: usize, message: &str) -> FilterError {
-    FilterError {
-        column,
-        message: message.to_owned(),
-    }
-}
-
-/// Whether the operator looks at the order of values.
-pub(super) fn is_order(operator: Operator) -> bool {
-    matches!(
-        operator,
-        Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual
-    )
 }

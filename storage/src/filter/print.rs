@@ -3,7 +3,6 @@
 use std::fmt::{self, Display as _, Write as _};
 
 use super::lex::is_word_char;
-use super::parse::bare;
 use super::{Expression, Key, KeyScope, Literal, Operator};
 
 impl fmt::Display for Expression {
@@ -97,7 +96,7 @@ impl fmt::Display for Literal {
             Self::Text(text) => {
                 let is_plain = !text.is_empty()
                     && text.chars().all(is_word_char)
-                    && matches!(bare(text), Self::Text(_));
+                    && matches!(Self::bare(text), Self::Text(_));
                 if is_plain {
                     f.write_str(text)
                 } else {

@@ -48,9 +48,6 @@ const UNITS: [(&str, Measure, f64); 22] = [
     ("K", Measure::Size, 1024.0),
 ];
 
-/// The units a person may write, for completion.
-pub(super) const UNIT_WORDS: &str = "ns, us, ms, s, m, h, d or B, kB, MB, GB, KiB, MiB, GiB";
-
 impl Quantity {
     /// Reads `500`, `-1.5`, `1e3`, `100ms`, `10KiB`; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
@@ -106,4 +103,16 @@ fn number_length(text: &str) -> Option<usize> {
         }
     }
     Some(at)
+}
+
+/// Nanoseconds in the unit an attribute's name tells; `duration` is in seconds by the semantic conventions.
+pub(crate) fn unit_ns(name: &str) -> Option<f64> {
+    let last = name.rsplit(['.', '_']).next()?;
+    Some(match last {
+        "ns" | "nanos" | "nanoseconds" => 1.0,
+        "us" | "micros" | "microseconds" => 1e3,
+        "ms" | "millis" | "milliseconds" => 1e6,
+        "s" | "sec" | "seconds" | "duration" => 1e9,
+        _ => return None,
+    })
 }

@@ -68,6 +68,22 @@ pub struct Breaker {
     pub last_seen_unix_nano: Option<i64>,
     /// The latest trip with a trace.
     pub last_trip: Option<TripTrace>,
+    /// Of an ejection: the hosts of its cluster. One with a key is one of them.
+    #[serde(default)]
+    pub hosts: Option<EjectedHosts>,
+}
+
+/// Hosts that get no calls, of those behind an ejection. What nobody reports is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EjectedHosts {
+    /// How many are out, as the instance counts that has most out.
+    pub ejected: Option<u32>,
+    /// How many get calls, as it counts them; health checks take hosts out too.
+    pub healthy: Option<u32>,
+    /// How many there are, as it counts them.
+    pub total: Option<u32>,
+    /// Those that are out by what logs say of each.
+    pub named: Vec<String>,
 }
 
 /// The trace that tripped a breaker.
@@ -110,6 +126,12 @@ pub struct BreakerInstance {
     /// Latest telemetry of it.
     #[serde(with = "exact::option")]
     pub last_seen_unix_nano: Option<i64>,
+    /// Of an ejection: hosts that it has out, if it counts them.
+    #[serde(default)]
+    pub hosts_ejected: Option<u32>,
+    /// Of these hosts in all.
+    #[serde(default)]
+    pub hosts_total: Option<u32>,
 }
 
 /// Settings an instance reported.
@@ -215,6 +237,9 @@ pub struct EdgeBreaker {
     pub name: String,
     /// Which of a keyed family.
     pub key: Option<String>,
+    /// `breaker`, `ejection`, `concurrency_cap` or `throttle`.
+    #[serde(default)]
+    pub pattern: String,
     /// Its state at the end of the range.
     pub state: String,
     /// Instances that are not stale.
@@ -227,4 +252,10 @@ pub struct EdgeBreaker {
     /// Calls it refused within the range, by the counters of its instances; `None` when nobody counts them.
     #[serde(default)]
     pub rejected: Option<u64>,
+    /// Of an ejection: hosts that were out then, by the instance with most out, if any counted them.
+    #[serde(default)]
+    pub hosts_ejected: Option<u32>,
+    /// Of these hosts in all.
+    #[serde(default)]
+    pub hosts_total: Option<u32>,
 }

@@ -9,7 +9,7 @@ use super::{ScopeFilter, TimeRange};
 pub struct FindingsQuery {
     /// Of this time.
     pub range: TimeRange,
-    /// Only in these scopes.
+    /// Only where the caller, or the owner of the breaker, is in these scopes.
     pub scope: ScopeFilter,
     /// Only about these services, as owner, caller or callee; empty for all.
     pub services: Vec<String>,

@@ -18,7 +18,7 @@ const TRIALS: &str = include_str!("activity/trials.sql");
 const SETTINGS: &str = include_str!("activity/settings.sql");
 const PROBES: &str = include_str!("activity/probes.sql");
 /// A counter is exported once a minute or oftener.
-const COUNTED_BEFORE_NS: i64 = 120_000_000_000;
+pub(super) const COUNTED_BEFORE_NS: i64 = 120_000_000_000;
 /// The call that turns a breaker half open began before it did.
 const PROBE_BEFORE_NS: i64 = 1_000_000_000;
 const PROBE_KEYS: [&str; 4] = [

@@ -11,7 +11,7 @@ pub(super) use crate::ask::scope;
 use crate::ask::{Ask, NONE};
 use crate::model::{
     Breaker, BreakerConfig, BreakerDetail, BreakerInstance, BreakerTransition, BreakersQuery,
-    EdgeBreaker, Page, Scope, TimeRange, TransitionsQuery, TripTrace,
+    EdgeBreaker, EjectedHosts, Page, Scope, TimeRange, TransitionsQuery, TripTrace,
 };
 use crate::store::SegmentSet;
 
@@ -21,6 +21,11 @@ const REFUSED: &str = include_str!("refused.sql");
 /// A counter is exported once a minute or oftener.
 const COUNTED_BEFORE_NS: i64 = 120_000_000_000;
 const AT_A_TIME: &str = include_str!("edge_breakers.sql");
+const EJECTED_HOSTS: &str = include_str!("ejected_hosts.sql");
+/// The pattern of outlier detection: its fraction is of hosts, not of instances.
+const EJECTION: &str = "ejection";
+/// Who counted hosts longer ago says nothing of a time.
+const HOSTS_COUNTED_BEFORE_NS: i64 = 600_000_000_000;
 
 /// The breakers, those that refuse first.
 pub fn breakers(session: &Session<'_>, query: &BreakersQuery) -> Result<Page<Breaker>, QueryError> {
@@ -30,8 +35,12 @@ pub fn breakers(session: &Session<'_>, query: &BreakersQuery) -> Result<Page<Bre
     }
     let mut all = session.run_concluded(|conn| list(conn, &conditions))?;
     if query.name.is_some() {
-        // A retry, a timeout or a bulkhead beside a breaker often has its name.
-        all.sort_by_key(|found| found.pattern != "breaker");
+        // A retry, a timeout or a bulkhead beside a breaker often has its name; and so has each host of an ejection.
+        let is_asked = query.key.is_some();
+        all.sort_by_key(|found| {
+            let is_host = found.pattern == EJECTION && found.key.is_some();
+            (found.pattern != "breaker", is_host && !is_asked)
+        });
     }
     let total = all.len() as u64;
     let items: Vec<Breaker> = all.into_iter().take(query.limit).collect();
@@ -78,6 +87,22 @@ pub fn transitions(
     session: &Session<'_>,
     query: &TransitionsQuery,
 ) -> Result<Page<BreakerTransition>, QueryError> {
+    let conditions = of_transitions(query);
+    let mut items =
+        session.run_concluded(|conn| read_transitions(conn, &conditions, query.limit + 1))?;
+    let truncated = items.len() > query.limit;
+    items.truncate(query.limit);
+    let total = (!truncated).then_some(items.len() as u64);
+    Ok(Page {
+        truncated,
+        items,
+        total,
+        next: None,
+    })
+}
+
+/// Of the rows of `breaker_transitions` that are asked for.
+pub(super) fn of_transitions(query: &TransitionsQuery) -> Conditions {
     let mut conditions = Conditions::default();
     conditions.text("breaker_id = ?", query.breaker_id.as_ref());
     conditions.scope(&query.scope);
@@ -91,17 +116,7 @@ pub fn transitions(
             ],
         );
     }
-    let mut items =
-        session.run_concluded(|conn| read_transitions(conn, &conditions, query.limit + 1))?;
-    let truncated = items.len() > query.limit;
-    items.truncate(query.limit);
-    let total = (!truncated).then_some(items.len() as u64);
-    Ok(Page {
-        truncated,
-        items,
-        total,
-        next: None,
-    })
+    conditions
 }
 
 /// Transitions that a trace caused, oldest first.
@@ -195,9 +210,47 @@ fn list(conn: &Connection, conditions: &Conditions) -> Result<Vec<Breaker>, Quer
             confidence: row.get(19)?,
             last_seen_unix_nano: row.get(20)?,
             last_trip: trip(row)?,
+            hosts: None,
         })
     })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut found: Vec<Breaker> = rows.collect::<Result<_, _>>()?;
+    if found.iter().any(|breaker| breaker.pattern == EJECTION) {
+        add_hosts(conn, &mut found)?;
+    }
+    Ok(found)
+}
+
+/// The hosts of the ejections among these breakers.
+fn add_hosts(conn: &Connection, found: &mut [Breaker]) -> Result<(), QueryError> {
+    let mut statement = conn.ask(EJECTED_HOSTS)?;
+    let rows = statement.query_map(NONE, |row| {
+        let text = |at: usize| {
+            row.get::<_, Option<String>>(at)
+                .map(Option::unwrap_or_default)
+        };
+        let named = text(8)?;
+        let hosts = EjectedHosts {
+            ejected: row.get(5)?,
+            healthy: row.get(6)?,
+            total: row.get(7)?,
+            named: named
+                .split('\u{1f}')
+                .filter(|host| !host.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        };
+        Ok(((scope(row, 0)?, text(3)?, text(4)?), hosts))
+    })?;
+    let known: BTreeMap<(Scope, String, String), EjectedHosts> = rows.collect::<Result<_, _>>()?;
+    for breaker in found.iter_mut().filter(|found| found.pattern == EJECTION) {
+        let family = (
+            breaker.scope.clone(),
+            breaker.service_name.clone(),
+            breaker.name.clone(),
+        );
+        breaker.hosts = known.get(&family).cloned();
+    }
+    Ok(())
 }
 
 fn trip(row: &Row<'_>) -> duckdb::Result<Option<TripTrace>> {
@@ -215,7 +268,8 @@ fn trip(row: &Row<'_>) -> duckdb::Result<Option<TripTrace>> {
 fn instances(conn: &Connection, breaker_id: &str) -> Result<Vec<BreakerInstance>, QueryError> {
     let mut statement = conn.ask(
         "SELECT service_instance_id, service_version, state, last_state, epoch_ns(since), since_exact, generation, \
-         evidence, confidence, epoch_ns(last_seen) FROM breaker_instances WHERE breaker_id = ? \
+         evidence, confidence, epoch_ns(last_seen), hosts_ejected, hosts_total \
+         FROM breaker_instances WHERE breaker_id = ? \
          ORDER BY state = 'stale', state NOT IN ('open', 'forced_open'), state <> 'half_open', service_instance_id",
     )?;
     let rows = statement.query_map(params![breaker_id], |row| {
@@ -230,6 +284,8 @@ fn instances(conn: &Connection, breaker_id: &str) -> Result<Vec<BreakerInstance>
             evidence: row.get(7)?,
             confidence: row.get(8)?,
             last_seen_unix_nano: row.get(9)?,
+            hosts_ejected: row.get(10)?,
+            hosts_total: row.get(11)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -325,7 +381,8 @@ pub(super) fn guards(
     }
     let refused = refused(conn, range)?;
     let mut statement = conn.ask(AT_A_TIME)?;
-    let rows = statement.query_map(params![range.to_unix_nano], |row| {
+    let counted_since = range.to_unix_nano.saturating_sub(HOSTS_COUNTED_BEFORE_NS);
+    let rows = statement.query_map(params![range.to_unix_nano, counted_since], |row| {
         let id: String = row.get(0)?;
         Ok(Guard {
             scope: scope(row, 1)?,
@@ -336,11 +393,14 @@ pub(super) fn guards(
             breaker: EdgeBreaker {
                 name: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
                 key: row.get(6)?,
+                pattern: row.get::<_, Option<String>>(13)?.unwrap_or_default(),
                 state: row.get(10)?,
                 instances: row.get(11)?,
                 instances_open: row.get(12)?,
                 peer_evidence: String::new(),
                 rejected: refused.get(&id).copied(),
+                hosts_ejected: row.get(14)?,
+                hosts_total: row.get(15)?,
                 breaker_id: id,
             },
         })

@@ -63,14 +63,24 @@ of_counters AS (
 ),
 -- Calls of the service that errors or spans say were refused: of the breaker's name, or of any where it has one breaker.
 alone AS (SELECT metric, service, count(DISTINCT breaker_id) = 1 AS is_alone, count(DISTINCT breaker_id) AS breakers FROM numbers GROUP BY ALL),
+refusals AS (
+    SELECT coalesce(service_name, '') AS service, name, service_instance_id, "time", span_id, epoch_ns("time") AS ns
+    FROM breaker_samples
+    WHERE evidence IN ('span', 'log') AND state IN ('open', 'forced_open')
+        AND "time" >= make_timestamp_ns($1) AND "time" < make_timestamp_ns($2)
+),
+refused AS (
+    SELECT t.metric, t.breaker_id, t.instance, r."time", r.span_id, r.ns
+    FROM (SELECT DISTINCT metric, service, breaker_id, instance, name FROM spells) t JOIN alone a USING (metric, service)
+    JOIN refusals r ON r.service = t.service AND (a.is_alone OR r.name = t.name)
+        AND (t.instance = '' OR r.service_instance_id IS NULL OR r.service_instance_id = t.instance)
+),
+-- Spells of one stream follow each other: a refusal can be within the last one that began before it, and within no other.
 of_errors AS (
     SELECT s.metric, s.service, s.value, count(DISTINCT (r."time", r.span_id)) AS errors
-    FROM spells s JOIN alone a USING (metric, service)
-    JOIN breaker_samples r ON coalesce(r.service_name, '') = s.service AND r.evidence IN ('span', 'log')
-        AND r.state IN ('open', 'forced_open') AND (a.is_alone OR r.name = s.name)
-        AND (s.instance = '' OR r.service_instance_id IS NULL OR r.service_instance_id = s.instance)
-        AND r."time" >= make_timestamp_ns(s.began) AND r."time" <= make_timestamp_ns(s.ended)
-    WHERE r."time" >= make_timestamp_ns($1) AND r."time" < make_timestamp_ns($2)
+    FROM refused r
+    ASOF JOIN spells s ON s.breaker_id = r.breaker_id AND s.instance = r.instance AND s.metric = r.metric AND r.ns >= s.began
+    WHERE r.ns <= s.ended
     GROUP BY ALL
 ),
 -- Calls of the service in whole buckets of ten seconds: to the callee that the breaker's name says, else to all.

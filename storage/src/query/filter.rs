@@ -17,8 +17,8 @@ use crate::filter::{Expression, Filter, Key, KeyScope, Literal, Operator, Signal
 use crate::model::TimeRange;
 use crate::segment::Keys;
 
-/// Spans of a trace this far outside the range still count for `any(…)` and `root(…)`.
-const TRACE_SLACK_NS: i64 = 3_600_000_000_000;
+/// Spans of a trace are looked for this far outside a range, nanoseconds.
+pub(super) const TRACE_SLACK_NS: i64 = 3_600_000_000_000;
 
 /// SQL that grows by fixed text and holes.
 #[derive(Debug, Default, Clone)]

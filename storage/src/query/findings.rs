@@ -29,6 +29,11 @@ const DRIFT: &str = include_str!("findings/drift.sql");
 const HERD: &str = include_str!("findings/herd.sql");
 const SEVERAL: &str = include_str!("findings/several.sql");
 const SHARED: &str = include_str!("findings/shared.sql");
+/// Whose scope counts: who calls, or who owns the breaker.
+const IN_SCOPE: &str = "($4::VARCHAR IS NULL OR environment = $4) \
+    AND ($5::VARCHAR IS NULL OR service_namespace = $5) AND ($6::VARCHAR IS NULL OR cluster = $6)";
+/// The services asked for, where $3 is not empty.
+const ASKED: &str = "(SELECT unnest(string_split($3, chr(31))))";
 /// Failures of an edge without a breaker that are worth one: so many, and such a share.
 const UNGUARDED_ERRORS_MIN: u64 = 5;
 const UNGUARDED_SHARE_MIN: f64 = 0.05;
@@ -69,8 +74,11 @@ pub fn findings(session: &Session<'_>, query: &FindingsQuery) -> Result<Page<Fin
         if asks_evidence && !session.set().may_have_breakers() {
             continue;
         }
-        let rows =
-            session.run_concluded(|conn| read(conn, &sql.replace("{calls}", &calls), query))?;
+        let sql = sql
+            .replace("{in_scope}", IN_SCOPE)
+            .replace("{asked}", ASKED)
+            .replace("{calls}", &calls);
+        let rows = session.run_concluded(|conn| read(conn, &sql, query))?;
         let of_kind = rows.into_iter().map(|row| Ranked {
             strength: row.value,
             finding: Finding {
@@ -127,7 +135,16 @@ fn read(conn: &Connection, sql: &str, query: &FindingsQuery) -> Result<Vec<Row>,
     let mut statement = conn.ask(sql)?;
     let services = query.services.join("\u{1f}");
     let (from, to) = (query.range.from_unix_nano, query.range.to_unix_nano);
-    let rows = statement.query_map(params![from, to, services], |row| {
+    let scope = &query.scope;
+    let values = params![
+        from,
+        to,
+        services,
+        scope.environment,
+        scope.service_namespace,
+        scope.cluster
+    ];
+    let rows = statement.query_map(values, |row| {
         Ok(Row {
             service: row.get::<_, Option<String>>(0)?.unwrap_or_default(),
             subject: row.get::<_, Option<String>>(1)?.unwrap_or_default(),

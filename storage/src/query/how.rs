@@ -3,6 +3,7 @@
 
 use duckdb::types::Value;
 
+use super::activity::COUNTED_BEFORE_NS;
 use super::conditions::Conditions;
 use super::heatmap::ONCE;
 use super::pulse::pulse_steps;
@@ -12,12 +13,17 @@ use super::{QueryError, breakers, lanes, logs, search};
 use crate::model::{
     BreakersQuery, EncodingsQuery, GraphQuery, HeatmapQuery, LanesQuery, LogQuery,
     MetricPointsQuery, MetricsQuery, ServiceOrder, ServiceQuery, ServicesQuery, TimeRange,
-    TraceOrder, TraceQuery,
+    TraceOrder, TraceQuery, TransitionsQuery,
 };
 
 const OF_RED: &str = include_str!("how/of_red.sql");
 const BREAKERS: &str = include_str!("how/breakers.sql");
 const LANES: &str = include_str!("how/lanes.sql");
+const INTERVALS: &str = include_str!("how/intervals.sql");
+const CHANGES: &str = include_str!("how/changes.sql");
+const BREAKER_WINDOWS: &str = include_str!("how/breaker_windows.sql");
+const BREAKER_CALLS: &str = include_str!("how/breaker_calls.sql");
+const BREAKER_HOSTS: &str = include_str!("how/breaker_hosts.sql");
 const REVIEW: &str = include_str!("how/review.sql");
 const ENCODINGS: &str = include_str!("how/encodings.sql");
 const OF_EDGES: &str = include_str!("how/of_edges.sql");
@@ -269,6 +275,33 @@ pub fn breaker_lanes(query: &LanesQuery) -> String {
     of_intervals(LANES, query)
 }
 
+/// What each instance of a breaker was in, through a range.
+pub fn breaker_intervals(query: &LanesQuery) -> String {
+    of_intervals(INTERVALS, query)
+}
+
+/// Changes of state, newest first.
+pub fn breaker_changes(query: &TransitionsQuery) -> String {
+    CHANGES
+        .replace("{limit}", &query.limit.to_string())
+        .replace("{where}", &clause(&breakers::of_transitions(query)))
+}
+
+/// The latest window of each instance of a breaker before the end of a range.
+pub fn breaker_windows(breaker_id: &str, range: TimeRange) -> String {
+    of_breaker(BREAKER_WINDOWS, breaker_id, range)
+}
+
+/// Calls through a breaker by outcome, as its own counters have them.
+pub fn breaker_calls(breaker_id: &str, range: TimeRange) -> String {
+    of_breaker(BREAKER_CALLS, breaker_id, range)
+}
+
+/// Hosts that an ejection counted.
+pub fn breaker_hosts(breaker_id: &str, range: TimeRange) -> String {
+    of_breaker(BREAKER_HOSTS, breaker_id, range)
+}
+
 /// Key figures of breakers over a range; what is estimated of their callees is left out.
 pub fn breaker_review(query: &LanesQuery) -> String {
     of_intervals(REVIEW, query)
@@ -284,6 +317,15 @@ pub fn breaker_numbers(query: &EncodingsQuery) -> String {
     );
     conditions.text("service_name = ?", query.service.as_ref());
     ENCODINGS.replace("{where}", &clause(&conditions))
+}
+
+fn of_breaker(template: &str, breaker_id: &str, range: TimeRange) -> String {
+    let before = range.from_unix_nano.saturating_sub(COUNTED_BEFORE_NS);
+    template
+        .replace("{before}", &time(before))
+        .replace("{from}", &time(range.from_unix_nano))
+        .replace("{to}", &time(range.to_unix_nano))
+        .replace("{id}", &literal(&Value::Text(breaker_id.to_owned())))
 }
 
 fn of_intervals(template: &str, query: &LanesQuery) -> String {

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use duckdb::Connection;
 use duckdb::types::Value;
 
+use super::filter::TRACE_SLACK_NS;
 use super::filter::Table;
 use super::newest::{Narrowed, tables, tables_in, tables_with_traces};
 use super::search::{TRACES_MAX, conditions, newest_traces, span_summary, summaries};
@@ -18,8 +19,6 @@ const ORDERED: &str = include_str!("ordered.sql");
 const ORDERED_SPANS: &str = include_str!("ordered_spans.sql");
 const NEWEST_OF_TRACES: &str = include_str!("newest_of_traces.sql");
 const TRACE_COUNT: &str = include_str!("trace_count.sql");
-/// Spans of a trace are looked for this far outside the range.
-const SLACK_NS: i64 = 3_600_000_000_000;
 /// Spans above which the traces they are of are not counted.
 const COUNTED_SPANS_MAX: u64 = 250_000;
 
@@ -105,8 +104,8 @@ fn first(
         return Ok((Vec::new(), 0));
     };
     let around = query.range.map(|range| TimeRange {
-        from_unix_nano: range.from_unix_nano.saturating_sub(SLACK_NS),
-        to_unix_nano: range.to_unix_nano.saturating_add(SLACK_NS),
+        from_unix_nano: range.from_unix_nano.saturating_sub(TRACE_SLACK_NS),
+        to_unix_nano: range.to_unix_nano.saturating_add(TRACE_SLACK_NS),
     });
     let spans: Vec<String> = places(session, around)
         .iter()

@@ -173,6 +173,12 @@ pub struct SampleRow {
     pub in_flight: Option<u32>,
     /// Permits left.
     pub permits_left: Option<i32>,
+    /// Hosts of the cluster that are ejected; of several clusters under one name these are of the worst.
+    pub hosts_ejected: Option<u32>,
+    /// Hosts of that cluster that get calls.
+    pub hosts_healthy: Option<u32>,
+    /// Hosts of that cluster in all.
+    pub hosts_total: Option<u32>,
     /// Nanoseconds in closed, open, half-open.
     pub ns_in_state: [Option<u64>; 3],
     /// Times closed, open, half-open was entered.
@@ -355,6 +361,9 @@ fn samples(rows: &[SampleRow]) -> RecordBatch {
         ("span_id", texts(rows, |r| r.span_id.as_deref())),
         ("evidence", texts(rows, |r| Some(r.evidence))),
         ("confidence", u32s(rows, |r| Some(r.confidence))),
+        ("hosts_ejected", u32s(rows, |r| r.hosts_ejected)),
+        ("hosts_healthy", u32s(rows, |r| r.hosts_healthy)),
+        ("hosts_total", u32s(rows, |r| r.hosts_total)),
     ]);
     record_batch(columns)
 }

@@ -105,13 +105,26 @@ pub(super) enum Sink {
     Entered(Option<usize>),
     /// Time in the state of the label, or the one that is said.
     Time(Option<usize>),
-    /// Above zero, the state is `open`; else `closed`: ejections, tripped booleans.
+    /// Above zero, the state is `open`; else `closed`: tripped booleans.
     OpenIfPositive,
     /// Above zero, the state is `saturated`; else `closed`: caps.
     SaturatedIfPositive,
+    /// Hosts that are ejected; above zero, the state is `open`, else `closed`.
+    HostsEjected,
+    /// Hosts that get calls, and hosts in all. A cluster is no ejection because it has hosts: alone these are no sample.
+    HostsHealthy,
+    HostsTotal,
 }
 
 impl Sink {
+    /// Whether it is a number of hosts.
+    pub(super) fn counts_hosts(self) -> bool {
+        matches!(
+            self,
+            Self::HostsEjected | Self::HostsHealthy | Self::HostsTotal
+        )
+    }
+
     fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "state" => Self::State,
@@ -130,6 +143,9 @@ impl Sink {
             "time" => Self::Time(None),
             "open_if_positive" => Self::OpenIfPositive,
             "saturated_if_positive" => Self::SaturatedIfPositive,
+            "hosts_ejected" => Self::HostsEjected,
+            "hosts_healthy" => Self::HostsHealthy,
+            "hosts_total" => Self::HostsTotal,
             _ => {
                 let (what, state) = text.split_once('.')?;
                 let state = Some(words::counted(state)?);

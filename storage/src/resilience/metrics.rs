@@ -3,7 +3,7 @@
 //! A stream is looked at once for its name; only the streams of a rule have their attributes read and
 //! their points visited.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, UInt64Type};
@@ -30,6 +30,8 @@ struct Plan {
     /// The folded name of a stream whose numbers are states.
     numbers: Option<String>,
     is_delta: bool,
+    /// Which cluster of the subject's name it counts hosts of: the stream's attributes.
+    cluster: String,
 }
 
 /// One sample being put together.
@@ -41,6 +43,29 @@ struct Parts {
     /// The number of a numeric gauge, what the dictionary says of it, and the gauge's name where that is nothing.
     number: Option<(f64, Option<&'static str>)>,
     unknown_in: Option<String>,
+    /// Hosts by cluster: a name has one a port and subset.
+    hosts: BTreeMap<String, Hosts>,
+    /// More was said than how many hosts there are.
+    tells: bool,
+}
+
+/// Hosts of one cluster.
+#[derive(Debug, Clone, Copy, Default)]
+struct Hosts {
+    ejected: Option<u32>,
+    healthy: Option<u32>,
+    total: Option<u32>,
+}
+
+impl Hosts {
+    /// The share that is out, and how many are.
+    fn lost(self) -> (f64, u32) {
+        match (self.ejected, self.total) {
+            (Some(out), Some(all)) if all > 0 => (f64::from(out) / f64::from(all), out),
+            (Some(out), _) => (0.0, out),
+            (None, _) => (-1.0, 0),
+        }
+    }
 }
 
 struct Hot {
@@ -153,8 +178,10 @@ impl Recognisers {
         let mut samples: Vec<((usize, i64), Parts)> = samples.into_iter().collect();
         samples.sort_unstable_by_key(|(key, _)| *key);
         for ((subject, time), parts) in samples {
-            let subject = subjects.all[subject].clone();
-            evidence.samples.push(parts.finish(subject, time));
+            if parts.tells {
+                let subject = subjects.all[subject].clone();
+                evidence.samples.push(parts.finish(subject, time));
+            }
         }
         evidence
     }
@@ -200,6 +227,7 @@ impl Recognisers {
         let pattern = metric.pattern.as_deref().unwrap_or(&origin.pattern);
         let peer_service = item.text(&metric.peer);
         let has_numbers = label.is_none() && sinks.contains(&Sink::State);
+        let counts_hosts = sinks.iter().any(|sink| sink.counts_hosts());
         let subject = Subject {
             key: item.text(&metric.key),
             peer_evidence: peer_service.is_some().then_some("reported"),
@@ -213,6 +241,11 @@ impl Recognisers {
             metric: at,
             numbers: has_numbers.then(|| folded(&series.name)),
             is_delta: series.temporality.as_deref() == Some("delta"),
+            cluster: if counts_hosts {
+                series.attributes.clone()
+            } else {
+                String::new()
+            },
         })
     }
 
@@ -245,6 +278,7 @@ impl Recognisers {
             let (state, _) = plan.label.as_ref()?;
             words::counted((*state)?)
         };
+        parts.tells |= !matches!(sink, Sink::HostsHealthy | Sink::HostsTotal);
         let row = &mut parts.row;
         let counter = match sink {
             Sink::State => {
@@ -267,15 +301,20 @@ impl Recognisers {
             }
             Sink::OpenIfPositive => return parts.keep_most(value, "open"),
             Sink::SaturatedIfPositive => return parts.keep_most(value, "saturated"),
+            Sink::HostsEjected => {
+                parts.keep_most(value, "open");
+                return parts.hosts_of(plan).ejected = number_of(value);
+            }
+            Sink::HostsHealthy => return parts.hosts_of(plan).healthy = number_of(value),
+            Sink::HostsTotal => return parts.hosts_of(plan).total = number_of(value),
             Sink::FailureRate => return row.failure_rate = share(value),
             Sink::SlowRate => return row.slow_rate = share(value),
-            Sink::InFlight => return row.in_flight = whole(value).and_then(|n| n.try_into().ok()),
+            Sink::InFlight => return row.in_flight = number_of(value),
             Sink::PermitsLeft => {
                 return row.permits_left = value.is_finite().then_some(value as i32);
             }
             Sink::WindowCalls => {
-                let more = whole(value).and_then(|n| u32::try_from(n).ok());
-                return row.window_calls = sum(row.window_calls, more);
+                return row.window_calls = sum(row.window_calls, number_of(value));
             }
             Sink::Ok => &mut row.ok,
             Sink::Failed => &mut row.failed,
@@ -323,6 +362,10 @@ impl Parts {
         self.number = Some((most, Some(state)));
     }
 
+    fn hosts_of(&mut self, plan: &Plan) -> &mut Hosts {
+        self.hosts.entry(plan.cluster.clone()).or_default()
+    }
+
     fn finish(self, subject: Subject, time: i64) -> SampleRow {
         let mut row = SampleRow {
             subject,
@@ -355,6 +398,16 @@ impl Parts {
                 row.raw_state = Some(raw.join("+"));
             }
         }
+        // The cluster that lost most: sums would count the hosts of a port again in each subset.
+        let worst = self.hosts.into_values().max_by(|one, other| {
+            let ((share, out), (other_share, other_out)) = (one.lost(), other.lost());
+            share.total_cmp(&other_share).then(out.cmp(&other_out))
+        });
+        if let Some(hosts) = worst {
+            row.hosts_ejected = hosts.ejected;
+            row.hosts_healthy = hosts.healthy;
+            row.hosts_total = hosts.total;
+        }
         row.confidence = match row.state {
             Some(UNKNOWN) => OF_UNKNOWN,
             Some(_) => OF_STATE,
@@ -371,6 +424,10 @@ fn share(value: f64) -> Option<f64> {
 
 fn whole(value: f64) -> Option<u64> {
     (value.is_finite() && value >= 0.0).then_some(value.round() as u64)
+}
+
+fn number_of(value: f64) -> Option<u32> {
+    whole(value)?.try_into().ok()
 }
 
 fn sum<T: std::ops::Add<Output = T>>(so_far: Option<T>, more: Option<T>) -> Option<T> {

@@ -6,6 +6,7 @@ mod counted;
 mod fixture;
 mod foreign_histories;
 mod histories;
+mod hosts;
 mod learned;
 mod peers;
 mod pinned;

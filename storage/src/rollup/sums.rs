@@ -48,10 +48,7 @@ pub(crate) fn stored_services(
     schema: &str,
     range: Option<TimeRange>,
 ) -> duckdb::Result<ByBucket<ServiceSpans>> {
-    let sql = STORED_SERVICES
-        .replace("{schema}", schema)
-        .replace("{range}", &within("bucket_start", range));
-    read(conn, &sql, 5, service)
+    read(conn, &stored(STORED_SERVICES, schema, range), 5, service)
 }
 
 /// Hot spans by service.
@@ -70,10 +67,7 @@ pub(crate) fn stored_edges(
     schema: &str,
     range: Option<TimeRange>,
 ) -> duckdb::Result<ByBucket<EdgeCalls>> {
-    let sql = STORED_EDGES
-        .replace("{schema}", schema)
-        .replace("{range}", &within("bucket_start", range));
-    read(conn, &sql, 12, edge)
+    read(conn, &stored(STORED_EDGES, schema, range), 12, edge)
 }
 
 /// The calls of a rolled-up schema that nobody answered there, as if nobody did elsewhere; of the buckets that touch a
@@ -109,6 +103,13 @@ pub(crate) fn open_edges(
         .replace("{rows}", &rows)
         .replace("{range}", &within("start_time", Some(range)));
     read(conn, &sql, 12, edge)
+}
+
+/// A question about the stored roll-ups of a schema; of the buckets that touch a range, if one is given.
+fn stored(question: &str, schema: &str, range: Option<TimeRange>) -> String {
+    question
+        .replace("{schema}", schema)
+        .replace("{range}", &within("bucket_start", range))
 }
 
 /// A condition more: that a time lies in a bucket which touches the range. Nothing happened before 1970.

@@ -16,11 +16,9 @@ use super::ahead::Ahead;
 use super::bloom::SharedTraceFilter;
 use super::hot::Prepared;
 use super::meta::SIGNALS;
+pub(crate) use super::meta::Times;
 use crate::ingest::PreparedRows;
 use crate::sync::locked;
-
-/// First and last event time in nanoseconds.
-pub(crate) type Times = Option<(i64, i64)>;
 
 /// What one hot segment holds. Its maker, the writer and all readers share it.
 #[derive(Debug)]

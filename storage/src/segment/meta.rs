@@ -6,14 +6,16 @@
 use duckdb::{Connection, params};
 
 use super::keys::Keys;
-use super::live::Times;
 
 /// Version of the segment format this build writes; [`super::migrate`] brings older ones here. 2: breaker evidence in
 /// hot segments too; 3: spans that were stored before are marked; 4: marks of breakers know since when they were heard.
-pub(crate) const FORMAT: u32 = 4;
+pub(crate) const FORMAT: u32 = 5;
 
 /// Signals: spans, logs, points, in this order.
 pub(crate) const SIGNALS: usize = 3;
+
+/// First and last event time in nanoseconds.
+pub(crate) type Times = Option<(i64, i64)>;
 
 /// How many traces begin with each hexadecimal digit.
 pub(crate) type Digits = [u64; 16];

@@ -29,6 +29,16 @@ WHERE marks.breaker_id = firsts.breaker_id AND marks.evidence = firsts.evidence
     AND marks.service_instance_id IS NOT DISTINCT FROM firsts.service_instance_id;
 ";
 
+/// What proxies count of the hosts behind them; tables that the first step made have the columns.
+const HOSTS: &str = "
+ALTER TABLE {schema}.breaker_samples ADD COLUMN IF NOT EXISTS hosts_ejected UINTEGER;
+ALTER TABLE {schema}.breaker_samples ADD COLUMN IF NOT EXISTS hosts_healthy UINTEGER;
+ALTER TABLE {schema}.breaker_samples ADD COLUMN IF NOT EXISTS hosts_total UINTEGER;
+ALTER TABLE {schema}.breaker_marks ADD COLUMN IF NOT EXISTS hosts_ejected UINTEGER;
+ALTER TABLE {schema}.breaker_marks ADD COLUMN IF NOT EXISTS hosts_healthy UINTEGER;
+ALTER TABLE {schema}.breaker_marks ADD COLUMN IF NOT EXISTS hosts_total UINTEGER;
+";
+
 /// The SQL of the step from `format` to the next, in `schema`.
 fn step(format: u32, schema: &str) -> String {
     match format {
@@ -41,6 +51,7 @@ fn step(format: u32, schema: &str) -> String {
         }
         2 => format!("ALTER TABLE {schema}.spans ADD COLUMN resent BOOLEAN DEFAULT false;"),
         3 => HEARD_SINCE.replace("{schema}", schema),
+        4 => HOSTS.replace("{schema}", schema),
         _ => unreachable!("formats start at 1 and end at {FORMAT}"),
     }
 }

@@ -7,7 +7,7 @@ use fantoccini::Locator;
 use super::driver::Browser;
 use super::walk::{assert_accessible, assert_silent};
 use crate::harness::{Tripline, now};
-use crate::incidents::{SECOND, rfc3339, span_id, story, trace_id};
+use crate::incidents::story::{SECOND, rfc3339, span_id, story, trace_id};
 
 /// A server with the story of `incidents.rs`, and when it began.
 async fn told() -> Result<(Tripline, u64)> {

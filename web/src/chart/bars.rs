@@ -4,8 +4,8 @@ use leptos::prelude::*;
 use tripline_storage::model::LogHistogram;
 
 use super::time_label;
+use crate::frame::Frame;
 use crate::islands::Lens;
-use crate::parts::Frame;
 use crate::units;
 
 /// One bar a step, the most severe at the bottom; dragging zooms.

@@ -50,11 +50,21 @@ pub fn lane(segments: &[LaneSegment], (from, to): (u64, u64)) -> AnyView {
     view! { <svg class="lane" viewBox="0 0 1000 18" preserveAspectRatio="none" role="img" aria-label=label>{bars}</svg> }.into_any()
 }
 
+/// The two ends of the range of lanes, in words.
+pub fn axis((from, to): (u64, u64)) -> String {
+    let length = to.saturating_sub(from);
+    format!(
+        "{} – {}",
+        units::axis_time(from, length),
+        units::axis_time(to, length)
+    )
+}
+
 /// Top and height of a state's bar.
 fn shape(state: &str) -> (f64, f64) {
     match state {
         "open" | "forced_open" => (1.0, 16.0),
-        "half_open" | "saturated" | "throttling" => (4.0, 10.0),
+        "half_open" | "saturated" | "throttling" | "ejecting" => (4.0, 10.0),
         _ => (7.5, 3.0),
     }
 }
@@ -65,7 +75,12 @@ pub fn words(segment: &LaneSegment) -> String {
     let length = u64::try_from(segment.to_unix_nano - segment.from_unix_nano).unwrap_or(0);
     let doubt = u64::try_from(segment.from_unix_nano - segment.from_lo_unix_nano).unwrap_or(0);
     let of = if segment.of > 1 {
-        format!(" ({} of {} open)", segment.open, segment.of)
+        let does = if segment.state == "ejecting" {
+            "instances"
+        } else {
+            "open"
+        };
+        format!(" ({} of {} {does})", segment.open, segment.of)
     } else {
         String::new()
     };

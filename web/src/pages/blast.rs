@@ -3,7 +3,8 @@
 use leptos::prelude::*;
 use tripline_storage::model::BlastRadius;
 
-use crate::parts::{Frame, nothing, service_link};
+use crate::frame::Frame;
+use crate::parts::{nothing, service_link};
 use crate::units;
 
 /// Requests it takes to estimate a share.

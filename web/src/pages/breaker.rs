@@ -1,6 +1,7 @@
 //! `/breakers/{service}/{name}[/{key}]`: one breaker: the sentence, its instances, settings, trips and their traces.
 
 mod activity;
+mod sentence;
 
 use leptos::prelude::*;
 use tripline_storage::model::{
@@ -8,11 +9,14 @@ use tripline_storage::model::{
 };
 
 use super::blast::blast;
-use super::breakers::{inferred_by, path_of, state_mark};
-use super::incident::class_table;
+use super::breaker_marks::{inferred_by, named, path_of};
+use super::ejection::{lane_of, mark_of, mark_of_instance, mark_of_state, of_hosts};
+use super::error_classes::class_table;
 use super::incidents::{chain, link};
+use crate::address::segment;
 use crate::chart::lanes;
-use crate::parts::{Frame, list_note, moment, nothing, positive, segment, service_link};
+use crate::frame::Frame;
+use crate::parts::{list_note, moment, nothing, positive, service_link};
 use crate::units;
 
 /// What the page shows.
@@ -30,27 +34,42 @@ pub struct BreakerPage {
     pub incident: Option<IncidentDetail>,
     /// The time asked for.
     pub at: Option<u64>,
+    /// SQL of its numbers.
+    pub how: BreakerHow,
+}
+
+/// SQL of the numbers of one breaker, of the page's range.
+#[derive(Debug, Clone, Default)]
+pub struct BreakerHow {
+    /// Of the states of its instances.
+    pub instances: String,
+    /// Of its windows.
+    pub windows: String,
+    /// Of its calls by outcome.
+    pub calls: String,
+    /// Of its transitions.
+    pub transitions: String,
+    /// Of the hosts it counts.
+    pub hosts: String,
 }
 
 /// The page.
 pub fn breaker(data: &BreakerPage, frame: &Frame) -> AnyView {
     let breaker = &data.detail.breaker;
-    let name = match &breaker.key {
-        Some(key) => format!("{} / {key}", breaker.name),
-        None => breaker.name.clone(),
-    };
+    let name = named(&breaker.name, breaker.key.as_deref());
     let address = path_of(&breaker.service_name, &breaker.name, breaker.key.as_deref());
     let what_if = frame.link_in(&breaker.scope, &format!("{address}/whatif"), &[]);
     view! {
         <div class="trace-head"><div class="trace-title">
             <h1>{service_link(frame, Some(&breaker.service_name))}" · "{name}</h1>
-            <p class="lead" role="status">{sentence(data)}</p>
-            <p>{state_mark(&breaker.state)}" "<span class="quiet">{evidence(data)}</span>" · "<a href=what_if>"What if it had other settings?"</a></p>
+            <p class="lead" role="status">{sentence::sentence(data)}</p>
+            <p>{mark_of(breaker)}" "<span class="quiet">{evidence(data)}</span>" · "<a href=what_if>"What if it had other settings?"</a></p>
             {incident_line(data, frame)}
         </div></div>
         {activity::next_probe(&data.activity, &data.detail, frame)}
+        {hosts(data, frame)}
         {instances(data, frame)}
-        {activity::windows(&data.activity, frame)}
+        {activity::windows(&data.activity, &data.how, frame)}
         {data.incident.as_ref().map(|incident| view! {
             <section class="panel"><h2>"How calls failed"</h2>{
                 let own: Vec<_> = incident.error_classes.iter().filter(|class| class.breaker_id == breaker.breaker_id).cloned().collect();
@@ -64,151 +83,6 @@ pub fn breaker(data: &BreakerPage, frame: &Frame) -> AnyView {
         {activity::settings_history(&data.activity, frame)}
     }
     .into_any()
-}
-
-/// The transition the sentence is about: the trip of the incident, else the newest one to open.
-fn trip(data: &BreakerPage) -> Option<&BreakerTransition> {
-    let id = &data.detail.breaker.breaker_id;
-    let of_incident = data
-        .incident
-        .as_ref()
-        .and_then(|found| {
-            found
-                .incident
-                .breakers
-                .iter()
-                .find(|member| member.breaker_id == *id)
-        })
-        .map(|member| &member.trip);
-    let newest = || {
-        data.transitions
-            .items
-            .iter()
-            .find(|change| change.to_state == "open")
-    };
-    of_incident.or_else(newest)
-}
-
-/// "checkout → payment is OPEN on 9 of 12 pods since 03:02:14; 62 of 100 calls failed (limit 50 %), …"
-fn sentence(data: &BreakerPage) -> String {
-    let breaker = &data.detail.breaker;
-    let id = &breaker.breaker_id;
-    let member = data.incident.as_ref().and_then(|found| {
-        found
-            .incident
-            .breakers
-            .iter()
-            .find(|member| member.breaker_id == *id)
-    });
-    let callee = member
-        .and_then(|member| member.peer.clone())
-        .or_else(|| breaker.peer_service.clone())
-        .or_else(|| breaker.peer_address.clone())
-        .unwrap_or_else(|| breaker.name.clone());
-    let edge = format!("{} → {callee}", breaker.service_name);
-    let time = |ns: i64| units::time_of_day(u64::try_from(ns).unwrap_or(0), 0);
-    let now_open = breaker.instances_open > 0;
-    let mut text = match (member, now_open) {
-        (_, true) => {
-            let since = positive(breaker.since_unix_nano).map_or_else(
-                || "a time that is not reported".to_owned(),
-                |ns| units::time_of_day(ns, 0),
-            );
-            format!(
-                "{edge} is OPEN on {} of {} since {since}",
-                breaker.instances_open,
-                instances_in_all(breaker.instances)
-            )
-        }
-        (Some(member), false) => {
-            let until = member.closed_unix_nano.map_or_else(
-                || "and has not closed since".to_owned(),
-                |ns| format!("until {}", time(ns)),
-            );
-            format!(
-                "{edge} was OPEN on {} from {} {until}; now it is {}",
-                instances_in_all(member.instances),
-                time(member.trip.time_unix_nano),
-                breaker.state.replace('_', " ")
-            )
-        }
-        (None, false) => format!(
-            "{edge} is {} on {}; it did not open in this range",
-            breaker.state.replace('_', " "),
-            instances_in_all(breaker.instances)
-        ),
-    };
-    if let Some(trip) = trip(data) {
-        text.push_str(&window(trip));
-    }
-    if let Some(found) = &data.incident {
-        let top = found
-            .error_classes
-            .iter()
-            .find(|class| class.breaker_id == *id);
-        if let Some(class) = top {
-            text.push_str(&format!(
-                ", {} of the failures near it {}",
-                units::count(class.count),
-                class.class
-            ));
-        }
-        let rejected: u64 = found
-            .recovery
-            .rejected
-            .iter()
-            .map(|minute| minute.rejected)
-            .max()
-            .unwrap_or(0);
-        if rejected > 0 {
-            text.push_str(&format!(
-                "; up to {} calls/min rejected",
-                units::count(rejected)
-            ));
-        }
-        let (failed, degraded) = found
-            .blast
-            .entry_points
-            .iter()
-            .fold((0.0, 0.0), |sum, entry| {
-                (sum.0 + entry.failed, sum.1 + entry.degraded)
-            });
-        if failed + degraded > 0.0 {
-            text.push_str(&format!(
-                "; {} of the requests hurt were answered all the same",
-                units::percent(degraded / (failed + degraded))
-            ));
-        }
-    }
-    text.push('.');
-    text
-}
-
-fn instances_in_all(count: u32) -> String {
-    units::counted(u64::from(count), "instance")
-}
-
-/// "; 62 of 100 calls failed (limit 50 %)"; what is not known reads "not reported", never a default.
-fn window(trip: &BreakerTransition) -> String {
-    let limit = trip.threshold.map_or_else(
-        || "limit not reported".to_owned(),
-        |limit| format!("limit {}", units::percent(limit)),
-    );
-    let is_slow = trip.reason.as_deref() == Some("slow_rate");
-    let (rate, what) = if is_slow {
-        (trip.slow_rate, "were slow")
-    } else {
-        (trip.failure_rate, "failed")
-    };
-    match (rate, trip.window_calls) {
-        (Some(rate), Some(calls)) => format!(
-            "; {:.0} of {} calls {what} ({limit})",
-            rate * f64::from(calls),
-            units::count(u64::from(calls))
-        ),
-        (Some(rate), None) => format!("; {} of calls {what} ({limit})", units::percent(rate)),
-        (None, _) => "; its window was not reported".to_owned(),
-    }
 }
 
 fn evidence(data: &BreakerPage) -> String {
@@ -256,6 +130,45 @@ fn incident_line(data: &BreakerPage, frame: &Frame) -> Option<AnyView> {
     Some(view! { <p><a href=link(incident, frame)>{text}</a></p> }.into_any())
 }
 
+/// Of an ejection: how many hosts are out, and which, as far as that is told.
+fn hosts(data: &BreakerPage, frame: &Frame) -> Option<AnyView> {
+    let breaker = &data.detail.breaker;
+    let hosts = breaker.hosts.as_ref()?;
+    let healthy = hosts
+        .healthy
+        .map(|healthy| format!("; {} healthy", units::count(u64::from(healthy))));
+    let named = hosts
+        .named
+        .iter()
+        .map(|host| {
+            let address = path_of(&breaker.service_name, &breaker.name, Some(host.as_str()));
+            let link = frame.link_in(&breaker.scope, &address, &[]);
+            view! { <li><a href=link><code class="id">{host.clone()}</code></a></li> }
+        })
+        .collect_view();
+    // Logs may have begun later than the counting, and name some only.
+    let unnamed = hosts
+        .ejected
+        .map_or(0, |out| (out as usize).saturating_sub(hosts.named.len()));
+    let rest = if hosts.named.is_empty() {
+        (hosts.ejected != Some(0)).then(|| {
+            "Which hosts is not reported; logs of outlier events would name them.".to_owned()
+        })
+    } else {
+        (unnamed > 0).then(|| {
+            let others = units::count(unnamed as u64);
+            format!("Which the other {others} are is not reported.")
+        })
+    };
+    Some(
+        view! {
+            <section class="panel" id="hosts"><div class="panel-head"><h2>"Hosts out"</h2>{frame.how(&data.how.hosts)}</div>
+            <p>{of_hosts(hosts)}{healthy}</p><ul>{named}</ul>{rest.map(|text| view! { <p class="note">{text}</p> })}</section>
+        }
+        .into_any(),
+    )
+}
+
 fn instances(data: &BreakerPage, frame: &Frame) -> AnyView {
     let range = frame.bounds();
     let lanes = data.lane.as_ref().map(|lane| {
@@ -268,32 +181,20 @@ fn instances(data: &BreakerPage, frame: &Frame) -> AnyView {
                     .instances
                     .iter()
                     .find(|known| known.service_instance_id == instance.service_instance_id);
-                let state = known.map(|known| state_mark(&known.state));
+                let state = known.map(|known| mark_of_instance(&data.detail.breaker, known));
                 let version = known.and_then(|known| known.service_version.clone());
                 view! {
                     <tr><td class="nowrap"><code class="id">{id}</code>" "<span class="quiet">{version}</span></td><td class="nowrap">{state}</td>
-                    <td class="lane-cell">{lanes::lane(&instance.segments, range)}</td></tr>
+                    <td class="lane-cell">{lanes::lane(&lane_of(&data.detail.breaker.pattern, &instance.segments), range)}</td></tr>
                 }
             })
             .collect_view()
     });
     let body = match lanes {
-        Some(rows) => view! { <div class="scroll"><table class="list"><thead><tr><th>"Instance"</th><th>"Now"</th><th>{axis(range)}</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any(),
+        Some(rows) => view! { <div class="scroll"><table class="list"><thead><tr><th>"Instance"</th><th>"Now"</th><th>{lanes::axis(range)}</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any(),
         None => nothing("Nothing is known of it in this range.", "Widen the range."),
     };
-    view! { <section class="panel"><div class="panel-head"><h2>"Instances"</h2>{frame.how(LANES_SQL)}</div>{body}</section> }.into_any()
-}
-
-const LANES_SQL: &str = "SELECT time, time_lo, service_instance_id, from_state, to_state, reason, evidence, confidence\nFROM breaker_transitions\nORDER BY time DESC";
-
-/// The two ends of the lanes' range.
-pub(super) fn axis((from, to): (u64, u64)) -> String {
-    let length = to.saturating_sub(from);
-    format!(
-        "{} – {}",
-        units::axis_time(from, length),
-        units::axis_time(to, length)
-    )
+    view! { <section class="panel"><div class="panel-head"><h2>"Instances"</h2>{frame.how(&data.how.instances)}</div>{body}</section> }.into_any()
 }
 
 fn trips(data: &BreakerPage, frame: &Frame) -> AnyView {
@@ -304,17 +205,17 @@ fn trips(data: &BreakerPage, frame: &Frame) -> AnyView {
         .transitions
         .items
         .iter()
-        .map(|change| row(change, frame))
+        .map(|change| row(change, &data.detail.breaker.pattern, frame))
         .collect_view();
     view! {
-        <section class="panel"><h2>"Transitions"</h2>
+        <section class="panel"><div class="panel-head"><h2>"Transitions"</h2>{frame.how(&data.how.transitions)}</div>
         <div class="scroll"><table class="list"><thead><tr><th>"When"</th><th>"Instance"</th><th>"To"</th><th>"Reason"</th><th class="num">"Failed"</th><th class="num">"Slow"</th><th class="num">"Calls"</th><th>"Tripped by"</th><th>"Contributed"</th><th>"Evidence"</th></tr></thead><tbody>{rows}</tbody></table></div>
         {list_note(&data.transitions, "transition", "newest first", frame)}</section>
     }
     .into_any()
 }
 
-fn row(change: &BreakerTransition, frame: &Frame) -> AnyView {
+fn row(change: &BreakerTransition, pattern: &str, frame: &Frame) -> AnyView {
     let width = u64::try_from(change.time_unix_nano - change.time_lo_unix_nano).unwrap_or(0);
     let doubt = (width > 0).then(|| view! { " " <span class="tag">{format!("up to {} earlier", units::duration(width))}</span> });
     let trace = change.trace_id.as_ref().map(|id| {
@@ -340,7 +241,7 @@ fn row(change: &BreakerTransition, frame: &Frame) -> AnyView {
         <tr>
             <td class="nowrap">{moment(positive(Some(change.time_unix_nano)), frame)}{doubt}</td>
             <td><code class="id">{change.service_instance_id.clone()}</code></td>
-            <td class="nowrap">{state_mark(&change.to_state)}</td>
+            <td class="nowrap">{mark_of_state(pattern, &change.to_state)}</td>
             <td>{change.reason.clone().map_or_else(|| "not reported".to_owned(), |reason| reason.replace('_', " "))}</td>
             <td class="num">{share(change.failure_rate)}</td><td class="num">{share(change.slow_rate)}</td>
             <td class="num">{change.window_calls.map_or_else(|| "–".to_owned(), |calls| units::count(u64::from(calls)))}</td>

@@ -1,16 +1,19 @@
 //! `/breakers`: every breaker that is known, those that refuse first, with the trace that tripped each; and, in a tab, a
 //! review of what they did in the range.
 
+mod encodings;
+mod review;
+
 use leptos::prelude::*;
 use tripline_storage::model::{Breaker, BreakerReview, Encodings, Lane, Page};
 
-use super::breaker::axis;
-use super::encodings;
-use super::review::review;
+use self::review::review;
+use super::breaker_marks::{inferred_by, named, page_of, path_of, severity};
+use super::ejection::{is_ejection, lane_of, mark_of};
+use crate::address::segment;
 use crate::chart::lanes;
-use crate::parts::{
-    Frame, list_note, nothing, positive, segment, service_link, service_link_in, since,
-};
+use crate::frame::Frame;
+use crate::parts::{list_note, nothing, positive, service_link, service_link_in, since};
 use crate::units;
 
 /// What the page shows.
@@ -53,16 +56,8 @@ pub fn breakers(data: &BreakersPage, frame: &Frame) -> AnyView {
             "Breakers are known by the telemetry they or their libraries send: state changes as events or logs, states and outcomes on spans, gauges and counters.",
         )
     } else {
-        let rows = page
-            .items
-            .iter()
-            .map(|breaker| row(breaker, frame))
-            .collect_view();
         view! {
-            <div class="scroll"><table class="list">
-                <thead><tr><th>"State"</th><th>"Service"</th><th>"Breaker"</th><th>"Guards"</th><th>"Since"</th><th>"Instances"</th><th>"Evidence"</th><th>"Tripped by"</th></tr></thead>
-                <tbody>{rows}</tbody>
-            </table></div>
+            {table(page.items.iter(), frame)}
             {list_note(page, "breaker", "refusing first", frame)}
         }
         .into_any()
@@ -78,7 +73,7 @@ pub fn breakers(data: &BreakersPage, frame: &Frame) -> AnyView {
 }
 
 /// What the page can show: the address says which.
-pub(super) fn tabs(frame: &Frame) -> AnyView {
+fn tabs(frame: &Frame) -> AnyView {
     let current = |name: &str| (frame.param("tab").unwrap_or_default() == name).then_some("page");
     view! {
         <nav class="tabs" aria-label="Views of the breakers">
@@ -123,13 +118,14 @@ fn swimlanes(page: &Page<Lane>, how: &str, frame: &Frame) -> Option<AnyView> {
             let guards = (!callee.is_empty()).then(|| format!(" → {callee}"));
             let open = lane.segments.last().map_or(0, |segment| segment.open);
             let of = lane.segments.last().map_or(0, |segment| segment.of);
+            let does = refusing_word(&lane.pattern);
             view! {
                 <tr>
                     <td>{service_link(frame, Some(&lane.service_name))}</td>
                     <td class="nowrap"><a href=page_of(&lane.service_name, &lane.name, lane.key.as_deref(), frame)>{named(&lane.name, lane.key.as_deref())}</a><span class="quiet">{guards}</span></td>
                     <td class="num">{units::count(u64::from(lane.trips))}</td>
-                    <td class="num nowrap">{format!("{open} of {of} open")}</td>
-                    <td class="lane-cell">{lanes::lane(&lane.segments, range)}</td>
+                    <td class="num nowrap">{format!("{open} of {of} {does}")}</td>
+                    <td class="lane-cell">{lanes::lane(&lane_of(&lane.pattern, &lane.segments), range)}</td>
                 </tr>
             }
         })
@@ -141,28 +137,22 @@ fn swimlanes(page: &Page<Lane>, how: &str, frame: &Frame) -> Option<AnyView> {
     });
     let table = (!loud.is_empty()).then(|| view! {
         <div class="scroll"><table class="list">
-            <thead><tr><th>"Service"</th><th>"Breaker"</th><th class="num">"Trips"</th><th class="num">"At the end"</th><th>{axis(range)}</th></tr></thead>
+            <thead><tr><th>"Service"</th><th>"Breaker"</th><th class="num">"Trips"</th><th class="num">"At the end"</th><th>{lanes::axis(range)}</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
     });
     Some(view! { <section class="panel" id="lanes" data-live><div class="panel-head"><h2>"Through time"</h2>{frame.how(how)}</div>{table}{folded}</section> }.into_any())
 }
 
-pub(super) fn named(name: &str, key: Option<&str>) -> String {
-    key.map_or_else(|| name.to_owned(), |key| format!("{name} / {key}"))
-}
-
-/// Where a breaker's page is.
-pub(super) fn page_of(service: &str, name: &str, key: Option<&str>, frame: &Frame) -> String {
-    frame.link(&path_of(service, name, key), &[])
-}
-
-/// The path of a breaker's page.
-pub(super) fn path_of(service: &str, name: &str, key: Option<&str>) -> String {
-    let key = key
-        .map(|key| format!("/{}", segment(key)))
-        .unwrap_or_default();
-    format!("/breakers/{}/{}{key}", segment(service), segment(name))
+fn table<'a>(breakers: impl Iterator<Item = &'a Breaker>, frame: &Frame) -> AnyView {
+    let rows = breakers.map(|breaker| row(breaker, frame)).collect_view();
+    view! {
+        <div class="scroll"><table class="list">
+            <thead><tr><th>"State"</th><th>"Service"</th><th>"Breaker"</th><th>"Guards"</th><th>"Since"</th><th>"Instances"</th><th>"Evidence"</th><th>"Tripped by"</th></tr></thead>
+            <tbody>{rows}</tbody>
+        </table></div>
+    }
+    .into_any()
 }
 
 fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
@@ -187,12 +177,12 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
     let title = format!("{} % sure, by {}", breaker.confidence, breaker.origin);
     view! {
         <tr>
-            <td class="nowrap">{state_mark(&breaker.state)}</td>
+            <td class="nowrap">{mark_of(breaker)}</td>
             <td>{service_link_in(frame, &breaker.scope, Some(&breaker.service_name))}</td>
             <td><a data-row href=own>{name}</a>{other}</td>
             <td>{peer.map_or_else(|| view! { <span class="quiet">"not known"</span> }.into_any(), |peer| view! { {peer}{guess} }.into_any())}</td>
             <td class="nowrap">{inferred}{moment}</td>
-            <td class="num">{format!("{} of {} open", breaker.instances_open, breaker.instances)}</td>
+            <td class="num">{format!("{} of {} {}", breaker.instances_open, breaker.instances, refusing_word(&breaker.pattern))}</td>
             <td class="quiet" title=title>{breaker.evidence.replace('_', " ")}</td>
             <td>{trip_link(breaker, frame)}</td>
         </tr>
@@ -200,15 +190,12 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
     .into_any()
 }
 
-/// What the callee of a breaker is inferred from; `None` where its own telemetry names it, or nothing does.
-pub(super) fn inferred_by(evidence: Option<&str>) -> Option<&'static str> {
-    match evidence? {
-        "address" => Some("by address"),
-        "trace" => Some("by its traces"),
-        "user_rule" => Some("by your rule"),
-        "name" => Some("by name"),
-        "edge" => Some("the only callee"),
-        _ => None,
+/// What instances do that refuse: those of an ejection refuse no call while a host is left.
+fn refusing_word(pattern: &str) -> &'static str {
+    if is_ejection(pattern) {
+        "ejecting"
+    } else {
+        "open"
     }
 }
 
@@ -234,59 +221,14 @@ pub(super) fn panel_of(service: &str, breakers: &[Breaker], frame: &Frame) -> Op
     let is_about = |breaker: &&Breaker| {
         breaker.service_name == service || breaker.peer_service.as_deref() == Some(service)
     };
-    let rows: Vec<AnyView> = breakers
-        .iter()
-        .filter(is_about)
-        .map(|breaker| row(breaker, frame))
-        .collect();
-    if rows.is_empty() {
+    if !breakers.iter().any(|breaker| is_about(&breaker)) {
         return None;
     }
-    Some(view! {
-        <section class="panel"><h2>"Its breakers, and those held against it"</h2>
-        <div class="scroll"><table class="list">
-            <thead><tr><th>"State"</th><th>"Service"</th><th>"Breaker"</th><th>"Guards"</th><th>"Since"</th><th>"Instances"</th><th>"Evidence"</th><th>"Tripped by"</th></tr></thead>
-            <tbody>{rows}</tbody>
-        </table></div></section>
-    }.into_any())
-}
-
-/// A state as a word with its shape: told apart without colour.
-pub(super) fn state_mark(state: &str) -> AnyView {
-    let glyph = glyph(state);
-    let class = format!("breaker-state {}", severity(state));
-    view! { <span class=class><span aria-hidden="true">{glyph}</span>" "{state.replace('_', " ")}</span> }.into_any()
-}
-
-/// The shape of a state.
-pub(super) fn glyph(state: &str) -> &'static str {
-    match state {
-        "closed" => "●",
-        "open" => "○",
-        "half_open" => "◐",
-        "forced_open" => "⊗",
-        "disabled" => "⊘",
-        "metrics_only" => "◌",
-        "saturated" => "◆",
-        "throttling" => "◇",
-        "stale" => "…",
-        _ => "?",
-    }
-}
-
-/// Whether a kind of policy has states: retries, timeouts, fallbacks and hedges only count.
-pub(super) fn has_states(pattern: &str) -> bool {
-    !matches!(pattern, "retry" | "timeout" | "fallback" | "hedge")
-}
-
-/// `bad` while it refuses, `warn` while it doubts or nobody knows, else `fine`.
-pub(super) fn severity(state: &str) -> &'static str {
-    match state {
-        "open" | "forced_open" => "bad",
-        "half_open" | "saturated" | "throttling" | "unknown" => "warn",
-        "stale" | "disabled" | "metrics_only" => "quiet",
-        _ => "fine",
-    }
+    let table = table(breakers.iter().filter(is_about), frame);
+    Some(
+        view! { <section class="panel"><h2>"Its breakers, and those held against it"</h2>{table}</section> }
+            .into_any(),
+    )
 }
 
 #[cfg(test)]

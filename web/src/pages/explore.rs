@@ -8,10 +8,11 @@ use tripline_storage::model::{
 };
 
 use super::filter::bar;
+use crate::address::segment;
 use crate::chart::{Line, Mark, bounds, buckets, time_series};
+use crate::frame::Frame;
 use crate::parts::{
-    Complaint, Frame, complaint, export_links, list_note, nothing, nothing_of, other_fields,
-    positive, segment,
+    Complaint, complaint, export_links, list_note, nothing, nothing_of, other_fields, positive,
 };
 use crate::units;
 

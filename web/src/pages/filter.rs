@@ -3,8 +3,9 @@
 use leptos::prelude::*;
 use tripline_storage::filter::Signal;
 
+use crate::frame::Frame;
 use crate::islands::FilterBox;
-use crate::parts::{Frame, other_fields};
+use crate::parts::other_fields;
 
 /// The bar: the filter in one line, `more` for the fields of the page behind a fold.
 pub(super) fn bar(signal: Signal, examples: &[&str], more: AnyView, frame: &Frame) -> AnyView {

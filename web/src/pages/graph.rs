@@ -16,10 +16,11 @@ pub(super) use self::drawing::{picture, trace_picture};
 use self::flow::Flow;
 pub use self::scrubber::Scrubber;
 pub(super) use self::table::edge_table;
-use super::breakers::severity;
+use super::ejection::severity_of_edge;
 use super::last_week::{self, GraphThen};
 use super::proxies;
-use crate::parts::{Frame, nothing_of, other_fields, requests_note, severity_of_share};
+use crate::frame::Frame;
+use crate::parts::{nothing_of, other_fields, requests_note, severity_of_share};
 use crate::units;
 
 /// What the page shows.
@@ -101,7 +102,7 @@ fn ranked(graph: &Graph, top: Option<usize>) -> (Graph, usize) {
             || edge
                 .breakers
                 .iter()
-                .any(|breaker| severity(&breaker.state) != "fine")
+                .any(|breaker| severity_of_edge(breaker) != "fine")
     };
     let kept: Vec<&GraphEdge> = graph
         .edges

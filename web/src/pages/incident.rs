@@ -1,21 +1,28 @@
 //! `/incidents/{id}`: where it began and why that is likely, who is hurt, what changed, whether it gets better.
 
+mod markdown;
+
 use leptos::prelude::*;
 use tripline_storage::model::{
-    ChangeEvent, ErrorClass, Incident, IncidentBreaker, IncidentDetail, LaneSegment, Recovery,
+    ChangeEvent, Incident, IncidentBreaker, IncidentDetail, LaneSegment, Recovery,
 };
 
+pub use self::markdown::markdown;
 use super::blast::blast;
+use super::breaker_marks::path_of;
+use super::error_classes::class_table;
 use super::incidents::{chain, edge_of, length};
+use crate::address::segment;
 use crate::chart::{Line, lanes, time_series};
-use crate::parts::{Frame, copied_id, cut_note, moment, nothing, positive, segment, service_link};
+use crate::frame::Frame;
+use crate::parts::{copied_id, cut_note, moment, nothing, positive, service_link};
 use crate::units;
 
 /// The page.
 pub fn incident(data: &IncidentDetail, frame: &Frame) -> AnyView {
     let incident = &data.incident;
     let bundle = format!(
-        "tripline export --incident {} --out incident",
+        "tripline export --incident {} incident",
         incident.incident_id
     );
     view! {
@@ -42,7 +49,7 @@ pub fn incident(data: &IncidentDetail, frame: &Frame) -> AnyView {
 }
 
 /// What happened, in one sentence.
-pub(super) fn sentence(data: &IncidentDetail, frame: &Frame) -> String {
+fn sentence(data: &IncidentDetail, frame: &Frame) -> String {
     let incident = &data.incident;
     let Some(first) = incident.breakers.first() else {
         return String::new();
@@ -207,16 +214,7 @@ fn segments(data: &IncidentDetail, breaker: &IncidentBreaker, until: u64) -> Vec
 
 /// A breaker's page at the time it tripped.
 fn breaker_link(breaker: &IncidentBreaker, frame: &Frame) -> String {
-    let key = breaker
-        .key
-        .as_ref()
-        .map(|key| format!("/{}", segment(key)))
-        .unwrap_or_default();
-    let path = format!(
-        "/breakers/{}/{}{key}",
-        segment(&breaker.service_name),
-        segment(&breaker.name)
-    );
+    let path = path_of(&breaker.service_name, &breaker.name, breaker.key.as_deref());
     let at = units::timestamp(u64::try_from(breaker.trip.time_unix_nano).unwrap_or(0), 3);
     frame.link(&path, &[("at", &at)])
 }
@@ -257,45 +255,6 @@ fn windows(incident: &Incident, frame: &Frame) -> AnyView {
 
 fn classes(data: &IncidentDetail, frame: &Frame) -> AnyView {
     view! { <section class="panel"><h2>"How calls failed"</h2>{class_table(&data.error_classes, &data.incident, frame)}</section> }.into_any()
-}
-
-/// One row a class with the trace that stands for it.
-pub(super) fn class_table(classes: &[ErrorClass], incident: &Incident, frame: &Frame) -> AnyView {
-    if classes.is_empty() {
-        return nothing(
-            "No failed call around the trip was kept.",
-            "Sampling may have dropped them, or they have expired.",
-        );
-    }
-    let rows = classes
-        .iter()
-        .map(|class| {
-            let link = frame.link(
-                &format!("/traces/{}", segment(&class.trace_id)),
-                &[("span", &class.span_id)],
-            );
-            let edge = incident
-                .breakers
-                .iter()
-                .find(|breaker| breaker.breaker_id == class.breaker_id)
-                .map(edge_of);
-            let label = if class.label == "similar" {
-                "similar, inferred"
-            } else {
-                &class.label
-            };
-            view! {
-                <tr>
-                    <td><a data-row href=link>{class.class.clone()}</a></td>
-                    <td class="num">{units::count(class.count)}</td>
-                    <td class="nowrap">{edge}</td>
-                    <td><span class="tag">{label.to_owned()}</span></td>
-                    <td>{service_link(frame, Some(&class.span_service))}</td>
-                </tr>
-            }
-        })
-        .collect_view();
-    view! { <div class="scroll"><table class="list"><thead><tr><th>"Error"</th><th class="num">"Calls"</th><th>"Breaker"</th><th>"Its trace"</th><th>"Deepest failure"</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
 }
 
 fn changes(data: &IncidentDetail, frame: &Frame) -> AnyView {
@@ -397,78 +356,4 @@ fn findings(data: &IncidentDetail) -> Option<AnyView> {
         .map(|finding| view! { <li><span class="tag">{finding.kind.replace('_', " ")}</span>" "{finding.sentence.clone()}</li> })
         .collect_view();
     Some(view! { <section class="panel"><h2>"Also worth a look"</h2><ul class="clues">{items}</ul>{cut}</section> }.into_any())
-}
-
-/// The incident as Markdown, times frozen to UTC.
-pub fn markdown(data: &IncidentDetail) -> String {
-    use std::fmt::Write as _;
-    let incident = &data.incident;
-    let time = |ns: i64| units::timestamp(u64::try_from(ns).unwrap_or(0), 3);
-    let mut out = format!("# {}\n\n", chain(incident));
-    let end = incident
-        .end_unix_nano
-        .map_or_else(|| "going on".to_owned(), time);
-    let _ = writeln!(
-        out,
-        "{} to {end}, incident `{}`\n",
-        time(incident.start_unix_nano),
-        incident.incident_id
-    );
-    if let Some(root) = &incident.root {
-        let _ = writeln!(
-            out,
-            "## Likely root: {} (≈ {:.0} %)\n",
-            root.service,
-            100.0 * root.score
-        );
-        for clue in &root.evidence {
-            let _ = writeln!(out, "- {}", clue.sentence);
-        }
-        out.push('\n');
-    }
-    out.push_str("## Order of trips\n\n");
-    for breaker in &incident.breakers {
-        let trace = breaker.trip.trace_id.as_deref().unwrap_or("no trace kept");
-        let _ = writeln!(
-            out,
-            "- {} {} ({trace})",
-            time(breaker.trip.time_unix_nano),
-            edge_of(breaker)
-        );
-    }
-    out.push_str("\n## Errors\n\n");
-    for class in &data.error_classes {
-        let _ = writeln!(
-            out,
-            "- {} × {} (trace {}, {})",
-            class.count, class.class, class.trace_id, class.label
-        );
-    }
-    out.push_str("\n## Changes\n\n");
-    for change in &data.changes {
-        let _ = writeln!(
-            out,
-            "- {} {} {}: {}",
-            time(change.time_unix_nano),
-            change.kind,
-            change.service,
-            change.description
-        );
-    }
-    out.push_str(
-        "\n## Who is hurt\n\n| entry point | failed | degraded | unaffected |\n|---|---|---|---|\n",
-    );
-    for entry in &data.blast.entry_points {
-        let _ = writeln!(
-            out,
-            "| {} {} | {:.0} | {:.0} | {:.0} |",
-            entry.service, entry.name, entry.failed, entry.degraded, entry.unaffected
-        );
-    }
-    let _ = writeln!(
-        out,
-        "\n**{}**: {}",
-        data.recovery.verdict, data.recovery.reason
-    );
-    out
 }

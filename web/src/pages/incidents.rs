@@ -3,8 +3,10 @@
 use leptos::prelude::*;
 use tripline_storage::model::{Incident, IncidentBreaker, Page};
 
-use super::breakers::state_mark;
-use crate::parts::{Frame, list_note, moment, nothing, positive, segment, service_link};
+use super::breaker_marks::state_mark;
+use crate::address::segment;
+use crate::frame::Frame;
+use crate::parts::{list_note, moment, nothing, positive, service_link};
 use crate::units;
 
 /// The page.

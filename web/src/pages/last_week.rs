@@ -6,7 +6,7 @@ use tripline_storage::model::{
 };
 
 use crate::chart::Line;
-use crate::parts::Frame;
+use crate::frame::Frame;
 use crate::range::WEEK;
 use crate::units;
 

@@ -8,10 +8,12 @@ use tripline_storage::model::{LogHistogram, LogPatterns, LogRecord, Page};
 
 use super::filter::bar;
 use super::traces::choice;
+use crate::address::{href, segment};
 use crate::chart::bars;
+use crate::frame::Frame;
 use crate::parts::{
-    Complaint, Frame, attribute_table_with, colour, complaint, cut_note, export_links, field_links,
-    href, list_note, moment, nothing_of, positive, segment, service_link_in,
+    Complaint, attribute_table_with, colour, complaint, cut_note, export_links, field_links,
+    list_note, moment, nothing_of, positive, service_link_in,
 };
 use crate::units;
 

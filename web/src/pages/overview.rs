@@ -10,11 +10,13 @@ use tripline_storage::model::{
 };
 
 use self::first_run::first_run;
-use super::breakers::{has_states, severity};
+use super::breaker_marks::has_states;
+use super::ejection::{is_ejection, severity_of_breaker};
 use super::incidents::strip;
 use super::{last_week, own_breakers, proxies};
+use crate::frame::Frame;
 use crate::parts::{
-    Frame, basis_note, error_share, export_links, figure, list_note, nothing_of, place, positive,
+    basis_note, error_share, export_links, figure, list_note, nothing_of, place, positive,
     requests_note, service_basis, service_link_in, since, sort_head,
 };
 use crate::units;
@@ -250,10 +252,21 @@ fn breakers_of(service: &ServiceSummary, breakers: &[Breaker], frame: &Frame) ->
     if its.is_empty() {
         return view! { <span class="quiet">"none known"</span> }.into_any();
     }
-    let count = |wanted: &str| its.iter().filter(|b| severity(&b.state) == wanted).count();
+    let count = |wanted: &str| {
+        let of_it = its.iter().filter(|b| severity_of_breaker(b) == wanted);
+        of_it.count()
+    };
     let (bad, warn) = (count("bad"), count("warn"));
+    let ejecting = its
+        .iter()
+        .filter(|b| is_ejection(&b.pattern) && severity_of_breaker(b) == "warn")
+        .count();
     let (class, text) = match (bad, warn) {
         (0, 0) => ("share fine", format!("✓ {} closed", its.len())),
+        (0, warn) if warn == ejecting => (
+            "share warn",
+            format!("◔ {warn} of {} with hosts out", its.len()),
+        ),
         (0, warn) => (
             "share warn",
             format!("◐ {warn} of {} recovering", its.len()),

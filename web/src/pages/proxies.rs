@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use leptos::prelude::*;
 use tripline_storage::model::{Graph, GraphEdge, NodeKind, Scope, ServiceSummary};
 
-use crate::parts::{Frame, place, service_link};
+use crate::frame::Frame;
+use crate::parts::{place, service_link};
 use crate::units;
 
 /// Names a line has room for.

@@ -3,8 +3,9 @@
 use leptos::prelude::*;
 use tripline_storage::model::{AttributeValue, Refusal, SpanRecord};
 
-use super::breakers::path_of;
-use crate::parts::{Frame, segment};
+use super::breaker_marks::path_of;
+use crate::address::segment;
+use crate::frame::Frame;
 use crate::units;
 
 /// Attributes that number an attempt, the first being 0 or 1: of our SDK, of OpenTelemetry's HTTP conventions, of

@@ -7,9 +7,10 @@ use tripline_storage::model::{LogRecord, SpanRecord};
 use super::logs::severity;
 use super::span_marks;
 use super::waterfall::Waterfall;
+use crate::address::segment;
+use crate::frame::Frame;
 use crate::parts::{
-    Frame, attribute_table, copied_id, cut_note, field_links, moment, positive, segment,
-    service_link_in,
+    attribute_table, copied_id, cut_note, field_links, moment, positive, service_link_in,
 };
 use crate::units;
 

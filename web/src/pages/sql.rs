@@ -4,11 +4,11 @@ mod drawing;
 
 use leptos::prelude::*;
 
+use crate::address::{href, segment};
+use crate::frame::{Frame, SavedPage};
 use crate::islands::SqlEditor;
 pub use crate::islands::sql_words::Relation;
-use crate::parts::{
-    Frame, SavedPage, failure, href, kept_fields, nothing, saved_page, segment, text_as_html,
-};
+use crate::parts::{failure, kept_fields, nothing, saved_page, text_as_html};
 use crate::units;
 
 /// What the page shows.

@@ -2,7 +2,8 @@
 
 use leptos::prelude::*;
 
-use crate::parts::{Frame, nothing};
+use crate::frame::Frame;
+use crate::parts::nothing;
 
 /// A table of names and values under a heading.
 #[derive(Debug, Clone, Default)]

@@ -11,9 +11,11 @@ use super::span_panel::{log_line, panel};
 use super::trace_scopes::TraceScopes;
 use super::trace_tabs;
 use super::waterfall::{Row, Waterfall};
+use crate::address::segment;
+use crate::frame::Frame;
 use crate::parts::{
-    Frame, colour, copied_id, cut_note, figure, moment, nothing, other_fields, positive, segment,
-    service_link, service_link_in,
+    colour, copied_id, cut_note, figure, moment, nothing, other_fields, positive, service_link,
+    service_link_in,
 };
 use crate::units;
 

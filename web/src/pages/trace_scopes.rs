@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use leptos::prelude::*;
 use tripline_storage::model::{Scope, SpanRecord};
 
-use crate::parts::{Frame, service_link, service_link_in};
+use crate::frame::Frame;
+use crate::parts::{service_link, service_link_in};
 
 /// The scope of each service of a trace; none of one that has spans in several.
 pub(super) struct TraceScopes<'a>(BTreeMap<&'a str, Option<&'a Scope>>);

@@ -10,7 +10,8 @@ use tripline_storage::model::{
 
 use super::graph::trace_picture;
 use super::trace_scopes::TraceScopes;
-use crate::parts::{Frame, colour, failure, nothing, other_fields, service_link_in};
+use crate::frame::Frame;
+use crate::parts::{colour, failure, nothing, other_fields, service_link_in};
 use crate::units;
 
 /// Rows of a table at most.
@@ -300,7 +301,7 @@ fn compared(trace: &TraceDetail, other: &TraceDetail, frame: &Frame) -> AnyView 
             }
         })
         .collect_view();
-    let path = format!("/traces/{}", crate::parts::segment(&other.trace_id));
+    let path = format!("/traces/{}", crate::address::segment(&other.trace_id));
     // Seen as this one is: with the spans of proxies or without.
     let sidecars = ("sidecars", frame.param("sidecars").unwrap_or_default());
     let kept: Vec<(&str, &str)> = [sidecars]

@@ -6,9 +6,10 @@ use tripline_storage::model::{Differences, Heatmap, Page, Selection, TraceOrder,
 
 use super::filter::bar;
 use crate::chart::heatmap;
+use crate::frame::Frame;
 use crate::parts::{
-    Complaint, Frame, complaint, export_links, filter_links, list_note, moment, nothing,
-    nothing_of, positive, service_link_in, sort_head,
+    Complaint, complaint, export_links, filter_links, list_note, moment, nothing, nothing_of,
+    positive, service_link_in, sort_head,
 };
 use crate::units;
 
@@ -270,7 +271,7 @@ fn results(data: &TracesPage, frame: &Frame) -> AnyView {
 }
 
 fn trace_href(trace: &TraceSummary, frame: &Frame) -> String {
-    let path = format!("/traces/{}", crate::parts::segment(&trace.trace_id));
+    let path = format!("/traces/{}", crate::address::segment(&trace.trace_id));
     if trace.matched.span_id == trace.root.span_id {
         frame.link(&path, &[])
     } else {

@@ -3,7 +3,8 @@
 use leptos::prelude::*;
 use tripline_storage::model::{Outcome, Proposal, WhatIf};
 
-use crate::parts::{Frame, nothing, other_fields};
+use crate::frame::Frame;
+use crate::parts::{nothing, other_fields};
 use crate::units;
 
 /// Settings the form edits: name, label.

@@ -3,35 +3,9 @@
 use leptos::prelude::*;
 use tripline_storage::model::{Basis, Page, RequestCounts, ServiceSummary};
 
-use super::{Frame, href};
+use crate::address::href;
+use crate::frame::Frame;
 use crate::units;
-
-/// A sentence where a list of a signal (`traces`, `logs`, `metrics`) would be, and when that signal was last seen.
-pub fn nothing_of(signal: &str, sentence: &str, advice: &str, frame: &Frame) -> AnyView {
-    let word = match signal {
-        "traces" => "span",
-        "logs" => "log record",
-        _ => "metric point",
-    };
-    // Without any age the store could not be asked: then there is nothing to say.
-    let seen = (!frame.newest.is_empty()).then(|| {
-        let newest = frame.newest.iter().find(|(known, _)| known == signal);
-        let (text, exact) = newest.map_or_else(
-            || (format!("No {word} is stored at all."), None),
-            |(_, newest)| {
-                let text = format!(
-                    "Last seen {}: the newest {word} stored.",
-                    units::ago(*newest, frame.now_ns)
-                );
-                (text, Some(units::timestamp(*newest, 0)))
-            },
-        );
-        view! { <p class="quiet" title=exact>{text}</p> }
-    });
-    let (sentence, advice) = (sentence.to_owned(), advice.to_owned());
-    view! { <div class="nothing"><p>{sentence}</p><p class="quiet">{advice}</p>{seen}</div> }
-        .into_any()
-}
 
 /// What a list of such things says about its length and order: `200 of 12,431 traces, newest first`.
 pub fn list_note<T>(page: &Page<T>, word: &str, order: &str, frame: &Frame) -> AnyView {

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::Frame;
+use crate::frame::Frame;
 
 /// The head of a column; `word` is what `sort` says for it, greatest first. The default order needs no parameter.
 pub fn sort_head(

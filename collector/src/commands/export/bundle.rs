@@ -8,6 +8,7 @@
 //! | `top_traces.json` | the traces that stand for the error classes |
 //! | `queries.json` | the SQL behind the numbers |
 //! | `learned-states` | what people said numbers of breakers mean, if they did |
+//! | `peers.json` | whom breakers guard as the configuration says it, in force when it was written |
 //! | `settings.jsonl` | settings of the breakers told before the range, as the events that told them |
 //! | `manifest.json` | format, range, ids, rows; written last: without it a directory is no bundle |
 //!
@@ -52,6 +53,9 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const ROWS_MAX: u64 = 1_000_000;
 /// What people said numbers mean; not named like telemetry, so that nobody imports it.
 pub(in crate::commands) const BUNDLED_LEARNED: &str = "learned-states";
+
+/// What the configuration says of whom breakers guard.
+pub(in crate::commands) const PEERS: &str = "peers.json";
 
 const QUERIES: [(&str, &str); 4] = [
     (
@@ -234,7 +238,7 @@ impl Told {
             .map_err(anyhow::Error::from)
             .and_then(|reader| {
                 let session = Session::new(&reader);
-                Self::assemble(asked, &mut |question| question.here(&session))
+                Self::assemble(asked, &mut |question| question.here(&session, config))
             });
         store.close(Duration::from_secs(10));
         outcome
@@ -297,6 +301,7 @@ impl Told {
             .collect();
         let graph = ask(Question::Graph(from, to))?;
         let states = ask(Question::Breakers)?;
+        let rules = ask(Question::PeerRules)?;
         let queries: serde_json::Map<String, Value> = QUERIES
             .iter()
             .map(|(name, text)| ((*name).to_owned(), json!(text)))
@@ -310,6 +315,7 @@ impl Told {
                 ("incident.json", Value::Array(incidents)),
                 ("graph.json", graph),
                 ("breakers.json", states),
+                (PEERS, rules["items"].clone()),
                 ("transitions.json", Value::Array(transitions)),
                 ("top_traces.json", Value::Array(traces)),
                 ("queries.json", Value::Object(queries)),
@@ -331,6 +337,7 @@ enum Question {
     Incidents(u64, u64, u64),
     Graph(u64, u64),
     Breakers,
+    PeerRules,
     Trace(String),
 }
 
@@ -343,6 +350,8 @@ impl Question {
             }
             Self::Graph(from, to) => format!("/api/v1/graph?from={from}&to={to}&limit=2000"),
             Self::Breakers => "/api/v1/breakers?limit=10000".to_owned(),
+            // Those of the server that concluded by them, whatever this command was configured with.
+            Self::PeerRules => "/api/v1/breakers/peers".to_owned(),
             Self::Trace(id) => format!("/api/v1/traces/{id}"),
         };
         let (status, body) = sql::client::get(address, token, &path)?;
@@ -357,7 +366,7 @@ impl Question {
         Ok(value)
     }
 
-    fn here(self, session: &Session<'_>) -> anyhow::Result<Value> {
+    fn here(self, session: &Session<'_>, config: &Config) -> anyhow::Result<Value> {
         let signed = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
         let range = |from: u64, to: u64| model::TimeRange {
             from_unix_nano: signed(from),
@@ -396,6 +405,7 @@ impl Question {
                 };
                 serde_json::to_value(query::breakers(session, &all)?)?
             }
+            Self::PeerRules => json!({"items": config.resilience.peer}),
             Self::Trace(id) => serde_json::to_value(query::trace(session, &id)?)?,
         })
     }

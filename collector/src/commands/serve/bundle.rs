@@ -10,9 +10,9 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value;
 use tripline_storage::learned::LEARNED_FILE;
 
-use crate::commands::export::bundle::{BUNDLED_LEARNED, FORMAT, MANIFEST, cut, number};
+use crate::commands::export::bundle::{BUNDLED_LEARNED, FORMAT, MANIFEST, PEERS, cut, number};
 use crate::commands::import;
-use crate::config::{Bundle, Config};
+use crate::config::{Bundle, Config, PeerSection};
 
 /// The unpacked bundle; deleted when dropped.
 pub(super) struct Unpacked(PathBuf);
@@ -50,9 +50,23 @@ pub(super) fn open(dir: &Path, config: &mut Config) -> anyhow::Result<Unpacked> 
     if learned.is_file() {
         std::fs::copy(&learned, unpacked.0.join(LEARNED_FILE))?;
     }
+    let rules = peers(dir).with_context(|| format!("cannot read {PEERS} of {shown}"))?;
+    if let Some(rules) = rules {
+        config.resilience.peer = rules;
+    }
     import::load(&[dir.to_owned()], config)
         .with_context(|| format!("cannot read the rows of {shown}"))?;
     Ok(unpacked)
+}
+
+/// The rules for callees that held when the bundle was written; those of older versions do not say.
+fn peers(dir: &Path) -> anyhow::Result<Option<Vec<PeerSection>>> {
+    let file = dir.join(PEERS);
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(file)?;
+    Ok(Some(serde_json::from_str(&text)?))
 }
 
 /// What the manifest says; `None` without a range.
@@ -79,6 +93,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn rules_for_callees_are_those_of_the_bundle_where_it_has_some() {
+        let dir = tempfile::tempdir().expect("a directory");
+        assert_eq!(peers(dir.path()).expect("nothing to read"), None);
+        let rule = json!([{"service": "shop", "breaker": "back*", "peer": "ledger"}]);
+        let write = |text: &str| std::fs::write(dir.path().join(PEERS), text).expect("written");
+        write(&rule.to_string());
+        let rules = peers(dir.path()).expect("rules").expect("a file");
+        assert_eq!((rules.len(), rules[0].peer.as_str()), (1, "ledger"));
+        write("[]");
+        assert_eq!(peers(dir.path()).expect("none"), Some(Vec::new()));
+        write("{");
+        assert!(peers(dir.path()).is_err());
+    }
 
     #[test]
     fn a_manifest_says_its_range_and_what_was_left_out() {

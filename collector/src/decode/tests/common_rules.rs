@@ -1,4 +1,4 @@
-//! `OTLP.md` 1.8, 1.13.
+//! `CONFORMANCE.md` 1.8, 1.13.
 
 use super::*;
 

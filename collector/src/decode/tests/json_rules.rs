@@ -1,4 +1,4 @@
-//! `OTLP.md` 1.3 and 1.16: every trap of OTLP/JSON.
+//! `CONFORMANCE.md` 1.3: every trap of OTLP/JSON.
 
 use super::*;
 use crate::decode::Malformed;

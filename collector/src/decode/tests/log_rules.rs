@@ -1,4 +1,4 @@
-//! `OTLP.md` 1.10.
+//! `CONFORMANCE.md` 1.10.
 
 use super::*;
 

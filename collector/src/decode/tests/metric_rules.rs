@@ -1,4 +1,4 @@
-//! `OTLP.md` 1.11.
+//! `CONFORMANCE.md` 1.11.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! `OTLP.md` 1.9.
+//! `CONFORMANCE.md` 1.9.
 
 use super::*;
 

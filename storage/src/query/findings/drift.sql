@@ -2,7 +2,8 @@
 WITH latest AS (
     SELECT DISTINCT ON (breaker_id, service_instance_id) breaker_id, service_name, name || coalesce('/' || "key", '') AS name, config_hash, service_instance_id
     FROM breaker_config
-    WHERE valid_from < make_timestamp_ns($2) AND ($3 = '' OR service_name IN (SELECT unnest(string_split($3, chr(31)))))
+    WHERE valid_from < make_timestamp_ns($2) AND {in_scope}
+        AND ($3 = '' OR service_name IN {asked} OR breaker_id IN (SELECT breaker_id FROM breakers WHERE peer_service IN {asked}))
     ORDER BY breaker_id, service_instance_id, valid_from DESC
 )
 SELECT any_value(service_name), any_value(name), breaker_id, count(DISTINCT config_hash)::DOUBLE, count(*)::UBIGINT, 0::UBIGINT

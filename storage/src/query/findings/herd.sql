@@ -3,7 +3,8 @@ WITH probes AS (
     SELECT breaker_id, service_name, name || coalesce('/' || "key", '') AS name, service_instance_id, epoch_ns("time") AS ns
     FROM breaker_transitions
     WHERE to_state = 'half_open' AND time_lo = "time" AND "time" >= make_timestamp_ns($1) AND "time" < make_timestamp_ns($2)
-        AND ($3 = '' OR service_name IN (SELECT unnest(string_split($3, chr(31)))))
+        AND {in_scope}
+        AND ($3 = '' OR service_name IN {asked} OR breaker_id IN (SELECT breaker_id FROM breakers WHERE peer_service IN {asked}))
 ),
 together AS (
     SELECT *, count(DISTINCT service_instance_id) OVER (PARTITION BY breaker_id ORDER BY ns

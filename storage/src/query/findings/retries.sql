@@ -5,7 +5,8 @@ WITH attempts AS MATERIALIZED (
         epoch_ns(start_time) AS ns, duration_ns, coalesce(TRY_CAST("http.request.resend_count" AS BIGINT), 0) > 0 AS says_so
     FROM ({calls})
     WHERE kind = 'client' AND parent_span_id IS NOT NULL AND start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2)
-        AND ($3 = '' OR service_name IN (SELECT unnest(string_split($3, chr(31)))))
+        AND {in_scope}
+        AND ($3 = '' OR coalesce(service_name, 'unknown_service') IN {asked} OR coalesce(peer, name) IN {asked})
 ),
 failures AS (
     SELECT service_name, callee, parent, min(ns + duration_ns) AS first_end, arg_min(ns, ns + duration_ns) AS first_start FROM attempts WHERE failed GROUP BY ALL

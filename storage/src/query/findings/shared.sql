@@ -6,7 +6,7 @@ WITH counted AS (
     FROM breaker_samples
     WHERE evidence = 'metric' AND NOT coalesce(is_delta, false)
         AND "time" >= make_timestamp_ns($1) AND "time" < make_timestamp_ns($2)
-        AND ($3 = '' OR service_name IN (SELECT unnest(string_split($3, chr(31)))))
+        AND {in_scope} AND ($3 = '' OR service_name IN {asked})
     GROUP BY ALL
 ),
 -- The values before each sample, and the better of the two after it.

@@ -2,17 +2,21 @@
 
 use super::*;
 use crate::ingest::{Batch, LogColumns, LogRow, ResourceRow, Rows, ScopeRow, SpanColumns, SpanRow};
-use crate::model::TimeRange;
+use crate::model::{ScopeFilter, TimeRange};
 use crate::store::{Store, StoreConfig};
 
 const S: u64 = 1_000_000_000;
 const MS: u64 = 1_000_000;
 
-fn append(store: &Store, service: &str, instance: &str, rows: Rows) {
+/// Where telemetry is put, and the environment of those who send it.
+type Door<'a> = (&'a Store, Option<&'a str>);
+
+fn append((store, environment): Door<'_>, service: &str, instance: &str, rows: Rows) {
     let batch = Batch {
         resources: vec![ResourceRow {
             service_name: Some(service.to_owned()),
             service_instance_id: Some(instance.to_owned()),
+            environment: environment.map(str::to_owned),
             attributes: "{}".to_owned(),
             ..ResourceRow::default()
         }],
@@ -28,7 +32,7 @@ fn append(store: &Store, service: &str, instance: &str, rows: Rows) {
 
 /// A call of `caller` that tries `callee` so often; all but the last try fail. The last answers late by `late_ms`.
 fn call(
-    store: &Store,
+    store: Door<'_>,
     at: u64,
     [caller, callee]: [&'static str; 2],
     tries: u64,
@@ -86,7 +90,7 @@ fn call(
 }
 
 /// A call of its own parent that fails at once, in no time that its clock can tell.
-fn refused(store: &Store, at: u64, [caller, callee]: [&'static str; 2]) {
+fn refused(store: Door<'_>, at: u64, [caller, callee]: [&'static str; 2]) {
     let mut columns = SpanColumns::default();
     columns.push(&SpanRow {
         trace_id: u128::from(at).to_be_bytes(),
@@ -105,7 +109,7 @@ fn refused(store: &Store, at: u64, [caller, callee]: [&'static str; 2]) {
     append(store, caller, "1", Rows::Spans(columns));
 }
 
-fn event(store: &Store, instance: &str, time: u64, name: &'static str, attributes: &str) {
+fn event(store: Door<'_>, instance: &str, time: u64, name: &'static str, attributes: &str) {
     let mut logs = LogColumns::default();
     logs.push(&LogRow {
         time_unix_nano: time,
@@ -115,6 +119,57 @@ fn event(store: &Store, instance: &str, time: u64, name: &'static str, attribute
         ..LogRow::default()
     });
     append(store, "cart", instance, Rows::Logs(logs));
+}
+
+/// Ten seconds of calls and four instances of a breaker, with one of each finding.
+fn sow(store: Door<'_>, base: u64) {
+    for number in 0..10 {
+        let at = base + number * S;
+        call(store, at, ["gate", "cart"], 1, (0, false));
+        call(store, at + 1_000, ["cart", "stock"], 3, (0, false));
+        if number < 5 {
+            // Sent again, because its exporter heard no answer: that is no attempt.
+            call(store, at + 1_000, ["cart", "stock"], 3, (0, false));
+        }
+        call(store, at + 2_000, ["cart", "price"], 1, (100, true));
+        refused(store, at + 4_000, ["cart", "gone"]);
+        // It has answered, and tidies up.
+        call(store, at + 3_000, ["cart", "audit"], 1, (100, false));
+    }
+    for (pod, minimum) in [("p1", 10), ("p2", 10), ("p3", 20), ("p4", 20)] {
+        let settings = format!(
+            r#"{{"circuit_breaker.name":"price","circuit_breaker.config_hash":"{minimum}","circuit_breaker.minimum_calls":{minimum}}}"#
+        );
+        event(store, pod, base, "circuit_breaker.configured", &settings);
+        for (at, from, to) in [(20, "closed", "open"), (25, "open", "half_open")] {
+            let change = format!(
+                r#"{{"circuit_breaker.name":"price","circuit_breaker.from_state":"{from}","circuit_breaker.to_state":"{to}"}}"#
+            );
+            let late = if pod == "p4" { 5 * S } else { 0 };
+            event(
+                store,
+                pod,
+                base + at * S + late,
+                "circuit_breaker.state_changed",
+                &change,
+            );
+        }
+    }
+}
+
+/// Kind, service, subject and value of each.
+fn short(found: &[Finding]) -> Vec<(&str, &str, &str, f64)> {
+    found
+        .iter()
+        .map(|f| {
+            (
+                f.kind.as_str(),
+                f.service.as_str(),
+                f.subject.as_str(),
+                f.value,
+            )
+        })
+        .collect()
 }
 
 #[test]
@@ -129,38 +184,7 @@ fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
     .expect("a store");
     let now = u64::try_from(crate::store::now_ns()).expect("after 1970");
     let base = now - 100 * S;
-    for number in 0..10 {
-        let at = base + number * S;
-        call(&store, at, ["gate", "cart"], 1, (0, false));
-        call(&store, at + 1_000, ["cart", "stock"], 3, (0, false));
-        if number < 5 {
-            // Sent again, because its exporter heard no answer: that is no attempt.
-            call(&store, at + 1_000, ["cart", "stock"], 3, (0, false));
-        }
-        call(&store, at + 2_000, ["cart", "price"], 1, (100, true));
-        refused(&store, at + 4_000, ["cart", "gone"]);
-        // It has answered, and tidies up.
-        call(&store, at + 3_000, ["cart", "audit"], 1, (100, false));
-    }
-    for (pod, minimum) in [("p1", 10), ("p2", 10), ("p3", 20), ("p4", 20)] {
-        let settings = format!(
-            r#"{{"circuit_breaker.name":"price","circuit_breaker.config_hash":"{minimum}","circuit_breaker.minimum_calls":{minimum}}}"#
-        );
-        event(&store, pod, base, "circuit_breaker.configured", &settings);
-        for (at, from, to) in [(20, "closed", "open"), (25, "open", "half_open")] {
-            let change = format!(
-                r#"{{"circuit_breaker.name":"price","circuit_breaker.from_state":"{from}","circuit_breaker.to_state":"{to}"}}"#
-            );
-            let late = if pod == "p4" { 5 * S } else { 0 };
-            event(
-                &store,
-                pod,
-                base + at * S + late,
-                "circuit_breaker.state_changed",
-                &change,
-            );
-        }
-    }
+    sow((&store, None), base);
     for _ in 0..2 {
         let reader = store.reader().expect("a reader");
         let query = FindingsQuery {
@@ -175,19 +199,8 @@ fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
         let found = findings(&Session::new(&reader), &query)
             .expect("findings")
             .items;
-        let short: Vec<(&str, &str, &str, f64)> = found
-            .iter()
-            .map(|f| {
-                (
-                    f.kind.as_str(),
-                    f.service.as_str(),
-                    f.subject.as_str(),
-                    f.value,
-                )
-            })
-            .collect();
         assert_eq!(
-            short,
+            short(&found),
             [
                 ("retry_amplification", "cart", "stock", 3.0),
                 ("timeout_inversion", "cart", "price", 10.0),
@@ -217,6 +230,51 @@ fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
         drop(reader);
         store.seal_now().expect("sealed");
     }
+}
+
+#[test]
+fn scope_and_service_hold_for_every_kind() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = crate::fixture::open(dir.path());
+    let now = u64::try_from(crate::store::now_ns()).expect("after 1970");
+    let base = now - 100 * S;
+    sow((&store, Some("prod")), base);
+    sow((&store, Some("staging")), base + 10_000);
+    let reader = store.reader().expect("a reader");
+    let asked = |environment: &str, services: &[&str]| {
+        let query = FindingsQuery {
+            range: TimeRange {
+                from_unix_nano: (base - S) as i64,
+                to_unix_nano: now as i64,
+            },
+            scope: ScopeFilter {
+                environment: Some(environment.to_owned()),
+                ..ScopeFilter::default()
+            },
+            services: services.iter().map(|name| (*name).to_owned()).collect(),
+            limit: 10,
+        };
+        let page = findings(&Session::new(&reader), &query).expect("findings");
+        page.items
+    };
+    let retries = ("retry_amplification", "cart", "stock", 3.0);
+    let timeouts = ("timeout_inversion", "cart", "price", 10.0);
+    let drift = ("settings_drift", "cart", "price", 2.0);
+    let herd = ("half_open_herd", "cart", "price", 3.0);
+    let gone = ("no_breaker", "cart", "gone", 10.0);
+    let stock = ("no_breaker", "cart", "stock", 20.0);
+    let all = [retries, timeouts, drift, herd, gone, stock];
+    assert_eq!(short(&asked("prod", &[])), all);
+    assert_eq!(short(&asked("staging", &["cart"])), all);
+    assert!(asked("elsewhere", &[]).is_empty());
+    // Owners, callers and callees: all that it has to do with.
+    assert_eq!(short(&asked("prod", &["stock"])), [retries, stock]);
+    assert_eq!(short(&asked("prod", &["price"])), [timeouts, drift, herd]);
+    assert_eq!(
+        short(&asked("prod", &["gone", "stock"])),
+        [retries, gone, stock]
+    );
+    assert!(asked("prod", &["audit"]).is_empty());
 }
 
 #[test]

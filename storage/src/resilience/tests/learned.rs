@@ -1,6 +1,6 @@
 //! Numbers of unknown meaning: what they may mean, and what is seen once somebody said it.
 
-use super::fixture::{Point, append, metrics, now, open, rows};
+use super::fixture::{Point, Span, append, hot_and_sealed, metrics, now, open, rows, spans};
 use crate::learned::{FORGET, LearnedStates};
 use crate::model::{EncodingsQuery, LearnedState, TimeRange};
 use crate::query::Session;
@@ -172,4 +172,48 @@ fn what_held_while_calls_were_refused_is_offered_as_open() {
         .map(|seen| seen.learned.clone())
         .collect();
     assert_eq!(learned, [None, Some("open".to_owned())]);
+}
+
+#[test]
+fn a_refused_call_counts_for_the_number_that_held_then_and_for_no_other() {
+    let start = now() - 300 * SECOND;
+    hot_and_sealed(
+        |store| {
+            fill(store, start);
+            let attributes =
+                r#"{"circuit_breaker.name":"pay","circuit_breaker.outcome":"rejected"}"#;
+            let refused = |instance: &str, number: u8, seconds: u64| {
+                let span = Span {
+                    time: start + seconds * SECOND,
+                    attributes,
+                    number,
+                    ..Span::default()
+                };
+                append(store, spans("cart", instance, &[span]));
+            };
+            // The number is 0 until second 30, 2 from 40 to 70, and 0 again from 80 on.
+            for (number, seconds) in (1..).zip([5, 40, 45, 46, 47, 69, 75, 85]) {
+                refused("pod-1", number, seconds);
+            }
+            refused("pod-2", 100, 50);
+        },
+        |store| {
+            let reader = store.reader().expect("a reader");
+            let query = EncodingsQuery {
+                range: TimeRange {
+                    from_unix_nano: i64::try_from(start).expect("a time"),
+                    to_unix_nano: i64::try_from(now()).expect("a time"),
+                },
+                service: None,
+            };
+            let session = Session::new(&reader);
+            let found = crate::query::encodings(&session, &query, Vec::new()).expect("an answer");
+            let refusals: Vec<(&str, u64)> = found.offers[0]
+                .values
+                .iter()
+                .map(|number| (number.value.as_str(), number.refusals))
+                .collect();
+            assert_eq!(refusals, [("0", 2), ("2", 5)]);
+        },
+    );
 }

@@ -8,8 +8,10 @@ use super::fixture::{
     spans,
 };
 use crate::ingest::{Rows, SpanColumns, SpanRow};
-use crate::model::{FindingsQuery, GraphQuery, LanesQuery, TimeRange};
-use crate::query::{Session, findings, graph, how, lanes, review};
+use crate::model::{
+    BreakersQuery, FindingsQuery, GraphQuery, LanesQuery, TimeRange, TransitionsQuery,
+};
+use crate::query::{Session, activity, breakers, findings, graph, how, lanes, review, transitions};
 use crate::store::{Store, StoreConfig};
 
 const SECOND: u64 = 1_000_000_000;
@@ -256,6 +258,99 @@ fn lanes_and_edges_know_the_same_silence() {
                     .map(|breaker| breaker.state.as_str())
                     .collect();
                 assert_eq!(states, [state], "after {seconds} s");
+            }
+        },
+    );
+}
+
+#[test]
+fn the_sql_behind_one_breakers_page_has_its_breaker_and_its_range() {
+    let start = now() - HOUR;
+    hot_and_sealed(
+        |store| {
+            for at in 0..30_u32 {
+                let time = start + u64::from(at) * 10 * SECOND;
+                let state = if at < 15 { "closed" } else { "open" };
+                let refused = 2.0 * f64::from(at.saturating_sub(15));
+                export(store, "pod-1", time, state, refused);
+                // Another breaker of the same pod.
+                let attributes =
+                    r#"{"circuit_breaker.name":"psp","circuit_breaker.outcome":"rejected"}"#;
+                let point = (
+                    "circuit_breaker.calls",
+                    "sum",
+                    attributes.to_owned(),
+                    time,
+                    100.0 * f64::from(at),
+                );
+                append(store, metrics("cart", "pod-1", &[point]));
+            }
+        },
+        |store| {
+            let reader = store.reader().expect("a reader");
+            let session = Session::new(&reader);
+            let named = BreakersQuery {
+                name: Some("payment".to_owned()),
+                limit: 10,
+                ..BreakersQuery::default()
+            };
+            let found = breakers(&session, &named)
+                .expect("breakers")
+                .items
+                .remove(0);
+            let at = |seconds: u64| {
+                i64::try_from(start + seconds * SECOND).expect("within the range of time")
+            };
+            for (from, to, states, changes, refused) in [
+                (100, 200, vec!["closed", "open"], 1, "rejected 8"),
+                (200, 300, vec!["open"], 0, "rejected 20"),
+            ] {
+                let range = TimeRange {
+                    from_unix_nano: at(from),
+                    to_unix_nano: at(to),
+                };
+                let of_lane = LanesQuery {
+                    range,
+                    scope: Default::default(),
+                    service: None,
+                    breaker_id: Some(found.breaker_id.clone()),
+                    limit: 1,
+                };
+                let of_changes = TransitionsQuery {
+                    breaker_id: Some(found.breaker_id.clone()),
+                    range: Some(range),
+                    limit: 10,
+                    ..TransitionsQuery::default()
+                };
+                let lane = lanes(&session, &of_lane).expect("lanes").items.remove(0);
+                let drawn: Vec<&str> = lane.instances[0]
+                    .segments
+                    .iter()
+                    .map(|segment| segment.state.as_str())
+                    .collect();
+                assert_eq!(drawn, states);
+                let sql = how::breaker_intervals(&of_lane);
+                let told = rows(store, &format!("SELECT state FROM ({sql})"));
+                assert_eq!(told, states, "{sql}");
+
+                let listed = transitions(&session, &of_changes).expect("transitions");
+                let sql = how::breaker_changes(&of_changes);
+                let told = rows(store, &format!("SELECT to_state FROM ({sql})"));
+                assert_eq!(
+                    (listed.items.len(), told.len()),
+                    (changes, changes),
+                    "{sql}"
+                );
+
+                let does = activity(&session, &found, range).expect("its work");
+                let sql = how::breaker_calls(&found.breaker_id, range);
+                let told = rows(store, &sql);
+                assert_eq!(told, [refused], "{sql}");
+                let counted = does.calls.rejected.map(|calls| format!("rejected {calls}"));
+                assert_eq!(counted.as_deref(), Some(refused));
+
+                let sql = how::breaker_windows(&found.breaker_id, range);
+                assert!(rows(store, &sql).is_empty(), "it reports no window: {sql}");
             }
         },
     );

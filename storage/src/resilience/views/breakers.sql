@@ -5,7 +5,13 @@ WITH ranked AS (
         WHEN 'unknown' THEN 9 ELSE 10 END AS severity
     FROM {schema}.breaker_instances
 ),
-compared AS (SELECT *, min(severity) OVER (PARTITION BY breaker_id) AS worst FROM ranked)
+compared AS (
+    SELECT *, min(severity) OVER (PARTITION BY breaker_id) AS worst,
+        -- Of proxies that count differently the one with most hosts out.
+        CASE WHEN hosts_ejected IS NOT NULL THEN {'ejected': hosts_ejected,
+            'share': coalesce(hosts_ejected / nullif(hosts_total, 0), 0), 'healthy': hosts_healthy, 'total': hosts_total} END AS hosts
+    FROM ranked
+)
 SELECT
     breaker_id, any_value(service_name) AS service_name, any_value(service_namespace) AS service_namespace,
     any_value(environment) AS environment, any_value(cluster) AS cluster, any_value(name) AS name,
@@ -21,6 +27,7 @@ SELECT
     arg_max(evidence, confidence) FILTER (severity = worst) AS evidence,
     max(confidence) FILTER (severity = worst) AS confidence,
     min(first_seen) AS first_seen, epoch_ns(min(first_seen))::UBIGINT AS first_seen_unix_nano,
-    max(last_seen) AS last_seen, epoch_ns(max(last_seen))::UBIGINT AS last_seen_unix_nano
+    max(last_seen) AS last_seen, epoch_ns(max(last_seen))::UBIGINT AS last_seen_unix_nano,
+    max(hosts).ejected AS hosts_ejected, max(hosts).healthy AS hosts_healthy, max(hosts).total AS hosts_total
 FROM compared
 GROUP BY breaker_id

@@ -27,5 +27,9 @@ SELECT
     first_seen, epoch_ns(first_seen)::UBIGINT AS first_seen_unix_nano,
     last_seen, epoch_ns(last_seen)::UBIGINT AS last_seen_unix_nano,
     coalesce(change.state, sample.state, 'unknown') AS last_state,
-    pattern, origin, peer_service, peer_address, peer_evidence
+    pattern, origin, peer_service, peer_address, peer_evidence,
+    -- Who is silent has nobody ejected that we know of.
+    CASE WHEN NOT is_stale THEN hosts.ejected END AS hosts_ejected,
+    CASE WHEN NOT is_stale THEN hosts.healthy END AS hosts_healthy,
+    CASE WHEN NOT is_stale THEN hosts.total END AS hosts_total
 FROM timed

@@ -4,7 +4,8 @@ WITH transitions AS (SELECT * FROM {transitions} WHERE "time" IS NOT NULL),
 sampled AS (
     SELECT breaker_id, coalesce(service_instance_id, '') AS instance,
         arg_max({'state': state, 'evidence': CASE WHEN is_learned THEN 'learned' ELSE evidence END, 'confidence': confidence}, "time") FILTER (state IS NOT NULL) AS latest,
-        min("time") FILTER (state IS NOT NULL) AS first_state
+        min("time") FILTER (state IS NOT NULL) AS first_state,
+        arg_max({'ejected': hosts_ejected, 'healthy': hosts_healthy, 'total': hosts_total}, "time") FILTER (hosts_ejected IS NOT NULL) AS hosts
     FROM {marks} WHERE "time" IS NOT NULL GROUP BY ALL
 ),
 changed AS (
@@ -64,7 +65,7 @@ subjects AS (
         min("time") AS first_seen, max("time") AS last_seen
     FROM mentions GROUP BY breaker_id, coalesce(service_instance_id, '')
 )
-SELECT s.*, c.latest AS change, m.latest AS sample, m.first_state, p.interval_ns, q.silences
+SELECT s.*, c.latest AS change, m.latest AS sample, m.first_state, m.hosts, p.interval_ns, q.silences
 FROM subjects s
 LEFT JOIN changed c USING (breaker_id, instance)
 LEFT JOIN sampled m USING (breaker_id, instance)

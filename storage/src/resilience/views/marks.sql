@@ -9,9 +9,10 @@ pace AS ({pace}),
 narrow AS (
     SELECT number, epoch_ns("time") AS ns, CASE WHEN evidence = 'metric' THEN usual_ns END AS usual_ns,
         coalesce(heard_since, epoch_ns("time")) AS since, 3 * coalesce(p.interval_ns, 60000000000) AS silence, rejected IS NOT NULL AS counts,
-        hash(s.breaker_id, service_instance_id, evidence, state IS NULL, rejected IS NULL, entered_open IS NULL, ns_open IS NULL) AS stream,
+        hash(s.breaker_id, service_instance_id, evidence, state IS NULL, rejected IS NULL, entered_open IS NULL, ns_open IS NULL,
+            hosts_ejected IS NULL, hosts_total IS NULL) AS stream,
         hash(state, CASE WHEN state = 'unknown' THEN raw_state END, rejected, entered_closed, entered_open, entered_half_open, ns_open, ns_half_open,
-            CASE WHEN is_delta AND greatest(rejected, entered_closed, entered_open, entered_half_open, ns_open, ns_half_open) > 0
+            hosts_ejected, hosts_healthy, hosts_total, CASE WHEN is_delta AND greatest(rejected, entered_closed, entered_open, entered_half_open, ns_open, ns_half_open) > 0
                 THEN "time" END) AS content
     FROM source s LEFT JOIN pace p ON p.breaker_id = s.breaker_id AND p.instance = coalesce(s.service_instance_id, '')
     WHERE "time" IS NOT NULL

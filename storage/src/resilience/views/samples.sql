@@ -12,5 +12,6 @@ SELECT
         THEN {'closed': entered_closed, 'open': entered_open, 'half_open': entered_half_open}
     END AS entered,
     is_delta, raw_state, pattern, origin, service_version, peer_service, peer_address, peer_evidence,
-    trace_id, span_id, confidence::UTINYINT AS confidence, is_learned AS learned
+    trace_id, span_id, confidence::UTINYINT AS confidence, is_learned AS learned,
+    hosts_ejected, hosts_healthy, hosts_total
 FROM {evidence}

@@ -1,12 +1,14 @@
-//! Dates and times as text. Days are since 1970-01-01 in the proleptic Gregorian calendar.
+//! Dates and times as text.
 
 use std::fmt::Write as _;
+
+use crate::calendar::date_of;
 
 const SECONDS_A_DAY: i64 = 86_400;
 
 /// `2026-01-31`; years beyond four digits have a sign, as ISO 8601 asks.
 pub(super) fn date(text: &mut String, days: i64) {
-    let (year, month, day) = civil(days);
+    let (year, month, day) = date_of(days);
     if (0..=9999).contains(&year) {
         let _ = write!(text, "{year:04}-{month:02}-{day:02}");
     } else {
@@ -49,25 +51,6 @@ pub(super) fn interval(text: &mut String, months: i32, days: i32, nanos: i64) {
     } else if months == 0 && days == 0 {
         text.push_str("T0S");
     }
-}
-
-/// Howard Hinnant's `civil_from_days`.
-fn civil(days: i64) -> (i64, u32, u32) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month as u32, day as u32)
 }
 
 #[cfg(test)]

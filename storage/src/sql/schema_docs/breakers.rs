@@ -16,6 +16,12 @@ const BREAKER_ID: Column = column("breaker_id", "VARCHAR", "Identity, hex; joins
 const SERVICE_INSTANCE_ID: Column = column("service_instance_id", "VARCHAR", "The instance (pod)");
 const PATTERN: Column = column("pattern", "VARCHAR", "What the policy is");
 const ORIGIN: Column = column("origin", "VARCHAR", "What reported it");
+const HOSTS_HEALTHY: Column = column(
+    "hosts_healthy",
+    "UINTEGER",
+    "Of these hosts that get calls: neither ejected nor failing a health check",
+);
+const HOSTS_TOTAL: Column = column("hosts_total", "UINTEGER", "Of these hosts in all");
 
 pub(super) const BREAKERS: Relation = Relation {
     name: "breakers",
@@ -71,6 +77,13 @@ pub(super) const BREAKERS: Relation = Relation {
         column("first_seen_unix_nano", "UBIGINT", "The same exactly"),
         column("last_seen", "TIMESTAMP_NS", "Latest telemetry of it"),
         column("last_seen_unix_nano", "UBIGINT", "The same exactly"),
+        column(
+            "hosts_ejected",
+            "UINTEGER",
+            "Of an ejection: hosts that are out, by the instance with most out, if any counts them",
+        ),
+        HOSTS_HEALTHY,
+        HOSTS_TOTAL,
     ],
 };
 
@@ -120,6 +133,13 @@ pub(super) const BREAKER_INSTANCES: Relation = Relation {
             "VARCHAR",
             "How the peer is known: `reported`, `span`; inferred: `address`, `trace`, `user_rule` (`[[resilience.peer]]` of the configuration), `name`, `edge`",
         ),
+        column(
+            "hosts_ejected",
+            "UINTEGER",
+            "Of an ejection: hosts that it has out, by its last sample that counts them; NULL when `stale`",
+        ),
+        HOSTS_HEALTHY,
+        HOSTS_TOTAL,
     ],
 };
 
@@ -276,6 +296,13 @@ pub(super) const BREAKER_SAMPLES: Relation = Relation {
             "BOOLEAN",
             "Whether the state is what somebody said the number in `raw_state` means",
         ),
+        column(
+            "hosts_ejected",
+            "UINTEGER",
+            "Hosts that outlier detection has out; of several clusters under one name these are of the one that lost the greatest share",
+        ),
+        HOSTS_HEALTHY,
+        HOSTS_TOTAL,
     ],
 };
 

@@ -73,8 +73,8 @@ fn a_span_sent_again_counts_once_even_when_its_first_copy_is_sealed_and_the_serv
     );
 }
 
-/// What a file of an older format lacks.
-const OLDER_FORMATS: [(u32, &str); 3] = [
+/// What a file of an older format lacks, and since format 2, which has these tables, [`HOSTS`] before format 5.
+const OLDER_FORMATS: [(u32, &str); 4] = [
     (
         1,
         "ALTER TABLE spans DROP COLUMN resent; DROP TABLE breaker_transitions; DROP TABLE breaker_samples; \
@@ -85,7 +85,12 @@ const OLDER_FORMATS: [(u32, &str); 3] = [
         "ALTER TABLE spans DROP COLUMN resent; ALTER TABLE breaker_marks DROP COLUMN heard_since;",
     ),
     (3, "ALTER TABLE breaker_marks DROP COLUMN heard_since;"),
+    (4, ""),
 ];
+const HOSTS: &str = "ALTER TABLE breaker_samples DROP COLUMN hosts_ejected; \
+    ALTER TABLE breaker_samples DROP COLUMN hosts_healthy; ALTER TABLE breaker_samples DROP COLUMN hosts_total; \
+    ALTER TABLE breaker_marks DROP COLUMN hosts_ejected; ALTER TABLE breaker_marks DROP COLUMN hosts_healthy; \
+    ALTER TABLE breaker_marks DROP COLUMN hosts_total;";
 
 #[test]
 fn files_of_every_older_format_are_brought_to_this_one() {
@@ -105,8 +110,9 @@ fn files_of_every_older_format_are_brought_to_this_one() {
             .collect();
         for file in &sealed {
             let conn = duckdb::Connection::open(file).expect("a segment is a DuckDB file");
+            let hosts = if format > 1 { HOSTS } else { "" };
             conn.execute_batch(&format!(
-                "{lacking} UPDATE meta SET value = '{format}' WHERE key = 'format'; CHECKPOINT;"
+                "{hosts} {lacking} UPDATE meta SET value = '{format}' WHERE key = 'format'; CHECKPOINT;"
             ))
             .expect("an older file");
         }

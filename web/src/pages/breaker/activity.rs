@@ -5,10 +5,13 @@ use tripline_storage::model::{
     BreakerActivity, BreakerDetail, BreakerWindow, OutcomeCalls, SettingsChange, Trial,
 };
 
-use crate::parts::{Frame, moment, nothing, positive, segment};
+use super::BreakerHow;
+use crate::address::segment;
+use crate::frame::Frame;
+use crate::pages::breaker_marks::state_mark;
+use crate::pages::ejection::is_ejection;
+use crate::parts::{moment, nothing, positive};
 use crate::units;
-
-const SAMPLES_SQL: &str = "SELECT time, service_instance_id, failure_rate, slow_rate, window_calls, ok, failed, slow, ignored, rejected, cancelled\nFROM breaker_samples\nORDER BY time DESC";
 
 /// When the next call is let through to try, of an instance that refuses and said so.
 pub(super) fn next_probe(
@@ -16,7 +19,8 @@ pub(super) fn next_probe(
     detail: &BreakerDetail,
     frame: &Frame,
 ) -> Option<AnyView> {
-    if detail.breaker.instances_open == 0 {
+    // A host comes back after a time; no call is let through to try.
+    if detail.breaker.instances_open == 0 || is_ejection(&detail.breaker.pattern) {
         return None;
     }
     let of = |window: &BreakerWindow| positive(window.next_probe_unix_nano);
@@ -31,7 +35,7 @@ pub(super) fn next_probe(
 }
 
 /// The latest window of each instance against its limits, and the calls of the range by outcome.
-pub(super) fn windows(activity: &BreakerActivity, frame: &Frame) -> AnyView {
+pub(super) fn windows(activity: &BreakerActivity, how: &BreakerHow, frame: &Frame) -> AnyView {
     let known: Vec<&BreakerWindow> = activity
         .windows
         .iter()
@@ -57,7 +61,7 @@ pub(super) fn windows(activity: &BreakerActivity, frame: &Frame) -> AnyView {
         .into_any()
     };
     view! {
-        <section class="panel"><div class="panel-head"><h2>"Against its limits"</h2>{frame.how(SAMPLES_SQL)}</div>{table}{outcomes(&activity.calls)}</section>
+        <section class="panel"><div class="panel-head"><h2>"Against its limits"</h2>{frame.how(&how.windows)}</div>{table}{outcomes(&activity.calls, &how.calls, frame)}</section>
     }
     .into_any()
 }
@@ -97,7 +101,7 @@ fn row(window: &BreakerWindow, frame: &Frame) -> AnyView {
 }
 
 /// "In this range: 812 passed, 40 failed, …"; what nobody counts is named.
-fn outcomes(calls: &OutcomeCalls) -> AnyView {
+fn outcomes(calls: &OutcomeCalls, how: &str, frame: &Frame) -> AnyView {
     let all = [
         ("succeeded", calls.ok),
         ("failed", calls.failed),
@@ -125,7 +129,7 @@ fn outcomes(calls: &OutcomeCalls) -> AnyView {
     let missing = (!missing.is_empty()).then(
         || view! { <span class="quiet">{format!("not counted: {}", missing.join(", "))}</span> },
     );
-    view! { <p class="outcomes">"Calls in this range, as it counts them: "{counted}{missing}</p> }
+    view! { <p class="outcomes">"Calls in this range, as it counts them: "{counted}{missing}" "{frame.how(how)}</p> }
         .into_any()
 }
 
@@ -158,7 +162,7 @@ fn trial_row(trial: &Trial, frame: &Frame) -> AnyView {
         .to_unix_nano
         .and_then(|to| u64::try_from(to - trial.from_unix_nano).ok())
         .map_or_else(|| "still".to_owned(), units::duration);
-    let ended = trial.ended_in.as_deref().map(super::state_mark);
+    let ended = trial.ended_in.as_deref().map(state_mark);
     let probes = if trial.probes.is_empty() {
         view! { <span class="quiet">"no span says it was one"</span> }.into_any()
     } else {

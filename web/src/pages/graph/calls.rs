@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use tripline_storage::filter::{Expression, KeyScope, Literal};
 use tripline_storage::model::{EdgeKind, GraphEdge, GraphNode};
 
-use crate::parts::Frame;
+use crate::frame::Frame;
 
 /// What an edge carries, in a word.
 pub(super) fn kind_word(edge: &GraphEdge) -> &'static str {

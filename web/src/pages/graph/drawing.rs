@@ -4,9 +4,12 @@ use leptos::prelude::*;
 use tripline_storage::model::{EdgeBreaker, Graph, GraphEdge, GraphNode, NodeKind};
 
 use super::{Flow, labels};
+use crate::address::segment;
+use crate::frame::Frame;
 use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
-use crate::pages::breakers::{glyph, page_of, severity};
-use crate::parts::{Frame, metrics_named, segment, severity_of_share};
+use crate::pages::breaker_marks::page_of;
+use crate::pages::ejection::{glyph_of_edge, is_ejection, severity_of_edge, words_of_edge};
+use crate::parts::{metrics_named, severity_of_share};
 use crate::units;
 
 /// Edges above which labels stand only where something is wrong; the rest say theirs on hover.
@@ -103,7 +106,7 @@ fn edge_line(edge: &GraphEdge, graph: &Graph, places: &[Place]) -> AnyView {
         "{}{}",
         if edge.is_async { " async" } else { "" },
         worst_breaker(edge)
-            .map(|breaker| format!(" breaker-{}", severity(&breaker.state)))
+            .map(|breaker| format!(" breaker-{}", severity_of_edge(breaker)))
             .unwrap_or_default()
     );
     let name = |node: usize| graph.nodes.get(node).map_or("", |node| node.name.as_str());
@@ -118,13 +121,19 @@ fn edge_line(edge: &GraphEdge, graph: &Graph, places: &[Place]) -> AnyView {
     view! { <g><title>{title}</title>{flow.draw(curve(edge, places), &class)}</g> }.into_any()
 }
 
-/// The breaker of an edge that is shown: the worst of them.
+/// The breaker of an edge that is shown: the worst of them, and all hosts before one of them.
 fn worst_breaker(edge: &GraphEdge) -> Option<&EdgeBreaker> {
-    let rank = |breaker: &&EdgeBreaker| match severity(&breaker.state) {
-        "bad" => 0,
-        "warn" => 1,
-        "fine" => 2,
-        _ => 3,
+    let rank = |breaker: &&EdgeBreaker| {
+        let worst = match severity_of_edge(breaker) {
+            "bad" => 0,
+            "warn" => 1,
+            "fine" => 2,
+            _ => 3,
+        };
+        (
+            worst,
+            is_ejection(&breaker.pattern) && breaker.key.is_some(),
+        )
     };
     edge.breakers.iter().min_by_key(rank)
 }
@@ -179,8 +188,9 @@ impl<'a> Label<'a> {
             .map(|text| view! { <tspan class=class>{text}</tspan> });
         let breaker = self.breaker.as_ref().map(|(breaker, text)| {
             let instances = units::counted(u64::from(breaker.instances), "instance");
-            let title = format!("{} of {instances} open", breaker.instances_open);
-            let class = format!("edge-label breaker-state {}", severity(&breaker.state));
+            let does = if is_ejection(&breaker.pattern) { "ejecting" } else { "open" };
+            let title = format!("{} of {instances} {does}", breaker.instances_open);
+            let class = format!("edge-label breaker-state {}", severity_of_edge(breaker));
             let below = y + labels::LINE;
             let link = page_of(self.caller, &breaker.name, breaker.key.as_deref(), frame);
             view! { <a href=link class="edge-breaker"><title>{title}</title><text class=class x=x y=below text-anchor="middle">{text.clone()}</text></a> }
@@ -196,7 +206,7 @@ fn breaker_words(edge: &GraphEdge, worst: &EdgeBreaker, callee: &str) -> String 
         1 => String::new(),
         all => format!(" (1 of {all})"),
     };
-    let state = format!("{} {}", glyph(&worst.state), worst.state.replace('_', " "));
+    let state = format!("{} {}", glyph_of_edge(worst), words_of_edge(worst));
     let text = if worst.name == callee {
         format!("{state}{more}")
     } else {

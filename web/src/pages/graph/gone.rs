@@ -4,8 +4,9 @@ use leptos::prelude::*;
 use tripline_storage::model::{GraphEdge, Page};
 
 use super::table::{breakers_on, ends, per_second};
+use crate::frame::Frame;
 use crate::pages::last_week::GraphThen;
-use crate::parts::{Frame, error_share, list_note};
+use crate::parts::{error_share, list_note};
 use crate::units;
 
 /// Edges named.

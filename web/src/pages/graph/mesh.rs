@@ -3,7 +3,8 @@
 use leptos::prelude::*;
 use tripline_storage::model::MeshCalls;
 
-use crate::parts::{Frame, severity_of_share};
+use crate::frame::Frame;
+use crate::parts::severity_of_share;
 use crate::units;
 
 /// A table of its own: applications and sidecars see one hop differently, and nobody may add the two up.

@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 use tripline_storage::model::PulsePoint;
 
+use crate::frame::Frame;
 use crate::islands::StepSlider;
-use crate::parts::Frame;
 use crate::units;
 
 /// Height of the tallest column, in the units of its drawing.

@@ -5,9 +5,11 @@ use tripline_storage::model::{Graph, GraphEdge, GraphNode};
 
 use super::Flow;
 use super::calls::{counted_note, kind_word, traces_of};
-use crate::pages::breakers::{page_of, state_mark};
+use crate::frame::Frame;
+use crate::pages::breaker_marks::page_of;
+use crate::pages::ejection::mark_of_edge;
 use crate::pages::last_week::{self, GraphThen};
-use crate::parts::{Frame, basis_note, basis_tag, severity_of_share};
+use crate::parts::{basis_note, basis_tag, severity_of_share};
 use crate::units;
 
 /// The same numbers as a table, beside those of last week if there are any.
@@ -74,7 +76,7 @@ pub(super) fn breakers_on(edge: &GraphEdge, caller: &GraphNode, frame: &Frame) -
         .iter()
         .map(|breaker| {
             let link = page_of(&caller.name, &breaker.name, breaker.key.as_deref(), frame);
-            view! { <span class="nowrap"><a href=link>{breaker.name.clone()}</a> " " {state_mark(&breaker.state)}</span> " " }
+            view! { <span class="nowrap"><a href=link>{breaker.name.clone()}</a> " " {mark_of_edge(breaker)}</span> " " }
         })
         .collect_view()
         .into_any()

@@ -4,7 +4,8 @@ use leptos::prelude::*;
 use tripline_storage::filter::{Expression, Key, KeyScope, Literal};
 use tripline_storage::model::{CountedSpans, InstanceSummary, Page};
 
-use crate::parts::{Frame, error_share, list_note, positive, since};
+use crate::frame::Frame;
+use crate::parts::{error_share, list_note, positive, since};
 use crate::units;
 
 /// What a service that reports no instance should do.

@@ -1,5 +1,7 @@
 //! What an address says: which scope, which order; and what lists say of what they leave out.
 
+use tripline_storage::model::{Graph, LiveCounts, LogRecord, ServiceSummary, TraceDetail};
+
 use super::*;
 
 fn assert_says(html: &str, words: &[&str]) {

@@ -1,5 +1,7 @@
 //! What stands beside the numbers when it is asked for: last week's, and the sidecars'.
 
+use tripline_storage::model::{EarlierCalls, Graph, LiveCounts, ServiceSummary};
+
 use super::*;
 use crate::range::WEEK;
 

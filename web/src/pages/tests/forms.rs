@@ -1,5 +1,6 @@
 //! The address is the whole state of a page: forms and links send along what they do not change.
 
+use super::incident_data::what_if_of;
 use super::*;
 
 /// What holds for any page.

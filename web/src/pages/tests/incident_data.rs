@@ -10,7 +10,7 @@ use tripline_storage::model::{
 };
 
 use super::NOW;
-use crate::pages::BreakerPage;
+use crate::pages::{BreakerHow, BreakerPage};
 
 const SECOND: i64 = 1_000_000_000;
 const TRACE: &str = "5b8aa5a2d2c872e8321cf37308d69df2";
@@ -268,6 +268,13 @@ pub(super) fn breaker_page(text: &str) -> BreakerPage {
         activity: activity_of(text),
         incident: Some(incident_of(text)),
         at: None,
+        how: BreakerHow {
+            instances: text.to_owned(),
+            windows: text.to_owned(),
+            calls: text.to_owned(),
+            transitions: text.to_owned(),
+            hosts: text.to_owned(),
+        },
     }
 }
 

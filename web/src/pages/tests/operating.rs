@@ -1,7 +1,8 @@
 //! What pages say of Tripline itself: status, limits, saved queries, errors with a retry, empty lists.
 
 use super::*;
-use crate::parts::SavedPage;
+use crate::frame::SavedPage;
+use crate::parts::Complaint;
 
 fn shown(frame: &Frame, body: impl FnOnce(&Frame) -> AnyView) -> String {
     render(frame, "x", body)
@@ -142,4 +143,41 @@ fn the_first_page_waits_live_and_the_switch_hides_where_nothing_is() {
         assert!(html.contains(attribute), "{html}");
     }
     assert!(crate::STYLE.contains("body:not(:has([data-live])) :is(.live, .live-as-of)"));
+}
+
+#[test]
+fn empty_is_a_sentence() {
+    let frame = frame("/", &[]);
+    let first = Overview {
+        otlp_grpc: "127.0.0.1:4317".to_owned(),
+        otlp_http: "127.0.0.1:4318".to_owned(),
+        ..Overview::default()
+    };
+    let html = render(&frame, "Overview", |f| overview(&first, f));
+    for words in [
+        "Waiting for telemetry",
+        "127.0.0.1:4317",
+        "Loopback only",
+        "curl http://127.0.0.1:4318/v1/traces",
+    ] {
+        assert!(html.contains(words), "{words}");
+    }
+    assert!(render(&frame, "x", |f| traces(&TracesPage::default(), f)).contains("No trace fits."));
+    assert!(render(&frame, "x", |f| logs(&LogsPage::default(), f)).contains("No log record fits."));
+    assert!(
+        render(&frame, "x", |f| graph(&GraphPage::default(), f))
+            .contains("No calls in this range.")
+    );
+    assert!(
+        render(&frame, "x", |f| trace(&TracePage::default(), f))
+            .contains("No span of this trace is stored.")
+    );
+    assert!(
+        render(&frame, "x", |f| breakers(&BreakersPage::default(), f))
+            .contains("No evidence of a circuit breaker")
+    );
+    assert!(
+        render(&frame, "x", |f| incidents(&Page::default(), f))
+            .contains("No breaker tripped in this range.")
+    );
 }

@@ -1,7 +1,9 @@
 //! Log records with their columns and what is around them; what leads on from a service and its calls.
 
-use super::*;
 use tripline_storage::model::AttributeValue::Int;
+use tripline_storage::model::{Attribute, LogRecord, TraceSummary};
+
+use super::*;
 
 fn record() -> LogRecord {
     let mut record: LogRecord = read(log("declined"));

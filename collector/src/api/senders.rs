@@ -12,8 +12,8 @@ use tripline_storage::model::{
 };
 use tripline_storage::query;
 
-use crate::api::AppState;
-use crate::api::when::now_ns;
+use super::AppState;
+use super::when::now_ns;
 
 /// How old the answer may be.
 const AGE_MAX: Duration = Duration::from_secs(10);
@@ -88,7 +88,7 @@ impl Sampling {
 }
 
 /// What was last known; asks anew when that is old, without waiting for it.
-pub(super) fn senders(state: &AppState) -> Arc<Senders> {
+pub(crate) fn senders(state: &AppState) -> Arc<Senders> {
     let shared = &state.senders.0;
     let known = shared.lock().clone();
     let is_old = known.as_ref().is_none_or(|(at, _)| at.elapsed() >= AGE_MAX);

@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use tripline_storage::model::LiveCounts;
 use tripline_storage::query;
 
-use crate::api::AppState;
+use super::AppState;
 
 /// How old the answer may be.
 const AGE_MAX: Duration = Duration::from_secs(3);
@@ -26,7 +26,7 @@ pub(crate) struct Facts {
 pub(crate) struct KnownFacts(Arc<Mutex<Option<(Instant, Facts)>>>);
 
 /// The facts; what cannot be asked is left out, for a page must not fail for its foot.
-pub(super) async fn facts(state: &AppState) -> Facts {
+pub(crate) async fn facts(state: &AppState) -> Facts {
     let mut known = state.facts.0.lock().await;
     if let Some((at, facts)) = known.as_ref()
         && at.elapsed() < AGE_MAX

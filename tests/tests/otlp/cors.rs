@@ -1,4 +1,4 @@
-//! Browsers: CORS and gRPC-web (B01-B04).
+//! Pages of others that send telemetry: CORS, gRPC-web and beacons (B01-B04).
 
 use tripline_collector::receive::{CredentialConfig, ReceiveConfig, Secret};
 

@@ -3,8 +3,10 @@
 use leptos::prelude::*;
 use tripline_storage::model::{BreakerReview, Page};
 
-use super::breakers::{named, page_of, tabs};
-use crate::parts::{Frame, figure, list_note, nothing, service_link};
+use super::tabs;
+use crate::frame::Frame;
+use crate::pages::breaker_marks::{named, page_of};
+use crate::parts::{figure, list_note, nothing, service_link};
 use crate::units;
 
 /// From here on a breaker flaps: routers suppress a route at twice the penalty of one flap.

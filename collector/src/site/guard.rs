@@ -9,12 +9,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::AppState;
-use super::problem::Problem;
+use crate::api::AppState;
+use crate::api::problem::Problem;
+use crate::api::token::carries;
 use crate::pages;
-
-/// Name of the cookie that carries the token of a browser.
-pub const TOKEN_COOKIE: &str = "tripline_token";
 
 /// No inline script or style at all, so no nonce either; `wasm-unsafe-eval` lets the bundle compile.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
@@ -224,40 +222,6 @@ fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
-fn carries(headers: &HeaderMap, token: &str) -> bool {
-    let bearer = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, sent)| sent.trim());
-    bearer.is_some_and(|sent| is_same(sent, token))
-        || cookie(headers, TOKEN_COOKIE).is_some_and(|sent| is_same(&sent, token))
-}
-
-/// A cookie's value, percent-decoded for the token's sake.
-pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let all = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let pair = all.flat_map(|line| line.split(';')).find_map(|pair| {
-        let (key, value) = pair.trim().split_once('=')?;
-        (key == name).then_some(value)
-    })?;
-    Some(pages::decoded(pair))
-}
-
-/// Compares in a time that does not tell where the texts differ.
-pub fn is_same(sent: &str, token: &str) -> bool {
-    let (sent, token) = (sent.as_bytes(), token.as_bytes());
-    let differences = sent
-        .iter()
-        .zip(token)
-        .fold(0_u8, |sum, (a, b)| sum | (a ^ b));
-    sent.len() == token.len() && differences == 0
-}
-
 fn secure(headers: &mut HeaderMap) {
     let fixed = [
         ("content-security-policy", CONTENT_SECURITY_POLICY),
@@ -364,13 +328,5 @@ mod tests {
                 (StatusCode::FORBIDDEN, "read-only")
             );
         }
-    }
-
-    #[test]
-    fn tokens_are_the_same_only_in_full() {
-        assert!(is_same("secret", "secret"));
-        assert!(
-            !is_same("secre", "secret") && !is_same("secret2", "secret") && !is_same("", "secret")
-        );
     }
 }

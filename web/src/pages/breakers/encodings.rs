@@ -3,8 +3,9 @@
 use leptos::prelude::*;
 use tripline_storage::model::{EncodingOffer, EncodingValue, Encodings, LearnedState};
 
-use super::breakers::state_mark;
-use crate::parts::{Frame, service_link};
+use crate::frame::Frame;
+use crate::pages::breaker_marks::state_mark;
+use crate::parts::service_link;
 use crate::units;
 
 /// What a number can mean, the usual ones first.

@@ -1,0 +1,98 @@
+//! Answers as pages: what was found, what cannot be asked, what failed, and who may not come in.
+
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{Html, IntoResponse as _, Response};
+use tripline_web::frame::Frame;
+use tripline_web::parts::Complaint;
+use tripline_web::{document, pages as views};
+
+use super::assets;
+use crate::api::problem::Problem;
+use crate::api::when::now_ns;
+
+/// Renders what was answered, or the problem.
+pub(super) fn show<T>(
+    frame: &Frame,
+    title: &str,
+    answer: Result<T, Problem>,
+    body: impl FnOnce(&T, &Frame) -> views::View,
+) -> Response {
+    match answer {
+        Ok(data) => page(frame, StatusCode::OK, title, |frame| body(&data, frame)),
+        Err(problem) => problem_page(frame, &problem),
+    }
+}
+
+/// A page as a response.
+pub(super) fn page(
+    frame: &Frame,
+    status: StatusCode,
+    title: &str,
+    body: impl FnOnce(&Frame) -> views::View,
+) -> Response {
+    (status, Html(document::render(frame, title, body))).into_response()
+}
+
+/// A problem as a page, at the address where it happened.
+pub(super) fn problem_page(frame: &Frame, problem: &Problem) -> Response {
+    let mut response = page(frame, problem.status, problem.title, |frame| {
+        if problem.status == StatusCode::NOT_FOUND {
+            views::missing(
+                &problem.detail,
+                "A range does not matter for an address: check the id or the name.",
+            )
+        } else {
+            views::failed(frame, problem.title, &problem.detail)
+        }
+    });
+    if let Some(after) = problem.retry_after {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, after.as_secs().max(1).into());
+    }
+    response
+}
+
+/// What is wrong with a question, for the page that asked it.
+pub(super) fn complaint_of(problem: &Problem) -> Complaint {
+    let at = problem
+        .members
+        .get("filter")
+        .and_then(|text| text.as_str())
+        .zip(
+            problem
+                .members
+                .get("column")
+                .and_then(serde_json::Value::as_u64),
+        );
+    Complaint {
+        detail: problem.detail.clone(),
+        at: at.map(|(text, column)| (text.to_owned(), usize::try_from(column).unwrap_or(1))),
+    }
+}
+
+/// What somebody sees who may not come in: the login, or the reason.
+pub(crate) fn refused(problem: &Problem, uri: &Uri) -> Response {
+    let frame = bare_frame();
+    if problem.status == StatusCode::UNAUTHORIZED {
+        let next = uri
+            .path_and_query()
+            .map_or("/", axum::http::uri::PathAndQuery::as_str);
+        return page(&frame, problem.status, problem.title, |_| {
+            views::login(next, None)
+        });
+    }
+    page(&frame, problem.status, problem.title, |frame| {
+        views::failed(frame, problem.title, &problem.detail)
+    })
+}
+
+/// A frame that knows nothing of the store, for those who may not come in.
+pub(super) fn bare_frame() -> Frame {
+    Frame {
+        path: "/".to_owned(),
+        now_ns: now_ns(),
+        assets: assets::paths(),
+        ..Frame::default()
+    }
+}

@@ -1,0 +1,57 @@
+//! What a page asks the store, as far as its address says: the range, the scope, and the lists of both.
+
+use tripline_storage::model::{BreakersQuery, ScopeFilter, ServiceOrder, ServicesQuery, TimeRange};
+use tripline_web::frame::Frame;
+use tripline_web::range::WEEK;
+
+/// Services named in a page's list at most.
+pub(super) const SERVICES_MAX: usize = 1_000;
+
+/// The range in the URL.
+pub(super) fn range_of(frame: &Frame) -> TimeRange {
+    let (from, to) = frame.bounds();
+    let nanos = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
+    TimeRange {
+        from_unix_nano: nanos(from),
+        to_unix_nano: nanos(to),
+    }
+}
+
+/// The same time last week, if the page compares with it.
+pub(super) fn last_week_of(frame: &Frame) -> Option<TimeRange> {
+    frame.compares().then(|| week_before(range_of(frame)))
+}
+
+/// The same time a week before.
+pub(super) fn week_before(range: TimeRange) -> TimeRange {
+    range.earlier_by(i64::try_from(WEEK).unwrap_or(i64::MAX))
+}
+
+/// The scope in the URL.
+pub(super) fn scope_of(frame: &Frame) -> ScopeFilter {
+    let value = |name: &str| frame.param(name).map(str::to_owned);
+    ScopeFilter {
+        environment: value("environment"),
+        service_namespace: value("service_namespace"),
+        cluster: value("cluster"),
+    }
+}
+
+/// Every service of the range and scope in the URL, by name.
+pub(super) fn services_of(frame: &Frame) -> ServicesQuery {
+    ServicesQuery {
+        range: range_of(frame),
+        scope: scope_of(frame),
+        order: ServiceOrder::Name,
+        limit: SERVICES_MAX,
+    }
+}
+
+/// Every breaker of the scope in the URL.
+pub(super) fn breakers_of(frame: &Frame) -> BreakersQuery {
+    BreakersQuery {
+        scope: scope_of(frame),
+        limit: SERVICES_MAX,
+        ..BreakersQuery::default()
+    }
+}

@@ -1,0 +1,64 @@
+//! One trace, alone or beside another.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use tripline_storage::analysis::without_sidecars;
+use tripline_storage::model::TraceDetail;
+use tripline_storage::query;
+use tripline_web::pages as views;
+
+use super::answer::{problem_page, show};
+use super::request::PageRequest;
+use crate::api::AppState;
+use crate::api::params::hex_id;
+use crate::api::problem::Problem;
+
+/// `/traces/{id}`.
+pub(super) async fn trace(
+    State(state): State<AppState>,
+    Path(trace_id): Path<String>,
+    request: PageRequest,
+) -> Response {
+    let frame = request.frame;
+    let id = match hex_id("trace id", &trace_id, 32) {
+        Ok(id) => id,
+        Err(problem) => return problem_page(&frame, &problem),
+    };
+    let other = frame
+        .param("with")
+        .map(|text| hex_id("with", text.trim(), 32));
+    let hides_sidecars = frame.hides_sidecars();
+    let title = format!("Trace {}", &id[..8]);
+    let missing = format!("No trace {id} is stored. It may have expired, or never arrived.");
+    let answer = state
+        .ask(move |session| {
+            let Some(trace) = query::trace(session, &id)? else {
+                return Ok(None);
+            };
+            let other = match other {
+                None => None,
+                Some(Err(problem)) => Some(Err(problem.detail)),
+                Some(Ok(other)) => Some(
+                    query::trace(session, &other)?
+                        .ok_or_else(|| format!("no trace {other} is stored")),
+                ),
+            };
+            let proxies = trace.spans.iter().filter(|span| span.sidecar).count() as u64;
+            let trace = if hides_sidecars {
+                TraceDetail {
+                    spans: without_sidecars(trace.spans),
+                    ..trace
+                }
+            } else {
+                trace
+            };
+            Ok(Some(views::TracePage {
+                trace,
+                other,
+                proxies,
+            }))
+        })
+        .await
+        .and_then(|found| found.ok_or_else(|| Problem::not_found(missing)));
+    show(&frame, &title, answer, views::trace)
+}

@@ -1,0 +1,265 @@
+//! An incident handed on: its bundle opens elsewhere, read-only, and tells what its files tell, as of its export.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use super::story::{SECOND, resource, story, story_until, told_before};
+use crate::harness::{Start, Tripline, now, text};
+use crate::pages::says;
+
+/// What another copy of the binary answers for a bundle.
+async fn opened(bundle: &Path) -> Result<(std::process::Child, String)> {
+    use std::io::BufRead as _;
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tripline-under-test"))
+        .args(["serve", "--http", "127.0.0.1:0", "--bundle"])
+        .arg(bundle)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()?;
+    let stdout = child.stdout.take().context("stdout is piped")?;
+    let line = tokio::task::spawn_blocking(move || {
+        let mut lines = std::io::BufReader::new(stdout)
+            .lines()
+            .map_while(std::io::Result::ok);
+        lines.find(|line| line.contains("\"listening\""))
+    })
+    .await?
+    .context("it did not start")?;
+    let told: Value = serde_json::from_str(&line)?;
+    ensure!(
+        told["otlp_grpc"].is_null() && told["otlp_http"].is_null(),
+        "a bundle takes nothing in: {line}"
+    );
+    Ok((
+        child,
+        told["http"].as_str().context("an address")?.to_owned(),
+    ))
+}
+
+/// Writes the bundle of an incident into `bundle`.
+async fn export(data: &Path, asked: &str, bundle: &Path) -> Result<()> {
+    let (data, asked, bundle) = (data.to_owned(), asked.to_owned(), bundle.to_owned());
+    let written = tokio::task::spawn_blocking(move || {
+        std::process::Command::new(env!("CARGO_BIN_EXE_tripline-under-test"))
+            .args(["export", "--incident", &asked, "--data-dir"])
+            .args([&data, &bundle])
+            .output()
+    })
+    .await??;
+    ensure!(
+        written.status.success(),
+        "{}",
+        String::from_utf8_lossy(&written.stderr)
+    );
+    Ok(())
+}
+
+fn read(bundle: &Path, file: &str) -> Result<Value> {
+    let text = std::fs::read_to_string(bundle.join(file)).with_context(|| file.to_owned())?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// What an opened bundle answers to a GET.
+async fn asked(server: &Tripline, address: &str, path: &str) -> Result<String> {
+    let response = server
+        .client
+        .get(format!("http://{address}{path}"))
+        .send()
+        .await?;
+    let status = response.status();
+    let text = response.text().await?;
+    ensure!(status == 200, "{path}: {status} {text}");
+    Ok(text)
+}
+
+/// An incident that goes on is exported; its bundle, opened later, tells what its files tell, as of the export.
+#[tokio::test]
+async fn a_bundle_of_an_incident_that_goes_on_stays_at_its_moment() -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let data = scratch.path().join("data");
+    let server = Start::default().data_dir(&data).start().await?;
+    let begin = (now() - 100 * SECOND) / SECOND * SECOND;
+    told_before(&server, begin).await?;
+    story_until(&server, begin, 66).await?;
+    says(
+        &server,
+        "/incidents",
+        &["payment → psp, checkout → payment"],
+    )
+    .await?;
+    let bundle = scratch.path().join("bundle");
+    export(&data, "now-10m..now", &bundle).await?;
+
+    let (mut child, address) = opened(&bundle).await?;
+    let outcome = async {
+        let written = read(&bundle, "incident.json")?;
+        let written = written.get(0).context("one incident")?;
+        let id = written["incident"]["incident_id"]
+            .as_str()
+            .context("an id")?;
+        ensure!(written["incident"]["state"] == "open", "{written}");
+        ensure!(
+            written["incident"]["end_unix_nano"].is_null(),
+            "{written}"
+        );
+        let kinds = written["changes"].as_array().context("changes")?;
+        for kind in ["flag", "deploy", "version"] {
+            ensure!(kinds.iter().any(|one| one["kind"] == kind), "{kind}: {kinds:?}");
+        }
+        let path = format!("/api/v1/incidents/{id}");
+        let after: Value = serde_json::from_str(&asked(&server, &address, &path).await?)?;
+        for (part, before) in written.as_object().context("an object")? {
+            ensure!(after[part] == *before, "{part}\n{}\n{before}", after[part]);
+        }
+        // Now is the moment of the export, in SQL too, and the range is the bundle's.
+        let manifest = read(&bundle, "manifest.json")?;
+        let to: u64 = manifest["to_unix_nano"].as_str().context("a time")?.parse()?;
+        let query = json!({"query": "SELECT epoch_ns(now())::VARCHAR AS n, (SELECT count(*) FROM breaker_config) AS c"});
+        let sql: Value = server
+            .client
+            .post(format!("http://{address}/api/v1/sql"))
+            .json(&query)
+            .send()
+            .await?
+            .json()
+            .await?;
+        ensure!(sql["rows"] == json!([[to.to_string(), 1]]), "{sql}");
+        let graph: Value =
+            serde_json::from_str(&asked(&server, &address, "/api/v1/graph").await?)?;
+        ensure!(
+            graph["edges"].as_array().is_some_and(|edges| edges.len() >= 2),
+            "{graph}"
+        );
+        // The settings were told two hours before.
+        let what_if = asked(
+            &server,
+            &address,
+            "/api/v1/whatif?service=payment&name=psp",
+        )
+        .await?;
+        let what_if: Value = serde_json::from_str(&what_if)?;
+        ensure!(
+            what_if["settings_source"] == "event" && what_if["settings"]["minimum_calls"] == "17",
+            "{what_if}"
+        );
+        // Every page says what it is.
+        for page in ["/", "/breakers", "/breakers/payment/psp", "/graph", "/sql", "/status", &format!("/incidents/{id}")] {
+            let html = asked(&server, &address, page).await?;
+            ensure!(html.contains("Bundle of an incident"), "{page}\n{html}");
+            ensure!(!html.contains("Save this view"), "{page}\n{html}");
+        }
+        // And nothing is taken in.
+        for (path, kind, body) in [
+            ("/api/v1/changes", "application/json", r#"{"kind":"deploy","description":"x"}"#),
+            ("/views", "application/x-www-form-urlencoded", "name=x&path=/"),
+            ("/v1/traces", "application/x-protobuf", ""),
+        ] {
+            let response = server
+                .client
+                .post(format!("http://{address}{path}"))
+                .header("content-type", kind)
+                .body(body)
+                .send()
+                .await?;
+            let status = response.status();
+            let answer = response.text().await?;
+            ensure!(status == 403 && answer.contains("read-only"), "{path}: {status} {answer}");
+        }
+        Ok(())
+    }
+    .await;
+    child.kill()?;
+    child.wait()?;
+    outcome
+}
+
+#[tokio::test]
+async fn a_bundle_opens_elsewhere_with_the_same_incident() -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let data = scratch.path().join("data");
+    // Of one breaker only the configuration knows whom it guards.
+    let rules = scratch.path().join("tripline.toml");
+    std::fs::write(
+        &rules,
+        "[[resilience.peer]]\nservice = \"payment\"\nbreaker = \"main*\"\npeer = \"vault\"\n",
+    )?;
+    let server = Start::default()
+        .data_dir(&data)
+        .env("TRIPLINE_CONFIG", &rules.to_string_lossy())
+        .start()
+        .await?;
+    let begin = (now() - 300 * SECOND) / SECOND * SECOND;
+    let closed = json!({"timeUnixNano": (begin + 30 * SECOND).to_string(), "eventName": "circuit_breaker.state_changed",
+        "attributes": [text("circuit_breaker.name", "mainframe"), text("circuit_breaker.from_state", "half_open"),
+            text("circuit_breaker.to_state", "closed")]});
+    let logs = json!({"resourceLogs": [{"resource": resource("payment", "2.8"), "scopeLogs": [{"logRecords": [closed]}]}]});
+    server.send("logs", &logs).await?;
+    story(&server, begin).await?;
+    says(
+        &server,
+        "/incidents",
+        &["payment → psp, checkout → payment"],
+    )
+    .await?;
+    let id = server.get("/api/v1/incidents").await?["items"][0]["incident_id"]
+        .as_str()
+        .context("an id")?
+        .to_owned();
+    let before = server.get(&format!("/api/v1/incidents/{id}")).await?;
+
+    let bundle = scratch.path().join("bundle");
+    export(&data, &id, &bundle).await?;
+    for file in [
+        "manifest.json",
+        "incident.json",
+        "graph.json",
+        "transitions.json",
+        "top_traces.json",
+        "queries.json",
+        "peers.json",
+        "settings.jsonl",
+        "traces.parquet",
+        "logs.parquet",
+    ] {
+        ensure!(bundle.join(file).is_file(), "{file}");
+    }
+
+    let (mut child, address) = opened(&bundle).await?;
+    let outcome = async {
+        let path = format!("/api/v1/incidents/{id}");
+        let after: Value = serde_json::from_str(&asked(&server, &address, &path).await?)?;
+        for part in [
+            "incident",
+            "error_classes",
+            "changes",
+            "blast",
+            "transitions",
+        ] {
+            ensure!(
+                after[part] == before[part],
+                "{part}\n{}\n{}",
+                after[part],
+                before[part]
+            );
+        }
+        let page = asked(&server, &address, &format!("/incidents/{id}")).await?;
+        ensure!(page.contains("likely root: psp"), "{page}");
+        let path = "/api/v1/breakers/payment/mainframe";
+        let there = server.get(path).await?;
+        let here: Value = serde_json::from_str(&asked(&server, &address, path).await?)?;
+        for found in [&there, &here] {
+            let found = &found["breaker"];
+            ensure!(
+                found["peer_service"] == "vault" && found["peer_evidence"] == "user_rule",
+                "{found}"
+            );
+        }
+        Ok(())
+    }
+    .await;
+    child.kill()?;
+    child.wait()?;
+    outcome
+}

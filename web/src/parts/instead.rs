@@ -1,0 +1,77 @@
+//! What stands where an answer would be: that there is nothing, that it failed, or what is wrong with the question.
+
+use leptos::prelude::*;
+
+use crate::frame::Frame;
+use crate::units;
+
+/// A sentence where a list would be.
+pub fn nothing(sentence: &str, advice: &str) -> AnyView {
+    view! { <div class="nothing"><p>{sentence.to_owned()}</p><p class="quiet">{advice.to_owned()}</p></div> }.into_any()
+}
+
+/// A sentence where a list of a signal (`traces`, `logs`, `metrics`) would be, and when that signal was last seen.
+pub fn nothing_of(signal: &str, sentence: &str, advice: &str, frame: &Frame) -> AnyView {
+    let word = match signal {
+        "traces" => "span",
+        "logs" => "log record",
+        _ => "metric point",
+    };
+    // Without any age the store could not be asked: then there is nothing to say.
+    let seen = (!frame.newest.is_empty()).then(|| {
+        let newest = frame.newest.iter().find(|(known, _)| known == signal);
+        let (text, exact) = newest.map_or_else(
+            || (format!("No {word} is stored at all."), None),
+            |(_, newest)| {
+                let text = format!(
+                    "Last seen {}: the newest {word} stored.",
+                    units::ago(*newest, frame.now_ns)
+                );
+                (text, Some(units::timestamp(*newest, 0)))
+            },
+        );
+        view! { <p class="quiet" title=exact>{text}</p> }
+    });
+    let (sentence, advice) = (sentence.to_owned(), advice.to_owned());
+    view! { <div class="nothing"><p>{sentence}</p><p class="quiet">{advice}</p>{seen}</div> }
+        .into_any()
+}
+
+/// An error shown as one, with the way to try again.
+pub fn failure(title: &str, detail: &str, retry: Option<String>) -> AnyView {
+    view! {
+        <div class="failure" role="alert">
+            <strong>{title.to_owned()}</strong>
+            <p>{detail.to_owned()}</p>
+            {retry.map(|link| view! { <a class="button" href=link>"Try again"</a> })}
+        </div>
+    }
+    .into_any()
+}
+
+/// What is wrong with a question, and where, if it is its filter.
+#[derive(Debug, Clone)]
+pub struct Complaint {
+    /// In words.
+    pub detail: String,
+    /// The filter and the column, from 1.
+    pub at: Option<(String, usize)>,
+}
+
+/// A question that cannot be asked, with a mark under the place and the way to try again.
+pub fn complaint(complaint: &Complaint, frame: &Frame) -> AnyView {
+    let place = complaint.at.as_ref().map(|(filter, column)| {
+        let mark = format!("{}\u{25b2}", " ".repeat(column.saturating_sub(1)));
+        let line = filter.replace(['\n', '\r', '\t'], " ");
+        view! { <pre class="complaint">{format!("{line}\n{mark}")}</pre> }
+    });
+    view! {
+        <div class="failure" role="alert">
+            <strong>"This search cannot be run"</strong>
+            <p>{complaint.detail.clone()}</p>
+            {place}
+            <a class="button" href=frame.with(&[])>"Try again"</a>
+        </div>
+    }
+    .into_any()
+}

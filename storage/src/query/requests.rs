@@ -2,8 +2,9 @@
 //!
 //! The standard histograms of HTTP and RPC servers have a count of all requests, which no sampler thins. A count that
 //! only grows is taken by its differences: what came between two points belongs to the later one, and the last point
-//! before a range is what its first is compared with. What no metric counts stays with the spans: the messages of a
-//! queue, durations, and the calls between two services.
+//! before a range is what its first is compared with. An instance that pushes and is scraped too counts once, where both
+//! senders name it alike; whether two ids mean one instance no count can tell, so that those add up. What no metric counts
+//! stays with the spans: the messages of a queue, durations, and the calls between two services.
 
 use std::collections::BTreeMap;
 

@@ -33,7 +33,7 @@ WITH streams AS (
     FROM named
     WHERE temporality = 'cumulative'
 ), counted AS (
-    SELECT environment, service_namespace, cluster, service_name, resource_id, name, is_error, CASE
+    SELECT environment, service_namespace, cluster, service_name, service_instance_id, resource_id, name, is_error, CASE
             WHEN start_ns = 0 AND last >= earlier THEN last - earlier
             -- Less than before: it began anew.
             WHEN start_ns = 0 AND (earlier IS NOT NULL OR is_new) THEN last
@@ -44,23 +44,34 @@ WITH streams AS (
             ELSE last - least END AS requests
     FROM followed
     UNION ALL
-    SELECT environment, service_namespace, cluster, service_name, resource_id, name, is_error, last
+    SELECT environment, service_namespace, cluster, service_name, service_instance_id, resource_id, name, is_error, last
     FROM named
     WHERE temporality = 'delta'
 ), by_metric AS (
-    SELECT environment, service_namespace, cluster, service_name, resource_id, name, sum(requests) AS requests,
-        coalesce(sum(requests) FILTER (is_error), 0) AS failed, list_position([{names}], name) AS choice
+    SELECT environment, service_namespace, cluster, service_name, service_instance_id, resource_id, name,
+        sum(requests) AS requests, coalesce(sum(requests) FILTER (is_error), 0) AS failed, list_position([{names}], name) AS choice
     FROM counted
     GROUP BY ALL
     HAVING sum(requests) > 0
 ), chosen AS (
     -- Of two names for one thing from one sender, the one that comes first.
     SELECT * FROM by_metric QUALIFY choice = min(choice) OVER (PARTITION BY resource_id, left(name, 3))
+), ways AS (
+    SELECT *, contains(name, '_') AS is_scraped, sum(requests) OVER (PARTITION BY environment, service_namespace, cluster,
+        service_name, service_instance_id, left(name, 3), contains(name, '_')) AS of_way
+    FROM chosen
+), once AS (
+    -- An instance that pushes and is scraped too says everything twice, each time as another sender: under a name with dots,
+    -- and under what Prometheus makes of it. The greater is taken. Under one name the senders of an instance add up: it
+    -- may have started anew as another. Who names no instance may be several.
+    SELECT * FROM ways
+    QUALIFY service_instance_id IS NULL OR is_scraped = first_value(is_scraped) OVER (PARTITION BY environment,
+        service_namespace, cluster, service_name, service_instance_id, left(name, 3) ORDER BY of_way DESC, is_scraped)
 ), by_service AS (
     SELECT environment, service_namespace, cluster, coalesce(service_name, 'unknown_service') AS service_name,
         sum(requests)::UBIGINT AS calls, sum(failed)::UBIGINT AS errors,
         array_to_string(list_sort(list(DISTINCT name)), ', ') AS metrics
-    FROM chosen
+    FROM once
     GROUP BY ALL
 )
 {select}

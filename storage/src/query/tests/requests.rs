@@ -11,6 +11,8 @@ use crate::query::{covered, how, services_by_spans};
 const SECOND: u64 = 1_000_000_000;
 const HTTP: &str = "http.server.request.duration";
 const OLD_HTTP: &str = "http.server.duration";
+/// What Prometheus makes of [`HTTP`]: its senders have another resource.
+const SCRAPED: &str = "http_server_request_duration_seconds";
 const RPC: &str = "rpc.server.duration";
 /// Ten minutes, with points before and after them.
 const TEN_MINUTES: TimeRange = TimeRange {
@@ -85,6 +87,13 @@ fn cumulative(service: &'static str, metric: &'static str) -> Vec<Told> {
     told
 }
 
+/// What a scraper says of instance `a` of a service that pushes too.
+fn scraped_beside() -> Vec<Told> {
+    let mut told = cumulative("twice", SCRAPED);
+    told.retain(|told| !told.is_error);
+    told
+}
+
 /// Everything that is said.
 fn told() -> Vec<Told> {
     let mut told = cumulative("shop", HTTP);
@@ -142,6 +151,19 @@ fn told() -> Vec<Told> {
     for service in ["whole", "mail"] {
         told.extend(cumulative(service, HTTP));
     }
+    // Its instance `a` is scraped as well, and the scraper missed the failures; `b` is scraped alone.
+    told.extend(cumulative("twice", HTTP));
+    told.extend(scraped_beside());
+    for second in (480..=1_260).step_by(60) {
+        told.push(Told {
+            service: "twice",
+            instance: "b",
+            metric: SCRAPED,
+            second,
+            count: served(100, second, 3),
+            ..OK
+        });
+    }
     // It counts a route of many.
     told.push(Told {
         service: "partial",
@@ -160,6 +182,7 @@ fn walked(told: &[Told]) -> BTreeMap<&'static str, (u64, u64)> {
         .iter()
         .filter(|told| told.second > from - 120 && told.second <= to && !told.is_empty)
         .filter(|told| told.metric != OLD_HTTP)
+        .filter(|told| (told.instance, told.metric) != ("a", SCRAPED))
         .copied()
         .collect();
     known.sort_by_key(|told| told.second);
@@ -193,7 +216,8 @@ fn walked(told: &[Told]) -> BTreeMap<&'static str, (u64, u64)> {
 }
 
 fn say(store: &Store, told: &[Told]) {
-    let is_of_one = |a: &Told, b: &Told| (a.service, a.instance) == (b.service, b.instance);
+    let sender = |told: &Told| (told.service, told.instance, told.metric == SCRAPED);
+    let is_of_one = |a: &Told, b: &Told| sender(a) == sender(b);
     for of_one in told.chunk_by(is_of_one) {
         let mut columns = MetricColumns::default();
         for told in of_one {
@@ -226,6 +250,11 @@ fn say(store: &Store, told: &[Told]) {
             store,
             of_one[0].service,
             of_one[0].instance,
+            if of_one[0].metric == SCRAPED {
+                r#"{"server.address":"10.0.0.7"}"#
+            } else {
+                "{}"
+            },
             Rows::Metrics(columns),
         );
     }
@@ -252,15 +281,15 @@ fn spans_of(store: &Store, service: &str, kind: &'static str, weight: Option<f64
             ..SpanRow::default()
         });
     }
-    send(store, service, "a", Rows::Spans(columns));
+    send(store, service, "a", "{}", Rows::Spans(columns));
 }
 
-fn send(store: &Store, service: &str, instance: &str, rows: Rows) {
+fn send(store: &Store, service: &str, instance: &str, attributes: &str, rows: Rows) {
     let resource = ResourceRow {
         service_name: Some(service.to_owned()),
         service_instance_id: Some(instance.to_owned()),
         environment: Some("prod".to_owned()),
-        attributes: "{}".to_owned(),
+        attributes: attributes.to_owned(),
         ..ResourceRow::default()
     };
     let scope = ScopeRow {
@@ -292,6 +321,7 @@ fn hot_and_sealed(ask: impl Fn(&Session<'_>)) {
     for (service, kind, weight) in [
         ("shop", "server", Some(10.0)),
         ("quiet", "server", None),
+        ("twice", "server", Some(10.0)),
         ("whole", "server", Some(1.0)),
         ("mail", "server", Some(10.0)),
         ("mail", "consumer", Some(10.0)),
@@ -331,11 +361,15 @@ fn where_spans_are_a_sample_metrics_count_every_request() {
     hot_and_sealed(|session| {
         let found = services(session, &question(ServiceOrder::Impact)).expect("services");
         let seconds = covered(session, TEN_MINUTES).expect("a range").seconds();
-        for (name, metric) in [("shop", HTTP), ("quiet", RPC)] {
+        for (name, metrics) in [
+            ("shop", vec![HTTP]),
+            ("quiet", vec![RPC]),
+            ("twice", vec![HTTP, SCRAPED]),
+        ] {
             let service = named(&found.items, name);
             let (calls, errors) = expected[name];
             let counts = RequestCounts {
-                metrics: vec![metric.to_owned()],
+                metrics: metrics.into_iter().map(str::to_owned).collect(),
                 calls,
                 errors,
             };
@@ -413,7 +447,8 @@ fn the_sql_of_requests_gives_their_numbers_and_boxes_of_the_graph_have_them() {
             },
             ..question(ServiceOrder::Name)
         };
-        for (name, metric) in [("shop", HTTP), ("quiet", RPC)] {
+        let both = format!("{HTTP}, {SCRAPED}");
+        for (name, metric) in [("shop", HTTP), ("quiet", RPC), ("twice", both.as_str())] {
             let (calls, errors) = expected[name];
             let sql = how::requests(&question, Some(name), 600.0);
             let columns = "service_name, calls, errors, metrics, format('{:.4f}', rate_per_second)";
@@ -428,7 +463,7 @@ fn the_sql_of_requests_gives_their_numbers_and_boxes_of_the_graph_have_them() {
             &how::requests(&question, None, 600.0),
             "service_name",
         );
-        assert_eq!(all.len(), 5, "{all:?}");
+        assert_eq!(all.len(), 6, "{all:?}");
         let hostile = how::requests(&question, Some("it's {names} {and} {points}"), 600.0);
         assert!(rows(session, &hostile, "service_name").is_empty());
 
@@ -440,7 +475,7 @@ fn the_sql_of_requests_gives_their_numbers_and_boxes_of_the_graph_have_them() {
         };
         let drawn = graph(session, &of_graph).expect("a graph");
         for node in &drawn.nodes {
-            let is_counted = ["shop", "quiet"].contains(&node.name.as_str());
+            let is_counted = ["shop", "quiet", "twice"].contains(&node.name.as_str());
             assert_eq!(node.requests.is_some(), is_counted, "{}", node.name);
             if is_counted {
                 assert_eq!(node.counted(), expected[node.name.as_str()]);

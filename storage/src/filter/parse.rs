@@ -2,7 +2,7 @@
 
 use super::lex::{Token, TokenKind, tokens};
 use super::{
-    CONDITIONS_MAX, DEPTH_MAX, Expression, FilterError, Key, KeyScope, Literal, Operator, Signal,
+    CONDITIONS_MAX, DEPTH_MAX, Expression, FilterError, Key, KeyScope, Literal, Signal,
     TRACE_CONDITIONS_MAX, check,
 };
 

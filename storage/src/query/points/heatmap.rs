@@ -3,7 +3,9 @@
 use super::grouped::{increase, points_of_each};
 use super::mixture::Mixture;
 use super::steps::Steps;
-use super::{Nature, RawPoint, SERIES_MAX, each_stream, ids_text, is_reset, since, streams};
+use super::{
+    Nature, RELATIONS, RawPoint, SERIES_MAX, each_stream, ids_text, is_reset, since, streams,
+};
 use crate::model::{
     MetricHeatmap, MetricHeatmapCell, MetricHeatmapRow, MetricPointsQuery, MetricSeries,
 };

@@ -1,6 +1,6 @@
 //! What an address says: which scope, which order; and what lists say of what they leave out.
 
-use tripline_storage::model::{Graph, LiveCounts, LogRecord, ServiceSummary, TraceDetail};
+use tripline_storage::model::{LiveCounts, LogRecord, ServiceSummary, TraceDetail};
 
 use super::*;
 

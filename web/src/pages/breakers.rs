@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use tripline_storage::model::{Breaker, BreakerReview, Encodings, Lane, Page};
 
 use super::breaker::axis;
-use super::ejection::{is_ejection, lane_of, mark_of};
+use super::ejection::{hosts_named, is_ejection, lane_of, mark_of};
 use super::encodings;
 use super::review::review;
 use crate::chart::lanes;
@@ -189,7 +189,7 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
     let title = format!("{} % sure, by {}", breaker.confidence, breaker.origin);
     view! {
         <tr>
-            <td class="nowrap">{mark_of(breaker)}</td>
+            <td class="nowrap">{mark_of(breaker)}{hosts_named(breaker)}</td>
             <td>{service_link_in(frame, &breaker.scope, Some(&breaker.service_name))}</td>
             <td><a data-row href=own>{name}</a>{other}</td>
             <td>{peer.map_or_else(|| view! { <span class="quiet">"not known"</span> }.into_any(), |peer| view! { {peer}{guess} }.into_any())}</td>

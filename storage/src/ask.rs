@@ -6,6 +6,8 @@
 //! its values are there; so each question gets such a parameter, in a branch without rows that is bound first and
 //! that the optimizer takes away.
 
+use std::time::Instant;
+
 use arrow::array::StructArray;
 use duckdb::{Connection, MappedRows, Row, Rows, Statement, ToSql};
 
@@ -64,7 +66,10 @@ impl Ask for Connection {
             Some(highest) => format!("${}", highest + 1),
             None => "?".to_owned(),
         };
+        let started = Instant::now();
         let statement = self.prepare(&unplanned(sql, &marker))?;
+        let micros = started.elapsed().as_micros();
+        tracing::trace!(bytes = sql.len(), micros, start = start_of(sql), "parsed");
         Ok(Question {
             statement,
             is_numbered: numbers.is_some(),
@@ -104,7 +109,9 @@ impl Question<'_> {
         if self.is_numbered {
             self.statement.raw_bind_parameter(next, "")?;
         }
+        let started = Instant::now();
         self.statement.raw_execute()?;
+        tracing::trace!(micros = started.elapsed().as_micros(), "executed");
         Ok(())
     }
 
@@ -116,6 +123,13 @@ impl Question<'_> {
     ) -> duckdb::Result<MappedRows<'_, F>> {
         Ok(self.query(values)?.mapped(read))
     }
+}
+
+/// Enough of a question to tell it from others in a log.
+fn start_of(sql: &str) -> &str {
+    let line = sql.lines().find(|line| !line.starts_with("--"));
+    let line = line.unwrap_or_default();
+    line.get(..60).unwrap_or(line)
 }
 
 /// The highest `$n` of a question; `None` when its values have no numbers.

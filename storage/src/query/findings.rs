@@ -136,28 +136,30 @@ fn read(conn: &Connection, sql: &str, query: &FindingsQuery) -> Result<Vec<Row>,
     let services = query.services.join("\u{1f}");
     let (from, to) = (query.range.from_unix_nano, query.range.to_unix_nano);
     let scope = &query.scope;
-    let values = params![
-        from,
-        to,
-        services,
-        scope.environment,
-        scope.service_namespace,
-        scope.cluster
-    ];
-    let rows = statement.query_map(values, |row| {
-        Ok(Row {
-            service: row.get::<_, Option<String>>(0)?.unwrap_or_default(),
-            subject: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
-            breaker_id: row.get(2)?,
-            value: row.get::<_, Option<f64>>(3)?.unwrap_or_default(),
-            more: [
-                row.get::<_, Option<u64>>(4)?.unwrap_or_default(),
-                row.get::<_, Option<u64>>(5)?.unwrap_or_default(),
-            ],
-            // Most kinds have no such column.
-            names: row.get(6).unwrap_or_default(),
-        })
-    })?;
+    let rows = statement.query_map(
+        params![
+            from,
+            to,
+            services,
+            scope.environment,
+            scope.service_namespace,
+            scope.cluster
+        ],
+        |row| {
+            Ok(Row {
+                service: row.get::<_, Option<String>>(0)?.unwrap_or_default(),
+                subject: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
+                breaker_id: row.get(2)?,
+                value: row.get::<_, Option<f64>>(3)?.unwrap_or_default(),
+                more: [
+                    row.get::<_, Option<u64>>(4)?.unwrap_or_default(),
+                    row.get::<_, Option<u64>>(5)?.unwrap_or_default(),
+                ],
+                // Most kinds have no such column.
+                names: row.get(6).unwrap_or_default(),
+            })
+        },
+    )?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

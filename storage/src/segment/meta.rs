@@ -8,7 +8,8 @@ use duckdb::{Connection, params};
 use super::keys::Keys;
 
 /// Version of the segment format this build writes; [`super::migrate`] brings older ones here. 2: breaker evidence in
-/// hot segments too; 3: spans that were stored before are marked; 4: marks of breakers know since when they were heard.
+/// hot segments too; 3: spans that were stored before are marked; 4: marks of breakers know since when they were heard;
+/// 5: hosts of ejections.
 pub(crate) const FORMAT: u32 = 5;
 
 /// Signals: spans, logs, points, in this order.

@@ -137,7 +137,7 @@ fn hosts(data: &BreakerPage, frame: &Frame) -> Option<AnyView> {
     let healthy = hosts
         .healthy
         .map(|healthy| format!("; {} healthy", units::count(u64::from(healthy))));
-    let named = hosts
+    let links = hosts
         .named
         .iter()
         .map(|host| {
@@ -146,6 +146,7 @@ fn hosts(data: &BreakerPage, frame: &Frame) -> Option<AnyView> {
             view! { <li><a href=link><code class="id">{host.clone()}</code></a></li> }
         })
         .collect_view();
+    let named = (!hosts.named.is_empty()).then(|| view! { <ul>{links}</ul> });
     // Logs may have begun later than the counting, and name some only.
     let unnamed = hosts
         .ejected
@@ -157,13 +158,13 @@ fn hosts(data: &BreakerPage, frame: &Frame) -> Option<AnyView> {
     } else {
         (unnamed > 0).then(|| {
             let others = units::count(unnamed as u64);
-            format!("Which the other {others} are is not reported.")
+            format!("{others} more, which no log names.")
         })
     };
     Some(
         view! {
             <section class="panel" id="hosts"><div class="panel-head"><h2>"Hosts out"</h2>{frame.how(&data.how.hosts)}</div>
-            <p>{of_hosts(hosts)}{healthy}</p><ul>{named}</ul>{rest.map(|text| view! { <p class="note">{text}</p> })}</section>
+            <p>{of_hosts(hosts)}{healthy}</p>{named}{rest.map(|text| view! { <p class="note">{text}</p> })}</section>
         }
         .into_any(),
     )

@@ -9,7 +9,7 @@ use tripline_storage::model::{Breaker, BreakerReview, Encodings, Lane, Page};
 
 use self::review::review;
 use super::breaker_marks::{inferred_by, named, page_of, path_of, severity};
-use super::ejection::{is_ejection, lane_of, mark_of};
+use super::ejection::{hosts_named, is_ejection, lane_of, mark_of};
 use crate::address::segment;
 use crate::chart::lanes;
 use crate::frame::Frame;
@@ -177,7 +177,7 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
     let title = format!("{} % sure, by {}", breaker.confidence, breaker.origin);
     view! {
         <tr>
-            <td class="nowrap">{mark_of(breaker)}</td>
+            <td class="nowrap">{mark_of(breaker)}{hosts_named(breaker)}</td>
             <td>{service_link_in(frame, &breaker.scope, Some(&breaker.service_name))}</td>
             <td><a data-row href=own>{name}</a>{other}</td>
             <td>{peer.map_or_else(|| view! { <span class="quiet">"not known"</span> }.into_any(), |peer| view! { {peer}{guess} }.into_any())}</td>

@@ -51,6 +51,24 @@ pub(super) fn mark_of(breaker: &Breaker) -> AnyView {
     }
 }
 
+/// Hosts named in a row of a list.
+const NAMED: usize = 3;
+
+/// The hosts that logs say are out, beside the fraction of an ejection; nothing where none is named.
+pub(super) fn hosts_named(breaker: &Breaker) -> Option<AnyView> {
+    let hosts = breaker.hosts.as_ref()?;
+    if breaker.key.is_some() || hosts.named.is_empty() {
+        return None;
+    }
+    let first: Vec<&str> = hosts.named.iter().take(NAMED).map(String::as_str).collect();
+    let more = match hosts.named.len() - first.len() {
+        0 => String::new(),
+        more => format!(" and {} more", units::count(more as u64)),
+    };
+    let text = format!("{}{more}", first.join(", "));
+    Some(view! { " " <span class="quiet">{text}</span> }.into_any())
+}
+
 /// The state of one instance's breaker as a mark.
 pub(super) fn mark_of_instance(breaker: &Breaker, instance: &BreakerInstance) -> AnyView {
     let state = &instance.state;

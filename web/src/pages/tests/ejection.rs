@@ -25,7 +25,7 @@ fn an_ejection_says_how_many_hosts_are_out_and_which_wherever_it_is_shown() {
         "payment → payment: 2 of 12 hosts out, by 9 of 12 instances, since",
         "; 10 healthy",
         "/breakers/payment/payment/10.0.0.7%3A8080",
-        "Which the other 1 are is not reported.",
+        "1 more, which no log names.",
         "1 of 12 hosts out",
         "lane-ejecting",
     ] {
@@ -40,6 +40,7 @@ fn an_ejection_says_how_many_hosts_are_out_and_which_wherever_it_is_shown() {
     };
     let html = render(&frame("/breakers", &[]), "payment", |f| breakers(&list, f));
     assert!(html.contains("2 of 12 hosts out"), "{html}");
+    assert!(html.contains("10.0.0.7:8080"), "{html}");
     assert!(
         html.contains("9 of 12 ejecting") && !html.contains("of 12 open"),
         "{html}"

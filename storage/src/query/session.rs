@@ -76,6 +76,16 @@ impl<'a> Session<'a> {
         })
     }
 
+    /// Runs what may name any public relation, as people's SQL does.
+    #[cfg(test)]
+    pub(super) fn run_over_all<T>(
+        &self,
+        ask: impl FnOnce(&Connection) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
+        self.reader.views()?;
+        self.run_concluded(ask)
+    }
+
     /// From here on these public relations resolve by their bare names.
     pub(super) fn provide(&self, relations: &[&str]) -> Result<(), QueryError> {
         Ok(self.reader.provide(relations)?)

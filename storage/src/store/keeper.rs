@@ -14,9 +14,9 @@ use crate::segment::{Segment, SegmentState, files};
 
 /// Rows a compaction makes at most: about 4 GB.
 const MERGED_ROWS_MAX: u64 = 64_000_000;
-/// With more full hot segments than one waiting for the sealer, only so many sealed ones make a compaction worth the time
-/// and the memory that the sealer could have: questions are planned over each.
-const SEALED_MAX: usize = 64;
+/// While full hot segments wait, the sealer has more use for time and memory than a compaction, until there are so many
+/// groups to be merged: questions are planned over each file.
+const GROUPS_MAX: usize = 2;
 /// A merged segment spans at most this fraction of the retention, so that expiry stays fine-grained.
 const AGE_FRACTION: i64 = 8;
 
@@ -44,10 +44,10 @@ fn compact(shared: &Shared) -> Result<bool, StoreError> {
         .cloned()
         .collect();
     drop(set);
-    if shared.rotation.waiting() > 1 && sealed.len() <= SEALED_MAX {
+    let config = &shared.config;
+    if shared.rotation.waiting() > 1 && sealed.len() < GROUPS_MAX * config.compaction_fan_in {
         return Ok(false);
     }
-    let config = &shared.config;
     let span_max = |age: Duration| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX) / AGE_FRACTION;
     for (is_history, age) in [(false, config.retention_age), (true, config.history_age)] {
         let candidates: Vec<&Arc<Segment>> = sealed

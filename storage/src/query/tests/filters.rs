@@ -146,7 +146,7 @@ fn counted_for_people(session: &Session<'_>, text: &str) -> u64 {
     let sql = how::heatmap(&question).expect("SQL");
     let sum = format!("SELECT coalesce(sum(spans), 0)::UBIGINT FROM ({sql})");
     session
-        .run(|conn| Ok(conn.query_row(&sum, [], |row| row.get(0))?))
+        .run_over_all(|conn| Ok(conn.query_row(&sum, [], |row| row.get(0))?))
         .unwrap_or_else(|e| panic!("{text}: {e:?}\n{sql}"))
 }
 

@@ -9,7 +9,7 @@ use crate::query::{how, service};
 pub(super) fn rows(session: &Session<'_>, sql: &str, columns: &str) -> Vec<String> {
     let asked = format!("SELECT concat_ws(' ', {columns}) FROM ({sql})");
     session
-        .run(|conn| {
+        .run_over_all(|conn| {
             let mut statement = conn.prepare(&asked)?;
             let rows = statement.query_map([], |row| row.get(0))?;
             Ok(rows.collect::<Result<_, _>>()?)

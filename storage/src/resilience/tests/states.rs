@@ -303,7 +303,7 @@ fn the_sql_behind_one_breakers_page_has_its_breaker_and_its_range() {
             };
             for (from, to, states, changes, refused) in [
                 (100, 200, vec!["closed", "open"], 1, "rejected 8"),
-                (200, 300, vec!["open"], 0, "rejected 20"),
+                (200, 290, vec!["open"], 0, "rejected 18"),
             ] {
                 let range = TimeRange {
                     from_unix_nano: at(from),

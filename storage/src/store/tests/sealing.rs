@@ -162,7 +162,11 @@ fn a_row_that_cannot_be_sealed_is_kept_aside_and_the_rest_is_sealed() {
 #[test]
 fn a_lookup_by_trace_id_prunes_through_every_public_view() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let store = Store::open(config(dir.path())).expect("open");
+    let store = Store::open(StoreConfig {
+        hot_rows_max: 400_000,
+        ..config(dir.path())
+    })
+    .expect("open");
     for block in 0..6 {
         append(&store, spans("shop", block * 50_000, (block + 1) * 50_000)).expect("spans");
     }

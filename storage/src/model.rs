@@ -81,6 +81,9 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
+    /// The last moment a range can end at: `i64::MAX` is infinity to the engine, which fails where it meets it.
+    pub const LAST_UNIX_NANO: i64 = i64::MAX - 1;
+
     /// The `length_ns` nanoseconds that end at `to_unix_nano`.
     pub fn ending(to_unix_nano: i64, length_ns: i64) -> Self {
         Self {

@@ -4,8 +4,12 @@
 //! read is an error the page shows, never silently the default.
 
 use tripline_storage::calendar::day_of;
+use tripline_storage::model::TimeRange;
 
 use crate::units;
+
+/// The last moment that can be asked for, nanoseconds since the epoch.
+const LAST_NS: u64 = TimeRange::LAST_UNIX_NANO.unsigned_abs();
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -68,13 +72,14 @@ impl Range {
         })
     }
 
-    /// Start and end in nanoseconds since the epoch; never empty, never backwards.
+    /// Start and end in nanoseconds since the epoch; never empty, never backwards, never beyond the last moment there is.
     pub fn resolve(&self, now_ns: u64) -> (u64, u64) {
-        let (from, to) = (self.from.resolve(now_ns), self.to.resolve(now_ns));
+        let edge = |edge: Edge| edge.resolve(now_ns).min(LAST_NS);
+        let (from, to) = (edge(self.from), edge(self.to));
         if from < to {
             (from, to)
         } else {
-            (to.min(u64::MAX - 1), from.max(to.saturating_add(1)))
+            (to.min(LAST_NS - 1), from.max(to + 1).min(LAST_NS))
         }
     }
 
@@ -113,7 +118,8 @@ impl Edge {
         if text.bytes().all(|b| b.is_ascii_digit()) {
             return text.parse().ok().map(Self::At);
         }
-        rfc3339(text).map(Self::At)
+        // A year beyond or before what nanoseconds hold, as `9999` and `0001` for "any", is the end of them.
+        rfc3339(text).map(|ns| Self::At(u64::try_from(ns.max(0)).unwrap_or(u64::MAX).min(LAST_NS)))
     }
 
     fn resolve(self, now_ns: u64) -> u64 {
@@ -172,11 +178,11 @@ fn span(text: &str) -> Option<u64> {
 
 /// A time as nanoseconds since the epoch.
 pub fn moment_ns(text: &str) -> Option<u64> {
-    rfc3339(text)
+    u64::try_from(rfc3339(text)?).ok()
 }
 
 /// `2026-11-21T03:02:14[.123][Z|±hh:mm]`, a blank instead of `T` and a missing time of day included.
-fn rfc3339(text: &str) -> Option<u64> {
+fn rfc3339(text: &str) -> Option<i128> {
     let number = |from: usize, len: usize| -> Option<u64> {
         let part = text.get(from..from + len)?;
         part.bytes()
@@ -190,7 +196,7 @@ fn rfc3339(text: &str) -> Option<u64> {
     }
     let days = day_of(year as i64, month, day);
     let mut seconds = days * 86_400;
-    let mut nanos = 0;
+    let mut nanos: i128 = 0;
     let mut rest = text.get(10..)?;
     if let Some(clock) = rest.strip_prefix(['T', 't', ' ']) {
         let (hour, minute) = (number(11, 2)?, number(14, 2)?);
@@ -212,10 +218,7 @@ fn rfc3339(text: &str) -> Option<u64> {
         "" | "Z" | "z" => 0,
         _ => offset_seconds(rest)?,
     };
-    u64::try_from(seconds - offset)
-        .ok()?
-        .checked_mul(SECOND)?
-        .checked_add(nanos)
+    Some(i128::from(seconds - offset) * i128::from(SECOND) + nanos)
 }
 
 fn offset_seconds(text: &str) -> Option<i64> {
@@ -271,6 +274,24 @@ mod tests {
         ] {
             assert!(Range::parse(Some(text), None).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_range_ends_where_times_end() {
+        let resolved =
+            |from, to| Range::parse(Some(from), Some(to)).map(|range| range.resolve(100));
+        let last = (u64::MAX >> 1) - 1;
+        for to in [
+            "9223372036854775807",
+            "18446744073709551615",
+            "2300-01-01T00:00:00Z",
+            "9999-12-31T23:59:59Z",
+        ] {
+            assert_eq!(resolved("0001-01-01T00:00:00Z", to), Ok((0, last)), "{to}");
+            assert_eq!(resolved(to, to), Ok((last - 1, last)), "{to}");
+        }
+        assert_eq!(moment_ns("1969-12-31T23:59:59Z"), None);
+        assert_eq!(moment_ns("1970-01-01T00:00:00.5Z"), Some(500_000_000));
     }
 
     #[test]

@@ -76,7 +76,10 @@ impl Params {
         let range = self
             .when
             .range(self.get("from"), self.get("to"))
-            .map_err(|why| Problem::parameter("from", why))?;
+            .map_err(|why| {
+                let is_end = why.starts_with("`to`");
+                Problem::parameter(if is_end { "to" } else { "from" }, why)
+            })?;
         let (from, to) = range.resolve(self.when.now_ns);
         let nanos = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
         Ok(TimeRange {

@@ -63,7 +63,10 @@ fn around(times: impl Iterator<Item = (i64, i64)>) -> Option<TimeRange> {
     let whole = times.reduce(|(from, to), (start, end)| (from.min(start), to.max(end)))?;
     Some(TimeRange {
         from_unix_nano: whole.0.saturating_sub(AROUND_NS).max(0),
-        to_unix_nano: whole.1.saturating_add(AROUND_NS),
+        to_unix_nano: whole
+            .1
+            .saturating_add(AROUND_NS)
+            .min(TimeRange::LAST_UNIX_NANO),
     })
 }
 
@@ -101,5 +104,8 @@ mod tests {
         };
         assert_eq!(found, Some(expected));
         assert_eq!(around(std::iter::empty()), None);
+        let last = TimeRange::LAST_UNIX_NANO;
+        let found = around(std::iter::once((last - 1, last)));
+        assert_eq!(found.map(|range| range.to_unix_nano), Some(last));
     }
 }

@@ -33,7 +33,10 @@ pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -
     let chosen = frame.param("at").and_then(|at| step_at(at, steps, when));
     let step = chosen.map(|step| TimeRange {
         from_unix_nano: steps.from + steps.width * step,
-        to_unix_nano: steps.from + steps.width * (step + 1),
+        to_unix_nano: steps
+            .from
+            .saturating_add(steps.width.saturating_mul(step + 1))
+            .min(TimeRange::LAST_UNIX_NANO),
     });
     let compares = frame.compares();
     let of_services = services_of(&frame);
@@ -120,8 +123,10 @@ fn beside_last_week(
 /// The step of the range that a moment lies in.
 fn step_at(text: &str, steps: query::PulseSteps, when: When) -> Option<i64> {
     let at = i64::try_from(when.moment(text)?).ok()?;
-    (at >= steps.from && at < steps.from + steps.width * steps.count)
+    // All three are of one range, but the end of its last step may lie beyond what a number holds.
+    (at >= steps.from)
         .then(|| (at - steps.from) / steps.width)
+        .filter(|step| *step < steps.count)
 }
 
 /// All services' calls by step.
@@ -135,4 +140,20 @@ fn together(pulses: &[ServicePulse]) -> Vec<PulsePoint> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_lies_in_a_step_of_the_longest_range_too() {
+        let steps = query::pulse_steps(TimeRange {
+            from_unix_nano: 0,
+            to_unix_nano: TimeRange::LAST_UNIX_NANO,
+        });
+        let step_of = |text: &str| step_at(text, steps, When::default());
+        assert_eq!(step_of("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(step_of("2262-04-11T23:47:16Z"), Some(steps.count - 1));
+    }
 }

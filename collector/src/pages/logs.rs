@@ -104,7 +104,10 @@ fn around(
     question: &LogQuery,
     time_ns: u64,
 ) -> Result<(Page<LogRecord>, views::Around), QueryError> {
-    let nanos = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
+    let nanos = |ns: u64| {
+        let ns = i64::try_from(ns).unwrap_or(i64::MAX);
+        ns.min(TimeRange::LAST_UNIX_NANO)
+    };
     let mut asked = LogQuery {
         limit: AROUND_MAX,
         cursor: None,

@@ -76,7 +76,18 @@ pub(super) fn decompress(
     let unpacked = match coding {
         Coding::Identity => return Ok(body),
         Coding::Gzip => read(flate2::bufread::MultiGzDecoder::new(packed), limit, seat),
-        Coding::Zlib => read(flate2::bufread::ZlibDecoder::new(packed), limit, seat),
+        Coding::Zlib => {
+            let mut decoder = flate2::bufread::ZlibDecoder::new(packed);
+            let unpacked = read(&mut decoder, limit, seat)?;
+            // One stream is one body; the decoder would leave what follows it unread.
+            if !decoder.get_ref().is_empty() {
+                return Err(Refusal::malformed(
+                    "",
+                    "something follows the end of the zlib stream",
+                ));
+            }
+            Ok(unpacked)
+        }
         Coding::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)
                 .map_err(|error| corrupt(&error))?;
@@ -91,11 +102,72 @@ pub(super) fn decompress(
         Coding::Snappy | Coding::SnappyFramed => {
             read(snap::read::FrameDecoder::new(packed), limit, seat)
         }
-        Coding::Lz4 => read(lz4_flex::frame::FrameDecoder::new(packed), limit, seat),
+        Coding::Lz4 => read(Lz4Frames::new(packed), limit, seat),
     }?;
     drop(body);
     seat.shrink_to(unpacked.len());
     Ok(Bytes::from(unpacked))
+}
+
+/// The first bytes of lz4's legacy frame, which has no end mark: it ends where the bytes do.
+const LZ4_LEGACY_START: &[u8; 4] = b"\x02\x21\x4c\x18";
+
+/// All lz4 frames of a body, one after the other. The decoder alone ends after the first, and takes one that was cut
+/// between two blocks for whole.
+struct Lz4Frames<'a> {
+    decoder: lz4_flex::frame::FrameDecoder<Watched<'a>>,
+    is_between: bool,
+    is_legacy: bool,
+}
+
+/// Bytes that remember whether more were wanted than there are.
+struct Watched<'a> {
+    rest: &'a [u8],
+    is_starved: bool,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.rest.read(out)?;
+        self.is_starved |= count == 0 && !out.is_empty();
+        Ok(count)
+    }
+}
+
+impl<'a> Lz4Frames<'a> {
+    fn new(packed: &'a [u8]) -> Self {
+        let input = Watched {
+            rest: packed,
+            is_starved: false,
+        };
+        Self {
+            decoder: lz4_flex::frame::FrameDecoder::new(input),
+            is_between: true,
+            is_legacy: packed.starts_with(LZ4_LEGACY_START),
+        }
+    }
+}
+
+impl Read for Lz4Frames<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while !out.is_empty() {
+            if self.is_between && self.decoder.get_ref().rest.is_empty() {
+                break;
+            }
+            let count = self.decoder.read(out)?;
+            self.is_between = count == 0;
+            if count > 0 {
+                return Ok(count);
+            }
+            if self.decoder.get_ref().is_starved && !self.is_legacy {
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "an lz4 frame without its end",
+                ));
+            }
+        }
+        Ok(0)
+    }
 }
 
 fn snappy_block(packed: &[u8], limit: usize, seat: &Seat) -> Result<Vec<u8>, Refusal> {
@@ -290,6 +362,51 @@ mod tests {
                 "{coding:?}"
             );
         }
+    }
+
+    #[test]
+    fn z05_a_body_is_unpacked_whole_or_refused() {
+        let (first, second) = (vec![1; 30_000], vec![2; 30_000]);
+        let both = [first.clone(), second.clone()].concat();
+        for coding in PACKED {
+            let joined = [pack(coding, &first), pack(coding, &second)].concat();
+            let unpacked = unpack(coding, joined);
+            match coding {
+                Coding::Zlib | Coding::Snappy => assert!(
+                    matches!(unpacked, Err(Refusal::Malformed { .. })),
+                    "{coding:?} has no second stream"
+                ),
+                _ => assert_eq!(unpacked.unwrap(), both, "{coding:?}"),
+            }
+            let trailing = [pack(coding, &first), b"and more".to_vec()].concat();
+            assert!(
+                matches!(unpack(coding, trailing), Err(Refusal::Malformed { .. })),
+                "{coding:?} and more"
+            );
+            // A cut at any of the last bytes, which are the end mark of an lz4 frame.
+            let whole = pack(coding, &both);
+            for cut in 1..=8 {
+                let packed = whole[..whole.len() - cut].to_vec();
+                assert!(
+                    matches!(unpack(coding, packed), Err(Refusal::Malformed { .. })),
+                    "{coding:?} cut by {cut}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn z03_an_lz4_frame_of_the_legacy_format_ends_where_the_bytes_do() {
+        let block = lz4_flex::block::compress(&[7; 1_000]);
+        let length = u32::try_from(block.len()).unwrap().to_le_bytes();
+        let packed = [
+            LZ4_LEGACY_START.as_slice(),
+            length.as_slice(),
+            block.as_slice(),
+        ]
+        .concat();
+        assert_eq!(unpack(Coding::Lz4, packed).unwrap(), vec![7; 1_000]);
+        assert_eq!(unpack(Coding::Lz4, Vec::new()).unwrap(), Vec::<u8>::new());
     }
 
     #[test]

@@ -4,10 +4,14 @@
 //! `Host` must be one we answer to; against forged writes a browser's request must be of the same origin,
 //! which it says itself (`Sec-Fetch-Site`, `Origin`), and carry JSON, which no form can.
 
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt as _;
 
 use crate::api::AppState;
 use crate::api::problem::Problem;
@@ -28,14 +32,28 @@ pub async fn protect(State(state): State<AppState>, request: Request, next: Next
     let is_api = ["/api", "/v1/"]
         .iter()
         .any(|start| request.uri().path().starts_with(start));
-    let mut response = match check(&state, &request) {
-        Ok(()) if is_api => as_problem(next.run(request).await).await,
-        Ok(()) => next.run(request).await,
+    let uri = request.uri().clone();
+    let answer = match check(&state, &request) {
+        Ok(()) => caught(next.run(request)).await,
+        Err(problem) => Err(problem),
+    };
+    let mut response = match answer {
+        Ok(response) if is_api => as_problem(response).await,
+        Ok(response) => response,
         Err(problem) if is_api => problem.into_response(),
-        Err(problem) => pages::refused(&problem, request.uri()),
+        Err(problem) => pages::refused(&problem, &uri),
     };
     secure(response.headers_mut());
     response
+}
+
+/// What a handler answers; one that panics is a problem, for its client would see a cut connection.
+async fn caught(handler: impl Future<Output = Response>) -> Result<Response, Problem> {
+    let answered = AssertUnwindSafe(handler).catch_unwind().await;
+    answered.map_err(|_| {
+        tracing::error!("a handler panicked; its request is refused");
+        Problem::internal()
+    })
 }
 
 /// What axum itself refused (a path, a body) as the problem document every error is.
@@ -269,6 +287,16 @@ mod tests {
             assert!(!is_allowed(host, &[]), "{host}");
         }
         assert!(is_allowed("trip.example:443", &["trip.example".to_owned()]));
+    }
+
+    #[test]
+    fn a_handler_that_panics_is_answered_all_the_same() {
+        let panics = std::future::poll_fn(|_| panic!("on purpose"));
+        let problem = futures::executor::block_on(caught(panics)).expect_err("a problem");
+        assert_eq!(problem.status, StatusCode::INTERNAL_SERVER_ERROR);
+        let answers = std::future::ready(StatusCode::NO_CONTENT.into_response());
+        let answered = futures::executor::block_on(caught(answers));
+        assert!(answered.is_ok_and(|response| response.status() == StatusCode::NO_CONTENT));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Times are nanoseconds since the Unix epoch as OTLP sends them (`u64`, 0 = unknown). A column pair holds
 //! each: a nullable TIMESTAMP_NS, and an *exception* that keeps the number when the timestamp cannot
-//! (0, beyond `i64`, or a time that was filled in); see [`time_columns`].
+//! (0, `i64::MAX` or beyond, or a time that was filled in); see [`time_columns`].
 
 /// Finishes builders into a record batch of these columns; for the modules below.
 macro_rules! finish {
@@ -103,9 +103,10 @@ impl ScopeRow {
 }
 
 /// Splits an OTLP time into (TIMESTAMP_NS value, exception): a representable non-zero time has no exception.
+/// The largest `i64` is no time: the engine reads it as infinity, which has no number and fails conversions.
 pub fn time_columns(unix_nano: u64) -> (Option<i64>, Option<u64>) {
     match i64::try_from(unix_nano) {
-        Ok(nanos) if nanos > 0 => (Some(nanos), None),
+        Ok(nanos) if nanos > 0 && nanos < i64::MAX => (Some(nanos), None),
         _ => (None, Some(unix_nano)),
     }
 }

@@ -392,7 +392,7 @@ fn of_logs(query: &LogQuery) -> Result<Conditions, QueryError> {
 /// All times there are.
 const EVER: TimeRange = TimeRange {
     from_unix_nano: 0,
-    to_unix_nano: i64::MAX,
+    to_unix_nano: TimeRange::LAST_UNIX_NANO,
 };
 
 /// Nanoseconds of each of so many equal steps.

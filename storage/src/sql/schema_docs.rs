@@ -68,7 +68,7 @@ const PREAMBLE: &str = "\
 The relations `POST /api/v1/sql` and `tripline sql` can read. Made from `storage/src/sql/schema_docs/`, which a
 test compares with the views of a store; do not edit by hand.
 
-- Times are UTC. A `TIMESTAMP_NS` column is NULL where the sender wrote 0 or a number beyond 63 bits; its
+- Times are UTC. A `TIMESTAMP_NS` column is NULL where the sender wrote 0 or 2^63-1 and more; its
   `…_unix_nano` twin has the exact number.
 - Ids are lower-case hex text: `WHERE trace_id = '5b8efff798038103d269b633813fc60c'`.
 - Attributes are `VARIANT`: `attributes.\"http.route\"` keeps the type the sender used; cast where a function needs

@@ -121,7 +121,10 @@ pub(super) fn flame_graph(trace: &TraceDetail, frame: &Frame) -> AnyView {
 /// One row an operation.
 pub(super) fn statistics_table(trace: &TraceDetail, frame: &Frame) -> AnyView {
     let rows = statistics(&trace.spans);
-    let total: u64 = rows.iter().map(|row| row.self_ns).sum();
+    // Spans of odd clocks can be centuries long, each.
+    let total = rows
+        .iter()
+        .fold(0_u64, |total, row| total.saturating_add(row.self_ns));
     let count = rows.len();
     let scopes = TraceScopes::of(&trace.spans);
     let rows = rows
@@ -322,4 +325,26 @@ fn compared(trace: &TraceDetail, other: &TraceDetail, frame: &Frame) -> AnyView 
         <p class="note">{format!("{} of {}", units::count(count.min(ROWS_MAX) as u64), units::counted(count as u64, "operation"))}</p>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn centuries_of_many_spans_have_a_table() {
+        let span = |name: &str| SpanRecord {
+            name: name.to_owned(),
+            span_id: name.repeat(16),
+            start_time_unix_nano: 1,
+            end_time_unix_nano: u64::MAX >> 1,
+            ..SpanRecord::default()
+        };
+        let trace = TraceDetail {
+            spans: vec![span("a"), span("b"), span("c")],
+            ..TraceDetail::default()
+        };
+        let html = statistics_table(&trace, &Frame::default()).to_html();
+        assert!(html.contains("3 of 3 operations"), "{html}");
+    }
 }

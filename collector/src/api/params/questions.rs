@@ -192,6 +192,7 @@ mod tests {
             ("status", "bad"),
             ("attr", "novalue"),
             ("from", "yesterday"),
+            ("to", "tomorrow"),
             ("sort", "fastest"),
         ] {
             let problem = params(&[(name, value)]).traces().expect_err(value);

@@ -134,6 +134,13 @@ fn c08_times_beyond_i64_do_not_wrap() {
     assert_eq!(got.cell("start_time"), "NULL");
     assert_eq!(got.cell("start_exception"), "9223372036854775808");
     assert_eq!(got.cell("end_exception"), "18446744073709551615");
+    // The engine's infinity is no time either.
+    let got = span(
+        r#""startTimeUnixNano":"9223372036854775807","endTimeUnixNano":"9223372036854775807""#,
+    );
+    assert_eq!(got.cell("start_time"), "NULL");
+    assert_eq!(got.cell("start_exception"), "9223372036854775807");
+    assert_eq!(got.cell("end_exception"), "9223372036854775807");
 }
 
 /// A request as an exporter of proto 0.19 sent it: `instrumentation_library_spans` beside `scope_spans`, and an

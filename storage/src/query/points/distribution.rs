@@ -195,7 +195,7 @@ fn exponential(
     positive: &(i32, Vec<u64>),
     negative: &(i32, Vec<u64>),
 ) -> Vec<Bucket> {
-    let power = |index: f64| (index * f64::from(-scale).exp2()).exp2();
+    let power = |index: f64| (index * (-f64::from(scale)).exp2()).exp2();
     let side = |(offset, counts): &(i32, Vec<u64>), sign: f64| -> Vec<Bucket> {
         let bounds = |at: usize| {
             (
@@ -297,6 +297,19 @@ mod tests {
         assert_eq!(histogram.quantile(0.25, None, None), Some(-2.0));
         assert_eq!(histogram.quantile(0.5, None, None), Some(0.0));
         assert_eq!(histogram.quantile(1.0, None, None), Some(4.0));
+    }
+
+    #[test]
+    fn the_coarsest_scale_has_buckets_too() {
+        // base = 2^(2^2^31): all that is above 1 is one bucket, without an end a double has.
+        let histogram = Distribution::Exponential {
+            scale: i32::MIN,
+            zero: 3,
+            positive: (0, vec![1]),
+            negative: (0, Vec::new()),
+        };
+        assert_eq!(histogram.quantile(0.5, None, None), Some(0.0));
+        assert_eq!(histogram.quantile(1.0, None, None), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@ SELECT
     r.service_name, r.service_namespace, r.service_version, r.service_instance_id, r.environment, r.cluster,
     f.name, f.kind, f.start_time,
     CASE WHEN f.end_exception IS NULL THEN make_timestamp_ns(epoch_ns(f.start_time) + f.duration_ns)
-         WHEN f.end_exception BETWEEN 1 AND 9223372036854775807 THEN make_timestamp_ns(f.end_exception::BIGINT)
+         WHEN f.end_exception BETWEEN 1 AND 9223372036854775806 THEN make_timestamp_ns(f.end_exception::BIGINT)
     END AS end_time,
     f.duration_ns,
     coalesce(f.start_exception, epoch_ns(f.start_time)::UBIGINT) AS start_time_unix_nano,

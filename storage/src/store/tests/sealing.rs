@@ -4,7 +4,7 @@ use super::fixture::{
     EIGHT_KINDS, append, config, eventually, log, log_with, metrics, number, spans, spans_at, text,
 };
 use crate::segment::SegmentState;
-use crate::store::{Store, now_ns};
+use crate::store::{Store, StoreConfig, now_ns};
 
 /// Every kind by its VARIANT type and text.
 const KINDS: &str = r#"SELECT concat_ws('|',

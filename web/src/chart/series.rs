@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use leptos::prelude::*;
 
-use super::{ticks, time_label};
+use super::{ticks_between, time_label};
 use crate::islands::{Lens, LensSeries};
 use crate::units;
 
@@ -79,18 +79,15 @@ pub fn noted_series(
     let values = || {
         let all = lines.iter().chain(older);
         all.flat_map(|line| line.points.iter().filter_map(|(_, value)| *value))
+            .chain(marks.iter().map(|mark| mark.value))
+            .filter(|value| value.is_finite())
     };
-    let highest = values()
-        .chain(marks.iter().map(|mark| mark.value))
-        .fold(0.0, f64::max);
-    let lowest = values().fold(0.0, f64::min);
-    let up = ticks(highest.max(if lowest < 0.0 { -lowest } else { 0.0 }));
-    let top = *up.last().expect("never empty");
-    let bottom = if lowest < 0.0 { -top } else { 0.0 };
+    let steps = ticks_between(values().fold(0.0, f64::min), values().fold(0.0, f64::max));
+    let (bottom, top) = (steps[0], steps[steps.len() - 1]);
     let x = |time: u64| (time.saturating_sub(from)) as f64 / (to - from).max(1) as f64 * WIDTH;
     let y = |value: f64| HEIGHT - (value - bottom) / (top - bottom) * HEIGHT;
 
-    let grid = up
+    let grid = steps
         .iter()
         .map(|tick| view! { <line x1="0" x2="1000" y1=y(*tick) y2=y(*tick)></line> })
         .collect_view();
@@ -118,7 +115,7 @@ pub fn noted_series(
             view! { <path class="note-line" d=d><title>{note.text.clone()}</title></path> }
         })
         .collect_view();
-    let labels = up
+    let labels = steps
         .iter()
         .rev()
         .map(|tick| view! { <span>{units::with_unit(*tick, unit)}</span> })
@@ -219,5 +216,19 @@ mod tests {
             path_of(&line, |t| t as f64, |v| v),
             "M0.0 1.0h0.01M2.0 2.0h0.01"
         );
+    }
+
+    #[test]
+    fn the_axis_of_values_below_zero_is_that_of_the_lines() {
+        let line = Line {
+            name: "kitchen".to_owned(),
+            points: vec![(0, Some(-3.5)), (1, Some(22.0)), (2, Some(f64::INFINITY))],
+        };
+        let html = time_series(&[line], &[], (0, 2), "Cel").to_html();
+        let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}: {html}"));
+        let labels =
+            ["30 °C", "20 °C", "10 °C", "0 °C", "-10 °C"].map(|text| at(&format!(">{text}<")));
+        assert!(labels.is_sorted(), "from above: {html}");
+        assert!(html.contains("M0.0 167.5L500.0 40.0"), "{html}");
     }
 }

@@ -167,7 +167,7 @@ fn path_of(line: &Line, x: impl Fn(u64) -> f64, y: impl Fn(f64) -> f64) -> Strin
 fn lens<'a>(lines: impl Iterator<Item = &'a Line>, (from, to): (u64, u64), unit: &str) -> AnyView {
     let step = ((to - from) / STEPS).max(1);
     let times = (0..STEPS)
-        .map(|n| format!("{} UTC", units::axis_time(from + n * step, 0)))
+        .map(|n| lens_time(from + n * step, to - from))
         .collect();
     let series = lines
         .take(8)
@@ -180,21 +180,41 @@ fn lens<'a>(lines: impl Iterator<Item = &'a Line>, (from, to): (u64, u64), unit:
         .into_any()
 }
 
-/// The newest value of each step, formatted.
+/// The time under the pointer: to the second, with its day where the range has several.
+fn lens_time(unix_nano: u64, span_ns: u64) -> String {
+    let time = units::time_of_day(unix_nano, 0);
+    if span_ns > 24 * 3_600_000_000_000 {
+        let day = units::timestamp(unix_nano, 0);
+        format!("{} {time} UTC", day.get(5..10).unwrap_or_default())
+    } else {
+        format!("{time} UTC")
+    }
+}
+
+/// The newest value of each step, formatted. Between two points it is the earlier one's; after a gap there is none.
 fn sampled(line: &Line, from: u64, step: u64, unit: &str) -> Vec<String> {
-    let mut values = vec![String::new(); STEPS as usize];
+    let mut values: Vec<Option<String>> = vec![None; STEPS as usize];
+    let mut last = 0;
     for (time, value) in &line.points {
         let at = (time.saturating_sub(from) / step) as usize;
-        if let (Some(slot), Some(value)) = (values.get_mut(at), value) {
-            *slot = units::with_unit(*value, unit);
+        if let Some(slot) = values.get_mut(at) {
+            *slot = Some(value.map_or_else(String::new, |value| units::with_unit(value, unit)));
+            last = last.max(at);
         }
     }
-    for at in 1..values.len() {
-        if values[at].is_empty() {
-            values[at] = values[at - 1].clone();
+    let mut before = String::new();
+    let each = values.into_iter().enumerate().map(|(at, value)| {
+        if let Some(value) = value {
+            before = value;
         }
-    }
-    values
+        // The line ends at its last point.
+        if at <= last {
+            before.clone()
+        } else {
+            String::new()
+        }
+    });
+    each.collect()
 }
 
 #[cfg(test)]
@@ -216,6 +236,26 @@ mod tests {
             path_of(&line, |t| t as f64, |v| v),
             "M0.0 1.0h0.01M2.0 2.0h0.01"
         );
+    }
+
+    #[test]
+    fn the_lens_reads_what_is_drawn() {
+        let second = 1_000_000_000;
+        let line = Line {
+            name: String::new(),
+            points: vec![
+                (2 * second, Some(1.0)),
+                (4 * second, Some(2.0)),
+                (6 * second, None),
+                (8 * second, Some(3.0)),
+            ],
+        };
+        let read = sampled(&line, 0, second, "");
+        assert_eq!(read[..10], ["", "", "1", "1", "2", "2", "", "", "3", ""]);
+        assert_eq!(read.len() as u64, STEPS);
+        let at = 1_795_229_999 * second;
+        assert_eq!(lens_time(at, 3_600 * second), "02:59:59 UTC");
+        assert_eq!(lens_time(at, 7 * 86_400 * second), "11-21 02:59:59 UTC");
     }
 
     #[test]

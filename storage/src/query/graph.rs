@@ -323,6 +323,7 @@ fn assemble(mut nodes: BTreeMap<NodeKey, Node>, shown: Busiest, guards: &[Guard]
             inferred: node.is_inferred,
             calls: node.totals.calls,
             errors: node.totals.errors,
+            weight: node.totals.weight,
             requests: node.requests,
             latency: node.totals.latency(),
             has_proxy: node.has_proxy,

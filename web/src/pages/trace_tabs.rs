@@ -224,6 +224,7 @@ fn graph_of(spans: &[SpanRecord]) -> Graph {
                 inferred: false,
                 calls: *calls,
                 errors: *errors,
+                weight: *calls as f64,
                 requests: None,
                 latency: Default::default(),
                 has_proxy: false,

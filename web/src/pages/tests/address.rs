@@ -285,3 +285,21 @@ fn what_a_list_leaves_out_is_counted() {
         ],
     );
 }
+
+#[test]
+fn a_box_of_the_graph_counts_what_its_spans_stand_for() {
+    let node = json!({"name": "cart", "kind": "service", "inferred": false, "calls": 3_600, "errors": 0, "weight": 36_000.0,
+        "latency": {}});
+    let data = GraphPage {
+        graph: read(json!({"nodes": [node], "edges": [], "truncated": false, "total_edges": 0})),
+        ..GraphPage::default()
+    };
+    let html = render(&frame("/graph", &[]), "Graph", |f| graph(&data, f));
+    assert_says(
+        &html,
+        &[
+            ">10/s<",
+            "3,600 calls, 0 failed (sampled: they stand for 36,000)",
+        ],
+    );
+}

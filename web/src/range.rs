@@ -10,6 +10,9 @@ const SECOND: u64 = 1_000_000_000;
 /// A week in nanoseconds.
 pub const WEEK: u64 = 7 * 86_400 * SECOND;
 
+/// The latest moment that can be asked about: one before the engine's infinity, in 2262, with room for an end after it.
+const LATEST: u64 = i64::MAX as u64 - 2;
+
 /// One end of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edge {
@@ -66,13 +69,13 @@ impl Range {
         })
     }
 
-    /// Start and end in nanoseconds since the epoch; never empty, never backwards.
+    /// Start and end in nanoseconds since the epoch; never empty, never backwards, never later than the store can tell.
     pub fn resolve(&self, now_ns: u64) -> (u64, u64) {
         let (from, to) = (self.from.resolve(now_ns), self.to.resolve(now_ns));
         if from < to {
             (from, to)
         } else {
-            (to.min(u64::MAX - 1), from.max(to.saturating_add(1)))
+            (to, from.max(to.saturating_add(1)))
         }
     }
 
@@ -117,7 +120,7 @@ impl Edge {
     fn resolve(self, now_ns: u64) -> u64 {
         match self {
             Self::Ago(ns) => now_ns.saturating_sub(ns),
-            Self::At(ns) => ns,
+            Self::At(ns) => ns.min(LATEST),
         }
     }
 
@@ -278,5 +281,18 @@ mod tests {
             to: Edge::At(3),
         };
         assert_eq!(range.resolve(100), (3, 9));
+    }
+
+    #[test]
+    fn what_is_later_than_the_store_can_tell_is_its_latest() {
+        let all = Range::parse(Some("0"), Some(&u64::MAX.to_string())).expect("a range");
+        assert_eq!(all.resolve(100), (0, LATEST));
+        let late = Range::parse(Some("2300-01-01"), Some("2400-01-01")).expect("a range");
+        let (from, to) = late.resolve(100);
+        assert_eq!((from, to), (LATEST, LATEST + 1));
+        assert!(
+            to < i64::MAX as u64,
+            "the greatest number is infinity to the engine"
+        );
     }
 }

@@ -303,3 +303,9 @@ fn a_box_of_the_graph_counts_what_its_spans_stand_for() {
         ],
     );
 }
+
+#[test]
+fn a_box_ends_before_the_end_of_time() {
+    assert!(box_of("0,9223372036854775806,0,9223372036854775807").is_some());
+    assert!(box_of("0,9223372036854775807,0,1").is_none());
+}

@@ -28,6 +28,15 @@ pub fn duration_or_dash(ns: Option<f64>) -> String {
     }
 }
 
+/// How long after `from` a moment was, both in nanoseconds since the epoch: `+1.5 ms`; before it, by another clock: `−5 s`.
+pub fn offset(at_ns: u64, from_ns: u64) -> String {
+    if at_ns < from_ns {
+        format!("−{}", duration(from_ns - at_ns))
+    } else {
+        format!("+{}", duration(at_ns - from_ns))
+    }
+}
+
 fn pair(small: u64, per_large: u64, large_unit: &str, small_unit: &str) -> String {
     match (small / per_large, small % per_large) {
         (large, 0) => format!("{large} {large_unit}"),
@@ -333,6 +342,13 @@ mod tests {
             (bytes(1_000), bytes(1_048_500)),
             ("1000 B".to_owned(), "1 MiB".to_owned())
         );
+    }
+
+    #[test]
+    fn a_moment_before_another_is_not_at_it() {
+        assert_eq!(offset(1_500_000, 0), "+1.5 ms");
+        assert_eq!(offset(7, 7), "+0 ns");
+        assert_eq!(offset(0, 5_000_000_000), "−5 s");
     }
 
     #[test]

@@ -309,3 +309,69 @@ fn a_box_ends_before_the_end_of_time() {
     assert!(box_of("0,9223372036854775806,0,9223372036854775807").is_some());
     assert!(box_of("0,9223372036854775807,0,1").is_none());
 }
+
+#[test]
+fn a_trace_without_spans_has_its_records_and_no_numbers_of_spans() {
+    let loose = |nanos: u64| {
+        let mut record = log("loose");
+        record["span_id"] = Value::Null;
+        record["time_unix_nano"] = json!((NOW + nanos).to_string());
+        read::<LogRecord>(record)
+    };
+    let data = TracePage {
+        trace: TraceDetail {
+            trace_id: "5b8aa5a2d2c872e8321cf37308d69df2".to_owned(),
+            logs: vec![loose(0), loose(1_500_000)],
+            ..TraceDetail::default()
+        },
+        ..TracePage::default()
+    };
+    for view in ["", "critical", "flame", "statistics", "graph"] {
+        let html = render(&frame("/traces/x", &[("view", view)]), "x", |f| {
+            trace(&data, f)
+        });
+        assert_says(&html, &["No span of this trace is stored.", ">–<"]);
+        for absent in ["Find in this trace", "unnamed", "no time", "0 blocks"] {
+            assert!(!html.contains(absent), "{view}: {absent}\n{html}");
+        }
+    }
+    let html = render(&frame("/traces/x", &[]), "x", |f| trace(&data, f));
+    assert_says(&html, &["Its logs are below.", "+0 ns", "+1.5 ms"]);
+}
+
+#[test]
+fn a_span_that_was_not_kept_is_said_and_one_failure_is_one() {
+    let mut failed = span("051581bf3cb55c13", None, "work", 0, 50_000_000);
+    failed["status_code"] = json!("error");
+    failed["links"] = json!([{"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "0000000000000007", "trace_state": null,
+        "flags": 0, "attributes": [{"key": "why", "value": {"string": "batched"}}], "dropped_attributes_count": 0}]);
+    (
+        failed["dropped_attributes_count"],
+        failed["dropped_links_count"],
+    ) = (json!(1), json!(3));
+    let data = TracePage {
+        trace: TraceDetail {
+            trace_id: "5b8aa5a2d2c872e8321cf37308d69df2".to_owned(),
+            spans: vec![read(failed)],
+            ..TraceDetail::default()
+        },
+        ..TracePage::default()
+    };
+    let said =
+        |params: &[(&str, &str)]| render(&frame("/traces/x", params), "x", |f| trace(&data, f));
+    let html = said(&[("span", "0000000000000009")]);
+    assert_says(
+        &html,
+        &["0000000000000009", "is not stored", ">failed span<"],
+    );
+    assert!(!html.contains("aria-label=\"Span\""), "{html}");
+    let html = said(&[("span", "051581bf3cb55c13")]);
+    assert_says(
+        &html,
+        &[
+            "The sender dropped 1 attribute, 3 links of this span.",
+            "batched",
+        ],
+    );
+    assert!(!html.contains("is not stored"), "{html}");
+}

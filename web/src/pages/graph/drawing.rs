@@ -264,7 +264,7 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
     let title = format!(
         "{}: {}, {} failed{basis}{beside}",
         node.name,
-        units::counted(calls, "call"),
+        units::counted(calls, if seconds.is_some() { "call" } else { "span" }),
         units::count(errors)
     );
     // Where several environments send, boxes of one name are told apart.

@@ -365,6 +365,9 @@ fn a_span_that_was_not_kept_is_said_and_one_failure_is_one() {
         &["0000000000000009", "is not stored", ">failed span<"],
     );
     assert!(!html.contains("aria-label=\"Span\""), "{html}");
+    // A box of the trace's graph has spans: one of a service may be no call.
+    let html_of_graph = said(&[("view", "graph")]);
+    assert_says(&html_of_graph, &["work: 1 span, 1 failed"]);
     let html = said(&[("span", "051581bf3cb55c13")]);
     assert_says(
         &html,

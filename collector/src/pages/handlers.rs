@@ -15,6 +15,7 @@ use tripline_web::range::WEEK;
 
 use super::by_id::{has_range, show_range, time_of_traces};
 use super::request::PageRequest;
+use super::senders::senders;
 use super::{page, problem_page};
 use crate::api::AppState;
 use crate::api::params::hex_id;
@@ -144,6 +145,7 @@ pub(super) async fn overview(State(state): State<AppState>, request: PageRequest
                     pulses,
                     breakers,
                     doors: doors(&state),
+                    heard: heard(&state),
                     incidents,
                     coverage,
                     near_misses,
@@ -161,6 +163,17 @@ pub(super) async fn overview(State(state): State<AppState>, request: PageRequest
             },
         );
     show(&frame, "Overview", answer, views::overview)
+}
+
+/// When each service was last heard, as far as is known by now.
+fn heard(state: &AppState) -> Vec<views::LastHeard> {
+    let senders = senders(state);
+    let heard = senders.heard.iter().map(|service| views::LastHeard {
+        scope: service.scope.clone(),
+        service_name: service.service_name.clone(),
+        newest_ns: service.newest_ns,
+    });
+    heard.collect()
 }
 
 /// What was sent to each receiver.

@@ -378,3 +378,35 @@ fn a_span_that_was_not_kept_is_said_and_one_failure_is_one() {
     );
     assert!(!html.contains("is not stored"), "{html}");
 }
+
+#[test]
+fn a_service_without_spans_in_the_range_was_seen_when_it_last_sent_anything() {
+    let silent = |name: &str| {
+        let mut service = service_in("prod", 0);
+        (service.service_name, service.last_seen_unix_nano) = (name.to_owned(), None);
+        service
+    };
+    let ago = |minutes: u64| NOW - minutes * 60_000_000_000;
+    let heard = |name: &str, minutes: u64| LastHeard {
+        scope: silent(name).scope,
+        service_name: name.to_owned(),
+        newest_ns: ago(minutes),
+    };
+    let data = Overview {
+        counts: LiveCounts {
+            spans: 60,
+            ..LiveCounts::default()
+        },
+        services: Page::whole(["logging", "gone", "unheard"].map(silent).into()),
+        coverage: Page::whole(vec![read(
+            json!({"service_name": "logging", "environment": "prod", "newest_span_unix_nano": null,
+            "newest_log_unix_nano": ago(7).to_string(), "newest_traced_log_unix_nano": null, "newest_metric_unix_nano": null,
+            "has_version": true, "has_instance_id": true, "breaker_evidence": []}),
+        )]),
+        heard: vec![heard("gone", 50), heard("logging", 3)],
+        ..Overview::default()
+    };
+    let html = render(&frame("/", &[]), "Overview", |f| overview(&data, f));
+    assert_says(&html, &["7 min ago", "50 min ago", "not in range"]);
+    assert!(!html.contains(">never<"), "{html}");
+}

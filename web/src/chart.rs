@@ -30,7 +30,21 @@ pub(crate) fn time_label(unix_nano: u64, span_ns: u64) -> AnyView {
     view! { <time datetime=exact.clone() title=exact data-clock=form>{text}</time> }.into_any()
 }
 
-/// Round numbers from 0 or below up to at least `max`, three to five of them.
+/// Round numbers from `lowest` or below, which is at most 0, up to at least `highest`; 0 is one of them.
+pub(crate) fn ticks_between(lowest: f64, highest: f64) -> Vec<f64> {
+    let length = highest - lowest;
+    if !length.is_finite() || lowest >= 0.0 {
+        return ticks(highest);
+    }
+    let step = ticks(length)[1];
+    let (first, last) = (
+        (lowest / step).floor() as i64,
+        (highest / step).ceil() as i64,
+    );
+    (first..=last).map(|n| n as f64 * step).collect()
+}
+
+/// Round numbers from 0 up to at least `max`, three to five of them.
 pub(crate) fn ticks(max: f64) -> Vec<f64> {
     if !max.is_finite() || max <= 0.0 {
         return vec![0.0, 1.0];
@@ -59,5 +73,25 @@ mod tests {
         }
         assert_eq!(ticks(f64::NAN), [0.0, 1.0]);
         assert_eq!(ticks(7.3), [0.0, 2.0, 4.0, 6.0, 8.0]);
+    }
+
+    #[test]
+    fn ticks_below_zero_are_as_far_apart_as_those_above() {
+        assert_eq!(ticks_between(-3.5, 22.0), [-10.0, 0.0, 10.0, 20.0, 30.0]);
+        assert_eq!(ticks_between(-8.0, 0.0), [-8.0, -6.0, -4.0, -2.0, 0.0]);
+        assert_eq!(ticks_between(0.0, 7.3), ticks(7.3));
+        assert_eq!(ticks_between(f64::NEG_INFINITY, 1.0), ticks(1.0));
+        for (lowest, highest) in [(-0.002, 0.1), (-1.0, 1.0), (-999.0, 3.0), (-5e12, 1e3)] {
+            let ticks = ticks_between(lowest, highest);
+            assert!(
+                (3..=7).contains(&ticks.len()),
+                "{lowest} {highest}: {ticks:?}"
+            );
+            assert!(
+                ticks[0] <= lowest && ticks[ticks.len() - 1] >= highest,
+                "{ticks:?}"
+            );
+            assert!(ticks.contains(&0.0), "{ticks:?}");
+        }
     }
 }

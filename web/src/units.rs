@@ -7,13 +7,15 @@ use tripline_storage::calendar::date_of;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// `1.24 ms`, `318 ns`, `2 min 3 s`: three significant digits at most.
+/// `1.24 ms`, `318 ns`, `2 min 3 s`: three significant digits at most. The unit is that of the rounded number: nothing
+/// reads `1000 µs` or `60 s`.
 pub fn duration(ns: u64) -> String {
     match ns {
         0..1_000 => format!("{ns} ns"),
-        1_000..1_000_000 => format!("{} µs", digits(ns as f64 / 1e3)),
-        1_000_000..SECOND => format!("{} ms", digits(ns as f64 / 1e6)),
-        _ if ns < 60 * SECOND => format!("{} s", digits(ns as f64 / 1e9)),
+        1_000..999_500 => format!("{} µs", digits(ns as f64 / 1e3)),
+        999_500..999_500_000 => format!("{} ms", digits(ns as f64 / 1e6)),
+        999_500_000..59_950_000_000 => format!("{} s", digits(ns as f64 / 1e9)),
+        59_950_000_000..60_000_000_000 => "1 min".to_owned(),
         _ if ns < 3600 * SECOND => pair(ns / SECOND, 60, "min", "s"),
         _ if ns < 86_400 * SECOND => pair(ns / SECOND / 60, 60, "h", "min"),
         _ => pair(ns / SECOND / 3600, 24, "d", "h"),
@@ -25,6 +27,15 @@ pub fn duration_or_dash(ns: Option<f64>) -> String {
     match ns {
         Some(ns) if ns.is_finite() && ns >= 0.0 => duration(ns as u64),
         _ => "–".to_owned(),
+    }
+}
+
+/// How long after `from` a moment was, both in nanoseconds since the epoch: `+1.5 ms`; before it, by another clock: `−5 s`.
+pub fn offset(at_ns: u64, from_ns: u64) -> String {
+    if at_ns < from_ns {
+        format!("−{}", duration(from_ns - at_ns))
+    } else {
+        format!("+{}", duration(at_ns - from_ns))
     }
 }
 
@@ -121,11 +132,13 @@ pub fn compact(value: f64) -> String {
     }
     let sign = if value < 0.0 { "-" } else { "" };
     let text = match magnitude {
-        m if m >= 1e9 => format!("{}G", digits(m / 1e9)),
-        m if m >= 1e6 => format!("{}M", digits(m / 1e6)),
+        m if m >= 999.5e6 => format!("{}G", digits(m / 1e9)),
+        m if m >= 999.5e3 => format!("{}M", digits(m / 1e6)),
         m if m >= 1e4 => format!("{}k", digits(m / 1e3)),
         m if m >= 1.0 || m == 0.0 => digits(m),
-        m if m >= 0.001 => trim(format!("{m:.4}")),
+        m if m >= 0.1 => trim(format!("{m:.3}")),
+        m if m >= 0.01 => trim(format!("{m:.4}")),
+        m if m >= 0.001 => trim(format!("{m:.5}")),
         m => format!("{m:.2e}"),
     };
     format!("{sign}{text}")
@@ -149,7 +162,7 @@ pub fn percent(share: f64) -> String {
 pub fn bytes(value: u64) -> String {
     let mut scaled = value as f64;
     for unit in ["B", "KiB", "MiB", "GiB"] {
-        if scaled < 1024.0 {
+        if scaled < 1023.5 {
             return format!("{} {unit}", digits(scaled));
         }
         scaled /= 1024.0;
@@ -157,7 +170,7 @@ pub fn bytes(value: u64) -> String {
     format!("{} TiB", digits(scaled))
 }
 
-/// A metric's value with its UCUM unit, the common ones in words.
+/// A metric's value with its UCUM unit, the common ones in words; a rate of a unit is one a second (`By/s`).
 pub fn with_unit(value: f64, unit: &str) -> String {
     match unit {
         "s" if value >= 0.0 => duration((value * 1e9) as u64),
@@ -166,8 +179,12 @@ pub fn with_unit(value: f64, unit: &str) -> String {
         "ns" if value >= 0.0 => duration(value as u64),
         "By" if value >= 0.0 => bytes(value as u64),
         "" | "1" => compact(value),
-        unit if unit.starts_with('{') => compact(value),
-        unit => format!("{} {unit}", compact(value)),
+        "Cel" => format!("{} °C", compact(value)),
+        _ => match unit.strip_suffix("/s") {
+            Some(unit) => format!("{}/s", with_unit(value, unit)),
+            None if unit.starts_with('{') => compact(value),
+            None => format!("{} {unit}", compact(value)),
+        },
     }
 }
 
@@ -282,6 +299,57 @@ mod tests {
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(compact(12_400.0), "12.4k");
         assert_eq!(with_unit(0.25, "s"), "250 ms");
+    }
+
+    #[test]
+    fn rounding_up_reaches_the_next_unit() {
+        for (ns, text) in [
+            (999_499, "999 µs"),
+            (999_813, "1 ms"),
+            (999_499_999, "999 ms"),
+            (999_500_000, "1 s"),
+            (59_940_000_000, "59.9 s"),
+            (59_960_000_000, "1 min"),
+        ] {
+            assert_eq!(duration(ns), text, "{ns}");
+        }
+        assert_eq!(
+            (compact(999_400.0), compact(999_600.0)),
+            ("999k".to_owned(), "1M".to_owned())
+        );
+        assert_eq!(
+            (bytes(1_000), bytes(1_048_500)),
+            ("1000 B".to_owned(), "1 MiB".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_moment_before_another_is_not_at_it() {
+        assert_eq!(offset(1_500_000, 0), "+1.5 ms");
+        assert_eq!(offset(7, 7), "+0 ns");
+        assert_eq!(offset(0, 5_000_000_000), "−5 s");
+    }
+
+    #[test]
+    fn small_numbers_have_three_digits_too() {
+        let said = [0.498_53, 0.099_96, 0.012_345, 0.001_234_5].map(compact);
+        assert_eq!(said, ["0.499", "0.1", "0.0123", "0.00123"]);
+        assert_eq!(rate(0.498_53 / 60.0), "0.499/min");
+    }
+
+    #[test]
+    fn what_grows_in_a_unit_grows_by_it_a_second() {
+        for (value, unit, text) in [
+            (102.4, "By/s", "102 B/s"),
+            (0.25, "s/s", "250 ms/s"),
+            (3.3, "/s", "3.3/s"),
+            (3.3, "1/s", "3.3/s"),
+            (3.3, "{request}/s", "3.3/s"),
+            (-3.5, "Cel", "-3.5 °C"),
+            (50.0, "%", "50 %"),
+        ] {
+            assert_eq!(with_unit(value, unit), text, "{unit}");
+        }
     }
 
     #[test]

@@ -19,13 +19,15 @@ pub(crate) struct Facts {
     pub(crate) scopes: [Vec<String>; 3],
     /// How much is stored, and how old the newest of it is.
     pub(crate) counts: LiveCounts,
+    /// The store answered; without that nothing here says that something is not there.
+    pub(crate) is_known: bool,
 }
 
 /// The last answer; shared by all requests.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KnownFacts(Arc<Mutex<Option<(Instant, Facts)>>>);
 
-/// The facts; what cannot be asked is left out, for a page must not fail for its foot.
+/// The facts; of a store that does not answer in time, what it said last. A page must not fail for its foot.
 pub(crate) async fn facts(state: &AppState) -> Facts {
     let mut known = state.facts.0.lock().await;
     if let Some((at, facts)) = known.as_ref()
@@ -38,10 +40,13 @@ pub(crate) async fn facts(state: &AppState) -> Facts {
             Ok(Facts {
                 scopes: query::scopes(session)?,
                 counts: query::live_counts(session)?,
+                is_known: true,
             })
         })
         .await
-        .unwrap_or_default();
+        .ok();
+    let before = known.take().map(|(_, facts)| facts);
+    let asked = asked.or(before).unwrap_or_default();
     *known = Some((Instant::now(), asked.clone()));
     asked
 }

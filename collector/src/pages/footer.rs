@@ -86,10 +86,11 @@ fn signals(facts: &Facts, counted: Option<&Counted>, now_ns: u64) -> Vec<FooterF
             .and_then(|age| u64::try_from(age.newest_unix_nano?).ok());
         let is_silent =
             newest.is_some_and(|newest| newest.saturating_add(SIGNAL_SILENCE_MAX) < now_ns);
-        let mut value = newest.map_or_else(
-            || "none stored".to_owned(),
-            |newest| format!("newest {}", units::ago(newest, now_ns)),
-        );
+        let mut value = match newest {
+            Some(newest) => format!("newest {}", units::ago(newest, now_ns)),
+            None if facts.is_known => "none stored".to_owned(),
+            None => "age not known: the store did not answer".to_owned(),
+        };
         let (accepted, refused) = counted.map_or((0, 0), |counted| counted.tally.items(signal));
         if counted.is_some() {
             value.push_str(&format!(", {} accepted", units::count(accepted)));
@@ -100,7 +101,7 @@ fn signals(facts: &Facts, counted: Option<&Counted>, now_ns: u64) -> Vec<FooterF
         FooterFact {
             name: (*name).to_owned(),
             value,
-            is_bad: refused > 0 || is_silent,
+            is_bad: refused > 0 || is_silent || !facts.is_known,
         }
     };
     SIGNALS.iter().map(fact).collect()
@@ -271,6 +272,23 @@ mod tests {
             fact.value.ends_with("s4 (30 min ago) and 4 more"),
             "{}",
             fact.value
+        );
+    }
+
+    #[test]
+    fn a_store_that_does_not_answer_is_not_an_empty_one() {
+        let said = |is_known: bool| {
+            let facts = Facts {
+                is_known,
+                ..Facts::default()
+            };
+            let fact = signals(&facts, None, NOW).remove(0);
+            (fact.value, fact.is_bad)
+        };
+        assert_eq!(said(true), ("none stored".to_owned(), false));
+        assert_eq!(
+            said(false),
+            ("age not known: the store did not answer".to_owned(), true)
         );
     }
 

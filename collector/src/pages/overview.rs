@@ -10,6 +10,7 @@ use super::answer::{problem_page, show};
 use super::questions::{breakers_of, last_week_of, services_of};
 use super::request::PageRequest;
 use crate::api::AppState;
+use crate::api::senders::senders;
 use crate::receive::Transport;
 
 /// `/`.
@@ -30,6 +31,7 @@ pub(super) async fn overview(State(state): State<AppState>, request: PageRequest
     let of_incidents = super::incidents::question(&frame, 20);
     let of_breakers = breakers_of(&frame);
     let doors = doors(&state);
+    let heard = heard(&state);
     let bound =
         |address: &Option<String>| address.clone().unwrap_or_else(|| "not served".to_owned());
     let otlp_grpc = bound(&state.addresses.otlp_grpc);
@@ -55,12 +57,24 @@ pub(super) async fn overview(State(state): State<AppState>, request: PageRequest
                 pulses: query::pulses(session, &question)?,
                 breakers: query::breakers(session, &of_breakers)?.items,
                 doors,
+                heard,
                 otlp_grpc,
                 otlp_http,
             })
         })
         .await;
     show(&frame, "Overview", answer, views::overview)
+}
+
+/// When each service was last heard, as far as is known by now.
+fn heard(state: &AppState) -> Vec<views::LastHeard> {
+    let senders = senders(state);
+    let heard = senders.heard.iter().map(|service| views::LastHeard {
+        scope: service.scope.clone(),
+        service_name: service.service_name.clone(),
+        newest_ns: service.newest_ns,
+    });
+    heard.collect()
 }
 
 /// What was sent to each receiver.

@@ -72,6 +72,9 @@ pub struct GraphNode {
     pub calls: u64,
     /// Of these, failed.
     pub errors: u64,
+    /// Calls these stand for, by sampling weights.
+    #[serde(default)]
+    pub weight: f64,
     /// The same as its metrics count them, every one: only where spans are not known to be all there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<RequestCounts>,

@@ -139,12 +139,21 @@ impl Found {
             order: ServiceOrder::Name,
             limit: usize::MAX,
         };
+        let edges = edges(set, conn, query)?;
         let services = services::calls(set, conn, &range)?;
         let mut applications = services::applications(&services);
+        // Around one service also those it calls and that call it: with their own numbers, as everywhere.
+        let beside: BTreeSet<(Scope, String)> = edges
+            .keys()
+            .flat_map(|(caller, callee, ..)| [caller, callee])
+            .filter(|(.., kind)| *kind == NodeKind::Service)
+            .map(|(scope, name, _)| (scope.clone(), name.clone()))
+            .collect();
         let nodes = services
             .into_iter()
-            .filter(|((_, name), _)| {
-                query.service.is_none() || query.service.as_ref() == Some(name)
+            .filter(|(key, _)| {
+                let is_asked = |name: &String| *name == key.1;
+                query.service.as_ref().is_none_or(is_asked) || beside.contains(key)
             })
             .map(|(key, calls)| {
                 let node = Node {
@@ -157,10 +166,7 @@ impl Found {
                 ((key.0, key.1, NodeKind::Service), node)
             })
             .collect();
-        Ok(Self {
-            nodes,
-            edges: edges(set, conn, query)?,
-        })
+        Ok(Self { nodes, edges })
     }
 
     /// Counts the requests of services by their metrics where spans may be a sample.
@@ -317,6 +323,7 @@ fn assemble(mut nodes: BTreeMap<NodeKey, Node>, shown: Busiest, guards: &[Guard]
             inferred: node.is_inferred,
             calls: node.totals.calls,
             errors: node.totals.errors,
+            weight: node.totals.weight,
             requests: node.requests,
             latency: node.totals.latency(),
             has_proxy: node.has_proxy,

@@ -194,6 +194,33 @@ fn services_and_graph_count_every_call() {
 }
 
 #[test]
+fn around_a_service_its_callers_have_their_own_numbers() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = filled(dir.path());
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    let ask = |service: Option<&str>| {
+        let question = GraphQuery {
+            range: RANGE,
+            scope: Scope::default(),
+            service: service.map(str::to_owned),
+            edges_max: 100,
+        };
+        graph(&session, &question).expect("graph")
+    };
+    let (whole, around) = (ask(None), ask(Some("pay")));
+    let names: Vec<&str> = around.nodes.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!(names, ["pay", "postgresql:ledger", "shop"]);
+    for node in &around.nodes {
+        assert_eq!(node.calls, 40, "{}", node.name);
+        assert!(whole.nodes.contains(node), "{}", node.name);
+    }
+    let alone = ask(Some("shop"));
+    let names: Vec<&str> = alone.nodes.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!(names, ["pay", "shop"]);
+}
+
+#[test]
 fn a_step_of_the_graph_keeps_every_place_and_counts_its_own_calls() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = filled(dir.path());

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use leptos::prelude::*;
 
-use super::{ticks, time_label};
+use super::{ticks_between, time_label};
 use crate::islands::{Lens, LensSeries};
 use crate::units;
 
@@ -79,18 +79,15 @@ pub fn noted_series(
     let values = || {
         let all = lines.iter().chain(older);
         all.flat_map(|line| line.points.iter().filter_map(|(_, value)| *value))
+            .chain(marks.iter().map(|mark| mark.value))
+            .filter(|value| value.is_finite())
     };
-    let highest = values()
-        .chain(marks.iter().map(|mark| mark.value))
-        .fold(0.0, f64::max);
-    let lowest = values().fold(0.0, f64::min);
-    let up = ticks(highest.max(if lowest < 0.0 { -lowest } else { 0.0 }));
-    let top = *up.last().expect("never empty");
-    let bottom = if lowest < 0.0 { -top } else { 0.0 };
+    let steps = ticks_between(values().fold(0.0, f64::min), values().fold(0.0, f64::max));
+    let (bottom, top) = (steps[0], steps[steps.len() - 1]);
     let x = |time: u64| (time.saturating_sub(from)) as f64 / (to - from).max(1) as f64 * WIDTH;
     let y = |value: f64| HEIGHT - (value - bottom) / (top - bottom) * HEIGHT;
 
-    let grid = up
+    let grid = steps
         .iter()
         .map(|tick| view! { <line x1="0" x2="1000" y1=y(*tick) y2=y(*tick)></line> })
         .collect_view();
@@ -118,7 +115,7 @@ pub fn noted_series(
             view! { <path class="note-line" d=d><title>{note.text.clone()}</title></path> }
         })
         .collect_view();
-    let labels = up
+    let labels = steps
         .iter()
         .rev()
         .map(|tick| view! { <span>{units::with_unit(*tick, unit)}</span> })
@@ -170,7 +167,7 @@ fn path_of(line: &Line, x: impl Fn(u64) -> f64, y: impl Fn(f64) -> f64) -> Strin
 fn lens<'a>(lines: impl Iterator<Item = &'a Line>, (from, to): (u64, u64), unit: &str) -> AnyView {
     let step = ((to - from) / STEPS).max(1);
     let times = (0..STEPS)
-        .map(|n| format!("{} UTC", units::axis_time(from + n * step, 0)))
+        .map(|n| lens_time(from + n * step, to - from))
         .collect();
     let series = lines
         .take(8)
@@ -183,21 +180,41 @@ fn lens<'a>(lines: impl Iterator<Item = &'a Line>, (from, to): (u64, u64), unit:
         .into_any()
 }
 
-/// The newest value of each step, formatted.
+/// The time under the pointer: to the second, with its day where the range has several.
+fn lens_time(unix_nano: u64, span_ns: u64) -> String {
+    let time = units::time_of_day(unix_nano, 0);
+    if span_ns > 24 * 3_600_000_000_000 {
+        let day = units::timestamp(unix_nano, 0);
+        format!("{} {time} UTC", day.get(5..10).unwrap_or_default())
+    } else {
+        format!("{time} UTC")
+    }
+}
+
+/// The newest value of each step, formatted. Between two points it is the earlier one's; after a gap there is none.
 fn sampled(line: &Line, from: u64, step: u64, unit: &str) -> Vec<String> {
-    let mut values = vec![String::new(); STEPS as usize];
+    let mut values: Vec<Option<String>> = vec![None; STEPS as usize];
+    let mut last = 0;
     for (time, value) in &line.points {
         let at = (time.saturating_sub(from) / step) as usize;
-        if let (Some(slot), Some(value)) = (values.get_mut(at), value) {
-            *slot = units::with_unit(*value, unit);
+        if let Some(slot) = values.get_mut(at) {
+            *slot = Some(value.map_or_else(String::new, |value| units::with_unit(value, unit)));
+            last = last.max(at);
         }
     }
-    for at in 1..values.len() {
-        if values[at].is_empty() {
-            values[at] = values[at - 1].clone();
+    let mut before = String::new();
+    let each = values.into_iter().enumerate().map(|(at, value)| {
+        if let Some(value) = value {
+            before = value;
         }
-    }
-    values
+        // The line ends at its last point.
+        if at <= last {
+            before.clone()
+        } else {
+            String::new()
+        }
+    });
+    each.collect()
 }
 
 #[cfg(test)]
@@ -219,5 +236,39 @@ mod tests {
             path_of(&line, |t| t as f64, |v| v),
             "M0.0 1.0h0.01M2.0 2.0h0.01"
         );
+    }
+
+    #[test]
+    fn the_lens_reads_what_is_drawn() {
+        let second = 1_000_000_000;
+        let line = Line {
+            name: String::new(),
+            points: vec![
+                (2 * second, Some(1.0)),
+                (4 * second, Some(2.0)),
+                (6 * second, None),
+                (8 * second, Some(3.0)),
+            ],
+        };
+        let read = sampled(&line, 0, second, "");
+        assert_eq!(read[..10], ["", "", "1", "1", "2", "2", "", "", "3", ""]);
+        assert_eq!(read.len() as u64, STEPS);
+        let at = 1_795_229_999 * second;
+        assert_eq!(lens_time(at, 3_600 * second), "02:59:59 UTC");
+        assert_eq!(lens_time(at, 7 * 86_400 * second), "11-21 02:59:59 UTC");
+    }
+
+    #[test]
+    fn the_axis_of_values_below_zero_is_that_of_the_lines() {
+        let line = Line {
+            name: "kitchen".to_owned(),
+            points: vec![(0, Some(-3.5)), (1, Some(22.0)), (2, Some(f64::INFINITY))],
+        };
+        let html = time_series(&[line], &[], (0, 2), "Cel").to_html();
+        let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}: {html}"));
+        let labels =
+            ["30 °C", "20 °C", "10 °C", "0 °C", "-10 °C"].map(|text| at(&format!(">{text}<")));
+        assert!(labels.is_sorted(), "from above: {html}");
+        assert!(html.contains("M0.0 167.5L500.0 40.0"), "{html}");
     }
 }

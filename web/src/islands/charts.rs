@@ -40,7 +40,12 @@ pub fn Lens(
         }
         Some(text)
     };
-    let line = move || at.get().map_or(-10.0, |share| share * 1000.0);
+    let line = move || at.get().map_or(0.0, |share| share * 1000.0);
+    // The drawing may reach beyond its box: where no pointer is, no place is out of sight.
+    let line_class = move || match at.get() {
+        Some(_) => "lens-line",
+        None => "lens-line away",
+    };
     let selection = move || match (grabbed.get(), at.get()) {
         (Some(a), Some(b)) => (a.min(b) * 1000.0, (a - b).abs() * 1000.0),
         _ => (0.0, 0.0),
@@ -63,7 +68,7 @@ pub fn Lens(
             on:pointerup=release
         >
             <rect class="lens-selection" x=move || selection().0 y="0" width=move || selection().1 height="100"></rect>
-            <line class="lens-line" x1=line x2=line y1="0" y2="100"></line>
+            <line class=line_class x1=line x2=line y1="0" y2="100"></line>
         </svg>
         <output class="lens-reading">{move || reading().unwrap_or_default()}</output>
     }

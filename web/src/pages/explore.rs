@@ -153,6 +153,12 @@ fn value_of(point: &MetricPoint, show: &str) -> Option<f64> {
     }
 }
 
+/// Whether any point has this number.
+fn has_values(points: &MetricPoints, show: &str) -> bool {
+    let mut all = points.series.iter().flat_map(|series| &series.points);
+    all.any(|point| value_of(point, show).is_some())
+}
+
 fn chosen(name: &str, points: &MetricPoints, data: &Explore, frame: &Frame) -> AnyView {
     let Some(first) = points.series.first() else {
         return nothing_of(
@@ -163,10 +169,15 @@ fn chosen(name: &str, points: &MetricPoints, data: &Explore, frame: &Frame) -> A
         );
     };
     let views = views_of(first, points.grouping.is_some());
+    // A summary has the quantiles its sender chose: the first that is there.
+    let usual = || {
+        let found = views.iter().find(|(word, _)| has_values(points, word));
+        found.unwrap_or(&views[0]).0
+    };
     let show = frame
         .param("show")
         .filter(|show| views.iter().any(|(word, _)| word == show))
-        .unwrap_or(views[0].0);
+        .unwrap_or_else(usual);
     let description = data
         .metrics
         .items
@@ -229,9 +240,12 @@ fn grouping_form(points: &MetricPoints, frame: &Frame) -> Option<AnyView> {
 /// Streams, or groups of them, as lines, and a table of them.
 fn lines(points: &MetricPoints, show: &str, frame: &Frame) -> AnyView {
     let unit = match (show, points.series.first()) {
-        ("rate", _) | (_, None) => "/s",
-        (_, Some(first)) => first.unit.as_str(),
+        // A sum grows in its unit, a histogram by values.
+        ("rate", Some(first)) if first.kind == "sum" => format!("{}/s", first.unit),
+        ("rate", _) | (_, None) => "/s".to_owned(),
+        (_, Some(first)) => first.unit.clone(),
     };
+    let unit = unit.as_str();
     let names: Vec<String> = if points.grouping.is_some() {
         points.series.iter().map(group_name).collect()
     } else {

@@ -203,6 +203,7 @@ mod tests {
             inferred: false,
             calls: 10,
             errors: 0,
+            weight: 10.0,
             requests: None,
             latency: Default::default(),
             has_proxy: false,

@@ -5,8 +5,8 @@ mod first_run;
 use leptos::prelude::*;
 use tripline_storage::analysis::{MOVER_CALLS_MIN, Move, movers};
 use tripline_storage::model::{
-    Breaker, Incident, LiveCounts, NearMiss, Page, ProxyCalls, ServiceCoverage, ServicePulse,
-    ServiceSummary,
+    Breaker, Incident, LiveCounts, NearMiss, Page, ProxyCalls, Scope, ServiceCoverage,
+    ServicePulse, ServiceSummary,
 };
 
 use self::first_run::first_run;
@@ -40,6 +40,8 @@ pub struct Overview {
     pub incidents: Page<Incident>,
     /// Which signals each service sends.
     pub coverage: Page<ServiceCoverage>,
+    /// When services were last heard, whenever that was.
+    pub heard: Vec<LastHeard>,
     /// Breakers that refuse calls but do not report themselves.
     pub near_misses: Vec<NearMiss>,
     /// Where OTLP/gRPC is received.
@@ -48,6 +50,17 @@ pub struct Overview {
     pub otlp_http: String,
     /// SQL of its numbers.
     pub how: OverviewHow,
+}
+
+/// When a service was last heard.
+#[derive(Debug, Clone, Default)]
+pub struct LastHeard {
+    /// Its scope.
+    pub scope: Scope,
+    /// Its name.
+    pub service_name: String,
+    /// Time of its newest span, log record or metric point, nanoseconds since the epoch.
+    pub newest_ns: u64,
 }
 
 /// SQL of the numbers of the overview.
@@ -441,11 +454,38 @@ fn row(service: &ServiceSummary, data: &Overview, frame: &Frame) -> AnyView {
             <td class="nowrap">{breakers_of(service, &data.breakers, frame)}</td>
             <td>{if service.versions.is_empty() { "not reported".to_owned() } else { service.versions.join(", ") }}</td>
             <td class="num">{match service.instances { 0 => "not reported".to_owned(), n => units::count(n) }}</td>
-            <td class="num">{since(positive(service.last_seen_unix_nano), frame)}</td>
+            <td class="num">{last_seen(service, data, frame)}</td>
         </tr>
         {service.proxy.filter(|_| frame.shows_proxies()).map(|proxy| proxy_row(&proxy))}
     }
     .into_any()
+}
+
+/// When a service was last heard: by its spans of the range, else by its logs and metrics of it, else before.
+fn last_seen(service: &ServiceSummary, data: &Overview, frame: &Frame) -> AnyView {
+    let is_its =
+        |scope: &Scope, name: &str| *scope == service.scope && name == service.service_name;
+    let other = || {
+        let mut all = data.coverage.items.iter();
+        let found = all.find(|known| is_its(&known.scope, &known.service_name))?;
+        positive(
+            found
+                .newest_log_unix_nano
+                .max(found.newest_metric_unix_nano),
+        )
+    };
+    let before = || {
+        let mut all = data.heard.iter();
+        let found = all.find(|known| is_its(&known.scope, &known.service_name))?;
+        Some(found.newest_ns)
+    };
+    match positive(service.last_seen_unix_nano)
+        .or_else(other)
+        .or_else(before)
+    {
+        Some(newest) => since(Some(newest), frame),
+        None => view! { <span class="quiet">"not in range"</span> }.into_any(),
+    }
 }
 
 /// The same calls as the proxy beside the service counts them.

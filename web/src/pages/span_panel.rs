@@ -20,7 +20,7 @@ const LOGS_MAX: usize = 100;
 /// The panel beside the waterfall.
 pub(super) fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> AnyView {
     let start = span.start_time_unix_nano;
-    let offset = units::duration(start.saturating_sub(waterfall.start_ns));
+    let offset = (start > 0).then(|| units::offset(start, waterfall.start_ns));
     let links = span
         .links
         .iter()
@@ -29,7 +29,9 @@ pub(super) fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame)
                 &format!("/traces/{}", segment(&link.trace_id)),
                 &[("span", &link.span_id)],
             );
-            view! { <li><a href=to><code class="id">{link.trace_id.clone()}</code></a></li> }
+            let more = (!link.attributes.is_empty())
+                .then(|| attribute_table(&link.attributes, KeyScope::Link, Signal::Spans, frame));
+            view! { <li><a href=to><code class="id">{link.trace_id.clone()}</code></a>{more}</li> }
         })
         .collect_view();
     let around = frame.timeless_link(
@@ -52,8 +54,15 @@ pub(super) fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame)
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
     let elsewhere = frame.elsewhere(&["span_id", "instance", "service"], &known);
-    let dropped =
-        span.dropped_attributes_count + span.dropped_events_count + span.dropped_links_count;
+    let dropped: Vec<String> = [
+        (span.dropped_attributes_count, "attribute"),
+        (span.dropped_events_count, "event"),
+        (span.dropped_links_count, "link"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, word)| units::counted(u64::from(count), word))
+    .collect();
     let same = |field: &str, value: &str| field_links(frame, Signal::Spans, field, value);
     let status_class = if span.status_code == "error" {
         "share bad"
@@ -69,7 +78,7 @@ pub(super) fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame)
                 <dt>"Kind"</dt><dd>{span.kind.clone()} " " {same("kind", &span.kind)}</dd>
                 <dt>"Status"</dt><dd><span class=status_class>{span.status_code.clone()}</span> " " {span.status_message.clone()} " " {same("status", &span.status_code)}</dd>
                 {span_marks::facts(span, waterfall.refusals.get(span.span_id.as_str()).copied(), frame)}
-                <dt>"Start"</dt><dd>{moment(Some(start), frame)} " " <span class="quiet">{format!("+{offset}")}</span></dd>
+                <dt>"Start"</dt><dd>{moment(Some(start), frame)} " " <span class="quiet">{offset}</span></dd>
                 <dt>"Duration"</dt><dd>{positive(span.duration_ns).map_or_else(|| "unknown".to_owned(), units::duration)}</dd>
                 <dt>"Span id"</dt><dd>{copied_id(&span.span_id)}</dd>
                 {span.parent_span_id.clone().map(|parent| {
@@ -79,7 +88,7 @@ pub(super) fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame)
                 {elsewhere.map(|links| view! { <dt>"Elsewhere"</dt><dd>{links}</dd> })}
                 <dt>"Scope"</dt><dd>{span.scope_name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| "not reported".to_owned())} " " {span.scope_version.clone()}</dd>
             </dl>
-            {(dropped > 0).then(|| view! { <p class="note amber">{format!("The sender dropped {dropped} attributes, events or links of this span.")}</p> })}
+            {(!dropped.is_empty()).then(|| view! { <p class="note amber">{format!("The sender dropped {} of this span.", dropped.join(", "))}</p> })}
             <h3>"Attributes"</h3> {attribute_table(&span.attributes, KeyScope::Anywhere, Signal::Spans, frame)}
             {events(span, waterfall, frame)}
             {span_logs(span, waterfall)}
@@ -99,10 +108,10 @@ fn events(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> Option
         .events
         .iter()
         .map(|event| {
-            let at = units::duration(event.time_unix_nano.saturating_sub(waterfall.start_ns));
+            let at = units::offset(event.time_unix_nano, waterfall.start_ns);
             view! {
                 <details class="event" open=event.name == "exception">
-                    <summary>{event.name.clone()} " " <span class="quiet">{format!("+{at}")}</span></summary>
+                    <summary>{event.name.clone()} " " <span class="quiet">{at}</span></summary>
                     {attribute_table(&event.attributes, KeyScope::Event, Signal::Spans, frame)}
                 </details>
             }
@@ -126,9 +135,8 @@ fn span_logs(span: &SpanRecord, waterfall: &Waterfall<'_>) -> Option<AnyView> {
 /// A log record by its time since the trace began.
 pub(super) fn log_line(log: &LogRecord, start_ns: u64) -> AnyView {
     let (word, class) = severity(log);
-    let at = positive(log.time_unix_nano).map_or_else(String::new, |ns| {
-        format!("+{}", units::duration(ns.saturating_sub(start_ns)))
-    });
+    let at =
+        positive(log.time_unix_nano).map_or_else(String::new, |ns| units::offset(ns, start_ns));
     let text = log
         .body
         .clone()

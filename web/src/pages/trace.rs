@@ -14,8 +14,7 @@ use super::waterfall::{Row, Waterfall};
 use crate::address::segment;
 use crate::frame::Frame;
 use crate::parts::{
-    colour, copied_id, cut_note, figure, moment, nothing, other_fields, positive, service_link,
-    service_link_in,
+    colour, copied_id, cut_note, figure, moment, other_fields, positive, service_link_in,
 };
 use crate::units;
 
@@ -88,9 +87,8 @@ fn with_panel(data: &TracePage, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
                 {tabs(frame)}
                 {legend(trace, frame)}
                 {proxies(data.proxies, frame)}
-                {find(&rows, frame)}
-                {minimap(waterfall, &rows, frame)}
-                {ruler(waterfall)}
+                {missing(trace, frame)}
+                {(!waterfall.rows.is_empty()).then(|| view! { {find(&rows, frame)}{minimap(waterfall, &rows, frame)}{ruler(waterfall)} })}
                 {body(waterfall, &rows, &critical, chosen, frame)}
                 {loose(waterfall, frame)}
             </section>
@@ -98,6 +96,20 @@ fn with_panel(data: &TracePage, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
         </div>
     }
     .into_any()
+}
+
+/// A link may lead to a span that was not kept: then there is no panel, and this says why.
+fn missing(trace: &TraceDetail, frame: &Frame) -> Option<AnyView> {
+    let id = frame.param("span")?;
+    if trace.spans.iter().any(|span| span.span_id == id) {
+        return None;
+    }
+    let why = if frame.hides_sidecars() {
+        "is not among the spans shown: a proxy's, or not stored."
+    } else {
+        "is not stored: it was not sampled, has not arrived, or has expired."
+    };
+    Some(view! { <p class="note amber">"Span " <code class="id">{id.to_owned()}</code> " " {why}</p> }.into_any())
 }
 
 /// Which rows are shown: those not folded away, and of these a window.
@@ -278,10 +290,16 @@ fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
     let service = root
         .and_then(|span| span.service_name.as_deref())
         .unwrap_or_default();
-    let linked = root.map_or_else(
-        || service_link(frame, None),
-        |span| service_link_in(frame, &span.scope, span.service_name.as_deref()),
-    );
+    let linked = root.map(|span| service_link_in(frame, &span.scope, span.service_name.as_deref()));
+    let duration = match root {
+        Some(_) => units::duration(waterfall.length_ns),
+        None => "–".to_owned(),
+    };
+    let failed = match errors {
+        0 => "none",
+        1 => "failed span",
+        _ => "failed spans",
+    };
     let elsewhere = frame.elsewhere(
         &["trace_id"],
         &[("trace_id", &trace.trace_id), ("service", service)],
@@ -296,9 +314,9 @@ fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
                 <p class="quiet">{copied_id(&trace.trace_id)} " · " <a href=download>"JSON"</a> " · " <a href=otlp download=file>"OTLP JSON"</a> " · " {how} " " {elsewhere}</p>
             </div>
             <div class="figures small">
-                {figure("Duration", units::duration(waterfall.length_ns), moment(Some(waterfall.start_ns), frame))}
+                {figure("Duration", duration, moment(Some(waterfall.start_ns), frame))}
                 {figure("Spans", units::count(trace.total_spans.max(trace.spans.len() as u64)), view! { {units::counted(trace.logs.len() as u64, "log record")} }.into_any())}
-                {figure("Errors", units::count(errors), view! { <span class=error_class>{if errors > 0 { "failed spans" } else { "none" }}</span> }.into_any())}
+                {figure("Errors", units::count(errors), view! { <span class=error_class>{failed}</span> }.into_any())}
             </div>
         </div>
         {trace.truncated.then(|| view! { <p class="note amber">{format!("Only {} of {} spans are shown; this trace is larger than a page may be.", units::count(trace.spans.len() as u64), units::count(trace.total_spans))}</p> })}
@@ -354,7 +372,7 @@ fn body(
     frame: &Frame,
 ) -> AnyView {
     if waterfall.rows.is_empty() {
-        return nothing("No span of this trace is stored.", "Its logs are below.");
+        return trace_tabs::without_spans(!waterfall.loose_logs.is_empty());
     }
     let mut on_path: HashMap<usize, Vec<Section>> = HashMap::new();
     for section in &critical.sections {

@@ -19,8 +19,17 @@ const ROWS_MAX: usize = 500;
 /// Blocks narrower than this share of the width are not drawn.
 const BLOCK_SHARE_MIN: f64 = 0.000_5;
 
+/// In the place of what is made of spans.
+pub(super) fn without_spans(has_logs: bool) -> AnyView {
+    let advice = if has_logs { "Its logs are below." } else { "" };
+    nothing("No span of this trace is stored.", advice)
+}
+
 /// Spans by their time on the critical path.
 pub(super) fn critical(trace: &TraceDetail, frame: &Frame) -> AnyView {
+    if trace.spans.is_empty() {
+        return without_spans(false);
+    }
     let path = critical_path(&trace.spans);
     if path.length_ns == 0 {
         return nothing("No critical path.", "The root span has no length.");
@@ -69,6 +78,9 @@ fn length(span: &SpanRecord) -> u64 {
 
 /// Calls of one operation under one parent as one block.
 pub(super) fn flame_graph(trace: &TraceDetail, frame: &Frame) -> AnyView {
+    if trace.spans.is_empty() {
+        return without_spans(false);
+    }
     let (blocks, width) = flame(&trace.spans);
     let depth = blocks.iter().map(|block| block.depth).max().unwrap_or(0);
     let share = |ns: u64| ns as f64 / width as f64;
@@ -95,13 +107,8 @@ pub(super) fn flame_graph(trace: &TraceDetail, frame: &Frame) -> AnyView {
                 units::count(block.errors)
             );
             let link = frame.with(&[("view", ""), ("span", &trace.spans[block.longest].span_id)]);
-            // About seven units a character at the usual width of the drawing.
-            let fits = (w / 7.0) as usize;
-            let text: String = if fits < 3 {
-                String::new()
-            } else {
-                block.name.chars().take(fits).collect()
-            };
+            // Seven units and a half a character, wide ones included, and room before and after.
+            let text = fitting(&block.name, ((w - 8.0) / 7.5).max(0.0) as usize);
             view! {
                 <a href=link class=class><title>{title}</title>
                     <rect x=x y=y width=w.max(0.6) height="20"></rect>
@@ -118,8 +125,22 @@ pub(super) fn flame_graph(trace: &TraceDetail, frame: &Frame) -> AnyView {
     .into_any()
 }
 
+/// A name in so many characters; nothing where it could not be told.
+fn fitting(name: &str, characters: usize) -> String {
+    if name.chars().count() <= characters {
+        return name.to_owned();
+    }
+    match characters {
+        0..3 => String::new(),
+        _ => name.chars().take(characters - 1).chain(['…']).collect(),
+    }
+}
+
 /// One row an operation.
 pub(super) fn statistics_table(trace: &TraceDetail, frame: &Frame) -> AnyView {
+    if trace.spans.is_empty() {
+        return without_spans(false);
+    }
     let rows = statistics(&trace.spans);
     // Spans of odd clocks can be centuries long, each.
     let total = rows
@@ -161,7 +182,7 @@ pub(super) fn statistics_table(trace: &TraceDetail, frame: &Frame) -> AnyView {
 pub(super) fn trace_graph(trace: &TraceDetail, frame: &Frame) -> AnyView {
     let graph = graph_of(&trace.spans);
     if graph.nodes.is_empty() {
-        return nothing("No span of this trace is stored.", "");
+        return without_spans(false);
     }
     view! {
         <p class="quiet">"Services of this trace; an edge says how often one called the other here."</p>
@@ -228,6 +249,7 @@ fn graph_of(spans: &[SpanRecord]) -> Graph {
                 inferred: false,
                 calls: *calls,
                 errors: *errors,
+                weight: *calls as f64,
                 requests: None,
                 latency: Default::default(),
                 has_proxy: false,
@@ -346,5 +368,12 @@ mod tests {
         };
         let html = statistics_table(&trace, &Frame::default()).to_html();
         assert!(html.contains("3 of 3 operations"), "{html}");
+    }
+
+    #[test]
+    fn a_cut_name_says_so() {
+        let cut = [20, 9, 8, 3, 2].map(|characters| fitting("recommend", characters));
+        assert_eq!(cut, ["recommend", "recommend", "recomme…", "re…", ""]);
+        assert_eq!(fitting("GO", 2), "GO");
     }
 }

@@ -89,6 +89,8 @@ pub fn box_of(text: &str) -> Option<Selection> {
     };
     (numbers.next().is_none()
         && selection.from_unix_nano < selection.to_unix_nano
+        // The greatest number is infinity to the engine.
+        && selection.to_unix_nano < i64::MAX
         && selection.min_ns < selection.max_ns)
         .then_some(selection)
 }

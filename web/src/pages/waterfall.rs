@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use tripline_storage::model::{LogRecord, Refusal, SpanRecord, TraceDetail};
 
+use crate::parts::positive;
+
 /// One row of the waterfall.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row<'a> {
@@ -24,7 +26,7 @@ pub(super) struct Row<'a> {
 pub(super) struct Waterfall<'a> {
     /// Rows from top to bottom: each span before its children, siblings by start.
     pub(super) rows: Vec<Row<'a>>,
-    /// Start of the trace.
+    /// Start of the trace: of its first span, of its first log record if it has no span.
     pub(super) start_ns: u64,
     /// Its length, at least 1.
     pub(super) length_ns: u64,
@@ -40,12 +42,19 @@ impl<'a> Waterfall<'a> {
     /// Arranges the spans of a trace. Parents missing, cycles and clocks that disagree are all survived.
     pub(super) fn of(trace: &'a TraceDetail) -> Self {
         let known = |span: &&SpanRecord| span.start_time_unix_nano > 0;
-        let start_ns = trace
-            .spans
-            .iter()
-            .filter(known)
-            .map(|s| s.start_time_unix_nano)
+        let first = trace.spans.iter().filter(known);
+        // Without any span's time, records are told apart by the first of them.
+        let first_log = || {
+            trace
+                .logs
+                .iter()
+                .filter_map(|log| positive(log.time_unix_nano))
+                .min()
+        };
+        let start_ns = first
+            .map(|span| span.start_time_unix_nano)
             .min()
+            .or_else(first_log)
             .unwrap_or(0);
         let end_ns = trace
             .spans

@@ -474,12 +474,25 @@ fn the_sql_of_requests_gives_their_numbers_and_boxes_of_the_graph_have_them() {
             edges_max: 100,
         };
         let drawn = graph(session, &of_graph).expect("a graph");
+        let anywhere = ServicesQuery {
+            scope: Scope::default(),
+            ..question.clone()
+        };
+        let listed = services(session, &anywhere).expect("services");
         for node in &drawn.nodes {
             let is_counted = ["shop", "quiet", "twice"].contains(&node.name.as_str());
             assert_eq!(node.requests.is_some(), is_counted, "{}", node.name);
             if is_counted {
                 assert_eq!(node.counted(), expected[node.name.as_str()]);
             }
+            // What spans stand for, like everywhere.
+            let service = named(&listed.items, &node.name);
+            assert_eq!(
+                (node.calls, node.weight),
+                (service.calls, service.weight),
+                "{}",
+                node.name
+            );
         }
         // A step of the range has the numbers of spans.
         let step = graph_in_step(session, &of_graph, TEN_MINUTES).expect("a graph");

@@ -252,21 +252,29 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
         .p95_ns
         .map(|ns| format!(" · p95 {}", units::duration(ns as u64)))
         .unwrap_or_default();
-    let detail = format!("{kind}{}{p95}", amount(calls as f64, calls, seconds));
+    // Metrics count every request; spans may be a sample.
+    let stand_for = match &node.requests {
+        Some(_) => calls as f64,
+        None => node.weight.max(calls as f64),
+    };
+    let detail = format!("{kind}{}{p95}", amount(stand_for, calls, seconds));
     let beside = match &node.proxy_of {
         Some(application) => format!("; the sidecar of {application}"),
         None if node.has_proxy => "; its sidecar's spans are folded into it".to_owned(),
         None => String::new(),
     };
-    let basis = node
-        .requests
-        .as_ref()
-        .map(|requests| format!(" ({})", metrics_named(requests)))
-        .unwrap_or_default();
+    let basis = match &node.requests {
+        Some(requests) => format!(" ({})", metrics_named(requests)),
+        None if stand_for > calls as f64 => {
+            let all = units::count(stand_for.round() as u64);
+            format!(" (sampled: they stand for {all})")
+        }
+        None => String::new(),
+    };
     let title = format!(
         "{}: {}, {} failed{basis}{beside}",
         node.name,
-        units::counted(calls, "call"),
+        units::counted(calls, if seconds.is_some() { "call" } else { "span" }),
         units::count(errors)
     );
     // Where several environments send, boxes of one name are told apart.

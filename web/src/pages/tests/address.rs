@@ -287,3 +287,128 @@ fn what_a_list_leaves_out_is_counted() {
         ],
     );
 }
+
+#[test]
+fn a_box_of_the_graph_counts_what_its_spans_stand_for() {
+    let node = json!({"name": "cart", "kind": "service", "inferred": false, "calls": 3_600, "errors": 0, "weight": 36_000.0,
+        "latency": {}});
+    let data = GraphPage {
+        graph: read(json!({"nodes": [node], "edges": [], "truncated": false, "total_edges": 0})),
+        ..GraphPage::default()
+    };
+    let html = render(&frame("/graph", &[]), "Graph", |f| graph(&data, f));
+    assert_says(
+        &html,
+        &[
+            ">10/s<",
+            "3,600 calls, 0 failed (sampled: they stand for 36,000)",
+        ],
+    );
+}
+
+#[test]
+fn a_box_ends_before_the_end_of_time() {
+    assert!(box_of("0,9223372036854775806,0,9223372036854775807").is_some());
+    assert!(box_of("0,9223372036854775807,0,1").is_none());
+}
+
+#[test]
+fn a_trace_without_spans_has_its_records_and_no_numbers_of_spans() {
+    let loose = |nanos: u64| {
+        let mut record = log("loose");
+        record["span_id"] = Value::Null;
+        record["time_unix_nano"] = json!((NOW + nanos).to_string());
+        read::<LogRecord>(record)
+    };
+    let data = TracePage {
+        trace: TraceDetail {
+            trace_id: "5b8aa5a2d2c872e8321cf37308d69df2".to_owned(),
+            logs: vec![loose(0), loose(1_500_000)],
+            ..TraceDetail::default()
+        },
+        ..TracePage::default()
+    };
+    for view in ["", "critical", "flame", "statistics", "graph"] {
+        let html = render(&frame("/traces/x", &[("view", view)]), "x", |f| {
+            trace(&data, f)
+        });
+        assert_says(&html, &["No span of this trace is stored.", ">–<"]);
+        for absent in ["Find in this trace", "unnamed", "no time", "0 blocks"] {
+            assert!(!html.contains(absent), "{view}: {absent}\n{html}");
+        }
+    }
+    let html = render(&frame("/traces/x", &[]), "x", |f| trace(&data, f));
+    assert_says(&html, &["Its logs are below.", "+0 ns", "+1.5 ms"]);
+}
+
+#[test]
+fn a_span_that_was_not_kept_is_said_and_one_failure_is_one() {
+    let mut failed = span("051581bf3cb55c13", None, "work", 0, 50_000_000);
+    failed["status_code"] = json!("error");
+    failed["links"] = json!([{"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "0000000000000007", "trace_state": null,
+        "flags": 0, "attributes": [{"key": "why", "value": {"string": "batched"}}], "dropped_attributes_count": 0}]);
+    (
+        failed["dropped_attributes_count"],
+        failed["dropped_links_count"],
+    ) = (json!(1), json!(3));
+    let data = TracePage {
+        trace: TraceDetail {
+            trace_id: "5b8aa5a2d2c872e8321cf37308d69df2".to_owned(),
+            spans: vec![read(failed)],
+            ..TraceDetail::default()
+        },
+        ..TracePage::default()
+    };
+    let said =
+        |params: &[(&str, &str)]| render(&frame("/traces/x", params), "x", |f| trace(&data, f));
+    let html = said(&[("span", "0000000000000009")]);
+    assert_says(
+        &html,
+        &["0000000000000009", "is not stored", ">failed span<"],
+    );
+    assert!(!html.contains("aria-label=\"Span\""), "{html}");
+    // A box of the trace's graph has spans: one of a service may be no call.
+    let html_of_graph = said(&[("view", "graph")]);
+    assert_says(&html_of_graph, &["work: 1 span, 1 failed"]);
+    let html = said(&[("span", "051581bf3cb55c13")]);
+    assert_says(
+        &html,
+        &[
+            "The sender dropped 1 attribute, 3 links of this span.",
+            "batched",
+        ],
+    );
+    assert!(!html.contains("is not stored"), "{html}");
+}
+
+#[test]
+fn a_service_without_spans_in_the_range_was_seen_when_it_last_sent_anything() {
+    let silent = |name: &str| {
+        let mut service = service_in("prod", 0);
+        (service.service_name, service.last_seen_unix_nano) = (name.to_owned(), None);
+        service
+    };
+    let ago = |minutes: u64| NOW - minutes * 60_000_000_000;
+    let heard = |name: &str, minutes: u64| LastHeard {
+        scope: silent(name).scope,
+        service_name: name.to_owned(),
+        newest_ns: ago(minutes),
+    };
+    let data = Overview {
+        counts: LiveCounts {
+            spans: 60,
+            ..LiveCounts::default()
+        },
+        services: Page::whole(["logging", "gone", "unheard"].map(silent).into()),
+        coverage: Page::whole(vec![read(
+            json!({"service_name": "logging", "environment": "prod", "newest_span_unix_nano": null,
+            "newest_log_unix_nano": ago(7).to_string(), "newest_traced_log_unix_nano": null, "newest_metric_unix_nano": null,
+            "has_version": true, "has_instance_id": true, "breaker_evidence": []}),
+        )]),
+        heard: vec![heard("gone", 50), heard("logging", 3)],
+        ..Overview::default()
+    };
+    let html = render(&frame("/", &[]), "Overview", |f| overview(&data, f));
+    assert_says(&html, &["7 min ago", "50 min ago", "not in range"]);
+    assert!(!html.contains(">never<"), "{html}");
+}

@@ -86,3 +86,35 @@ fn buckets_over_time_have_their_bounds_and_values() {
         "{html}"
     );
 }
+
+#[test]
+fn a_sum_grows_in_its_unit() {
+    let mut sum = group("sum", &json!([]));
+    (sum["unit"], sum["is_monotonic"]) = (json!("By"), json!(true));
+    sum["points"][0]["rate"] = json!(2048.0);
+    let points = json!({"series": [sum], "truncated": false, "total_series": 1, "keys": [], "grouping": null});
+    let at = frame("/explore", &[("metric", "latency")]);
+    let html = render(&at, "Metrics", |f| explore(&of(&points), f));
+    assert!(html.contains(">2 KiB/s<"), "{html}");
+    // The values of a histogram are counted, whatever they are of.
+    let at = frame("/explore", &[("metric", "latency"), ("show", "rate")]);
+    let html = render(&at, "Metrics", |f| explore(&of(&grouped("histogram")), f));
+    assert!(html.contains(">2/s<"), "{html}");
+}
+
+#[test]
+fn what_is_drawn_first_is_there() {
+    let mut summary = group("summary", &json!([]));
+    summary["points"][0]["p95"] = json!(null);
+    let points = json!({"series": [summary], "truncated": false, "total_series": 1, "keys": [], "grouping": null});
+    let chosen = |show: &str| {
+        let at = frame("/explore", &[("metric", "latency"), ("show", show)]);
+        let html = render(&at, "Metrics", |f| explore(&of(&points), f));
+        let tabs = html.split("aria-label=\"What is drawn\"").nth(1);
+        let here = tabs.and_then(|tabs| tabs.split("aria-current=\"true\">").nth(1));
+        let word = here.and_then(|here| here.split('<').next());
+        word.unwrap_or_default().to_owned()
+    };
+    assert_eq!(chosen(""), "p50", "this summary has no p95");
+    assert_eq!(chosen("p95"), "p95", "unless it is asked for");
+}

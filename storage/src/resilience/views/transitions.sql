@@ -22,9 +22,33 @@ exact AS (
     SELECT * FROM neighbours
     WHERE NOT coalesce(is_after_its_like, false) AND NOT coalesce(is_before_better, false)
 ),
+-- The instruments of one collection are stamped one after the other: samples that each fill other columns, within 50 ms
+-- of one another, are one export, of the time at which time in each state was read. What came a tenth of a second ago comes
+-- anew.
+stamped AS (
+    SELECT *, lag(stamp) OVER (PARTITION BY breaker_id, instance, evidence, fills > 0 ORDER BY stamp) AS stamp0,
+        lag(stamp) OVER (PARTITION BY breaker_id, instance, evidence, fills ORDER BY stamp) AS alike0
+    FROM (
+        SELECT *, coalesce(service_instance_id, '') AS instance, epoch_ns("time") AS stamp,
+            CASE WHEN evidence = 'metric' THEN (state IS NOT NULL)::INTEGER + 2 * (coalesce(rejected, ok, failed) IS NOT NULL)::INTEGER
+                + 4 * (coalesce(entered_closed, entered_open, entered_half_open) IS NOT NULL)::INTEGER
+                + 8 * (coalesce(ns_closed, ns_open, ns_half_open) IS NOT NULL)::INTEGER ELSE 0 END AS fills
+        FROM {marks} WHERE "time" IS NOT NULL
+    )
+),
+exports AS (
+    SELECT *, coalesce(max(CASE WHEN ns_open IS NOT NULL THEN stamp END) OVER e, max(stamp) OVER e) AS ns
+    FROM (
+        SELECT *, sum(CASE WHEN stamp = stamp0 OR fills > 0 AND stamp - stamp0 <= 50000000
+                AND coalesce(stamp - alike0 >= 100000000, true) THEN 0 ELSE 1 END) OVER (
+            PARTITION BY breaker_id, instance, evidence, fills > 0 ORDER BY stamp) AS export
+        FROM stamped
+    )
+    WINDOW e AS (PARTITION BY breaker_id, instance, evidence, fills > 0, export)
+),
 -- Parts of one export, and an export that arrived twice, are one sample.
 seen AS (
-    SELECT breaker_id, coalesce(service_instance_id, '') AS instance, epoch_ns("time") AS ns, evidence,
+    SELECT breaker_id, instance, ns, evidence,
         any_value(nullif(state, 'unknown')) AS state, any_value(pattern) AS pattern, bool_or(is_learned) AS is_learned,
         bool_or(is_delta) AS is_delta,
         any_value(trace_id) AS trace_id, any_value(span_id) AS span_id, max(confidence)::UTINYINT AS confidence,
@@ -36,14 +60,48 @@ seen AS (
         TRY_CAST(max(entered_half_open) AS BIGINT) AS e_half,
         TRY_CAST(max(ns_closed) AS BIGINT) AS t_closed, TRY_CAST(max(ns_open) AS BIGINT) AS t_open,
         TRY_CAST(max(ns_half_open) AS BIGINT) AS t_half
-    FROM {marks} WHERE "time" IS NOT NULL
-    GROUP BY breaker_id, coalesce(service_instance_id, ''), epoch_ns("time"), evidence
+    FROM exports GROUP BY breaker_id, instance, ns, evidence
+),
+-- Where no gauge says the state, time in each state does. Which states grew in an interval leaves few at its ends, as
+-- only some changes are possible: with closed and open alone it was closed before and is open after. What grew before an
+-- export and what grows after it must both lead there.
+clocked AS (
+    SELECT *, coalesce(clock, CASE WHEN next_grew IS NULL THEN CASE lag(clock) OVER (PARTITION BY breaker_id, instance ORDER BY ns)
+            -- After the last export nothing grows yet: it has come as far as the state graph must lead, and open and
+            -- half-open by turns is taken for open.
+            WHEN 'closed' THEN CASE WHEN grew = 7 AND coalesce(openings, 1) = 1 THEN 'half_open' END
+            WHEN 'open' THEN CASE WHEN grew = 7 AND coalesce(openings, 0) = 0 THEN 'closed' END END END) AS clocked_state
+    FROM (
+        SELECT *, CASE [7, 1, 2, 2, 4, 1, 6, 7][coalesce(grew, 0) + 1] & [7, 1, 2, 1, 4, 4, 6, 7][coalesce(next_grew, 0) + 1]
+                WHEN 1 THEN 'closed' WHEN 2 THEN 'open' WHEN 4 THEN 'half_open'
+                WHEN 6 THEN CASE WHEN next_grew IS NULL THEN 'open' END END AS clock
+        FROM (
+            SELECT *, lead(grew) OVER (PARTITION BY breaker_id, instance ORDER BY ns) AS next_grew
+            FROM (
+                SELECT *, e_open - lag(e_open) OVER t AS openings,
+                    -- Closed is 1, open is 2, half-open is 4.
+                    CASE WHEN is_delta THEN (t_closed > 1000)::INTEGER + 2 * (t_open > 1000)::INTEGER + 4 * coalesce(t_half > 1000, false)::INTEGER
+                        WHEN t_closed >= lag(t_closed) OVER t AND t_open >= lag(t_open) OVER t
+                        THEN (t_closed - lag(t_closed) OVER t > 1000)::INTEGER + 2 * (t_open - lag(t_open) OVER t > 1000)::INTEGER
+                            + 4 * coalesce(t_half - coalesce(lag(t_half) OVER t, 0) > 1000, false)::INTEGER END AS grew
+                FROM seen WHERE evidence = 'metric' AND t_closed IS NOT NULL AND t_open IS NOT NULL
+                WINDOW t AS (PARTITION BY breaker_id, instance ORDER BY ns)
+            )
+        )
+    )
+),
+-- Where they leave more than one, and nothing else says which, the export is passed over: the next one counts from the one
+-- before.
+read AS (
+    SELECT * EXCLUDE (openings, grew, next_grew, clock) FROM clocked
+    WHERE state IS NOT NULL OR clocked_state IS NOT NULL OR is_delta OR grew IS NULL OR e_half IS NOT NULL
+    UNION ALL BY NAME
+    SELECT *, NULL AS clocked_state FROM seen WHERE evidence = 'metric' AND (t_closed IS NULL OR t_open IS NULL)
 ),
 -- Each metric sample beside what was known before it.
 paired AS (
     SELECT *,
-        -- The interval of a row begins where its counters were read before: the instruments of one collection are
-        -- stamped one after the other.
+        -- The interval of a row begins where its counters were read before.
         least(lag(ns) OVER (PARTITION BY breaker_id, instance ORDER BY ns),
             CASE WHEN rejected IS NOT NULL THEN last_value(CASE WHEN rejected IS NOT NULL THEN ns END IGNORE NULLS) OVER w END,
             CASE WHEN e_open IS NOT NULL THEN last_value(CASE WHEN e_open IS NOT NULL THEN ns END IGNORE NULLS) OVER w END,
@@ -58,7 +116,7 @@ paired AS (
         -- Many libraries make a counter when they first count: before, a breaker that counts its openings had none.
         count(e_open) OVER (PARTITION BY breaker_id, instance) > 0 AND coalesce(e_open,
             last_value(e_open IGNORE NULLS) OVER w) IS NULL AND has_counters AS has_never_opened
-    FROM seen WHERE evidence = 'metric'
+    FROM read
     WINDOW w AS (PARTITION BY breaker_id, instance ORDER BY ns ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 ),
 -- R4: a counter that fell was started anew. A counter that was not there began at 0, if others were.
@@ -131,6 +189,7 @@ balanced AS (
 metric AS (
     SELECT * REPLACE (coalesce(state, CASE
             WHEN is_mixed THEN NULL
+            WHEN clocked_state IS NOT NULL THEN clocked_state
             WHEN e_open IS NOT NULL AND e_half IS NOT NULL AND NOT is_delta THEN CASE
                 WHEN e_open - e_half > more_open0 THEN 'open' WHEN e_open = 0 THEN 'closed' WHEN d_closed > 0 THEN 'closed' WHEN d_half > 0 THEN 'half_open' END
             WHEN is_delta AND only_closed THEN 'closed'
@@ -141,13 +200,13 @@ metric AS (
             WHEN d_closed > 0 AND coalesce(d_open, 0) <= d_closed THEN 'closed'
             WHEN e_open = 0 AND NOT is_delta AND NOT has_states THEN 'closed'
             WHEN has_never_opened AND coalesce(rejected, 0) = 0 AND NOT is_delta AND NOT has_states THEN 'closed'
-            WHEN has_states OR e_open IS NOT NULL THEN NULL
+            WHEN has_states OR coalesce(e_open, e_open0) IS NOT NULL THEN NULL
             WHEN d_rejected > 0 THEN 'open'
             WHEN d_rejected = 0 AND d_passed > 0 THEN 'closed'
             -- What has no memory no longer refuses when it refuses nobody.
             WHEN d_rejected = 0 AND pattern IN ('concurrency_cap', 'bulkhead', 'throttle', 'rate_limit', 'retry_budget',
                 'fallback') THEN 'closed' END) AS state),
-        CASE WHEN state IS NOT NULL AND is_learned THEN 'learned' WHEN state IS NOT NULL THEN 'gauge' WHEN d_open > 0 OR d_half > 0 OR d_closed > 0 THEN 'transition_counter'
+        CASE WHEN state IS NOT NULL AND is_learned THEN 'learned' WHEN state IS NOT NULL THEN 'gauge' WHEN clocked_state IS NOT NULL AND NOT is_mixed THEN 'time_in_state' WHEN d_open > 0 OR d_half > 0 OR d_closed > 0 THEN 'transition_counter'
             WHEN d_rejected > 0 THEN 'rejection_counter' ELSE 'counters' END AS basis
     FROM balanced
 ),
@@ -200,7 +259,7 @@ observed AS (
         UNION SELECT (breaker_id, instance) FROM exact)
     UNION ALL
     SELECT breaker_id, instance, ns, state, false, basis, ns0, is_reset, NULL, NULL, NULL, least(confidence, CASE basis
-            WHEN 'gauge' THEN 60 WHEN 'transition_counter' THEN 60 ELSE 50 END),
+            WHEN 'gauge' THEN 60 WHEN 'transition_counter' THEN 60 WHEN 'time_in_state' THEN 60 ELSE 50 END),
         d_rejected, d_open, d_half, d_closed, s_closed, s_open, s_half
     FROM metric WHERE state IS NOT NULL OR d_open > 0 OR d_rejected > 0
 ),
@@ -317,7 +376,7 @@ tour_steps AS (
 -- R1, and openings that are counted where the other entries are not: what no sample saw. The second half of each ends a
 -- nanosecond later.
 hidden AS (
-    SELECT breaker_id, instance, ns0, ns, before, now_state, d_closed,
+    SELECT breaker_id, instance, ns0, ns, before, now_state, d_closed, d_closed IS NULL AND coalesce(s_half > 1000, false) AS has_tried,
         CASE WHEN d_open IS NOT NULL THEN d_open - CASE WHEN now_state = 'open' AND before IS DISTINCT FROM 'open'
                 OR now_state = 'half_open' AND before = 'closed' THEN 1 ELSE 0 END
              WHEN d_rejected > 0 AND before = 'closed' AND now_state = 'closed' THEN 1 ELSE 0 END AS openings,
@@ -330,7 +389,7 @@ hidden AS (
 -- as were counted, the last ones; the others only tried.
 excursions AS (
     SELECT *, CASE WHEN before = 'open' THEN 'half_open' ELSE 'open' END AS away,
-        CASE WHEN before = 'open' THEN 'open' WHEN before = 'half_open' OR number <= all_of_them - d_closed THEN 'half_open'
+        CASE WHEN before = 'open' THEN 'open' WHEN before = 'half_open' OR has_tried OR number <= all_of_them - d_closed THEN 'half_open'
             ELSE 'closed' END AS back
     FROM (
         SELECT *, unnest(generate_series(1, least(openings, 100))) AS number, least(openings, 100) AS all_of_them

@@ -86,6 +86,15 @@ impl Column {
         self.sql_type.contains("VARIANT")
     }
 
+    /// Whether nothing outside of DuckDB holds its values: Arrow has them as the bytes inside, without their offset, or
+    /// with one bit less than they need.
+    pub(super) fn is_of_the_engine(&self) -> bool {
+        matches!(
+            self.sql_type.as_str(),
+            "BIT" | "BIGNUM" | "UHUGEINT" | "TIME WITH TIME ZONE"
+        )
+    }
+
     /// Whether its text is JSON.
     fn is_json(&self) -> bool {
         self.sql_type == "JSON" || self.has_variant()
@@ -154,7 +163,7 @@ impl Encoder {
                 text: Vec::new(),
             },
             Format::Arrow => {
-                let schema = named(schema, &columns);
+                let schema = named(schema, columns.iter().map(|column| &column.name));
                 let writer = StreamWriter::try_new(Vec::new(), &schema).map_err(unsupported)?;
                 Self::Arrow {
                     schema,
@@ -162,7 +171,13 @@ impl Encoder {
                 }
             }
             Format::Parquet => {
-                let schema = named(schema, &columns);
+                // Its writer panics where it should refuse.
+                if let Some(column) = columns.iter().find(|c| c.sql_type.contains("UNION(")) {
+                    return Err(unsupported(format!("{} is a UNION", column.name)));
+                }
+                // Readers find its columns by name.
+                let keys = json::keys(&columns);
+                let schema = named(schema, keys.iter());
                 let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), None)
                     .map_err(unsupported)?;
                 Self::Parquet {
@@ -306,13 +321,13 @@ impl Encoder {
 /// Bytes of a Parquet row group in memory before it is written.
 const PARQUET_GROUP_BYTES: usize = 16 << 20;
 
-/// The schema with the columns' own names (a rewritten statement has names of ours).
-fn named(schema: &SchemaRef, columns: &[Column]) -> SchemaRef {
+/// The schema with these names of its columns (a rewritten statement has names of ours).
+fn named<'a>(schema: &SchemaRef, names: impl Iterator<Item = &'a String>) -> SchemaRef {
     let fields: Vec<_> = schema
         .fields()
         .iter()
-        .zip(columns)
-        .map(|(field, column)| Arc::new(field.as_ref().clone().with_name(&column.name)))
+        .zip(names)
+        .map(|(field, name)| Arc::new(field.as_ref().clone().with_name(name)))
         .collect();
     Arc::new(Schema::new(fields))
 }

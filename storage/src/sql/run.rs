@@ -317,7 +317,7 @@ impl Run<'_> {
 }
 
 /// The statement with columns named by their number, for two may share a name. VARIANT has no form outside of DuckDB,
-/// so columns of it (or with it inside) are read as JSON.
+/// so columns of it (or with it inside) are read as JSON, and those of the engine's own types as text.
 fn readable(text: &str, columns: &[Column]) -> String {
     let text = guard::without_semicolon(text);
     let mut select = Vec::with_capacity(columns.len());
@@ -326,6 +326,8 @@ fn readable(text: &str, columns: &[Column]) -> String {
         let name = format!("column_{number}");
         select.push(if column.has_variant() {
             format!("CAST({name} AS JSON) AS {name}")
+        } else if column.is_of_the_engine() {
+            format!("CAST({name} AS VARCHAR) AS {name}")
         } else {
             name.clone()
         });

@@ -439,6 +439,38 @@ fn arrow_and_parquet_hold_the_rows() {
 }
 
 #[test]
+fn types_that_only_the_engine_has_are_texts_or_refused() {
+    let house = house(Limits::default());
+    let answer = house.json(
+        "SELECT '10101'::BIT, '10:11:12+02'::TIMETZ, 340282366920938463463374607431768211455::UHUGEINT, 5::BIGNUM",
+    );
+    assert_eq!(
+        answer["rows"][0],
+        serde_json::json!([
+            "10101",
+            "10:11:12+02",
+            "340282366920938463463374607431768211455",
+            "5"
+        ])
+    );
+    assert_eq!(answer["columns"][0]["type"], "BIT");
+    for query in [
+        "SELECT union_value(k := 1) AS u",
+        "SELECT [union_value(k := 1)] AS u",
+    ] {
+        let (_, outcome) = house.run(&request(query, Format::Parquet));
+        assert!(
+            matches!(outcome, Err(SqlError::Unsupported { .. })),
+            "{query}: {outcome:?}"
+        );
+    }
+    // Two columns of one name, as a join has them, are found by two.
+    let (bytes, outcome) = house.run(&request("SELECT 1 AS a, 2 AS a", Format::Parquet));
+    outcome.expect("answered");
+    assert!(bytes.windows(3).any(|name| name == b"a_1"));
+}
+
+#[test]
 fn nothing_that_broke_looks_complete() {
     let house = house(Limits::default());
     // Streams rows for a while, then fails on a value.

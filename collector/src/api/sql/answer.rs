@@ -117,6 +117,9 @@ pub(super) fn accepted(headers: &HeaderMap) -> Result<Format, Problem> {
         return Ok(Format::Json);
     };
     let accept = accept.to_str().unwrap_or_default().to_ascii_lowercase();
+    if accept.trim().is_empty() {
+        return Ok(Format::Json);
+    }
     let mut best: Option<(f32, Format)> = None;
     for range in accept.split(',') {
         let mut parts = range.split(';').map(str::trim);
@@ -162,6 +165,7 @@ mod tests {
             of("application/vnd.apache.arrow.stream, */*;q=0.1"),
             Some(Format::Arrow)
         );
+        assert_eq!(of(""), Some(Format::Json));
         assert_eq!(of("image/png"), None);
         assert_eq!(of("application/json;q=0"), None);
     }

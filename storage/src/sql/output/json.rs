@@ -50,7 +50,7 @@ pub(super) fn tail(out: &mut Vec<u8>, ending: Ending) {
     );
 }
 
-/// The keys of NDJSON objects, made unique: `n`, `n_1`, …
+/// The columns' names made unique, for formats that find values by them: `n`, `n_1`, …
 pub(super) fn keys(columns: &[Column]) -> Vec<String> {
     let mut taken = HashSet::new();
     columns

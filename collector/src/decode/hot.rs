@@ -110,7 +110,11 @@ fn object(mut values: Vec<KeyValue>) -> Value {
         let marker = match (key.as_str(), inner) {
             ("$double", Value::StringValue(word)) => number::double(word).map(Value::DoubleValue),
             ("$bytes", Value::StringValue(hex)) => number::hex(hex).map(Value::BytesValue),
-            ("$kvlist", Value::KvlistValue(list)) => Some(Value::KvlistValue(list.clone())),
+            ("$kvlist", Value::KvlistValue(list)) => {
+                let mut values = list.values.clone();
+                resolve(&mut values);
+                Some(Value::KvlistValue(KeyValueList { values }))
+            }
             _ => None,
         };
         if let Some(marker) = marker {
@@ -121,7 +125,7 @@ fn object(mut values: Vec<KeyValue>) -> Value {
     Value::KvlistValue(KeyValueList { values })
 }
 
-/// Among several members `$kvlist` is a key like any other: its value may be a marker after all.
+/// Among several members, and inside the marker, `$kvlist` is a key like any other: its value may be a marker after all.
 fn resolve(values: &mut [KeyValue]) {
     for member in values.iter_mut().filter(|member| member.key == "$kvlist") {
         if let Some(AnyValue {

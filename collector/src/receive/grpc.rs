@@ -77,7 +77,14 @@ async fn call<S: Signal>(
     let (slot, metered_seat) = (Arc::clone(refusal), seat.clone());
     let request = request.map(move |body| {
         let metered = Metered::new(body, metered_seat, limit + FRAME_HEAD_BYTES);
-        metered.map_err(move |refused| status(slot.get_or_init(|| refused)))
+        metered.map_err(move |refused| {
+            // What was counted is the message and the bytes before it; the limit is the message's.
+            let refused = match refused {
+                Refusal::TooLarge { .. } => Refusal::TooLarge { limit },
+                other => other,
+            };
+            status(slot.get_or_init(|| refused))
+        })
     });
     let slot = Arc::clone(refusal);
     let shared = receiver.clone();

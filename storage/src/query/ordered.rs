@@ -1,15 +1,13 @@
 //! Traces in any order: newest, longest, most failed or largest first; and how many fit, where that is soon told. What
 //! they are ordered by is known of whole traces only, so all that fit are looked at before the list is cut.
 
-use std::collections::HashMap;
-
 use duckdb::Connection;
 use duckdb::types::Value;
 
 use super::filter::TRACE_SLACK_NS;
 use super::filter::Table;
-use super::newest::{Narrowed, tables, tables_in, tables_with_traces};
-use super::search::{TRACES_MAX, conditions, newest_traces, span_summary, summaries};
+use super::newest::{Narrowed, tables, tables_in};
+use super::search::{TRACES_MAX, conditions, newest_fitting, newest_traces, summaries};
 use super::{QueryError, Session};
 use crate::ask::Ask;
 use crate::model::{Page, SpanSummary, TimeRange, TraceOrder, TraceQuery, TraceSummary};
@@ -17,7 +15,6 @@ use crate::model::{Page, SpanSummary, TimeRange, TraceOrder, TraceQuery, TraceSu
 const FITTING: &str = include_str!("fitting.sql");
 const ORDERED: &str = include_str!("ordered.sql");
 const ORDERED_SPANS: &str = include_str!("ordered_spans.sql");
-const NEWEST_OF_TRACES: &str = include_str!("newest_of_traces.sql");
 const TRACE_COUNT: &str = include_str!("trace_count.sql");
 /// Spans above which the traces they are of are not counted.
 const COUNTED_SPANS_MAX: u64 = 250_000;
@@ -143,41 +140,4 @@ fn value(order: TraceOrder) -> &'static str {
             "count(DISTINCT (span_id, environment, service_namespace, cluster, service_name, start_ns))"
         }
     }
-}
-
-/// By trace a span and its place in the order of a search.
-type Placed = HashMap<String, ((i64, u64), SpanSummary)>;
-
-/// Of each of these traces the newest span that fits.
-fn newest_fitting(
-    session: &Session<'_>,
-    conn: &Connection,
-    query: &TraceQuery,
-    ids: &[String],
-) -> Result<Placed, QueryError> {
-    let mut conditions = conditions(query, None);
-    conditions.add(
-        "f.trace_id IN (SELECT unnest(string_split(?, ',')))",
-        [Value::Text(ids.join(","))],
-    );
-    let spans = tables(session, "spans");
-    let wanted: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let mut newest = Placed::new();
-    for table in tables_with_traces(session, "spans", &wanted) {
-        let narrowed = Narrowed::new(conn, &table, &spans, &conditions, query)?;
-        let mut statement = conn.ask(&narrowed.sql(NEWEST_OF_TRACES))?;
-        let mut rows = statement.query(narrowed.values())?;
-        while let Some(row) = rows.next()? {
-            let (time, tie): (i64, u64) = (row.get(0)?, row.get(1)?);
-            let span = span_summary(row)?;
-            let place = (std::cmp::Reverse(time), tie);
-            let is_first = newest
-                .get(&span.trace_id)
-                .is_none_or(|((time, tie), _)| place < (std::cmp::Reverse(*time), *tie));
-            if is_first {
-                newest.insert(span.trace_id.clone(), ((time, tie), span));
-            }
-        }
-    }
-    Ok(newest)
 }

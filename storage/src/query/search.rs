@@ -3,15 +3,16 @@
 use std::collections::{HashMap, HashSet};
 
 use duckdb::types::Value;
-use duckdb::{Row, params};
+use duckdb::{Connection, Row, params};
 
 use super::conditions::Conditions;
-use super::newest::{Newest, Position, tables_with_traces};
+use super::newest::{Narrowed, Newest, Position, tables, tables_with_traces};
 use super::{QueryError, Session};
 use crate::ask::Ask;
 use crate::model::{Page, Scope, SpanSummary, TraceQuery, TraceSummary};
 
 const SPANS: &str = include_str!("search.sql");
+const NEWEST_OF_TRACES: &str = include_str!("newest_of_traces.sql");
 const SPANS_OF_TRACES: &str = include_str!("spans_of_traces.sql");
 const SUMMARIES: &str = include_str!("summaries.sql");
 /// Rows a page may have.
@@ -52,28 +53,31 @@ pub(super) fn newest_traces(
     let limit = query.limit.clamp(1, TRACES_MAX);
     let before = query.cursor.as_deref().map(Position::parse).transpose()?;
     let mut fetch = limit * 4;
-    let mut traces: Vec<((i64, u64), SpanSummary)> = Vec::new();
+    let mut traces: Vec<Keyed> = Vec::new();
     let mut truncated = true;
+    let mut last_read = None;
     for round in 0..ROUNDS_MAX {
         let (rows, more) = matching(session, query, before, fetch)?;
+        last_read = rows.last().map(|(key, _)| *key);
         let mut seen = HashSet::new();
         traces = rows
             .into_iter()
             .filter(|(_, span)| seen.insert(span.trace_id.clone()))
             .collect();
+        if before.is_some() {
+            traces = of_this_page(session, query, traces)?;
+        }
         truncated = more || traces.len() > limit;
         if !more || traces.len() >= limit || round + 1 == ROUNDS_MAX {
             break;
         }
         fetch *= 4;
     }
-    // Spans of a trace that was shown on an earlier page lead to it again: they belong to that page.
-    let next = if truncated {
-        traces
-            .get(limit.min(traces.len()).wrapping_sub(1))
-            .map(|(key, _)| after(*key))
-    } else {
-        None
+    let next = match traces.get(limit - 1) {
+        _ if !truncated => None,
+        Some((key, _)) => Some(after(*key)),
+        // All that was read leads to fewer: the rest is behind it.
+        None => last_read.map(after),
     };
     traces.truncate(limit);
     let total = (!truncated && before.is_none()).then_some(traces.len() as u64);
@@ -84,6 +88,24 @@ pub(super) fn newest_traces(
         total,
         next,
     })
+}
+
+/// Without the traces that an earlier page has shown: those with a newer span that fits.
+fn of_this_page(
+    session: &Session<'_>,
+    query: &TraceQuery,
+    mut traces: Vec<Keyed>,
+) -> Result<Vec<Keyed>, QueryError> {
+    let ids: Vec<String> = traces
+        .iter()
+        .map(|(_, span)| span.trace_id.clone())
+        .collect();
+    let newest = session.run(|conn| newest_fitting(session, conn, query, &ids))?;
+    traces.retain(|(key, span)| {
+        let place = newest.get(&span.trace_id).map(|(place, _)| place);
+        place.is_none_or(|place| place == key)
+    });
+    Ok(traces)
 }
 
 fn after((time, tie): (i64, u64)) -> String {
@@ -168,6 +190,43 @@ pub(super) fn span_summary(row: &Row<'_>) -> duckdb::Result<SpanSummary> {
         start_time_unix_nano: row.get(12)?,
         duration_ns: row.get(13)?,
     })
+}
+
+/// By trace a span and its place in the order of a search.
+type Placed = HashMap<String, Keyed>;
+
+/// Of each of these traces the newest span that fits.
+pub(super) fn newest_fitting(
+    session: &Session<'_>,
+    conn: &Connection,
+    query: &TraceQuery,
+    ids: &[String],
+) -> Result<Placed, QueryError> {
+    let mut conditions = conditions(query, None);
+    conditions.add(
+        "f.trace_id IN (SELECT unnest(string_split(?, ',')))",
+        [Value::Text(ids.join(","))],
+    );
+    let spans = tables(session, "spans");
+    let wanted: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let mut newest = Placed::new();
+    for table in tables_with_traces(session, "spans", &wanted) {
+        let narrowed = Narrowed::new(conn, &table, &spans, &conditions, query)?;
+        let mut statement = conn.ask(&narrowed.sql(NEWEST_OF_TRACES))?;
+        let mut rows = statement.query(narrowed.values())?;
+        while let Some(row) = rows.next()? {
+            let (time, tie): (i64, u64) = (row.get(0)?, row.get(1)?);
+            let span = span_summary(row)?;
+            let place = (std::cmp::Reverse(time), tie);
+            let is_first = newest
+                .get(&span.trace_id)
+                .is_none_or(|((time, tie), _)| place < (std::cmp::Reverse(*time), *tie));
+            if is_first {
+                newest.insert(span.trace_id.clone(), ((time, tie), span));
+            }
+        }
+    }
+    Ok(newest)
 }
 
 /// The whole of each trace, in the order of the matches.

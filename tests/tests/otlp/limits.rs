@@ -64,12 +64,13 @@ async fn l01_l02_l03_l04_exactly_the_limit_passes_and_one_byte_more_does_not() {
     .await;
     assert_ne!(code, Some(8));
     let above = frame(0, &protobuf_of(LIMIT + 1));
-    let (code, _, headers) = wire::grpc(server.grpc, TRACE_EXPORT, &[], above).await;
+    let (code, message, headers) = wire::grpc(server.grpc, TRACE_EXPORT, &[], above).await;
     assert_eq!(
         code,
         Some(8),
         "RESOURCE_EXHAUSTED, not OUT_OF_RANGE, which is retried"
     );
+    assert!(message.contains("200000"), "{message}");
     assert!(!headers.contains_key("grpc-status-details-bin"));
     assert_eq!(server.stored.batches(), [1, 1, 1]);
 }

@@ -32,6 +32,7 @@ fn text() -> impl Strategy<Value = String> {
         1 => any::<String>(),
         1 => Just("service.name".to_owned()),
         1 => Just("$bytes".to_owned()),
+        1 => Just("$kvlist".to_owned()),
         1 => Just("\"\\\u{0}\n\u{1f600}".to_owned()),
     ]
 }

@@ -138,6 +138,38 @@ proptest! {
     }
 }
 
+/// A key that is the marker's own name, with each kind of value that has a marker.
+#[test]
+fn c01_a_key_that_looks_like_a_marker_keeps_its_value() {
+    use opentelemetry_proto::tonic::common::v1::any_value::Value;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, KeyValueList};
+
+    use crate::decode::{Drops, hot, values};
+    let list = |key: &str, value: Value| {
+        let entry = KeyValue {
+            key: key.to_owned(),
+            value: Some(AnyValue { value: Some(value) }),
+            key_strindex: 0,
+        };
+        Value::KvlistValue(KeyValueList {
+            values: vec![entry],
+        })
+    };
+    for inner in [
+        Value::BytesValue(vec![0, 255]),
+        Value::DoubleValue(f64::INFINITY),
+        Value::StringValue("NaN".to_owned()),
+        list("$double", Value::StringValue("NaN".to_owned())),
+        list("$kvlist", list("a", Value::IntValue(1))),
+    ] {
+        let sent = list("$kvlist", inner);
+        let mut writer = tripline_storage::attributes::AttributesWriter::new();
+        values::write_value(&mut writer, Some(&sent), &mut Drops::default());
+        let back = hot::value(writer.as_str()).expect("its own encoding");
+        assert_eq!(back.value, Some(sent), "{}", writer.as_str());
+    }
+}
+
 /// Found by the property above: an entry that is left out does not stand between a marker and its wrapping.
 #[test]
 fn c01_a_list_whose_first_entry_is_left_out_is_told_from_a_marker() {

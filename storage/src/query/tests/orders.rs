@@ -138,6 +138,55 @@ fn traces_come_in_the_order_asked_for_before_the_list_is_cut() {
 }
 
 #[test]
+fn each_trace_is_on_one_page_however_its_spans_lie_among_those_of_others() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    // Forty traces a second apart, each with a span every three seconds: at any moment several run.
+    for at in 0..3_u64 {
+        let mut columns = SpanColumns::default();
+        for number in 0..40_u64 {
+            let start = BASE + (number + at * 3) * 1_000_000_000;
+            columns.push(&SpanRow {
+                trace_id: u128::from(number + 1).to_be_bytes(),
+                span_id: (number * 10 + at + 1).to_be_bytes(),
+                name: if at == 2 { "last" } else { "work" },
+                kind: "internal",
+                start_unix_nano: start,
+                end_unix_nano: start + 1_000_000,
+                status_code: "ok",
+                attributes: "{}",
+                ..SpanRow::default()
+            });
+        }
+        append(&store, "shop", Rows::Spans(columns));
+        if at == 1 {
+            store.seal_now().expect("sealed");
+        }
+    }
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    let newest_first: Vec<u64> = (0..40).rev().collect();
+    for name in [None, Some("work".to_owned())] {
+        for limit in [1, 3, 7, 40] {
+            let mut question = TraceQuery {
+                name: name.clone(),
+                limit,
+                ..TraceQuery::default()
+            };
+            let mut shown = Vec::new();
+            loop {
+                let page = super::traces(&session, &question).expect("traces");
+                shown.extend(numbers(&page.items));
+                assert!(page.items.len() <= limit);
+                let Some(next) = page.next else { break };
+                question.cursor = Some(next);
+            }
+            assert_eq!(shown, newest_first, "{name:?} {limit}");
+        }
+    }
+}
+
+#[test]
 fn services_are_ordered_before_the_list_is_cut() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());

@@ -29,6 +29,10 @@ fn a_status_table_shows_words_as_text_and_a_sentence_when_empty() {
     ] {
         assert!(html.contains(words), "{words} is not in\n{html}");
     }
+    assert!(!html.contains("whole-row"), "{html}");
+    let long = section(vec![vec![("SELECT 1 ".repeat(9), false)]]);
+    let html = shown(&frame("/status", &[]), |f| status(&[long], f));
+    assert!(html.contains("class=\"panel whole-row\""), "{html}");
 }
 
 #[test]

@@ -528,7 +528,10 @@ fn errors_are_of_their_kind() {
         ("SELECT nope FROM spans", "LINE 1: SELECT nope"),
         ("SELECT 1,\n  nope FROM spans", "LINE 2:   nope"),
         ("SELECT\n'x'::INTEGER", "LINE 2: 'x'"),
-        ("SELECT name::INTEGER FROM spans", "LINE 1: SELECT name"),
+        (
+            "SELECT (name || 'x')::INTEGER FROM spans",
+            "LINE 1: SELECT (name",
+        ),
     ] {
         let message = error(query).to_string();
         assert!(message.contains(line), "{query}: {message}");

@@ -70,8 +70,9 @@ fn header(frame: &Frame) -> AnyView {
     let links = NAVIGATION
         .iter()
         .map(|(path, name)| {
+            let below = frame.path.strip_prefix(*path);
             let is_here = frame.path == *path
-                || (*path == "/traces" && frame.path.starts_with("/traces/"))
+                || (*path != "/" && below.is_some_and(|rest| rest.starts_with('/')))
                 || (*path == "/" && frame.path.starts_with("/services/"));
             let current = is_here.then_some("page");
             view! { <a href=frame.link(path, &[]) data-page=*path aria-current=current>{*name}</a> }

@@ -97,9 +97,14 @@ impl Range {
             return format!("Last {words}");
         }
         let (from, to) = (self.from.words(), self.to.words());
-        // Within one day the second date says nothing.
-        match (from.split_once(' '), to.split_once(' ')) {
-            (Some((day, _)), Some((other, time))) if day == other => format!("{from} → {time}"),
+        // Times elsewhere on the page are the reader's; these are the address's.
+        match (self.from, self.to, from.split_once(' '), to.split_once(' ')) {
+            // Within one day the second date says nothing.
+            (_, _, Some((day, _)), Some((other, time))) if day == other => {
+                format!("{from} → {time} UTC")
+            }
+            (_, Edge::At(_), ..) => format!("{from} → {to} UTC"),
+            (Edge::At(_), ..) => format!("{from} UTC → {to}"),
             _ => format!("{from} → {to}"),
         }
     }
@@ -292,6 +297,21 @@ mod tests {
         }
         assert_eq!(moment_ns("1969-12-31T23:59:59Z"), None);
         assert_eq!(moment_ns("1970-01-01T00:00:00.5Z"), Some(500_000_000));
+    }
+
+    #[test]
+    fn a_label_says_whose_clock_its_times_are_of() {
+        let label = |from: &str, to: &str| {
+            let range = Range::parse(Some(from), Some(to)).expect("a range");
+            range.label()
+        };
+        assert_eq!(label("now-1h", "now"), "Last 1 hour");
+        assert_eq!(label("now-2h", "now-1h"), "now-2h → now-1h");
+        assert_eq!(
+            label("2026-11-21T03:00:00Z", "2026-11-21T03:05:00Z"),
+            "2026-11-21 03:00:00 → 03:05:00 UTC"
+        );
+        assert_eq!(label("2026-11-21", "now"), "2026-11-21 00:00:00 UTC → now");
     }
 
     #[test]

@@ -81,6 +81,39 @@ impl SqlError {
             other => other,
         }
     }
+
+    /// The same with the lines of the statement as its author counts them: so many of ours stood above it.
+    #[must_use]
+    pub(super) fn below(self, lines: usize) -> Self {
+        match self {
+            Self::Invalid { message } => Self::Invalid {
+                message: renumbered(&message, lines),
+            },
+            other => other,
+        }
+    }
+}
+
+/// A message of DuckDB's whose `LINE 3: SELECT …` is `lines` less. The mark under the line keeps its place.
+fn renumbered(message: &str, lines: usize) -> String {
+    const LINE: &str = "\nLINE ";
+    let parts = message.rsplit_once(LINE).and_then(|(before, rest)| {
+        let (number, source) = rest.split_once(": ")?;
+        Some((before, number, number.parse::<usize>().ok()?, source))
+    });
+    let Some((before, digits, number, source)) = parts else {
+        return message.to_owned();
+    };
+    let own = number.saturating_sub(lines).max(1).to_string();
+    let shorter = " ".repeat(digits.len() - own.len());
+    let source = match source.split_once('\n') {
+        Some((source, mark)) => {
+            let mark = mark.strip_prefix(&shorter).unwrap_or(mark);
+            format!("{source}\n{mark}")
+        }
+        None => source.to_owned(),
+    };
+    format!("{before}{LINE}{own}: {source}")
 }
 
 impl From<Refusal> for SqlError {
@@ -131,6 +164,24 @@ impl From<duckdb::Error> for SqlError {
                 message: message.clone(),
             },
             _ => Self::Failed { source: error },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_those_of_the_statement_alone() {
+        let said = "Binder Error: no such column!\n\nLINE 3: SELECT b\n               ^";
+        let own = "Binder Error: no such column!\n\nLINE 1: SELECT b\n               ^";
+        assert_eq!(renumbered(said, 2), own);
+        // A digit less: the mark moves with the line.
+        let said = "no!\n\nLINE 10: b\n         ^";
+        assert_eq!(renumbered(said, 1), "no!\n\nLINE 9: b\n        ^");
+        for other in ["Out of Range Error: 5", "x\nLINE many: y", "x\nLINE 7"] {
+            assert_eq!(renumbered(other, 2), other);
         }
     }
 }

@@ -133,6 +133,9 @@ fn provide(reader: &Reader, query: &str) -> Result<(), SqlError> {
     Ok(reader.provide(&others)?)
 }
 
+/// Lines above a statement when it runs: one of [`readable`], one of [`ask::unplanned`].
+const WRAPPING_LINES: usize = 2;
+
 /// Stack for [`Permit::run`].
 pub const STACK_BYTES: usize = 64 << 20;
 
@@ -172,9 +175,12 @@ impl Run<'_> {
             return self.rows(batches, columns, format, emit);
         }
         let text = guard::check(&readable(&text, &columns))?.text().to_owned();
-        let mut statement = self.connection.prepare(&ask::unplanned(&text, "?"))?;
-        let batches = statement.stream_arrow([""])?;
+        let wrapped = |error: duckdb::Error| SqlError::from(error).below(WRAPPING_LINES);
+        let sql = ask::unplanned(&text, "?");
+        let mut statement = self.connection.prepare(&sql).map_err(wrapped)?;
+        let batches = statement.stream_arrow([""]).map_err(wrapped)?;
         self.rows(batches, columns, format, emit)
+            .map_err(|error| error.below(WRAPPING_LINES))
     }
 
     /// Our functions come after the relations in the search path, and before DuckDB's.
@@ -222,6 +228,11 @@ impl Run<'_> {
     }
 
     fn describe(&self, text: &str) -> Result<Vec<Column>, SqlError> {
+        self.described(text)
+            .map_err(|error| SqlError::from(error).below(1))
+    }
+
+    fn described(&self, text: &str) -> duckdb::Result<Vec<Column>> {
         let mut statement = self.connection.prepare(&format!("DESCRIBE\n{text}"))?;
         let columns = statement.query_map([], |row| {
             Ok(Column {
@@ -229,7 +240,7 @@ impl Run<'_> {
                 sql_type: row.get(1)?,
             })
         })?;
-        Ok(columns.collect::<Result<Vec<_>, _>>()?)
+        columns.collect()
     }
 
     fn rows(

@@ -556,6 +556,19 @@ fn errors_are_of_their_kind() {
         error("SELECT repeat('x', 1000000000)"),
         SqlError::Invalid { .. }
     ));
+    // Lines are counted in what was sent, when it is bound and when it runs.
+    for (query, line) in [
+        ("SELECT nope FROM spans", "LINE 1: SELECT nope"),
+        ("SELECT 1,\n  nope FROM spans", "LINE 2:   nope"),
+        ("SELECT\n'x'::INTEGER", "LINE 2: 'x'"),
+        (
+            "SELECT (name || 'x')::INTEGER FROM spans",
+            "LINE 1: SELECT (name",
+        ),
+    ] {
+        let message = error(query).to_string();
+        assert!(message.contains(line), "{query}: {message}");
+    }
 }
 
 #[test]

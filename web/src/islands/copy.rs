@@ -42,8 +42,14 @@ pub fn CopyId(id: String) -> impl IntoView {
         let _ = &id;
         is_done.set(true);
     };
-    let sign = move || if is_done.get() { "✓" } else { "⧉" };
-    view! { <button type="button" class="copy-id needs-wasm" title="Copy" aria-label=label on:click=copy>{sign}</button> }
+    let sign = move || if is_done.get() { "✓" } else { "" };
+    // Drawn: few fonts have a sign for it.
+    view! {
+        <button type="button" class="copy-id needs-wasm" title="Copy" aria-label=label on:click=copy>
+            <svg viewBox="0 0 16 16" width="13" height="13" aria-hidden="true"><path d="M6 5h7v9H6zM3 11V2h7" fill="none" stroke="currentColor" stroke-width="1.4"></path></svg>
+            {sign}
+        </button>
+    }
 }
 
 #[cfg(feature = "hydrate")]

@@ -170,6 +170,10 @@ fn pattern_table(patterns: &LogPatterns, frame: &Frame) -> AnyView {
         .iter()
         .map(|pattern| {
             let word = severity_word(pattern.severity_number);
+            let text = match pattern.pattern.as_str() {
+                "" => "(no text)".to_owned(),
+                text => text.to_owned(),
+            };
             let link = Filter::parse(&pattern.filter, Signal::Logs)
                 .ok()
                 .map(|filter| frame.with(&[("view", ""), ("q", &Filter::narrowed(frame.param("q").unwrap_or_default(), Signal::Logs, filter.expression().clone()))]));
@@ -178,7 +182,7 @@ fn pattern_table(patterns: &LogPatterns, frame: &Frame) -> AnyView {
                     <td class="num">{units::count(pattern.count)}</td>
                     <td class="num quiet">{units::percent(pattern.count as f64 / patterns.records.max(1) as f64)}</td>
                     <td><span class=format!("severity {}", word.1)>{word.0}</span></td>
-                    <td class="wide"><a href=link title=pattern.example.clone()><code>{pattern.pattern.clone()}</code></a></td>
+                    <td class="wide"><a href=link title=pattern.example.clone()><code>{text}</code></a></td>
                     <td class="quiet">{pattern.services.join(", ")}</td>
                     <td class="nowrap">{moment(positive(pattern.newest_unix_nano), frame)}</td>
                 </tr>

@@ -240,16 +240,22 @@ fn result_table(table: &SqlTable, frame: &Frame) -> AnyView {
         .enumerate()
         .map(|(at, (name, kind))| view! { <th class=class_of(at) title=kind.clone()>{name.clone()}</th> })
         .collect_view();
+    let traces = table
+        .columns
+        .iter()
+        .position(|(name, _)| name == "trace_id");
     let rows = table
         .rows
         .iter()
         .map(|row| {
+            let trace = traces.and_then(|at| row.get(at)?.as_deref());
             let cells = row
                 .iter()
                 .enumerate()
                 .map(|(at, value)| {
                     let column = table.columns.get(at).map_or("", |(name, _)| name.as_str());
-                    view! { <td class=class_of(at)>{cell(column, value.as_deref(), frame)}</td> }
+                    let value = cell(column, value.as_deref(), trace, frame);
+                    view! { <td class=class_of(at)>{value}</td> }
                 })
                 .collect_view();
             view! { <tr>{cells}</tr> }
@@ -268,10 +274,20 @@ fn result_table(table: &SqlTable, frame: &Frame) -> AnyView {
     view! { <p class="note">{note}</p><div class="scroll tall"><table class="list sql-result"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
 }
 
-/// Ids are links.
-fn cell(column: &str, value: Option<&str>, frame: &Frame) -> AnyView {
+/// Ids are links; a span is found by its trace, that of the same row.
+fn cell(column: &str, value: Option<&str>, trace: Option<&str>, frame: &Frame) -> AnyView {
+    let trace = trace.filter(|id| id.len() == 32);
     match (column, value) {
         (_, None) => view! { <span class="quiet">"NULL"</span> }.into_any(),
+        ("span_id" | "parent_span_id", Some(id)) if id.len() == 16 && trace.is_some() => {
+            let path = format!("/traces/{}", segment(trace.unwrap_or_default()));
+            let link = frame.link(&path, &[("span", id)]);
+            view! { <a href=link><code class="id">{id.to_owned()}</code></a> }.into_any()
+        }
+        // A plan is drawn with lines: they must stay on one.
+        ("explain_value", Some(text)) => {
+            view! { <span class="cell plan">{text.to_owned()}</span> }.into_any()
+        }
         ("trace_id", Some(id)) if id.len() == 32 => {
             let link = frame.link(&format!("/traces/{}", segment(id)), &[]);
             view! { <a href=link><code class="id">{id.to_owned()}</code></a> }.into_any()

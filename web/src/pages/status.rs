@@ -27,7 +27,12 @@ pub fn status(sections: &[StatusSection], frame: &Frame) -> AnyView {
         .enumerate()
         .map(|(at, one)| {
             let id = format!("status-{at}");
-            view! { <section class="panel" id=id data-live>{section(one)}</section> }
+            let class = if is_wide(one) {
+                "panel whole-row"
+            } else {
+                "panel"
+            };
+            view! { <section class=class id=id data-live>{section(one)}</section> }
         })
         .collect_view();
     view! {
@@ -36,6 +41,15 @@ pub fn status(sections: &[StatusSection], frame: &Frame) -> AnyView {
         <div class="status">{sections}</div>
     }
     .into_any()
+}
+
+/// Characters of a value that has no room beside other tables.
+const LONG_CHARS: usize = 60;
+
+/// Whether a table has a row of the page to itself.
+fn is_wide(section: &StatusSection) -> bool {
+    let mut values = section.rows.iter().flatten();
+    values.any(|(text, _)| text.chars().count() > LONG_CHARS)
 }
 
 /// Rows by signal and day.

@@ -306,7 +306,7 @@ fn row(trace: &TraceSummary, longest: u64, frame: &Frame) -> AnyView {
             <td class="bar-cell"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class=class width=width height="8"></rect></svg></td>
             <td class="num">{units::count(trace.spans)}</td>
             <td class="num">{errors}</td>
-            <td class="quiet">{others.join(", ")}</td>
+            <td class="quiet names">{others.join(", ")}</td>
         </tr>
     }
     .into_any()

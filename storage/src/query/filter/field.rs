@@ -67,6 +67,13 @@ fn severity(column: &'static str, operator: Operator, value: &Literal, sql: &mut
             (number, number)
         }
     };
+    // 0 is none at all, and a comparison with something absent is false; only who asks for 0 means it.
+    let is_of_any = last > 0;
+    if is_of_any {
+        sql.push("(");
+        sql.push(column);
+        sql.push(" > 0 AND ");
+    }
     sql.push(column);
     match operator {
         Operator::Equal | Operator::NotEqual => {
@@ -87,6 +94,9 @@ fn severity(column: &'static str, operator: Operator, value: &Literal, sql: &mut
             sql.push(sign(operator));
             sql.bind(Value::BigInt(last));
         }
+    }
+    if is_of_any {
+        sql.push(")");
     }
 }
 

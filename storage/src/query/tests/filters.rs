@@ -329,6 +329,46 @@ fn logs_and_metrics_take_the_same_grammar() {
     }
 }
 
+#[test]
+fn a_record_without_a_severity_is_neither_below_nor_beside_one() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = fixture::open(dir.path());
+    let mut columns = LogColumns::default();
+    for (severity_number, body) in [(0, "none"), (7, "debug"), (9, "info"), (17, "error")] {
+        columns.push(&LogRow {
+            time_unix_nano: BASE,
+            severity_number,
+            body: Some(body),
+            body_type: Some("string"),
+            attributes: "{}",
+            ..LogRow::default()
+        });
+    }
+    append(&store, "pay", Rows::Logs(columns));
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    for (text, expected) in [
+        ("severity < info", vec!["debug"]),
+        ("severity <= 9", vec!["debug", "info"]),
+        ("severity != info", vec!["debug", "error"]),
+        ("severity >= 1", vec!["debug", "error", "info"]),
+        ("NOT severity = info", vec!["debug", "error", "none"]),
+        ("severity absent", vec!["none"]),
+        ("severity = 0", vec!["none"]),
+        ("severity > 0", vec!["debug", "error", "info"]),
+    ] {
+        let question = LogQuery {
+            filter: Some(Filter::parse(text, Signal::Logs).expect(text)),
+            limit: 10,
+            ..LogQuery::default()
+        };
+        let found = logs(&session, &question).expect(text);
+        let mut bodies: Vec<String> = found.items.into_iter().filter_map(|log| log.body).collect();
+        bodies.sort();
+        assert_eq!(bodies, expected, "{text}");
+    }
+}
+
 fn metric(store: &Store) {
     let mut columns = MetricColumns::default();
     columns.series.push(SeriesRow {

@@ -7,7 +7,9 @@ use super::ServicePage;
 use crate::address::segment;
 use crate::frame::Frame;
 use crate::pages::last_week;
-use crate::parts::{basis_tag, error_share, figure, place, service_basis, service_link};
+use crate::parts::{
+    basis_tag, error_share, figure, place, service_basis, service_link, severity_of_share,
+};
 use crate::units;
 
 /// Its rate, failures and durations, beside last week's if they are compared.
@@ -54,6 +56,8 @@ pub(super) fn figures(summary: &ServiceSummary, data: &ServicePage, frame: &Fram
     });
     let proxy = summary.proxy.filter(|_| frame.shows_proxies());
     let (calls, errors) = summary.counted();
+    let failed = format!("{} of {} failed", units::count(errors), units::count(calls));
+    let failed_class = format!("share {}", severity_of_share(summary.error_ratio));
     let counted_by = match summary.requests {
         Some(_) => &data.how.requests,
         None => &data.how.figures,
@@ -61,7 +65,7 @@ pub(super) fn figures(summary: &ServiceSummary, data: &ServicePage, frame: &Fram
     view! {
         <section class="figures" aria-label="In this range">
             {figure("Rate", units::rate(summary.rate_per_second), view! { {units::counted(calls, "call")} " " {service_basis(summary)} " " {place} " " {frame.how(counted_by)}{was_rate} }.into_any())}
-            {figure("Errors", units::percent(summary.error_ratio), view! { {error_share(errors, calls)} " " {frame.how(counted_by)}{was_share} }.into_any())}
+            {figure("Errors", units::percent(summary.error_ratio), view! { <span class=failed_class>{failed}</span> " " {frame.how(counted_by)}{was_share} }.into_any())}
             {figure("p50", units::duration_or_dash(summary.latency.p50_ns), view! { "median " {frame.how(&data.how.figures)}{was_p50} }.into_any())}
             {figure("p95", units::duration_or_dash(summary.latency.p95_ns), view! { {was_p95} " p99 " {units::duration_or_dash(summary.latency.p99_ns)} " " {frame.how(&data.how.figures)} }.into_any())}
             {figure("Instances", units::count(summary.instances), view! { {versions} }.into_any())}

@@ -88,7 +88,19 @@ fn lines(table: &SqlTable, time: usize, word: Option<usize>, numbers: &[usize]) 
     let (from, to) = (times().min()?, times().max()?);
     let note = (all > drawn.len())
         .then(|| view! { <p class="note">{format!("{} of {all} lines", drawn.len())}</p> });
-    Some(view! { {time_series(&drawn, &[], (from, to.max(from + 1)), "")} {note} }.into_any())
+    let names = drawn
+        .iter()
+        .enumerate()
+        .map(|(at, line)| view! { <li><i class=format!("dot c{at}")></i>{line.name.clone()}</li> })
+        .collect_view();
+    Some(
+        view! {
+            {time_series(&drawn, &[], (from, to.max(from + 1)), "")}
+            <ul class="legend" aria-label="Lines">{names}</ul>
+            {note}
+        }
+        .into_any(),
+    )
 }
 
 fn bars(table: &SqlTable, word: usize, value: usize) -> AnyView {
@@ -152,6 +164,13 @@ mod tests {
         );
         let html = drawing(&over_time).expect("lines").to_html();
         assert_eq!(html.matches("class=\"line c").count(), 2, "{html}");
+        // Which line is which is said.
+        let legend = html
+            .split("aria-label=\"Lines\"")
+            .nth(1)
+            .unwrap_or_default();
+        let place = |name: &str| legend.find(&format!("</i>{name}</li>"));
+        assert!(place("a") < place("b") && place("a").is_some(), "{html}");
         let by_word = table(
             &[("name", "VARCHAR"), ("n", "DOUBLE")],
             &[&["x", "10"], &["y", "2.5"]],

@@ -412,3 +412,21 @@ fn a_service_without_spans_in_the_range_was_seen_when_it_last_sent_anything() {
     assert_says(&html, &["7 min ago", "50 min ago", "not in range"]);
     assert!(!html.contains(">never<"), "{html}");
 }
+
+#[test]
+fn a_page_below_another_is_marked_in_the_navigation() {
+    for (path, here) in [
+        ("/", "/"),
+        ("/services/cart", "/"),
+        ("/traces/x", "/traces"),
+        ("/breakers/cart/payment", "/breakers"),
+        ("/incidents/1795230134", "/incidents"),
+        ("/sql", "/sql"),
+    ] {
+        let html = render(&frame(path, &[]), "x", |_| "".into_any());
+        let marked = format!("data-page=\"{here}\" aria-current=\"page\"");
+        let navigation = html.split("</nav>").next().unwrap_or_default();
+        assert!(navigation.contains(&marked), "{path}: {navigation}");
+        assert_eq!(navigation.matches("aria-current").count(), 1, "{path}");
+    }
+}

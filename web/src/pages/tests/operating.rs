@@ -30,6 +30,10 @@ fn a_status_table_shows_words_as_text_and_a_sentence_when_empty() {
     ] {
         assert!(html.contains(words), "{words} is not in\n{html}");
     }
+    assert!(!html.contains("whole-row"), "{html}");
+    let long = section(vec![vec![("SELECT 1 ".repeat(9), false)]]);
+    let html = shown(&frame("/status", &[]), |f| status(&[long], f));
+    assert!(html.contains("class=\"panel whole-row\""), "{html}");
 }
 
 #[test]
@@ -180,4 +184,41 @@ fn empty_is_a_sentence() {
         render(&frame, "x", |f| incidents(&Page::default(), f))
             .contains("No breaker tripped in this range.")
     );
+}
+
+#[test]
+fn ids_of_a_result_are_links_and_a_plan_keeps_its_lines() {
+    let of = |columns: &[&str], values: &[&str]| SqlPage {
+        query: "SELECT 1".to_owned(),
+        outcome: Some(SqlOutcome::Table(SqlTable {
+            columns: columns
+                .iter()
+                .map(|name| ((*name).to_owned(), "VARCHAR".to_owned()))
+                .collect(),
+            rows: vec![
+                values
+                    .iter()
+                    .map(|value| Some((*value).to_owned()))
+                    .collect(),
+            ],
+            ..SqlTable::default()
+        })),
+        ..SqlPage::default()
+    };
+    let said = |data: &SqlPage| shown(&frame("/sql", &[]), |f| sql(data, f));
+    let (trace_id, span_id) = ("5b8aa5a2d2c872e8321cf37308d69df2", "051581bf3cb55c13");
+    let html = said(&of(&["span_id", "trace_id"], &[span_id, trace_id]));
+    for link in [
+        format!("/traces/{trace_id}\""),
+        format!("/traces/{trace_id}?span={span_id}\""),
+    ] {
+        assert!(html.contains(&link), "{link}\n{html}");
+    }
+    let html = said(&of(&["span_id"], &[span_id]));
+    assert!(
+        !html.contains("href=\"/traces/"),
+        "no trace tells which: {html}"
+    );
+    let html = said(&of(&["explain_value"], &["╭─╮\n│ │"]));
+    assert!(html.contains("class=\"cell plan\""), "{html}");
 }

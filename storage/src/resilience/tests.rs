@@ -15,3 +15,4 @@ mod rules;
 mod sdk;
 mod spellings;
 mod states;
+mod wordings;

@@ -40,10 +40,17 @@ counted AS (
 ),
 grown AS (
     SELECT breaker_id, instance, lag(ns) OVER w AS ns0, ns,
-        CASE WHEN is_delta THEN rejected WHEN lag(rejected) OVER w IS NULL OR rejected < lag(rejected) OVER w THEN 0
-            ELSE rejected - lag(rejected) OVER w END AS refused,
+        -- A counter that was not there when others were begins with what it shows.
+        CASE WHEN is_delta THEN rejected WHEN rejected < before THEN 0 WHEN before IS NOT NULL THEN rejected - before
+            WHEN ns - first_ns >= 500000000 THEN rejected ELSE 0 END AS refused,
         CASE WHEN is_delta THEN passed WHEN passed < lag(passed) OVER w THEN 0 ELSE passed - lag(passed) OVER w END AS passed
-    FROM counted WINDOW w AS (PARTITION BY breaker_id, instance ORDER BY ns)
+    FROM (
+        SELECT *, min(ns) OVER (PARTITION BY breaker_id, instance) AS first_ns,
+            last_value(rejected IGNORE NULLS) OVER (PARTITION BY breaker_id, instance ORDER BY ns
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+        FROM counted
+    )
+    WINDOW w AS (PARTITION BY breaker_id, instance ORDER BY ns)
 ),
 -- Sums from the beginning, which only grow: what lies within a spell is the difference of two.
 summed AS (

@@ -15,6 +15,18 @@ enum Part {
 /// What filled the holes, by name.
 pub(super) type Captures = Vec<(String, String)>;
 
+/// Go's `%q` and others write names in them.
+const QUOTES: [char; 3] = ['"', '\'', '`'];
+
+/// Without quotes or brackets around it.
+fn bare(text: &str) -> &str {
+    let text = text.trim().trim_matches(QUOTES);
+    let inside = text.strip_prefix('[');
+    inside
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text)
+}
+
 impl Template {
     /// Reads a template; `None` when it has no literal text or two holes side by side.
     pub(super) fn parse(text: &str) -> Option<Self> {
@@ -55,7 +67,8 @@ impl Template {
             .unwrap_or_default()
     }
 
-    /// Finds the template anywhere in a text. A hole at either end takes one word.
+    /// Finds the template anywhere in a text. A hole at either end takes one word; quotes and brackets around what fills a
+    /// hole are no part of it.
     pub(super) fn find(&self, text: &str) -> Option<Captures> {
         let first = match self.parts.first()? {
             Part::Literal(literal) => literal,
@@ -76,7 +89,7 @@ impl Template {
                 (Part::Literal(literal), None) => rest = rest.strip_prefix(literal.as_str())?,
                 (Part::Literal(literal), Some(name)) => {
                     let end = rest.find(literal.as_str())?;
-                    captures.push((name, rest[..end].to_owned()));
+                    captures.push((name, bare(&rest[..end]).to_owned()));
                     rest = &rest[end + literal.len()..];
                 }
                 // A leading hole ends where the search began.
@@ -98,6 +111,7 @@ impl Template {
             }
         }
         if let Some(name) = hole {
+            let rest = rest.trim_start_matches(['"', '\'', '`', '[']);
             let end = rest
                 .find(|c: char| c.is_whitespace() || ",;.'\")]}".contains(c))
                 .unwrap_or(rest.len());
@@ -139,6 +153,21 @@ mod tests {
                 "the pay breaker: closed -> open."
             ),
             Some(vec!["pay".into(), "closed".into(), "open".into()])
+        );
+        for text in [
+            r#"breaker "pay" changed from "closed" to "open""#,
+            "breaker [pay] changed from [closed] to [open]",
+            "breaker `pay` changed from 'closed' to 'open'.",
+        ] {
+            assert_eq!(
+                found("breaker {breaker} changed from {from} to {to}", text),
+                Some(vec!["pay".into(), "closed".into(), "open".into()]),
+                "{text}"
+            );
+        }
+        assert_eq!(
+            found("at {address}, {why}", "at [::1]:80, down"),
+            Some(vec!["[::1]:80".into(), "down".into()])
         );
     }
 

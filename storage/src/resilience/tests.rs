@@ -1,6 +1,7 @@
 //! Evidence in, relations out: through the store's own door, hot and sealed.
 
 mod as_of;
+mod clocked;
 mod concluded;
 mod counted;
 mod fixture;
@@ -15,3 +16,4 @@ mod rules;
 mod sdk;
 mod spellings;
 mod states;
+mod wordings;

@@ -2,6 +2,8 @@
 //! take, told since a start or since the export before.
 
 use super::fixture::{Point, append, hot_and_sealed, metrics, now, rows};
+use crate::model::{LanesQuery, TimeRange};
+use crate::query::{Session, activity, breaker, review};
 use crate::store::Store;
 
 const SECOND: u64 = 1_000_000_000;
@@ -132,6 +134,99 @@ fn every_entry_that_was_counted_is_a_change_in_an_order_that_can_be() {
                     "since-start-shown 17"
                 ]
             );
+        },
+    );
+}
+
+/// Calls of two breakers: one whose library makes a counter when it first counts, and one that had refused calls before
+/// anybody listened, and whose instruments are stamped one after the other.
+fn tell_of_calls(store: &Store, start: u64) {
+    for export in 0..6_u32 {
+        let time = start + u64::from(export) * INTERVAL * SECOND;
+        let passed = f64::from(100 * (export + 1));
+        let outcomes = match export.checked_sub(3) {
+            None => vec![("success", passed)],
+            Some(since) => vec![
+                ("success", passed),
+                ("rejected", f64::from(40 + 5 * since)),
+                ("failure", 12.0),
+            ],
+        };
+        let late: Vec<Point<'static>> = outcomes
+            .into_iter()
+            .map(|(outcome, count)| {
+                let attributes = format!(
+                    r#"{{"circuit_breaker.name":"late","circuit_breaker.outcome":"{outcome}"}}"#
+                );
+                ("circuit_breaker.calls", "sum", attributes, time, count)
+            })
+            .collect();
+        append(store, metrics("late", "pod-1", &late));
+        let refused = f64::from(70 + 3 * (export / 5));
+        let (calls, not_permitted) = (
+            "resilience4j.circuitbreaker.calls",
+            "resilience4j.circuitbreaker.not.permitted.calls",
+        );
+        for (name, kind, time, count) in [
+            (calls, "successful", time, passed),
+            (not_permitted, "not_permitted", time + 20_000, refused),
+        ] {
+            let attributes = format!(r#"{{"kind":"{kind}","name":"early"}}"#);
+            let point = (name, "sum", attributes, time, count);
+            append(store, metrics("early", "pod-1", &[point]));
+        }
+    }
+}
+
+#[test]
+fn a_counter_that_is_made_when_it_first_counts_began_at_nothing() {
+    let start = now() - 600 * SECOND;
+    let at = |second: u64| i64::try_from(start + second * SECOND).expect("before 2262");
+    let range = TimeRange {
+        from_unix_nano: at(0) - 1,
+        to_unix_nano: at(300),
+    };
+    hot_and_sealed(
+        |store| tell_of_calls(store, start),
+        |store| {
+            let reader = store.reader().expect("a reader");
+            let session = Session::new(&reader);
+            let ids = rows(
+                store,
+                "SELECT breaker_id FROM breakers ORDER BY service_name",
+            );
+            let calls: Vec<_> = ids
+                .iter()
+                .map(|id| {
+                    let found = breaker(&session, id).expect("an answer");
+                    let found = found.expect("the breaker").breaker;
+                    let calls = activity(&session, &found, range).expect("an answer").calls;
+                    (found.name, calls.ok, calls.failed, calls.rejected)
+                })
+                .collect();
+            assert_eq!(
+                calls,
+                [
+                    ("early".to_owned(), Some(500), None, Some(3)),
+                    ("late".to_owned(), Some(500), Some(12), Some(50)),
+                ]
+            );
+            let query = LanesQuery {
+                range,
+                scope: Default::default(),
+                service: None,
+                breaker_id: None,
+                limit: 10,
+            };
+            let mut refused: Vec<_> = review(&session, &query)
+                .expect("a review")
+                .items
+                .into_iter()
+                .map(|one| (one.name, one.refused))
+                .collect();
+            refused.sort_unstable();
+            let expected = [("early".to_owned(), Some(3)), ("late".to_owned(), Some(50))];
+            assert_eq!(refused, expected);
         },
     );
 }

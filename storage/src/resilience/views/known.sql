@@ -1,12 +1,30 @@
 -- What is known of each instance: who it is, where its last transition led, what its last sample said, how often it
 -- exports, and when it was silent meanwhile. Whether it is stale depends on the time of asking and is not decided here.
 WITH transitions AS (SELECT * FROM {transitions} WHERE "time" IS NOT NULL),
+-- Where no sample says a state, counters do that never counted an opening or a refusal; else the two latest of time in
+-- each state, of which one grew.
 sampled AS (
-    SELECT breaker_id, coalesce(service_instance_id, '') AS instance,
-        arg_max({'state': state, 'evidence': CASE WHEN is_learned THEN 'learned' ELSE evidence END, 'confidence': confidence}, "time") FILTER (state IS NOT NULL) AS latest,
-        min("time") FILTER (state IS NOT NULL) AS first_state,
-        arg_max({'ejected': hosts_ejected, 'healthy': hosts_healthy, 'total': hosts_total}, "time") FILTER (hosts_ejected IS NOT NULL) AS hosts
-    FROM {marks} WHERE "time" IS NOT NULL GROUP BY ALL
+    SELECT breaker_id, instance, coalesce(said, counted) AS latest, CASE WHEN said IS NOT NULL THEN first_state WHEN counted IS NOT NULL THEN first_count END AS first_state, hosts
+    FROM (
+        SELECT *, CASE
+                WHEN has_never_refused THEN {'state': 'closed', 'evidence': 'counters', 'confidence': 50::UINTEGER}
+                WHEN len(clock) < 2 OR clock[1].half_open <> clock[2].half_open THEN NULL
+                WHEN clock[1].open = clock[2].open AND clock[1].closed > clock[2].closed
+                    THEN {'state': 'closed', 'evidence': 'time_in_state', 'confidence': 60::UINTEGER}
+                WHEN clock[1].closed = clock[2].closed AND clock[1].open > clock[2].open
+                    THEN {'state': 'open', 'evidence': 'time_in_state', 'confidence': 60::UINTEGER} END AS counted
+        FROM (
+            SELECT breaker_id, coalesce(service_instance_id, '') AS instance,
+                arg_max({'state': state, 'evidence': CASE WHEN is_learned THEN 'learned' ELSE evidence END, 'confidence': confidence}, "time") FILTER (state IS NOT NULL) AS said,
+                min("time") FILTER (state IS NOT NULL) AS first_state,
+                coalesce(greatest(max(rejected), max(entered_open), max(entered_half_open), max(ns_open), max(ns_half_open)) = 0, false) AS has_never_refused,
+                arg_max({'closed': ns_closed, 'open': ns_open, 'half_open': coalesce(ns_half_open, 0)}, "time", 2)
+                    FILTER (ns_closed IS NOT NULL AND ns_open IS NOT NULL AND NOT is_delta) AS clock,
+                arg_max({'ejected': hosts_ejected, 'healthy': hosts_healthy, 'total': hosts_total}, "time") FILTER (hosts_ejected IS NOT NULL) AS hosts,
+                min("time") FILTER (coalesce(rejected, entered_open, entered_half_open, ns_open, ns_half_open) IS NOT NULL) AS first_count
+            FROM {marks} WHERE "time" IS NOT NULL GROUP BY ALL
+        )
+    )
 ),
 changed AS (
     SELECT breaker_id, coalesce(service_instance_id, '') AS instance,

@@ -1,0 +1,96 @@
+//! Changes of state as people log them, and names as they are really exported.
+
+use super::fixture::{Log, Point, append, logs, metrics, now, open, rows};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Origin, breaker and states of every change that these bodies tell, with these attributes.
+fn told(bodies: &[&str], attributes: &str) -> Vec<String> {
+    let time = now() - 100 * SECOND;
+    let records: Vec<Log<'_>> = (0..)
+        .zip(bodies)
+        .map(|(number, body)| Log {
+            time: time + number * 2 * SECOND,
+            body: Some(body),
+            attributes,
+            ..Log::default()
+        })
+        .collect();
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, logs("cart", "pod-1", &records));
+    rows(
+        &store,
+        "SELECT name, from_state, to_state FROM breaker_transitions WHERE evidence = 'log' ORDER BY time",
+    )
+}
+
+#[test]
+fn a_change_of_state_is_understood_in_the_words_of_whoever_logs_it() {
+    let bodies = [
+        // As Dapr logs it.
+        r#"Circuit breaker "pay1" changed state from closed to open"#,
+        "Circuit breaker 'pay2' state changed: closed -> open",
+        "Circuit Breaker pay3: closed -> open",
+        "circuit breaker [pay4] changed from [closed] to [open]",
+        "Circuit breaker pay5 transitioned from CLOSED to OPEN",
+        "breaker pay6: closed → open",
+        "circuit pay7: closed -> open",
+        "Circuit breaker pay8 state change from Closed to Open.",
+        "CircuitBreaker 'pay9' changed state from CLOSED to OPEN",
+    ];
+    let expected: Vec<String> = (1..=bodies.len())
+        .map(|number| format!("pay{number} closed open"))
+        .collect();
+    assert_eq!(told(&bodies, "{}"), expected);
+    let others = [
+        "breaker box: lid -> closet",
+        "circuit board moved from shelf to bin",
+        "circuit breaker pay changed from blue to green",
+    ];
+    assert!(told(&others, "{}").is_empty());
+}
+
+#[test]
+fn a_change_of_state_is_understood_by_its_attributes() {
+    let bodies = [
+        "circuit breaker state changed",
+        "Circuit breaker changed state",
+        "circuit breaker transition",
+        "circuit breaker state transition",
+    ];
+    for attributes in [
+        r#"{"from":"closed","name":"pay","to":"open"}"#,
+        r#"{"breaker":"pay","from_state":"CLOSED","to_state":"OPEN"}"#,
+        r#"{"circuit_breaker":"pay","new_state":"open","old_state":"closed"}"#,
+    ] {
+        let found = told(&bodies, attributes);
+        assert_eq!(found, ["pay closed open"; 4], "{attributes}");
+    }
+    assert!(told(&bodies, r#"{"from":"here","name":"pay","to":"there"}"#).is_empty());
+}
+
+#[test]
+fn daprs_resources_have_the_tag_that_is_exported() {
+    let time = now() - 10 * SECOND;
+    let points: Vec<Point<'static>> = ["closed", "half-open", "open", "unknown"]
+        .into_iter()
+        .map(|status| {
+            let attributes = format!(
+                r#"{{"app_id":"cart","flow_direction":"outbound","name":"main","namespace":"shop","policy":"circuitbreaker","status":"{status}","target":"app_payment"}}"#
+            );
+            let holds = f64::from(u8::from(status == "open"));
+            ("dapr_resiliency_cb_state", "gauge", attributes, time, holds)
+        })
+        .collect();
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, metrics("cart", "pod-1", &points));
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT origin, name, key, state, peer_service FROM breaker_samples"
+        ),
+        ["dapr main app_payment open payment"]
+    );
+}

@@ -23,13 +23,14 @@ impl<T: Copy + PartialEq> Needles<T> {
             .into_iter()
             .filter(|(text, _)| !text.is_empty())
             .unzip();
-        let compiled = |kind| {
-            let build = AhoCorasick::builder().match_kind(kind).build(&texts);
+        let compiled = |kind, texts: &[&str]| {
+            let build = AhoCorasick::builder().match_kind(kind).build(texts);
             (!texts.is_empty()).then(|| build.expect("a few hundred short texts"))
         };
+        let all: Vec<&str> = texts.iter().map(String::as_str).collect();
         Self {
-            scan: compiled(MatchKind::LeftmostFirst),
-            all: compiled(MatchKind::Standard),
+            scan: compiled(MatchKind::LeftmostFirst, &shortest(&all)),
+            all: compiled(MatchKind::Standard, &all),
             targets,
         }
     }
@@ -73,6 +74,20 @@ impl<T: Copy + PartialEq> Needles<T> {
     }
 }
 
+/// Those that have none of the others within them: a row with any of the texts has one of these. Only a few dozen are
+/// looked for by vectors.
+fn shortest<'a>(texts: &[&'a str]) -> Vec<&'a str> {
+    let mut sorted = texts.to_vec();
+    sorted.sort_by_key(|text| text.len());
+    let mut kept: Vec<&str> = Vec::new();
+    for text in sorted {
+        if !kept.iter().any(|known| text.contains(known)) {
+            kept.push(text);
+        }
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +105,9 @@ mod tests {
         ]);
         assert_eq!(needles.hits(&column), [(2, 2), (2, 1), (5, 1)]);
         assert_eq!(needles.hits(&column.slice(3, 3)), [(2, 1)]);
+        assert_eq!(
+            shortest(&["half-open", "open", "close", "open"]),
+            ["open", "close"]
+        );
     }
 }

@@ -477,11 +477,7 @@ async fn changes_come_by_both_doors(server: &Tripline) -> Result<()> {
         })
         .collect();
     places.sort_unstable();
-    let expected = [
-        ("cart", "canary"),
-        ("cart", "prod"),
-        ("pipeline", "canary"),
-    ];
+    let expected = [("cart", "canary"), ("cart", "prod"), ("pipeline", "canary")];
     assert_eq!(places, expected, "{listed}");
     Ok(())
 }

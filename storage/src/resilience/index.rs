@@ -32,13 +32,16 @@ pub struct Recognisers {
     /// In the bodies of logs: rules of logs, and messages of errors.
     pub(super) log_bodies: Needles<Told>,
     pub(super) spans: Vec<Span>,
-    pub(super) span_attributes: Needles<usize>,
+    /// In the attributes of spans: keys that span rules ask for, and those of types of errors.
+    pub(super) span_attributes: Needles<Told>,
     pub(super) span_names: HashMap<String, Vec<usize>>,
     pub(super) rejections: Vec<Rejection>,
+    /// Rejections by the type of their error.
+    pub(super) error_types: HashMap<String, Vec<usize>>,
     /// In the events of spans: rules of logs, and exceptions.
     pub(super) span_events: Needles<Told>,
-    /// In the attributes of logs: types and messages of errors.
-    pub(super) exceptions: Needles<usize>,
+    /// In the attributes of logs: types and messages of errors, and names of events.
+    pub(super) exceptions: Needles<Told>,
     /// In status messages.
     pub(super) messages: Needles<usize>,
 }
@@ -46,10 +49,14 @@ pub struct Recognisers {
 /// The rule that a text found leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Told {
+    /// A span that a span rule knows.
+    Span(usize),
     /// A record or an event that a log rule knows.
     Log(usize),
     /// An error.
     Rejection(usize),
+    /// The type of an error, which may be that of any rejection.
+    Error,
 }
 
 /// What rules of one file share.
@@ -252,10 +259,17 @@ pub(super) struct Rejection {
     pub template: Option<Template>,
     pub breaker: Vec<Source>,
     pub needs: Needs,
+    pub unless: Needs,
     pub state: &'static str,
 }
 
 impl Rejection {
+    /// Whether a status message says it: one of the rule's messages, or the qualified name of an exception.
+    pub(super) fn is_status(&self, message: &str) -> bool {
+        let is_named = |kind: &String| kind.contains('.') && message.contains(kind.as_str());
+        self.is_said_in(message) || self.rule.types.iter().any(is_named)
+    }
+
     /// Whether a text has one of the rule's messages, ending where a word does: "breaker opened" is not "breaker open".
     pub(super) fn is_said_in(&self, text: &str) -> bool {
         self.rule.messages.iter().any(|message| {

@@ -17,9 +17,9 @@ const OF_LOG: u32 = 90;
 /// Confidence in a state that the error of a refused call proves.
 pub(super) const OF_ERROR: u32 = 80;
 
-/// Where log records carry the type of an error, its message, and whom was called.
-const ERROR_TYPES: [&str; 2] = ["exception.type", "error.type"];
-const ERROR_MESSAGES: [&str; 5] = [
+/// Where log records and spans carry the type of an error and its message, and log records whom was called.
+pub(super) const ERROR_TYPES: [&str; 2] = ["exception.type", "error.type"];
+pub(super) const ERROR_MESSAGES: [&str; 5] = [
     "exception.message",
     "error.message",
     "error",
@@ -107,20 +107,37 @@ impl Recognisers {
                 }
             }
         }
+        // Before records had event names, an attribute was one.
+        let in_attributes = self.exceptions.hits(text(batch, "attributes"));
+        let mut by_attribute: Vec<usize> = Vec::new();
+        for (row, told) in &in_attributes {
+            let Told::Log(rule) = told else {
+                continue;
+            };
+            let is_open =
+                by_attribute.last() != Some(row) && at(events, *row).is_none_or(str::is_empty);
+            if is_open && self.read_log(*rule, &record(*row), &mut evidence) {
+                by_attribute.push(*row);
+            }
+        }
         let is_event =
             |row: usize| at(events, row).is_some_and(|name| self.log_events.contains_key(name));
+        let is_read = |row: usize| {
+            by_pattern.binary_search(&row).is_ok() || by_attribute.binary_search(&row).is_ok()
+        };
         let mut refused = Vec::new();
         let mut found = self.log_bodies.hits(bodies);
         found.sort_unstable();
         for hits in found.chunk_by(|(row, _), (next, _)| row == next) {
             let row = hits[0].0;
-            if is_event(row) || by_pattern.binary_search(&row).is_ok() {
+            if is_event(row) || is_read(row) {
                 continue;
             }
             let record = record(row);
             let (mut rules, mut rejections) = (Vec::new(), Vec::new());
             for (_, told) in hits {
                 match told {
+                    Told::Span(_) | Told::Error => {}
                     Told::Log(rule) => rules.push(*rule),
                     Told::Rejection(rule) => rejections.push((row, *rule)),
                 }
@@ -134,7 +151,7 @@ impl Recognisers {
                 refused.append(&mut rejections);
             }
         }
-        self.add_rejections(&record, batch, &refused, &mut evidence);
+        self.add_rejections(&record, batch, &in_attributes, &refused, &mut evidence);
         evidence
     }
 
@@ -143,19 +160,23 @@ impl Recognisers {
         &self,
         record: &impl Fn(usize) -> Record<'a>,
         batch: &RecordBatch,
+        in_attributes: &[(usize, Told)],
         in_bodies: &[(usize, usize)],
         evidence: &mut Evidence,
     ) {
         let mut taken: Option<usize> = None;
         let mut known = Vec::new();
-        for (row, rule) in self.exceptions.hits(text(batch, "attributes")) {
-            if taken == Some(row) {
+        for (row, told) in in_attributes {
+            let Told::Rejection(rule) = told else {
+                continue;
+            };
+            if taken == Some(*row) {
                 continue;
             }
-            if let Some(sample) = self.read_rejection(rule, &record(row)) {
+            if let Some(sample) = self.read_rejection(*rule, &record(*row)) {
                 evidence.samples.push(sample);
-                taken = Some(row);
-                known.push(row);
+                taken = Some(*row);
+                known.push(*row);
             }
         }
         if in_bodies.is_empty() {
@@ -259,7 +280,7 @@ impl Recognisers {
         let peer = attribute(record, &PEERS, |peer| !peer.is_empty());
         let peer = peer.as_deref();
         let resource = record.resource?;
-        let subject = rejected_subject(rejection, origin, resource, text, record, peer)?;
+        let (subject, state) = rejected(rejection, origin, resource, text, record, peer)?;
         if subject.name.is_empty() {
             return None;
         }
@@ -270,7 +291,7 @@ impl Recognisers {
                 ..subject
             },
             time_unix_nano: record.time?,
-            state: Some(rejection.state),
+            state: Some(state),
             raw_state: Some(raw),
             trace_id: record.trace_id.clone(),
             span_id: record.span_id.clone(),
@@ -282,7 +303,7 @@ impl Recognisers {
 }
 
 /// The first of these attributes that is a text as wanted.
-fn attribute(
+pub(super) fn attribute(
     record: &Record<'_>,
     keys: &[&str],
     is_wanted: impl Fn(&str) -> bool,
@@ -303,15 +324,15 @@ pub(super) struct Record<'a> {
     pub span_id: Option<String>,
 }
 
-/// The breaker whose refusal an error text tells of; its name is empty where the text names none.
-pub(super) fn rejected_subject(
+/// The breaker whose refusal an error text tells of, and its state; its name is empty where the text names none.
+pub(super) fn rejected(
     rejection: &Rejection,
     origin: &Origin,
     resource: &ResourceRow,
     text: &str,
     record: &Record<'_>,
     peer: Option<&str>,
-) -> Option<Subject> {
+) -> Option<(Subject, &'static str)> {
     let mut item = Item {
         attributes: record.attributes,
         holes: rejection
@@ -323,12 +344,19 @@ pub(super) fn rejected_subject(
     item.holes
         .extend(peer.map(|peer| ("peer".to_owned(), peer.to_owned())));
     item.holes.push(("message".to_owned(), text.to_owned()));
-    if !is_scope(&rejection.rule.scope, record.scope) || !rejection.needs.all(&item) {
+    let is_other = || !rejection.needs.all(&item) || rejection.unless.any(&item);
+    if !is_scope(&rejection.rule.scope, record.scope) || is_other() {
         return None;
     }
+    // Whoever is closed refuses nothing.
+    let said = item.holes.iter().find(|(hole, _)| hole == "state");
+    let state = said
+        .and_then(|(_, word)| origin.state(word))
+        .filter(|state| *state != "closed");
     let name = item.text(&rejection.breaker).unwrap_or_default();
     let pattern = rejection.rule.pattern.as_deref().unwrap_or(&origin.pattern);
-    Some(Subject::of(resource, &origin.name, pattern, name))
+    let subject = Subject::of(resource, &origin.name, pattern, name);
+    Some((subject, state.unwrap_or(rejection.state)))
 }
 
 fn item<'a>(log: &Log, record: &Record<'a>) -> Option<Item<'a>> {
@@ -433,10 +461,16 @@ fn config(
     item: &Item<'_>,
 ) -> ConfigRow {
     let prefix = log.rule.prefix.as_deref().unwrap_or_default();
+    let alias = prefix.replace("circuit_breaker", "circuitbreaker");
+    let bare = |key: &str| {
+        let rest = key.strip_prefix(prefix);
+        rest.or_else(|| key.strip_prefix(alias.as_str()))
+            .map(str::to_owned)
+    };
     let settings: serde_json::Map<String, Value> = document::members(record.attributes)
         .into_iter()
         .filter(|(key, _)| !log.fields.read(key))
-        .filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value)))
+        .filter_map(|(key, value)| Some((bare(&key)?, value)))
         .collect();
     let config = Value::Object(settings).to_string();
     ConfigRow {

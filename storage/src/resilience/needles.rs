@@ -25,8 +25,9 @@ impl<T: Copy + PartialEq> Needles<T> {
             .filter(|(text, _)| !text.is_empty())
             .unzip();
         let all = || AhoCorasick::new(&texts).expect("a few hundred short texts");
+        let told: Vec<&str> = texts.iter().map(String::as_str).collect();
         Self {
-            scan: (!texts.is_empty()).then(|| Scan::of(&texts)),
+            scan: (!texts.is_empty()).then(|| Scan::of(&shortest(&told))),
             all: (!texts.is_empty()).then(all),
             targets,
         }
@@ -85,7 +86,7 @@ enum Scan {
 }
 
 impl Scan {
-    fn of(texts: &[String]) -> Self {
+    fn of(texts: &[&str]) -> Self {
         let packed = packed::Config::new()
             .match_kind(packed::MatchKind::LeftmostFirst)
             .builder()
@@ -94,7 +95,7 @@ impl Scan {
         packed.map_or_else(|| Self::automaton(texts), Self::Packed)
     }
 
-    fn automaton(texts: &[String]) -> Self {
+    fn automaton(texts: &[&str]) -> Self {
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostFirst)
             .kind(Some(AhoCorasickKind::DFA))
@@ -109,6 +110,20 @@ impl Scan {
             Self::Automaton(automaton) => automaton.find_iter(text).for_each(&mut see),
         }
     }
+}
+
+/// Those that have none of the others within them: a row with any of the texts has one of these. Only a few dozen are
+/// looked for by vectors.
+fn shortest<'a>(texts: &[&'a str]) -> Vec<&'a str> {
+    let mut sorted = texts.to_vec();
+    sorted.sort_by_key(|text| text.len());
+    let mut kept: Vec<&str> = Vec::new();
+    for text in sorted {
+        if !kept.iter().any(|known| text.contains(known)) {
+            kept.push(text);
+        }
+    }
+    kept
 }
 
 #[cfg(test)]
@@ -128,23 +143,28 @@ mod tests {
         ]);
         assert_eq!(needles.hits(&column), [(2, 2), (2, 1), (5, 1)]);
         assert_eq!(needles.hits(&column.slice(3, 3)), [(2, 1)]);
+        assert_eq!(
+            shortest(&["half-open", "open", "close", "open"]),
+            ["open", "close"]
+        );
     }
 
     #[test]
     fn both_ways_to_scan_find_the_same() {
-        let texts: Vec<String> = (0..60).map(|n| format!("\"key.{n}\":")).collect();
+        let keys: Vec<String> = (0..300).map(|n| format!("\"key.{n}\":")).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let texts = &keys[..60];
         let text = r#"{"key.7":1,"key.70":2,"a":"\"key.","key.59":"x"}{"key.0":[]}"#.repeat(3);
         let found = |scan: &Scan| {
             let mut found = Vec::new();
             scan.each(text.as_bytes(), |one| found.push(one.range()));
             found
         };
-        let automaton = found(&Scan::automaton(&texts));
+        let automaton = found(&Scan::automaton(texts));
         assert_eq!(automaton.len(), 9);
-        assert_eq!(found(&Scan::of(&texts)), automaton);
+        assert_eq!(found(&Scan::of(texts)), automaton);
         // More than are packed.
-        let many: Vec<String> = (0..300).map(|n| format!("\"key.{n}\":")).collect();
-        assert!(matches!(Scan::of(&many), Scan::Automaton(_)));
-        assert_eq!(found(&Scan::of(&many)).len(), 12);
+        assert!(matches!(Scan::of(&keys), Scan::Automaton(_)));
+        assert_eq!(found(&Scan::of(&keys)).len(), 12);
     }
 }

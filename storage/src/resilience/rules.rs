@@ -221,7 +221,7 @@ fn open() -> String {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RejectionRule {
-    /// Exception types, as `exception.type` or `error.type` has them.
+    /// Exception types, as `exception.type` or `error.type` has them; a qualified one also within a status message.
     #[serde(default)]
     pub types: Vec<String>,
     /// Texts in a status message, in `exception.message`, or in the error or body of a log record.
@@ -233,6 +233,9 @@ pub struct RejectionRule {
     /// Sources that must have these values; `*` for any.
     #[serde(default)]
     pub needs: BTreeMap<String, String>,
+    /// Sources that must not have these values.
+    #[serde(default)]
+    pub unless: BTreeMap<String, String>,
     /// Overrides the file's pattern.
     pub pattern: Option<String>,
     /// A template of the message, for its holes.
@@ -240,9 +243,16 @@ pub struct RejectionRule {
     /// Sources of the breaker's name.
     #[serde(default)]
     pub breaker: Vec<String>,
-    /// The state a refusal proves.
+    /// The state a refusal proves, where no hole `state` of the template says another.
     #[serde(default = "open")]
     pub state: String,
+    /// `false` where the call went out and failed, and the error says what that did to the breaker.
+    #[serde(default = "yes")]
+    pub refuses: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Why a recogniser file is none.

@@ -10,7 +10,10 @@ use serde_json::Value;
 
 use super::evidence::{Evidence, SampleRow, Subject};
 use super::index::{Recognisers, Told};
-use super::logs::{OF_ERROR, Record, TIME_END, at, index, rejected_subject, text, time};
+use super::logs::{
+    ERROR_MESSAGES, ERROR_TYPES, OF_ERROR, Record, TIME_END, at, attribute, index, rejected, text,
+    time,
+};
 use super::source::Item;
 use super::{document, wildcard};
 use crate::ingest::{ResourceRow, ScopeRow};
@@ -120,7 +123,14 @@ impl Recognisers {
         };
         // Rules in the order of their files: the generic one is last. A span may tell of several policies, but of
         // each kind only once.
-        let mut found = self.span_attributes.hits(text(batch, "attributes"));
+        let (mut found, mut errors) = (Vec::new(), Vec::new());
+        for (row, told) in self.span_attributes.hits(text(batch, "attributes")) {
+            match told {
+                Told::Span(rule) => found.push((row, rule)),
+                Told::Error => errors.push(row),
+                Told::Log(_) | Told::Rejection(_) => {}
+            }
+        }
         found.extend(self.named_spans(batch));
         found.sort_unstable();
         let (mut current, mut taken) = (None, Vec::new());
@@ -144,6 +154,7 @@ impl Recognisers {
             let events = at(text(batch, "events"), row).unwrap_or_default();
             let record = record(row);
             match rule {
+                Told::Span(_) | Told::Error => {}
                 Told::Log(rule) => self.read_events(rule, &record, events, evidence),
                 Told::Rejection(rule) => {
                     if refused.contains(&row) {
@@ -157,11 +168,26 @@ impl Recognisers {
                 }
             }
         }
+        let status = |row: usize| at(text(batch, "status_message"), row).unwrap_or_default();
+        for row in errors {
+            let record = record(row);
+            let message = attribute(&record, &ERROR_MESSAGES[..2], |text| !text.is_empty());
+            let message = message.as_deref().unwrap_or_else(|| status(row));
+            for rule in self.rejections_of_type(&record) {
+                if !refused.contains(&row)
+                    && let Some(found) =
+                        self.rejection(rule, &record, record.time, message, peer(row))
+                    && seen.add(row, found)
+                {
+                    refused.insert(row);
+                }
+            }
+        }
         for (row, rule) in self.messages.hits(text(batch, "status_message")) {
-            if refused.contains(&row) {
+            let message = status(row);
+            if refused.contains(&row) || !self.rejections[rule].is_status(message) {
                 continue;
             }
-            let message = at(text(batch, "status_message"), row).unwrap_or_default();
             let record = record(row);
             if let Some(found) = self.rejection(rule, &record, record.time, message, peer(row))
                 && seen.add(row, found)
@@ -241,6 +267,15 @@ impl Recognisers {
         })
     }
 
+    /// The rejections that know the type of the error that the attributes of a span name.
+    fn rejections_of_type(&self, record: &Record<'_>) -> Vec<usize> {
+        let types = ERROR_TYPES.iter().filter_map(|key| {
+            let kind = document::text(&document::get(record.attributes, key)?)?;
+            self.error_types.get(&kind)
+        });
+        types.flatten().copied().collect()
+    }
+
     /// Events of a span that a log rule knows, each as a record of its own.
     fn read_events(&self, rule: usize, record: &Record<'_>, events: &str, evidence: &mut Evidence) {
         for event in parsed(events) {
@@ -267,17 +302,12 @@ impl Recognisers {
         events: &str,
         peer: Option<&str>,
     ) -> Option<Seen> {
-        let rejection = &self.rejections[rule].rule;
+        let rejection = &self.rejections[rule];
         parsed(events).find_map(|event| {
             let of = |key: &str| document::text(event.attributes.get(key)?);
             let kind = of("exception.type").unwrap_or_default();
             let message = of("exception.message").unwrap_or_default();
-            let is_one = rejection.types.contains(&kind)
-                || rejection
-                    .messages
-                    .iter()
-                    .any(|known| message.contains(known.as_str()));
-            if !is_one {
+            if !rejection.rule.types.contains(&kind) && !rejection.is_said_in(&message) {
                 return None;
             }
             self.rejection(rule, record, event.time.or(record.time), &message, peer)
@@ -294,7 +324,8 @@ impl Recognisers {
     ) -> Option<Seen> {
         let rejection = &self.rejections[rule];
         let origin = &self.origins[rejection.origin];
-        let subject = rejected_subject(rejection, origin, record.resource?, message, record, peer)?;
+        let (subject, state) =
+            rejected(rejection, origin, record.resource?, message, record, peer)?;
         let sample = SampleRow {
             subject: Subject {
                 peer_service: peer.map(str::to_owned),
@@ -302,7 +333,7 @@ impl Recognisers {
                 ..subject
             },
             time_unix_nano: time?,
-            state: Some(rejection.state),
+            state: Some(state),
             raw_state: Some(message.to_owned()),
             trace_id: record.trace_id.clone(),
             span_id: record.span_id.clone(),
@@ -312,7 +343,7 @@ impl Recognisers {
         };
         Some(Seen {
             sample,
-            is_refusal: true,
+            is_refusal: rejection.rule.refuses,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::super::logs::ERROR_TYPES;
 use super::super::needles::Needles;
 use super::super::rules::{LogRule, Match, MetricRule, RecogniserFile, SinkSpec, Strings};
 use super::super::source::{Fields, Needs, sources};
@@ -60,6 +61,7 @@ impl Parts {
                 template: template(rule.text.as_deref())?,
                 breaker: sources(&rule.breaker)?,
                 needs: Needs::of(&rule.needs)?,
+                unless: Needs::of(&rule.unless)?,
                 state: known_state(&rule.state)?,
                 rule,
             });
@@ -88,6 +90,7 @@ impl Parts {
         }
         let mut log_events: HashMap<String, Vec<usize>> = HashMap::new();
         let (mut bodies, mut in_events, mut pieces) = (Vec::new(), Vec::new(), Vec::new());
+        let mut named_events = Vec::new();
         for (at, log) in logs.iter().enumerate() {
             for event in &log.rule.event {
                 if event.contains('*') {
@@ -97,6 +100,7 @@ impl Parts {
                 } else {
                     log_events.entry(event.clone()).or_default().push(at);
                     in_events.push((format!("\"name\":\"{event}\""), Told::Log(at)));
+                    named_events.push((format!("\"event.name\":\"{event}\""), Told::Log(at)));
                 }
             }
             let text = log.template.as_ref().map(Template::needle);
@@ -111,18 +115,29 @@ impl Parts {
             }
             let key = span.rule.attribute.as_deref();
             let needles = key.into_iter().flat_map(attribute_needles);
-            attributes.extend(needles.map(|needle| (needle, at)));
+            attributes.extend(needles.map(|needle| (needle, Told::Span(at))));
         }
         let (mut exceptions, mut messages) = (Vec::new(), Vec::new());
+        let mut statuses = Vec::new();
+        let mut error_types: HashMap<String, Vec<usize>> = HashMap::new();
         for (at, rejection) in rejections.iter().enumerate() {
             let rule = &rejection.rule;
             exceptions.extend(rule.types.iter().map(|kind| (format!("\"{kind}\""), at)));
             messages.extend(rule.messages.iter().map(|text| (text.clone(), at)));
+            let qualified = rule.types.iter().filter(|kind| kind.contains('.'));
+            statuses.extend(qualified.map(|kind| (kind.clone(), at)));
+            for kind in &rule.types {
+                error_types.entry(kind.clone()).or_default().push(at);
+            }
         }
+        let error_keys = ERROR_TYPES.map(|key| (format!("\"{key}\":"), Told::Error));
+        attributes.extend(error_keys);
+        statuses.extend(messages.iter().cloned());
         let told = |(text, at): &(String, usize)| (text.clone(), Told::Rejection(*at));
         in_events.extend(exceptions.iter().chain(&messages).map(told));
         bodies.extend(messages.iter().map(told));
-        exceptions.extend(messages.iter().cloned());
+        let errors = exceptions.iter().chain(&messages).map(told);
+        let in_attributes: Vec<(String, Told)> = errors.chain(named_events).collect();
         Recognisers {
             origins,
             metrics,
@@ -137,9 +152,10 @@ impl Parts {
             span_attributes: Needles::new(attributes),
             span_names,
             rejections,
+            error_types,
             span_events: Needles::new(in_events),
-            exceptions: Needles::new(exceptions),
-            messages: Needles::new(messages),
+            exceptions: Needles::new(in_attributes),
+            messages: Needles::new(statuses),
         }
     }
 }

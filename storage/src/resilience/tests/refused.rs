@@ -112,3 +112,112 @@ fn error_logs_are_evidence_by_message_in_attributes_and_in_bodies() {
         ]
     );
 }
+
+/// What the spans of a service prove: state, pattern, breaker and origin of each sample.
+fn proven(calls: &[Span<'_>]) -> Vec<String> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, spans("cart", "pod-1", calls));
+    rows(
+        &store,
+        "SELECT state, pattern, name, origin FROM breaker_samples ORDER BY time",
+    )
+}
+
+#[test]
+fn the_type_of_an_error_may_be_an_attribute_of_the_span() {
+    let time = now() - 100 * SECOND;
+    let attributes = [
+        r#"{"error.type":"io.github.resilience4j.circuitbreaker.CallNotPermittedException"}"#,
+        r#"{"error.type":"pybreaker.CircuitBreakerError"}"#,
+        r#"{"exception.message":"CircuitBreaker 'pay' is FORCED_OPEN and does not permit further calls","exception.type":"io.github.resilience4j.circuitbreaker.CallNotPermittedException"}"#,
+        r#"{"error.type":"java.net.ConnectException"}"#,
+        r#"{"error.type":"com.netflix.hystrix.exception.HystrixRuntimeException"}"#,
+    ];
+    let calls: Vec<Span<'_>> = (1..)
+        .zip(attributes)
+        .map(|(number, attributes)| Span {
+            time: time + u64::from(number) * SECOND,
+            attributes,
+            peer: Some("stock"),
+            number,
+            ..Span::default()
+        })
+        .collect();
+    assert_eq!(
+        proven(&calls),
+        [
+            "open breaker stock resilience4j",
+            "open breaker stock pybreaker",
+            "forced_open breaker pay resilience4j",
+        ]
+    );
+}
+
+#[test]
+fn a_status_says_who_refused_and_in_which_state() {
+    // A callee each: of equal states of one breaker only the first and the last are kept.
+    const PEERS: [&str; 11] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"];
+    let time = now() - 100 * SECOND;
+    let messages = [
+        "CircuitBreaker 'pay' is OPEN and does not permit further calls",
+        "call failed: CircuitBreaker 'pay' is HALF_OPEN and does not permit further calls",
+        "Bulkhead 'pay' is full and does not permit further calls",
+        "RateLimiter 'pay' does not permit further calls",
+        "The circuit is now open and is not allowing calls.",
+        "The circuit is manually held open and is not allowing calls.",
+        "com.alibaba.csp.sentinel.slots.block.degrade.DegradeException: null",
+        "Get \"http://stock\": circuit open",
+        "the circuit opened",
+        "CircuitBreakerError: Timeout not elapsed yet, circuit breaker still open",
+        "CircuitBreakerError: Failures threshold reached, circuit breaker opened",
+    ];
+    let calls: Vec<Span<'_>> = (1..)
+        .zip(messages)
+        .map(|(number, status_message)| Span {
+            time: time + u64::from(number) * SECOND,
+            status_message,
+            peer: Some(PEERS[usize::from(number) - 1]),
+            number,
+            ..Span::default()
+        })
+        .collect();
+    let expected = [
+        "open breaker pay resilience4j",
+        "half_open breaker pay resilience4j",
+        "saturated bulkhead pay resilience4j",
+        "throttling rate_limit pay resilience4j",
+        "open breaker e polly",
+        "forced_open breaker f polly",
+        "open breaker g sentinel",
+        "open breaker h go-kit",
+        "open breaker j pybreaker",
+        "open breaker k pybreaker",
+    ];
+    assert_eq!(proven(&calls), expected);
+
+    // The call that tripped it was not refused.
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, spans("cart", "pod-1", &calls));
+    assert_eq!(refusals(&store, 10), [r#"pybreaker "j""#]);
+    assert!(refusals(&store, 11).is_empty());
+}
+
+#[test]
+fn a_refusal_in_the_body_of_a_record_is_one() {
+    let body = "request failed: CircuitBreaker 'pay' is OPEN and does not permit further calls";
+    let record = Log {
+        time: now() - 10 * SECOND,
+        body: Some(body),
+        attributes: "{}",
+        ..Log::default()
+    };
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, logs("cart", "pod-1", &[record]));
+    assert_eq!(
+        rows(&store, "SELECT name, state, origin FROM breaker_samples"),
+        ["pay open resilience4j"]
+    );
+}

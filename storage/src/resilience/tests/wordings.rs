@@ -94,3 +94,35 @@ fn daprs_resources_have_the_tag_that_is_exported() {
         ["dapr main app_payment open payment"]
     );
 }
+
+#[test]
+fn the_name_of_an_event_may_be_an_attribute_and_our_own_may_have_the_proposed_spelling() {
+    let time = now() - 100 * SECOND;
+    let records = [
+        Log {
+            time,
+            attributes: r#"{"circuitbreaker.key":"eu","circuitbreaker.minimum_calls":20,"circuitbreaker.name":"pay"}"#,
+            event: "circuitbreaker.configured",
+            ..Log::default()
+        },
+        Log {
+            time: time + SECOND,
+            attributes: r#"{"circuit_breaker.from_state":"closed","circuit_breaker.key":"eu","circuit_breaker.name":"pay","circuit_breaker.reason":"failure_rate","circuit_breaker.to_state":"open","event.name":"circuit_breaker.state_changed"}"#,
+            ..Log::default()
+        },
+    ];
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, logs("cart", "pod-1", &records));
+    assert_eq!(
+        rows(&store, "SELECT name, key, config FROM breaker_config"),
+        [r#"pay eu {"minimum_calls":20}"#]
+    );
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT name, key, from_state, to_state, reason, evidence FROM breaker_transitions"
+        ),
+        ["pay eu closed open failure_rate event"]
+    );
+}

@@ -15,8 +15,8 @@ pub(crate) use recent::{GENERATION_MAX, RecentSpans, SpanIdentity, service_ident
 pub(crate) use rows::identity;
 pub use rows::{
     ExemplarRow, HistogramPointRow, LogColumns, LogRow, MetricBatches, MetricColumns,
-    NumberPointRow, NumberValue, ResourceRow, ScopeRow, SeriesRow, SpanColumns, SpanRow,
-    time_columns,
+    NumberPointRow, NumberValue, REPORTED_SCHEMA, ResourceRow, ScopeRow, SeriesRow, SpanColumns,
+    SpanRow, time_columns,
 };
 
 /// One request's worth of one signal; committed whole or not at all.

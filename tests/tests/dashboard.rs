@@ -466,6 +466,19 @@ async fn changes_come_by_both_doors(server: &Tripline) -> Result<()> {
             "{question}: {found}"
         );
     }
+    // Who is told of is listed if it sends something, not because it is told of.
+    let listed = server.get("/api/v1/services").await?;
+    let services = listed["items"].as_array().cloned().unwrap_or_default();
+    let mut places: Vec<(&str, &str)> = services
+        .iter()
+        .map(|service| {
+            let text = |key: &str| service[key].as_str().unwrap_or_default();
+            (text("service_name"), text("environment"))
+        })
+        .collect();
+    places.sort_unstable();
+    let expected = [("cart", "canary"), ("cart", "prod"), ("pipeline", "canary")];
+    assert_eq!(places, expected, "{listed}");
     Ok(())
 }
 

@@ -7,7 +7,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use tripline_storage::attributes::AttributesWriter;
-use tripline_storage::ingest::{Batch, LogColumns, LogRow, ResourceRow, Rows, ScopeRow};
+use tripline_storage::ingest::{
+    Batch, LogColumns, LogRow, REPORTED_SCHEMA, ResourceRow, Rows, ScopeRow,
+};
 use tripline_storage::model::{Change, Page};
 use tripline_storage::query::{self, CHANGE_EVENT};
 
@@ -117,6 +119,7 @@ fn batch(report: &Report, time: u64, now: u64) -> Batch {
             service_version: report.version.clone(),
             environment: report.environment.clone(),
             attributes: of_resource.as_str().to_owned(),
+            schema_url: Some(REPORTED_SCHEMA.to_owned()),
             ..ResourceRow::default()
         }],
         scopes: vec![ScopeRow {

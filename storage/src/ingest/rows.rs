@@ -53,6 +53,10 @@ pub struct ResourceRow {
     pub entity_refs: Option<String>,
 }
 
+/// Schema URL of a resource that is no sender: a change reported to the API is kept with the service it is about, which
+/// did not say it itself and is listed only if it sends something.
+pub const REPORTED_SCHEMA: &str = "tripline:reported";
+
 /// An instrumentation scope: which library wrote it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ScopeRow {

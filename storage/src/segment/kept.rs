@@ -13,6 +13,7 @@ use duckdb::{Connection, Row};
 use super::origins::Origins;
 use super::{Segment, views};
 use crate::ask::{Ask, NONE, scope};
+use crate::ingest::REPORTED_SCHEMA;
 use crate::model::{Scope, ScopeFilter, TimeRange};
 use crate::rollup::sums::{alone, stored_edges, stored_services};
 use crate::rollup::{self, ByBucket, EdgeSum, ServiceSum, Summed, Totals};
@@ -91,7 +92,7 @@ impl Segment {
         }
         let sql = format!(
             "SELECT DISTINCT environment, service_namespace, cluster, service_name, service_version, \
-             service_instance_id FROM {}.resources",
+             service_instance_id FROM {}.resources WHERE schema_url IS DISTINCT FROM '{REPORTED_SCHEMA}'",
             self.schema()
         );
         let read = || {

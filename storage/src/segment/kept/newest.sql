@@ -19,4 +19,5 @@ FROM (
     ) p JOIN {dictionaries}.series s USING (series_ix)
     GROUP BY s.resource_ix
 ) JOIN {dictionaries}.resources USING (resource_ix)
+WHERE schema_url IS DISTINCT FROM 'tripline:reported'
 GROUP BY 1, 2, 3, 4

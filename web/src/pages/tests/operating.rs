@@ -177,7 +177,10 @@ fn ids_of_a_result_are_links_and_a_plan_keeps_its_lines() {
         assert!(html.contains(&link), "{link}\n{html}");
     }
     let html = said(&of(&["span_id"], &[span_id]));
-    assert!(!html.contains("href=\"/traces/"), "no trace tells which: {html}");
+    assert!(
+        !html.contains("href=\"/traces/"),
+        "no trace tells which: {html}"
+    );
     let html = said(&of(&["explain_value"], &["╭─╮\n│ │"]));
     assert!(html.contains("class=\"cell plan\""), "{html}");
 }

@@ -173,9 +173,14 @@ impl Recognisers {
         if !is_scope(&metric.scope, scope) {
             return None;
         }
+        // Folding keeps the number of characters.
+        let before: String = series.name.chars().take(prefix.len()).collect();
         let item = Item {
             attributes: &series.attributes,
-            holes: vec![("prefix".to_owned(), prefix.to_owned())],
+            holes: vec![
+                ("prefix".to_owned(), prefix.to_owned()),
+                ("before".to_owned(), before),
+            ],
         };
         if !metric.needs.all(&item) {
             return None;

@@ -126,3 +126,44 @@ fn the_name_of_an_event_may_be_an_attribute_and_our_own_may_have_the_proposed_sp
         ["pay eu closed open failure_rate event"]
     );
 }
+
+#[test]
+fn whom_a_statistic_is_of_may_be_in_its_name() {
+    let time = now() - 10 * SECOND;
+    let point = |name, value| (name, "gauge", "{}".to_owned(), time, value);
+    let counter = |name, value| (name, "sum", "{}".to_owned(), time, value);
+    let points: [Point<'_>; 6] = [
+        point(
+            "cluster.payment-service.circuit_breakers.default.rq_open",
+            1.0,
+        ),
+        point(
+            "envoy.cluster.stock.outlier_detection.ejections_active",
+            1.0,
+        ),
+        counter(
+            "cluster.outbound|80||quote.shop.svc.cluster.local.upstream_cx_overflow",
+            4.0,
+        ),
+        counter("clnt/price/failure_accrual/removals", 2.0),
+        // Of no cluster that anybody names.
+        counter("cluster.upstream_cx_overflow", 4.0),
+        counter("finagle/clnt/retries/requeues", 4.0),
+    ];
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, metrics("cart", "pod-1", &points));
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT name, key, pattern, state, rejected, entered.open FROM breaker_samples ORDER BY ALL"
+        ),
+        [
+            "finagle_clnt - retry_budget - - -",
+            "payment-service rq concurrency_cap saturated - -",
+            "price - ejection - - 2",
+            "quote cx concurrency_cap - 4 -",
+            "stock - ejection open - -",
+        ]
+    );
+}

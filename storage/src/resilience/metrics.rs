@@ -136,10 +136,15 @@ impl Recognisers {
                 last = Some((&series.name, self.metric_rules(&series.name)));
             }
             let rules = last.as_ref().map_or(&[][..], |(_, rules)| rules);
-            let plan = rules.iter().find_map(|(at, prefix)| {
+            let any = self.metrics_any.iter();
+            let by_attribute = any
+                .filter(|(value, _)| series.attributes.contains(value.as_str()))
+                .map(|(_, at)| (*at, ""));
+            let named = rules.iter().map(|(at, prefix)| (*at, prefix.as_str()));
+            let plan = named.chain(by_attribute).find_map(|(at, prefix)| {
                 let resource = resources.get(series.resource as usize)?;
                 let scope = scopes.get(series.scope as usize)?;
-                self.plan(*at, prefix, series, resource, &scope.name, &mut subjects)
+                self.plan(at, prefix, series, resource, &scope.name, &mut subjects)
             });
             plans.push(plan);
         }
@@ -217,7 +222,7 @@ impl Recognisers {
             label,
             metric: at,
             numbers: has_numbers.then(|| folded(&series.name)),
-            is_delta: series.temporality.as_deref() == Some("delta"),
+            is_delta: metric.is_delta || series.temporality.as_deref() == Some("delta"),
         })
     }
 

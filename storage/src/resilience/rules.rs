@@ -71,6 +71,9 @@ pub enum Match {
     Suffix,
     /// Anywhere; `@prefix` is what stands before, folded, and `@before` the same as it is written.
     Contains,
+    /// Whatever it is: an application's own. The streams are known by an attribute that the rule needs a value of, which
+    /// is looked for first.
+    Any,
 }
 
 /// A metric stream whose points are evidence.
@@ -98,6 +101,9 @@ pub struct MetricRule {
     pub sink: SinkSpec,
     /// Factor to the column's unit (percent to ratio: 0.01; seconds to nanoseconds: 1e9).
     pub scale: Option<f64>,
+    /// A point counts what came since the point before, whatever its stream says.
+    #[serde(default)]
+    pub delta: bool,
     /// Only of these instrumentation scopes (prefixes), if any are said.
     #[serde(default)]
     pub scope: Vec<String>,

@@ -167,3 +167,43 @@ fn whom_a_statistic_is_of_may_be_in_its_name() {
         ]
     );
 }
+
+#[test]
+fn sentinels_blocked_calls_are_known_by_their_labels_whatever_the_application_is_called() {
+    let start = now() - 60 * SECOND;
+    let mut points: Vec<Point<'static>> = Vec::new();
+    for (second, blocked, passed) in [(0, 0.0, 9.0), (1, 7.0, 2.0), (2, 0.0, 9.0), (3, 0.0, 9.0)] {
+        for (kind, calls) in [("blockQps", blocked), ("passQps", passed), ("rt", 12.0)] {
+            let attributes =
+                format!(r#"{{"classification":"0","resource":"GET:/pay","type":"{kind}"}}"#);
+            let time = start + second * SECOND;
+            points.push(("shop_app", "gauge", attributes, time, calls));
+        }
+    }
+    // The same words elsewhere.
+    let other = r#"{"resource":"GET:/pay","type":"blockQps"}"#.to_owned();
+    points.push(("other_app", "gauge", other, start, 3.0));
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, metrics("cart", "pod-1", &points));
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT origin, name, ok, rejected, is_delta FROM breaker_samples ORDER BY time"
+        ),
+        [
+            "sentinel GET:/pay 9 0 true",
+            "sentinel GET:/pay 2 7 true",
+            "sentinel GET:/pay 9 0 true",
+            "sentinel GET:/pay 9 0 true",
+        ]
+    );
+    let changes = format!(
+        "SELECT from_state, to_state, (time_lo_unix_nano::BIGINT - {start}) // {SECOND}, (time_unix_nano::BIGINT - {start}) // {SECOND}
+         FROM breaker_transitions ORDER BY time"
+    );
+    assert_eq!(
+        rows(&store, &changes),
+        ["closed open 0 1", "open closed 1 2"]
+    );
+}

@@ -14,7 +14,7 @@ use crate::model::{
     Baseline, BreakerDetail, COVERAGE_MIN, CallCoverage, Outcome, Proposal, Scope, WhatIf,
     WhatIfQuery,
 };
-use crate::resilience::whatif::history::{Change, Ended, History};
+use crate::resilience::whatif::history::{Call, Change, Ended, History};
 use crate::resilience::whatif::replay::{Replayed, replay};
 use crate::resilience::whatif::{foreign, search, settings};
 
@@ -28,6 +28,8 @@ const EDGE_CALLS: &str = include_str!("whatif/edge_calls.sql");
 const OURS: &str = "tripline-sdk";
 /// A foreign trip this near to a replayed one is the same.
 const NEAR_NS: i64 = 10_000_000_000;
+/// A run of failures that a success follows is over when it is this old.
+const RUN_NS: i64 = 60_000_000_000;
 /// A search over more calls would keep people waiting.
 const SEARCH_CALLS_MAX: usize = 50_000;
 
@@ -395,7 +397,9 @@ fn outcome(runs: &[Replayed]) -> Outcome {
 /// What the records say by themselves.
 fn happened(histories: &[History]) -> Outcome {
     let mut sum = Outcome::default();
+    let (mut detect, mut recover) = (Vec::new(), Vec::new());
     for history in histories {
+        times(history, &mut detect, &mut recover);
         let rejected = history
             .calls
             .iter()
@@ -418,7 +422,48 @@ fn happened(histories: &[History]) -> Outcome {
             }
         }
     }
+    sum.detect_ns = mean(&detect);
+    sum.recover_ns = mean(&recover);
     sum
+}
+
+/// How long each trip took from the first failure of its run, and each closing from the first success since; the run of
+/// failures before a call that succeeded is over when that is a minute old, as in the replay.
+fn times(history: &History, detect: &mut Vec<u64>, recover: &mut Vec<u64>) {
+    let mut calls: Vec<&Call> = history.calls.iter().collect();
+    calls.sort_by_key(|call| call.end());
+    let mut calls = calls.into_iter().peekable();
+    let (mut first_failure, mut first_success): (Option<i64>, Option<i64>) = (None, None);
+    let mut is_closed = true;
+    for change in &history.changes {
+        while let Some(call) = calls.next_if(|call| call.end() <= change.at) {
+            let end = call.end();
+            match call.ended {
+                Ended::Failure => {
+                    first_failure.get_or_insert(end);
+                    first_success = None;
+                }
+                Ended::Success => {
+                    first_success.get_or_insert(end);
+                    let is_over = |first: &i64| is_closed && end - first > RUN_NS;
+                    first_failure = first_failure.filter(|first| !is_over(first));
+                }
+                _ => {}
+            }
+        }
+        let since = |first: Option<i64>| {
+            let first = first.unwrap_or(change.at);
+            u64::try_from(change.at - first).unwrap_or(0)
+        };
+        if change.is_trip() {
+            detect.push(since(first_failure.take()));
+            first_success = None;
+        } else if change.to == "closed" {
+            recover.push(since(first_success.take()));
+            first_failure = None;
+        }
+        is_closed = change.to == "closed";
+    }
 }
 
 fn baseline(

@@ -1,4 +1,5 @@
-//! The service in the names that meshes have: Envoy's for a cluster, Dapr's for a target.
+//! The service in the names that meshes and clients have: Envoy's for a cluster, Dapr's for a target, Finagle's for a
+//! client.
 
 /// `outbound|8080|v1|payment.shop.svc.cluster.local` is `payment`, as is the same with `_.` between its parts (the names
 /// of SNI routes); a host outside the mesh stays whole, and so does a name that is not Istio's. What names no callee
@@ -36,9 +37,56 @@ pub(super) fn dapr_app(target: &str) -> Option<String> {
     (!app.is_empty()).then(|| app.to_owned())
 }
 
+/// What stands before Envoy's name for a statistic: `cluster.payment` is `payment`, and of Istio's names the service;
+/// `cluster` alone, whose name is an attribute, is none.
+pub(super) fn envoy_cluster(before: &str) -> Option<String> {
+    istio_service(after_word(before, "cluster")?)
+}
+
+/// `clnt/payment` is `payment`.
+pub(super) fn finagle_label(before: &str) -> Option<String> {
+    after_word(before, "clnt").map(str::to_owned)
+}
+
+/// What follows a word and a separator, if anything does.
+fn after_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    let is_gap = |c: char| matches!(c, '.' | '_' | '/');
+    text.match_indices(word).find_map(|(at, _)| {
+        let rest = text[at + word.len()..].strip_prefix(is_gap)?;
+        let begins = text[..at].is_empty() || text[..at].ends_with(is_gap);
+        (begins && !rest.is_empty()).then_some(rest)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_before_a_statistic_names_whom_it_is_of() {
+        for (before, cluster) in [
+            ("cluster.payment-service", "payment-service"),
+            ("envoy.cluster.payment", "payment"),
+            (
+                "cluster.outbound|80||payment.shop.svc.cluster.local",
+                "payment",
+            ),
+            ("envoy_cluster_payment", "payment"),
+        ] {
+            assert_eq!(envoy_cluster(before).as_deref(), Some(cluster), "{before}");
+        }
+        for before in [
+            "cluster",
+            "envoy.cluster",
+            "mycluster.x",
+            "cluster.inbound|80||",
+            "",
+        ] {
+            assert_eq!(envoy_cluster(before), None, "{before}");
+        }
+        assert_eq!(finagle_label("clnt/payment").as_deref(), Some("payment"));
+        assert_eq!(finagle_label("finagle/clnt"), None);
+    }
 
     #[test]
     fn the_application_is_taken_out_of_a_target() {

@@ -25,6 +25,8 @@ pub struct Recognisers {
     pub(super) metrics_exact: HashMap<String, Vec<usize>>,
     pub(super) metrics_suffix: HashMap<String, Vec<usize>>,
     pub(super) metrics_contain: Vec<(String, usize)>,
+    /// Values of attributes that streams of any name are known by.
+    pub(super) metrics_any: Vec<(String, usize)>,
     pub(super) logs: Vec<Log>,
     pub(super) log_events: HashMap<String, Vec<usize>>,
     /// In the names of events: pieces of patterns.
@@ -178,6 +180,7 @@ pub(super) struct Metric {
     pub label: Vec<Source>,
     pub sinks: Sinks,
     pub scale: f64,
+    pub is_delta: bool,
     pub scope: Vec<String>,
     pub needs: Needs,
     pub matching: Match,

@@ -161,10 +161,15 @@ impl Recognisers {
                 last = Some((&series.name, self.metric_rules(&series.name)));
             }
             let rules = last.as_ref().map_or(&[][..], |(_, rules)| rules);
-            let plan = rules.iter().find_map(|(at, prefix)| {
+            let any = self.metrics_any.iter();
+            let by_attribute = any
+                .filter(|(value, _)| series.attributes.contains(value.as_str()))
+                .map(|(_, at)| (*at, ""));
+            let named = rules.iter().map(|(at, prefix)| (*at, prefix.as_str()));
+            let plan = named.chain(by_attribute).find_map(|(at, prefix)| {
                 let resource = resources.get(series.resource as usize)?;
                 let scope = scopes.get(series.scope as usize)?;
-                self.plan(*at, prefix, series, resource, &scope.name, &mut subjects)
+                self.plan(at, prefix, series, resource, &scope.name, &mut subjects)
             });
             plans.push(plan);
         }
@@ -200,9 +205,14 @@ impl Recognisers {
         if !is_scope(&metric.scope, scope) {
             return None;
         }
+        // Folding keeps the number of characters.
+        let before: String = series.name.chars().take(prefix.len()).collect();
         let item = Item {
             attributes: &series.attributes,
-            holes: vec![("prefix".to_owned(), prefix.to_owned())],
+            holes: vec![
+                ("prefix".to_owned(), prefix.to_owned()),
+                ("before".to_owned(), before),
+            ],
         };
         if !metric.needs.all(&item) {
             return None;
@@ -240,7 +250,7 @@ impl Recognisers {
             label,
             metric: at,
             numbers: has_numbers.then(|| folded(&series.name)),
-            is_delta: series.temporality.as_deref() == Some("delta"),
+            is_delta: metric.is_delta || series.temporality.as_deref() == Some("delta"),
             cluster: if counts_hosts {
                 series.attributes.clone()
             } else {

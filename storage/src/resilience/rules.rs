@@ -9,6 +9,8 @@
 //! | `@hole` | a hole of the rule's `text`, a member of its JSON body, or `@peer`, the callee that is named; of an error `@message`, all of its text |
 //! | `=literal` | itself |
 //! | `… \| istio_service` | of any but a literal: the service in Envoy's name for a cluster, `payment` of `outbound\|8080\|\|payment.shop.svc.cluster.local`; none where the cluster is no callee |
+//! | `… \| envoy_cluster` | of `@before`: the cluster in the name of a statistic, `payment` of `cluster.payment` |
+//! | `… \| finagle_label` | of `@before`: the client in the name of a statistic, `payment` of `clnt/payment` |
 //! | `… \| dapr_app` | of any but a literal: the application in Dapr's name for a target, `payment` of `app_payment`; none of an actor or a component |
 //!
 //! A *wanted value* (`needs`, `unless`, labels of a `sink`, `rejected`) may have stars for any text: `OnCircuit*`. It is
@@ -67,8 +69,11 @@ pub enum Match {
     Exact,
     /// Its end: prefixes are the user's.
     Suffix,
-    /// Anywhere; `@prefix` is what stands before.
+    /// Anywhere; `@prefix` is what stands before, folded, and `@before` the same as it is written.
     Contains,
+    /// Whatever it is: an application's own. The streams are known by an attribute that the rule needs a value of, which
+    /// is looked for first.
+    Any,
 }
 
 /// A metric stream whose points are evidence.
@@ -96,6 +101,9 @@ pub struct MetricRule {
     pub sink: SinkSpec,
     /// Factor to the column's unit (percent to ratio: 0.01; seconds to nanoseconds: 1e9).
     pub scale: Option<f64>,
+    /// A point counts what came since the point before, whatever its stream says.
+    #[serde(default)]
+    pub delta: bool,
     /// Only of these instrumentation scopes (prefixes), if any are said.
     #[serde(default)]
     pub scope: Vec<String>,

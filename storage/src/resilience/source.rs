@@ -27,6 +27,8 @@ enum Place {
 enum Function {
     IstioService,
     DaprApp,
+    EnvoyCluster,
+    FinagleLabel,
 }
 
 impl Function {
@@ -34,6 +36,8 @@ impl Function {
         match name {
             "istio_service" => Some(Self::IstioService),
             "dapr_app" => Some(Self::DaprApp),
+            "envoy_cluster" => Some(Self::EnvoyCluster),
+            "finagle_label" => Some(Self::FinagleLabel),
             _ => None,
         }
     }
@@ -42,6 +46,8 @@ impl Function {
         match self {
             Self::IstioService => clusters::istio_service(text),
             Self::DaprApp => clusters::dapr_app(text),
+            Self::EnvoyCluster => clusters::envoy_cluster(text),
+            Self::FinagleLabel => clusters::finagle_label(text),
         }
     }
 }

@@ -507,3 +507,51 @@ fn the_outcomes_that_an_agent_writes_on_spans_are_the_calls_of_a_foreign_breaker
         assert!(!limits.contains("No refused call is recorded"), "{limits}");
     }
 }
+
+#[test]
+fn what_happened_took_from_the_first_failure_and_from_the_first_success() {
+    let call = |start: i64, ended| Call {
+        start: start * 1_000_000_000,
+        duration: 500_000_000,
+        ended,
+    };
+    let change = |second: i64, from: &str, to: &str| Change {
+        at: second * 1_000_000_000,
+        lo: second * 1_000_000_000,
+        from: from.to_owned(),
+        to: to.to_owned(),
+        reason: None,
+        open_for_ms: None,
+    };
+    let history = History {
+        origin: 0,
+        calls: vec![
+            // Long before, and over.
+            call(1, Ended::Failure),
+            call(80, Ended::Success),
+            call(100, Ended::Failure),
+            call(101, Ended::Success),
+            call(102, Ended::Failure),
+            call(105, Ended::Rejected),
+            call(110, Ended::Failure),
+            call(120, Ended::Success),
+            call(121, Ended::Success),
+        ],
+        changes: vec![
+            change(103, "closed", "open"),
+            change(110, "open", "half_open"),
+            change(111, "half_open", "open"),
+            change(120, "open", "half_open"),
+            change(122, "half_open", "closed"),
+        ],
+    };
+    let found = happened(&[history]);
+    let seconds = |tenths: u64| Some(tenths * 100_000_000);
+    assert_eq!((found.trips, found.admitted, found.rejected), (1, 8, 1));
+    assert_eq!(
+        (found.detect_ns, found.recover_ns),
+        (seconds(25), seconds(15))
+    );
+    assert_eq!(found.open_ns, 19_000_000_000);
+    assert_eq!(happened(&[History::default()]).detect_ns, None);
+}

@@ -79,13 +79,14 @@ impl Parts {
         } = self;
         let mut metrics_exact: HashMap<String, Vec<usize>> = HashMap::new();
         let mut metrics_suffix: HashMap<String, Vec<usize>> = HashMap::new();
-        let mut metrics_contain = Vec::new();
+        let (mut metrics_contain, mut metrics_any) = (Vec::new(), Vec::new());
         for (at, metric) in metrics.iter().enumerate() {
             let name = metric.name.clone();
             match metric.matching {
                 Match::Exact => metrics_exact.entry(name).or_default().push(at),
                 Match::Suffix => metrics_suffix.entry(name).or_default().push(at),
                 Match::Contains => metrics_contain.push((name, at)),
+                Match::Any => metrics_any.push((name, at)),
             }
         }
         let mut log_events: HashMap<String, Vec<usize>> = HashMap::new();
@@ -144,6 +145,7 @@ impl Parts {
             metrics_exact,
             metrics_suffix,
             metrics_contain,
+            metrics_any,
             log_events,
             log_event_pieces: Needles::new(pieces),
             log_bodies: Needles::new(bodies),
@@ -205,8 +207,16 @@ fn metric(origin: usize, rule: MetricRule) -> Result<Metric, String> {
             Sinks::ByLabel(sinks)
         }
     };
+    // What is looked for in place of a name.
+    let name = match rule.matching {
+        Match::Any => rule.needs.values().find(|value| !value.contains('*')),
+        _ => Some(&rule.name),
+    };
+    let name = name.ok_or_else(|| format!("{} needs no value of an attribute", rule.name))?;
     Ok(Metric {
         origin,
+        name: name.clone(),
+        is_delta: rule.delta,
         pattern: rule.pattern,
         breaker: sources(&rule.breaker)?,
         key: sources(&rule.key)?,
@@ -217,7 +227,6 @@ fn metric(origin: usize, rule: MetricRule) -> Result<Metric, String> {
         scope: rule.scope,
         needs: Needs::of(&rule.needs)?,
         matching: rule.matching,
-        name: rule.name,
     })
 }
 

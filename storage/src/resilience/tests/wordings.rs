@@ -126,3 +126,84 @@ fn the_name_of_an_event_may_be_an_attribute_and_our_own_may_have_the_proposed_sp
         ["pay eu closed open failure_rate event"]
     );
 }
+
+#[test]
+fn whom_a_statistic_is_of_may_be_in_its_name() {
+    let time = now() - 10 * SECOND;
+    let point = |name, value| (name, "gauge", "{}".to_owned(), time, value);
+    let counter = |name, value| (name, "sum", "{}".to_owned(), time, value);
+    let points: [Point<'_>; 6] = [
+        point(
+            "cluster.payment-service.circuit_breakers.default.rq_open",
+            1.0,
+        ),
+        point(
+            "envoy.cluster.stock.outlier_detection.ejections_active",
+            1.0,
+        ),
+        counter(
+            "cluster.outbound|80||quote.shop.svc.cluster.local.upstream_cx_overflow",
+            4.0,
+        ),
+        counter("clnt/price/failure_accrual/removals", 2.0),
+        // Of no cluster that anybody names.
+        counter("cluster.upstream_cx_overflow", 4.0),
+        counter("finagle/clnt/retries/requeues", 4.0),
+    ];
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, metrics("cart", "pod-1", &points));
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT name, key, pattern, state, rejected, entered.open FROM breaker_samples ORDER BY ALL"
+        ),
+        [
+            "finagle_clnt - retry_budget - - -",
+            "payment-service rq concurrency_cap saturated - -",
+            "price - ejection - - 2",
+            "quote cx concurrency_cap - 4 -",
+            "stock - ejection open - -",
+        ]
+    );
+}
+
+#[test]
+fn sentinels_blocked_calls_are_known_by_their_labels_whatever_the_application_is_called() {
+    let start = now() - 60 * SECOND;
+    let mut points: Vec<Point<'static>> = Vec::new();
+    for (second, blocked, passed) in [(0, 0.0, 9.0), (1, 7.0, 2.0), (2, 0.0, 9.0), (3, 0.0, 9.0)] {
+        for (kind, calls) in [("blockQps", blocked), ("passQps", passed), ("rt", 12.0)] {
+            let attributes =
+                format!(r#"{{"classification":"0","resource":"GET:/pay","type":"{kind}"}}"#);
+            let time = start + second * SECOND;
+            points.push(("shop_app", "gauge", attributes, time, calls));
+        }
+    }
+    // The same words elsewhere.
+    let other = r#"{"resource":"GET:/pay","type":"blockQps"}"#.to_owned();
+    points.push(("other_app", "gauge", other, start, 3.0));
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, metrics("cart", "pod-1", &points));
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT origin, name, ok, rejected, is_delta FROM breaker_samples ORDER BY time"
+        ),
+        [
+            "sentinel GET:/pay 9 0 true",
+            "sentinel GET:/pay 2 7 true",
+            "sentinel GET:/pay 9 0 true",
+            "sentinel GET:/pay 9 0 true",
+        ]
+    );
+    let changes = format!(
+        "SELECT from_state, to_state, (time_lo_unix_nano::BIGINT - {start}) // {SECOND}, (time_unix_nano::BIGINT - {start}) // {SECOND}
+         FROM breaker_transitions ORDER BY time"
+    );
+    assert_eq!(
+        rows(&store, &changes),
+        ["closed open 0 1", "open closed 1 2"]
+    );
+}

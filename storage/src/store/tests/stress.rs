@@ -77,7 +77,8 @@ fn under_load(
 fn look_at_what_is_left(store: &Store, acknowledged: &AtomicU64, round: u64) {
     let before = acknowledged.load(SeqCst);
     let reader = store.reader().expect("a reader");
-    let conn = reader.views().expect("views");
+    reader.provide(&["spans", "red"]).expect("what is read");
+    let conn = reader.connection();
     let (count, distinct): (u64, u64) = conn
         .query_row(
             "SELECT count(*), count(DISTINCT span_id) FROM spans",
@@ -108,7 +109,10 @@ fn look_at_what_is_left(store: &Store, acknowledged: &AtomicU64, round: u64) {
 fn look(store: &Store, acknowledged: &AtomicU64, round: u64) {
     let before = acknowledged.load(SeqCst);
     let reader = store.reader().expect("a reader");
-    let conn = reader.views().expect("views");
+    reader
+        .provide(&["spans", "logs", "resources", "service_edges", "red"])
+        .expect("what is read");
+    let conn = reader.connection();
     // Several statements on one lease: nothing it needs may go in between.
     let (count, distinct): (u64, u64) = conn
         .query_row(

@@ -1,5 +1,7 @@
 //! The address is the whole state of a page: forms and links send along what they do not change.
 
+use tripline_storage::model::{SpanRecord, TraceDetail};
+
 use super::incident_data::what_if_of;
 use super::*;
 
@@ -62,7 +64,14 @@ fn forms_send_along_what_they_do_not_set() {
         "/traces/x",
         &[("fold", "a"), ("find", "b"), ("row", "3"), ("span", "c")],
     );
-    let html = render(&page, "x", |f| trace(&TracePage::default(), f));
+    let of_one = TracePage {
+        trace: TraceDetail {
+            spans: vec![SpanRecord::default()],
+            ..TraceDetail::default()
+        },
+        ..TracePage::default()
+    };
+    let html = render(&page, "x", |f| trace(&of_one, f));
     assert_eq!(hidden_of(&html, "Find</button>"), state_and(&["fold=a"]));
 
     let page = asked(

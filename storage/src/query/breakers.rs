@@ -138,12 +138,14 @@ pub(super) fn of_trace(
         found = read_transitions(conn, &of_trace(), 1_000)?;
     } else {
         // Concluding transitions reads the whole history of a breaker: only of those that know this trace.
-        session.provide(&["breaker_transitions"])?;
         let sql = session.set().breakers_of_trace_sql();
         let mut statement = conn.ask(&sql)?;
         let ids: Vec<String> = statement
             .query_map(params![trace_id, trace_id], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
+        if !ids.is_empty() {
+            session.provide(&["breaker_transitions"])?;
+        }
         for id in ids {
             let mut conditions = of_trace();
             conditions.add("breaker_id = ?", [Value::Text(id)]);
@@ -163,6 +165,7 @@ fn inferred(
 ) -> Result<Vec<BreakerTransition>, QueryError> {
     let mut found = Vec::new();
     for trip in session.set().inferred_from(trace_id) {
+        session.provide(&["breaker_transitions"])?;
         let mut conditions = Conditions::default();
         conditions.add(
             "breaker_id = ? AND coalesce(service_instance_id, '') = ? AND time_unix_nano = ? AND to_state = 'open' \

@@ -54,7 +54,13 @@ pub(crate) fn config(parts: &[Part]) -> String {
     rows_of(CONFIG, "breaker_config", parts)
 }
 
-/// `CREATE VIEW` of what is concluded about breakers, over these segments, in a schema that has their `breaker_config`.
+/// The body of `breaker_transitions` over these segments.
+pub(crate) fn all_transitions(parts: &[Part]) -> String {
+    transitions(&format!("({})", pace(parts)), parts)
+}
+
+/// `CREATE VIEW` of what is concluded about breakers, over these segments, in a schema that has their `breaker_config` and
+/// `breaker_transitions`.
 pub(crate) fn create_concluded(schema: &str, parts: &[Part]) -> String {
     let pace = format!("({})", pace(parts));
     let told = format!("{schema}.breaker_transitions");
@@ -63,7 +69,6 @@ pub(crate) fn create_concluded(schema: &str, parts: &[Part]) -> String {
     let states = format!("({})", known("told", schema, &pace, parts));
     let spells = format!("({})", spells(&told, &states, &pace, parts));
     [
-        ("breaker_transitions", transitions(&pace, parts)),
         (
             "breaker_instances",
             INSTANCES.replace("{known}", &instances),
@@ -81,9 +86,11 @@ pub(crate) fn create_of_nothing(schema: &str) -> String {
     format!(
         "CREATE SCHEMA {schema};\n\
          CREATE VIEW {schema}.breaker_samples AS {};\n\
-         CREATE VIEW {schema}.breaker_config AS {};\n{}",
+         CREATE VIEW {schema}.breaker_config AS {};\n\
+         CREATE VIEW {schema}.breaker_transitions AS {};\n{}",
         samples(&[]),
         config(&[]),
+        all_transitions(&[]),
         create_concluded(schema, &[])
     )
 }

@@ -116,7 +116,7 @@ fn calls_template(keys: &[&'static str], is_text: bool, known: &Keys) -> String 
     CALLS.replace("{attributes}", &columns)
 }
 
-/// What is concluded about breakers: views that read each other and `breaker_config`.
+/// What is concluded about breakers: views that read each other, `breaker_config` and `breaker_transitions`.
 const CONCLUDED: &str = "breakers";
 
 /// The public relations, and the unit each is made with: alone, or those of breakers together. A unit comes after those
@@ -133,7 +133,7 @@ pub(crate) const RELATIONS: [(&str, &str); 16] = [
     ("edge_retries", "edge_retries"),
     ("breaker_samples", "breaker_samples"),
     (CONFIG, CONFIG),
-    ("breaker_transitions", CONCLUDED),
+    (TRANSITIONS, TRANSITIONS),
     ("breaker_instances", CONCLUDED),
     ("breakers", CONCLUDED),
     ("breaker_intervals", CONCLUDED),
@@ -141,17 +141,18 @@ pub(crate) const RELATIONS: [(&str, &str); 16] = [
 ];
 
 const CONFIG: &str = "breaker_config";
+const TRANSITIONS: &str = "breaker_transitions";
 
 /// The units that make these relations, each once and in the order they are made in; other names are left out.
 pub(crate) fn units(relations: &[&str]) -> Vec<&'static str> {
     let is_asked = |relation: &str| relations.contains(&relation);
-    let is_concluded = |unit: &str| unit == CONCLUDED;
-    let reads_config = RELATIONS
+    let concludes = RELATIONS
         .iter()
-        .any(|(relation, unit)| is_concluded(unit) && is_asked(relation));
+        .any(|(relation, unit)| *unit == CONCLUDED && is_asked(relation));
+    let is_read = |relation: &str| concludes && [CONFIG, TRANSITIONS].contains(&relation);
     let mut units: Vec<&'static str> = RELATIONS
         .iter()
-        .filter(|(relation, _)| is_asked(relation) || *relation == CONFIG && reads_config)
+        .filter(|(relation, _)| is_asked(relation) || is_read(relation))
         .map(|(_, unit)| *unit)
         .collect();
     units.dedup();
@@ -175,6 +176,7 @@ pub(crate) fn create(unit: &'static str, schema: &str, segments: &[&Segment]) ->
     let body = match unit {
         CONCLUDED => return breakers::create_concluded(schema, &evidence()),
         CONFIG => breakers::config(&evidence()),
+        TRANSITIONS => breakers::all_transitions(&evidence()),
         "breaker_samples" => breakers::samples(&evidence()),
         "red" => {
             let red = crate::rollup::red_view_sql(&rollups());
@@ -302,10 +304,12 @@ mod tests {
         assert_eq!(units(&["logs", "nothing", "spans"]), ["spans", "logs"]);
         assert_eq!(
             units(&["breaker_days", "breakers"]),
-            ["breaker_config", "breakers"]
+            ["breaker_config", "breaker_transitions", "breakers"]
         );
-        assert_eq!(units(&["breaker_samples"]), ["breaker_samples"]);
+        for alone in ["breaker_samples", "breaker_transitions"] {
+            assert_eq!(units(&[alone]), [alone]);
+        }
         let all: Vec<&str> = RELATIONS.iter().map(|(relation, _)| *relation).collect();
-        assert_eq!(units(&all).len(), 12);
+        assert_eq!(units(&all).len(), 13);
     }
 }

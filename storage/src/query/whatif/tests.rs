@@ -548,7 +548,10 @@ fn what_happened_took_from_the_first_failure_and_from_the_first_success() {
     let found = happened(&[history]);
     let seconds = |tenths: u64| Some(tenths * 100_000_000);
     assert_eq!((found.trips, found.admitted, found.rejected), (1, 8, 1));
-    assert_eq!((found.detect_ns, found.recover_ns), (seconds(25), seconds(15)));
+    assert_eq!(
+        (found.detect_ns, found.recover_ns),
+        (seconds(25), seconds(15))
+    );
     assert_eq!(found.open_ns, 19_000_000_000);
     assert_eq!(happened(&[History::default()]).detect_ns, None);
 }

@@ -210,7 +210,15 @@ async fn a_bundle_opens_elsewhere_with_the_same_incident() -> Result<()> {
     let before = server.get(&format!("/api/v1/incidents/{id}")).await?;
 
     let bundle = scratch.path().join("bundle");
+    // Of one that nobody knows nothing is left.
+    let unknown = export(&data, "1999-01-01T00:00:00Z", &bundle).await;
+    ensure!(unknown.is_err(), "there was nothing in 1999");
+    let left = std::fs::read_dir(scratch.path())?.count();
     export(&data, &id, &bundle).await?;
+    ensure!(
+        std::fs::read_dir(scratch.path())?.count() == left + 1,
+        "an export that failed left something"
+    );
     for file in [
         "manifest.json",
         "incident.json",

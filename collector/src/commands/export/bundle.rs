@@ -113,18 +113,37 @@ impl std::str::FromStr for Asked {
     }
 }
 
-/// Writes the bundle; the directory appears under its name when it is whole.
+/// Writes the bundle; the directory appears under its name when it is whole, and of one that fails nothing stays.
 pub(super) fn write(config: &Config, asked: &Asked, dir: &Path) -> anyhow::Result<()> {
     ensure!(!dir.exists(), "{} is there already", dir.display());
+    let told = Told::gather(config, asked)?;
     let partial = partial(dir)?;
     if partial.exists() {
         fs::remove_dir_all(&partial)?;
     }
     fs::create_dir_all(&partial)
         .with_context(|| format!("cannot make the directory {}", partial.display()))?;
-    let told = Told::gather(config, asked)?;
+    let filled = fill(config, &told, &partial).and_then(|rows| {
+        fs::rename(&partial, dir)?;
+        Ok(rows)
+    });
+    if filled.is_err() {
+        let _ = fs::remove_dir_all(&partial);
+    }
+    let rows = filled?;
+    let exported = json!({"event": "exported", "bundle": dir, "incidents": told.ids, "rows": rows});
+    print_line(&exported.to_string());
+    Ok(())
+}
+
+/// Writes the files of the bundle; the rows of each signal that were stored, and that are in it.
+fn fill(
+    config: &Config,
+    told: &Told,
+    partial: &Path,
+) -> anyhow::Result<serde_json::Map<String, Value>> {
     for (name, value) in &told.files {
-        put(&partial, name, value)?;
+        put(partial, name, value)?;
     }
     // What people said numbers mean, under a name that is no telemetry.
     let learned = config.data_dir.join(LEARNED_FILE);
@@ -132,7 +151,7 @@ pub(super) fn write(config: &Config, asked: &Asked, dir: &Path) -> anyhow::Resul
         fs::copy(&learned, partial.join(BUNDLED_LEARNED))?;
     }
     let earlier = told.from.saturating_sub(EARLIER_NS);
-    settings::write(config, &told, earlier, &partial).context("cannot write the settings")?;
+    settings::write(config, told, earlier, partial).context("cannot write the settings")?;
     let (mut bytes, mut rows) = (serde_json::Map::new(), serde_json::Map::new());
     for (name, relation) in [
         ("traces", Relation::Spans),
@@ -156,11 +175,8 @@ pub(super) fn write(config: &Config, asked: &Asked, dir: &Path) -> anyhow::Resul
     }
     let manifest = json!({"format": FORMAT, "version": env!("CARGO_PKG_VERSION"), "from_unix_nano": told.from.to_string(),
         "to_unix_nano": told.to.to_string(), "incidents": told.ids, "bytes": bytes, "rows": rows});
-    put(&partial, MANIFEST, &manifest)?;
-    fs::rename(&partial, dir)?;
-    let exported = json!({"event": "exported", "bundle": dir, "incidents": told.ids, "rows": rows});
-    print_line(&exported.to_string());
-    Ok(())
+    put(partial, MANIFEST, &manifest)?;
+    Ok(rows)
 }
 
 /// What a bundle says that has not every row of a signal.

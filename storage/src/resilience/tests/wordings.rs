@@ -8,7 +8,7 @@ const SECOND: u64 = 1_000_000_000;
 fn told(bodies: &[&str], attributes: &str) -> Vec<String> {
     let time = now() - 100 * SECOND;
     let records: Vec<Log<'_>> = (0..)
-        .zip(bodies)
+        .zip(bodies.iter().copied())
         .map(|(number, body)| Log {
             time: time + number * 2 * SECOND,
             body: Some(body),

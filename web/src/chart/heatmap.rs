@@ -47,7 +47,8 @@ pub fn heatmap(
         })
         .collect_view();
     let chosen = selection.map(|selection| {
-        let x = |ns: i64| (ns - map.from_unix_nano) as f64 / map.column_ns.max(1) as f64;
+        let since = |ns: i64| ns.saturating_sub(map.from_unix_nano) as f64;
+        let x = |ns: i64| since(ns) / map.column_ns.max(1) as f64;
         let row = |ns: i64| ((ns.max(1) as f64).log2() * 2.0).clamp(f64::from(low), f64::from(high));
         let (left, right) = (x(selection.from_unix_nano), x(selection.to_unix_nano));
         let (bottom, top) = (row(selection.min_ns), row(selection.max_ns));
@@ -81,12 +82,34 @@ pub fn heatmap(
 }
 
 fn cell_box(map: &Heatmap, column: u32, row: u32) -> Selection {
-    let from = map.from_unix_nano + map.column_ns * i64::from(column);
+    // The last column may reach beyond what a number holds.
+    let offset = map.column_ns.saturating_mul(i64::from(column));
+    let from = map.from_unix_nano.saturating_add(offset);
     let edge = |row: u32| i64::try_from(Heatmap::row_from_ns(row)).unwrap_or(i64::MAX);
     Selection {
         from_unix_nano: from,
-        to_unix_nano: from + map.column_ns,
+        to_unix_nano: from.saturating_add(map.column_ns),
         min_ns: if row == 0 { 0 } else { edge(row) },
         max_ns: edge(row + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_cell_of_the_longest_range_has_a_box() {
+        let map = Heatmap {
+            from_unix_nano: 0,
+            column_ns: i64::MAX / 3 + 2,
+            columns: 3,
+            ..Heatmap::default()
+        };
+        let last = cell_box(&map, 2, 0);
+        assert_eq!(
+            (last.from_unix_nano, last.to_unix_nano),
+            (2 * map.column_ns, i64::MAX)
+        );
     }
 }

@@ -14,6 +14,6 @@ callees AS (
 SELECT a.service_name, b.service_name, NULL::VARCHAR, count(*)::DOUBLE, max(a.duration_ns)::UBIGINT, median(b.finish - a.finish)::UBIGINT
 FROM callers a JOIN callees b USING (id)
 -- Clocks of two hosts differ; so do the ends of a call on both sides of a connection.
-WHERE a.service_name <> b.service_name AND b.finish > a.finish + greatest(20000000, a.duration_ns // 10)
+WHERE a.service_name <> b.service_name AND b.finish - a.finish > greatest(20000000, a.duration_ns // 10)
     AND ($3 = '' OR a.service_name IN {asked} OR b.service_name IN {asked})
 GROUP BY ALL HAVING count(*) >= 3 ORDER BY 4 DESC

@@ -278,6 +278,39 @@ fn scope_and_service_hold_for_every_kind() {
 }
 
 #[test]
+fn a_call_that_ends_with_the_last_moment_there_is_fails_no_question() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = crate::fixture::open(dir.path());
+    for (service, number, kind) in [("cart", 1_u64, "client"), ("stock", 2, "server")] {
+        let mut columns = SpanColumns::default();
+        columns.push(&SpanRow {
+            trace_id: 1_u128.to_be_bytes(),
+            span_id: number.to_be_bytes(),
+            parent_span_id: (number > 1).then(|| 1_u64.to_be_bytes()),
+            name: "work",
+            kind,
+            start_unix_nano: S,
+            end_unix_nano: TimeRange::LAST_UNIX_NANO.unsigned_abs(),
+            status_code: "error",
+            attributes: "{}",
+            ..SpanRow::default()
+        });
+        append(&store, service, "1", Rows::Spans(columns));
+    }
+    let reader = store.reader().expect("a reader");
+    let query = FindingsQuery {
+        range: TimeRange {
+            from_unix_nano: 0,
+            to_unix_nano: TimeRange::LAST_UNIX_NANO,
+        },
+        scope: Default::default(),
+        services: Vec::new(),
+        limit: 10,
+    };
+    findings(&Session::new(&reader), &query).expect("an answer");
+}
+
+#[test]
 fn kinds_take_turns_so_that_a_cut_list_has_the_strongest_of_each() {
     let of_kind = |kind: &str, named: &[(&str, f64)]| -> Vec<Ranked> {
         named

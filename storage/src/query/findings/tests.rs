@@ -295,7 +295,7 @@ fn a_call_that_ends_with_the_last_moment_there_is_fails_no_question() {
             attributes: "{}",
             ..SpanRow::default()
         });
-        append(&store, service, "1", Rows::Spans(columns));
+        append((&store, None), service, "1", Rows::Spans(columns));
     }
     let reader = store.reader().expect("a reader");
     let query = FindingsQuery {

@@ -152,8 +152,9 @@ impl<'a> SpanFacts<'a> {
             return;
         };
         let threshold = value << (4 * (14 - th.len()));
-        let all = (1_u64 << 56) as f64;
-        self.trace_state_weight = Some(all / (all - threshold as f64));
+        // The difference is exact before it is a double; the largest threshold alone would round to all of them.
+        let all = 1_u64 << 56;
+        self.trace_state_weight = Some(all as f64 / (all - threshold) as f64);
     }
 
     /// Whether a proxy beside the application wrote this span.
@@ -222,6 +223,8 @@ mod tests {
         assert_eq!(facts.weight(), Some(20.0));
         facts.trace_state("rojo=1,ot=rv:abc;th:8");
         assert_eq!(facts.weight(), Some(2.0));
+        facts.trace_state("ot=th:ffffffffffffff");
+        assert_eq!(facts.weight(), Some((1_u64 << 56) as f64));
     }
 
     #[test]

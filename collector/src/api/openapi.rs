@@ -35,6 +35,31 @@ mod tests {
     }
 
     #[test]
+    fn every_member_of_spans_logs_and_points_is_described() {
+        use tripline_storage::model::{LogRecord, MetricPoint, SpanRecord};
+
+        let log: LogRecord = serde_json::from_value(serde_json::json!({
+            "time_unix_nano": null, "observed_time_unix_nano": 0, "severity_number": 0,
+            "attributes": [], "resource_attributes": [],
+        }))
+        .expect("a record");
+        let document: Value = serde_json::from_str(DOCUMENT).expect("JSON");
+        let points = "MetricPoints/properties/series/items/properties/points/items";
+        for (schema, members) in [
+            ("Span", serde_json::to_value(SpanRecord::default())),
+            ("LogRecord", serde_json::to_value(log)),
+            (points, serde_json::to_value(MetricPoint::default())),
+        ] {
+            let described = document.pointer(&format!("/components/schemas/{schema}/properties"));
+            let described = described.and_then(Value::as_object).expect(schema);
+            let members = members.expect("JSON");
+            for name in members.as_object().expect("an object").keys() {
+                assert!(described.contains_key(name), "{schema}: {name}");
+            }
+        }
+    }
+
+    #[test]
     fn every_reference_of_the_document_leads_somewhere() {
         fn walk(value: &Value, root: &Value) {
             match value {

@@ -305,13 +305,19 @@ fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
         &[("trace_id", &trace.trace_id), ("service", service)],
     );
     let download = format!("/api/v1/traces/{}", segment(&trace.trace_id));
-    let otlp = format!("{download}/otlp");
-    let file = format!("trace-{}.json", segment(&trace.trace_id));
+    // Of log records alone there is no request of spans.
+    let otlp = (!trace.spans.is_empty()).then(|| {
+        let (otlp, file) = (
+            format!("{download}/otlp"),
+            format!("trace-{}.json", segment(&trace.trace_id)),
+        );
+        view! { " · " <a href=otlp download=file>"OTLP JSON"</a> }
+    });
     view! {
         <div class="trace-head">
             <div class="trace-title">
                 <h1>{linked} " " {name}</h1>
-                <p class="quiet">{copied_id(&trace.trace_id)} " · " <a href=download>"JSON"</a> " · " <a href=otlp download=file>"OTLP JSON"</a> " · " {how} " " {elsewhere}</p>
+                <p class="quiet">{copied_id(&trace.trace_id)} " · " <a href=download>"JSON"</a> {otlp} " · " {how} " " {elsewhere}</p>
             </div>
             <div class="figures small">
                 {figure("Duration", duration, moment(Some(waterfall.start_ns), frame))}

@@ -201,7 +201,36 @@ impl Default for LogSection {
     }
 }
 
+/// More threads than any machine has cores would only be a typing error that takes the machine down.
+const THREADS_MAX: usize = 1_024;
+
 impl Config {
+    /// The first setting of the store or of SQL that nothing can work with, and what is wrong with it.
+    fn unusable(&self) -> Option<(&'static str, String)> {
+        let (store, sql) = (&self.store, &self.sql);
+        let zero = [
+            ("store.queue_bytes_max", store.queue_bytes_max.bytes() == 0),
+            (
+                "store.memory_bytes_max",
+                store.memory_bytes_max.bytes() == 0,
+            ),
+            // Not "for ever": all would be deleted as it comes.
+            ("store.retention_age", store.retention_age.get().is_zero()),
+            ("store.history_age", store.history_age.get().is_zero()),
+            ("sql.timeout_max", sql.timeout_max.get().is_zero()),
+            ("sql.timeout_default", sql.timeout_default.get().is_zero()),
+            ("sql.rows_max", sql.rows_max == 0),
+            ("sql.bytes_max", sql.bytes_max.bytes() == 0),
+            ("sql.concurrency_max", sql.concurrency_max == 0),
+        ];
+        let zero = zero.into_iter().find(|(_, is_zero)| *is_zero);
+        if let Some((key, _)) = zero {
+            return Some((key, "must not be 0".to_owned()));
+        }
+        let threads = format!("must be at most {THREADS_MAX}; 0 is half of the cores");
+        (store.threads > THREADS_MAX).then_some(("store.threads", threads))
+    }
+
     /// The settings of the store that is served or asked.
     pub fn store_config(&self) -> tripline_storage::store::StoreConfig {
         tripline_storage::store::StoreConfig {

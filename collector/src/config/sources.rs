@@ -121,6 +121,12 @@ pub fn load(
                     .into(),
         });
     }
+    if let Some((key, message)) = config.unusable() {
+        return Err(ConfigError::Invalid {
+            origin: key.into(),
+            message,
+        });
+    }
     config
         .receive
         .validate()
@@ -388,6 +394,26 @@ mod tests {
             .expect_err("t12")
             .to_string();
         assert!(error.contains("at least one"), "{error}");
+    }
+
+    #[test]
+    fn bounds_that_nothing_can_work_with_are_refused() {
+        for (name, value, key) in [
+            (
+                "TRIPLINE_STORE__QUEUE_BYTES_MAX",
+                "0",
+                "store.queue_bytes_max",
+            ),
+            ("TRIPLINE_STORE__RETENTION_AGE", "0s", "store.retention_age"),
+            ("TRIPLINE_STORE__THREADS", "100000", "store.threads"),
+            ("TRIPLINE_SQL__CONCURRENCY_MAX", "0", "sql.concurrency_max"),
+        ] {
+            let error = load(None, env(&[(name, value)]), &Overrides::default());
+            let error = error.expect_err(key).to_string();
+            assert!(error.contains(key), "{error}");
+        }
+        let unbounded = env(&[("TRIPLINE_STORE__RETENTION_BYTES", "0")]);
+        assert!(load(None, unbounded, &Overrides::default()).is_ok());
     }
 
     #[test]

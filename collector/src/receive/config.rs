@@ -322,6 +322,12 @@ impl ListenConfig {
                 "a maximum must not be 0",
             ));
         }
+        if self.header_timeout_ms == 0 || self.idle_timeout_ms == 0 {
+            return Err(ConfigError::invalid(
+                &format!("{protocol}.listen"),
+                "a timeout must not be 0: it would close every connection",
+            ));
+        }
         let Some(tls) = &self.tls else { return Ok(()) };
         let key = format!("{protocol}.listen.tls");
         let certificates =
@@ -419,6 +425,7 @@ mod tests {
             ("in_flight_bytes_max = 1000", "in_flight_bytes_max"),
             ("grpc.listen.tls.cert_file = 'a.pem'", "grpc.listen.tls"),
             ("http.listen.tls.key_pem = 'k'", "http.listen.tls"),
+            ("http.listen.idle_timeout_ms = 0", "http.listen"),
             ("http.traces_path = '/v1/logs'", "http"),
             ("http.traces_path = '/v1 traces'", "http"),
             (

@@ -182,12 +182,21 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
             <td><a data-row href=own>{name}</a>{other}</td>
             <td>{peer.map_or_else(|| view! { <span class="quiet">"not known"</span> }.into_any(), |peer| view! { {peer}{guess} }.into_any())}</td>
             <td class="nowrap">{inferred}{moment}</td>
-            <td class="num">{format!("{} of {} {}", breaker.instances_open, breaker.instances, refusing_word(&breaker.pattern))}</td>
+            <td class="num">{instances_of(breaker)}</td>
             <td class="quiet" title=title>{breaker.evidence.replace('_', " ")}</td>
             <td>{trip_link(breaker, frame)}</td>
         </tr>
     }
     .into_any()
+}
+
+/// How many of its instances refuse; those that fell silent do not count.
+fn instances_of(breaker: &Breaker) -> AnyView {
+    let (open, all) = (breaker.instances_open, breaker.instances);
+    if all == 0 {
+        return view! { <span class="quiet">"none heard"</span> }.into_any();
+    }
+    format!("{open} of {all} {}", refusing_word(&breaker.pattern)).into_any()
 }
 
 /// What instances do that refuse: those of an ejection refuse no call while a host is left.

@@ -1,6 +1,7 @@
 //! `/`: is anything arriving, from whom, and how are they doing.
 
 mod first_run;
+mod guards;
 
 use leptos::prelude::*;
 use tripline_storage::analysis::{MOVER_CALLS_MIN, Move, movers};
@@ -10,8 +11,7 @@ use tripline_storage::model::{
 };
 
 use self::first_run::first_run;
-use super::breaker_marks::has_states;
-use super::ejection::{is_ejection, severity_of_breaker};
+use self::guards::{Standing, standing};
 use super::incidents::strip;
 use super::{last_week, own_breakers, proxies};
 use crate::frame::Frame;
@@ -255,36 +255,13 @@ fn sparkline(pulse: Option<&ServicePulse>) -> Option<AnyView> {
     Some(view! { <svg class="spark" viewBox=format!("0 0 {width} 20") preserveAspectRatio="none" role="img" aria-label=label>{bars}</svg> }.into_any())
 }
 
-/// Breakers it owns or that others hold against it: those that are not closed, else how many there are.
+/// Breakers it owns or that others hold against it, in a phrase that leads to them.
 fn breakers_of(service: &ServiceSummary, breakers: &[Breaker], frame: &Frame) -> AnyView {
-    let its: Vec<&Breaker> = breakers
+    let its = breakers
         .iter()
-        .filter(|breaker| own_breakers::is_of(breaker, &service.scope, &service.service_name))
-        .filter(|breaker| has_states(&breaker.pattern))
-        .collect();
-    if its.is_empty() {
+        .filter(|breaker| own_breakers::is_of(breaker, &service.scope, &service.service_name));
+    let Some(Standing { class, text }) = standing(its) else {
         return view! { <span class="quiet">"none known"</span> }.into_any();
-    }
-    let count = |wanted: &str| {
-        let of_it = its.iter().filter(|b| severity_of_breaker(b) == wanted);
-        of_it.count()
-    };
-    let (bad, warn) = (count("bad"), count("warn"));
-    let ejecting = its
-        .iter()
-        .filter(|b| is_ejection(&b.pattern) && severity_of_breaker(b) == "warn")
-        .count();
-    let (class, text) = match (bad, warn) {
-        (0, 0) => ("share fine", format!("✓ {} closed", its.len())),
-        (0, warn) if warn == ejecting => (
-            "share warn",
-            format!("◔ {warn} of {} with hosts out", its.len()),
-        ),
-        (0, warn) => (
-            "share warn",
-            format!("◐ {warn} of {} recovering", its.len()),
-        ),
-        (bad, _) => ("share bad", format!("● {bad} of {} open", its.len())),
     };
     let link = frame.link_in(&service.scope, "/breakers", &[]);
     view! { <a href=link><span class=class>{text}</span></a> }.into_any()

@@ -124,9 +124,15 @@ fn open_file(catalog: &Catalog, file: &Found) -> Result<Option<Segment>, String>
     let meta = match read {
         Ok(meta) => meta,
         Err(error) => {
+            let was_made = file.kind != FileKind::Hot || has_tables(catalog, &alias);
             drop(attachment);
             catalog.bury();
-            return unfinished_hot(file, error.to_string());
+            if was_made {
+                return unfinished_hot(file, error.to_string());
+            }
+            // Its tables are made in one transaction, and no batch comes before they are in the file.
+            files::remove(&file.path).map_err(|error| error.to_string())?;
+            return Ok(None);
         }
     };
     if meta.format > FORMAT {
@@ -182,6 +188,15 @@ fn open_file(catalog: &Catalog, file: &Found) -> Result<Option<Segment>, String>
         live: None,
         kept: Kept::default(),
     }))
+}
+
+/// Whether anything is in the attached file; one that cannot be asked has.
+fn has_tables(catalog: &Catalog, alias: &str) -> bool {
+    let sql = "SELECT count(*) > 0 FROM duckdb_tables() WHERE database_name = ?";
+    catalog.with_connection(|conn| {
+        conn.query_row(sql, [alias], |row| row.get(0))
+            .unwrap_or(true)
+    })
 }
 
 /// Whether it is a hot segment into which nothing was ever committed: every start leaves two behind.

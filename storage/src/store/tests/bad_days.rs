@@ -222,3 +222,30 @@ impl Drop for Unmount {
             .status();
     }
 }
+
+#[test]
+fn a_hot_segment_whose_making_was_cut_short_in_its_log_never_took_a_batch_and_goes() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(config(dir.path())).expect("open");
+    append(&store, spans("shop", 0, 100)).expect("spans");
+    drop(store);
+    // The log of a first transaction, and half of it: the process was killed while it was written.
+    let made = dir.path().join("made.duckdb");
+    let conn = duckdb::Connection::open(&made).expect("DuckDB");
+    conn.execute_batch(
+        "PRAGMA disable_checkpoint_on_shutdown;
+         BEGIN; CREATE TABLE spans (a INTEGER); CREATE TABLE meta (key VARCHAR, value VARCHAR); COMMIT;",
+    )
+    .expect("a log");
+    drop(conn);
+    let log = std::fs::read(made.with_extension("duckdb.wal")).expect("its log");
+    let hot = dir.path().join("hot-0000000900.duckdb");
+    std::fs::rename(&made, &hot).expect("renamed");
+    std::fs::write(hot.with_extension("duckdb.wal"), &log[..log.len() / 2]).expect("half");
+
+    let store = Store::open(config(dir.path())).expect("open");
+    let refused = store.stats().segments_refused;
+    assert!(refused.is_empty(), "{refused:?}");
+    assert!(!hot.exists(), "it stays for ever");
+    assert_eq!(number(&store, "SELECT count(*) FROM spans"), 100);
+}

@@ -40,7 +40,9 @@ pub(super) fn standing<'a>(breakers: impl Iterator<Item = &'a Breaker>) -> Optio
     let doubtful = count(|one| severity_of_breaker(one) == "warn" && one.state != "unknown");
     let ejecting = count(|one| severity_of_breaker(one) == "warn" && is_ejection(&one.pattern));
     if doubtful > 0 && doubtful == ejecting {
-        return say("share warn", "half_open", doubtful, "with hosts out");
+        let text = format!("◔ {} with hosts out", of(doubtful));
+        let class = "share warn";
+        return Some(Standing { class, text });
     }
     if doubtful > 0 {
         return say("share warn", "half_open", doubtful, "recovering");
@@ -90,10 +92,7 @@ mod tests {
             of(&["closed", "half_open", "open"]),
             "share bad: ○ 1 of 3 open"
         );
-        assert_eq!(
-            of(&["forced_open", "forced_open"]),
-            "share bad: ○ 2 open"
-        );
+        assert_eq!(of(&["forced_open", "forced_open"]), "share bad: ○ 2 open");
         assert_eq!(
             of(&["closed", "half_open", "unknown"]),
             "share warn: ◐ 1 of 3 recovering"

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 
 use crate::harness::{SpanShape, Start, Tripline, now, spans_request};
@@ -118,11 +118,23 @@ async fn check(server: &Tripline, round: u64, acknowledged: &BTreeSet<u64>) -> R
         stored.insert(number);
     }
     let lost: Vec<_> = acknowledged.difference(&stored).collect();
-    ensure!(
-        lost.is_empty(),
-        "round {round}: {} acknowledged spans are gone, first {:?}",
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let again = server
+        .number(&format!(
+            "SELECT count(*) FROM spans WHERE service_name = 'round-{round}'"
+        ))
+        .await?;
+    let log = server.log();
+    let warned: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("WARN") || line.contains("ERROR"))
+        .collect();
+    bail!(
+        "round {round}: {} acknowledged spans are gone, first {:?}; {} were found, and asked again {again}; {warned:?}",
         lost.len(),
-        lost.first()
+        lost.first(),
+        stored.len()
     );
-    Ok(())
 }

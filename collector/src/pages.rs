@@ -25,6 +25,8 @@ mod traces;
 
 use axum::Router;
 use axum::routing::{get, post};
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
 
 pub(crate) use self::answer::refused;
 use crate::api::AppState;
@@ -57,4 +59,7 @@ pub fn router() -> Router<AppState> {
         .route("/assets/{name}", get(assets::serve))
         .fallback(find::nothing_here)
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        // A hundred log records with their links are a megabyte of words that repeat. What is compressed already, as files
+        // of the bundle are, stays as it is.
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
 }

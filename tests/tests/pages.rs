@@ -297,6 +297,34 @@ async fn pages_carry_a_strict_policy_and_their_files_are_cached_for_ever() -> Re
 }
 
 #[tokio::test]
+async fn a_page_is_compressed_for_whoever_takes_it() -> Result<()> {
+    use std::io::Read as _;
+
+    let server = Tripline::start().await?;
+    let get = |coding: &'static str| {
+        let page = format!("http://{}/status", server.http());
+        server.client.get(page).header("accept-encoding", coding)
+    };
+    let plain = get("identity").send().await?;
+    assert!(!plain.headers().contains_key("content-encoding"));
+    let plain = plain.text().await?;
+    let small = get("br;q=0.5, gzip").send().await?;
+    assert_eq!(small.headers()["content-encoding"], "gzip");
+    assert_eq!(small.headers()["vary"], "accept-encoding");
+    let small = small.bytes().await?;
+    let mut html = String::new();
+    flate2::read::GzDecoder::new(&small[..]).read_to_string(&mut html)?;
+    assert!(html.contains("</html>") && html.len().abs_diff(plain.len()) < plain.len() / 2);
+    assert!(
+        small.len() * 3 < plain.len(),
+        "{} of {}",
+        small.len(),
+        plain.len()
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn foreign_hosts_and_foreign_writes_are_refused() -> Result<()> {
     let server = Tripline::start().await?;
     let address = format!("http://{}", server.http());

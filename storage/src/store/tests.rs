@@ -1,6 +1,7 @@
 //! Tests of the store through its door, on real files.
 
 mod bad_days;
+mod bounds;
 mod crash;
 mod fixture;
 mod keeping;

@@ -1,8 +1,20 @@
 //! Changes of state as people log them, and names as they are really exported.
 
+use tempfile::TempDir;
+
 use super::fixture::{Log, Point, append, logs, metrics, now, open, rows};
+use crate::ingest::Batch;
+use crate::store::Store;
 
 const SECOND: u64 = 1_000_000_000;
+
+/// A store in a directory of its own that holds this.
+fn store_with(batch: Batch) -> (TempDir, Store) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, batch);
+    (dir, store)
+}
 
 /// Origin, breaker and states of every change that these bodies tell, with these attributes.
 fn told(bodies: &[&str], attributes: &str) -> Vec<String> {
@@ -16,9 +28,7 @@ fn told(bodies: &[&str], attributes: &str) -> Vec<String> {
             ..Log::default()
         })
         .collect();
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = open(dir.path());
-    append(&store, logs("cart", "pod-1", &records));
+    let (_dir, store) = store_with(logs("cart", "pod-1", &records));
     rows(
         &store,
         "SELECT name, from_state, to_state FROM breaker_transitions WHERE evidence = 'log' ORDER BY time",
@@ -83,9 +93,7 @@ fn daprs_resources_have_the_tag_that_is_exported() {
             ("dapr_resiliency_cb_state", "gauge", attributes, time, holds)
         })
         .collect();
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = open(dir.path());
-    append(&store, metrics("cart", "pod-1", &points));
+    let (_dir, store) = store_with(metrics("cart", "pod-1", &points));
     assert_eq!(
         rows(
             &store,
@@ -111,9 +119,7 @@ fn the_name_of_an_event_may_be_an_attribute_and_our_own_may_have_the_proposed_sp
             ..Log::default()
         },
     ];
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = open(dir.path());
-    append(&store, logs("cart", "pod-1", &records));
+    let (_dir, store) = store_with(logs("cart", "pod-1", &records));
     assert_eq!(
         rows(&store, "SELECT name, key, config FROM breaker_config"),
         [r#"pay eu {"minimum_calls":20}"#]
@@ -150,9 +156,7 @@ fn whom_a_statistic_is_of_may_be_in_its_name() {
         counter("cluster.upstream_cx_overflow", 4.0),
         counter("finagle/clnt/retries/requeues", 4.0),
     ];
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = open(dir.path());
-    append(&store, metrics("cart", "pod-1", &points));
+    let (_dir, store) = store_with(metrics("cart", "pod-1", &points));
     assert_eq!(
         rows(
             &store,
@@ -183,9 +187,7 @@ fn sentinels_blocked_calls_are_known_by_their_labels_whatever_the_application_is
     // The same words elsewhere.
     let other = r#"{"resource":"GET:/pay","type":"blockQps"}"#.to_owned();
     points.push(("other_app", "gauge", other, start, 3.0));
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = open(dir.path());
-    append(&store, metrics("cart", "pod-1", &points));
+    let (_dir, store) = store_with(metrics("cart", "pod-1", &points));
     assert_eq!(
         rows(
             &store,

@@ -7,8 +7,8 @@
 use std::path::Path;
 
 use crate::json_file::JsonFile;
-use crate::model::LearnedState;
-use crate::resilience::{STATES, folded};
+use crate::model::{LearnedState, STATES};
+use crate::resilience::folded;
 
 /// Meanings at most.
 pub const MEANINGS_MAX: usize = 1_000;

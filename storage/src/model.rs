@@ -34,7 +34,7 @@ pub use activity::{
 pub use attribute::{Attribute, AttributeValue, Attributes};
 pub use breaker::{
     Breaker, BreakerConfig, BreakerDetail, BreakerInstance, BreakerTransition, BreakersQuery,
-    EdgeBreaker, EjectedHosts, TransitionsQuery, TripTrace,
+    EdgeBreaker, EjectedHosts, STATES, TransitionsQuery, TripTrace,
 };
 pub use completion::{Completion, CompletionItem};
 pub use encoding::{EncodingOffer, EncodingValue, Encodings, EncodingsQuery, LearnedState};

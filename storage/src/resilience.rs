@@ -35,7 +35,6 @@ pub use index::Recognisers;
 pub(crate) use metrics::folded;
 pub use peer::PeerRule;
 pub use rules::{RecogniserFile, RulesError};
-pub use words::STATES;
 
 /// Attributes of a span that a breaker of the SDK wrote on: whose call it is, and what became of it.
 pub(crate) const BREAKER_KEYS: [&str; 3] = [

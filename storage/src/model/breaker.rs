@@ -4,6 +4,20 @@ use serde::{Deserialize, Serialize};
 
 use super::{Scope, ScopeFilter, TimeRange, exact};
 
+/// The canonical states. `stale` is only ever concluded, never reported.
+pub const STATES: [&str; 10] = [
+    "closed",
+    "open",
+    "half_open",
+    "forced_open",
+    "disabled",
+    "metrics_only",
+    "saturated",
+    "throttling",
+    "unknown",
+    "stale",
+];
+
 /// Asks for breakers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BreakersQuery {

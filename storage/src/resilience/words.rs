@@ -1,18 +1,6 @@
 //! The canonical words, and what stands for them in the words of others.
 
-/// The canonical states. `stale` is only ever concluded, never reported.
-pub const STATES: [&str; 10] = [
-    "closed",
-    "open",
-    "half_open",
-    "forced_open",
-    "disabled",
-    "metrics_only",
-    "saturated",
-    "throttling",
-    "unknown",
-    "stale",
-];
+use crate::model::STATES;
 
 /// The state when the encoding of a report is not known.
 pub(super) const UNKNOWN: &str = "unknown";

@@ -3,10 +3,9 @@
 use tripline_storage::filter::{KINDS, SEVERITIES, STATUSES, Signal};
 use tripline_storage::model::{
     BreakersQuery, ChangesQuery, FindingsQuery, GraphQuery, IncidentsQuery, LogQuery,
-    MetricPointsQuery, MetricsQuery, ServiceOrder, ServicesQuery, TimeRange, TraceOrder,
+    MetricPointsQuery, MetricsQuery, STATES, ServiceOrder, ServicesQuery, TimeRange, TraceOrder,
     TraceQuery, TransitionsQuery,
 };
-use tripline_storage::resilience::STATES;
 
 use super::Params;
 use crate::api::problem::Problem;

@@ -1,24 +1,12 @@
 //! Numbers of breakers that nobody knows: what was seen while each held, and the place to say what it means.
 
 use leptos::prelude::*;
-use tripline_storage::model::{EncodingOffer, EncodingValue, Encodings, LearnedState};
+use tripline_storage::model::{EncodingOffer, EncodingValue, Encodings, LearnedState, STATES};
 
 use crate::frame::Frame;
 use crate::pages::breaker_marks::state_mark;
 use crate::parts::service_link;
 use crate::units;
-
-/// What a number can mean, the usual ones first.
-const MEANINGS: [&str; 8] = [
-    "closed",
-    "open",
-    "half_open",
-    "forced_open",
-    "disabled",
-    "metrics_only",
-    "saturated",
-    "throttling",
-];
 
 /// The section; nothing where every number is known by itself.
 pub(super) fn section(encodings: &Encodings, how: &str, frame: &Frame) -> Option<AnyView> {
@@ -166,8 +154,10 @@ impl Said<'_> {
         let nothing = proposed
             .is_none()
             .then(|| view! { <option value="" selected>"choose"</option> });
-        let options = MEANINGS
+        // Nobody says that a number means nothing known, and silence is no number.
+        let options = STATES
             .into_iter()
+            .filter(|state| !matches!(*state, "unknown" | "stale"))
             .map(|state| {
                 let is_proposed = proposed == Some(state);
                 view! { <option value=state selected=is_proposed>{state.replace('_', " ")}</option> }

@@ -26,6 +26,13 @@ fn link(html: &str, part: &str) -> Result<String> {
         .replace("&amp;", "&"))
 }
 
+/// The list has the story as one incident of both breakers.
+async fn is_listed(server: &Tripline) -> Result<()> {
+    let chain = "payment → psp, checkout → payment";
+    says(server, "/incidents", &[chain]).await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_sixty_seconds_are_walked_from_a_pasted_link() -> Result<()> {
     let server = Tripline::start().await?;
@@ -104,12 +111,7 @@ async fn the_sixty_seconds_are_walked_from_a_pasted_link() -> Result<()> {
         &["Incidents: none going on", "likely root: psp"],
     )
     .await?;
-    says(
-        &server,
-        "/incidents",
-        &["payment → psp, checkout → payment"],
-    )
-    .await?;
+    is_listed(&server).await?;
     // Of a scope that none of them is in there is none.
     says(
         &server,
@@ -154,12 +156,7 @@ async fn the_api_tells_the_same_story() -> Result<()> {
     let server = Tripline::start().await?;
     let begin = (now() - 300 * SECOND) / SECOND * SECOND;
     story(&server, begin).await?;
-    says(
-        &server,
-        "/incidents",
-        &["payment → psp, checkout → payment"],
-    )
-    .await?;
+    is_listed(&server).await?;
     let page = server.get("/api/v1/incidents").await?;
     ensure!(page["total"] == 1, "{page}");
     let listed = &page["items"][0];

@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
+use super::is_listed;
 use super::story::{SECOND, resource, story, story_until, told_before};
 use crate::harness::{Start, Tripline, now, text};
-use crate::pages::says;
 
 /// What another copy of the binary answers for a bundle.
 async fn opened(bundle: &Path) -> Result<(std::process::Child, String)> {
@@ -83,12 +83,7 @@ async fn a_bundle_of_an_incident_that_goes_on_stays_at_its_moment() -> Result<()
     let begin = (now() - 100 * SECOND) / SECOND * SECOND;
     told_before(&server, begin).await?;
     story_until(&server, begin, 66).await?;
-    says(
-        &server,
-        "/incidents",
-        &["payment → psp, checkout → payment"],
-    )
-    .await?;
+    is_listed(&server).await?;
     let bundle = scratch.path().join("bundle");
     export(&data, "now-10m..now", &bundle).await?;
 
@@ -197,12 +192,7 @@ async fn a_bundle_opens_elsewhere_with_the_same_incident() -> Result<()> {
     let logs = json!({"resourceLogs": [{"resource": resource("payment", "2.8"), "scopeLogs": [{"logRecords": [closed]}]}]});
     server.send("logs", &logs).await?;
     story(&server, begin).await?;
-    says(
-        &server,
-        "/incidents",
-        &["payment → psp, checkout → payment"],
-    )
-    .await?;
+    is_listed(&server).await?;
     let id = server.get("/api/v1/incidents").await?["items"][0]["incident_id"]
         .as_str()
         .context("an id")?

@@ -234,6 +234,14 @@ pub struct Recovery {
     pub entry_error_share_before: Option<f64>,
 }
 
+impl Recovery {
+    /// Calls refused in the worst minute; 0 where none is counted.
+    pub fn rejected_max(&self) -> u64 {
+        let minutes = self.rejected.iter();
+        minutes.map(|minute| minute.rejected).max().unwrap_or(0)
+    }
+}
+
 /// How many instances refuse from a moment on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenAt {

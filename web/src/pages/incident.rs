@@ -314,13 +314,7 @@ fn recovery(data: &IncidentDetail, frame: &Frame) -> AnyView {
     let rejected = if data.recovery.rejected.is_empty() {
         "Refused calls are not reported by these breakers.".to_owned()
     } else {
-        let most = data
-            .recovery
-            .rejected
-            .iter()
-            .map(|minute| minute.rejected)
-            .max()
-            .unwrap_or(0);
+        let most = data.recovery.rejected_max();
         format!(
             "{} refused, at most {} a minute.",
             units::counted(rejected, "call"),

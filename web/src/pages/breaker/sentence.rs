@@ -152,13 +152,7 @@ fn aftermath(found: &IncidentDetail, breaker_id: &str) -> String {
             class.class
         ));
     }
-    let rejected: u64 = found
-        .recovery
-        .rejected
-        .iter()
-        .map(|minute| minute.rejected)
-        .max()
-        .unwrap_or(0);
+    let rejected = found.recovery.rejected_max();
     if rejected > 0 {
         text.push_str(&format!(
             "; up to {} calls/min rejected",

@@ -46,7 +46,7 @@ pub fn explore(data: &Explore, frame: &Frame) -> AnyView {
         return view! {
             <h1 class="visually-hidden">"Metrics"</h1>
             {bar(Signal::Metrics, &EXAMPLES, form(frame), frame)}
-            <section class="panel">{complaint(why, frame)}</section>
+            {complaint(why, frame)}
         }
         .into_any();
     }

@@ -68,7 +68,7 @@ pub fn record_mark(log: &LogRecord) -> String {
 /// The page.
 pub fn logs(data: &LogsPage, frame: &Frame) -> AnyView {
     let results = match &data.complaint {
-        Some(why) => view! { <section class="panel">{complaint(why, frame)}</section> }.into_any(),
+        Some(why) => complaint(why, frame),
         None => view! {
             <div id="results" data-live>
                 <section class="panel">{histogram(data, frame)}</section>

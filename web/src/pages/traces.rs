@@ -44,7 +44,7 @@ pub struct TracesHow {
 /// The page.
 pub fn traces(data: &TracesPage, frame: &Frame) -> AnyView {
     let results = match &data.complaint {
-        Some(why) => view! { <section class="panel">{complaint(why, frame)}</section> }.into_any(),
+        Some(why) => complaint(why, frame),
         None => view! {
             <div id="results" data-live>
                 <section class="panel">{durations(data, frame)}</section>

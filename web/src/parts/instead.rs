@@ -58,7 +58,7 @@ pub struct Complaint {
     pub at: Option<(String, usize)>,
 }
 
-/// A question that cannot be asked, with a mark under the place and the way to try again.
+/// The panel of a question that cannot be asked, with a mark under the place and the way to try again.
 pub fn complaint(complaint: &Complaint, frame: &Frame) -> AnyView {
     let place = complaint.at.as_ref().map(|(filter, column)| {
         let mark = format!("{}\u{25b2}", " ".repeat(column.saturating_sub(1)));
@@ -66,12 +66,12 @@ pub fn complaint(complaint: &Complaint, frame: &Frame) -> AnyView {
         view! { <pre class="complaint">{format!("{line}\n{mark}")}</pre> }
     });
     view! {
-        <div class="failure" role="alert">
+        <section class="panel"><div class="failure" role="alert">
             <strong>"This search cannot be run"</strong>
             <p>{complaint.detail.clone()}</p>
             {place}
             <a class="button" href=frame.with(&[])>"Try again"</a>
-        </div>
+        </div></section>
     }
     .into_any()
 }

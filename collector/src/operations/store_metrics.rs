@@ -6,37 +6,41 @@ use super::prometheus::Exposition;
 
 /// Writes everything [`StoreStats`] knows.
 pub(super) fn write(text: &mut Exposition, stats: &StoreStats) {
-    text.family(
-        "tripline_store_accepted_total",
-        "counter",
+    intake(text, stats);
+    work(text, stats);
+    segments(text, stats);
+    let failing = f64::from(u8::from(stats.last_error.is_some()));
+    text.single(
+        "tripline_store_background_failing",
+        "gauge",
+        "1 while background work fails.",
+        failing,
+    );
+}
+
+/// What came in, what was refused, and what waits.
+fn intake(text: &mut Exposition, stats: &StoreStats) {
+    labelled(
+        text,
+        ["tripline_store_accepted_total", "counter"],
         "Items committed since start.",
+        "signal",
+        &[
+            ("spans", stats.spans_accepted),
+            ("logs", stats.logs_accepted),
+            ("data_points", stats.points_accepted),
+        ],
     );
-    for (signal, count) in [
-        ("spans", stats.spans_accepted),
-        ("logs", stats.logs_accepted),
-        ("data_points", stats.points_accepted),
-    ] {
-        text.sample(
-            "tripline_store_accepted_total",
-            &[("signal", signal)],
-            count as f64,
-        );
-    }
-    text.family(
-        "tripline_store_refused_batches_total",
-        "counter",
+    labelled(
+        text,
+        ["tripline_store_refused_batches_total", "counter"],
         "Batches the store refused, nothing of them stored.",
+        "reason",
+        &[
+            ("overloaded", stats.batches_overloaded),
+            ("unavailable", stats.batches_unavailable),
+        ],
     );
-    for (reason, count) in [
-        ("overloaded", stats.batches_overloaded),
-        ("unavailable", stats.batches_unavailable),
-    ] {
-        text.sample(
-            "tripline_store_refused_batches_total",
-            &[("reason", reason)],
-            count as f64,
-        );
-    }
     text.single(
         "tripline_store_queue_bytes",
         "gauge",
@@ -49,74 +53,89 @@ pub(super) fn write(text: &mut Exposition, stats: &StoreStats) {
         "The queue's bound.",
         stats.queue_bytes_max as f64,
     );
-    durations(
-        text,
-        "tripline_store_commit_seconds",
-        "Group commits.",
-        &stats.commits,
-    );
-    durations(
-        text,
-        "tripline_store_seal_seconds",
-        "Seals of rotated segments.",
-        &stats.seals,
-    );
-    durations(
-        text,
-        "tripline_store_compaction_seconds",
-        "Compactions.",
-        &stats.compactions,
-    );
-    text.family("tripline_store_segments", "gauge", "Segments by state.");
-    for (state, count) in [
-        ("hot", stats.segments_hot),
-        ("rotated", stats.segments_rotated),
-        ("sealed", stats.segments_sealed),
-        ("history", stats.segments_history),
-        ("refused", stats.segments_refused.len()),
+}
+
+/// How long commits, seals and compactions took.
+fn work(text: &mut Exposition, stats: &StoreStats) {
+    for (name, help, took) in [
+        (
+            "tripline_store_commit_seconds",
+            "Group commits.",
+            &stats.commits,
+        ),
+        (
+            "tripline_store_seal_seconds",
+            "Seals of rotated segments.",
+            &stats.seals,
+        ),
+        (
+            "tripline_store_compaction_seconds",
+            "Compactions.",
+            &stats.compactions,
+        ),
     ] {
-        text.sample("tripline_store_segments", &[("state", state)], count as f64);
+        durations(text, name, help, took);
     }
-    text.single(
-        "tripline_store_disk_bytes",
-        "gauge",
-        "Bytes of all segment files.",
-        stats.disk_bytes as f64,
+}
+
+/// What there is of segments, of their bytes and rows, and what became of the others.
+fn segments(text: &mut Exposition, stats: &StoreStats) {
+    labelled(
+        text,
+        ["tripline_store_segments", "gauge"],
+        "Segments by state.",
+        "state",
+        &[
+            ("hot", stats.segments_hot as u64),
+            ("rotated", stats.segments_rotated as u64),
+            ("sealed", stats.segments_sealed as u64),
+            ("history", stats.segments_history as u64),
+            ("refused", stats.segments_refused.len() as u64),
+        ],
     );
-    text.single(
-        "tripline_store_sealed_rows",
-        "gauge",
-        "Sealed rows known now.",
-        stats.rows_sealed as f64,
-    );
-    text.single(
-        "tripline_store_quarantined_rows",
-        "gauge",
-        "Rows that could not be sealed.",
-        stats.rows_quarantined as f64,
-    );
-    text.family(
-        "tripline_store_segments_ended_total",
-        "counter",
+    for (name, help, value) in [
+        (
+            "tripline_store_disk_bytes",
+            "Bytes of all segment files.",
+            stats.disk_bytes,
+        ),
+        (
+            "tripline_store_sealed_rows",
+            "Sealed rows known now.",
+            stats.rows_sealed,
+        ),
+        (
+            "tripline_store_quarantined_rows",
+            "Rows that could not be sealed.",
+            stats.rows_quarantined,
+        ),
+    ] {
+        text.single(name, "gauge", help, value as f64);
+    }
+    labelled(
+        text,
+        ["tripline_store_segments_ended_total", "counter"],
         "Segments that are no more, by cause.",
+        "cause",
+        &[
+            ("replaced", stats.segments_replaced),
+            ("expired", stats.segments_expired),
+        ],
     );
-    for (cause, count) in [
-        ("replaced", stats.segments_replaced),
-        ("expired", stats.segments_expired),
-    ] {
-        text.sample(
-            "tripline_store_segments_ended_total",
-            &[("cause", cause)],
-            count as f64,
-        );
+}
+
+/// A family with one label: its values, each with a count.
+fn labelled(
+    text: &mut Exposition,
+    [name, kind]: [&str; 2],
+    help: &str,
+    label: &str,
+    counts: &[(&str, u64)],
+) {
+    text.family(name, kind, help);
+    for (value, count) in counts {
+        text.sample(name, &[(label, *value)], *count as f64);
     }
-    let failing = f64::from(u8::from(stats.last_error.is_some()));
-    text.single(
-        "tripline_store_background_failing",
-        "gauge",
-        "1 while background work fails.",
-        failing,
-    );
 }
 
 /// A histogram family without labels.

@@ -51,46 +51,12 @@ pub(crate) fn recover(config: &StoreConfig) -> Result<Recovered, OpenError> {
         looked_up,
     )?;
     let counters = Counters::default();
-
-    for file in found
-        .iter()
-        .filter(|file| file.kind == FileKind::Unfinished)
-    {
-        files::remove(&file.path).map_err(io)?;
-    }
-    let mut opened = Vec::new();
-    for file in found
-        .iter()
-        .filter(|file| file.kind != FileKind::Unfinished)
-    {
-        match open_file(&catalog, file) {
-            Ok(segment) => opened.extend(segment),
-            Err(reason) => refuse(&counters, &file.path, &reason),
-        }
-    }
-    let replaced: HashSet<u64> = opened
-        .iter()
-        .flat_map(|segment| segment.meta.replaces.iter().copied())
-        .collect();
-    let (gone, kept): (Vec<Segment>, Vec<Segment>) = opened
-        .into_iter()
-        .partition(|segment| replaced.contains(&segment.id) || is_empty(&catalog, segment));
-    gone.iter().for_each(|segment| retirement.doom(segment.id));
-    drop(gone);
-    catalog.bury();
-
+    delete_unfinished(&found).map_err(io)?;
+    let opened = open_files(&catalog, &counters, &found);
+    let kept = without_replaced(&catalog, &retirement, opened);
+    let mut segments: Vec<Arc<Segment>> = kept.into_iter().map(Arc::new).collect();
     let rotation = Rotation::default();
-    let mut segments: Vec<Arc<Segment>> = Vec::new();
-    for segment in kept.into_iter().map(Arc::new) {
-        if segment.state == SegmentState::Rotated {
-            let ingest_range = (segment.meta.ingest_range.0, last_commit_ns(&segment));
-            rotation.push_full(FullSegment {
-                segment: Arc::clone(&segment),
-                ingest_range,
-            });
-        }
-        segments.push(segment);
-    }
+    hand_to_the_sealer(&rotation, &segments);
     let recent = catalog
         .connect()
         .and_then(|conn| recall::recall(&conn, segments.iter().map(Arc::as_ref), now_ns()))?;
@@ -106,6 +72,60 @@ pub(crate) fn recover(config: &StoreConfig) -> Result<Recovered, OpenError> {
         hot,
         recent,
     })
+}
+
+fn delete_unfinished(found: &[Found]) -> std::io::Result<()> {
+    found
+        .iter()
+        .filter(|file| file.kind == FileKind::Unfinished)
+        .try_for_each(|file| files::remove(&file.path))
+}
+
+/// Opens every finished file; what cannot be opened is reported.
+fn open_files(catalog: &Catalog, counters: &Counters, found: &[Found]) -> Vec<Segment> {
+    let mut opened = Vec::new();
+    for file in found
+        .iter()
+        .filter(|file| file.kind != FileKind::Unfinished)
+    {
+        match open_file(catalog, file) {
+            Ok(segment) => opened.extend(segment),
+            Err(reason) => refuse(counters, &file.path, &reason),
+        }
+    }
+    opened
+}
+
+/// The segments that stay. Those that others replace go with their files, and so do hot ones that took nothing.
+fn without_replaced(
+    catalog: &Catalog,
+    retirement: &Retirement,
+    opened: Vec<Segment>,
+) -> Vec<Segment> {
+    let replaced: HashSet<u64> = opened
+        .iter()
+        .flat_map(|segment| segment.meta.replaces.iter().copied())
+        .collect();
+    let (gone, kept): (Vec<Segment>, Vec<Segment>) = opened
+        .into_iter()
+        .partition(|segment| replaced.contains(&segment.id) || is_empty(catalog, segment));
+    gone.iter().for_each(|segment| retirement.doom(segment.id));
+    drop(gone);
+    catalog.bury();
+    kept
+}
+
+/// Hot files of before wait for the sealer as if they had just been rotated.
+fn hand_to_the_sealer(rotation: &Rotation, segments: &[Arc<Segment>]) {
+    for segment in segments {
+        if segment.state == SegmentState::Rotated {
+            let ingest_range = (segment.meta.ingest_range.0, last_commit_ns(segment));
+            rotation.push_full(FullSegment {
+                segment: Arc::clone(segment),
+                ingest_range,
+            });
+        }
+    }
 }
 
 /// Opens one file as a segment. `None`: it was empty and is gone. The error says why it is refused.
@@ -144,42 +164,65 @@ fn open_file(catalog: &Catalog, file: &Found) -> Result<Option<Segment>, String>
     if !meta.complete {
         return Err("it was never finished".to_owned());
     }
-    if file.kind == FileKind::Sealed {
-        let (meta, attachment) = if is_current(&meta, file) {
-            (meta, attachment)
-        } else {
-            drop(attachment);
-            catalog.bury();
-            migrate_sealed(catalog, file, &alias, &meta).map_err(|error| error.to_string())?
-        };
-        let filter =
-            catalog.with_connection(|conn| meta::read_bytes(conn, &schema, "trace_filter"));
-        let traces = filter
-            .map_err(|error| error.to_string())?
-            .and_then(|bytes| TraceFilter::from_bytes(&bytes));
-        let traces = traces.map(Arc::new);
-        return Ok(Some(Segment {
-            id: file.id,
-            state: SegmentState::Sealed,
-            attachment,
-            meta,
-            traces,
-            live: None,
-            kept: Kept::default(),
-        }));
-    }
-    drop(attachment);
-    catalog.bury();
+    let segment = if file.kind == FileKind::Sealed {
+        sealed_segment(catalog, file, &alias, meta, attachment)?
+    } else {
+        drop(attachment);
+        catalog.bury();
+        hot_segment(catalog, file, &alias, meta)?
+    };
+    Ok(Some(segment))
+}
+
+/// A sealed file, attached for reading, in today's format from here on.
+fn sealed_segment(
+    catalog: &Catalog,
+    file: &Found,
+    alias: &str,
+    meta: Meta,
+    attachment: Arc<Attachment>,
+) -> Result<Segment, String> {
+    let (meta, attachment) = if is_current(&meta, file) {
+        (meta, attachment)
+    } else {
+        drop(attachment);
+        catalog.bury();
+        migrate_sealed(catalog, file, alias, &meta).map_err(|error| error.to_string())?
+    };
+    let schema = format!("\"{alias}\".main");
+    let filter = catalog.with_connection(|conn| meta::read_bytes(conn, &schema, "trace_filter"));
+    let traces = filter
+        .map_err(|error| error.to_string())?
+        .and_then(|bytes| TraceFilter::from_bytes(&bytes));
+    let traces = traces.map(Arc::new);
+    Ok(Segment {
+        id: file.id,
+        state: SegmentState::Sealed,
+        attachment,
+        meta,
+        traces,
+        live: None,
+        kept: Kept::default(),
+    })
+}
+
+/// A hot file that is not attached: attached for writing, which replays its log, and in today's format from here on.
+fn hot_segment(
+    catalog: &Catalog,
+    file: &Found,
+    alias: &str,
+    meta: Meta,
+) -> Result<Segment, String> {
     catalog
-        .attach(&file.path, &alias, Access::Append)
+        .attach(&file.path, alias, Access::Append)
         .map_err(|error| error.to_string())?;
-    let attachment = catalog.attachment(file.id, alias.clone(), file.path.clone());
+    let attachment = catalog.attachment(file.id, alias.to_owned(), file.path.clone());
     let meta = if meta.format == FORMAT {
         meta
     } else {
-        migrated(catalog, &alias, &meta).map_err(|error| error.to_string())?
+        migrated(catalog, alias, &meta).map_err(|error| error.to_string())?
     };
-    Ok(Some(Segment {
+    Ok(Segment {
         id: file.id,
         state: SegmentState::Rotated,
         attachment,
@@ -187,7 +230,7 @@ fn open_file(catalog: &Catalog, file: &Found) -> Result<Option<Segment>, String>
         traces: None,
         live: None,
         kept: Kept::default(),
-    }))
+    })
 }
 
 /// Whether anything is in the attached file; one that cannot be asked has.

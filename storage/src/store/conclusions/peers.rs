@@ -137,24 +137,7 @@ fn find(
             calls.add_service(sender.scope.environment, service);
         }
     }
-    let fresh: Vec<(&Node, &str, &str)> = answers(&outgoing).collect();
-    let now: BTreeMap<&str, &str> = fresh
-        .iter()
-        .map(|(_, called, callee)| (*called, *callee))
-        .collect();
-    for (caller, called, callee) in &known.names {
-        // An address goes from one pod to another: what somebody sees there now is what it is.
-        let is_other = peer::is_address(called)
-            && now
-                .get(called.as_str())
-                .is_some_and(|other| *other != callee.as_str());
-        if !is_other {
-            calls.add_answer(caller, called, callee);
-        }
-    }
-    for (caller, called, callee) in fresh {
-        calls.add_answer(caller, called, callee);
-    }
+    add_answers(&outgoing, &known.names, &mut calls);
     for call in &outgoing {
         calls.add_call(&call.caller, &call.called);
     }
@@ -192,6 +175,28 @@ fn find(
         .map(|(caller, called, callee)| (caller.clone(), called.to_owned(), callee.to_owned()))
         .collect();
     Ok(())
+}
+
+/// Who answers to which name: what was known before, and over it what calls tell by now.
+fn add_answers(outgoing: &[Outgoing], names: &Names, calls: &mut Calls) {
+    let fresh: Vec<(&Node, &str, &str)> = answers(outgoing).collect();
+    let now: BTreeMap<&str, &str> = fresh
+        .iter()
+        .map(|(_, called, callee)| (*called, *callee))
+        .collect();
+    for (caller, called, callee) in names {
+        // An address goes from one pod to another: what somebody sees there now is what it is.
+        let is_other = peer::is_address(called)
+            && now
+                .get(called.as_str())
+                .is_some_and(|other| *other != callee.as_str());
+        if !is_other {
+            calls.add_answer(caller, called, callee);
+        }
+    }
+    for (caller, called, callee) in fresh {
+        calls.add_answer(caller, called, callee);
+    }
 }
 
 /// The newest segments with spans, up to about [`SPANS_MAX`] of them.

@@ -224,18 +224,19 @@ impl Comparison {
         }
     }
 
+    /// CASE and not AND: a map with keys that differ only in case does not become text, see `filter::attributes`.
     fn on_variant(self, filter: &AttributeFilter) -> AttributeCondition {
         let key = Value::Text(filter.key.clone());
         match self {
             Self::Text(text) => AttributeCondition {
-                sql: "(TRY_CAST(variant_extract({documents}, ?) AS VARCHAR) = ? \
-                      AND variant_typeof(variant_extract({documents}, ?)) = 'VARCHAR')",
-                values: vec![key.clone(), Value::Text(text), key],
+                sql: "(CASE WHEN variant_typeof(variant_extract({documents}, ?)) = 'VARCHAR' \
+                      THEN TRY_CAST(variant_extract({documents}, ?) AS VARCHAR) = ? END)",
+                values: vec![key.clone(), key, Value::Text(text)],
             },
             Self::Bool(value) => AttributeCondition {
-                sql: "(TRY_CAST(variant_extract({documents}, ?) AS VARCHAR) = ? \
-                      AND variant_typeof(variant_extract({documents}, ?)) LIKE 'BOOL%')",
-                values: vec![key.clone(), Value::Text(value.to_string()), key],
+                sql: "(CASE WHEN variant_typeof(variant_extract({documents}, ?)) LIKE 'BOOL%' \
+                      THEN TRY_CAST(variant_extract({documents}, ?) AS VARCHAR) = ? END)",
+                values: vec![key.clone(), key, Value::Text(value.to_string())],
             },
             Self::Number(value) => AttributeCondition {
                 sql: "(TRY_CAST(variant_extract({documents}, ?) AS DOUBLE) = ? \

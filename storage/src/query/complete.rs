@@ -300,7 +300,7 @@ fn value_questions(
         .map(|(schema, name)| {
             let mut sql = Sql::default();
             sql.push("SELECT v, any_value(k), count(*)::UBIGINT FROM (SELECT ");
-            documents.text(&key.name, &mut sql);
+            documents.plain_text(&key.name, &mut sql);
             sql.push(" AS v, ");
             documents.kind(&key.name, &mut sql);
             sql.push(" AS k FROM ");
@@ -322,7 +322,7 @@ fn part_values(parts: Parts, table: &Table, key: &Key) -> Sql {
         None => {
             let documents = parts.documents();
             parts.list("list_transform", &mut sql, |sql| {
-                documents.text(&key.name, sql);
+                documents.plain_text(&key.name, sql);
             });
             sql.push(") AS v, unnest(");
             parts.list("list_transform", &mut sql, |sql| {

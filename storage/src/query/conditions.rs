@@ -224,19 +224,17 @@ impl Comparison {
         }
     }
 
-    /// CASE and not AND: a map with keys that differ only in case does not become text, see `filter::attributes`.
+    /// As VARIANTs, where a text is no number and a map need not become text: see `filter::attributes`.
     fn on_variant(self, filter: &AttributeFilter) -> AttributeCondition {
         let key = Value::Text(filter.key.clone());
         match self {
             Self::Text(text) => AttributeCondition {
-                sql: "(CASE WHEN variant_typeof(variant_extract({documents}, ?)) = 'VARCHAR' \
-                      THEN TRY_CAST(variant_extract({documents}, ?) AS VARCHAR) = ? END)",
-                values: vec![key.clone(), key, Value::Text(text)],
+                sql: "(variant_extract({documents}, ?) = ?::VARCHAR::VARIANT)",
+                values: vec![key, Value::Text(text)],
             },
             Self::Bool(value) => AttributeCondition {
-                sql: "(CASE WHEN variant_typeof(variant_extract({documents}, ?)) LIKE 'BOOL%' \
-                      THEN TRY_CAST(variant_extract({documents}, ?) AS VARCHAR) = ? END)",
-                values: vec![key.clone(), key, Value::Text(value.to_string())],
+                sql: "(variant_extract({documents}, ?) = ?::BOOLEAN::VARIANT)",
+                values: vec![key, Value::Boolean(value)],
             },
             Self::Number(value) => AttributeCondition {
                 sql: "(TRY_CAST(variant_extract({documents}, ?) AS DOUBLE) = ? \

@@ -29,8 +29,9 @@ pub(super) fn comparison(
 
 /// The comparison alone, of maps that are known to mention the key, or are too small to look.
 ///
-/// CASE and not AND: DuckDB 2.0.0 fails, in spite of TRY_CAST, where a map with keys that differ only in case becomes
-/// text, and of AND it may ask both sides.
+/// DuckDB 2.0.0 fails, in spite of TRY_CAST, where a map with keys that differ only in case becomes text, and of AND it may
+/// ask both sides. So equal VARIANTs are looked for, which takes a fifth of the time of looking at each kind first (45 and
+/// 200 ns a row), and for all else kinds come first, by CASE.
 pub(super) fn compare(
     documents: &Documents,
     key: &str,
@@ -39,6 +40,18 @@ pub(super) fn compare(
     sql: &mut Sql,
 ) {
     match value {
+        Literal::Text(text) if !documents.is_text && operator == Operator::Equal => {
+            documents.value(key, sql);
+            sql.push(" = ");
+            sql.bind(Value::Text(text.clone()));
+            sql.push("::VARCHAR::VARIANT");
+        }
+        Literal::Bool(value) if !documents.is_text && operator == Operator::Equal => {
+            documents.value(key, sql);
+            sql.push(" = ");
+            sql.bind(Value::Boolean(*value));
+            sql.push("::BOOLEAN::VARIANT");
+        }
         Literal::Text(text) => {
             sql.push("CASE WHEN ");
             documents.is_kind(key, ["= 'VARCHAR'", "= 'VARCHAR'"], sql);
@@ -164,6 +177,15 @@ impl Documents {
         sql.push(")");
     }
 
+    /// The value as text, if it is neither a map nor a list.
+    pub(in crate::query) fn plain_text(&self, key: &str, sql: &mut Sql) {
+        sql.push("CASE WHEN ");
+        self.kind(key, sql);
+        sql.push(" NOT SIMILAR TO '(OBJECT|ARRAY).*' THEN ");
+        self.text(key, sql);
+        sql.push(" END");
+    }
+
     /// The value as text.
     pub(in crate::query) fn text(&self, key: &str, sql: &mut Sql) {
         if self.is_text {
@@ -217,6 +239,32 @@ mod tests {
             assert_eq!(count(is_text, Operator::NotEqual, &text("v3")), 17);
             assert_eq!(count(is_text, Operator::NotMatches, &text("v1")), 7);
             assert_eq!(count(is_text, Operator::Equal, &Literal::Bool(true)), 1);
+            assert_eq!(count(is_text, Operator::NotEqual, &Literal::Bool(false)), 1);
+            assert_eq!(count(is_text, Operator::Equal, &text("true")), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_offered_of_a_key_is_no_map_and_no_list() {
+        let conn = Connection::open_in_memory().expect("DuckDB");
+        for is_text in [true, false] {
+            let documents = Documents {
+                column: "f.attributes",
+                inside: "",
+                is_text,
+            };
+            let mut sql = Sql::default();
+            documents.plain_text("key", &mut sql);
+            let cast = if is_text { "JSON" } else { "JSON::VARIANT" };
+            let asked = format!(
+                r#"SELECT string_agg({}, ' ') FROM (SELECT v::{cast} AS attributes FROM (VALUES
+                   ('{{"key":"text"}}'), ('{{"key":{{"a":1,"A":2}}}}'), ('{{"key":[{{"a":1,"A":2}}]}}'), ('{{"key":7}}')) v(v)) f"#,
+                sql.text()
+            );
+            let shown: String = conn
+                .query_row(&asked, params_from_iter(sql.values()), |row| row.get(0))
+                .unwrap_or_else(|error| panic!("{asked}: {error}"));
+            assert_eq!(shown, "text 7");
         }
     }
 }

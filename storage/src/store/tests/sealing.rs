@@ -190,7 +190,7 @@ fn a_lookup_by_trace_id_prunes_through_every_public_view() {
                 |row| row.get(1),
             )
             .expect("a plan");
-        let is_pushed = explain.contains("\"Filters\"") && explain.contains("trace_id='");
+        let is_pushed = explain.contains("\"Filters\"") && explain.contains("(trace_id = '");
         assert!(
             is_pushed || explain.contains("EMPTY_RESULT"),
             "{relation}: {explain}"

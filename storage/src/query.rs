@@ -39,6 +39,7 @@ mod search;
 mod service;
 mod services;
 mod session;
+mod summaries;
 mod trace;
 mod whatif;
 

@@ -15,6 +15,7 @@ pub(crate) mod live;
 pub(crate) mod meta;
 pub(crate) mod migrate;
 mod origins;
+pub(crate) mod runs;
 pub(crate) mod tables;
 pub(crate) mod views;
 
@@ -51,7 +52,8 @@ pub struct Segment {
     pub state: SegmentState,
     pub(crate) attachment: Arc<Attachment>,
     pub(crate) meta: Meta,
-    pub(crate) traces: Option<Arc<TraceFilter>>,
+    /// Its traces, of each of its runs if it has any; none where they are not known.
+    pub(crate) traces: Vec<Arc<TraceFilter>>,
     /// What the writer says of it, if this process made it.
     pub(crate) live: Option<Arc<Live>>,
     /// What was read of it before.
@@ -189,10 +191,12 @@ impl Segment {
 
     /// Whether spans of the trace may be in it: `false` is certain.
     pub fn may_hold_trace(&self, trace_id: &str) -> bool {
-        match (&self.live, &self.traces) {
-            (Some(live), _) => live.may_hold_trace(trace_id),
-            (None, Some(traces)) => traces.may_hold(trace_id),
-            (None, None) => true,
+        match &self.live {
+            Some(live) => live.may_hold_trace(trace_id),
+            None => {
+                let mut traces = self.traces.iter();
+                self.traces.is_empty() || traces.any(|traces| traces.may_hold(trace_id))
+            }
         }
     }
 
@@ -212,7 +216,7 @@ impl Segment {
 }
 
 /// The signal of a fact relation, by its place in [`meta::Meta::signal_times`].
-fn signal_of(relation: &str) -> Option<usize> {
+pub(crate) fn signal_of(relation: &str) -> Option<usize> {
     ["spans", "logs", "metric_points"]
         .iter()
         .position(|known| *known == relation)

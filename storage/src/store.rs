@@ -23,6 +23,7 @@ mod reader;
 mod recall;
 mod recovery;
 mod rotation;
+mod runs;
 mod sealer;
 mod slices;
 mod stats;

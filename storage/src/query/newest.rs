@@ -9,7 +9,8 @@ use super::{QueryError, Session};
 use crate::ask::Ask;
 use crate::filter::Filter;
 use crate::model::{AttributeFilter, LogQuery, TimeRange, TraceQuery};
-use crate::segment::{Segment, views};
+use crate::segment::runs::Held;
+use crate::segment::{Segment, signal_of, views};
 
 /// A question about rows of one fact table, newest first.
 pub(super) struct Newest<'a> {
@@ -31,18 +32,62 @@ pub(super) struct Newest<'a> {
 }
 
 /// One place rows are read from.
+#[derive(Clone)]
 struct Source {
     table: Table,
     /// No row is newer.
     newest: i64,
     /// No row is older.
     oldest: i64,
+    /// Times between which its rows lie apart, oldest first.
+    cuts: Vec<i64>,
 }
 
 impl Source {
     /// Whether it may have a row of the range. One without a time is not in any.
     fn may_hold(&self, range: TimeRange) -> bool {
         self.newest >= range.from_unix_nano && self.oldest < range.to_unix_nano
+    }
+
+    /// It in parts that are read apart, each with the times it has rows of.
+    fn parts(self) -> Vec<(Self, Part)> {
+        if self.cuts.is_empty() {
+            return vec![(self, Part::default())];
+        }
+        let bounds: Vec<Option<i64>> = std::iter::once(None)
+            .chain(self.cuts.iter().copied().map(Some))
+            .chain([None])
+            .collect();
+        let part = |bounds: &[Option<i64>]| {
+            let (from, to) = (bounds[0], bounds[1]);
+            let source = Self {
+                oldest: from.map_or(self.oldest, |from| self.oldest.max(from)),
+                newest: to.map_or(self.newest, |to| self.newest.min(to.saturating_sub(1))),
+                ..self.clone()
+            };
+            (source, Part { from, to })
+        };
+        bounds.windows(2).map(part).collect()
+    }
+}
+
+/// The rows of a source from a time on and up to another, nanoseconds.
+#[derive(Debug, Clone, Copy, Default)]
+struct Part {
+    from: Option<i64>,
+    to: Option<i64>,
+}
+
+impl Part {
+    /// SQL of "the time is in it".
+    fn conditions(self, time: &str) -> impl Iterator<Item = String> {
+        let from = self
+            .from
+            .map(|ns| format!("f.{time} >= make_timestamp_ns({ns})"));
+        let to = self
+            .to
+            .map(|ns| format!("f.{time} < make_timestamp_ns({ns})"));
+        from.into_iter().chain(to)
     }
 }
 
@@ -53,17 +98,20 @@ impl Newest<'_> {
         session: &Session<'_>,
         read: impl Fn(&Row<'_>) -> duckdb::Result<T>,
     ) -> Result<(Vec<T>, bool), QueryError> {
-        let mut sources = sources(session, self.relation);
         let spans = tables(session, "spans");
-        sources.retain(|source| self.wants(source));
-        sources.sort_by_key(|source| std::cmp::Reverse(source.newest));
+        let mut sources: Vec<(Source, Part)> = sources(session, self.relation)
+            .into_iter()
+            .flat_map(Source::parts)
+            .filter(|(source, _)| self.wants(source))
+            .collect();
+        sources.sort_by_key(|(source, _)| std::cmp::Reverse(source.newest));
         session.run(|conn| {
             if let Some(filter) = self.filter {
                 check_regexes(conn, filter)?;
             }
             let mut found: Vec<((i64, u64), T)> = Vec::new();
             let mut more = false;
-            for source in sources {
+            for (source, part) in sources {
                 let is_full = found.len() >= self.limit;
                 if is_full
                     && found
@@ -74,7 +122,7 @@ impl Newest<'_> {
                     more = true;
                     break;
                 }
-                self.read_source(conn, &source.table, &spans, &read, &mut found)?;
+                self.read_source(conn, (&source.table, part), &spans, &read, &mut found)?;
                 found.sort_by_key(|((time, tie), _)| (std::cmp::Reverse(*time), *tie));
                 more |= found.len() > self.limit;
                 found.truncate(self.limit);
@@ -90,17 +138,22 @@ impl Newest<'_> {
     fn read_source<T>(
         &self,
         conn: &Connection,
-        source: &Table,
+        (source, part): (&Table, Part),
         spans: &[Table],
         read: &impl Fn(&Row<'_>) -> duckdb::Result<T>,
         found: &mut Vec<((i64, u64), T)>,
     ) -> Result<(), QueryError> {
-        let narrowed = narrow(
+        let mut narrowed = narrow(
             source,
             spans,
             self.conditions,
             (self.attributes, self.filter, self.range),
         )?;
+        let time = match self.relation {
+            "logs" => "time",
+            _ => "start_time",
+        };
+        part.conditions(time).for_each(|sql| narrowed.also(&sql));
         let sql = narrowed
             .sql(self.template)
             .replace("{limit}", &(self.limit + 1).to_string());
@@ -175,6 +228,17 @@ impl<'a> Narrowed<'a> {
         documents(&sql, self.table.is_text)
     }
 
+    /// A condition more, without holes.
+    pub(super) fn also(&mut self, sql: &str) {
+        let joined = if self.clause.is_empty() {
+            "WHERE "
+        } else {
+            " AND "
+        };
+        self.clause.push_str(joined);
+        self.clause.push_str(sql);
+    }
+
     /// The values, in the order of their holes.
     pub(super) fn values(&self) -> &[Value] {
         &self.values
@@ -243,19 +307,43 @@ pub(super) fn tables(session: &Session<'_>, relation: &str) -> Vec<Table> {
         .collect()
 }
 
-/// Places where a fact relation may have rows of one of these traces.
-pub(super) fn tables_with_traces(
-    session: &Session<'_>,
-    relation: &str,
-    trace_ids: &[&str],
-) -> Vec<Table> {
-    let segments = session.set().segments().iter();
-    segments
-        .filter(|segment| segment.may_have(relation))
-        .filter(|segment| trace_ids.iter().any(|id| segment.may_hold_trace(id)))
-        .flat_map(|segment| sources_of(segment, relation))
-        .map(|source| source.table)
-        .collect()
+/// A place where spans of some traces may be.
+pub(super) struct Holding<'a> {
+    pub segment: &'a Segment,
+    pub table: Table,
+    /// Those that may be there.
+    pub traces: Vec<&'a str>,
+    /// SQL of when their rows `f` may have begun.
+    pub within: String,
+}
+
+/// Every place where spans of one of these traces may be.
+pub(super) fn holding<'a>(session: &Session<'a>, trace_ids: &[&'a str]) -> Vec<Holding<'a>> {
+    let mut places = Vec::new();
+    for segment in session.set().segments() {
+        if !segment.may_have("spans") {
+            continue;
+        }
+        let mut traces = trace_ids.to_vec();
+        traces.retain(|id| segment.may_hold_trace(id));
+        if traces.is_empty() {
+            continue;
+        }
+        for (at, source) in sources_of(segment, "spans").into_iter().enumerate() {
+            let held = match at {
+                0 => segment.held(0, &traces),
+                // Outliers are of any time.
+                _ => Held::Anywhere,
+            };
+            places.push(Holding {
+                segment,
+                table: source.table,
+                traces: traces.clone(),
+                within: held.condition("f.start_time"),
+            });
+        }
+    }
+    places
 }
 
 /// Places where a fact relation may have rows of the range, newest first.
@@ -266,12 +354,20 @@ pub(super) fn tables_in(session: &Session<'_>, relation: &str, range: TimeRange)
     sources.into_iter().map(|source| source.table).collect()
 }
 
-fn sources_of(segment: &Segment, relation: &str) -> Vec<Source> {
-    let (oldest, newest) = match (segment.is_text(), segment.meta.event_range) {
-        (false, Some(times)) => times,
-        (false, None) => (i64::MAX, i64::MIN),
-        (true, _) => (i64::MIN, i64::MAX),
+/// First and last event time of a relation's rows in a segment's main table, as far as that is known. Rows without a time
+/// come last of all.
+fn times_of(segment: &Segment, relation: &str) -> (i64, i64) {
+    let unknown = (i64::MIN, i64::MAX);
+    let known = match signal_of(relation).and_then(|signal| segment.known_times(signal)) {
+        Some(times) => times,
+        None if segment.is_text() => return unknown,
+        None => segment.meta.event_range,
     };
+    known.unwrap_or((i64::MAX, 0))
+}
+
+fn sources_of(segment: &Segment, relation: &str) -> Vec<Source> {
+    let (oldest, newest) = times_of(segment, relation);
     let places = views::places(segment).into_iter().enumerate();
     places
         .map(|(at, facts)| {
@@ -289,6 +385,10 @@ fn sources_of(segment: &Segment, relation: &str) -> Vec<Source> {
                 },
                 newest,
                 oldest,
+                cuts: match (at, signal_of(relation)) {
+                    (0, Some(signal)) => segment.cuts(signal),
+                    _ => Vec::new(),
+                },
             }
         })
         .collect()

@@ -3,18 +3,17 @@
 use std::collections::{HashMap, HashSet};
 
 use duckdb::types::Value;
-use duckdb::{Connection, Row, params};
+use duckdb::{Connection, Row};
 
 use super::conditions::Conditions;
-use super::newest::{Narrowed, Newest, Position, tables, tables_with_traces};
+use super::newest::{Narrowed, Newest, Position, holding, tables};
+use super::summaries::summaries;
 use super::{QueryError, Session};
 use crate::ask::Ask;
 use crate::model::{Page, Scope, SpanSummary, TraceQuery, TraceSummary};
 
 const SPANS: &str = include_str!("search.sql");
 const NEWEST_OF_TRACES: &str = include_str!("newest_of_traces.sql");
-const SPANS_OF_TRACES: &str = include_str!("spans_of_traces.sql");
-const SUMMARIES: &str = include_str!("summaries.sql");
 /// Rows a page may have.
 const LIMIT_MAX: usize = 10_000;
 /// Traces a page may have.
@@ -202,16 +201,17 @@ pub(super) fn newest_fitting(
     query: &TraceQuery,
     ids: &[String],
 ) -> Result<Placed, QueryError> {
-    let mut conditions = conditions(query, None);
-    conditions.add(
-        "f.trace_id IN (SELECT unnest(string_split(?, ',')))",
-        [Value::Text(ids.join(","))],
-    );
     let spans = tables(session, "spans");
     let wanted: Vec<&str> = ids.iter().map(String::as_str).collect();
     let mut newest = Placed::new();
-    for table in tables_with_traces(session, "spans", &wanted) {
-        let narrowed = Narrowed::new(conn, &table, &spans, &conditions, query)?;
+    for place in holding(session, &wanted) {
+        let mut conditions = conditions(query, None);
+        conditions.add(
+            "f.trace_id IN (SELECT unnest(string_split(?, ',')))",
+            [Value::Text(place.traces.join(","))],
+        );
+        let mut narrowed = Narrowed::new(conn, &place.table, &spans, &conditions, query)?;
+        narrowed.also(&place.within);
         let mut statement = conn.ask(&narrowed.sql(NEWEST_OF_TRACES))?;
         let mut rows = statement.query(narrowed.values())?;
         while let Some(row) = rows.next()? {
@@ -227,62 +227,4 @@ pub(super) fn newest_fitting(
         }
     }
     Ok(newest)
-}
-
-/// The whole of each trace, in the order of the matches.
-pub(super) fn summaries(
-    session: &Session<'_>,
-    matches: Vec<SpanSummary>,
-) -> Result<Vec<TraceSummary>, QueryError> {
-    if matches.is_empty() {
-        return Ok(Vec::new());
-    }
-    let ids: Vec<&str> = matches.iter().map(|span| span.trace_id.as_str()).collect();
-    let spans: Vec<String> = tables_with_traces(session, "spans", &ids)
-        .iter()
-        .map(|table| {
-            SPANS_OF_TRACES
-                .replace("{facts}", &table.facts)
-                .replace("{dictionaries}", &table.dictionaries)
-        })
-        .collect();
-    if spans.is_empty() {
-        return Ok(Vec::new());
-    }
-    let relation = spans.join("\nUNION ALL\n");
-    let ids = ids.join(",");
-    let mut whole: HashMap<String, TraceSummary> = session.run(|conn| {
-        let mut statement = conn.ask(&SUMMARIES.replace("{spans}", &relation))?;
-        let rows = statement.query_map(params![ids], |row| {
-            let root = span_summary(row)?;
-            let (first, last): (Option<i64>, Option<i64>) = (row.get(16)?, row.get(17)?);
-            let services: Option<String> = row.get(18)?;
-            Ok((
-                root.trace_id.clone(),
-                TraceSummary {
-                    trace_id: root.trace_id.clone(),
-                    has_root: root.parent_span_id.is_none(),
-                    start_time_unix_nano: first,
-                    duration_ns: first.zip(last).map(|(first, last)| last - first),
-                    spans: row.get(14)?,
-                    errors: row.get(15)?,
-                    services: services
-                        .map(|text| text.split('\u{1f}').map(str::to_owned).collect())
-                        .unwrap_or_default(),
-                    matched: root.clone(),
-                    root,
-                },
-            ))
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    })?;
-    Ok(matches
-        .into_iter()
-        .filter_map(|span| {
-            whole.remove(&span.trace_id).map(|summary| TraceSummary {
-                matched: span,
-                ..summary
-            })
-        })
-        .collect())
 }

@@ -1,5 +1,3 @@
-SELECT f.trace_id, f.span_id, f.parent_span_id, r.environment, r.service_namespace, r.cluster, r.service_name,
-    f.name, f.kind, f.status_code, f.start_time, f.duration_ns
+SELECT f.resource_ix, f.trace_id, f.span_id, f.parent_span_id, f.name, f.kind, f.status_code, epoch_ns(f.start_time), f.duration_ns
 FROM {facts}.spans f
-JOIN {dictionaries}.resources r ON r.resource_ix = f.resource_ix
-WHERE f.trace_id IN (SELECT unnest(string_split($1, ',')))
+WHERE f.trace_id IN (SELECT unnest(string_split(?, ','))) AND {within}

@@ -3,9 +3,13 @@
 //! `complete` is written last: a sealed file without it was never finished. `replaces` names the segments
 //! whose rows this one holds; they are deleted at start before any view exists.
 
+use std::sync::Arc;
+
 use duckdb::{Connection, params};
 
+use super::bloom::TraceFilter;
 use super::keys::Keys;
+use super::runs::{self, Run};
 
 /// Version of the segment format this build writes; [`super::migrate`] brings older ones here. 2: breaker evidence in
 /// hot segments too; 3: spans that were stored before are marked; 4: marks of breakers know since when they were heard;
@@ -40,7 +44,9 @@ pub(crate) struct Meta {
     /// Attribute keys of its spans and of its log records.
     pub span_keys: Keys,
     pub log_keys: Keys,
-    /// Its traces by the first digit of their id; `None` where nobody counted.
+    /// The runs its traced rows lie in; none where they are one.
+    pub runs: Vec<Run>,
+    /// Its traces by the first digit of their id, those of two runs twice; `None` where nobody counted.
     pub trace_digits: Option<Digits>,
     pub quarantined: u64,
     pub outliers: u64,
@@ -89,6 +95,7 @@ impl Meta {
                 "trace_digits",
                 self.trace_digits.map(digits).unwrap_or_default(),
             ),
+            ("runs", runs::to_text(&self.runs)),
             ("quarantined", self.quarantined.to_string()),
             ("outliers", self.outliers.to_string()),
             ("is_history", self.is_history.to_string()),
@@ -134,6 +141,7 @@ impl Meta {
             "span_keys" => self.span_keys = Keys::from_text(value),
             "log_keys" => self.log_keys = Keys::from_text(value),
             "trace_digits" => self.trace_digits = read_digits(value),
+            "runs" => self.runs = runs::from_text(value),
             "quarantined" => self.quarantined = number(),
             "outliers" => self.outliers = number(),
             "is_history" => self.is_history = value == "true",
@@ -147,12 +155,7 @@ impl Meta {
 }
 
 /// Stores a binary entry.
-pub(crate) fn write_bytes(
-    conn: &Connection,
-    schema: &str,
-    key: &str,
-    bytes: &[u8],
-) -> duckdb::Result<()> {
+fn write_bytes(conn: &Connection, schema: &str, key: &str, bytes: &[u8]) -> duckdb::Result<()> {
     conn.execute(
         &format!("INSERT INTO {schema}.meta (key, bytes) VALUES (?, ?)"),
         params![key, bytes],
@@ -161,15 +164,51 @@ pub(crate) fn write_bytes(
 }
 
 /// Reads a binary entry, if it is there.
-pub(crate) fn read_bytes(
-    conn: &Connection,
-    schema: &str,
-    key: &str,
-) -> duckdb::Result<Option<Vec<u8>>> {
+fn read_bytes(conn: &Connection, schema: &str, key: &str) -> duckdb::Result<Option<Vec<u8>>> {
     let sql = format!("SELECT bytes FROM {schema}.meta WHERE key = ? AND bytes IS NOT NULL");
     let mut statement = conn.prepare(&sql)?;
     let mut rows = statement.query(params![key])?;
     rows.next()?.map(|row| row.get(0)).transpose()
+}
+
+/// Stores the traces of a segment: one filter, or one of each run.
+pub(crate) fn write_filters(
+    conn: &Connection,
+    schema: &str,
+    filters: &[Arc<TraceFilter>],
+) -> duckdb::Result<()> {
+    let is_whole = filters.len() == 1;
+    for (run, filter) in filters.iter().enumerate() {
+        let key = filter_key((!is_whole).then_some(run));
+        write_bytes(conn, schema, &key, &filter.to_bytes())?;
+    }
+    Ok(())
+}
+
+/// Reads the traces of a segment of so many runs; none where one is missing.
+pub(crate) fn read_filters(
+    conn: &Connection,
+    schema: &str,
+    runs: usize,
+) -> duckdb::Result<Vec<Arc<TraceFilter>>> {
+    let mut filters = Vec::new();
+    for run in 0..runs.max(1) {
+        let key = filter_key((runs > 0).then_some(run));
+        let bytes = read_bytes(conn, schema, &key)?;
+        let Some(filter) = bytes.and_then(|bytes| TraceFilter::from_bytes(&bytes)) else {
+            return Ok(Vec::new());
+        };
+        filters.push(Arc::new(filter));
+    }
+    Ok(filters)
+}
+
+/// A run's filter has a name of its own: whoever knows no runs would take the first for that of the whole.
+fn filter_key(run: Option<usize>) -> String {
+    run.map_or_else(
+        || "trace_filter".to_owned(),
+        |run| format!("run_filter_{run}"),
+    )
 }
 
 fn create(schema: &str) -> String {

@@ -175,7 +175,10 @@ impl<'a> Build<'a> {
     }
 
     /// The trace ids of the file, and into `meta` how they are spread.
-    pub(crate) fn trace_filter(&self, meta: &mut Meta) -> Result<TraceFilter, StoreError> {
+    pub(crate) fn trace_filter(
+        &self,
+        meta: &mut Meta,
+    ) -> Result<Vec<Arc<TraceFilter>>, StoreError> {
         let mut selects = Vec::new();
         let schemas = [
             Some(self.schema()),
@@ -207,21 +210,19 @@ impl<'a> Build<'a> {
             }
         }
         meta.trace_digits = Some(digits);
-        Ok(filter)
+        Ok(vec![Arc::new(filter)])
     }
 
     /// Describes the file, makes it durable under its name, publishes it in place of what it replaces.
     pub(crate) fn finish(
         mut self,
         mut meta: Meta,
-        traces: Option<TraceFilter>,
+        traces: Vec<Arc<TraceFilter>>,
     ) -> Result<(), StoreError> {
         let schema = self.schema();
         meta.complete = true;
         meta.write(&self.conn, &schema)?;
-        if let Some(traces) = &traces {
-            meta::write_bytes(&self.conn, &schema, "trace_filter", &traces.to_bytes())?;
-        }
+        meta::write_filters(&self.conn, &schema, &traces)?;
         Meta::write_complete(&self.conn, &schema)?;
         self.step(4)?;
         self.checkpoint()?;
@@ -247,7 +248,7 @@ impl<'a> Build<'a> {
         &self,
         path: PathBuf,
         meta: Meta,
-        traces: Option<TraceFilter>,
+        traces: Vec<Arc<TraceFilter>>,
     ) -> Result<(), StoreError> {
         self.step(7)?;
         files::sync_dir(self.shared.catalog.dir())?;
@@ -269,7 +270,7 @@ fn publish(
     alias: String,
     path: PathBuf,
     meta: Meta,
-    traces: Option<TraceFilter>,
+    traces: Vec<Arc<TraceFilter>>,
 ) -> Result<(), StoreError> {
     let catalog = &shared.catalog;
     catalog.attach(&path, &alias, Access::ReadOnly)?;
@@ -280,7 +281,7 @@ fn publish(
         state: SegmentState::Sealed,
         attachment,
         meta,
-        traces: traces.map(Arc::new),
+        traces,
         live: None,
         kept: Kept::default(),
     };

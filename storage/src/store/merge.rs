@@ -1,7 +1,8 @@
 //! Several sealed segments into one: all rows (compaction), or only what outlives them (history).
 //!
 //! Resources, scopes and streams are numbered anew; the same one in two segments becomes one. Roll-ups are
-//! merged, not computed again, and edge halves meet there.
+//! merged, not computed again, and edge halves meet there. Rows of traces are sorted anew where they are few; of many,
+//! each member's stay as they lie ([`crate::segment::runs`]).
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use duckdb::Connection;
 
 use super::build::Build;
 use super::conclusions::Conclusions;
-use super::{SegmentSet, Shared, StoreError, slices};
+use super::{SegmentSet, Shared, StoreError, runs, slices};
 use crate::segment::meta::Meta;
 use crate::segment::tables::{self, BREAKER_EVIDENCE, Table};
 use crate::segment::{Keys, Segment, files};
@@ -31,8 +32,13 @@ pub(super) fn raw(shared: &Shared, group: &[Arc<Segment>]) -> Result<(), StoreEr
         .iter()
         .map(|segment| (segment.id, segment.schema()))
         .collect();
+    let runs = runs::of_all(build.connection(), group)?;
     for table in tables::FACTS {
-        merge_facts(&build, &table, &all, &to)?;
+        if runs.is_some() && is_traced(&table) {
+            append_facts(&build, &table, &all, &to)?;
+        } else {
+            merge_facts(&build, &table, &all, &to)?;
+        }
     }
     if meta.outliers > 0 {
         build.create_outliers()?;
@@ -50,8 +56,11 @@ pub(super) fn raw(shared: &Shared, group: &[Arc<Segment>]) -> Result<(), StoreEr
     build.step(3)?;
     merge_rollups(&build, group)?;
     build.count_rows(&mut meta)?;
-    let traces = build.trace_filter(&mut meta)?;
-    build.finish(meta, Some(traces))
+    let traces = match runs {
+        Some(runs) => runs.describe(group, &mut meta),
+        None => build.trace_filter(&mut meta)?,
+    };
+    build.finish(meta, traces)
 }
 
 /// One segment with what outlives the rows of `group`: roll-ups, breaker history, and the traces that trips name.
@@ -74,7 +83,7 @@ pub(super) fn to_history(
     merge_rollups(&build, group)?;
     build.count_rows(&mut meta)?;
     let traces = build.trace_filter(&mut meta)?;
-    build.finish(meta, Some(traces))
+    build.finish(meta, traces)
 }
 
 /// Spans and log records of the traces that any transition of the store names as its cause or contributor, or that are
@@ -269,7 +278,7 @@ fn merge_facts(
     to: &str,
 ) -> Result<(), StoreError> {
     let conn = build.connection();
-    if !table.order_by.starts_with("trace_id") {
+    if !is_traced(table) {
         return Ok(conn.execute_batch(&facts_sql(table, from, to, "true"))?);
     }
     let relations: Vec<String> = from
@@ -283,7 +292,41 @@ fn merge_facts(
     Ok(())
 }
 
+/// Whether its rows lie by trace.
+fn is_traced(table: &Table) -> bool {
+    table.order_by.starts_with("trace_id")
+}
+
+/// The rows of one fact table as they lie in one segment after the other, a slice at a time.
+fn append_facts(
+    build: &Build<'_>,
+    table: &Table,
+    from: &[(u64, String)],
+    to: &str,
+) -> Result<(), StoreError> {
+    for (id, schema) in from {
+        let relation = format!("{schema}.{}", table.name);
+        for slice in slices::as_stored(build.connection(), &relation)? {
+            let one = [(*id, schema.clone())];
+            let sql = selected(table, &one, to, &slice);
+            build.connection().execute_batch(&sql)?;
+            build.checkpoint()?;
+        }
+    }
+    Ok(())
+}
+
+/// The rows of some segments that fulfil a condition, sorted.
 fn facts_sql(table: &Table, from: &[(u64, String)], to: &str, condition: &str) -> String {
+    format!(
+        "{} ORDER BY {}",
+        selected(table, from, to, condition),
+        table.order_by
+    )
+}
+
+/// The rows of some segments that fulfil a condition, those of one segment as they lie in it.
+fn selected(table: &Table, from: &[(u64, String)], to: &str, condition: &str) -> String {
     let columns: Vec<String> = table
         .columns
         .iter()
@@ -316,9 +359,8 @@ fn facts_sql(table: &Table, from: &[(u64, String)], to: &str, condition: &str) -
         })
         .collect();
     format!(
-        "INSERT INTO {to}.{} {} ORDER BY {}",
+        "INSERT INTO {to}.{} {}",
         table.name,
-        selects.join(" UNION ALL "),
-        table.order_by
+        selects.join(" UNION ALL ")
     )
 }

@@ -19,7 +19,7 @@ use crate::ingest::RecentSpans;
 use crate::retirement::Retirement;
 use crate::segment::files::{self, FileKind, Found, Sequence};
 use crate::segment::meta::{self, FORMAT, Meta};
-use crate::segment::{Attachment, Kept, Segment, SegmentState, TraceFilter, migrate, tables};
+use crate::segment::{Attachment, Kept, Segment, SegmentState, migrate, tables};
 
 /// What the store starts with.
 pub(crate) struct Recovered {
@@ -190,11 +190,9 @@ fn sealed_segment(
         migrate_sealed(catalog, file, alias, &meta).map_err(|error| error.to_string())?
     };
     let schema = format!("\"{alias}\".main");
-    let filter = catalog.with_connection(|conn| meta::read_bytes(conn, &schema, "trace_filter"));
-    let traces = filter
-        .map_err(|error| error.to_string())?
-        .and_then(|bytes| TraceFilter::from_bytes(&bytes));
-    let traces = traces.map(Arc::new);
+    let traces = catalog
+        .with_connection(|conn| meta::read_filters(conn, &schema, meta.runs.len()))
+        .map_err(|error| error.to_string())?;
     Ok(Segment {
         id: file.id,
         state: SegmentState::Sealed,
@@ -227,7 +225,7 @@ fn hot_segment(
         state: SegmentState::Rotated,
         attachment,
         meta,
-        traces: None,
+        traces: Vec::new(),
         live: None,
         kept: Kept::default(),
     })

@@ -81,7 +81,7 @@ fn seal(shared: &Shared, full: &FullSegment) -> Result<(), StoreError> {
     clock.lap("counted");
     let traces = build.trace_filter(&mut meta)?;
     clock.lap("trace filter");
-    build.finish(meta, Some(traces))?;
+    build.finish(meta, traces)?;
     clock.lap("written");
     Ok(())
 }

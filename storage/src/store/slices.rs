@@ -26,6 +26,21 @@ pub(super) fn by_trace(
     Ok(slices)
 }
 
+/// Conditions that split the rows of one relation (a qualified table) into even slices in the order they lie in.
+pub(super) fn as_stored(conn: &Connection, relation: &str) -> duckdb::Result<Vec<String>> {
+    let sql = format!("SELECT count(*), coalesce(max(rowid) + 1, 0)::UBIGINT FROM {relation}");
+    let (count, end): (u64, u64) =
+        conn.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let slices = end.div_ceil(SLICE_ROWS);
+    let bound = |slice: u64| slice * end / slices;
+    Ok((0..slices)
+        .map(|slice| format!("rowid >= {} AND rowid < {}", bound(slice), bound(slice + 1)))
+        .collect())
+}
+
 /// Splits the rows that fulfil `condition` at values of `key`.
 fn split(
     conn: &Connection,
@@ -101,6 +116,23 @@ mod tests {
         assert!(counts.iter().all(|count| *count <= 90_000), "{counts:?}");
         let any = slices.join(") OR (");
         assert_eq!(rows(&conn, &format!("({any})")), 600_000);
+    }
+
+    #[test]
+    fn slices_of_rows_as_they_lie_are_even_and_in_order() {
+        let conn = Connection::open_in_memory().expect("DuckDB");
+        conn.execute_batch(
+            "CREATE TABLE logs AS SELECT i AS n FROM range(130000) t(i);
+             CREATE TABLE none AS FROM logs LIMIT 0",
+        )
+        .expect("tables");
+        let slices = as_stored(&conn, "logs").expect("slices");
+        let sizes: Vec<u64> = slices.iter().map(|slice| rows(&conn, slice)).collect();
+        assert_eq!(sizes, [43_333, 43_333, 43_334]);
+        let last = format!("SELECT min(n) FROM logs WHERE {}", slices[2]);
+        let first: u64 = conn.query_row(&last, [], |row| row.get(0)).expect("a row");
+        assert_eq!(first, 86_666);
+        assert_eq!(as_stored(&conn, "none").expect("none"), [""; 0]);
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub(crate) fn make_hot(catalog: &Catalog, rows_max: usize) -> Result<Arc<Segment
         state: SegmentState::Hot,
         attachment,
         meta,
-        traces: None,
+        traces: Vec::new(),
         live: Some(Arc::new(Live::new(rows_max))),
         kept: Kept::default(),
     }))

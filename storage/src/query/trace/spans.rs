@@ -13,6 +13,7 @@ use super::super::{QueryError, Session, document};
 use super::SPANS_MAX;
 use crate::ask::Ask;
 use crate::model::{Scope, SpanRecord};
+use crate::segment::runs::Held;
 use crate::segment::{Segment, views};
 
 const SPANS: &str = include_str!("spans.sql");
@@ -38,8 +39,13 @@ pub(super) fn spans(
         if !segment.may_have("spans") || !segment.may_hold_trace(trace_id) {
             continue;
         }
-        for facts in views::places(segment) {
-            let mut stored = stored(conn, &facts, segment.is_text(), trace_id)?;
+        for (at, facts) in views::places(segment).into_iter().enumerate() {
+            let held = match at {
+                0 => segment.held(0, &[trace_id]),
+                // Outliers are of any time.
+                _ => Held::Anywhere,
+            };
+            let mut stored = stored(conn, (&facts, held), segment.is_text(), trace_id)?;
             name_senders(conn, segment, &mut stored)?;
             found.append(&mut stored);
         }
@@ -87,13 +93,14 @@ pub(super) fn spans(
 /// Rows of one table; of too many, the earliest.
 fn stored(
     conn: &Connection,
-    facts: &str,
+    (facts, held): (&str, Held),
     is_text: bool,
     trace_id: &str,
 ) -> Result<Vec<Stored>, QueryError> {
     let read = |order: &str| -> Result<Vec<Stored>, QueryError> {
         let sql = documents(SPANS, is_text)
             .replace("{facts}", facts)
+            .replace("{within}", &held.condition("start_time"))
             .replace("{order}", order)
             .replace("{limit}", &(SPANS_MAX + 1).to_string());
         let mut question = conn.ask(&sql)?;

@@ -11,6 +11,8 @@
 //! | `… \| istio_service` | of any but a literal: the service in Envoy's name for a cluster, `payment` of `outbound\|8080\|\|payment.shop.svc.cluster.local`; none where the cluster is no callee |
 //! | `… \| envoy_cluster` | of `@before`: the cluster in the name of a statistic, `payment` of `cluster.payment` |
 //! | `… \| finagle_label` | of `@before`: the client in the name of a statistic, `payment` of `clnt/payment` |
+//! | `… \| polly_pipeline` | of any but a literal: the pipeline in Polly's name for a source, `client` of `client/https://payment/breaker` |
+//! | `… \| polly_instance` | the same of its instance, `https://payment`; none where it has no name |
 //! | `… \| dapr_app` | of any but a literal: the application in Dapr's name for a target, `payment` of `app_payment`; none of an actor or a component |
 //!
 //! A *wanted value* (`needs`, `unless`, labels of a `sink`, `rejected`) may have stars for any text: `OnCircuit*`. It is

@@ -81,6 +81,39 @@ fn a_change_of_state_is_understood_by_its_attributes() {
 }
 
 #[test]
+fn pollys_pipeline_of_an_authority_is_the_same_in_text_and_in_attributes() {
+    let told = |event: &str, source: &str| {
+        format!("Resilience event occurred. EventName: '{event}', Source: '{source}', Operation Key: '', Result: '503'")
+    };
+    let opened = told("OnCircuitOpened", "client/https://payment:8443/breaker");
+    let closed = told("OnCircuitClosed", "client/https://payment:8443/breaker");
+    let unnamed = told("OnCircuitOpened", "client/(null)/breaker");
+    let attributes = r#"{"EventName":"OnCircuitClosed","PipelineInstance":"https://payment:8443","PipelineName":"client"}"#;
+    let time = now() - 100 * SECOND;
+    let records: Vec<Log<'_>> = (0..)
+        .zip([(&opened, "{}"), (&closed, attributes), (&unnamed, "{}")])
+        .map(|(number, (body, attributes))| Log {
+            time: time + number * 2 * SECOND,
+            body: Some(body),
+            attributes,
+            ..Log::default()
+        })
+        .collect();
+    let (_dir, store) = store_with(logs("cart", "pod-1", &records));
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT name, key, to_state FROM breaker_transitions ORDER BY time"
+        ),
+        [
+            "client https://payment:8443 open",
+            "client https://payment:8443 closed",
+            "client - open",
+        ]
+    );
+}
+
+#[test]
 fn daprs_resources_have_the_tag_that_is_exported() {
     let time = now() - 10 * SECOND;
     let points: Vec<Point<'static>> = ["closed", "half-open", "open", "unknown"]

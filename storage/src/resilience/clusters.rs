@@ -3,7 +3,7 @@
 
 /// `outbound|8080|v1|payment.shop.svc.cluster.local` is `payment`, as is the same with `_.` between its parts (the names
 /// of SNI routes); a host outside the mesh stays whole, and so does a name that is not Istio's. What names no callee
-/// (`inbound|8080||`, `BlackHoleCluster`, `PassthroughCluster`) is none.
+/// (`inbound|8080||`, `BlackHoleCluster`, `PassthroughCluster`, and in metrics `unknown`) is none.
 pub(super) fn istio_service(cluster: &str) -> Option<String> {
     // Newer versions end the name in statistics with a semicolon.
     let cluster = cluster.trim().trim_end_matches(';');
@@ -15,7 +15,10 @@ pub(super) fn istio_service(cluster: &str) -> Option<String> {
                 || cluster.starts_with("inbound_.")
                 || matches!(
                     cluster,
-                    "BlackHoleCluster" | "PassthroughCluster" | "InboundPassthroughCluster"
+                    "BlackHoleCluster"
+                        | "PassthroughCluster"
+                        | "InboundPassthroughCluster"
+                        | "unknown"
                 );
             if names_nobody {
                 return None;
@@ -155,6 +158,7 @@ mod tests {
             "inbound|8080|http|payment.shop.svc.cluster.local",
             "BlackHoleCluster",
             "PassthroughCluster",
+            "unknown",
             "outbound|8080||",
             "outbound|8080",
             "",

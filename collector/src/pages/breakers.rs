@@ -175,7 +175,15 @@ async fn page(
     named: Named,
     params: &crate::api::params::Params,
 ) -> Result<views::BreakerPage, Problem> {
-    let missing = format!("No breaker {} of {} is known.", named.name, named.service);
+    let key = named.key.as_deref().filter(|key| !key.is_empty());
+    let missing = format!(
+        "No breaker {} of {} is known.",
+        key.map_or_else(
+            || named.name.clone(),
+            |key| format!("{}/{key}", named.name)
+        ),
+        named.service
+    );
     let question = BreakersQuery {
         service: Some(named.service),
         name: Some(named.name),

@@ -186,12 +186,12 @@ pub(crate) async fn ask(
 ) -> Result<WhatIf, Problem> {
     let named = BreakersQuery { limit: 1, ..named };
     let name = named.name.as_deref().unwrap_or_default();
+    let address = match named.key.as_deref() {
+        Some(key) if !key.is_empty() => format!("{name}/{key}"),
+        _ => name.to_owned(),
+    };
     let missing = format!(
-        "no breaker {} of {} is known",
-        match named.key.as_deref() {
-            Some(key) if !key.is_empty() => format!("{name}/{key}"),
-            _ => name.to_owned(),
-        },
+        "no breaker {address} of {} is known",
         named.service.as_deref().unwrap_or_default()
     );
     let range = params.range()?;

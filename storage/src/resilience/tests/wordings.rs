@@ -91,7 +91,11 @@ fn pollys_pipeline_of_an_authority_is_the_same_in_text_and_in_attributes() {
     let attributes = r#"{"EventName":"OnCircuitClosed","PipelineInstance":"https://payment:8443","PipelineName":"client"}"#;
     let time = now() - 100 * SECOND;
     let records: Vec<Log<'_>> = (0..)
-        .zip([(&opened, "{}"), (&closed, attributes), (&unnamed, "{}")])
+        .zip([
+            (opened.as_str(), "{}"),
+            (closed.as_str(), attributes),
+            (unnamed.as_str(), "{}"),
+        ])
         .map(|(number, (body, attributes))| Log {
             time: time + number * 2 * SECOND,
             body: Some(body),

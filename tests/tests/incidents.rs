@@ -224,6 +224,28 @@ async fn the_api_tells_the_same_story() -> Result<()> {
         .json(&json!({"service": "payment", "name": "psp", "from": "now-10m", "settings": {"minimum_calls": 100_000}}))
         .send().await?.json().await?;
     ensure!(posted["edited"] == what_if["edited"], "{posted}");
+    let elsewhere = server
+        .client
+        .post(format!(
+            "http://{}/api/v1/whatif?environment=nowhere",
+            server.http()
+        ))
+        .json(&json!({"service": "payment", "name": "psp", "settings": {}}))
+        .send()
+        .await?;
+    ensure!(elsewhere.status() == 404, "{}", elsewhere.status());
+    let question = "/api/v1/whatif?service=payment&name=psp&from=now-10m";
+    let unasked = server.get(&format!("{question}&propose=false")).await?;
+    ensure!(unasked["proposals"] == json!([]), "{unasked}");
+    let (status, text) = server
+        .get_text(&format!("{question}&propose=perhaps"))
+        .await?;
+    ensure!(status == 400, "{status} {text}");
+    let (status, text) = server.get_text(&format!("{question}&key=eu")).await?;
+    ensure!(
+        status == 404 && text.contains("no breaker psp/eu of payment"),
+        "{status} {text}"
+    );
     // The same by the breaker's own address.
     let address = "/api/v1/breakers/payment/psp/whatif";
     let of_breaker = server

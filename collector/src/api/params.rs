@@ -130,6 +130,12 @@ impl Params {
         }
     }
 
+    /// Whether it is asked for; saying nothing is `false`.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
+        let word = self.word(name, &["true", "false", "1", "0"])?;
+        Ok(matches!(word.as_deref(), Some("true" | "1")))
+    }
+
     fn duration(&self, name: &str) -> Result<Option<i64>, Problem> {
         self.get(name)
             .map(|text| {

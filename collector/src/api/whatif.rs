@@ -84,8 +84,13 @@ pub(super) async fn of_breaker(
     answered(found).map(Json)
 }
 
-/// `POST /whatif`.
-pub async fn post(State(state): State<AppState>, Json(body): Json<Body>) -> Answer<WhatIf> {
+/// `POST /whatif`; the scope is in the address.
+pub async fn post(
+    State(state): State<AppState>,
+    params: Params,
+    Json(body): Json<Body>,
+) -> Answer<WhatIf> {
+    params.only(&["environment", "service_namespace", "cluster"])?;
     let (Some(service), Some(name)) = (body.service.clone(), body.name.clone()) else {
         return Err(Problem::parameter(
             "service",
@@ -96,7 +101,7 @@ pub async fn post(State(state): State<AppState>, Json(body): Json<Body>) -> Answ
         service: Some(service),
         name: Some(name),
         key: body.key.clone(),
-        ..BreakersQuery::default()
+        ..params.breakers()?
     };
     ask_of_body(&state, named, body).await
 }
@@ -180,13 +185,17 @@ pub(crate) async fn ask(
     edits: BTreeMap<String, String>,
 ) -> Result<WhatIf, Problem> {
     let named = BreakersQuery { limit: 1, ..named };
+    let name = named.name.as_deref().unwrap_or_default();
+    let address = match named.key.as_deref() {
+        Some(key) if !key.is_empty() => format!("{name}/{key}"),
+        _ => name.to_owned(),
+    };
     let missing = format!(
-        "no breaker {} of {} is known",
-        named.name.as_deref().unwrap_or_default(),
+        "no breaker {address} of {} is known",
         named.service.as_deref().unwrap_or_default()
     );
     let range = params.range()?;
-    let propose = params.get("propose").is_some();
+    let propose = params.flag("propose")?;
     let found = state
         .ask(move |session| {
             let Some(breaker) = query::breakers(session, &named)?.items.into_iter().next() else {

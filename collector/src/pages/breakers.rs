@@ -175,7 +175,11 @@ async fn page(
     named: Named,
     params: &crate::api::params::Params,
 ) -> Result<views::BreakerPage, Problem> {
-    let missing = format!("No breaker {} of {} is known.", named.name, named.service);
+    let address = match named.key.as_deref() {
+        Some(key) if !key.is_empty() => format!("{}/{key}", named.name),
+        _ => named.name.clone(),
+    };
+    let missing = format!("No breaker {address} of {} is known.", named.service);
     let question = BreakersQuery {
         service: Some(named.service),
         name: Some(named.name),

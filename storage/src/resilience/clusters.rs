@@ -1,9 +1,9 @@
 //! The service in the names that meshes and clients have: Envoy's for a cluster, Dapr's for a target, Finagle's for a
-//! client.
+//! client; and what Polly's name for a source is made of.
 
 /// `outbound|8080|v1|payment.shop.svc.cluster.local` is `payment`, as is the same with `_.` between its parts (the names
 /// of SNI routes); a host outside the mesh stays whole, and so does a name that is not Istio's. What names no callee
-/// (`inbound|8080||`, `BlackHoleCluster`, `PassthroughCluster`) is none.
+/// (`inbound|8080||`, `BlackHoleCluster`, `PassthroughCluster`, and in metrics `unknown`) is none.
 pub(super) fn istio_service(cluster: &str) -> Option<String> {
     // Newer versions end the name in statistics with a semicolon.
     let cluster = cluster.trim().trim_end_matches(';');
@@ -15,7 +15,10 @@ pub(super) fn istio_service(cluster: &str) -> Option<String> {
                 || cluster.starts_with("inbound_.")
                 || matches!(
                     cluster,
-                    "BlackHoleCluster" | "PassthroughCluster" | "InboundPassthroughCluster"
+                    "BlackHoleCluster"
+                        | "PassthroughCluster"
+                        | "InboundPassthroughCluster"
+                        | "unknown"
                 );
             if names_nobody {
                 return None;
@@ -46,6 +49,20 @@ pub(super) fn envoy_cluster(before: &str) -> Option<String> {
 /// `clnt/payment` is `payment`.
 pub(super) fn finagle_label(before: &str) -> Option<String> {
     after_word(before, "clnt").map(str::to_owned)
+}
+
+/// `client-standard/https://payment:8443/Standard-CircuitBreaker` is of the pipeline `client-standard`.
+pub(super) fn polly_pipeline(source: &str) -> Option<String> {
+    let (pipeline, _) = source.split_once('/')?;
+    (!pipeline.is_empty()).then(|| pipeline.to_owned())
+}
+
+/// Its instance is `https://payment:8443`: an authority has slashes of its own. Most pipelines have one instance without a
+/// name.
+pub(super) fn polly_instance(source: &str) -> Option<String> {
+    let (_, rest) = source.split_once('/')?;
+    let (instance, _) = rest.rsplit_once('/')?;
+    (!instance.is_empty()).then(|| instance.to_owned())
 }
 
 /// What follows a word and a separator, if anything does.
@@ -89,6 +106,24 @@ mod tests {
     }
 
     #[test]
+    fn an_instance_of_a_pipeline_may_be_an_address() {
+        for (source, pipeline, instance) in [
+            ("psp/eu/CircuitBreaker", Some("psp"), Some("eu")),
+            (
+                "client-standard/https://payment:8443/Standard-CircuitBreaker",
+                Some("client-standard"),
+                Some("https://payment:8443"),
+            ),
+            ("psp//CircuitBreaker", Some("psp"), None),
+            ("//CircuitBreaker", None, None),
+            ("psp", None, None),
+        ] {
+            assert_eq!(polly_pipeline(source).as_deref(), pipeline, "{source}");
+            assert_eq!(polly_instance(source).as_deref(), instance, "{source}");
+        }
+    }
+
+    #[test]
     fn the_application_is_taken_out_of_a_target() {
         assert_eq!(dapr_app("app_payment").as_deref(), Some("payment"));
         for target in ["actor_cart", "statestore_redis", "app_", ""] {
@@ -123,6 +158,7 @@ mod tests {
             "inbound|8080|http|payment.shop.svc.cluster.local",
             "BlackHoleCluster",
             "PassthroughCluster",
+            "unknown",
             "outbound|8080||",
             "outbound|8080",
             "",

@@ -371,8 +371,9 @@ fn item<'a>(log: &Log, record: &Record<'a>) -> Option<Item<'a>> {
             None => {}
         }
     }
-    if log.rule.json.is_some() {
-        let members = document::members(record.body);
+    if let Some(needle) = &log.rule.json {
+        let mut places = [record.body, record.attributes].into_iter();
+        let members = document::members(places.find(|place| place.contains(needle.as_str()))?);
         if members.is_empty() {
             return None;
         }

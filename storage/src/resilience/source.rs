@@ -29,6 +29,8 @@ enum Function {
     DaprApp,
     EnvoyCluster,
     FinagleLabel,
+    PollyPipeline,
+    PollyInstance,
 }
 
 impl Function {
@@ -38,6 +40,8 @@ impl Function {
             "dapr_app" => Some(Self::DaprApp),
             "envoy_cluster" => Some(Self::EnvoyCluster),
             "finagle_label" => Some(Self::FinagleLabel),
+            "polly_pipeline" => Some(Self::PollyPipeline),
+            "polly_instance" => Some(Self::PollyInstance),
             _ => None,
         }
     }
@@ -48,6 +52,8 @@ impl Function {
             Self::DaprApp => clusters::dapr_app(text),
             Self::EnvoyCluster => clusters::envoy_cluster(text),
             Self::FinagleLabel => clusters::finagle_label(text),
+            Self::PollyPipeline => clusters::polly_pipeline(text),
+            Self::PollyInstance => clusters::polly_instance(text),
         }
     }
 }

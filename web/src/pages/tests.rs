@@ -10,6 +10,7 @@ mod incident_data;
 mod metrics;
 mod operating;
 mod records;
+mod silent;
 mod what_if;
 
 use leptos::serde_json::{Value, from_value, json};

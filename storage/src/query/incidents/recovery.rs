@@ -130,7 +130,7 @@ fn verdict(
     let change = recent
         .zip(earlier)
         .map(|(recent, earlier)| recent - earlier);
-    let instances = format!("{is} instances refuse, five minutes ago {then}");
+    let instances = refusing(is, then);
     match change {
         _ if is > then => ("worsening", instances),
         Some(change) if change > SHARE_STEP => (
@@ -143,5 +143,27 @@ fn verdict(
             format!("{instances}; errors at the entry points fall"),
         ),
         _ => ("flat", instances),
+    }
+}
+
+/// How many instances refuse, in words.
+fn refusing(is: u32, then: u32) -> String {
+    let refuse = if is == 1 {
+        "instance refuses"
+    } else {
+        "instances refuse"
+    };
+    format!("{is} {refuse}, five minutes ago {then}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_instance_refuses_and_two_refuse() {
+        assert_eq!(refusing(1, 0), "1 instance refuses, five minutes ago 0");
+        assert_eq!(refusing(2, 1), "2 instances refuse, five minutes ago 1");
+        assert_eq!(refusing(0, 1), "0 instances refuse, five minutes ago 1");
     }
 }

@@ -91,7 +91,7 @@ impl Parts {
         }
         let mut log_events: HashMap<String, Vec<usize>> = HashMap::new();
         let (mut bodies, mut in_events, mut pieces) = (Vec::new(), Vec::new(), Vec::new());
-        let mut named_events = Vec::new();
+        let mut by_attribute = Vec::new();
         for (at, log) in logs.iter().enumerate() {
             for event in &log.rule.event {
                 if event.contains('*') {
@@ -101,9 +101,12 @@ impl Parts {
                 } else {
                     log_events.entry(event.clone()).or_default().push(at);
                     in_events.push((format!("\"name\":\"{event}\""), Told::Log(at)));
-                    named_events.push((format!("\"event.name\":\"{event}\""), Told::Log(at)));
+                    by_attribute.push((format!("\"event.name\":\"{event}\""), Told::Log(at)));
                 }
             }
+            // What the JSON of one is, are the attributes of another, written without blanks.
+            let json = log.rule.json.iter().filter(|text| !text.contains(' '));
+            by_attribute.extend(json.map(|text| (text.clone(), Told::Log(at))));
             let text = log.template.as_ref().map(Template::needle);
             let needle = text.or(log.rule.json.as_deref()).unwrap_or_default();
             bodies.push((needle.to_owned(), Told::Log(at)));
@@ -138,7 +141,7 @@ impl Parts {
         in_events.extend(exceptions.iter().chain(&messages).map(told));
         bodies.extend(messages.iter().map(told));
         let errors = exceptions.iter().chain(&messages).map(told);
-        let in_attributes: Vec<(String, Told)> = errors.chain(named_events).collect();
+        let in_attributes: Vec<(String, Told)> = errors.chain(by_attribute).collect();
         Recognisers {
             origins,
             metrics,

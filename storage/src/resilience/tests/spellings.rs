@@ -105,6 +105,60 @@ fn foreign_labels_are_found_in_their_other_spelling() {
 }
 
 #[test]
+fn resilience4js_order_of_states_is_its_own() {
+    let start = now() - 100 * SECOND;
+    let points: Vec<Point<'_>> = (0..7_u8)
+        .map(|number| {
+            let time = start + u64::from(number) * SECOND;
+            let attributes = r#"{"name":"pay"}"#.to_owned();
+            let name = "resilience4j_circuitbreaker_state";
+            (name, "gauge", attributes, time, f64::from(number))
+        })
+        .collect();
+    assert_eq!(
+        samples(&points, "time, origin, state")
+            .iter()
+            .map(|row| row.rsplit_once(' ').map_or("", |(_, state)| state))
+            .collect::<Vec<_>>(),
+        [
+            "closed",
+            "open",
+            "half_open",
+            "disabled",
+            "forced_open",
+            "metrics_only",
+            "unknown",
+        ]
+    );
+}
+
+#[test]
+fn who_is_nobody_to_the_mesh_is_no_callee() {
+    let time = now() - 10 * SECOND;
+    let points: Vec<Point<'_>> = [
+        "payment",
+        "payment.shop.svc.cluster.local",
+        "unknown",
+        "PassthroughCluster",
+        "BlackHoleCluster",
+    ]
+    .into_iter()
+    .flat_map(|callee| {
+        let of = |flags: &str| {
+            let attributes =
+                format!(r#"{{"destination_service_name":"{callee}","response_flags":"{flags}"}}"#);
+            ("istio_requests_total", "sum", attributes, time, 1.0)
+        };
+        [of("UO"), of("UH")]
+    })
+    .collect();
+    assert_eq!(
+        samples(&points, "name, pattern, rejected, failed"),
+        ["payment concurrency_cap 2 -", "payment ejection - 2"]
+    );
+}
+
+#[test]
 fn a_prefix_is_the_users_in_metrics_in_spans_and_in_events() {
     let time = now() - 10 * SECOND;
     let points: [Point<'_>; 3] = [

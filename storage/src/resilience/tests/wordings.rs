@@ -81,6 +81,80 @@ fn a_change_of_state_is_understood_by_its_attributes() {
 }
 
 #[test]
+fn pollys_pipeline_of_an_authority_is_the_same_in_text_and_in_attributes() {
+    let told = |event: &str, source: &str| {
+        format!("Resilience event occurred. EventName: '{event}', Source: '{source}', Operation Key: '', Result: '503'")
+    };
+    let opened = told("OnCircuitOpened", "client/https://payment:8443/breaker");
+    let closed = told("OnCircuitClosed", "client/https://payment:8443/breaker");
+    let unnamed = told("OnCircuitOpened", "client/(null)/breaker");
+    let attributes = r#"{"EventName":"OnCircuitClosed","PipelineInstance":"https://payment:8443","PipelineName":"client"}"#;
+    let time = now() - 100 * SECOND;
+    let records: Vec<Log<'_>> = (0..)
+        .zip([
+            (opened.as_str(), "{}"),
+            (closed.as_str(), attributes),
+            (unnamed.as_str(), "{}"),
+        ])
+        .map(|(number, (body, attributes))| Log {
+            time: time + number * 2 * SECOND,
+            body: Some(body),
+            attributes,
+            ..Log::default()
+        })
+        .collect();
+    let (_dir, store) = store_with(logs("cart", "pod-1", &records));
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT name, key, to_state FROM breaker_transitions ORDER BY time"
+        ),
+        [
+            "client https://payment:8443 open",
+            "client https://payment:8443 closed",
+            "client - open",
+        ]
+    );
+}
+
+#[test]
+fn flags_of_an_access_log_may_be_attributes_and_come_after_others() {
+    let cluster = "outbound|8080||payment.shop.svc.cluster.local";
+    let text = |flags: &str| {
+        format!(r#"[t] "GET /pay HTTP/1.1" 503 {flags} - - "-" 0 81 0 - "-" "-" "id" "payment:8080" "-" {cluster} - 10.0.0.1:80 10.0.0.2:1 - default"#)
+    };
+    let json =
+        |flags: &str| format!(r#"{{"response_flags":"{flags}","upstream_cluster":"{cluster}"}}"#);
+    let ejected = r#"{"action":"EJECT","cluster_name":"payment","enforced":true,"type":"CONSECUTIVE_5XX","upstream_url":"10.0.0.9:8080"}"#;
+    let seen = |body: &str, attributes: &str| {
+        let record = Log {
+            time: now() - 100 * SECOND,
+            body: Some(body),
+            attributes,
+            ..Log::default()
+        };
+        let (_dir, store) = store_with(logs("cart", "pod-1", &[record]));
+        rows(
+            &store,
+            "SELECT name, pattern, state FROM breaker_samples
+             UNION ALL SELECT name, pattern, to_state FROM breaker_transitions",
+        )
+    };
+    let refused = ["payment concurrency_cap saturated"];
+    for flags in ["UO", "UO,URX", "UF,UO", "UF,UO,URX"] {
+        assert_eq!(seen(&json(flags), "{}"), refused, "JSON {flags}");
+        assert_eq!(seen("", &json(flags)), refused, "attributes {flags}");
+        assert_eq!(seen("access", &json(flags)), refused, "both {flags}");
+        assert_eq!(seen(&text(flags), "{}"), refused, "text {flags}");
+    }
+    assert_eq!(seen("", ejected), ["payment ejection open"]);
+    for flags in ["UF", "UF,URX", "-"] {
+        assert!(seen("", &json(flags)).is_empty(), "{flags}");
+        assert!(seen(&text(flags), "{}").is_empty(), "{flags}");
+    }
+}
+
+#[test]
 fn daprs_resources_have_the_tag_that_is_exported() {
     let time = now() - 10 * SECOND;
     let points: Vec<Point<'static>> = ["closed", "half-open", "open", "unknown"]

@@ -80,6 +80,11 @@ fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
                 breaker.state.replace('_', " ")
             )
         }
+        // Instances that fell silent do not count.
+        (None, false) if breaker.instances == 0 => format!(
+            "{edge} is {}; it did not open in this range",
+            breaker.state.replace('_', " ")
+        ),
         (None, false) => format!(
             "{edge} is {} on {}; it did not open in this range",
             breaker.state.replace('_', " "),

@@ -83,7 +83,9 @@ fn a_change_of_state_is_understood_by_its_attributes() {
 #[test]
 fn pollys_pipeline_of_an_authority_is_the_same_in_text_and_in_attributes() {
     let told = |event: &str, source: &str| {
-        format!("Resilience event occurred. EventName: '{event}', Source: '{source}', Operation Key: '', Result: '503'")
+        format!(
+            "Resilience event occurred. EventName: '{event}', Source: '{source}', Operation Key: '', Result: '503'"
+        )
     };
     let opened = told("OnCircuitOpened", "client/https://payment:8443/breaker");
     let closed = told("OnCircuitClosed", "client/https://payment:8443/breaker");
@@ -121,7 +123,9 @@ fn pollys_pipeline_of_an_authority_is_the_same_in_text_and_in_attributes() {
 fn flags_of_an_access_log_may_be_attributes_and_come_after_others() {
     let cluster = "outbound|8080||payment.shop.svc.cluster.local";
     let text = |flags: &str| {
-        format!(r#"[t] "GET /pay HTTP/1.1" 503 {flags} - - "-" 0 81 0 - "-" "-" "id" "payment:8080" "-" {cluster} - 10.0.0.1:80 10.0.0.2:1 - default"#)
+        format!(
+            r#"[t] "GET /pay HTTP/1.1" 503 {flags} - - "-" 0 81 0 - "-" "-" "id" "payment:8080" "-" {cluster} - 10.0.0.1:80 10.0.0.2:1 - default"#
+        )
     };
     let json =
         |flags: &str| format!(r#"{{"response_flags":"{flags}","upstream_cluster":"{cluster}"}}"#);

@@ -17,7 +17,7 @@ pub use critical_path::{CriticalPath, Section, critical_path};
 pub use flame::{Flame, flame};
 pub use folding::without_sidecars;
 pub use movers::{MOVER_CALLS_MIN, Move, movers, z_score};
-pub use pattern::{pattern, pattern_regex};
+pub use pattern::{pattern, pattern_is_whole, pattern_regex};
 pub use statistics::{StatisticsRow, self_times, statistics};
 
 #[cfg(test)]

@@ -124,6 +124,14 @@ impl KeyScope {
         ("link.", Self::Link),
     ];
 
+    /// The scope that a key begins with, as it is being written: `attr.`, `resource.ser`.
+    pub(crate) fn asked(key: &str, signal: Signal) -> Option<Self> {
+        Self::prefixes(signal)
+            .iter()
+            .find(|(prefix, _)| key.starts_with(prefix))
+            .map(|(_, scope)| *scope)
+    }
+
     /// The scopes that can be asked of a signal, with what is written before a key's name.
     fn prefixes(signal: Signal) -> &'static [(&'static str, Self)] {
         match signal {

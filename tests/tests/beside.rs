@@ -317,6 +317,17 @@ async fn sidecars_are_folded_unless_they_are_asked_for() -> Result<()> {
             "{mesh}"
         );
     }
+    // Two traces are compared as they are shown: both with the spans of proxies, or both without.
+    let (one, another) = (1_u64, 2_u64);
+    let compared = format!("/traces/{one:032x}?view=compare&with={another:032x}");
+    says(&server, &compared, &["3 of 3 operations"]).await?;
+    let html = says(
+        &server,
+        &format!("{compared}&sidecars=hide"),
+        &["2 of 2 operations"],
+    )
+    .await?;
+    assert!(!html.contains("only in the other"), "{html}");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The dashboard's questions over real ports: one filter grammar everywhere, the box that finds a planted
 //! cause, a trace from all its sides, changes, downloads.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::harness::{PATIENCE, Tripline, now, text};
@@ -357,6 +357,28 @@ async fn logs_have_patterns_and_a_shape() -> Result<()> {
         &["30 records", "severity%20%3D%20error", "class=\"s5\""],
     )
     .await?;
+    // The filter of a pattern finds its records and no others: neither longer ones nor, for an empty one, all.
+    let time = now().to_string();
+    let bodies = ["order 7 paid late", ""].map(
+        |text| json!({"timeUnixNano": time, "severityNumber": 9, "body": {"stringValue": text}}),
+    );
+    let body = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": bodies}]}]});
+    server.send("logs", &body).await?;
+    says(
+        &server,
+        "/logs?view=patterns",
+        &["4 patterns among the newest 32"],
+    )
+    .await?;
+    let found = server.get("/api/v1/logs/patterns").await?;
+    for pattern in found["items"].as_array().into_iter().flatten() {
+        let filter = pattern["filter"].as_str().context("a filter")?;
+        let path = format!("/api/v1/logs?filter={}", encoded(filter));
+        let records = server.get(&path).await?["items"]
+            .as_array()
+            .map_or(0, Vec::len);
+        assert_eq!(Some(records as u64), pattern["count"].as_u64(), "{filter}");
+    }
     Ok(())
 }
 

@@ -40,20 +40,13 @@ pub(super) async fn trace(
                 Some(Err(problem)) => Some(Err(problem.detail)),
                 Some(Ok(other)) => Some(
                     query::trace(session, &other)?
+                        .map(|other| seen(other, hides_sidecars))
                         .ok_or_else(|| format!("no trace {other} is stored")),
                 ),
             };
             let proxies = trace.spans.iter().filter(|span| span.sidecar).count() as u64;
-            let trace = if hides_sidecars {
-                TraceDetail {
-                    spans: without_sidecars(trace.spans),
-                    ..trace
-                }
-            } else {
-                trace
-            };
             Ok(Some(views::TracePage {
-                trace,
+                trace: seen(trace, hides_sidecars),
                 other,
                 proxies,
             }))
@@ -61,4 +54,15 @@ pub(super) async fn trace(
         .await
         .and_then(|found| found.ok_or_else(|| Problem::not_found(missing)));
     show(&frame, &title, answer, views::trace)
+}
+
+/// A trace as the page shows it: with the spans of proxies or without.
+fn seen(trace: TraceDetail, hides_sidecars: bool) -> TraceDetail {
+    if !hides_sidecars {
+        return trace;
+    }
+    TraceDetail {
+        spans: without_sidecars(trace.spans),
+        ..trace
+    }
 }

@@ -63,7 +63,7 @@ impl Quantity {
             });
         }
         let (_, measure, scale) = UNITS.iter().find(|(name, ..)| *name == unit)?;
-        let amount = amount * scale;
+        let amount = snapped(amount * scale);
         let whole = exact
             .and_then(|n| n.checked_mul(*scale as i64))
             .or_else(|| {
@@ -76,6 +76,13 @@ impl Quantity {
             whole,
         })
     }
+}
+
+/// The whole number that a product of two rounded factors means, if it is one: 4.1 times 1e6 is 4099999.9999999995.
+fn snapped(product: f64) -> f64 {
+    let whole = product.round();
+    let is_rounding = (product - whole).abs() <= whole.abs() * 2.0 * f64::EPSILON;
+    if is_rounding { whole } else { product }
 }
 
 /// How many bytes of `[+-]digits[.digits][e[+-]digits]` the text starts with.

@@ -157,6 +157,12 @@ fn numbers_are_in_their_base_unit() {
     assert_eq!(whole("10KiB"), Some(10_240));
     assert_eq!(whole("3kB"), Some(3_000));
     assert_eq!(whole("9223372036854775807"), Some(i64::MAX));
+    let amount = |text: &str| Quantity::parse(text).map(|q| q.amount);
+    // As floating-point numbers 4099999.9999999995, 16100.000000000002 and 1070000000.0000001.
+    assert_eq!(amount("4.1ms"), Some(4_100_000.0));
+    assert_eq!(amount("16.1us"), Some(16_100.0));
+    assert_eq!(amount("1.07s"), Some(1_070_000_000.0));
+    assert_eq!(amount("0.5ns"), Some(0.5));
     for text in ["5xx", "10.0.0.1", "", "-", ".5", "1e", "0x10", "∞", "1e999"] {
         assert_eq!(Quantity::parse(text), None, "{text}");
     }

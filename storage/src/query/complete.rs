@@ -32,7 +32,7 @@ pub fn complete(
 ) -> Result<Completion, QueryError> {
     let expected = Expected::at(text, at, signal);
     let mut items = match &expected.slot {
-        Slot::Key => keys(session, expected.signal)?,
+        Slot::Key => keys(session, expected.signal, &expected.prefix)?,
         Slot::Operator(key) => operators(key, expected.signal),
         Slot::Value(key) => values(session, key, expected.signal)?,
         Slot::Join => words(&["AND", "OR"], "word"),
@@ -81,8 +81,13 @@ fn operators(key: &Key, signal: Signal) -> Vec<CompletionItem> {
     items
 }
 
-/// Fields first, then attributes by how often they were seen.
-fn keys(session: &Session<'_>, signal: Signal) -> Result<Vec<CompletionItem>, QueryError> {
+/// Fields first, then attributes by how often they were seen; with the scope that `prefix` asks for.
+fn keys(
+    session: &Session<'_>,
+    signal: Signal,
+    prefix: &str,
+) -> Result<Vec<CompletionItem>, QueryError> {
+    let asked = KeyScope::asked(prefix, signal);
     let mut items: Vec<CompletionItem> = fields(signal)
         .enumerate()
         .map(|(at, field)| item(field.names[0], "field", field.help, u64::MAX - at as u64))
@@ -95,6 +100,7 @@ fn keys(session: &Session<'_>, signal: Signal) -> Result<Vec<CompletionItem>, Qu
     }
     let mut seen: HashMap<(KeyScope, String), (u64, &'static str)> = HashMap::new();
     for question in key_questions(session, signal) {
+        let is_asked = asked == Some(question.scope);
         session.run(|conn| {
             let mut statement = conn.ask(&question.sql)?;
             let mut rows = statement.query(NONE)?;
@@ -103,7 +109,9 @@ fn keys(session: &Session<'_>, signal: Signal) -> Result<Vec<CompletionItem>, Qu
                 // A field of that name hides the attribute: then its scope is said.
                 let is_hidden = field_named(signal, &name).is_some();
                 let scope = match question.scope {
-                    KeyScope::Item | KeyScope::Resource if !is_hidden => KeyScope::Anywhere,
+                    KeyScope::Item | KeyScope::Resource if !is_hidden && !is_asked => {
+                        KeyScope::Anywhere
+                    }
                     scope => scope,
                 };
                 let entry = seen.entry((scope, name)).or_insert((0, question.of));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::logs::{conditions, logs};
 use super::newest::{Narrowed, tables, tables_in};
 use super::{QueryError, Session};
-use crate::analysis::{pattern, pattern_regex};
+use crate::analysis::{pattern, pattern_is_whole, pattern_regex};
 use crate::ask::Ask;
 use crate::filter::{Expression, Key, KeyScope, Literal, Operator};
 use crate::model::{LogHistogram, LogHistogramStep, LogPattern, LogPatterns, LogQuery};
@@ -86,32 +86,35 @@ pub fn log_patterns(session: &Session<'_>, query: &LogQuery) -> Result<LogPatter
             ..query.clone()
         },
     )?;
-    let mut found: BTreeMap<String, (LogPattern, BTreeSet<String>)> = BTreeMap::new();
+    let mut found: BTreeMap<String, Found> = BTreeMap::new();
     for record in &newest.items {
         let message = record
             .body
             .as_deref()
             .or(record.event_name.as_deref())
             .unwrap_or("");
-        let (entry, services) = found.entry(pattern(message)).or_insert_with_key(|pattern| {
-            let first = LogPattern {
-                pattern: pattern.clone(),
+        let entry = found.entry(pattern(message)).or_insert_with(|| Found {
+            shown: LogPattern {
                 example: message.to_owned(),
                 newest_unix_nano: record.time_unix_nano,
-                filter: filter_of(pattern, record.body.is_some()),
                 ..LogPattern::default()
-            };
-            (first, BTreeSet::new())
+            },
+            services: BTreeSet::new(),
+            is_body: record.body.is_some(),
+            is_whole: true,
         });
-        entry.count += 1;
-        entry.severity_number = entry.severity_number.max(record.severity_number);
-        services.extend(record.service_name.clone());
+        entry.shown.count += 1;
+        entry.shown.severity_number = entry.shown.severity_number.max(record.severity_number);
+        entry.services.extend(record.service_name.clone());
+        entry.is_whole &= pattern_is_whole(message);
     }
     let mut items: Vec<LogPattern> = found
-        .into_values()
-        .map(|(pattern, services)| LogPattern {
-            services: services.into_iter().collect(),
-            ..pattern
+        .into_iter()
+        .map(|(pattern, found)| LogPattern {
+            filter: filter_of(&pattern, &found),
+            services: found.services.into_iter().collect(),
+            pattern,
+            ..found.shown
         })
         .collect();
     items.sort_by_key(|item| std::cmp::Reverse((item.count, item.severity_number)));
@@ -124,13 +127,38 @@ pub fn log_patterns(session: &Session<'_>, query: &LogQuery) -> Result<LogPatter
     })
 }
 
-fn filter_of(pattern: &str, is_body: bool) -> String {
-    let key = Key {
-        scope: KeyScope::Anywhere,
-        name: if is_body { "body" } else { "event" }.to_owned(),
+/// A pattern while its records are gathered.
+struct Found {
+    shown: LogPattern,
+    services: BTreeSet<String>,
+    /// It is one of bodies; else of names of events.
+    is_body: bool,
+    /// All of its messages were looked at to their ends.
+    is_whole: bool,
+}
+
+fn filter_of(pattern: &str, found: &Found) -> String {
+    let matches = |name: &str| {
+        let regex = pattern_regex(pattern, found.is_whole);
+        Expression::Compare(key(name), Operator::Matches, Literal::Text(regex))
     };
-    let regex: String = pattern_regex(pattern).chars().take(480).collect();
-    // Cut inside an escape it would not be one any more.
-    let regex = regex.trim_end_matches('\\').to_owned();
-    Expression::Compare(key, Operator::Matches, Literal::Text(regex)).to_string()
+    let filter = if pattern.is_empty() {
+        let nothing = vec![
+            Expression::Absent(key("body")),
+            Expression::Absent(key("event")),
+        ];
+        Expression::or(vec![matches("body"), Expression::and(nothing)])
+    } else if found.is_body {
+        matches("body")
+    } else {
+        Expression::and(vec![Expression::Absent(key("body")), matches("event")])
+    };
+    filter.to_string()
+}
+
+fn key(name: &str) -> Key {
+    Key {
+        scope: KeyScope::Anywhere,
+        name: name.to_owned(),
+    }
 }

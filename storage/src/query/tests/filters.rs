@@ -469,6 +469,10 @@ fn completion_knows_the_keys_and_values_that_are_stored() {
         "duration".to_owned()
     ]));
     assert_eq!(offers("reg"), ["region"]);
+    // A scope that is written is offered back, and is asked for the values.
+    assert_eq!(offers("attr.http.r"), ["attr.http.route"]);
+    assert_eq!(offers("attr.http.route = /r/3"), ["/r/3"]);
+    assert_eq!(offers("resource.reg"), ["resource.region"]);
     let mut routes = offers("http.route = ");
     routes.sort();
     assert_eq!(routes, ["/r/0", "/r/1", "/r/2", "/r/3"]);

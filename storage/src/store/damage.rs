@@ -104,7 +104,8 @@ fn tables(conn: &Connection, alias: &str) -> duckdb::Result<BTreeMap<String, Vec
     while let Some(row) = rows.next()? {
         let (schema, table, column): (String, String, String) =
             (row.get(0)?, row.get(1)?, row.get(2)?);
-        let form = if row.get(3)? { "JSON" } else { "VARCHAR" };
+        let is_variant: bool = row.get(3)?;
+        let form = if is_variant { "JSON" } else { "VARCHAR" };
         tables
             .entry(format!("\"{alias}\".\"{schema}\".\"{table}\""))
             .or_default()

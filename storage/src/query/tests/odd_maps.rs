@@ -10,10 +10,7 @@ const METRIC: &str = "http.server.request.duration";
 
 /// Attributes of these keys, each with such a map.
 fn odd(keys: &[&str]) -> String {
-    let members: Vec<String> = keys
-        .iter()
-        .map(|key| format!(r#""{key}":{ODD}"#))
-        .collect();
+    let members: Vec<String> = keys.iter().map(|key| format!(r#""{key}":{ODD}"#)).collect();
     format!("{{{}}}", members.join(","))
 }
 

@@ -12,9 +12,9 @@ WITH told AS MATERIALIZED (
 SELECT *, (count(*) OVER ())::UBIGINT AS total
 FROM (
     SELECT ns,
-        coalesce(nullif(attributes."change.service"::VARCHAR, ''), nullif(service_name, '')) AS service,
-        coalesce(nullif(attributes."change.kind"::VARCHAR, ''), 'change') AS kind,
-        coalesce(nullif(attributes."change.description"::VARCHAR, ''), nullif(body::VARCHAR, ''), 'not described') AS description
+        coalesce(nullif(json_extract_string(attributes."change.service"::JSON, ''), ''), nullif(service_name, '')) AS service,
+        coalesce(nullif(json_extract_string(attributes."change.kind"::JSON, ''), ''), 'change') AS kind,
+        coalesce(nullif(json_extract_string(attributes."change.description"::JSON, ''), ''), nullif(body::VARCHAR, ''), 'not described') AS description
     FROM told
 )
 WHERE $3::VARCHAR IS NULL OR service IS NULL OR service = $3

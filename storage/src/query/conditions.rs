@@ -237,9 +237,10 @@ impl Comparison {
                 values: vec![key, Value::Boolean(value)],
             },
             Self::Number(value) => AttributeCondition {
-                sql: "(TRY_CAST(variant_extract({documents}, ?) AS DOUBLE) = ? \
-                      AND variant_typeof(variant_extract({documents}, ?)) NOT IN ('VARCHAR', 'BOOL_TRUE', 'BOOL_FALSE', 'BOOLEAN'))",
-                values: vec![key.clone(), Value::Double(value), key],
+                sql: "(CASE WHEN variant_typeof(variant_extract({documents}, ?)) \
+                      NOT SIMILAR TO '(VARCHAR|BOOL|OBJECT|ARRAY).*' \
+                      THEN TRY_CAST(variant_extract({documents}, ?) AS DOUBLE) = ? END)",
+                values: vec![key.clone(), key, Value::Double(value)],
             },
         }
     }

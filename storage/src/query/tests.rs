@@ -8,6 +8,7 @@ mod heatmaps;
 mod hows;
 mod instances;
 mod log_shapes;
+mod odd_maps;
 mod orders;
 mod proxies;
 mod pulses;

@@ -11,12 +11,13 @@ use crate::segment::Segment;
 /// Segments last committed into within this time are read: clients give up resending long before.
 const HORIZON_NS: i64 = 600 * 1_000_000_000;
 
-/// Remembers the spans of the newest segments, as many as one generation holds.
+/// Remembers the spans of the newest segments, as many as one generation holds. A damaged segment stops no start: spans
+/// of it that are sent again count twice.
 pub(super) fn recall<'a>(
     conn: &Connection,
     segments: impl Iterator<Item = &'a Segment>,
     now_ns: i64,
-) -> duckdb::Result<RecentSpans> {
+) -> RecentSpans {
     let mut recent = RecentSpans::default();
     let mut segments: Vec<&Segment> = segments
         .filter(|segment| !segment.is_history())
@@ -28,15 +29,33 @@ pub(super) fn recall<'a>(
         if left == 0 {
             break;
         }
-        let services = services(conn, segment)?;
-        left -= read(conn, &segment.schema(), &services, left, &mut recent)?;
-        if segment.meta.outliers > 0 {
-            let schema = format!("\"{}\".outliers", segment.alias());
-            left -= read(conn, &schema, &services, left, &mut recent)?;
+        match recall_segment(conn, segment, left, &mut recent) {
+            Ok(count) => left -= count,
+            Err(error) => tracing::error!(
+                %error,
+                segment = segment.id,
+                "spans of a segment cannot be read; those of it that are sent again will count twice"
+            ),
         }
     }
     recent.commit();
-    Ok(recent)
+    recent
+}
+
+/// Remembers at most `limit` spans of a segment; how many they were.
+fn recall_segment(
+    conn: &Connection,
+    segment: &Segment,
+    limit: usize,
+    recent: &mut RecentSpans,
+) -> duckdb::Result<usize> {
+    let services = services(conn, segment)?;
+    let mut count = read(conn, &segment.schema(), &services, limit, recent)?;
+    if segment.meta.outliers > 0 && count < limit {
+        let schema = format!("\"{}\".outliers", segment.alias());
+        count += read(conn, &schema, &services, limit - count, recent)?;
+    }
+    Ok(count)
 }
 
 /// The identity of each resource's service, by its number in the segment.

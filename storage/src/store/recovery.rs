@@ -57,9 +57,11 @@ pub(crate) fn recover(config: &StoreConfig) -> Result<Recovered, OpenError> {
     let mut segments: Vec<Arc<Segment>> = kept.into_iter().map(Arc::new).collect();
     let rotation = Rotation::default();
     hand_to_the_sealer(&rotation, &segments);
-    let recent = catalog
-        .connect()
-        .and_then(|conn| recall::recall(&conn, segments.iter().map(Arc::as_ref), now_ns()))?;
+    let recent = recall::recall(
+        &catalog.connect()?,
+        segments.iter().map(Arc::as_ref),
+        now_ns(),
+    );
     let hot =
         steward::make_hot(&catalog, config.hot_rows_max).map_err(|error| error.into_open(&dir))?;
     segments.push(Arc::clone(&hot));

@@ -36,9 +36,9 @@ GROUP BY ALL
 HAVING count(*) >= 20 AND count(*) FILTER (status_code = 'error') * 20 > count(*);
 
 -- no request was retried more than three times
-SELECT trace_id, service_name, name, TRY_CAST(attributes."http.request.resend_count" AS INTEGER) AS resends
+SELECT trace_id, service_name, name, TRY_CAST(json_extract_string(attributes."http.request.resend_count"::JSON, '') AS INTEGER) AS resends
 FROM spans
-WHERE TRY_CAST(attributes."http.request.resend_count" AS INTEGER) > 3 AND start_time > now() - INTERVAL 1 HOUR;
+WHERE TRY_CAST(json_extract_string(attributes."http.request.resend_count"::JSON, '') AS INTEGER) > 3 AND start_time > now() - INTERVAL 1 HOUR;
 
 -- no retry factor above {factor}
 -- set factor = 1.5
@@ -60,9 +60,9 @@ WITH guarded AS (
 ),
 -- A fault is what says so (a log event tripline.change of kind fault, sent or posted to /api/v1/changes) …
 said AS (
-    SELECT time AS fault, coalesce(attributes."change.service"::VARCHAR, service_name) AS of_service
+    SELECT time AS fault, coalesce(json_extract_string(attributes."change.service"::JSON, ''), service_name) AS of_service
     FROM logs
-    WHERE event_name = 'tripline.change' AND attributes."change.kind"::VARCHAR = 'fault'
+    WHERE event_name = 'tripline.change' AND json_extract_string(attributes."change.kind"::JSON, '') = 'fault'
         AND time > now() - {minutes}::INTEGER * INTERVAL 1 MINUTE
 ),
 told AS (

@@ -5,8 +5,8 @@ WHERE start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2)
     AND service_name IN (SELECT unnest(string_split($3, chr(31))))
 GROUP BY ALL
 UNION ALL
-SELECT coalesce(attributes."change.kind"::VARCHAR, 'change'), coalesce(attributes."change.service"::VARCHAR, service_name, ''),
-    coalesce(attributes."change.description"::VARCHAR, body::VARCHAR, event_name), epoch_ns("time")
+SELECT coalesce(json_extract_string(attributes."change.kind"::JSON, ''), 'change'), coalesce(json_extract_string(attributes."change.service"::JSON, ''), service_name, ''),
+    coalesce(json_extract_string(attributes."change.description"::JSON, ''), body::VARCHAR, event_name), epoch_ns("time")
 FROM ({logs})
 WHERE "time" >= make_timestamp_ns($1) AND "time" < make_timestamp_ns($2) AND event_name = 'tripline.change'
 UNION ALL

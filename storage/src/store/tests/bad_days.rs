@@ -53,6 +53,38 @@ fn a_segment_with_a_broken_header_is_left_alone_and_the_others_are_served() {
 }
 
 #[test]
+fn whichever_block_of_a_segment_breaks_the_store_starts_and_serves_the_others() {
+    const HEADERS: usize = 12_288;
+    const BLOCK: usize = 262_144;
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let sealed = two_segments(dir.path());
+    let whole = std::fs::read(&sealed[0]).expect("readable");
+    for block in 0..(whole.len() - HEADERS) / BLOCK {
+        let mut broken = whole.clone();
+        let at = HEADERS + block * BLOCK + 1_000;
+        broken[at..at + 64].fill(0x5a);
+        std::fs::write(&sealed[0], &broken).expect("written");
+        let store = Store::open(config(dir.path())).expect("a store");
+        let read = || {
+            let reader = store.reader().expect("a reader");
+            reader.views().and_then(|conn| {
+                conn.query_row(
+                    "SELECT count(DISTINCT span_id) FROM spans \
+                     WHERE attributes IS NOT NULL AND resource_attributes IS NOT NULL",
+                    [],
+                    |row| row.get::<_, i64>(0),
+                )
+            })
+        };
+        let spans = read().unwrap_or_else(|error| {
+            assert!(store.report(&error), "block {block}: {error}");
+            read().expect("the healthy segment")
+        });
+        assert!([100, 200].contains(&spans), "block {block}: {spans}");
+    }
+}
+
+#[test]
 fn a_segment_that_breaks_where_rows_are_is_found_by_its_reader_and_taken_out() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let sealed = two_segments(dir.path());

@@ -36,6 +36,7 @@ mod refusals;
 mod requests;
 mod review;
 mod search;
+mod sent;
 mod service;
 mod services;
 mod session;

@@ -14,8 +14,9 @@ pub(crate) mod keys;
 pub(crate) mod live;
 pub(crate) mod meta;
 pub(crate) mod migrate;
-mod origins;
+pub(crate) mod origins;
 pub(crate) mod runs;
+pub(crate) mod sent;
 pub(crate) mod tables;
 pub(crate) mod views;
 

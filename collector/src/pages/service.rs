@@ -159,10 +159,7 @@ pub(super) async fn one(
                 .last_week
                 .map(|range| asked.summaries(session, range))
                 .transpose()?;
-            let mut failed = query::traces(session, &of_failed)?;
-            if failed.truncated {
-                failed.total = query::trace_count(session, &of_failed)?;
-            }
+            let failed = query::traces(session, &of_failed)?;
             let slow = summaries
                 .iter()
                 .filter_map(|service| service.latency.p99_ns)

@@ -4,52 +4,109 @@ use std::collections::BTreeMap;
 
 use super::newest::{Narrowed, tables, tables_in};
 use super::search::conditions;
+use super::sent::each_sent_by;
 use super::{QueryError, Session};
 use crate::ask::Ask;
-use crate::model::{Heatmap, HeatmapCell, HeatmapQuery};
+use crate::model::{Heatmap, HeatmapCell, HeatmapQuery, TimeRange, TraceQuery};
+use crate::rollup::{BUCKET_NS, first_bucket};
+use crate::segment::kept::is_in;
+use crate::segment::origins::Resource;
 
 const HEATMAP: &str = include_str!("heatmap.sql");
 const COLUMNS_MAX: u32 = 240;
 /// What was sent again counts once, as in the roll-ups.
 pub(super) const ONCE: &str = "NOT coalesce(f.resent, false)";
 
+/// How a heatmap is divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Grid {
+    /// Whose spans are counted.
+    pub range: TimeRange,
+    /// Start of the first column, nanoseconds.
+    pub from: i64,
+    /// Width of a column.
+    pub width: i64,
+    pub columns: u32,
+}
+
+impl Grid {
+    /// Of a question. Columns that are wide enough hold whole buckets of the roll-ups; and where the sums of these answer,
+    /// all of each bucket that touches the range counts, as everywhere.
+    pub(super) fn of(query: &HeatmapQuery, range: TimeRange) -> Self {
+        let columns = query.columns.clamp(1, COLUMNS_MAX);
+        let width = |from: i64| {
+            let length = range.to_unix_nano.saturating_sub(from).max(1);
+            (length, (length - 1) / i64::from(columns) + 1)
+        };
+        let (_, exact) = width(range.from_unix_nano);
+        if exact < BUCKET_NS {
+            let from = range.from_unix_nano;
+            return Self {
+                range,
+                from,
+                width: exact,
+                columns,
+            };
+        }
+        let from = first_bucket(range);
+        let (length, width) = width(from);
+        let width = (width - 1) / BUCKET_NS * BUCKET_NS + BUCKET_NS;
+        let last = range.to_unix_nano.saturating_add(BUCKET_NS - 1);
+        let whole = TimeRange {
+            from_unix_nano: from,
+            to_unix_nano: last.div_euclid(BUCKET_NS) * BUCKET_NS,
+        };
+        Self {
+            range: if is_of_senders(&query.spans) {
+                whole
+            } else {
+                range
+            },
+            from,
+            width,
+            columns: u32::try_from((length - 1) / width + 1).unwrap_or(columns),
+        }
+    }
+
+    fn is_of_whole_buckets(self) -> bool {
+        self.width % BUCKET_NS == 0
+    }
+}
+
+/// Whether nothing is asked of spans but who sent them and whether they failed.
+fn is_of_senders(query: &TraceQuery) -> bool {
+    let of_all = TraceQuery {
+        range: query.range,
+        scope: query.scope.clone(),
+        service: query.service.clone(),
+        status: query.status.clone().filter(|status| status == "error"),
+        // What a list of traces is cut by and ordered by.
+        limit: query.limit,
+        cursor: query.cursor.clone(),
+        order: query.order,
+        ..TraceQuery::default()
+    };
+    of_all == *query
+}
+
+/// Spans and failed ones of a cell, by column and row.
+type Cells = BTreeMap<(u32, u32), (u64, u64)>;
+
 /// Counts of the spans that fit, by start and duration.
 pub fn heatmap(session: &Session<'_>, query: &HeatmapQuery) -> Result<Heatmap, QueryError> {
     let Some(range) = query.spans.range else {
         return Err(QueryError::Invalid("a heatmap needs a time range"));
     };
-    let columns = query.columns.clamp(1, COLUMNS_MAX);
-    let length = range
-        .to_unix_nano
-        .saturating_sub(range.from_unix_nano)
-        .max(1);
-    let width = (length - 1) / i64::from(columns) + 1;
-    let mut conditions = conditions(&query.spans, None);
-    conditions.add(ONCE, []);
-    let spans = tables(session, "spans");
-    let mut cells: BTreeMap<(u32, u32), (u64, u64)> = BTreeMap::new();
-    session.run(|conn| {
-        for table in tables_in(session, "spans", range) {
-            let narrowed = Narrowed::new(conn, &table, &spans, &conditions, &query.spans)?;
-            // Both are numbers of ours.
-            let sql = narrowed
-                .sql(HEATMAP)
-                .replace("{from}", &range.from_unix_nano.to_string())
-                .replace("{width}", &width.to_string());
-            let mut statement = conn.ask(&sql)?;
-            let mut rows = statement.query(narrowed.values())?;
-            while let Some(row) = rows.next()? {
-                let cell = cells.entry((row.get(0)?, row.get(1)?)).or_default();
-                cell.0 += row.get::<_, u64>(2)?;
-                cell.1 += row.get::<_, u64>(3)?;
-            }
-        }
-        Ok(())
-    })?;
+    let grid = Grid::of(query, range);
+    let cells = if grid.is_of_whole_buckets() && is_of_senders(&query.spans) {
+        of_senders(session, &query.spans, grid)?
+    } else {
+        of_spans(session, &query.spans, grid)?
+    };
     Ok(Heatmap {
-        from_unix_nano: range.from_unix_nano,
-        column_ns: width,
-        columns,
+        from_unix_nano: grid.from,
+        column_ns: grid.width,
+        columns: grid.columns,
         spans: cells.values().map(|(spans, _)| spans).sum(),
         cells: cells
             .into_iter()
@@ -61,4 +118,77 @@ pub fn heatmap(session: &Session<'_>, query: &HeatmapQuery) -> Result<Heatmap, Q
             })
             .collect(),
     })
+}
+
+/// Counted from the sums that are kept of each segment.
+fn of_senders(session: &Session<'_>, query: &TraceQuery, grid: Grid) -> Result<Cells, QueryError> {
+    let mut cells = Cells::new();
+    let is_asked = |resource: &Resource| {
+        is_in(&resource.scope, &query.scope)
+            && (query.service.is_none() || query.service == resource.service_name)
+    };
+    session.run(|conn| {
+        Ok(each_sent_by(
+            session.set(),
+            conn,
+            grid.range,
+            is_asked,
+            |sent| {
+                if query.status.is_some() && !sent.failed {
+                    return;
+                }
+                let column =
+                    u32::try_from((sent.bucket_start - grid.from) / grid.width).unwrap_or(0);
+                for (duration, spans) in sent.durations {
+                    let cell = cells
+                        .entry((column, row(*duration, sent.is_round)))
+                        .or_default();
+                    cell.0 += spans;
+                    cell.1 += if sent.failed { *spans } else { 0 };
+                }
+            },
+        )?)
+    })?;
+    Ok(cells)
+}
+
+/// The row of a duration's bucket in the roll-ups. Bucket `b` ends with 2^(b/8) ns, where row `b/4` begins.
+fn row(duration: u16, is_round: bool) -> u32 {
+    let below = if is_round {
+        duration
+    } else {
+        duration.saturating_sub(1)
+    };
+    u32::from(below / 4)
+}
+
+/// Counted span by span.
+fn of_spans(session: &Session<'_>, query: &TraceQuery, grid: Grid) -> Result<Cells, QueryError> {
+    let asked = TraceQuery {
+        range: Some(grid.range),
+        ..query.clone()
+    };
+    let mut conditions = conditions(&asked, None);
+    conditions.add(ONCE, []);
+    let spans = tables(session, "spans");
+    let mut cells = Cells::new();
+    session.run(|conn| {
+        for table in tables_in(session, "spans", grid.range) {
+            let narrowed = Narrowed::new(conn, &table, &spans, &conditions, &asked)?;
+            // Both are numbers of ours.
+            let sql = narrowed
+                .sql(HEATMAP)
+                .replace("{from}", &grid.from.to_string())
+                .replace("{width}", &grid.width.to_string());
+            let mut statement = conn.ask(&sql)?;
+            let mut rows = statement.query(narrowed.values())?;
+            while let Some(row) = rows.next()? {
+                let cell = cells.entry((row.get(0)?, row.get(1)?)).or_default();
+                cell.0 += row.get::<_, u64>(2)?;
+                cell.1 += row.get::<_, u64>(3)?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(cells)
 }

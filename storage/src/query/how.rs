@@ -5,7 +5,7 @@ use duckdb::types::Value;
 
 use super::activity::COUNTED_BEFORE_NS;
 use super::conditions::Conditions;
-use super::heatmap::ONCE;
+use super::heatmap::{Grid, ONCE};
 use super::pulse::pulse_steps;
 use super::requests::{BASELINE_NS, REQUEST_METRICS, counted_sql};
 use super::service::{of_service, steps_of};
@@ -176,13 +176,15 @@ pub fn edges(query: &GraphQuery, seconds: f64) -> String {
 /// # Errors
 /// An attribute is compared with what is no text, boolean or number.
 pub fn heatmap(query: &HeatmapQuery) -> Result<String, QueryError> {
-    let range = query.spans.range.unwrap_or(EVER);
-    let mut fits = of_spans(&query.spans)?;
+    let grid = Grid::of(query, query.spans.range.unwrap_or(EVER));
+    let mut fits = of_spans(&TraceQuery {
+        range: Some(grid.range),
+        ..query.spans.clone()
+    })?;
     fits.add(ONCE, []);
-    let width = step_width(range, query.columns);
     Ok(HEATMAP
-        .replace("{from}", &range.from_unix_nano.to_string())
-        .replace("{width}", &width.to_string())
+        .replace("{from}", &grid.from.to_string())
+        .replace("{width}", &grid.width.to_string())
         .replace("{where}", &clause(&fits)))
 }
 

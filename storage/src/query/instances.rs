@@ -4,70 +4,38 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use duckdb::Row;
-use duckdb::types::Value;
-
-use super::conditions::Conditions;
 use super::document;
-use super::newest::{documents, tables_in};
+use super::sent::{SentBy, each_sent_by, service_name};
 use super::services::{PROXY_LET_IN, PROXY_SENT_ON, is_of_proxy};
 use super::{QueryError, Session};
-use crate::ask::Ask;
 use crate::model::{
     AttributeValue, Attributes, CountedSpans, InstanceSummary, InstancesQuery, Page, Scope,
-    TimeRange,
 };
-use crate::rollup::{BUCKET_NS, Totals};
-
-const INSTANCES: &str = include_str!("instances.sql");
+use crate::rollup::Totals;
+use crate::segment::kept::is_in;
+use crate::segment::origins::Resource;
 
 /// The instances of a service with spans in the range, busiest first, and after them what names none.
 pub fn instances(
     session: &Session<'_>,
     query: &InstancesQuery,
 ) -> Result<Page<InstanceSummary>, QueryError> {
-    let range = whole_buckets(query.range);
-    let mut conditions = Conditions::default();
-    conditions.add(
-        "f.start_time >= make_timestamp_ns(?) AND f.start_time < make_timestamp_ns(?)",
-        [
-            Value::BigInt(range.from_unix_nano),
-            Value::BigInt(range.to_unix_nano),
-        ],
-    );
-    conditions.scope(&query.scope);
-    conditions.add(
-        "coalesce(r.service_name, 'unknown_service') = ?",
-        [Value::Text(query.service.clone())],
-    );
-    let selects: Vec<String> = tables_in(session, "spans", range)
-        .iter()
-        .map(|table| {
-            let sql = INSTANCES
-                .replace("{facts}", &table.facts)
-                .replace("{dictionaries}", &table.dictionaries)
-                .replace("{where}", &conditions.filter_clause());
-            documents(&sql, table.is_text)
-        })
-        .collect();
-    if selects.is_empty() {
-        return Ok(Page::default());
-    }
     let mut found: BTreeMap<(Scope, Option<String>), Found> = BTreeMap::new();
+    let is_of_it = |resource: &Resource| {
+        service_name(resource) == query.service && is_in(&resource.scope, &query.scope)
+    };
     session.run(|conn| {
-        let mut statement = conn.ask(&selects.join("\nUNION ALL\n"))?;
-        // Each SELECT has the same holes.
-        let values = std::iter::repeat_n(conditions.values(), selects.len()).flatten();
-        let mut rows = statement.query(values)?;
-        while let Some(row) = rows.next()? {
-            let scope = Scope {
-                environment: row.get(0)?,
-                service_namespace: row.get(1)?,
-                cluster: row.get(2)?,
-            };
-            found.entry((scope, row.get(3)?)).or_default().add(row)?;
-        }
-        Ok(())
+        Ok(each_sent_by(
+            session.set(),
+            conn,
+            query.range,
+            is_of_it,
+            |sent| {
+                let of = &sent.resource;
+                let instance = (of.scope.clone(), of.service_instance_id.clone());
+                found.entry(instance).or_default().add(sent);
+            },
+        )?)
     })?;
     Ok(summaries(found, query.limit))
 }
@@ -83,22 +51,17 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, row: &Row<'_>) -> duckdb::Result<()> {
-        self.versions.extend(row.get::<_, Option<String>>(4)?);
+    fn add(&mut self, sent: &SentBy<'_>) {
+        let of = sent.resource;
+        self.versions.extend(of.service_version.clone());
         if self.ranks.is_empty() {
-            let attributes = document::attributes(row.get::<_, Option<String>>(5)?.as_deref());
+            let attributes = document::attributes(of.attributes.as_deref());
             self.pod = named(&attributes, "k8s.pod.name");
             self.host =
                 named(&attributes, "host.name").or_else(|| named(&attributes, "k8s.node.name"));
         }
-        let totals = self.ranks.entry(row.get(6)?).or_default();
-        let (calls, errors): (u64, u64) = (row.get(8)?, row.get(9)?);
-        totals.add_counts(calls, errors, calls as f64, "all");
-        if let Some(bucket) = row.get::<_, Option<u16>>(7)? {
-            totals.add_bucket(bucket, calls);
-        }
-        self.last = self.last.max(row.get(10)?);
-        Ok(())
+        sent.add_to(self.ranks.entry(sent.rank).or_default());
+        self.last = self.last.max(sent.last);
     }
 }
 
@@ -108,15 +71,6 @@ fn named(attributes: &Attributes, key: &str) -> Option<String> {
     match &found.value {
         AttributeValue::String(text) if !text.is_empty() => Some(text.clone()),
         _ => None,
-    }
-}
-
-/// The buckets of the roll-ups that touch a range.
-fn whole_buckets(range: TimeRange) -> TimeRange {
-    let to = range.to_unix_nano.saturating_add(BUCKET_NS - 1);
-    TimeRange {
-        from_unix_nano: range.from_unix_nano.div_euclid(BUCKET_NS) * BUCKET_NS,
-        to_unix_nano: to.div_euclid(BUCKET_NS) * BUCKET_NS,
     }
 }
 

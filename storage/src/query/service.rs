@@ -7,6 +7,7 @@ use duckdb::types::Value;
 
 use super::changes::newest_changes;
 use super::conditions::Conditions;
+use super::sent::{each_sent_by, service_name};
 use super::services::red;
 use super::{QueryError, Session};
 use crate::ask::Ask;
@@ -16,6 +17,7 @@ use crate::model::{
 };
 use crate::rollup::{BUCKET_NS, Totals};
 use crate::segment::kept::is_in;
+use crate::segment::origins::Resource;
 use crate::store::SegmentSet;
 
 const OPERATIONS: &str = include_str!("service_operations.sql");
@@ -180,24 +182,26 @@ fn versions(
     query: &ServiceQuery,
 ) -> Result<Vec<VersionSummary>, QueryError> {
     let mut found: BTreeMap<Option<String>, (Totals, i64, i64)> = BTreeMap::new();
+    let is_of_it =
+        |resource: &Resource| is_of_service(query, &resource.scope, service_name(resource));
     session.run(|conn| {
-        for segment in session.set().segments() {
-            let versions = segment.versions(conn, query.range)?;
-            let of_service = versions.iter().filter(|version| {
-                let name = version.service_name.as_deref();
-                name.is_some_and(|name| is_of_service(query, &version.scope, name))
-            });
-            for version in of_service {
+        Ok(each_sent_by(
+            session.set(),
+            conn,
+            query.range,
+            is_of_it,
+            |sent| {
+                if sent.rank != 1 {
+                    return;
+                }
                 let (totals, first, last) = found
-                    .entry(version.version.clone())
+                    .entry(sent.resource.service_version.clone())
                     .or_insert_with(|| (Totals::default(), i64::MAX, i64::MIN));
-                totals.add_bucket(version.bucket, version.calls);
-                totals.add_counts(version.calls, version.errors, version.calls as f64, "all");
-                *first = (*first).min(version.first);
-                *last = (*last).max(version.last);
-            }
-        }
-        Ok(())
+                sent.add_to(totals);
+                *first = (*first).min(sent.first);
+                *last = (*last).max(sent.last);
+            },
+        )?)
     })?;
     let mut versions: Vec<VersionSummary> = found
         .into_iter()

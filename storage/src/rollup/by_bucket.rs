@@ -55,6 +55,11 @@ pub(crate) struct Summed<K> {
 }
 
 impl<K> ByBucket<K> {
+    /// What there are sums of.
+    pub(crate) fn of(&self) -> &[K] {
+        &self.of
+    }
+
     /// The sums of the buckets that touch a range, oldest first.
     pub(crate) fn within(&self, range: TimeRange) -> impl Iterator<Item = BucketSum<'_, K>> {
         let from = first_bucket(range);

@@ -129,7 +129,7 @@ fn within(column: &str, range: Option<TimeRange>) -> String {
 
 /// Reads sums: what they are of, and from column `at` on bucket, basis, calls, errors, weight, how many of the calls are
 /// messages, and the duration histogram.
-fn read<K: Clone + Eq + std::hash::Hash>(
+pub(crate) fn read<K: Clone + Eq + std::hash::Hash>(
     conn: &Connection,
     sql: &str,
     at: usize,

@@ -1,4 +1,4 @@
-//! What is read of a segment once and kept: who sent what is in it, how new it is, which versions served.
+//! What is read of a segment once and kept: who sent what is in it, how new it is, the sums of its calls.
 //!
 //! A sealed segment never changes, so an answer about the whole of it is good for as long as it is attached; pages ask
 //! for these at every view. Of a hot segment, and of one that a range cuts, the same is read anew.
@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use duckdb::{Connection, Row};
 
 use super::origins::Origins;
+use super::sent::SentTimes;
 use super::{Segment, views};
 use crate::ask::{Ask, NONE, scope};
 use crate::ingest::REPORTED_SCHEMA;
@@ -23,12 +24,12 @@ use crate::rollup::{self, ByBucket, EdgeSum, ServiceSum, Summed, Totals};
 pub(crate) struct Kept {
     senders: OnceLock<Vec<Sender>>,
     newest: OnceLock<Vec<Newest>>,
-    versions: OnceLock<Vec<VersionCalls>>,
     services: OnceLock<Vec<ServiceSum>>,
     edges: OnceLock<Vec<EdgeSum>>,
     alone: OnceLock<Vec<EdgeSum>>,
     has_open_halves: OnceLock<Vec<bool>>,
     callees: OnceLock<Vec<Called>>,
+    pub(super) sent_times: OnceLock<Vec<SentTimes>>,
     pub(super) origins: OnceLock<Origins>,
     oldest_call: OnceLock<Vec<i64>>,
 }
@@ -58,23 +59,8 @@ pub(crate) struct Newest {
 /// A service, and what it calls: a service, or the name or address it has for who does not answer.
 pub(crate) type Called = ((Scope, String), String);
 
-/// Entry spans of one version of a service whose durations fall into one bucket of the roll-ups' histogram.
-#[derive(Debug, Clone)]
-pub(crate) struct VersionCalls {
-    pub scope: Scope,
-    pub service_name: Option<String>,
-    pub version: Option<String>,
-    pub bucket: u16,
-    pub calls: u64,
-    pub errors: u64,
-    /// Starts of the first and the last, nanoseconds.
-    pub first: i64,
-    pub last: i64,
-}
-
 const NEWEST: &str = include_str!("kept/newest.sql");
 const CALLEES: &str = include_str!("kept/callees.sql");
-const VERSIONS: &str = include_str!("kept/versions.sql");
 
 /// Whether a scope is one of those asked about.
 pub(crate) fn is_in(scope: &Scope, asked: &ScopeFilter) -> bool {
@@ -132,32 +118,6 @@ impl Segment {
             })
         };
         keep(self.is_inside(range).then_some(&self.kept.newest), read)
-    }
-
-    /// Calls of each version of each service, of the rows in the range.
-    pub(crate) fn versions(
-        &self,
-        conn: &Connection,
-        range: TimeRange,
-    ) -> duckdb::Result<Cow<'_, [VersionCalls]>> {
-        let read = || {
-            let Some(sql) = self.over_facts(VERSIONS, range) else {
-                return Ok(Vec::new());
-            };
-            all(conn, &sql, |row| {
-                Ok(VersionCalls {
-                    scope: scope(row, 0)?,
-                    service_name: row.get(3)?,
-                    version: row.get(4)?,
-                    bucket: row.get(5)?,
-                    calls: row.get(6)?,
-                    errors: row.get(7)?,
-                    first: row.get(8)?,
-                    last: row.get(9)?,
-                })
-            })
-        };
-        keep(self.is_inside(range).then_some(&self.kept.versions), read)
     }
 
     /// The sums of its `red`; `None` unless all of it is in the range.
@@ -279,7 +239,7 @@ fn whole<K: Clone + Eq + Hash>(sums: &ByBucket<K>) -> Vec<Summed<K>> {
 }
 
 /// What `read` reads, from where it is kept if it may be.
-fn keep<T: Clone>(
+pub(super) fn keep<T: Clone>(
     place: Option<&OnceLock<Vec<T>>>,
     read: impl FnOnce() -> duckdb::Result<Vec<T>>,
 ) -> duckdb::Result<Cow<'_, [T]>> {
@@ -293,7 +253,7 @@ fn keep<T: Clone>(
     Ok(Cow::Borrowed(place.get().map_or(&[], Vec::as_slice)))
 }
 
-fn all<T>(
+pub(super) fn all<T>(
     conn: &Connection,
     sql: &str,
     read: impl FnMut(&Row<'_>) -> duckdb::Result<T>,

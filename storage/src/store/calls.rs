@@ -16,6 +16,7 @@ use crate::rollup::{
     self, ByBucket, EdgeCalls, EdgeSum, Part, ServiceSpans, ServiceSum, Summed, Totals,
 };
 use crate::segment::Segment;
+use crate::segment::sent::{Sent, SpansOf};
 use crate::sync::locked;
 
 /// A consumer whose cause is a client's call of another segment finds it when it began at most so much earlier; all other
@@ -31,6 +32,7 @@ pub(crate) struct Sums {
     services: Shelf<ServiceSpans>,
     edges: Shelf<EdgeCalls>,
     alone: Shelf<EdgeCalls>,
+    spans: Shelf<SpansOf>,
 }
 
 /// Sums of one kind by the segment they are of. What was used longest ago goes first.
@@ -180,6 +182,28 @@ impl SegmentSet {
         }
         if !hot.is_empty() {
             visit(&sums::hot_services(conn, &hot)?);
+        }
+        Ok(())
+    }
+
+    /// Visits the spans of each segment that may have some in a range, by who sent them and by bucket.
+    pub(crate) fn each_sent(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+        mut visit: impl FnMut(&Sent<'_>),
+    ) -> duckdb::Result<()> {
+        let from = rollup::first_bucket(range);
+        for segment in &self.segments {
+            if !segment.may_have("spans") || !segment.may_hold_time(from, range.to_unix_nano) {
+                continue;
+            }
+            let sums = if segment.is_text() {
+                Arc::new(segment.sent(conn)?)
+            } else {
+                self.sums.spans.of(segment.id, || segment.sent(conn))?
+            };
+            visit(&segment.senders_of(conn, &sums)?);
         }
         Ok(())
     }

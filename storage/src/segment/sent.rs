@@ -1,0 +1,89 @@
+//! The spans of a segment by who sent them: instances, versions and heatmaps are added up from these.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use duckdb::Connection;
+
+use super::kept::{all, keep};
+use super::origins::Origins;
+use super::{Segment, views};
+use crate::rollup::ByBucket;
+use crate::rollup::sums::read;
+
+const SENT: &str = include_str!("sent.sql");
+const TIMES: &str = include_str!("sent_times.sql");
+
+/// Spans that one resource sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct SpansOf {
+    /// Its number in the segment.
+    pub resource: u32,
+    /// How well they stand for calls of the service: 1 best.
+    pub rank: u8,
+    /// They failed.
+    pub failed: bool,
+    /// They took a power of two of nanoseconds.
+    pub is_round: bool,
+}
+
+/// Resource and rank, and the starts of the first and the last such span in nanoseconds.
+pub(crate) type SentTimes = ((u32, u8), (i64, i64));
+
+/// The spans of a segment by who sent them.
+pub(crate) struct Sent<'a> {
+    pub sums: &'a ByBucket<SpansOf>,
+    pub times: Cow<'a, [SentTimes]>,
+    pub origins: Cow<'a, Origins>,
+}
+
+impl Segment {
+    /// Its spans by bucket; of the whole of it.
+    pub(crate) fn sent(&self, conn: &Connection) -> duckdb::Result<ByBucket<SpansOf>> {
+        let sql = SENT.replace("{spans}", &self.all_spans());
+        read(conn, &sql, 4, |row| {
+            Ok(SpansOf {
+                resource: row.get(0)?,
+                rank: row.get(1)?,
+                failed: row.get(2)?,
+                is_round: row.get(3)?,
+            })
+        })
+    }
+
+    /// When they were sent, and by whom.
+    pub(crate) fn senders_of<'a>(
+        &'a self,
+        conn: &Connection,
+        sums: &'a ByBucket<SpansOf>,
+    ) -> duckdb::Result<Sent<'a>> {
+        let resources: BTreeSet<u32> = sums.of().iter().map(|of| of.resource).collect();
+        Ok(Sent {
+            sums,
+            times: self.sent_times(conn)?,
+            origins: self.origins(conn, &resources, &BTreeSet::new())?,
+        })
+    }
+
+    /// When its first and last spans of each resource and rank began, in order.
+    fn sent_times(&self, conn: &Connection) -> duckdb::Result<Cow<'_, [SentTimes]>> {
+        let sql = TIMES.replace("{spans}", &self.all_spans());
+        keep((!self.is_text()).then_some(&self.kept.sent_times), || {
+            all(conn, &sql, |row| {
+                Ok(((row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?)))
+            })
+        })
+    }
+
+    fn all_spans(&self) -> String {
+        let places = views::places(self).into_iter();
+        let spans: Vec<String> = places
+            .map(|facts| {
+                format!(
+                    "SELECT resource_ix, kind, sidecar, status_code, duration_ns, start_time, resent FROM {facts}.spans"
+                )
+            })
+            .collect();
+        spans.join(" UNION ALL ")
+    }
+}

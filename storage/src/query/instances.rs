@@ -93,7 +93,7 @@ impl Found {
         }
         let totals = self.ranks.entry(row.get(6)?).or_default();
         let (calls, errors): (u64, u64) = (row.get(8)?, row.get(9)?);
-        totals.add_counts(calls, errors, calls as f64, "all");
+        totals.add_counts(calls, errors, row.get(11)?, row.get(12)?, "all");
         if let Some(bucket) = row.get::<_, Option<u16>>(7)? {
             totals.add_bucket(bucket, calls);
         }
@@ -147,6 +147,8 @@ fn summaries(
                 counted: counted(best),
                 calls: totals.calls,
                 errors: totals.errors,
+                weight: totals.weight,
+                error_weight: totals.error_weight,
                 latency: totals.latency(),
                 last_unix_nano: instance.last,
             }

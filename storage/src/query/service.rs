@@ -128,6 +128,7 @@ fn points(
                 calls: totals.calls,
                 errors: totals.errors,
                 weight: totals.weight,
+                error_weight: totals.error_weight,
                 latency: totals.latency(),
             }
         })
@@ -156,8 +157,9 @@ fn operations(
         match row.get::<_, Option<u16>>(1)? {
             Some(bucket) => totals.add_bucket(bucket, row.get(2)?),
             None => {
-                totals.add_counts(row.get(2)?, row.get(3)?, row.get(4)?, "all");
-                names = row.get(5)?;
+                let (weight, error_weight) = (row.get(4)?, row.get(5)?);
+                totals.add_counts(row.get(2)?, row.get(3)?, weight, error_weight, "all");
+                names = row.get(6)?;
             }
         }
     }
@@ -168,6 +170,7 @@ fn operations(
             calls: totals.calls,
             errors: totals.errors,
             weight: totals.weight,
+            error_weight: totals.error_weight,
             latency: totals.latency(),
         })
         .collect();
@@ -192,7 +195,8 @@ fn versions(
                     .entry(version.version.clone())
                     .or_insert_with(|| (Totals::default(), i64::MAX, i64::MIN));
                 totals.add_bucket(version.bucket, version.calls);
-                totals.add_counts(version.calls, version.errors, version.calls as f64, "all");
+                let (weight, error_weight) = (version.weight, version.error_weight);
+                totals.add_counts(version.calls, version.errors, weight, error_weight, "all");
                 *first = (*first).min(version.first);
                 *last = (*last).max(version.last);
             }
@@ -205,6 +209,8 @@ fn versions(
             version,
             calls: totals.calls,
             errors: totals.errors,
+            weight: totals.weight,
+            error_weight: totals.error_weight,
             latency: totals.latency(),
             first_unix_nano: first,
             last_unix_nano: last,

@@ -67,6 +67,9 @@ pub(crate) struct VersionCalls {
     pub bucket: u16,
     pub calls: u64,
     pub errors: u64,
+    /// Calls these stand for, and of them those that failed.
+    pub weight: f64,
+    pub error_weight: f64,
     /// Starts of the first and the last, nanoseconds.
     pub first: i64,
     pub last: i64,
@@ -154,6 +157,8 @@ impl Segment {
                     errors: row.get(7)?,
                     first: row.get(8)?,
                     last: row.get(9)?,
+                    weight: row.get(10)?,
+                    error_weight: row.get(11)?,
                 })
             })
         };

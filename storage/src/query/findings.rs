@@ -233,7 +233,7 @@ fn unguarded(session: &Session<'_>, query: &FindingsQuery) -> Result<Vec<Ranked>
                 .iter()
                 .any(|name| query.services.contains(name));
         let counts = edge.counts();
-        let share = counts.share();
+        let (share, failed) = (counts.share(), counts.failed().round());
         let is_bad = edge.errors >= UNGUARDED_ERRORS_MIN && share >= UNGUARDED_SHARE_MIN;
         if !is_asked || !is_bad || edge.is_async || !edge.breakers.is_empty() {
             continue;
@@ -250,10 +250,10 @@ fn unguarded(session: &Session<'_>, query: &FindingsQuery) -> Result<Vec<Ranked>
                 "{} → {}: {} of {} calls failed and no breaker is known on this edge.",
                 caller.name,
                 callee.name,
-                counts.failed().round(),
+                failed,
                 counts.all().round()
             ),
-            value: counts.failed(),
+            value: failed,
         };
         found.push(Ranked {
             strength: share,

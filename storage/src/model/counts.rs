@@ -1,7 +1,7 @@
 //! Calls and failures, and what they stand for where spans are a sample.
 
-/// Calls counted, and the calls that these stand for by the weights of samplers. A sampler that keeps every failure and few
-/// successes makes failures many among the spans: shares are of what the spans stand for.
+/// Calls counted, and the calls that these stand for by the weights of samplers. A sampler that keeps every failure and
+/// few successes makes failures many among the spans: shares are of what the spans stand for.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct CallCounts {
     /// Calls counted.
@@ -65,8 +65,8 @@ impl CallCounts {
         self.weight > self.calls as f64 * 1.000_001
     }
 
-    /// How many calls of weight one would tell the share as well: as many as were counted, unless failures and successes
-    /// are kept in different parts. Both numbers are counts of their own, each as uncertain as its square root.
+    /// How many calls of weight one would tell the share as well: as many as were counted, unless other parts are kept of
+    /// failures than of successes. Both are counts of their own, each as uncertain as its square root.
     pub fn effective(self) -> f64 {
         let usual = self.weight / (self.calls as f64).max(1.0);
         let mean = |weight: f64, count: u64| match count {

@@ -127,8 +127,8 @@ fn within(column: &str, range: Option<TimeRange>) -> String {
     [after, before].into_iter().flatten().collect()
 }
 
-/// Reads sums: what they are of, and from column `at` on bucket, basis, calls, errors, the weights of both, how many of the
-/// calls are messages, and the duration histogram.
+/// Reads sums: what they are of, and from column `at` on bucket, basis, calls, errors, the weights of both, how many of
+/// the calls are messages, and the duration histogram.
 fn read<K: Clone + Eq + std::hash::Hash>(
     conn: &Connection,
     sql: &str,

@@ -1,5 +1,5 @@
--- Calls of each service in each second, as many as spans stand for: those it answered, and those made to peers that send
--- no spans themselves.
+-- Calls of each service in each second, as many as spans stand for: those it answered, and those made to peers that
+-- send no spans themselves.
 WITH chosen AS (
     SELECT coalesce(service_name, 'unknown_service') AS service, epoch_ns(start_time) // 1000000000 AS second,
         status_code = 'error' AS failed, duration_ns, coalesce(weight, 1) AS weight

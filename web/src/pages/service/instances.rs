@@ -163,9 +163,8 @@ fn how(service: &str, counted: CountedSpans, frame: &Frame) -> String {
         .collect();
     format!(
         "SELECT environment, service_instance_id, service_version, count(*) AS calls,\n    \
-         count(*) FILTER (status_code = 'error') AS errors,\n    \
-         coalesce(sum(coalesce(weight, 1)) FILTER (status_code = 'error'), 0) / sum(coalesce(weight, 1)) AS error_ratio,\n    \
-         max(start_time) AS last_seen\n\
+         count(*) FILTER (status_code = 'error') AS errors, max(start_time) AS last_seen,\n    \
+         coalesce(sum(coalesce(weight, 1)) FILTER (status_code = 'error'), 0) / sum(coalesce(weight, 1)) AS error_ratio\n\
          FROM spans\n\
          WHERE service_name = {} AND {} AND NOT coalesce(resent, false)\n    \
          AND start_time >= make_timestamp_ns({from}) AND start_time < make_timestamp_ns({to}){scope}\n\

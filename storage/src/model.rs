@@ -10,6 +10,7 @@ mod activity;
 mod attribute;
 mod breaker;
 mod completion;
+mod counts;
 mod encoding;
 mod finding;
 mod graph;
@@ -37,6 +38,7 @@ pub use breaker::{
     EdgeBreaker, EjectedHosts, STATES, TransitionsQuery, TripTrace,
 };
 pub use completion::{Completion, CompletionItem};
+pub use counts::CallCounts;
 pub use encoding::{EncodingOffer, EncodingValue, Encodings, EncodingsQuery, LearnedState};
 pub use finding::{Finding, FindingsQuery};
 pub use graph::{

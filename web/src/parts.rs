@@ -16,7 +16,7 @@ pub use self::attributes::{
     attribute_table, attribute_table_with, field_links, filter_links, literal,
 };
 pub use self::fields::{kept_fields, other_fields, text_as_html};
-pub use self::figures::{error_share, figure, severity_of_share};
+pub use self::figures::{error_share, failed_of, figure, severity_of_share};
 pub use self::ids::copied_id;
 pub use self::instead::{Complaint, complaint, failure, nothing, nothing_of};
 pub use self::notes::{

@@ -137,6 +137,8 @@ fn together(pulses: &[ServicePulse]) -> Vec<PulsePoint> {
         for (sum, point) in all.iter_mut().zip(&pulse.points) {
             sum.calls += point.calls;
             sum.errors += point.errors;
+            sum.weight += point.weight;
+            sum.error_weight += point.error_weight;
         }
     }
     all

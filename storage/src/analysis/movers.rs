@@ -1,6 +1,6 @@
 //! Services that do worse or better in the second half of a range than in the first.
 
-use crate::model::ServicePulse;
+use crate::model::{CallCounts, ServicePulse};
 
 /// Calls each half needs before the two are compared.
 pub const MOVER_CALLS_MIN: u64 = 20;
@@ -35,13 +35,9 @@ pub fn movers(pulses: &[ServicePulse]) -> Vec<(&ServicePulse, Move)> {
         if earlier.calls < MOVER_CALLS_MIN || later.calls < MOVER_CALLS_MIN {
             continue;
         }
-        let share = |errors: u64, calls: u64| errors as f64 / calls as f64;
-        let z = z_score((later.errors, later.calls), (earlier.errors, earlier.calls));
+        let z = z_score(later.counts(), earlier.counts());
         if z.abs() > 1.96 {
-            let (from, to) = (
-                share(earlier.errors, earlier.calls),
-                share(later.errors, later.calls),
-            );
+            let (from, to) = (earlier.counts().share(), later.counts().share());
             found.push((pulse, Move::Errors(from, to), 10.0 + (to - from).abs()));
         }
         if let (Some(from), Some(to)) = (earlier.p95_ns, later.p95_ns) {
@@ -63,15 +59,18 @@ pub fn movers(pulses: &[ServicePulse]) -> Vec<(&ServicePulse, Move)> {
         .collect()
 }
 
-/// Difference of two shares (`(of these, of all)`) in standard errors of their pooled share.
-pub fn z_score((new, of_new): (u64, u64), (old, of_old): (u64, u64)) -> f64 {
-    let (n, m) = (of_new as f64, of_old as f64);
-    let pooled = (new + old) as f64 / (n + m);
+/// Difference of two failed shares in standard errors of their pooled share. Of a sample the share is of what it stands
+/// for, but it is as uncertain as so few calls are.
+pub fn z_score(new: CallCounts, old: CallCounts) -> f64 {
+    let (n, m) = (new.effective(), old.effective());
+    let (new, old) = (new.share(), old.share());
+    let pooled = (new * n + old * m) / (n + m);
     let error = (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m)).sqrt();
-    if error == 0.0 {
-        return 0.0;
+    if error > 0.0 {
+        (new - old) / error
+    } else {
+        0.0
     }
-    (new as f64 / n - old as f64 / m) / error
 }
 
 #[cfg(test)]
@@ -84,6 +83,7 @@ mod tests {
             calls,
             errors,
             p95_ns: Some(p95),
+            ..HalfSummary::default()
         };
         ServicePulse {
             service_name: name.to_owned(),
@@ -119,9 +119,41 @@ mod tests {
 
     #[test]
     fn chance_is_told_from_a_worse_version() {
-        assert!(z_score((20, 60), (0, 100)) > 1.96);
-        assert!(z_score((3, 100), (2, 100)).abs() < 1.96);
-        assert!(z_score((0, 100), (30, 100)) < -1.96);
-        assert_eq!(z_score((0, 50), (0, 50)), 0.0);
+        let z = |(new, of_new), (old, of_old)| {
+            z_score(
+                CallCounts::every(of_new, new),
+                CallCounts::every(of_old, old),
+            )
+        };
+        assert!(z((20, 60), (0, 100)) > 1.96);
+        assert!(z((3, 100), (2, 100)).abs() < 1.96);
+        assert!(z((0, 100), (30, 100)) < -1.96);
+        assert_eq!(z((0, 50), (0, 50)), 0.0);
+    }
+
+    #[test]
+    fn a_sampler_that_keeps_failures_moves_nobody() {
+        // A sampler that keeps every failure and a tenth of the successes begins halfway.
+        let sampled = HalfSummary {
+            calls: 200,
+            errors: 100,
+            weight: 1_100.0,
+            error_weight: 100.0,
+            p95_ns: None,
+        };
+        let mut moved = pulse("cart", (1_100, 100, 1e6), (1_100, 100, 1e6));
+        moved.later = sampled;
+        assert_eq!(movers(std::slice::from_ref(&moved)), []);
+        // Thrice as many failures are seen all the same.
+        moved.later.errors = 300;
+        moved.later.error_weight = 300.0;
+        moved.later.calls = 400;
+        moved.later.weight = 1_300.0;
+        let pulses = [moved];
+        let found = movers(&pulses);
+        let [(_, Move::Errors(from, to))] = found[..] else {
+            panic!("{found:?}")
+        };
+        assert!((from - 1.0 / 11.0).abs() < 1e-9 && (to - 3.0 / 13.0).abs() < 1e-9);
     }
 }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Basis, EdgeBreaker, Latency, RequestCounts, Scope, ScopeFilter, TimeRange, service};
+use super::{
+    Basis, CallCounts, EdgeBreaker, Latency, RequestCounts, Scope, ScopeFilter, TimeRange, service,
+};
 
 /// Asks for the graph of a time range.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +77,9 @@ pub struct GraphNode {
     /// Calls these stand for, by sampling weights.
     #[serde(default)]
     pub weight: f64,
+    /// Of the weight, that of failed calls.
+    #[serde(default)]
+    pub error_weight: f64,
     /// The same as its metrics count them, every one: only where spans are not known to be all there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<RequestCounts>,
@@ -91,7 +96,15 @@ pub struct GraphNode {
 impl GraphNode {
     /// Calls and failures to be shown: as its metrics count them where they do, else as spans do.
     pub fn counted(&self) -> (u64, u64) {
-        service::counted(self.requests.as_ref(), self.calls, self.errors)
+        let counts = self.counts();
+        (counts.calls, counts.errors)
+    }
+
+    /// The same with what they stand for.
+    pub fn counts(&self) -> CallCounts {
+        let spans = (self.calls, self.errors);
+        let weights = (self.weight, self.error_weight);
+        service::counts(self.requests.as_ref(), spans, weights)
     }
 }
 
@@ -126,6 +139,9 @@ pub struct GraphEdge {
     pub errors: u64,
     /// Calls these stand for, by sampling weights.
     pub weight: f64,
+    /// Of the weight, that of failed calls.
+    #[serde(default)]
+    pub error_weight: f64,
     /// What the counts stand on.
     pub basis: Basis,
     /// As the caller saw it (the callee, where the caller's span is unknown).
@@ -133,6 +149,13 @@ pub struct GraphEdge {
     /// Breakers of the caller that guard it, as they were at the end of the range.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub breakers: Vec<EdgeBreaker>,
+}
+
+impl GraphEdge {
+    /// Calls and failures with what they stand for.
+    pub fn counts(&self) -> CallCounts {
+        CallCounts::weighted((self.calls, self.errors), (self.weight, self.error_weight))
+    }
 }
 
 /// Calls from one service to another as the sidecars beside them count them.
@@ -150,6 +173,16 @@ pub struct MeshCalls {
     pub errors: u64,
     /// Calls these stand for, by sampling weights.
     pub weight: f64,
+    /// Of the weight, that of failed calls.
+    #[serde(default)]
+    pub error_weight: f64,
     /// 95th percentile of their durations.
     pub p95_ns: Option<f64>,
+}
+
+impl MeshCalls {
+    /// Calls and failures with what they stand for.
+    pub fn counts(&self) -> CallCounts {
+        CallCounts::weighted((self.calls, self.errors), (self.weight, self.error_weight))
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Latency, Scope, ScopeFilter, TimeRange, exact};
+use super::{CallCounts, Latency, Scope, ScopeFilter, TimeRange, exact};
 
 /// Asks for the instances of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,9 +56,22 @@ pub struct InstanceSummary {
     pub calls: u64,
     /// Of these, failed.
     pub errors: u64,
+    /// Calls these stand for, by sampling weights.
+    #[serde(default)]
+    pub weight: f64,
+    /// Of the weight, that of failed calls.
+    #[serde(default)]
+    pub error_weight: f64,
     /// Durations.
     pub latency: Latency,
     /// Start of its newest span in the range.
     #[serde(with = "exact")]
     pub last_unix_nano: i64,
+}
+
+impl InstanceSummary {
+    /// Calls and failures with what they stand for.
+    pub fn counts(&self) -> CallCounts {
+        CallCounts::weighted((self.calls, self.errors), (self.weight, self.error_weight))
+    }
 }

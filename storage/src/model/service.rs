@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Basis, Latency, Scope, ScopeFilter, TimeRange, exact};
+use super::{Basis, CallCounts, Latency, Scope, ScopeFilter, TimeRange, exact};
 
 /// Asks for the services of a time range.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub enum ServiceOrder {
     /// By scope and name.
     #[default]
     Name,
-    /// Most failed calls first, of as many the most calls.
+    /// Most failed calls first, of as many the most calls; by what they stand for.
     Impact,
     /// Most calls a second first.
     Rate,
@@ -53,14 +53,15 @@ impl ServiceOrder {
                     return (&a.scope, &a.service_name).cmp(&(&b.scope, &b.service_name));
                 }
                 Self::Impact => {
-                    let [(a_calls, a_errors), (b_calls, b_errors)] = [a.counted(), b.counted()];
-                    (b_errors, b_calls).cmp(&(a_errors, a_calls))
+                    let (a, b) = (a.counts(), b.counts());
+                    let by_failed = b.failed().total_cmp(&a.failed());
+                    by_failed.then(b.all().total_cmp(&a.all()))
                 }
                 Self::Rate => b.rate_per_second.total_cmp(&a.rate_per_second),
                 Self::Errors => b
                     .error_ratio
                     .total_cmp(&a.error_ratio)
-                    .then(b.counted().1.cmp(&a.counted().1)),
+                    .then(b.counts().failed().total_cmp(&a.counts().failed())),
                 Self::P95 => p95(b).total_cmp(&p95(a)),
             };
             by_number.then_with(|| (&a.service_name, &a.scope).cmp(&(&b.service_name, &b.scope)))
@@ -84,6 +85,9 @@ pub struct ServiceSummary {
     pub errors: u64,
     /// Calls these stand for, by sampling weights.
     pub weight: f64,
+    /// Of the weight, that of failed calls.
+    #[serde(default)]
+    pub error_weight: f64,
     /// What the counts stand on.
     pub basis: Basis,
     /// The same as its metrics count them, every one: only where spans are not known to be all there are.
@@ -91,7 +95,7 @@ pub struct ServiceSummary {
     pub requests: Option<RequestCounts>,
     /// Calls a second over the range: of `requests` if there are any, else of the spans (weighted).
     pub rate_per_second: f64,
-    /// Failed share of the same, 0 to 1; 0 without calls.
+    /// Failed share of the same (weighted), 0 to 1; 0 without calls.
     pub error_ratio: f64,
     /// Latency of the calls.
     pub latency: Latency,
@@ -115,13 +119,28 @@ pub struct ServiceSummary {
 impl ServiceSummary {
     /// Calls and failures to be shown: as its metrics count them where they do, else as its spans do.
     pub fn counted(&self) -> (u64, u64) {
-        counted(self.requests.as_ref(), self.calls, self.errors)
+        let counts = self.counts();
+        (counts.calls, counts.errors)
+    }
+
+    /// The same with what they stand for.
+    pub fn counts(&self) -> CallCounts {
+        let spans = (self.calls, self.errors);
+        let weights = (self.weight, self.error_weight);
+        counts(self.requests.as_ref(), spans, weights)
     }
 }
 
-/// Calls and failures: as metrics count them, else these of spans.
-pub(super) fn counted(requests: Option<&RequestCounts>, calls: u64, errors: u64) -> (u64, u64) {
-    requests.map_or((calls, errors), |counts| (counts.calls, counts.errors))
+/// Calls and failures: as metrics count them, else these of spans with their weights.
+pub(super) fn counts(
+    requests: Option<&RequestCounts>,
+    spans: (u64, u64),
+    weights: (f64, f64),
+) -> CallCounts {
+    requests.map_or_else(
+        || CallCounts::weighted(spans, weights),
+        |counts| CallCounts::every(counts.calls, counts.errors),
+    )
 }
 
 /// Requests to a service as the standard metrics of its servers count them: every one, however its spans are sampled.
@@ -144,10 +163,23 @@ pub struct ProxyCalls {
     pub calls: u64,
     /// Of these, failed.
     pub errors: u64,
+    /// Calls these stand for, by sampling weights.
+    #[serde(default)]
+    pub weight: f64,
+    /// Of the weight, that of failed calls.
+    #[serde(default)]
+    pub error_weight: f64,
     /// Calls a second over the range (weighted).
     pub rate_per_second: f64,
     /// Latency of the calls.
     pub latency: Latency,
+}
+
+impl ProxyCalls {
+    /// Calls and failures with what they stand for.
+    pub fn counts(&self) -> CallCounts {
+        CallCounts::weighted((self.calls, self.errors), (self.weight, self.error_weight))
+    }
 }
 
 /// Steps of a [`ServicePulse`] at most: each is a whole number of buckets of 10 s.
@@ -170,12 +202,25 @@ pub struct ServicePulse {
 }
 
 /// Calls of one step.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct PulsePoint {
     /// Calls.
     pub calls: u64,
     /// Of these, failed.
     pub errors: u64,
+    /// Calls these stand for, by sampling weights.
+    #[serde(default)]
+    pub weight: f64,
+    /// Of the weight, that of failed calls.
+    #[serde(default)]
+    pub error_weight: f64,
+}
+
+impl PulsePoint {
+    /// Calls and failures with what they stand for.
+    pub fn counts(&self) -> CallCounts {
+        CallCounts::weighted((self.calls, self.errors), (self.weight, self.error_weight))
+    }
 }
 
 /// Calls of half a range.
@@ -185,8 +230,21 @@ pub struct HalfSummary {
     pub calls: u64,
     /// Of these, failed.
     pub errors: u64,
+    /// Calls these stand for, by sampling weights.
+    #[serde(default)]
+    pub weight: f64,
+    /// Of the weight, that of failed calls.
+    #[serde(default)]
+    pub error_weight: f64,
     /// Latency that 95 % of them stay under, nanoseconds.
     pub p95_ns: Option<f64>,
+}
+
+impl HalfSummary {
+    /// Calls and failures with what they stand for.
+    pub fn counts(&self) -> CallCounts {
+        CallCounts::weighted((self.calls, self.errors), (self.weight, self.error_weight))
+    }
 }
 
 /// Asks how one service did over time.
@@ -232,8 +290,18 @@ pub struct OperationSummary {
     pub errors: u64,
     /// Calls the counted ones stand for.
     pub weight: f64,
+    /// Of the weight, that of failed calls.
+    #[serde(default)]
+    pub error_weight: f64,
     /// Durations.
     pub latency: Latency,
+}
+
+impl OperationSummary {
+    /// Calls and failures with what they stand for.
+    pub fn counts(&self) -> CallCounts {
+        CallCounts::weighted((self.calls, self.errors), (self.weight, self.error_weight))
+    }
 }
 
 /// Rate, errors and duration of one step.
@@ -250,8 +318,18 @@ pub struct RedPoint {
     pub errors: u64,
     /// Calls the counted ones stand for.
     pub weight: f64,
+    /// Of the weight, that of failed calls.
+    #[serde(default)]
+    pub error_weight: f64,
     /// Durations.
     pub latency: Latency,
+}
+
+impl RedPoint {
+    /// Calls and failures with what they stand for.
+    pub fn counts(&self) -> CallCounts {
+        CallCounts::weighted((self.calls, self.errors), (self.weight, self.error_weight))
+    }
 }
 
 /// Calls one version of a service answered.
@@ -263,6 +341,12 @@ pub struct VersionSummary {
     pub calls: u64,
     /// Of these, failed.
     pub errors: u64,
+    /// Calls these stand for, by sampling weights.
+    #[serde(default)]
+    pub weight: f64,
+    /// Of the weight, that of failed calls.
+    #[serde(default)]
+    pub error_weight: f64,
     /// Durations.
     pub latency: Latency,
     /// Its first call in the range.
@@ -271,6 +355,13 @@ pub struct VersionSummary {
     /// Its last call in the range.
     #[serde(with = "exact")]
     pub last_unix_nano: i64,
+}
+
+impl VersionSummary {
+    /// Calls and failures with what they stand for.
+    pub fn counts(&self) -> CallCounts {
+        CallCounts::weighted((self.calls, self.errors), (self.weight, self.error_weight))
+    }
 }
 
 /// Asks for changes that were reported.

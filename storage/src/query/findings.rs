@@ -232,7 +232,8 @@ fn unguarded(session: &Session<'_>, query: &FindingsQuery) -> Result<Vec<Ranked>
             || [&caller.name, &callee.name]
                 .iter()
                 .any(|name| query.services.contains(name));
-        let share = edge.errors as f64 / edge.calls.max(1) as f64;
+        let counts = edge.counts();
+        let (share, failed) = (counts.share(), counts.failed().round());
         let is_bad = edge.errors >= UNGUARDED_ERRORS_MIN && share >= UNGUARDED_SHARE_MIN;
         if !is_asked || !is_bad || edge.is_async || !edge.breakers.is_empty() {
             continue;
@@ -247,9 +248,12 @@ fn unguarded(session: &Session<'_>, query: &FindingsQuery) -> Result<Vec<Ranked>
             breaker_id: None,
             sentence: format!(
                 "{} → {}: {} of {} calls failed and no breaker is known on this edge.",
-                caller.name, callee.name, edge.errors, edge.calls
+                caller.name,
+                callee.name,
+                failed,
+                counts.all().round()
             ),
-            value: edge.errors as f64,
+            value: failed,
         };
         found.push(Ranked {
             strength: share,

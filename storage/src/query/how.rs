@@ -49,9 +49,9 @@ const EDGE: &str = "environment, service_namespace, cluster, caller, callee_envi
 pub fn services(query: &ServicesQuery, name: Option<&str>, seconds: f64) -> String {
     let order = match query.order {
         ServiceOrder::Name => SERVICE,
-        ServiceOrder::Impact => "errors DESC, calls DESC, service_name",
+        ServiceOrder::Impact => "error_weight DESC, weight DESC, service_name",
         ServiceOrder::Rate => "rate_per_second DESC, service_name",
-        ServiceOrder::Errors => "error_ratio DESC, errors DESC, service_name",
+        ServiceOrder::Errors => "error_ratio DESC, error_weight DESC, service_name",
         ServiceOrder::P95 => "p95_ms DESC NULLS LAST, service_name",
     };
     let mut conditions = of_services(query);

@@ -101,6 +101,8 @@ fn summaries(
                 counted: counted(best),
                 calls: totals.calls,
                 errors: totals.errors,
+                weight: totals.weight,
+                error_weight: totals.error_weight,
                 latency: totals.latency(),
                 last_unix_nano: instance.last,
             }

@@ -56,7 +56,8 @@ pub fn mesh_calls(
                 calls: row.get(6)?,
                 errors: row.get(7)?,
                 weight: row.get(8)?,
-                p95_ns: row.get(9)?,
+                error_weight: row.get(9)?,
+                p95_ns: row.get(10)?,
             };
             let touches = |service: &String| *service == calls.caller || *service == calls.callee;
             if is_in(&scope, &query.scope) && query.service.as_ref().is_none_or(touches) {

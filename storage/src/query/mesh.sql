@@ -37,6 +37,7 @@ seen AS (
     WHERE kind = 'server'
 )
 SELECT environment, service_namespace, cluster, caller, callee, by_caller, count(*)::UBIGINT, count(*) FILTER (failed)::UBIGINT,
-    sum(coalesce(weight, 1))::DOUBLE, quantile_cont(duration_ns, 0.95)::DOUBLE
+    sum(coalesce(weight, 1))::DOUBLE, coalesce(sum(coalesce(weight, 1)) FILTER (failed), 0)::DOUBLE,
+    quantile_cont(duration_ns, 0.95)::DOUBLE
 FROM seen WHERE callee IS NOT NULL
 GROUP BY ALL ORDER BY 7 DESC, caller, callee LIMIT 500

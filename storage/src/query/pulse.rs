@@ -104,6 +104,8 @@ fn point(totals: Option<&Totals>) -> PulsePoint {
     totals.map_or_else(PulsePoint::default, |totals| PulsePoint {
         calls: totals.calls,
         errors: totals.errors,
+        weight: totals.weight,
+        error_weight: totals.error_weight,
     })
 }
 
@@ -111,6 +113,8 @@ fn summary(totals: &Totals) -> HalfSummary {
     HalfSummary {
         calls: totals.calls,
         errors: totals.errors,
+        weight: totals.weight,
+        error_weight: totals.error_weight,
         p95_ns: totals.latency().p95_ns,
     }
 }

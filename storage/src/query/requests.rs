@@ -136,7 +136,7 @@ mod tests {
     fn metrics_count_clearly_more_than_spans_or_half_of_what_a_sample_stands_for() {
         let spans = |basis: &str| {
             let mut totals = Totals::default();
-            totals.add_counts(60, 0, 60.0, basis);
+            totals.add_counts(60, 0, 60.0, 0.0, basis);
             totals
         };
         assert_eq!(thinned(&spans("all")), None);

@@ -1,6 +1,7 @@
 -- Of each breaker that refused between $1 and $2: how long after the first failures of its edge it opened, and how long
 -- its callee had answered well before it closed, in nanoseconds; from roll-ups of ten seconds. A bucket is bad when more
--- than a tenth of its calls failed. A breaker whose callee nobody told guards the service it is named like, if any.
+-- than a tenth of its calls failed, by what spans stand for. A breaker whose callee nobody told guards the service it is
+-- named like, if any.
 WITH refusing AS (
     SELECT breaker_id, service_name, environment, coalesce(peer_service, name) AS callee, is_trip,
         epoch_ns(start_time) AS ns, epoch_ns(end_time) AS end_ns
@@ -24,7 +25,7 @@ openings AS (
     FROM islands GROUP BY breaker_id, island
 ),
 well AS (
-    SELECT environment, service_name, epoch_ns(bucket_start) AS ns, sum(errors) <= 0.1 * sum(calls) AS is_good
+    SELECT environment, service_name, epoch_ns(bucket_start) AS ns, sum(error_weight) <= 0.1 * sum(weight) AS is_good
     FROM ({red}) WHERE kind IN ('server', 'consumer') AND NOT coalesce(sidecar, false) AND service_name IN (SELECT callee FROM openings)
     GROUP BY environment, service_name, bucket_start
 ),
@@ -52,7 +53,7 @@ recovery AS (
 ),
 trips AS (SELECT DISTINCT breaker_id, service_name, environment, callee, ns AS tripped FROM refusing WHERE is_trip AND ns >= $1::BIGINT),
 failing AS (
-    SELECT environment, caller, callee, epoch_ns(bucket_start) AS ns, sum(errors) <= 0.1 * sum(calls) AS is_good
+    SELECT environment, caller, callee, epoch_ns(bucket_start) AS ns, sum(error_weight) <= 0.1 * sum(weight) AS is_good
     FROM ({edges}) WHERE callee IN (SELECT callee FROM trips)
     GROUP BY environment, caller, callee, bucket_start
 ),

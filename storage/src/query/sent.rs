@@ -21,8 +21,10 @@ pub(super) struct SentBy<'a> {
     /// Start of the bucket, nanoseconds.
     pub bucket_start: i64,
     pub calls: u64,
+    /// Calls these stand for.
+    pub weight: f64,
     /// Buckets of the roll-ups' histogram, and how many of the calls fall into each.
-    pub durations: &'a [(u16, u64)],
+    pub durations: &'a [(u16, u32)],
     /// Start of the first, nanoseconds: exact unless the range begins after the sender did.
     pub first: i64,
     /// Start of the last: exact unless the range ends before the sender did.
@@ -32,10 +34,14 @@ pub(super) struct SentBy<'a> {
 impl SentBy<'_> {
     /// Adds them to sums.
     pub(super) fn add_to(&self, totals: &mut Totals) {
-        let errors = if self.failed { self.calls } else { 0 };
-        totals.add_counts(self.calls, errors, self.calls as f64, "all");
+        let (errors, error_weight) = if self.failed {
+            (self.calls, self.weight)
+        } else {
+            (0, 0.0)
+        };
+        totals.add_counts(self.calls, errors, self.weight, error_weight, "all");
         for (bucket, calls) in self.durations {
-            totals.add_bucket(*bucket, *calls);
+            totals.add_bucket(*bucket, (*calls).into());
         }
     }
 }
@@ -86,6 +92,7 @@ pub(super) fn each_sent_by(
                 is_round: of.is_round,
                 bucket_start: sum.bucket_start,
                 calls: sum.calls,
+                weight: sum.weight,
                 durations: sum.durations,
                 first: if bucket.contains(&first) {
                     first

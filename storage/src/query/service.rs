@@ -130,6 +130,7 @@ fn points(
                 calls: totals.calls,
                 errors: totals.errors,
                 weight: totals.weight,
+                error_weight: totals.error_weight,
                 latency: totals.latency(),
             }
         })
@@ -158,8 +159,9 @@ fn operations(
         match row.get::<_, Option<u16>>(1)? {
             Some(bucket) => totals.add_bucket(bucket, row.get(2)?),
             None => {
-                totals.add_counts(row.get(2)?, row.get(3)?, row.get(4)?, "all");
-                names = row.get(5)?;
+                let (weight, error_weight) = (row.get(4)?, row.get(5)?);
+                totals.add_counts(row.get(2)?, row.get(3)?, weight, error_weight, "all");
+                names = row.get(6)?;
             }
         }
     }
@@ -170,6 +172,7 @@ fn operations(
             calls: totals.calls,
             errors: totals.errors,
             weight: totals.weight,
+            error_weight: totals.error_weight,
             latency: totals.latency(),
         })
         .collect();
@@ -209,6 +212,8 @@ fn versions(
             version,
             calls: totals.calls,
             errors: totals.errors,
+            weight: totals.weight,
+            error_weight: totals.error_weight,
             latency: totals.latency(),
             first_unix_nano: first,
             last_unix_nano: last,

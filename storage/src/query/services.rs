@@ -28,8 +28,8 @@ pub fn services(
         for (key, counts) in counted {
             if let Some(summary) = known.services.get_mut(&key) {
                 summary.rate_per_second = counts.calls as f64 / seconds;
-                summary.error_ratio = counts.errors as f64 / counts.calls.max(1) as f64;
                 summary.requests = Some(counts);
+                summary.error_ratio = summary.counts().share();
             }
         }
         Ok(known.services)
@@ -208,13 +208,10 @@ fn summaries(
             calls: totals.calls,
             errors: totals.errors,
             weight: totals.weight,
+            error_weight: totals.error_weight,
             basis: totals.basis(),
             rate_per_second: totals.weight / seconds,
-            error_ratio: if totals.calls == 0 {
-                0.0
-            } else {
-                totals.errors as f64 / totals.calls as f64
-            },
+            error_ratio: totals.counts().share(),
             latency: totals.latency(),
             spans: calls.spans,
             last_seen_unix_nano: totals.last_bucket_unix_nano,
@@ -225,6 +222,8 @@ fn summaries(
                     is_outgoing: *is_outgoing,
                     calls: totals.calls,
                     errors: totals.errors,
+                    weight: totals.weight,
+                    error_weight: totals.error_weight,
                     rate_per_second: totals.weight / seconds,
                     latency: totals.latency(),
                 }),

@@ -14,6 +14,7 @@ mod proxies;
 mod pulses;
 mod requests;
 mod versions;
+mod weights;
 
 use std::time::{Duration, Instant};
 

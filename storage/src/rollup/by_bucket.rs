@@ -13,7 +13,7 @@ pub(crate) struct ByBucket<K> {
     of: Vec<K>,
     sums: Vec<Sum>,
     /// Histogram buckets and their counts, those of each sum together.
-    durations: Vec<(u16, u64)>,
+    durations: Vec<(u16, u32)>,
 }
 
 #[derive(Debug)]
@@ -26,6 +26,7 @@ struct Sum {
     errors: u64,
     messages: u64,
     weight: f64,
+    error_weight: f64,
     is_sampled: bool,
     is_unknown: bool,
 }
@@ -41,10 +42,12 @@ pub(crate) struct BucketSum<'a, K> {
     /// Of the calls, messages taken.
     pub messages: u64,
     pub weight: f64,
+    /// Of the weight, that of failed calls.
+    pub error_weight: f64,
     pub is_sampled: bool,
     pub is_unknown: bool,
     /// Histogram buckets and their counts.
-    pub durations: &'a [(u16, u64)],
+    pub durations: &'a [(u16, u32)],
 }
 
 /// Sums of something over a range.
@@ -82,6 +85,7 @@ impl<K> ByBucket<K> {
             errors: sum.errors,
             messages: sum.messages,
             weight: sum.weight,
+            error_weight: sum.error_weight,
             is_sampled: sum.is_sampled,
             is_unknown: sum.is_unknown,
             durations: &self.durations[begin..sum.durations_end as usize],
@@ -93,7 +97,7 @@ impl<K> ByBucket<K> {
         // A key's texts are on the heap: some 24 bytes each.
         self.of.len() * (size_of::<K>() + 200)
             + self.sums.len() * size_of::<Sum>()
-            + self.durations.len() * size_of::<(u16, u64)>()
+            + self.durations.len() * size_of::<(u16, u32)>()
     }
 }
 
@@ -152,7 +156,11 @@ impl<K: Clone + Eq + Hash> Builder<K> {
             .sums
             .into_iter()
             .map(|((bucket_start, of), totals)| {
-                durations.extend(totals.durations());
+                durations.extend(
+                    totals
+                        .durations()
+                        .map(|(bucket, count)| (bucket, u32::try_from(count).unwrap_or(u32::MAX))),
+                );
                 Sum {
                     bucket_start,
                     of,
@@ -161,6 +169,7 @@ impl<K: Clone + Eq + Hash> Builder<K> {
                     errors: totals.errors,
                     messages: totals.messages,
                     weight: totals.weight,
+                    error_weight: totals.error_weight,
                     is_sampled: totals.is_sampled(),
                     is_unknown: totals.is_unknown(),
                 }
@@ -180,7 +189,7 @@ impl<K: Clone + Eq + Hash> ByBucket<K> {
     /// Of one call.
     pub(crate) fn of_one(of: K) -> Self {
         let mut builder = Builder::new();
-        builder.of(of, 0).add_counts(1, 0, 1.0, "all");
+        builder.of(of, 0).add_counts(1, 0, 1.0, 0.0, "all");
         builder.finish()
     }
 }
@@ -194,7 +203,7 @@ mod tests {
         let mut builder = Builder::new();
         for (bucket, of, duration) in [(2, "b", 7), (0, "a", 3), (2, "a", 5), (1, "a", 4)] {
             let totals = builder.of(of, bucket * BUCKET_NS);
-            totals.add_counts(1, 0, 2.0, "sampled");
+            totals.add_counts(1, 1, 2.0, 2.0, "sampled");
             totals.add_bucket(duration, 1);
         }
         let sums = builder.finish();
@@ -207,6 +216,7 @@ mod tests {
             within
                 .map(|sum| {
                     assert!(sum.is_sampled && !sum.is_unknown && sum.calls == 1);
+                    assert_eq!((sum.weight, sum.error_weight), (2.0, 2.0));
                     let [(duration, 1)] = sum.durations else {
                         panic!("{sum:?}")
                     };

@@ -1,6 +1,6 @@
 -- As sum_red.sql, straight from spans, both kinds in one row. A bucket is 10 s.
 SELECT environment, service_namespace, cluster, service_name, rank, bucket_start, basis,
-    sum(calls)::UBIGINT, sum(errors)::UBIGINT, sum(weight), sum(messages)::UBIGINT,
+    sum(calls)::UBIGINT, sum(errors)::UBIGINT, sum(weight), sum(error_weight), sum(messages)::UBIGINT,
     string_agg(duration || ':' || calls, ',')
 FROM (
     SELECT environment, service_namespace, cluster, service_name,
@@ -10,6 +10,7 @@ FROM (
         CASE WHEN weight IS NULL THEN 'unknown' WHEN weight > 1 THEN 'sampled' ELSE 'all' END AS basis,
         CASE WHEN duration_ns <= 1 THEN 0 ELSE ceil(log2(duration_ns) * 8) END::USMALLINT AS duration,
         count(*) AS calls, count(*) FILTER (error) AS errors, sum(coalesce(weight, 1)) AS weight,
+        coalesce(sum(coalesce(weight, 1)) FILTER (error), 0) AS error_weight,
         count(*) FILTER (kind = 'consumer') AS messages
     FROM ({spans})
     WHERE start_time IS NOT NULL

@@ -127,8 +127,8 @@ fn within(column: &str, range: Option<TimeRange>) -> String {
     [after, before].into_iter().flatten().collect()
 }
 
-/// Reads sums: what they are of, and from column `at` on bucket, basis, calls, errors, weight, how many of the calls are
-/// messages, and the duration histogram.
+/// Reads sums: what they are of, and from column `at` on bucket, basis, calls, errors, the weights of both, how many of
+/// the calls are messages, and the duration histogram.
 pub(crate) fn read<K: Clone + Eq + std::hash::Hash>(
     conn: &Connection,
     sql: &str,
@@ -143,10 +143,11 @@ pub(crate) fn read<K: Clone + Eq + std::hash::Hash>(
         let calls: u64 = row.get(at + 2)?;
         if calls > 0 {
             let basis: String = row.get(at + 1)?;
-            totals.add_counts(calls, row.get(at + 3)?, row.get(at + 4)?, &basis);
-            totals.messages += row.get::<_, u64>(at + 5)?;
+            let (weight, error_weight) = (row.get(at + 4)?, row.get(at + 5)?);
+            totals.add_counts(calls, row.get(at + 3)?, weight, error_weight, &basis);
+            totals.messages += row.get::<_, u64>(at + 6)?;
         }
-        let durations: Option<String> = row.get(at + 6)?;
+        let durations: Option<String> = row.get(at + 7)?;
         for entry in durations.as_deref().unwrap_or_default().split(',') {
             let Some((Ok(bucket), Ok(count))) = entry
                 .split_once(':')

@@ -9,11 +9,11 @@ use super::{BUCKET_NS, ServiceSpans, Summed, Totals};
 use crate::fixture::open;
 use crate::model::{Scope, TimeRange};
 use crate::store::Store;
-use oracle::{Edge, Red, edges_of, red_of};
+use oracle::{Counts, Edge, Red, edges_of, red_of};
 use workload::{Sent, Workload};
 
 /// Reads `service_edges` summed over segments.
-fn stored_edges(store: &Store) -> BTreeMap<Edge, [i64; 4]> {
+fn stored_edges(store: &Store) -> BTreeMap<Edge, Counts> {
     let reader = store.reader().expect("a reader");
     let mut statement = reader
         .views()
@@ -21,7 +21,7 @@ fn stored_edges(store: &Store) -> BTreeMap<Edge, [i64; 4]> {
         .prepare(
             "SELECT epoch_ns(bucket_start), environment, caller, callee_environment, callee, kind, is_async, \
              coalesce(inferred, ''), basis, sum(calls)::BIGINT, sum(errors)::BIGINT, sum(weight)::BIGINT, \
-             sum(duration_sum_ns)::BIGINT, sum(list_sum(map_values(duration_histogram)))::BIGINT \
+             sum(error_weight)::BIGINT, sum(duration_sum_ns)::BIGINT, sum(list_sum(map_values(duration_histogram)))::BIGINT \
              FROM service_edges GROUP BY ALL",
         )
         .expect("a view");
@@ -37,27 +37,34 @@ fn stored_edges(store: &Store) -> BTreeMap<Edge, [i64; 4]> {
             };
             assert_eq!(row.get::<_, bool>(6)?, edge.kind == "messaging");
             assert_eq!(
-                row.get::<_, i64>(13)?,
+                row.get::<_, i64>(14)?,
                 row.get::<_, i64>(9)?,
                 "every call is in the histogram"
             );
             Ok((
                 edge,
-                [row.get(9)?, row.get(10)?, row.get(11)?, row.get(12)?],
+                [
+                    row.get(9)?,
+                    row.get(10)?,
+                    row.get(11)?,
+                    row.get(12)?,
+                    row.get(13)?,
+                ],
             ))
         })
         .expect("rows");
     rows.map(|row| row.expect("a row")).collect()
 }
 
-fn stored_red(store: &Store) -> BTreeMap<Red, [i64; 4]> {
+fn stored_red(store: &Store) -> BTreeMap<Red, Counts> {
     let reader = store.reader().expect("a reader");
     let mut statement = reader
         .views()
         .expect("views")
         .prepare(
             "SELECT epoch_ns(bucket_start), environment, service_name, name, kind, sidecar, basis, \
-             sum(calls)::BIGINT, sum(errors)::BIGINT, sum(weight)::BIGINT, sum(duration_sum_ns)::BIGINT \
+             sum(calls)::BIGINT, sum(errors)::BIGINT, sum(weight)::BIGINT, \
+             sum(error_weight)::BIGINT, sum(duration_sum_ns)::BIGINT \
              FROM red GROUP BY ALL",
         )
         .expect("a view");
@@ -71,7 +78,16 @@ fn stored_red(store: &Store) -> BTreeMap<Red, [i64; 4]> {
                 sidecar: row.get(5)?,
                 basis: row.get(6)?,
             };
-            Ok((red, [row.get(7)?, row.get(8)?, row.get(9)?, row.get(10)?]))
+            Ok((
+                red,
+                [
+                    row.get(7)?,
+                    row.get(8)?,
+                    row.get(9)?,
+                    row.get(10)?,
+                    row.get(11)?,
+                ],
+            ))
         })
         .expect("rows");
     rows.map(|row| row.expect("a row")).collect()
@@ -117,7 +133,7 @@ fn is_in(range: TimeRange, bucket: i64) -> bool {
 }
 
 /// Edges of a range, added up.
-fn edges_in(edges: &BTreeMap<Edge, [i64; 4]>, range: TimeRange) -> BTreeMap<Pair, [i64; 3]> {
+fn edges_in(edges: &BTreeMap<Edge, Counts>, range: TimeRange) -> BTreeMap<Pair, [i64; 4]> {
     let mut sums = BTreeMap::new();
     for (edge, counts) in edges {
         let pair = (
@@ -134,7 +150,7 @@ fn edges_in(edges: &BTreeMap<Edge, [i64; 4]>, range: TimeRange) -> BTreeMap<Pair
 }
 
 /// Spans of a range by service and rank, added up.
-fn services_in(red: &BTreeMap<Red, [i64; 4]>, range: TimeRange) -> BTreeMap<Ranked, [i64; 3]> {
+fn services_in(red: &BTreeMap<Red, Counts>, range: TimeRange) -> BTreeMap<Ranked, [i64; 4]> {
     let mut sums = BTreeMap::new();
     for (red, counts) in red {
         let rank = match (red.kind.as_str(), red.sidecar) {
@@ -152,17 +168,19 @@ fn services_in(red: &BTreeMap<Red, [i64; 4]>, range: TimeRange) -> BTreeMap<Rank
     sums
 }
 
-fn add(sums: &mut [i64; 3], counts: &[i64; 4]) {
+/// All but the durations.
+fn add(sums: &mut [i64; 4], counts: &Counts) {
     for (sum, count) in sums.iter_mut().zip(counts) {
         *sum += count;
     }
 }
 
-fn counts(totals: &Totals) -> [i64; 3] {
+fn counts(totals: &Totals) -> [i64; 4] {
     [
         totals.calls as i64,
         totals.errors as i64,
         totals.weight as i64,
+        totals.error_weight as i64,
     ]
 }
 
@@ -171,7 +189,7 @@ fn node((scope, name): (Scope, String)) -> String {
 }
 
 /// Edges as the graph asks for them.
-fn summed_edges(store: &Store, range: TimeRange) -> BTreeMap<Pair, [i64; 3]> {
+fn summed_edges(store: &Store, range: TimeRange) -> BTreeMap<Pair, [i64; 4]> {
     let reader = store.reader().expect("a reader");
     let set = reader.segments();
     let sums = set
@@ -187,7 +205,7 @@ fn summed_edges(store: &Store, range: TimeRange) -> BTreeMap<Pair, [i64; 3]> {
 }
 
 /// Services as the pages ask for them; their steps add up to the same.
-fn summed_services(store: &Store, range: TimeRange) -> BTreeMap<Ranked, [i64; 3]> {
+fn summed_services(store: &Store, range: TimeRange) -> BTreeMap<Ranked, [i64; 4]> {
     let reader = store.reader().expect("a reader");
     let (set, conn) = (reader.segments(), reader.views().expect("views"));
     let mut steps: HashMap<ServiceSpans, Totals> = HashMap::new();

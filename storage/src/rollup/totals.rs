@@ -3,7 +3,7 @@
 use super::HISTOGRAM_BASE;
 use super::by_bucket::BucketSum;
 use super::durations::Durations;
-use crate::model::{Basis, Latency};
+use crate::model::{Basis, CallCounts, Latency};
 
 /// Sums of rows of `red` or `service_edges`.
 #[derive(Debug, Default, Clone)]
@@ -11,6 +11,8 @@ pub(crate) struct Totals {
     pub calls: u64,
     pub errors: u64,
     pub weight: f64,
+    /// Of the weight, that of failed calls.
+    pub error_weight: f64,
     /// Of the calls, messages taken; of sums by service only.
     pub messages: u64,
     pub last_bucket_unix_nano: Option<i64>,
@@ -32,23 +34,32 @@ impl Totals {
         self.errors += sum.errors;
         self.messages += sum.messages;
         self.weight += sum.weight;
+        self.error_weight += sum.error_weight;
         self.is_sampled |= sum.is_sampled;
         self.is_unknown |= sum.is_unknown;
         self.last_bucket_unix_nano = self.last_bucket_unix_nano.max(Some(sum.bucket_start));
     }
 
     /// Adds to buckets of the histogram.
-    pub(crate) fn add_durations(&mut self, durations: &[(u16, u64)]) {
+    pub(crate) fn add_durations(&mut self, durations: &[(u16, u32)]) {
         for &(bucket, count) in durations {
-            self.add_bucket(bucket, count);
+            self.add_bucket(bucket, u64::from(count));
         }
     }
 
     /// Adds counts of one basis.
-    pub(crate) fn add_counts(&mut self, calls: u64, errors: u64, weight: f64, basis: &str) {
+    pub(crate) fn add_counts(
+        &mut self,
+        calls: u64,
+        errors: u64,
+        weight: f64,
+        error_weight: f64,
+        basis: &str,
+    ) {
         self.calls += calls;
         self.errors += errors;
         self.weight += weight;
+        self.error_weight += error_weight;
         self.is_sampled |= basis == "sampled";
         self.is_unknown |= basis == "unknown";
     }
@@ -63,6 +74,7 @@ impl Totals {
         self.calls += other.calls;
         self.errors += other.errors;
         self.weight += other.weight;
+        self.error_weight += other.error_weight;
         self.messages += other.messages;
         self.is_sampled |= other.is_sampled;
         self.is_unknown |= other.is_unknown;
@@ -77,6 +89,11 @@ impl Totals {
         self.calls = self.calls.saturating_sub(other.calls);
         self.errors = self.errors.saturating_sub(other.errors);
         self.weight -= other.weight;
+        self.error_weight -= other.error_weight;
+        // Fractions leave a rest where nothing is left.
+        if self.errors == 0 {
+            self.error_weight = 0.0;
+        }
         self.durations.take_away(&other.durations);
     }
 
@@ -93,6 +110,11 @@ impl Totals {
     /// Whether it is unknown what some of the calls stand for.
     pub(super) fn is_unknown(&self) -> bool {
         self.is_unknown
+    }
+
+    /// Calls and failures with what they stand for.
+    pub(crate) fn counts(&self) -> CallCounts {
+        CallCounts::weighted((self.calls, self.errors), (self.weight, self.error_weight))
     }
 
     /// What the counts stand on.
@@ -133,6 +155,20 @@ impl Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_taken_away_takes_its_failures_with_it() {
+        let mut totals = Totals::default();
+        let mut some = Totals::default();
+        totals.add_counts(10, 2, 64.4, 2.6, "sampled");
+        some.add_counts(4, 1, 25.1, 1.3, "sampled");
+        totals.take_away(&some);
+        assert_eq!((totals.calls, totals.errors), (6, 1));
+        assert!((totals.error_weight - 1.3).abs() < 1e-9);
+        assert!((totals.counts().share() - 1.3 / 39.3).abs() < 1e-9);
+        totals.take_away(&some);
+        assert_eq!((totals.errors, totals.error_weight), (0, 0.0));
+    }
 
     #[test]
     fn a_quantile_is_within_half_a_bucket_of_the_true_value() {

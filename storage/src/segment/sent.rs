@@ -80,7 +80,7 @@ impl Segment {
         let spans: Vec<String> = places
             .map(|facts| {
                 format!(
-                    "SELECT resource_ix, kind, sidecar, status_code, duration_ns, start_time, resent FROM {facts}.spans"
+                    "SELECT resource_ix, kind, sidecar, status_code, duration_ns, start_time, resent, weight FROM {facts}.spans"
                 )
             })
             .collect();

@@ -299,6 +299,65 @@ async fn a_sampled_service_shows_the_requests_that_its_metrics_counted_and_by_wh
 }
 
 #[tokio::test]
+async fn a_share_of_failures_is_of_what_spans_stand_for_on_every_page() -> Result<()> {
+    let server = Tripline::start().await?;
+    // Of 110 calls ten failed: all of these were kept, and ten of the others.
+    let start = now() - 60 * SECOND;
+    let (mut shop, mut pay) = (Vec::new(), Vec::new());
+    for number in 0..20 {
+        let is_failed = number < 10;
+        let mut spans = ["GET /cart", "GET", "GET /pay"]
+            .map(|name| call(number, name, start + number * SECOND, 10, is_failed));
+        for (at, span) in (1_u64..).zip(&mut spans) {
+            span["traceState"] = json!(if is_failed { "ot=th:0" } else { ONE_IN_TEN });
+            span["spanId"] = json!(format!("{:016x}", number * 3 + at));
+            if at > 1 {
+                span["parentSpanId"] = json!(format!("{:016x}", number * 3 + at - 1));
+            }
+        }
+        let [entry, mut client, answer] = spans;
+        client["kind"] = json!(3);
+        shop.extend([entry, client]);
+        pay.push(answer);
+    }
+    send_spans(&server, &[("service.name", "shop")], &shop).await?;
+    send_spans(&server, &[("service.name", "pay")], &pay).await?;
+    let range = half_an_hour();
+    let recorded = "10 of 20 recorded failed, which stand for 10 of 110";
+    let flow = "shop → pay: 100 passed, 10 failed, 0 refused (sampled: 20 recorded)";
+    for (path, said) in [
+        ("/", recorded),
+        ("/services/shop", recorded),
+        ("/services/pay", recorded),
+        ("/graph", flow),
+    ] {
+        let page = format!("{path}?{range}");
+        let html = says(&server, &page, &[said, "9.09 %", "sampled"]).await?;
+        ensure!(!html.contains(">50 %"), "{path}\n{html}");
+    }
+    let eleventh = |share: f64| (share - 1.0 / 11.0).abs() < 1e-6;
+    let listed = server.get(&format!("/api/v1/services?{range}")).await?;
+    let items = listed["items"].as_array().context("services")?;
+    ensure!(items.len() == 2, "{listed}");
+    for item in items {
+        ensure!(
+            item["errors"] == 10 && number(&item["error_weight"])? == 10.0,
+            "{item}"
+        );
+        ensure!(eleventh(number(&item["error_ratio"])?), "{item}");
+    }
+    let graph = server.get(&format!("/api/v1/graph?{range}")).await?;
+    let edge = &graph["edges"][0];
+    let failed = number(&edge["error_weight"])?;
+    ensure!(eleventh(failed / number(&edge["weight"])?), "{graph}");
+    let html = says(&server, &format!("/?{range}"), &[recorded]).await?;
+    for row in server.sql(&how_after(&html, "Services</h2>")?).await? {
+        ensure!(eleventh(number(&row[6])?), "{row:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn every_how_link_leads_to_sql_that_runs() -> Result<()> {
     let server = Tripline::start().await?;
     seed(&server).await?;

@@ -233,24 +233,25 @@ fn sparkline(pulse: Option<&ServicePulse>) -> Option<AnyView> {
     let points = &pulse?.points;
     let most = points
         .iter()
-        .map(|point| point.calls)
-        .max()
-        .filter(|most| *most > 0)?;
-    let bar = |at: usize, count: u64, class: &'static str| {
-        let height = count as f64 / most as f64 * 20.0;
-        (count > 0).then(|| view! { <rect class=class x=at as f64 * 4.0 y=20.0 - height width="3.2" height=height></rect> })
+        .map(|point| point.counts().all())
+        .max_by(f64::total_cmp)
+        .filter(|most| *most > 0.0)?;
+    let bar = |at: usize, calls: f64, class: &'static str| {
+        let height = calls / most * 20.0;
+        (calls > 0.0).then(|| view! { <rect class=class x=at as f64 * 4.0 y=20.0 - height width="3.2" height=height></rect> })
     };
     let bars = points
         .iter()
         .enumerate()
-        .map(
-            |(at, point)| view! { {bar(at, point.calls, "bar")}{bar(at, point.errors, "bar bad")} },
-        )
+        .map(|(at, point)| {
+            let counts = point.counts();
+            view! { {bar(at, counts.all(), "bar")}{bar(at, counts.failed(), "bar bad")} }
+        })
         .collect_view();
     let width = points.len() * 4;
     let label = format!(
         "Calls over the range, at most {} a step",
-        units::count(most)
+        units::count(most.round() as u64)
     );
     Some(view! { <svg class="spark" viewBox=format!("0 0 {width} 20") preserveAspectRatio="none" role="img" aria-label=label>{bars}</svg> }.into_any())
 }
@@ -415,16 +416,16 @@ fn row(service: &ServiceSummary, data: &Overview, frame: &Frame) -> AnyView {
     let was_p95 = then
         .flatten()
         .and_then(|then| last_week::latency(service.latency.p95_ns, then.latency.p95_ns));
-    let (calls, errors) = service.counted();
+    let counts = service.counts();
     let is_proxy = service.proxy_of.as_ref().map(
         |application| view! { " " <span class="tag">{format!("sidecar of {application}")}</span> },
     );
     view! {
         <tr>
             <td>{service_link_in(frame, &service.scope, Some(&service.service_name))} " " <span class="quiet">{place}</span>{is_proxy}</td>
-            <td class="num" title=format!("{} in range", units::counted(calls, "call"))>{units::rate(service.rate_per_second)} {service_basis(service)}{was_rate}</td>
+            <td class="num" title=format!("{} in range", units::counted(counts.calls, "call"))>{units::rate(service.rate_per_second)} {service_basis(service)}{was_rate}</td>
             <td class="spark-cell">{sparkline(pulse)}</td>
-            <td class="num">{error_share(errors, calls)}{was_share}</td>
+            <td class="num">{error_share(counts)}{was_share}</td>
             <td class="num">{units::duration_or_dash(service.latency.p50_ns)}</td>
             <td class="num">{units::duration_or_dash(service.latency.p95_ns)}{was_p95}</td>
             <td class="num">{units::duration_or_dash(service.latency.p99_ns)}</td>
@@ -477,7 +478,7 @@ fn proxy_row(proxy: &ProxyCalls) -> AnyView {
             <td class="quiet">"↳ " {what}</td>
             <td class="num" title=format!("{} in range", units::counted(proxy.calls, "call"))>{units::rate(proxy.rate_per_second)}</td>
             <td></td>
-            <td class="num">{error_share(proxy.errors, proxy.calls)}</td>
+            <td class="num">{error_share(proxy.counts())}</td>
             <td class="num">{units::duration_or_dash(proxy.latency.p50_ns)}</td>
             <td class="num">{units::duration_or_dash(proxy.latency.p95_ns)}</td>
             <td class="num">{units::duration_or_dash(proxy.latency.p99_ns)}</td>

@@ -204,7 +204,7 @@ fn operations(service: &str, part: &ServicePart, id: String, frame: &Frame) -> O
                 <tr>
                     <td class="wide"><a data-row href=traces>{operation.name.clone()}</a></td>
                     <td class="num">{units::count(operation.calls)}</td><td class="num">{units::rate(operation.weight / seconds)}</td>
-                    <td class="num">{error_share(operation.errors, operation.calls)}</td>
+                    <td class="num">{error_share(operation.counts())}</td>
                     <td class="num">{units::duration_or_dash(operation.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(operation.latency.p95_ns)}</td>
                     <td class="num">{units::duration_or_dash(operation.latency.p99_ns)}</td>
                 </tr>

@@ -92,7 +92,7 @@ const EXAMPLES: [(&str, &str); 4] = [
     ),
     (
         "Who calls whom",
-        "SELECT caller, callee, kind, sum(calls) AS calls, sum(errors) AS errors\nFROM service_edges\nGROUP BY ALL\nORDER BY calls DESC",
+        "SELECT caller, callee, kind, sum(calls) AS calls, sum(error_weight) / sum(weight) AS error_share\nFROM service_edges\nGROUP BY ALL\nORDER BY calls DESC",
     ),
 ];
 

@@ -1,6 +1,7 @@
 //! Numbers with their meaning: a figure with its name, a share with its weight.
 
 use leptos::prelude::*;
+use tripline_storage::model::CallCounts;
 
 use crate::units;
 
@@ -13,17 +14,28 @@ pub fn figure(name: &str, value: String, detail: AnyView) -> AnyView {
     .into_any()
 }
 
-/// A failed share, marked by weight of colour and by a word for those who do not see it.
-pub fn error_share(errors: u64, calls: u64) -> AnyView {
-    let share = if calls == 0 {
-        0.0
-    } else {
-        errors as f64 / calls as f64
-    };
+/// The failed share of what calls stand for, marked by weight of colour and by a word for those who do not see it.
+pub fn error_share(counts: CallCounts) -> AnyView {
+    let share = counts.share();
     let class = severity_of_share(share);
-    let title = format!("{} of {} failed", units::count(errors), units::count(calls));
+    let title = failed_of(counts);
     view! { <span class=format!("share {class}") title=title>{units::percent(share)}</span> }
         .into_any()
+}
+
+/// `3 of 40 failed`; of a sample also how many they stand for.
+pub fn failed_of(counts: CallCounts) -> String {
+    let recorded = format!(
+        "{} of {}",
+        units::count(counts.errors),
+        units::count(counts.calls)
+    );
+    if !counts.is_sample() {
+        return format!("{recorded} failed");
+    }
+    let [failed, all] =
+        [counts.failed(), counts.all()].map(|calls| units::count(calls.round() as u64));
+    format!("{recorded} recorded failed, which stand for {failed} of {all}")
 }
 
 /// `bad` from 5 %, `warn` above zero, else `fine`.

@@ -64,11 +64,11 @@ const QUERIES: [(&str, &str); 4] = [
     ),
     (
         "red",
-        "SELECT bucket_start, service_name, name, sum(calls) AS calls, sum(errors) AS errors FROM red GROUP BY ALL ORDER BY ALL",
+        "SELECT bucket_start, service_name, name, sum(calls) AS calls, sum(errors) AS errors, sum(weight) AS weight, sum(error_weight) AS error_weight FROM red GROUP BY ALL ORDER BY ALL",
     ),
     (
         "edges",
-        "SELECT bucket_start, caller, callee, sum(calls) AS calls, sum(errors) AS errors FROM service_edges GROUP BY ALL ORDER BY ALL",
+        "SELECT bucket_start, caller, callee, sum(calls) AS calls, sum(errors) AS errors, sum(weight) AS weight, sum(error_weight) AS error_weight FROM service_edges GROUP BY ALL ORDER BY ALL",
     ),
     (
         "failed spans",

@@ -1,5 +1,5 @@
 WITH counted AS (
-    SELECT {columns}, calls, errors, weight, duration_histogram
+    SELECT {columns}, calls, errors, weight, error_weight, duration_histogram
     FROM service_edges
     {where}
 )

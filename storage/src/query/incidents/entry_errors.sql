@@ -1,12 +1,12 @@
--- Failed share at the entry points in two ranges. Entry points are `service<31>operation`.
+-- Failed share at the entry points in three ranges, of what spans stand for. Entry points are `service<31>operation`.
 WITH entries AS (
     SELECT split_part(e, chr(31), 1) AS service, split_part(e, chr(31), 2) AS operation
     FROM (SELECT unnest(string_split($1, chr(30))) AS e)
 )
-SELECT sum(errors) FILTER (bucket_start < make_timestamp_ns($3))::DOUBLE / nullif(sum(calls) FILTER (bucket_start < make_timestamp_ns($3)), 0),
-    sum(errors) FILTER (bucket_start >= make_timestamp_ns($4))::DOUBLE / nullif(sum(calls) FILTER (bucket_start >= make_timestamp_ns($4)), 0),
-    sum(errors) FILTER (bucket_start >= make_timestamp_ns($6) AND bucket_start < make_timestamp_ns($4))::DOUBLE
-        / nullif(sum(calls) FILTER (bucket_start >= make_timestamp_ns($6) AND bucket_start < make_timestamp_ns($4)), 0)
+SELECT sum(error_weight) FILTER (bucket_start < make_timestamp_ns($3)) / nullif(sum(weight) FILTER (bucket_start < make_timestamp_ns($3)), 0),
+    sum(error_weight) FILTER (bucket_start >= make_timestamp_ns($4)) / nullif(sum(weight) FILTER (bucket_start >= make_timestamp_ns($4)), 0),
+    sum(error_weight) FILTER (bucket_start >= make_timestamp_ns($6) AND bucket_start < make_timestamp_ns($4))
+        / nullif(sum(weight) FILTER (bucket_start >= make_timestamp_ns($6) AND bucket_start < make_timestamp_ns($4)), 0)
 FROM red JOIN entries ON service = service_name AND operation = name
 WHERE (bucket_start >= make_timestamp_ns($2) AND bucket_start < make_timestamp_ns($3))
     OR (bucket_start >= make_timestamp_ns($6) AND bucket_start < make_timestamp_ns($5))

@@ -52,8 +52,8 @@ pub(super) fn onsets(session: &Session<'_>, incident: &Incident) -> Result<Vec<O
         let mut seconds: BTreeMap<String, BTreeMap<i64, InSecond>> = BTreeMap::new();
         while let Some(row) = rows.next()? {
             let of = InSecond {
-                calls: row.get::<_, u64>(2)? as f64,
-                errors: row.get::<_, u64>(3)? as f64,
+                calls: row.get(2)?,
+                errors: row.get(3)?,
                 duration_ns: row.get(4)?,
             };
             let known = seconds.entry(row.get(0)?).or_default().entry(row.get(1)?);

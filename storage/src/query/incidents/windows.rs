@@ -19,7 +19,7 @@ const LEAD_NS: i64 = 20 * SECOND;
 /// How much of an incident is looked at for its cause.
 const DURING_MAX_NS: i64 = 60 * SECOND;
 
-/// Sums of one edge or service.
+/// Sums of one edge or service; calls are those that the spans stand for.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Sums {
     pub calls: u64,

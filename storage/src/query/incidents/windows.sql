@@ -1,4 +1,5 @@
--- Calls, errors and mean duration of each edge and of each answering service, before and during each window.
+-- Calls, errors (what spans stand for) and mean duration of each edge and of each answering service, before and during
+-- each window.
 -- A window is `number:before:during:end`, nanoseconds. Where calls fail in it, "during" begins with the first bucket
 -- that fails at least half as much as the worst one: the quiet time before would hide what came after.
 WITH windows AS (
@@ -8,14 +9,14 @@ WITH windows AS (
 ), buckets AS (
     SELECT number, bucket_start, bucket_start >= during AS is_during, environment, service_namespace, cluster, caller,
         callee_environment, callee_service_namespace, callee_cluster, callee,
-        sum(calls) AS calls, sum(errors) AS errors, sum(duration_sum_ns) AS duration_ns
+        sum(weight) AS calls, sum(error_weight) AS errors, sum(calls) AS counted, sum(duration_sum_ns) AS duration_ns
     FROM ({edges}) JOIN windows ON bucket_start >= before AND bucket_start < finish
     WHERE bucket_start >= make_timestamp_ns($2) AND bucket_start < make_timestamp_ns($3)
     GROUP BY ALL
     UNION ALL
     SELECT number, bucket_start, bucket_start >= during AS is_during, NULL, NULL, NULL, NULL,
         environment, service_namespace, cluster, service_name,
-        sum(calls), sum(errors), sum(duration_sum_ns)
+        sum(weight), sum(error_weight), sum(calls), sum(duration_sum_ns)
     FROM ({red}) JOIN windows ON bucket_start >= before AND bucket_start < finish
     WHERE kind IN ('server', 'consumer') AND bucket_start >= make_timestamp_ns($2) AND bucket_start < make_timestamp_ns($3)
     GROUP BY ALL
@@ -32,7 +33,7 @@ WITH windows AS (
 )
 SELECT number, is_during, environment, service_namespace, cluster, caller,
     callee_environment, callee_service_namespace, callee_cluster, callee,
-    sum(calls)::UBIGINT, sum(errors)::UBIGINT, (sum(duration_ns) / greatest(sum(calls), 1))::DOUBLE
+    round(sum(calls))::UBIGINT, round(sum(errors))::UBIGINT, (sum(duration_ns) / greatest(sum(counted), 1))::DOUBLE
 FROM onsets
 WHERE NOT is_during OR onset IS NULL OR bucket_start >= onset
 GROUP BY ALL

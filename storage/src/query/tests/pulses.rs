@@ -31,7 +31,9 @@ fn steps_and_halves_hold_exactly_the_calls_of_their_time() {
             pulse.points,
             [PulsePoint {
                 calls: 10,
-                errors: 1
+                errors: 1,
+                weight: 10.0,
+                error_weight: 1.0,
             }; 4]
         );
         for (half, from, to) in [(pulse.earlier, 0, 20_u64), (pulse.later, 20, 40)] {

@@ -28,8 +28,8 @@ pub(super) struct Red {
 
 const BUCKET: i64 = 10_000_000_000;
 
-/// Calls, errors, weight, sum of durations.
-type Counts = [i64; 4];
+/// Calls, errors, weight, weight of the errors, sum of durations.
+pub(super) type Counts = [i64; 5];
 
 fn add<K: Ord>(
     sums: &mut BTreeMap<K, Counts>,
@@ -41,8 +41,10 @@ fn add<K: Ord>(
     let sum = sums.entry(key).or_default();
     sum[0] += 1;
     sum[1] += i64::from(error);
-    sum[2] += weight.unwrap_or(1.0) as i64;
-    sum[3] += duration;
+    let weight = weight.unwrap_or(1.0) as i64;
+    sum[2] += weight;
+    sum[3] += i64::from(error) * weight;
+    sum[4] += duration;
 }
 
 fn basis(weight: Option<f64>) -> String {

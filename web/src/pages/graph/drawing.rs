@@ -110,12 +110,17 @@ fn edge_line(edge: &GraphEdge, graph: &Graph, places: &[Place]) -> AnyView {
             .unwrap_or_default()
     );
     let name = |node: usize| graph.nodes.get(node).map_or("", |node| node.name.as_str());
+    let sample = if edge.counts().is_sample() {
+        format!(" (sampled: {} recorded)", units::count(edge.calls))
+    } else {
+        String::new()
+    };
     let title = format!(
-        "{} → {}: {} passed, {} failed, {} refused",
+        "{} → {}: {} passed, {} failed, {} refused{sample}",
         name(edge.caller),
         name(edge.callee),
-        units::count(flow.passed),
-        units::count(flow.failed),
+        units::count(flow.passed.round() as u64),
+        units::count(flow.failed.round() as u64),
         units::count(flow.refused)
     );
     view! { <g><title>{title}</title>{flow.draw(curve(edge, places), &class)}</g> }.into_any()
@@ -157,7 +162,7 @@ impl<'a> Label<'a> {
         Self {
             edge,
             caller: name(edge.caller),
-            rate: amount(edge.weight.max(edge.calls as f64), edge.calls, seconds),
+            rate: amount(edge.counts().all(), edge.calls, seconds),
             lost: (lost > 0.0).then(|| format!(" · {}", units::percent(lost))),
             p95: edge
                 .latency
@@ -220,17 +225,13 @@ fn breaker_words(edge: &GraphEdge, worst: &EdgeBreaker, callee: &str) -> String 
 }
 
 fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame) -> AnyView {
-    let (calls, errors) = node.counted();
-    let share = if calls == 0 {
-        0.0
-    } else {
-        errors as f64 / calls as f64
-    };
+    let counts = node.counts();
+    let calls = counts.calls;
     let wanted = frame.param("find").map(str::to_lowercase);
     let is_found = wanted.is_some_and(|wanted| node.name.to_lowercase().contains(&wanted));
     let class = format!(
         "node {}{}{}",
-        severity_of_share(share),
+        severity_of_share(counts.share()),
         if node.inferred { " peer" } else { "" },
         if is_found { " found" } else { "" }
     );
@@ -253,11 +254,7 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
         .map(|ns| format!(" · p95 {}", units::duration(ns as u64)))
         .unwrap_or_default();
     // Metrics count every request; spans may be a sample.
-    let stand_for = match &node.requests {
-        Some(_) => calls as f64,
-        None => node.weight.max(calls as f64),
-    };
-    let detail = format!("{kind}{}{p95}", amount(stand_for, calls, seconds));
+    let detail = format!("{kind}{}{p95}", amount(counts.all(), calls, seconds));
     let beside = match &node.proxy_of {
         Some(application) => format!("; the sidecar of {application}"),
         None if node.has_proxy => "; its sidecar's spans are folded into it".to_owned(),
@@ -265,8 +262,8 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
     };
     let basis = match &node.requests {
         Some(requests) => format!(" ({})", metrics_named(requests)),
-        None if stand_for > calls as f64 => {
-            let all = units::count(stand_for.round() as u64);
+        None if counts.is_sample() => {
+            let all = units::count(counts.all().round() as u64);
             format!(" (sampled: they stand for {all})")
         }
         None => String::new(),
@@ -275,7 +272,7 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
         "{}: {}, {} failed{basis}{beside}",
         node.name,
         units::counted(calls, if seconds.is_some() { "call" } else { "span" }),
-        units::count(errors)
+        units::count(counts.errors)
     );
     // Where several environments send, boxes of one name are told apart.
     let environment = node

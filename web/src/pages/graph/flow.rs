@@ -6,13 +6,14 @@ use tripline_storage::model::GraphEdge;
 /// The least width of a band that stands for any call at all: a lone failure is seen.
 const BAND_MIN: f64 = 1.1;
 
-/// Calls of an edge by what became of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Calls of an edge by what became of them. Those of spans are what the spans stand for: breakers count every call that
+/// they refuse.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Flow {
     /// Answered without an error.
-    pub passed: u64,
+    pub passed: f64,
     /// Answered with an error, or not at all.
-    pub failed: u64,
+    pub failed: f64,
     /// Never sent: a breaker refused them.
     pub refused: u64,
 }
@@ -20,9 +21,10 @@ pub struct Flow {
 impl Flow {
     /// Of an edge. Refused calls are those its breakers count.
     pub fn of(edge: &GraphEdge) -> Self {
+        let counts = edge.counts();
         Self {
-            passed: edge.calls.saturating_sub(edge.errors),
-            failed: edge.errors,
+            passed: counts.all() - counts.failed(),
+            failed: counts.failed(),
             refused: edge
                 .breakers
                 .iter()
@@ -32,29 +34,31 @@ impl Flow {
     }
 
     /// Calls somebody wanted to make.
-    pub fn attempted(self) -> u64 {
-        self.passed + self.failed + self.refused
+    pub fn attempted(self) -> f64 {
+        self.passed + self.failed + self.refused as f64
     }
 
     /// Share of the attempts that came to nothing, 0 to 1.
     pub fn lost_share(self) -> f64 {
-        match self.attempted() {
-            0 => 0.0,
-            all => (self.failed + self.refused) as f64 / all as f64,
+        let all = self.attempted();
+        if all > 0.0 {
+            (self.failed + self.refused as f64) / all
+        } else {
+            0.0
         }
     }
 
     /// Class, offset across the edge and width of each band, from above; `width` is that of all.
     fn bands(self, width: f64) -> Vec<(&'static str, f64, f64)> {
-        let all = self.attempted().max(1) as f64;
+        let all = self.attempted().max(1.0);
         let wide: Vec<(&str, f64)> = [
             ("passed", self.passed),
             ("failed", self.failed),
-            ("refused", self.refused),
+            ("refused", self.refused as f64),
         ]
         .into_iter()
-        .filter(|(_, calls)| *calls > 0)
-        .map(|(class, calls)| (class, (width * calls as f64 / all).max(BAND_MIN)))
+        .filter(|(_, calls)| *calls > 0.0)
+        .map(|(class, calls)| (class, (width * calls / all).max(BAND_MIN)))
         .collect();
         let sum: f64 = wide.iter().map(|(_, width)| width).sum();
         let mut at = -sum / 2.0;
@@ -73,7 +77,7 @@ impl Flow {
             let (y1, by, cy, y2) = (y1 + offset, by + offset, cy + offset, y2 + offset);
             format!("M{x1:.0} {y1:.1}C{bx:.0} {by:.1} {cx:.0} {cy:.1} {x2:.0} {y2:.1}")
         };
-        let width = (1.5 + (self.attempted() as f64 + 1.0).log10() * 1.1).min(8.0);
+        let width = (1.5 + (self.attempted() + 1.0).log10() * 1.1).min(8.0);
         let bands = self.bands(width);
         if bands.is_empty() {
             return view! { <path class=format!("edge idle {class}") d=path(0.0) stroke-width="1" marker-end="url(#arrow)"></path> }.into_any();
@@ -98,8 +102,8 @@ mod tests {
     #[test]
     fn bands_share_the_width_and_a_lone_failure_is_seen() {
         let flow = Flow {
-            passed: 900,
-            failed: 1,
+            passed: 900.0,
+            failed: 1.0,
             refused: 99,
         };
         let bands = flow.bands(8.0);
@@ -120,8 +124,8 @@ mod tests {
     #[test]
     fn nothing_attempted_is_nothing_lost() {
         let none = Flow {
-            passed: 0,
-            failed: 0,
+            passed: 0.0,
+            failed: 0.0,
             refused: 0,
         };
         assert!(none.bands(8.0).is_empty());

@@ -27,7 +27,7 @@ pub(super) fn table(then: &GraphThen, frame: &Frame) -> Option<AnyView> {
                 <tr>
                     {ends(edge, caller, callee)}
                     <td class="num">{units::count(edge.calls)}</td><td class="num">{units::rate(per_second(edge, then.seconds))}</td>
-                    <td class="num">{error_share(edge.errors, edge.calls)}</td>
+                    <td class="num">{error_share(edge.counts())}</td>
                     <td class="num">{units::duration_or_dash(edge.latency.p95_ns)}</td>
                     <td>{breakers_on(edge, caller, frame)}</td>
                 </tr>

@@ -16,7 +16,7 @@ pub(super) fn table(calls: &[MeshCalls], frame: &Frame) -> Option<AnyView> {
     let rows = calls
         .iter()
         .map(|calls| {
-            let failed = calls.errors as f64 / (calls.calls as f64).max(1.0);
+            let failed = calls.counts().share();
             let by = if calls.by_caller {
                 "the caller's sidecar"
             } else {

@@ -35,7 +35,8 @@ pub fn strip(scrubber: &Scrubber, frame: &Frame) -> Option<AnyView> {
     if scrubber.steps.len() < 2 {
         return None;
     }
-    let most = scrubber.steps.iter().map(|step| step.calls).max()?.max(1);
+    let all = scrubber.steps.iter().map(|step| step.counts().all());
+    let most = all.fold(1.0, f64::max);
     let columns = scrubber
         .steps
         .iter()
@@ -49,8 +50,8 @@ pub fn strip(scrubber: &Scrubber, frame: &Frame) -> Option<AnyView> {
                 units::counted(step.calls, "call"),
                 units::count(step.errors)
             );
-            let high = HIGH * step.calls as f64 / most as f64;
-            let failed = HIGH * step.errors as f64 / most as f64;
+            let high = HIGH * step.counts().all() / most;
+            let failed = HIGH * step.counts().failed() / most;
             let current = (scrubber.chosen == Some(at)).then_some("step");
             view! {
                 <a href=link title=words.clone() aria-label=words aria-current=current>

@@ -84,5 +84,5 @@ pub(super) fn breakers_on(edge: &GraphEdge, caller: &GraphNode, frame: &Frame) -
 
 /// Calls an edge stands for, a second.
 pub(super) fn per_second(edge: &GraphEdge, seconds: f64) -> f64 {
-    edge.weight.max(edge.calls as f64) / seconds.max(1.0)
+    edge.counts().all() / seconds.max(1.0)
 }

@@ -8,7 +8,8 @@ use crate::address::segment;
 use crate::frame::Frame;
 use crate::pages::last_week;
 use crate::parts::{
-    basis_tag, error_share, figure, place, service_basis, service_link, severity_of_share,
+    basis_tag, error_share, failed_of, figure, place, service_basis, service_link,
+    severity_of_share,
 };
 use crate::units;
 
@@ -55,8 +56,8 @@ pub(super) fn figures(summary: &ServiceSummary, data: &ServicePage, frame: &Fram
         view! { <p class="note">"All of these spans are a sidecar's: its calls are those of " {service_link(frame, Some(application))} "."</p> }
     });
     let proxy = summary.proxy.filter(|_| frame.shows_proxies());
-    let (calls, errors) = summary.counted();
-    let failed = format!("{} of {} failed", units::count(errors), units::count(calls));
+    let counts = summary.counts();
+    let failed = failed_of(counts);
     let failed_class = format!("share {}", severity_of_share(summary.error_ratio));
     let counted_by = match summary.requests {
         Some(_) => &data.how.requests,
@@ -64,7 +65,7 @@ pub(super) fn figures(summary: &ServiceSummary, data: &ServicePage, frame: &Fram
     };
     view! {
         <section class="figures" aria-label="In this range">
-            {figure("Rate", units::rate(summary.rate_per_second), view! { {units::counted(calls, "call")} " " {service_basis(summary)} " " {place} " " {frame.how(counted_by)}{was_rate} }.into_any())}
+            {figure("Rate", units::rate(summary.rate_per_second), view! { {units::counted(counts.calls, "call")} " " {service_basis(summary)} " " {place} " " {frame.how(counted_by)}{was_rate} }.into_any())}
             {figure("Errors", units::percent(summary.error_ratio), view! { <span class=failed_class>{failed}</span> " " {frame.how(counted_by)}{was_share} }.into_any())}
             {figure("p50", units::duration_or_dash(summary.latency.p50_ns), view! { "median " {frame.how(&data.how.figures)}{was_p50} }.into_any())}
             {figure("p95", units::duration_or_dash(summary.latency.p95_ns), view! { {was_p95} " p99 " {units::duration_or_dash(summary.latency.p99_ns)} " " {frame.how(&data.how.figures)} }.into_any())}
@@ -104,11 +105,11 @@ fn proxy_figures(proxy: &ProxyCalls) -> AnyView {
     } else {
         "calls its sidecar let in"
     };
-    let share = proxy.errors as f64 / proxy.calls.max(1) as f64;
+    let counts = proxy.counts();
     view! {
         <section class="figures" aria-label="By its sidecar">
             {figure("Sidecar: rate", units::rate(proxy.rate_per_second), view! { {units::count(proxy.calls)} " " {what} }.into_any())}
-            {figure("Sidecar: errors", units::percent(share), error_share(proxy.errors, proxy.calls))}
+            {figure("Sidecar: errors", units::percent(counts.share()), error_share(counts))}
             {figure("Sidecar: p95", units::duration_or_dash(proxy.latency.p95_ns), view! { "p99 " {units::duration_or_dash(proxy.latency.p99_ns)} }.into_any())}
         </section>
     }

@@ -124,7 +124,7 @@ fn row(service: &str, instance: &InstanceSummary, frame: &Frame) -> AnyView {
             <td>{name} " " <span class="quiet">{environment}</span> " " {elsewhere}</td>
             <td>{versions}</td><td>{or_dash(&instance.pod)}</td><td>{or_dash(&instance.host)}</td>
             <td class="num">{units::count(instance.calls)}</td>
-            <td class="num">{error_share(instance.errors, instance.calls)}</td>
+            <td class="num">{error_share(instance.counts())}</td>
             <td class="num">{units::duration_or_dash(instance.latency.p50_ns)}</td>
             <td class="num">{units::duration_or_dash(instance.latency.p95_ns)}</td>
             <td class="num">{since(positive(Some(instance.last_unix_nano)), frame)}</td>
@@ -163,7 +163,8 @@ fn how(service: &str, counted: CountedSpans, frame: &Frame) -> String {
         .collect();
     format!(
         "SELECT environment, service_instance_id, service_version, count(*) AS calls,\n    \
-         count(*) FILTER (status_code = 'error') AS errors, max(start_time) AS last_seen\n\
+         count(*) FILTER (status_code = 'error') AS errors, max(start_time) AS last_seen,\n    \
+         coalesce(sum(coalesce(weight, 1)) FILTER (status_code = 'error'), 0) / sum(coalesce(weight, 1)) AS error_ratio\n\
          FROM spans\n\
          WHERE service_name = {} AND {} AND NOT coalesce(resent, false)\n    \
          AND start_time >= make_timestamp_ns({from}) AND start_time < make_timestamp_ns({to}){scope}\n\

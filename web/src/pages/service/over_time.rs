@@ -29,7 +29,7 @@ pub(super) fn over_time(
             .collect(),
     };
     let per_second = |p: &RedPoint| Some(p.weight / p.seconds.max(1.0));
-    let failed = |p: &RedPoint| (p.calls > 0).then(|| p.errors as f64 / p.calls as f64 * 100.0);
+    let failed = |p: &RedPoint| (p.calls > 0).then(|| p.counts().share() * 100.0);
     let seconds = |ns: Option<f64>| ns.map(|ns| ns / 1e9);
     let share_then = |at: u64| {
         let before = detail.points.iter().rfind(|point| time(point) <= at);

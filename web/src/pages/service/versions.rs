@@ -15,7 +15,6 @@ pub(super) fn versions(part: &ServicePart, frame: &Frame) -> Option<AnyView> {
     if detail.versions.len() < 2 {
         return None;
     }
-    let share = |version: &VersionSummary| version.errors as f64 / version.calls.max(1) as f64;
     let base = &detail.versions[1];
     let rows = detail
         .versions
@@ -27,14 +26,14 @@ pub(super) fn versions(part: &ServicePart, frame: &Frame) -> Option<AnyView> {
             view! {
                 <tr>
                     <td><b>{name}</b></td><td class="num">{units::count(version.calls)}</td>
-                    <td class="num">{error_share(version.errors, version.calls)}</td>
+                    <td class="num">{error_share(version.counts())}</td>
                     <td class="num">{units::duration_or_dash(version.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(version.latency.p95_ns)}</td>
                     <td class="num">{units::duration_or_dash(version.latency.p99_ns)}</td><td>{verdict}</td>
                 </tr>
             }
         })
         .collect_view();
-    let shares = units::percent(share(&detail.versions[0]));
+    let shares = units::percent(detail.versions[0].counts().share());
     Some(
         view! {
             <section class="panel">
@@ -57,7 +56,7 @@ fn verdict(new: &VersionSummary, old: &VersionSummary) -> AnyView {
     if new.calls < CALLS_MIN || old.calls < CALLS_MIN {
         return view! { <span class="quiet">{format!("too few calls to tell (at least {CALLS_MIN} each)")}</span> }.into_any();
     }
-    let z = z_score((new.errors, new.calls), (old.errors, old.calls));
+    let z = z_score(new.counts(), old.counts());
     let (class, words) = match z {
         z if z > 1.96 => ("share bad", "fails more often"),
         z if z < -1.96 => ("share fine", "fails less often"),

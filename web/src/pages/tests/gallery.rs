@@ -55,6 +55,7 @@ fn graph_page(text: &str) -> GraphPage {
     let point = |calls| PulsePoint {
         calls,
         errors: calls / 4,
+        ..PulsePoint::default()
     };
     GraphPage {
         graph: guarded,

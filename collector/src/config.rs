@@ -273,6 +273,7 @@ impl StoreSection {
                 .then(|| self.retention_bytes.bytes()),
             history_age: self.history_age.get(),
             compaction_fan_in: self.compaction_fan_in,
+            sorted_rows_max: StoreConfig::default().sorted_rows_max,
             is_maintained: true,
             maintenance_interval: self.maintenance_interval.get(),
             commit_rows_per_second_max: (self.commit_rows_per_second_max > 0)

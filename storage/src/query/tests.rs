@@ -13,6 +13,7 @@ mod orders;
 mod proxies;
 mod pulses;
 mod requests;
+mod runs;
 mod versions;
 mod weights;
 

@@ -32,7 +32,7 @@ pub(super) fn raw(shared: &Shared, group: &[Arc<Segment>]) -> Result<(), StoreEr
         .iter()
         .map(|segment| (segment.id, segment.schema()))
         .collect();
-    let runs = runs::of_all(build.connection(), group)?;
+    let runs = runs::of_all(build.connection(), group, shared.config.sorted_rows_max)?;
     for table in tables::FACTS {
         if runs.is_some() && is_traced(&table) {
             append_facts(&build, &table, &all, &to)?;

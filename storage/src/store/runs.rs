@@ -9,9 +9,6 @@ use crate::segment::meta::{Digits, Meta};
 use crate::segment::runs::{NEVER, Run, TRACED};
 use crate::segment::{Segment, TraceFilter, tables};
 
-/// Rows of traces that are sorted together at most. A trace is looked for in one row group of each run, and of a run that
-/// may have it: fewer rows would make more of them.
-const SORTED_ROWS_MAX: u64 = 2_000_000;
 /// Rows of a run that happened before its begin, at most: late ones must not make it begin with the day.
 const EARLY: f64 = 0.02;
 
@@ -26,12 +23,13 @@ pub(super) struct Runs {
 pub(super) fn of_all(
     conn: &Connection,
     group: &[Arc<Segment>],
+    sorted_rows_max: u64,
 ) -> Result<Option<Runs>, StoreError> {
     let rows: u64 = group
         .iter()
         .map(|segment| segment.meta.spans + segment.meta.logs)
         .sum();
-    if rows <= SORTED_ROWS_MAX {
+    if rows <= sorted_rows_max {
         return Ok(None);
     }
     let mut all = Runs {

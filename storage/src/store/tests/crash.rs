@@ -16,6 +16,7 @@ const CHILD: &str = "store::tests::crash::child_that_dies_at_a_failpoint";
 fn quick(dir: &Path) -> StoreConfig {
     StoreConfig {
         compaction_fan_in: 2,
+        sorted_rows_max: 100,
         hot_rows_max: 40,
         maintenance_interval: Duration::from_millis(20),
         ..config(dir)

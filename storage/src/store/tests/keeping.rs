@@ -16,7 +16,20 @@ fn quick(dir: &std::path::Path) -> StoreConfig {
 
 #[test]
 fn compaction_keeps_every_row_once_and_merges_what_rows_refer_to() {
+    compaction_keeps_every_row(1_000, 0);
+}
+
+#[test]
+fn compaction_keeps_every_row_of_runs_once_too() {
+    compaction_keeps_every_row(0, 3);
+}
+
+fn compaction_keeps_every_row(sorted_rows_max: u64, runs: usize) {
     let dir = tempfile::tempdir().expect("a temporary directory");
+    let quick = |dir: &std::path::Path| StoreConfig {
+        sorted_rows_max,
+        ..quick(dir)
+    };
     let store = Store::open(quick(dir.path())).expect("open");
     for round in 0..3 {
         append(&store, spans("shop", round * 100, round * 100 + 100)).expect("spans");
@@ -37,6 +50,10 @@ fn compaction_keeps_every_row_once_and_merges_what_rows_refer_to() {
         store.stats().compactions.count >= 1 && store.stats().segments_sealed == 1
     });
     let check = |store: &Store| {
+        let reader = store.reader().expect("a reader");
+        let sealed = reader.segments().segments().iter();
+        let found: usize = sealed.map(|segment| segment.meta.runs.len()).sum();
+        assert_eq!(found, runs);
         assert_eq!(number(store, "SELECT count(*) FROM spans"), 303);
         assert_eq!(
             number(store, "SELECT count(DISTINCT span_id) FROM spans"),

@@ -30,6 +30,8 @@ fn under_load(
     let dir = tempfile::tempdir().expect("a temporary directory");
     let store = Store::open(StoreConfig {
         compaction_fan_in: 3,
+        // The first compactions sort, later ones keep runs.
+        sorted_rows_max: 1_000,
         hot_rows_max: 200,
         maintenance_interval: Duration::from_millis(10),
         retention_bytes,

@@ -1,0 +1,147 @@
+//! Lists and traces over a segment whose rows lie in runs, against what was sent.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use super::*;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Three runs in one segment, and hot spans after them. Every fourth trace has a span that came a run late, and some of
+/// each run are as old as those of the run before. The start of each span, by its id.
+fn sent(store: &Store) -> Vec<(u64, u64)> {
+    let now = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
+    let base = (now.as_secs() - 3_600) * SECOND;
+    let mut all = Vec::new();
+    for round in 0..4_u64 {
+        let mut columns = SpanColumns::default();
+        let mut logs = LogColumns::default();
+        for at in 0..100_u64 {
+            let number = round * 100 + at;
+            let is_late = round > 0 && at.is_multiple_of(4);
+            let trace = if is_late { number - 100 } else { number };
+            let seconds = if at.is_multiple_of(10) && round > 0 { number - 150 } else { number };
+            let start = base + seconds * SECOND + number;
+            columns.push(&SpanRow {
+                trace_id: u128::from(trace * 7_919 % 1_000 + 1).to_be_bytes(),
+                span_id: (number + 1).to_be_bytes(),
+                name: "work",
+                kind: "server",
+                start_unix_nano: start,
+                end_unix_nano: start + SECOND,
+                status_code: if number.is_multiple_of(3) { "error" } else { "ok" },
+                attributes: r#"{"a":1}"#,
+                ..SpanRow::default()
+            });
+            logs.push(&LogRow {
+                time_unix_nano: start,
+                severity_number: 9,
+                body: Some("done"),
+                body_type: Some("string"),
+                trace_id: Some(u128::from(number + 1).to_be_bytes()),
+                attributes: "{}",
+                ..LogRow::default()
+            });
+            all.push((number + 1, start));
+        }
+        append(store, "shop", Rows::Spans(columns));
+        append(store, "shop", Rows::Logs(logs));
+        if round < 3 {
+            store.seal_now().expect("sealed");
+        }
+    }
+    let until = Instant::now() + Duration::from_secs(30);
+    while store.stats().segments_sealed > 1 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    all
+}
+
+fn in_runs(dir: &std::path::Path) -> Store {
+    Store::open(StoreConfig {
+        data_dir: dir.to_owned(),
+        compaction_fan_in: 3,
+        sorted_rows_max: 0,
+        maintenance_interval: Duration::from_millis(10),
+        ..StoreConfig::default()
+    })
+    .expect("a store")
+}
+
+#[test]
+fn the_newest_of_runs_are_the_newest_page_after_page() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = in_runs(dir.path());
+    let mut all = sent(&store);
+    all.sort_by_key(|(_, start)| std::cmp::Reverse(*start));
+    // What the runs are is read back from the file.
+    drop(store);
+    let store = in_runs(dir.path());
+    let reader = store.reader().expect("a reader");
+    let segments = reader.segments().segments().iter();
+    let runs: usize = segments.map(|segment| segment.meta.runs.len()).sum();
+    assert_eq!(runs, 3);
+    let session = Session::new(&reader);
+    for (service, status, limit) in [(None, None, 7), (Some("shop"), Some("error"), 30)] {
+        let expected: Vec<u64> = all
+            .iter()
+            .map(|(id, _)| *id)
+            .filter(|id| status.is_none() || (id - 1).is_multiple_of(3))
+            .collect();
+        let mut question = TraceQuery {
+            service: service.map(str::to_owned),
+            status: status.map(str::to_owned),
+            limit,
+            ..TraceQuery::default()
+        };
+        let mut found = Vec::new();
+        loop {
+            let page = spans(&session, &question).expect("spans");
+            let ids = page.items.iter();
+            found.extend(ids.map(|span| u64::from_str_radix(&span.span_id, 16).expect("hex")));
+            let Some(next) = page.next else { break };
+            question.cursor = Some(next);
+        }
+        assert_eq!(found, expected, "{status:?}");
+    }
+    let question = LogQuery {
+        limit: 400,
+        ..LogQuery::default()
+    };
+    let page = logs(&session, &question).expect("logs");
+    let times: Vec<Option<i64>> = page.items.iter().map(|log| log.time_unix_nano).collect();
+    let expected: Vec<Option<i64>> = all.iter().map(|(_, start)| (*start).try_into().ok()).collect();
+    assert_eq!(times, expected);
+}
+
+#[test]
+fn a_trace_of_two_runs_is_whole() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = in_runs(dir.path());
+    sent(&store);
+    let mut expected: BTreeMap<String, u64> = BTreeMap::new();
+    for number in 0..400_u64 {
+        let is_late = number >= 100 && (number % 100).is_multiple_of(4);
+        let trace = if is_late { number - 100 } else { number };
+        *expected
+            .entry(format!("{:032x}", trace * 7_919 % 1_000 + 1))
+            .or_default() += 1;
+    }
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    for (id, spans) in &expected {
+        let found = trace(&session, id).expect("a trace").expect("it is there");
+        assert_eq!(found.total_spans, *spans, "{id}");
+    }
+    let question = TraceQuery {
+        limit: 1_000,
+        ..TraceQuery::default()
+    };
+    let page = traces(&session, &question).expect("traces");
+    let found: BTreeMap<String, u64> = page
+        .items
+        .into_iter()
+        .map(|trace| (trace.trace_id, trace.spans))
+        .collect();
+    assert_eq!(found, expected);
+}

@@ -85,8 +85,7 @@ pub struct StoreConfig {
     pub history_age: Duration,
     /// Sealed segments of one size class at which they are compacted into one.
     pub compaction_fan_in: usize,
-    /// Rows of spans and log records that a compaction sorts together at most; more stay in runs. A trace is looked for in one
-    /// row group of each run that may have it, so fewer rows would make more of them.
+    /// Rows of spans, or of log records, that a compaction sorts together at most; more stay in runs.
     pub sorted_rows_max: u64,
     /// Whether compaction and retention run; off for who only reads a directory.
     pub is_maintained: bool,
@@ -237,7 +236,7 @@ impl Default for StoreConfig {
             retention_bytes: Some(50 << 30),
             history_age: Duration::from_secs(90 * 86_400),
             compaction_fan_in: 8,
-            sorted_rows_max: 2_000_000,
+            sorted_rows_max: 300_000,
             is_maintained: true,
             maintenance_interval: Duration::from_secs(5),
             commit_rows_per_second_max: None,

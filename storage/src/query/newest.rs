@@ -313,7 +313,7 @@ pub(super) struct Holding<'a> {
     pub table: Table,
     /// Those that may be there.
     pub traces: Vec<&'a str>,
-    /// SQL of when their rows `f` may have begun.
+    /// SQL of where their rows `f` may lie.
     pub within: String,
 }
 
@@ -339,7 +339,7 @@ pub(super) fn holding<'a>(session: &Session<'a>, trace_ids: &[&'a str]) -> Vec<H
                 segment,
                 table: source.table,
                 traces: traces.clone(),
-                within: held.condition("f.start_time"),
+                within: held.condition("f.rowid"),
             });
         }
     }

@@ -9,7 +9,7 @@ use duckdb::{Connection, params};
 
 use super::bloom::TraceFilter;
 use super::keys::Keys;
-use super::runs::{self, Run};
+use super::runs::{self, Runs, TRACED};
 
 /// Version of the segment format this build writes; [`super::migrate`] brings older ones here. 2: breaker evidence in
 /// hot segments too; 3: spans that were stored before are marked; 4: marks of breakers know since when they were heard;
@@ -44,8 +44,8 @@ pub(crate) struct Meta {
     /// Attribute keys of its spans and of its log records.
     pub span_keys: Keys,
     pub log_keys: Keys,
-    /// The runs its traced rows lie in; none where they are one.
-    pub runs: Vec<Run>,
+    /// The runs its spans and log records lie in.
+    pub runs: [Runs; TRACED],
     /// Its traces by the first digit of their id, those of two runs twice; `None` where nobody counted.
     pub trace_digits: Option<Digits>,
     pub quarantined: u64,
@@ -171,30 +171,29 @@ fn read_bytes(conn: &Connection, schema: &str, key: &str) -> duckdb::Result<Opti
     rows.next()?.map(|row| row.get(0)).transpose()
 }
 
-/// Stores the traces of a segment: one filter, or one of each run.
+/// Stores the traces of a segment: one filter, or those of its runs.
 pub(crate) fn write_filters(
     conn: &Connection,
     schema: &str,
     filters: &[Arc<TraceFilter>],
 ) -> duckdb::Result<()> {
-    let is_whole = filters.len() == 1;
-    for (run, filter) in filters.iter().enumerate() {
-        let key = filter_key((!is_whole).then_some(run));
+    for (at, filter) in filters.iter().enumerate() {
+        let key = filter_key(at, filters.len());
         write_bytes(conn, schema, &key, &filter.to_bytes())?;
     }
     Ok(())
 }
 
-/// Reads the traces of a segment of so many runs; none where one is missing.
+/// Reads the traces of a segment; none where a filter is missing.
 pub(crate) fn read_filters(
     conn: &Connection,
     schema: &str,
-    runs: usize,
+    meta: &Meta,
 ) -> duckdb::Result<Vec<Arc<TraceFilter>>> {
-    let mut filters = Vec::new();
-    for run in 0..runs.max(1) {
-        let key = filter_key((runs > 0).then_some(run));
-        let bytes = read_bytes(conn, schema, &key)?;
+    let count = runs::filters(&meta.runs);
+    let mut filters = Vec::with_capacity(count.min(1 << 10));
+    for at in 0..count {
+        let bytes = read_bytes(conn, schema, &filter_key(at, count))?;
         let Some(filter) = bytes.and_then(|bytes| TraceFilter::from_bytes(&bytes)) else {
             return Ok(Vec::new());
         };
@@ -203,12 +202,13 @@ pub(crate) fn read_filters(
     Ok(filters)
 }
 
-/// A run's filter has a name of its own: whoever knows no runs would take the first for that of the whole.
-fn filter_key(run: Option<usize>) -> String {
-    run.map_or_else(
-        || "trace_filter".to_owned(),
-        |run| format!("run_filter_{run}"),
-    )
+/// One of several has a name of its own: whoever knows no runs would take the first for that of the whole.
+fn filter_key(at: usize, count: usize) -> String {
+    if count == 1 {
+        "trace_filter".to_owned()
+    } else {
+        format!("trace_filter_{at}")
+    }
 }
 
 fn create(schema: &str) -> String {

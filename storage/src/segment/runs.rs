@@ -5,122 +5,147 @@
 //! traces and times apart. Sorted as a whole, a file of four million spans had to be read from end to end for its newest
 //! hundred, or for any quarter of an hour.
 
-use super::Segment;
-use super::meta::Times;
+use std::ops::Range;
+
+use super::{Segment, TraceFilter};
 
 /// The relations whose rows are sorted by trace: spans, logs, as in [`super::meta::Meta::signal_times`].
 pub(crate) const TRACED: usize = 2;
 
-/// When what is in one run happened, nanoseconds since the epoch.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// The runs of one relation, in the order they lie in; none where all its rows are one.
+pub(crate) type Runs = Vec<Run>;
+
+/// Rows of one relation that are sorted among themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Run {
-    /// First and last event time of its rows of each signal, where every one of them has a time.
-    pub times: [Times; TRACED],
-    /// Nearly all of them happened after this.
-    pub begin: [Option<i64>; TRACED],
+    pub rows: u64,
+    /// Nearly all of them happened after this, nanoseconds; `None` where some have no time.
+    pub begin: Option<i64>,
+    /// Which of the segment's filters tell their traces.
+    pub filters: Range<usize>,
 }
 
-/// No rows: nothing is at these times.
-pub(crate) const NEVER: (i64, i64) = (i64::MAX, i64::MIN);
-
-/// When rows of a trace in one segment may have happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where rows of some traces may be in one table of a segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Held {
     /// There are none.
     Nowhere,
-    /// Anywhere in the file.
+    /// Anywhere in it.
     Anywhere,
-    /// Within these times, both inclusive.
-    Within(i64, i64),
+    /// In these rows, by their place in it.
+    Rows(Vec<Range<u64>>),
 }
 
 impl Held {
-    /// SQL of "the time in `column` is one of these".
-    pub(crate) fn condition(self, column: &str) -> String {
-        match self {
-            Self::Nowhere => "false".to_owned(),
-            Self::Anywhere => "true".to_owned(),
-            Self::Within(first, last) => format!(
-                "{column} >= make_timestamp_ns({first}) AND {column} <= make_timestamp_ns({last})"
-            ),
+    /// SQL of "the row whose place is `rowid` is one of these".
+    pub(crate) fn condition(&self, rowid: &str) -> String {
+        let ranges = match self {
+            Self::Anywhere => return "true".to_owned(),
+            Self::Nowhere => return "false".to_owned(),
+            Self::Rows(ranges) => ranges.iter(),
+        };
+        let any: Vec<String> = ranges
+            .map(|rows| format!("({rowid} >= {} AND {rowid} < {})", rows.start, rows.end))
+            .collect();
+        if any.is_empty() {
+            return "false".to_owned();
         }
+        format!("({})", any.join(" OR "))
     }
 }
 
 impl Segment {
-    /// When rows of any of these traces may have happened, of its main table of a signal of [`TRACED`].
+    /// Where rows of any of these traces may be in its main table of a signal of [`TRACED`].
     pub(crate) fn held(&self, signal: usize, traces: &[&str]) -> Held {
         if !traces.iter().any(|id| self.may_hold_trace(id)) {
             return Held::Nowhere;
         }
-        let runs = &self.meta.runs;
-        if runs.is_empty() || runs.len() != self.traces.len() {
-            return Held::Anywhere;
+        match self.meta.runs.get(signal) {
+            Some(runs) if !runs.is_empty() => Held::Rows(rows_of(runs, &|filters| {
+                let some = self.traces.get(filters);
+                some.is_none_or(|some| some.iter().any(|filter| holds_any(filter, traces)))
+            })),
+            _ => Held::Anywhere,
         }
-        let mut within = NEVER;
-        for (run, filter) in runs.iter().zip(&self.traces) {
-            if !traces.iter().any(|id| filter.may_hold(id)) {
-                continue;
-            }
-            let Some((first, last)) = run.times[signal] else {
-                return Held::Anywhere;
-            };
-            within = (within.0.min(first), within.1.max(last));
-        }
-        Held::Within(within.0, within.1)
     }
 
     /// Times that cut its rows of a signal into parts that lie in different row groups, oldest first; none unless every
     /// row has a time.
     pub(crate) fn cuts(&self, signal: usize) -> Vec<i64> {
-        let runs = &self.meta.runs;
-        if signal >= TRACED {
-            return Vec::new();
-        }
-        if runs.iter().any(|run| run.times[signal].is_none()) {
-            return Vec::new();
-        }
-        let mut cuts: Vec<i64> = runs.iter().filter_map(|run| run.begin[signal]).collect();
-        cuts.sort_unstable();
-        cuts.dedup();
-        // The first part begins with the file.
-        cuts.drain(..cuts.len().min(1));
-        cuts
+        self.meta.runs.get(signal).map_or_else(Vec::new, cuts)
     }
 }
 
-/// The runs as `meta` has them: `first last begin` of each signal, `-` for what is not known.
-pub(super) fn to_text(runs: &[Run]) -> String {
-    let number = |known: Option<i64>| known.map_or_else(|| "-".to_owned(), |ns| ns.to_string());
-    let of = |run: &Run| {
-        let signals = (0..TRACED).flat_map(|signal| {
-            let times = run.times[signal];
-            [
-                times.map(|times| times.0),
-                times.map(|times| times.1),
-                run.begin[signal],
-            ]
-        });
-        signals.map(number).collect::<Vec<_>>().join(" ")
+fn holds_any(filter: &TraceFilter, traces: &[&str]) -> bool {
+    traces.iter().any(|id| filter.may_hold(id))
+}
+
+/// The rows of the runs whose filters are picked; neighbours are one.
+fn rows_of(runs: &Runs, pick: &dyn Fn(Range<usize>) -> bool) -> Vec<Range<u64>> {
+    let mut found: Vec<Range<u64>> = Vec::new();
+    let mut at = 0;
+    for run in runs {
+        let rows = at..at + run.rows;
+        at = rows.end;
+        if run.rows == 0 || !pick(run.filters.clone()) {
+            continue;
+        }
+        match found.last_mut() {
+            Some(last) if last.end == rows.start => last.end = rows.end,
+            _ => found.push(rows),
+        }
+    }
+    found
+}
+
+fn cuts(runs: &Runs) -> Vec<i64> {
+    let begins = runs.iter().filter(|run| run.rows > 0).map(|run| run.begin);
+    let Some(mut cuts) = begins.collect::<Option<Vec<i64>>>() else {
+        return Vec::new();
     };
-    runs.iter().map(of).collect::<Vec<_>>().join(",")
+    cuts.sort_unstable();
+    cuts.dedup();
+    // The first part begins with the file.
+    cuts.drain(..cuts.len().min(1));
+    cuts
+}
+
+/// How many filters the runs of a segment have; one where there are no runs.
+pub(super) fn filters(runs: &[Runs; TRACED]) -> usize {
+    let ends = runs.iter().flatten().map(|run| run.filters.end);
+    ends.max().unwrap_or(1)
+}
+
+/// The runs as `meta` has them: `rows begin first_filter end_filter` of each, signals apart by `;`.
+pub(super) fn to_text(runs: &[Runs; TRACED]) -> String {
+    let of = |run: &Run| {
+        let begin = run.begin.map_or_else(|| "-".to_owned(), |ns| ns.to_string());
+        format!("{} {begin} {} {}", run.rows, run.filters.start, run.filters.end)
+    };
+    let signals = runs.iter().map(|runs| runs.iter().map(of).collect::<Vec<_>>().join(","));
+    signals.collect::<Vec<_>>().join(";")
 }
 
 /// Reads [`to_text`]; none where anything of it cannot be read.
-pub(super) fn from_text(text: &str) -> Vec<Run> {
+pub(super) fn from_text(text: &str) -> [Runs; TRACED] {
     let run = |text: &str| {
-        let numbers: Vec<Option<i64>> = text.split(' ').map(|word| word.parse().ok()).collect();
-        let numbers: [Option<i64>; 3 * TRACED] = numbers.try_into().ok()?;
-        let mut run = Run::default();
-        for (signal, of) in numbers.chunks_exact(3).enumerate() {
-            run.times[signal] = of[0].zip(of[1]);
-            run.begin[signal] = of[2];
-        }
-        Some(run)
+        let words: Vec<&str> = text.split(' ').collect();
+        let [rows, begin, first, end] = words.as_slice() else {
+            return None;
+        };
+        Some(Run {
+            rows: rows.parse().ok()?,
+            begin: begin.parse().ok(),
+            filters: first.parse().ok()?..end.parse().ok()?,
+        })
     };
-    text.split(',')
-        .map(run)
-        .collect::<Option<_>>()
+    let runs = |text: &str| match text {
+        "" => Some(Runs::new()),
+        text => text.split(',').map(run).collect(),
+    };
+    let signals: Option<Vec<Runs>> = text.split(';').map(runs).collect();
+    signals
+        .and_then(|signals| signals.try_into().ok())
         .unwrap_or_default()
 }
 
@@ -128,20 +153,46 @@ pub(super) fn from_text(text: &str) -> Vec<Run> {
 mod tests {
     use super::*;
 
+    fn runs() -> Runs {
+        let run = |rows, begin, filters| Run {
+            rows,
+            begin,
+            filters,
+        };
+        vec![
+            run(10, Some(7), 0..1),
+            run(20, Some(90), 1..3),
+            run(0, None, 3..4),
+            run(5, Some(80), 4..5),
+        ]
+    }
+
     #[test]
     fn runs_are_read_back_as_they_were_written() {
-        let runs = [
-            Run {
-                times: [Some((5, 90)), None],
-                begin: [Some(7), None],
-            },
-            Run {
-                times: [Some((80, 190)), Some(NEVER)],
-                begin: [Some(91), None],
-            },
-        ];
-        assert_eq!(from_text(&to_text(&runs)), runs);
-        assert_eq!(from_text(""), []);
-        assert_eq!(from_text("1 2 3"), [], "half a run is none");
+        let both = [runs(), Runs::new()];
+        assert_eq!(from_text(&to_text(&both)), both);
+        assert_eq!(filters(&both), 5);
+        assert_eq!(from_text(""), [Runs::new(), Runs::new()]);
+        assert_eq!(filters(&from_text("")), 1);
+        assert_eq!(from_text("1 2 3;"), from_text(""), "half a run is none");
+    }
+
+    #[test]
+    fn rows_of_runs_follow_each_other_and_are_cut_where_they_begin() {
+        let of = |wanted: &'static [usize]| {
+            let rows = rows_of(&runs(), &|filters| wanted.iter().any(|one| filters.contains(one)));
+            Held::Rows(rows).condition("rowid")
+        };
+        assert_eq!(of(&[2]), "((rowid >= 10 AND rowid < 30))");
+        assert_eq!(of(&[0, 1]), "((rowid >= 0 AND rowid < 30))");
+        assert_eq!(
+            of(&[0, 4]),
+            "((rowid >= 0 AND rowid < 10) OR (rowid >= 30 AND rowid < 35))"
+        );
+        assert_eq!(of(&[3]), "false");
+        assert_eq!(cuts(&runs()), [80, 90]);
+        let mut untimed = runs();
+        untimed[1].begin = None;
+        assert_eq!(cuts(&untimed), [0_i64; 0]);
     }
 }

@@ -32,10 +32,10 @@ pub(super) fn raw(shared: &Shared, group: &[Arc<Segment>]) -> Result<(), StoreEr
         .iter()
         .map(|segment| (segment.id, segment.schema()))
         .collect();
-    let runs = runs::of_all(build.connection(), group, shared.config.sorted_rows_max)?;
-    for table in tables::FACTS {
-        if runs.is_some() && is_traced(&table) {
-            append_facts(&build, &table, &all, &to)?;
+    let kept = runs::kept(build.connection(), group, shared.config.sorted_rows_max)?;
+    for (signal, table) in tables::FACTS.into_iter().enumerate() {
+        if kept.as_ref().is_some_and(|kept| kept.has(&table)) {
+            append_facts(&build, signal, &table, group)?;
         } else {
             merge_facts(&build, &table, &all, &to)?;
         }
@@ -56,8 +56,8 @@ pub(super) fn raw(shared: &Shared, group: &[Arc<Segment>]) -> Result<(), StoreEr
     build.step(3)?;
     merge_rollups(&build, group)?;
     build.count_rows(&mut meta)?;
-    let traces = match runs {
-        Some(runs) => runs.describe(group, &mut meta),
+    let traces = match kept {
+        Some(kept) => kept.describe(group, &mut meta),
         None => build.trace_filter(&mut meta)?,
     };
     build.finish(meta, traces)
@@ -300,16 +300,16 @@ fn is_traced(table: &Table) -> bool {
 /// The rows of one fact table as they lie in one segment after the other, a slice at a time.
 fn append_facts(
     build: &Build<'_>,
+    signal: usize,
     table: &Table,
-    from: &[(u64, String)],
-    to: &str,
+    group: &[Arc<Segment>],
 ) -> Result<(), StoreError> {
-    for (id, schema) in from {
-        let relation = format!("{schema}.{}", table.name);
-        for slice in slices::as_stored(build.connection(), &relation)? {
-            let one = [(*id, schema.clone())];
-            let sql = selected(table, &one, to, &slice);
-            build.connection().execute_batch(&sql)?;
+    let (conn, to) = (build.connection(), build.schema());
+    for segment in group {
+        let runs = runs::of_segment(conn, segment, signal, table)?;
+        let from = [(segment.id, segment.schema())];
+        for slice in slices::as_stored(runs.iter().map(|run| run.rows)) {
+            conn.execute_batch(&selected(table, &from, &to, &slice))?;
             build.checkpoint()?;
         }
     }

@@ -193,7 +193,7 @@ fn sealed_segment(
     };
     let schema = format!("\"{alias}\".main");
     let traces = catalog
-        .with_connection(|conn| meta::read_filters(conn, &schema, meta.runs.len()))
+        .with_connection(|conn| meta::read_filters(conn, &schema, &meta))
         .map_err(|error| error.to_string())?;
     Ok(Segment {
         id: file.id,

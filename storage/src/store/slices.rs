@@ -7,6 +7,8 @@
 
 use duckdb::Connection;
 
+use super::catalog::ROW_GROUP;
+
 /// Rows a slice has about: less than a row group ([`super::catalog::Access::Build`]), more than the 30,000 below which
 /// DuckDB does not shred VARIANTs.
 const SLICE_ROWS: u64 = 55_000;
@@ -26,19 +28,21 @@ pub(super) fn by_trace(
     Ok(slices)
 }
 
-/// Conditions that split the rows of one relation (a qualified table) into even slices in the order they lie in.
-pub(super) fn as_stored(conn: &Connection, relation: &str) -> duckdb::Result<Vec<String>> {
-    let sql = format!("SELECT count(*), coalesce(max(rowid) + 1, 0)::UBIGINT FROM {relation}");
-    let (count, end): (u64, u64) =
-        conn.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    if count == 0 {
-        return Ok(Vec::new());
+/// Conditions that split the rows of a relation in the order they lie in, each of its runs into even slices of a row group
+/// at most.
+pub(super) fn as_stored(runs: impl Iterator<Item = u64>) -> Vec<String> {
+    let mut slices = Vec::new();
+    let mut begin = 0;
+    for rows in runs {
+        let count = rows.div_ceil(ROW_GROUP as u64);
+        let bound = |slice: u64| begin + slice * rows / count;
+        slices.extend(
+            (0..count)
+                .map(|slice| format!("rowid >= {} AND rowid < {}", bound(slice), bound(slice + 1))),
+        );
+        begin += rows;
     }
-    let slices = end.div_ceil(SLICE_ROWS);
-    let bound = |slice: u64| slice * end / slices;
-    Ok((0..slices)
-        .map(|slice| format!("rowid >= {} AND rowid < {}", bound(slice), bound(slice + 1)))
-        .collect())
+    slices
 }
 
 /// Splits the rows that fulfil `condition` at values of `key`.
@@ -119,20 +123,16 @@ mod tests {
     }
 
     #[test]
-    fn slices_of_rows_as_they_lie_are_even_and_in_order() {
-        let conn = Connection::open_in_memory().expect("DuckDB");
-        conn.execute_batch(
-            "CREATE TABLE logs AS SELECT i AS n FROM range(130000) t(i);
-             CREATE TABLE none AS FROM logs LIMIT 0",
-        )
-        .expect("tables");
-        let slices = as_stored(&conn, "logs").expect("slices");
-        let sizes: Vec<u64> = slices.iter().map(|slice| rows(&conn, slice)).collect();
-        assert_eq!(sizes, [43_333, 43_333, 43_334]);
-        let last = format!("SELECT min(n) FROM logs WHERE {}", slices[2]);
-        let first: u64 = conn.query_row(&last, [], |row| row.get(0)).expect("a row");
-        assert_eq!(first, 86_666);
-        assert_eq!(as_stored(&conn, "none").expect("none"), [""; 0]);
+    fn slices_of_rows_as_they_lie_end_with_their_runs() {
+        assert_eq!(
+            as_stored([61_440, 0, 61_442, 3].into_iter()),
+            [
+                "rowid >= 0 AND rowid < 61440",
+                "rowid >= 61440 AND rowid < 92161",
+                "rowid >= 92161 AND rowid < 122882",
+                "rowid >= 122882 AND rowid < 122885",
+            ]
+        );
     }
 
     #[test]

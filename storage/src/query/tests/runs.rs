@@ -79,7 +79,7 @@ fn the_newest_of_runs_are_the_newest_page_after_page() {
     let store = in_runs(dir.path());
     let reader = store.reader().expect("a reader");
     let segments = reader.segments().segments().iter();
-    let runs: usize = segments.map(|segment| segment.meta.runs.len()).sum();
+    let runs: usize = segments.map(|segment| segment.meta.runs[0].len()).sum();
     assert_eq!(runs, 3);
     let session = Session::new(&reader);
     for (service, status, limit) in [(None, None, 7), (Some("shop"), Some("error"), 30)] {

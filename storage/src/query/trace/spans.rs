@@ -100,7 +100,7 @@ fn stored(
     let read = |order: &str| -> Result<Vec<Stored>, QueryError> {
         let sql = documents(SPANS, is_text)
             .replace("{facts}", facts)
-            .replace("{within}", &held.condition("start_time"))
+            .replace("{within}", &held.condition("rowid"))
             .replace("{order}", order)
             .replace("{limit}", &(SPANS_MAX + 1).to_string());
         let mut question = conn.ask(&sql)?;

@@ -52,7 +52,7 @@ fn compaction_keeps_every_row(sorted_rows_max: u64, runs: usize) {
     let check = |store: &Store| {
         let reader = store.reader().expect("a reader");
         let sealed = reader.segments().segments().iter();
-        let found: usize = sealed.map(|segment| segment.meta.runs.len()).sum();
+        let found: usize = sealed.map(|segment| segment.meta.runs[0].len()).sum();
         assert_eq!(found, runs);
         assert_eq!(number(store, "SELECT count(*) FROM spans"), 303);
         assert_eq!(

@@ -210,6 +210,29 @@ fn a_line_that_cannot_be_read_is_named_and_what_came_before_is_stored() -> Resul
     Ok(())
 }
 
+#[test]
+fn an_empty_request_is_skipped_and_counted_and_a_missing_file_imports_nothing() -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let at = |name: &str| scratch.path().join(name);
+    fs::write(at("in.jsonl"), format!("{{}}\n{}\n {{ }}\n", LINES[0].1))?;
+    let told = succeed(&["import", "--data-dir", path(&at("a")), path(&at("in.jsonl"))])?;
+    let counts = ["files", "requests", "empty", "items"].map(|name| told[name].as_u64());
+    assert_eq!(counts, [Some(1), Some(3), Some(2), Some(2)], "{told}");
+    fs::write(at("other.jsonl"), "{\"resource\":[]}\n")?;
+    for (file, why, is_told) in [
+        ("other.jsonl", "line 1: no resourceSpans", true),
+        ("missing.jsonl", "missing.jsonl", false),
+    ] {
+        let output = tripline(&["import", "--data-dir", path(&at("a")), path(&at(file))])?;
+        assert!(!output.status.success(), "{file}");
+        let told = String::from_utf8(output.stderr)?;
+        assert!(told.contains(why), "{told}");
+        let out = String::from_utf8(output.stdout)?;
+        assert_eq!(out.contains("\"imported\""), is_told, "{out}");
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_beside_a_running_server_goes_through_it() -> Result<()> {
     let scratch = tempfile::tempdir()?;

@@ -5,7 +5,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use tripline_storage::attributes::AttributesWriter;
 use tripline_storage::ingest::{
     Batch, LogColumns, LogRow, REPORTED_SCHEMA, ResourceRow, Rows, ScopeRow,
@@ -34,12 +35,33 @@ pub struct Report {
     version: Option<String>,
     /// Its environment.
     environment: Option<String>,
-    /// When; now unless said.
+    /// When; now unless said. A number, or a string as answers have it.
+    #[serde(default, deserialize_with = "nanoseconds")]
     time_unix_nano: Option<u64>,
 }
 
 /// Longest text of a report, characters.
 const TEXT_MAX: usize = 2_000;
+
+/// A count of nanoseconds beyond what JSON's numbers hold exactly is a string in answers; both are read.
+fn nanoseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(
+        untagged,
+        expecting = "time_unix_nano is nanoseconds since 1970, as a number or a string"
+    )]
+    enum Written {
+        Number(u64),
+        Text(String),
+    }
+    match Option::<Written>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Written::Number(number)) => Ok(Some(number)),
+        Some(Written::Text(text)) => text.parse().map(Some).map_err(|_| {
+            D::Error::custom("time_unix_nano is nanoseconds since 1970, as a number or a string")
+        }),
+    }
+}
 
 /// `POST /changes`.
 pub async fn report(
@@ -141,4 +163,30 @@ pub async fn list(State(state): State<AppState>, params: Params) -> Answer<Page<
         .ask(move |session| query::changes(session, &question))
         .await?;
     Ok(Json(paging.cut(found)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_number_or_a_string_as_answers_have_it() {
+        let time = |time: &str| {
+            let text = format!(r#"{{"kind":"k","description":"d"{time}}}"#);
+            serde_json::from_str::<Report>(&text).map(|report| report.time_unix_nano)
+        };
+        let at = Some(1_700_000_000_000_000_001);
+        for (text, expected) in [
+            ("", None),
+            (r#","time_unix_nano":null"#, None),
+            (r#","time_unix_nano":1700000000000000001"#, at),
+            (r#","time_unix_nano":"1700000000000000001""#, at),
+        ] {
+            assert_eq!(time(text).expect(text), expected);
+        }
+        for wrong in ["-1", "1.5", "true", "\"\"", "\"yesterday\"", "\"-1\""] {
+            let error = time(&format!(r#","time_unix_nano":{wrong}"#)).expect_err(wrong);
+            assert!(error.to_string().contains("as a number or a string"), "{error}");
+        }
+    }
 }

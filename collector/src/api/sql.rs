@@ -5,6 +5,7 @@
 //! client takes it for complete.
 
 mod answer;
+mod mark;
 mod problem;
 mod running;
 

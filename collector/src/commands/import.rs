@@ -7,6 +7,7 @@
 mod lines;
 mod target;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -50,6 +51,8 @@ struct Imported {
     event: &'static str,
     files: u64,
     requests: u64,
+    /// Requests among them that say nothing: `{}`, which OTLP allows and which names no signal.
+    empty: u64,
     items: u64,
     rejected: u64,
     to: String,
@@ -68,7 +71,10 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<()> {
         ..ServeFlags::default()
     };
     let (imported, outcome) = import(&files_of(&paths)?, &flags.load()?, token)?;
-    print_line(&serde_json::to_string(&imported).expect("plain numbers serialise"));
+    // Nothing was done where the first file could not be opened.
+    if outcome.is_ok() || imported.files > 0 {
+        print_line(&serde_json::to_string(&imported).expect("plain numbers serialise"));
+    }
     outcome
 }
 
@@ -92,8 +98,12 @@ fn import(
         ..Imported::default()
     };
     let outcome = files.iter().try_for_each(|file| {
-        imported.files += 1;
-        import_file(file, &mut target, &mut imported)
+        File::open(file)
+            .map_err(anyhow::Error::new)
+            .and_then(|_| {
+                imported.files += 1;
+                import_file(file, &mut target, &mut imported)
+            })
             .with_context(|| format!("cannot import {}", file.display()))
     });
     // What was handed over before an error is finished too, and told.
@@ -156,8 +166,16 @@ fn import_file(file: &Path, target: &mut Target, imported: &mut Imported) -> any
 
 fn import_line(line: &[u8], target: &mut Target, imported: &mut Imported) -> anyhow::Result<()> {
     imported.requests += 1;
-    let kind =
-        signal_of(line)?.context("no resourceSpans, resourceMetrics or resourceLogs in it")?;
+    let Some(kind) = signal_of(line)? else {
+        let is_empty = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line)
+            .is_ok_and(|members| members.is_empty());
+        anyhow::ensure!(
+            is_empty,
+            "no resourceSpans, resourceMetrics or resourceLogs in it"
+        );
+        imported.empty += 1;
+        return Ok(());
+    };
     target.send(kind, line, &mut |answer| imported.count(answer))
 }
 

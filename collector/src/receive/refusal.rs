@@ -45,6 +45,12 @@ pub enum Refusal {
     /// The content type is none of ours.
     #[error("unsupported content-type, supported: application/json, application/x-protobuf")]
     UnknownMedia,
+    /// An encoding of gRPC-web that is none of ours.
+    #[error(
+        "unsupported content-type, supported of gRPC-web: application/grpc-web, application/grpc-web+proto, \
+         application/grpc-web-text, application/grpc-web-text+proto"
+    )]
+    UnknownWebMedia,
     /// No credentials, or none we know.
     #[error("missing or unknown credentials")]
     Unauthenticated,
@@ -105,7 +111,7 @@ impl Refusal {
                 StatusCode::BAD_REQUEST,
                 "unknown_coding",
             ),
-            Self::UnknownMedia => (
+            Self::UnknownMedia | Self::UnknownWebMedia => (
                 Code::InvalidArgument,
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unknown_media",
@@ -242,6 +248,7 @@ mod tests {
             Refusal::malformed("a", "b"),
             Refusal::UnknownCoding,
             Refusal::UnknownMedia,
+            Refusal::UnknownWebMedia,
             Refusal::Unauthenticated,
             Refusal::Forbidden,
             Refusal::NotServed,

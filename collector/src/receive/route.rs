@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 
 use ::http::header::CONTENT_TYPE;
-use ::http::{Request, Response, Version};
+use ::http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use tonic::body::Body;
 use tonic_web::GrpcWebLayer;
@@ -38,6 +38,7 @@ async fn answer(receiver: Receiver, request: Request<Incoming>) -> Response<Body
         Some(false) if request.version() < Version::HTTP_2 => {
             http::refused_stray(&receiver, request, &Refusal::UnknownMedia)
         }
+        Some(true) if !is_web_encoding(&request) => refused_web(&receiver, request),
         Some(_) => {
             let calls = tower::service_fn(move |request| {
                 let receiver = receiver.clone();
@@ -47,6 +48,33 @@ async fn answer(receiver: Receiver, request: Request<Incoming>) -> Response<Body
             response
         }
     }
+}
+
+/// What the layer for gRPC-web reads, to the letter; what else begins so gets an empty 400 of it.
+fn is_web_encoding<B>(request: &Request<B>) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE);
+    content_type.is_some_and(|kind| {
+        matches!(
+            kind.as_bytes(),
+            b"application/grpc-web"
+                | b"application/grpc-web+proto"
+                | b"application/grpc-web-text"
+                | b"application/grpc-web-text+proto"
+        )
+    })
+}
+
+/// An answer for people, and for clients of gRPC-web, which look for a status among the headers.
+fn refused_web(receiver: &Receiver, request: Request<Incoming>) -> Response<Body> {
+    let refusal = Refusal::UnknownWebMedia;
+    let mut response = http::refused_stray(receiver, request, &refusal);
+    let (code, ..) = refusal.row();
+    let headers = response.headers_mut();
+    headers.insert("grpc-status", HeaderValue::from(code as i32));
+    if let Ok(message) = HeaderValue::from_str(&refusal.message()) {
+        headers.insert("grpc-message", message);
+    }
+    response
 }
 
 /// `Some(web)` when the content type is a gRPC one.

@@ -114,9 +114,12 @@ pub struct LogHistogramStep {
 pub struct LogPatterns {
     /// Most records first.
     pub items: Vec<LogPattern>,
+    /// Patterns found, those left out of `items` too.
+    #[serde(default)]
+    pub total: u64,
     /// Records looked at: the newest that fit.
     pub records: u64,
-    /// There were older ones.
+    /// There were older records.
     pub truncated: bool,
 }
 

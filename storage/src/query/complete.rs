@@ -13,13 +13,18 @@ use crate::filter::{
     field_named, fields, part_field,
 };
 use crate::model::{Completion, CompletionItem, TimeRange};
+use crate::segment::signal_of;
 
 /// Rows looked at in one segment, any of them: a sealed one is sorted by trace id, so these are a fair sample.
 const SAMPLE_ROWS: &str = "4000";
 /// The same where events and links are looked for, which few spans have.
 const PART_ROWS: &str = "40000";
-/// Segments looked at, newest first.
-const SEGMENTS_MAX: usize = 4;
+/// Rows of one segment that count as all that is looked at in it: [`SAMPLE_ROWS`].
+const SEGMENT_ROWS: u64 = 4_000;
+/// Rows after which no further segment is looked at: four segments, or more where they are small.
+const ROWS_MAX: u64 = 4 * SEGMENT_ROWS;
+/// Segments looked at, however small: each costs a plan.
+const SEGMENTS_MAX: usize = 16;
 /// Suggestions at most.
 const ITEMS_MAX: usize = 30;
 
@@ -144,7 +149,7 @@ struct KeyQuestion {
 
 fn key_questions(session: &Session<'_>, signal: Signal) -> Vec<KeyQuestion> {
     let mut questions = Vec::new();
-    for table in newest_tables(session, signal) {
+    for table in newest_tables(session, signal, None) {
         let keys = if table.is_text {
             "json_keys"
         } else {
@@ -211,8 +216,8 @@ fn part_keys(table: &Table, scope: KeyScope, of: &'static str) -> KeyQuestion {
     KeyQuestion { sql, scope, of }
 }
 
-/// The segments looked at: those of the last day, or any when nothing is so young.
-fn newest_tables(session: &Session<'_>, signal: Signal) -> Vec<Table> {
+/// The segments looked at, newest first; those whose rows may have the key before those that lack it.
+fn newest_tables(session: &Session<'_>, signal: Signal, key: Option<&Key>) -> Vec<Table> {
     let relation = match signal {
         Signal::Spans => "spans",
         Signal::Logs => "logs",
@@ -227,8 +232,39 @@ fn newest_tables(session: &Session<'_>, signal: Signal) -> Vec<Table> {
         found = tables(session, relation);
     }
     found.retain(|table| table.facts == table.dictionaries);
-    found.truncate(SEGMENTS_MAX);
+    if let Some(key) = key
+        && matches!(key.scope, KeyScope::Anywhere | KeyScope::Item)
+    {
+        // A resource's keys are in no list: those that lack it come after, and are not left out.
+        found.sort_by_key(|table| table.keys.lack(&key.name));
+    }
+    let rows: HashMap<String, u64> = session
+        .set()
+        .segments()
+        .iter()
+        .filter_map(|segment| {
+            let rows = segment.known_rows()?[signal_of(relation)?];
+            Some((segment.schema(), rows))
+        })
+        .collect();
+    let rows = found
+        .iter()
+        .map(|table| rows.get(&table.facts).copied().unwrap_or(SEGMENT_ROWS));
+    let taken = enough(rows);
+    found.truncate(taken);
     found
+}
+
+/// How many segments of so many rows are looked at.
+fn enough(rows: impl Iterator<Item = u64>) -> usize {
+    let mut left = ROWS_MAX;
+    rows.take(SEGMENTS_MAX)
+        .take_while(|rows| {
+            let is_wanted = left > 0;
+            left = left.saturating_sub(SEGMENT_ROWS.min(*rows));
+            is_wanted
+        })
+        .count()
 }
 
 fn values(
@@ -248,7 +284,7 @@ fn values(
         }
     }
     let mut seen: HashMap<String, u64> = HashMap::new();
-    for table in newest_tables(session, signal) {
+    for table in newest_tables(session, signal, field.is_none().then_some(key)) {
         for sql in value_questions(&table, key, field, signal) {
             session.run(|conn| count_values(conn, &sql, &mut seen))?;
         }
@@ -379,4 +415,23 @@ fn count_values(
         *seen.entry(literal.to_string()).or_default() += count;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_large_segments_are_enough_and_small_ones_count_by_their_rows() {
+        let cases: [(&[u64], usize); 5] = [
+            (&[], 0),
+            (&[1_000_000; 9], 4),
+            (&[10; 9], 9),
+            (&[0; 40], SEGMENTS_MAX),
+            (&[3_000, 3_000, 1_000_000, 5_000, 1_999, 1, 1], 6),
+        ];
+        for (rows, expected) in cases {
+            assert_eq!(enough(rows.iter().copied()), expected, "{rows:?}");
+        }
+    }
 }

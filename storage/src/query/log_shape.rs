@@ -118,12 +118,13 @@ pub fn log_patterns(session: &Session<'_>, query: &LogQuery) -> Result<LogPatter
         })
         .collect();
     items.sort_by_key(|item| std::cmp::Reverse((item.count, item.severity_number)));
-    let truncated = newest.truncated || items.len() > PATTERNS_MAX;
+    let total = items.len() as u64;
     items.truncate(PATTERNS_MAX);
     Ok(LogPatterns {
         items,
+        total,
         records: newest.items.len() as u64,
-        truncated,
+        truncated: newest.truncated,
     })
 }
 

@@ -14,21 +14,43 @@ const KEYS_MAX: usize = 2_000;
 
 /// Keys of one fact table's `attributes`; nobody looked, or there are too many, where there is no list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Keys(Option<Arc<BTreeSet<String>>>);
+pub(crate) struct Keys(Option<Arc<Listed>>);
+
+#[derive(Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+struct Listed {
+    all: BTreeSet<String>,
+    /// Those with a map or an array in some row, at least; `None` where nobody looked.
+    deep: Option<BTreeSet<String>>,
+}
+
+/// Maps and arrays as the hot encoding writes them. What stands in a text has its quotes escaped, but may end in these
+/// signs: then a key passes for deep, which costs time only.
+const DEEP: &str = "SELECT DISTINCT key FROM (SELECT attributes, unnest(json_keys(attributes)) AS key FROM {table} \
+                    WHERE contains(attributes, '\":{') OR contains(attributes, '\":[')) \
+                    WHERE contains(attributes, json_quote(key)::VARCHAR || ':{') \
+                    OR contains(attributes, json_quote(key)::VARCHAR || ':[')";
 
 impl Keys {
     /// Of the documents of a hot table, which are text.
     pub(crate) fn of_texts(conn: &Connection, table: &str) -> Self {
-        let sql = format!(
+        let all = format!(
             "SELECT DISTINCT unnest(json_keys(attributes)) FROM {table} LIMIT {}",
             KEYS_MAX + 1
         );
-        let read = || -> duckdb::Result<BTreeSet<String>> {
-            let mut statement = conn.prepare(&sql)?;
+        let read = |sql: &str| -> duckdb::Result<BTreeSet<String>> {
+            let mut statement = conn.prepare(sql)?;
             statement.query_map([], |row| row.get(0))?.collect()
         };
-        match read() {
-            Ok(keys) => Self::of(keys),
+        let both = || -> duckdb::Result<Self> {
+            let all = read(&all)?;
+            if all.len() > KEYS_MAX {
+                return Ok(Self(None));
+            }
+            let deep = read(&DEEP.replace("{table}", table))?;
+            Ok(Self::of(all, Some(deep)))
+        };
+        match both() {
+            Ok(keys) => keys,
             // A text that is no JSON goes to the quarantine; its table has no list.
             Err(error) => {
                 tracing::debug!(%error, table, "attribute keys are not known");
@@ -37,36 +59,53 @@ impl Keys {
         }
     }
 
-    fn of(keys: BTreeSet<String>) -> Self {
-        Self((keys.len() <= KEYS_MAX).then(|| Arc::new(keys)))
+    fn of(all: BTreeSet<String>, deep: Option<BTreeSet<String>>) -> Self {
+        Self((all.len() <= KEYS_MAX).then(|| Arc::new(Listed { all, deep })))
     }
 
     /// Of the rows of all of these; at least theirs, where some rows are left out.
-    pub(crate) fn union<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
+    pub(crate) fn union<'a>(keys: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut union = BTreeSet::new();
-        for Self(keys) in all {
-            let Some(keys) = keys else { return Self(None) };
-            union.extend(keys.iter().cloned());
+        let mut deep = Some(BTreeSet::new());
+        for Self(listed) in keys {
+            let Some(listed) = listed else {
+                return Self(None);
+            };
+            union.extend(listed.all.iter().cloned());
+            deep = deep.zip(listed.deep.clone()).map(|(mut one, other)| {
+                one.extend(other);
+                one
+            });
         }
-        Self::of(union)
+        Self::of(union, deep)
     }
 
     /// Whether no row has the key: `true` is certain.
     pub(crate) fn lack(&self, key: &str) -> bool {
-        self.0.as_ref().is_some_and(|keys| !keys.contains(key))
+        self.0
+            .as_ref()
+            .is_some_and(|listed| !listed.all.contains(key))
+    }
+
+    /// Whether no row has a map or an array under the key: `true` is certain.
+    pub(crate) fn is_flat(&self, key: &str) -> bool {
+        let deep = self.0.as_ref().and_then(|listed| listed.deep.as_ref());
+        deep.is_some_and(|deep| !deep.contains(key))
     }
 
     /// As it is kept in a segment's `meta`; empty where there is no list.
     pub(crate) fn to_text(&self) -> String {
         self.0
             .as_ref()
-            .and_then(|keys| serde_json::to_string(keys.as_ref()).ok())
+            .and_then(|listed| serde_json::to_string(listed.as_ref()).ok())
             .unwrap_or_default()
     }
 
-    /// Reads [`Self::to_text`].
+    /// Reads [`Self::to_text`], and the plain list of keys that former versions wrote.
     pub(crate) fn from_text(text: &str) -> Self {
-        Self(serde_json::from_str(text).ok().map(Arc::new))
+        let plain = || serde_json::from_str(text).map(|all| Listed { all, deep: None });
+        let listed = serde_json::from_str(text).or_else(|_| plain());
+        Self(listed.ok().map(Arc::new))
     }
 }
 
@@ -75,7 +114,12 @@ mod tests {
     use super::*;
 
     fn of(keys: &[&str]) -> Keys {
-        Keys::of(keys.iter().map(|key| (*key).to_owned()).collect())
+        with_deep(keys, &[])
+    }
+
+    fn with_deep(keys: &[&str], deep: &[&str]) -> Keys {
+        let set = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
+        Keys::of(set(keys), Some(set(deep)))
     }
 
     #[test]
@@ -89,11 +133,14 @@ mod tests {
         )
         .expect("tables");
         let some = Keys::of_texts(&conn, "few");
-        assert_eq!(some, of(&["a", "b.c", "e\"f"]));
+        assert_eq!(some, with_deep(&["a", "b.c", "e\"f"], &["b.c"]));
+        assert!(some.is_flat("a") && !some.is_flat("b.c"));
         assert!(some.lack("d") && some.lack("b") && !some.lack("b.c"));
         assert!(Keys::of_texts(&conn, "none").lack("a"));
-        assert!(!Keys::of_texts(&conn, "broken").lack("x"));
-        assert!(!Keys::of_texts(&conn, "many").lack("x"));
+        for unknown in ["broken", "many"] {
+            let keys = Keys::of_texts(&conn, unknown);
+            assert!(!keys.lack("x") && !keys.is_flat("x"), "{unknown}");
+        }
     }
 
     #[test]
@@ -104,9 +151,30 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_deep_where_any_row_has_a_map_or_an_array_under_it() {
+        let conn = Connection::open_in_memory().expect("DuckDB");
+        conn.execute_batch(
+            r#"CREATE TABLE t AS FROM (VALUES ('{"map":{"A":1,"a":2},"flat":1}'), ('{"map":"x","list":[{"q":1}]}'),
+                   ('{"flat":"{[","text":"\"flat\":{","q\"ö":[]}')) t(attributes);"#,
+        )
+        .expect("a table");
+        let keys = Keys::of_texts(&conn, "t");
+        assert_eq!(
+            keys,
+            with_deep(&["map", "flat", "list", "text", "q\"ö"], &["map", "list", "q\"ö"])
+        );
+        let union = Keys::union(&[keys, with_deep(&["flat"], &["flat"])]);
+        assert!(union.is_flat("text") && !union.is_flat("flat") && !union.is_flat("map"));
+        assert!(!Keys::union(&[union, Keys::from_text(r#"["flat"]"#)]).is_flat("text"));
+    }
+
+    #[test]
     fn they_are_read_as_they_were_written() {
-        for keys in [of(&["a", "q\"ö\n"]), of(&[]), Keys::default()] {
+        let deep = with_deep(&["a", "b"], &["b"]);
+        for keys in [of(&["a", "q\"ö\n"]), deep, of(&[]), Keys::default()] {
             assert_eq!(Keys::from_text(&keys.to_text()), keys);
         }
+        let former = Keys::from_text(r#"["a"]"#);
+        assert!(!former.lack("a") && former.lack("b") && !former.is_flat("a"));
     }
 }

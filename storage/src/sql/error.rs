@@ -116,6 +116,17 @@ fn renumbered(message: &str, lines: usize) -> String {
     format!("{before}{LINE}{own}: {source}")
 }
 
+/// What to write instead, where DuckDB 2.0.0 makes no text of a map whose keys differ only in case.
+fn hinted(message: &str) -> String {
+    if !message.contains("duplicate name") || !message.contains("in struct") {
+        return message.to_owned();
+    }
+    format!(
+        "{message}\n\nA map whose keys differ only in case is stored and has no text form. Read it as JSON, \
+         attributes.\"key\"::JSON->>'$', and SUMMARIZE columns by name"
+    )
+}
+
 impl From<Refusal> for SqlError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
@@ -161,7 +172,7 @@ impl From<duckdb::Error> for SqlError {
             | "Optimizer"
             | "Parameter Not Resolved"
             | "Parameter Not Allowed" => Self::Invalid {
-                message: message.clone(),
+                message: hinted(message),
             },
             _ => Self::Failed { source: error },
         }

@@ -122,6 +122,13 @@ async fn b03_grpc_web_works_over_http_1_with_its_trailers_in_the_body() {
         broken.header("grpc-status") == Some("3") || broken.text().contains("grpc-status:3"),
         "{broken:?}"
     );
+    for address in [server.grpc, server.http] {
+        let headers = [("content-type", "application/grpc-web+json")];
+        let answer = post(address, TRACE_EXPORT, &headers, b"{}").await;
+        assert_eq!((answer.status, answer.rpc_status().0), (415, 3));
+        assert_eq!(answer.header("grpc-status"), Some("3"), "{answer:?}");
+        assert!(answer.text().contains("application/grpc-web+proto"));
+    }
     assert_eq!(server.stored.batches(), [2, 2]);
     // gRPC itself needs HTTP/2.
     let plain = post(

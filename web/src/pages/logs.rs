@@ -194,9 +194,27 @@ fn pattern_table(patterns: &LogPatterns, frame: &Frame) -> AnyView {
             <thead><tr><th class="num">"Records"</th><th class="num">"Share"</th><th>"Severity"</th><th>"Pattern"</th><th>"Services"</th><th>"Newest"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
-        <p class="note">{format!("{} among the newest {}{}", units::counted(patterns.items.len() as u64, "pattern"), units::counted(patterns.records, "record"), if patterns.truncated { "; older ones were not looked at" } else { "" })}</p>
+        <p class="note">{patterns_note(patterns)}</p>
     }
     .into_any()
+}
+
+/// How many there are, and what was cut: patterns with few records, or records that are older.
+fn patterns_note(patterns: &LogPatterns) -> String {
+    let shown = patterns.items.len() as u64;
+    let found = units::counted(patterns.total.max(shown), "pattern");
+    let found = if patterns.total > shown {
+        format!("{} of {found}, those of most records,", units::count(shown))
+    } else {
+        found
+    };
+    let records = units::counted(patterns.records, "record");
+    let older = if patterns.truncated {
+        "; older ones were not looked at"
+    } else {
+        ""
+    };
+    format!("{found} among the newest {records}{older}")
 }
 
 /// The word for a record's severity, and its class.
@@ -439,4 +457,30 @@ fn row(log: &LogRecord, columns: &[String], frame: &Frame) -> AnyView {
         </div>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_cut_of_the_patterns_is_said_in_its_own_words() {
+        let note = |total, truncated| {
+            patterns_note(&LogPatterns {
+                items: vec![Default::default(); 2],
+                total,
+                records: 60,
+                truncated,
+            })
+        };
+        assert_eq!(note(2, false), "2 patterns among the newest 60 records");
+        assert_eq!(
+            note(2, true),
+            "2 patterns among the newest 60 records; older ones were not looked at"
+        );
+        assert_eq!(
+            note(130, false),
+            "2 of 130 patterns, those of most records, among the newest 60 records"
+        );
+    }
 }

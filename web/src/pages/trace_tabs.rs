@@ -192,9 +192,9 @@ pub(super) fn trace_graph(trace: &TraceDetail, frame: &Frame) -> AnyView {
 }
 
 fn graph_of(spans: &[SpanRecord]) -> Graph {
-    let mut by_id: BTreeMap<&str, &SpanRecord> = BTreeMap::new();
+    let mut by_id: BTreeMap<&str, Vec<&SpanRecord>> = BTreeMap::new();
     for span in spans {
-        by_id.entry(&span.span_id).or_insert(span);
+        by_id.entry(&span.span_id).or_default().push(span);
     }
     let name = |span: &SpanRecord| span.service_name.clone().unwrap_or_default();
     let scopes = TraceScopes::of(spans);
@@ -204,7 +204,7 @@ fn graph_of(spans: &[SpanRecord]) -> Graph {
         let failed = u64::from(span.status_code == "error");
         let node = nodes.entry(name(span)).or_default();
         *node = (node.0 + 1, node.1 + failed);
-        let parent = span.parent_span_id.as_deref().and_then(|id| by_id.get(id));
+        let parent = parent_of(span, &by_id);
         if let Some(parent) = parent.filter(|parent| parent.service_name != span.service_name) {
             let is_async = span.kind == "consumer" || parent.kind == "producer";
             let edge = edges
@@ -260,6 +260,26 @@ fn graph_of(spans: &[SpanRecord]) -> Graph {
             .collect(),
         truncated: false,
     }
+}
+
+/// The span that caused this one. In Zipkin's manner both ends of a call share an id, so that an id may be that of
+/// several: the server's end is then a child of the client's, and other spans are children of the end in their service.
+fn parent_of<'a>(
+    span: &SpanRecord,
+    by_id: &BTreeMap<&str, Vec<&'a SpanRecord>>,
+) -> Option<&'a SpanRecord> {
+    let of_id = |id: &str| by_id.get(id).into_iter().flatten().copied();
+    if span.kind == "server"
+        && let Some(client) = of_id(&span.span_id).find(|other| other.kind == "client")
+    {
+        return Some(client);
+    }
+    let id = span.parent_span_id.as_deref()?;
+    let parents = || of_id(id).filter(|parent| !std::ptr::eq(*parent, span));
+    parents()
+        .find(|parent| parent.service_name == span.service_name)
+        .or_else(|| parents().find(|parent| parent.kind == "server"))
+        .or_else(|| parents().next())
 }
 
 /// This trace beside another one.
@@ -370,6 +390,47 @@ mod tests {
         };
         let html = statistics_table(&trace, &Frame::default()).to_html();
         assert!(html.contains("3 of 3 operations"), "{html}");
+    }
+
+    #[test]
+    fn a_call_whose_ends_share_an_id_is_drawn_once() {
+        let span = |service: &str, id: &str, parent: &str, kind: &str| SpanRecord {
+            service_name: Some(service.to_owned()),
+            span_id: id.to_owned(),
+            parent_span_id: (!parent.is_empty()).then(|| parent.to_owned()),
+            kind: kind.to_owned(),
+            ..SpanRecord::default()
+        };
+        let mut spans = vec![
+            span("shop", "1", "", "server"),
+            span("shop", "2", "1", "client"),
+            span("pay", "2", "1", "server"),
+            span("pay", "3", "2", "internal"),
+            span("pay", "4", "2", "client"),
+            span("bank", "4", "2", "server"),
+            // Its own parent, as some translations have it.
+            span("bank", "5", "5", "internal"),
+            // Each end has an id of its own.
+            span("bank", "6", "4", "client"),
+            span("vault", "7", "6", "server"),
+        ];
+        for order in ["as sent", "the other way"] {
+            let graph = graph_of(&spans);
+            let edges: Vec<(&str, &str, u64)> = graph
+                .edges
+                .iter()
+                .map(|edge| {
+                    let name = |at: usize| graph.nodes[at].name.as_str();
+                    (name(edge.caller), name(edge.callee), edge.calls)
+                })
+                .collect();
+            assert_eq!(
+                edges,
+                [("bank", "vault", 1), ("pay", "bank", 1), ("shop", "pay", 1)],
+                "{order}"
+            );
+            spans.reverse();
+        }
     }
 
     #[test]

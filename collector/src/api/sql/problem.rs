@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use tripline_storage::sql::SqlError;
 
+use super::mark::marked;
 use crate::api::problem::Problem;
 
 /// What an error looks like from outside.
@@ -29,12 +30,19 @@ pub(crate) fn problem(error: SqlError, text: &str) -> Problem {
             text,
             position,
         ),
-        SqlError::Invalid { .. } => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "sql-invalid",
-            "The query cannot be answered",
-            detail,
-        ),
+        SqlError::Invalid { .. } => {
+            let position = marked(&detail, text);
+            located(
+                Problem::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "sql-invalid",
+                    "The query cannot be answered",
+                    detail,
+                ),
+                text,
+                position,
+            )
+        }
         SqlError::Unsupported { .. } => Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "sql-unsupported",
@@ -112,6 +120,14 @@ mod tests {
             ),
             ("sql-refused", Some(2), Some(2))
         );
+        let invalid = problem(
+            SqlError::Invalid {
+                message: "Catalog Error: no\n\nLINE 2:  getenv('x')\n         ^^^^^^^^^^^".into(),
+            },
+            text,
+        );
+        let place = ["position", "line", "column"].map(|name| invalid.members[name].as_u64());
+        assert_eq!(place, [Some(11), Some(2), Some(2)]);
         let kinds = [
             problem(
                 SqlError::Syntax {

@@ -485,3 +485,40 @@ fn completion_knows_the_keys_and_values_that_are_stored() {
     assert!(offers("duration ").contains(&">=".to_owned()));
     assert_eq!(offers("n = 1 "), ["AND", "OR"]);
 }
+
+#[test]
+fn keys_of_an_older_segment_are_offered_beside_many_small_newer_ones() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let seal = |number: u64, attributes: &str| {
+        let mut columns = SpanColumns::default();
+        columns.push(&SpanRow {
+            trace_id: u128::from(number + 1).to_be_bytes(),
+            span_id: (number + 1).to_be_bytes(),
+            name: "GET /",
+            kind: "server",
+            start_unix_nano: BASE + number * 1_000_000_000,
+            end_unix_nano: BASE + number * 1_000_000_000 + 1_000,
+            attributes,
+            ..SpanRow::default()
+        });
+        append(&store, "shop", Rows::Spans(columns));
+        store.seal_now().expect("sealed");
+    };
+    let offers = |text: &str| -> Vec<String> {
+        let reader = store.reader().expect("a reader");
+        let session = Session::new(&reader);
+        let found = complete(&session, Signal::Spans, text, text.chars().count()).expect("offers");
+        found.items.into_iter().map(|item| item.text).collect()
+    };
+    seal(0, r#"{"ancient.key":"kept"}"#);
+    for number in 1..8 {
+        seal(number, r#"{"newer":1}"#);
+    }
+    assert_eq!(offers("ancient"), ["ancient.key"]);
+    for number in 8..20 {
+        seal(number, r#"{"newer":1}"#);
+    }
+    // Beyond what is looked at; but the others are known to lack the key.
+    assert_eq!(offers("ancient.key = "), ["kept"]);
+}

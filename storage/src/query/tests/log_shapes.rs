@@ -30,6 +30,7 @@ fn histogram_and_patterns_count_every_record() {
         (patterns.records, patterns.items.len(), patterns.truncated),
         (40, 1, false)
     );
+    assert_eq!(patterns.total, 1);
     let found = &patterns.items[0];
     assert_eq!(
         (found.pattern.as_str(), found.count, found.severity_number),
@@ -40,4 +41,37 @@ fn histogram_and_patterns_count_every_record() {
         ..question
     };
     assert_eq!(logs(&session, &again).expect("logs").items.len(), 40);
+}
+
+#[test]
+fn patterns_beyond_the_hundredth_are_counted_and_are_no_older_records() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let mut columns = LogColumns::default();
+    let letters: Vec<char> = ('a'..='k').collect();
+    for first in &letters {
+        for second in &letters {
+            let body = format!("it was {first}{second}");
+            columns.push(&LogRow {
+                time_unix_nano: BASE,
+                body: Some(&body),
+                body_type: Some("string"),
+                attributes: "{}",
+                ..LogRow::default()
+            });
+        }
+    }
+    append(&store, "shop", Rows::Logs(columns));
+    let reader = store.reader().expect("a reader");
+    let question = LogQuery {
+        range: Some(RANGE),
+        limit: 100,
+        ..LogQuery::default()
+    };
+    let patterns = log_patterns(&Session::new(&reader), &question).expect("patterns");
+    assert_eq!(
+        (patterns.items.len(), patterns.total, patterns.records),
+        (100, 121, 121)
+    );
+    assert!(!patterns.truncated);
 }

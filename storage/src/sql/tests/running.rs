@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::super::{Format, Gone, Limits, Request, SqlError};
-use super::{house, request};
+use super::{batch, house, request};
+use crate::ingest::{LogColumns, LogRow, Rows};
 
 #[test]
 fn only_so_many_run_at_once() {
@@ -37,6 +38,36 @@ fn a_reader_that_leaves_ends_the_query() {
     };
     let outcome = permit.run(&reader, &endless, &mut |_| Err(Gone));
     assert!(matches!(outcome, Err(SqlError::Gone)));
+}
+
+#[test]
+fn what_is_said_of_a_map_without_a_text_form_works() {
+    let house = house(Limits::default());
+    let mut columns = LogColumns::default();
+    for attributes in [r#"{"odd":{"Aa":1,"aA":2}}"#, r#"{"odd":"plain"}"#] {
+        columns.push(&LogRow {
+            time_unix_nano: 1_767_225_601_000_000_001,
+            attributes,
+            ..LogRow::default()
+        });
+    }
+    futures::executor::block_on(house.store.append(batch(Rows::Logs(columns)))).expect("stored");
+    for form in ["hot", "sealed"] {
+        if form == "sealed" {
+            house.store.seal_now().expect("sealed");
+        }
+        let text = "SELECT attributes.odd::VARCHAR FROM logs WHERE attributes.odd IS NOT NULL";
+        let (_, outcome) = house.run(&request(text, Format::Json));
+        let Err(SqlError::Invalid { message }) = outcome else {
+            panic!("{form}: {outcome:?}");
+        };
+        assert!(message.contains("::JSON->>'$'"), "{form}: {message}");
+        let answer = house.json(
+            "SELECT attributes.\"odd\"::JSON->>'$' FROM logs WHERE attributes.odd IS NOT NULL ORDER BY 1",
+        );
+        assert_eq!(answer["rows"][0][0], "plain", "{form}");
+        assert_eq!(answer["rows"][1][0], r#"{"Aa":1,"aA":2}"#, "{form}");
+    }
 }
 
 /// Six ways to run away. Each has to end soon after its deadline (or before, at a bound), and the process must

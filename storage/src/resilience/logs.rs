@@ -4,11 +4,11 @@ use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray, UInt32Arr
 use arrow::datatypes::{Int32Type, TimestampNanosecondType, UInt32Type};
 use serde_json::Value;
 
-use super::document;
 use super::evidence::{ConfigRow, Evidence, SampleRow, Subject, TransitionRow};
 use super::index::{Log, Origin, Recognisers, Rejection, Told, is_scope};
 use super::rules::Says;
 use super::source::Item;
+use super::{document, words};
 use crate::ingest::{ResourceRow, ScopeRow, identity};
 
 /// Confidence in a breaker's own report, and in a line of somebody's log.
@@ -353,10 +353,46 @@ pub(super) fn rejected(
     let state = said
         .and_then(|(_, word)| origin.state(word))
         .filter(|state| *state != "closed");
-    let name = item.text(&rejection.breaker).unwrap_or_default();
     let pattern = rejection.rule.pattern.as_deref().unwrap_or(&origin.pattern);
-    let subject = Subject::of(resource, &origin.name, pattern, name);
+    let (name, key) = refuser(rejection, pattern, &item, peer);
+    let subject = Subject {
+        key,
+        ..Subject::of(resource, &origin.name, pattern, name)
+    };
     Some((subject, state.unwrap_or(rejection.state)))
+}
+
+/// Name and key of the breaker that an error is of. Where the error names nobody but the callee, the vendor-neutral
+/// attributes beside it may; whoever they call closed refuses nothing.
+fn refuser(
+    rejection: &Rejection,
+    pattern: &str,
+    item: &Item<'_>,
+    peer: Option<&str>,
+) -> (String, Option<String>) {
+    let attribute = |ending: &str| {
+        let text = document::text(&document::get_ending(item.attributes, ending)?)?;
+        (!text.trim().is_empty()).then_some(text)
+    };
+    let told = item.text(&rejection.breaker);
+    let is_breaker = pattern == "breaker";
+    let Some(beside) = is_breaker
+        .then(|| attribute("circuit_breaker.name"))
+        .flatten()
+    else {
+        return (told.unwrap_or_default(), None);
+    };
+    let is_its_name = told.as_ref() == Some(&beside);
+    let is_nobodys = told.as_deref().is_none_or(|name| Some(name) == peer);
+    let is_closed = || {
+        let state = attribute("circuit_breaker.state");
+        state.and_then(|word| words::state(&word)) == Some("closed")
+    };
+    if is_its_name || is_nobodys && !is_closed() {
+        (beside, attribute("circuit_breaker.key"))
+    } else {
+        (told.unwrap_or_default(), None)
+    }
 }
 
 fn item<'a>(log: &Log, record: &Record<'a>) -> Option<Item<'a>> {

@@ -31,7 +31,10 @@ struct Seen {
 /// All that is seen on the spans of a batch.
 #[derive(Default)]
 struct Sight {
-    named: Vec<Seen>,
+    /// Each with its row; those that attributes name come first, in the order of rows.
+    named: Vec<(usize, Seen)>,
+    /// How many of them attributes name.
+    by_attributes: usize,
     /// Rows of refused calls whose breaker has a name.
     refused: HashSet<usize>,
     /// By row, refused calls that no name is known of.
@@ -47,12 +50,52 @@ impl Sight {
                 if is_refusal {
                     self.refused.insert(row);
                 }
-                self.named.push(seen);
+                self.named.push((row, seen));
             }
             (false, true) => self.nameless.push((row, seen.sample)),
             (false, false) => {}
         }
         is_named
+    }
+
+    /// Takes note of what an error says. One that names nobody, or nobody but the callee, is of the breaker of its kind that
+    /// the attributes of the span name: one refusal is one breaker's.
+    fn add_error(&mut self, row: usize, mut error: Seen, peer: Option<&str>) -> bool {
+        let Some(at) = self.named_by_attributes(row, &error.sample.subject.pattern) else {
+            return self.add(row, error);
+        };
+        let known = &mut self.named[at].1;
+        let name = error.sample.subject.name.as_str();
+        let is_its_name = name == known.sample.subject.name;
+        let is_nobodys = name.is_empty() || Some(name) == peer;
+        // Whoever is closed refuses nothing: that was another one, further on.
+        let is_another = error.is_refusal && known.sample.state == Some("closed");
+        if !is_its_name && (!is_nobodys || is_another) {
+            return self.add(row, error);
+        }
+        // What is said once more is no second refusal, and a state that differs is worth a sample.
+        let says_no_more = !is_its_name || error.sample.state == known.sample.state;
+        if error.is_refusal && says_no_more {
+            known.is_refusal = true;
+            self.refused.insert(row);
+            return true;
+        }
+        error.is_refusal &= !known.is_refusal;
+        let subject = &mut error.sample.subject;
+        subject.name.clone_from(&known.sample.subject.name);
+        subject.key.clone_from(&known.sample.subject.key);
+        self.add(row, error)
+    }
+
+    /// The breaker of this kind that the attributes of a span name.
+    fn named_by_attributes(&self, row: usize, pattern: &str) -> Option<usize> {
+        let named = &self.named[..self.by_attributes];
+        let first = named.partition_point(|(known, _)| *known < row);
+        let mut of_row = named[first..]
+            .iter()
+            .take_while(|(known, _)| *known == row);
+        let found = of_row.position(|(_, seen)| seen.sample.subject.pattern == pattern)?;
+        Some(first + found)
     }
 
     /// Every refused call; one that more than one rule knows and none names, once.
@@ -61,9 +104,10 @@ impl Sight {
             named,
             mut refused,
             nameless,
+            ..
         } = self;
-        let of_named = named.into_iter().filter(|seen| seen.is_refusal);
-        let mut all: Vec<SampleRow> = of_named.map(|seen| seen.sample).collect();
+        let of_named = named.into_iter().filter(|(_, seen)| seen.is_refusal);
+        let mut all: Vec<SampleRow> = of_named.map(|(_, seen)| seen.sample).collect();
         let others = nameless.into_iter().filter(|(row, _)| refused.insert(*row));
         all.extend(others.map(|(_, sample)| sample));
         all
@@ -80,7 +124,8 @@ impl Recognisers {
     ) -> Evidence {
         let mut evidence = Evidence::default();
         let seen = self.seen(resources, scopes, batch, &mut evidence);
-        let samples = seen.named.into_iter().map(|seen| seen.sample).collect();
+        let samples = seen.named.into_iter().map(|(_, seen)| seen.sample);
+        let samples = samples.collect();
         evidence.samples.extend(turns(samples));
         evidence
     }
@@ -149,6 +194,7 @@ impl Recognisers {
                 taken.push(pattern);
             }
         }
+        seen.by_attributes = seen.named.len();
         let mut refused = HashSet::new();
         for (row, rule) in self.span_events.hits(text(batch, "events")) {
             let events = at(text(batch, "events"), row).unwrap_or_default();
@@ -161,7 +207,7 @@ impl Recognisers {
                         continue;
                     }
                     if let Some(found) = self.read_exceptions(rule, &record, events, peer(row))
-                        && seen.add(row, found)
+                        && seen.add_error(row, found, peer(row))
                     {
                         refused.insert(row);
                     }
@@ -177,7 +223,7 @@ impl Recognisers {
                 if !refused.contains(&row)
                     && let Some(found) =
                         self.rejection(rule, &record, record.time, message, peer(row))
-                    && seen.add(row, found)
+                    && seen.add_error(row, found, peer(row))
                 {
                     refused.insert(row);
                 }
@@ -190,7 +236,7 @@ impl Recognisers {
             }
             let record = record(row);
             if let Some(found) = self.rejection(rule, &record, record.time, message, peer(row))
-                && seen.add(row, found)
+                && seen.add_error(row, found, peer(row))
             {
                 refused.insert(row);
             }

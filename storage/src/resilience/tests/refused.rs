@@ -221,3 +221,115 @@ fn a_refusal_in_the_body_of_a_record_is_one() {
         ["pay open resilience4j"]
     );
 }
+
+#[test]
+fn one_refusal_is_one_breakers_whatever_says_it() {
+    const NO_NAME: &str = r#"[{"name":"exception","time_unix_nano":1700000000000000000,"attributes":{"exception.type":"io.github.resilience4j.circuitbreaker.CallNotPermittedException"}}]"#;
+    const NAMED: &str = r#"[{"name":"exception","time_unix_nano":1700000000000000000,"attributes":{"exception.type":"io.github.resilience4j.circuitbreaker.CallNotPermittedException","exception.message":"CircuitBreaker 'six' is FORCED_OPEN and does not permit further calls"}}]"#;
+    let time = now() - 100 * SECOND;
+    let calls = [
+        // By attributes, and by an error that knows but the callee.
+        (
+            r#"{"circuit_breaker.key":"eu","circuit_breaker.name":"one","circuit_breaker.outcome":"rejected"}"#,
+            Some(NO_NAME),
+        ),
+        (
+            r#"{"acme.circuit_breaker.name":"two","acme.circuit_breaker.state":"open"}"#,
+            Some(BROKEN),
+        ),
+        // The name is all that the attributes say.
+        (r#"{"circuit_breaker.name":"three"}"#, Some(BROKEN)),
+        (
+            r#"{"circuit_breaker.name":"four","error.type":"pybreaker.CircuitBreakerError"}"#,
+            None,
+        ),
+        // Whoever is closed refuses nothing: it is the callee's.
+        (
+            r#"{"circuit_breaker.name":"five","circuit_breaker.state":"closed"}"#,
+            Some(BROKEN),
+        ),
+        // An error that knows the name and the state better.
+        (
+            r#"{"circuit_breaker.name":"six","circuit_breaker.outcome":"rejected"}"#,
+            Some(NAMED),
+        ),
+        // Another policy's refusal is its own.
+        (
+            r#"{"circuit_breaker.name":"seven","circuit_breaker.state":"half_open","error.type":"Polly.RateLimiting.RateLimiterRejectedException"}"#,
+            None,
+        ),
+    ];
+    let calls: Vec<Span<'_>> = (1..)
+        .zip(calls)
+        .map(|(number, (attributes, events))| Span {
+            time: time + u64::from(number) * SECOND,
+            attributes,
+            events,
+            peer: Some("stock"),
+            number,
+            ..Span::default()
+        })
+        .collect();
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, spans("cart", "pod-1", &calls));
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT pattern, name, key, string_agg(DISTINCT state, '+' ORDER BY state) FROM breaker_samples
+             GROUP BY ALL ORDER BY ALL"
+        ),
+        [
+            "breaker five - closed",
+            "breaker four - open",
+            "breaker one eu open",
+            "breaker seven - half_open",
+            "breaker six - forced_open+open",
+            "breaker stock - open",
+            "breaker three - open",
+            "breaker two - open",
+            "rate_limit stock - throttling",
+        ]
+    );
+    for (number, refusal) in [
+        (1, r#"tripline-sdk "one""#),
+        (2, r#"generic "two""#),
+        (3, r#"polly "three""#),
+        (4, r#"pybreaker "four""#),
+        (5, r#"polly "stock""#),
+        (6, r#"tripline-sdk "six""#),
+        (7, r#"polly "stock""#),
+    ] {
+        assert_eq!(refusals(&store, number), [refusal], "{number}");
+    }
+}
+
+#[test]
+fn the_error_of_a_record_is_of_the_breaker_that_stands_beside_it() {
+    let record = |attributes: &'static str, seconds: u64| Log {
+        time: now() - (10 - seconds) * SECOND,
+        body: Some("call failed"),
+        attributes,
+        ..Log::default()
+    };
+    let records = [
+        record(
+            r#"{"circuit_breaker.key":"eu","circuit_breaker.name":"pay","exception.type":"Polly.CircuitBreaker.BrokenCircuitException","peer.service":"stock"}"#,
+            0,
+        ),
+        record(
+            r#"{"circuit_breaker.name":"pay","circuit_breaker.state":"closed","exception.type":"Polly.CircuitBreaker.BrokenCircuitException","peer.service":"stock"}"#,
+            1,
+        ),
+    ];
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, logs("cart", "pod-1", &records));
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT name, key, state, peer_service FROM breaker_samples ORDER BY time"
+        ),
+        ["pay eu open stock", "stock - open stock"]
+    );
+}

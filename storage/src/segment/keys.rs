@@ -23,8 +23,9 @@ struct Listed {
     deep: Option<BTreeSet<String>>,
 }
 
-/// Maps and arrays as the hot encoding writes them. What stands in a text has its quotes escaped, but may end in these
-/// signs: then a key passes for deep, which costs time only.
+/// Maps and arrays as the hot encoding writes them, without spaces. Quotes inside a text are escaped, so no text passes
+/// for a key; a key of the same name further in does, which costs time only. Rows without any cost 0.6 µs of CPU each,
+/// as much as the list of all keys (2026-11-23, 100,000 rows, 10 keys).
 const DEEP: &str = "SELECT DISTINCT key FROM (SELECT attributes, unnest(json_keys(attributes)) AS key FROM {table} \
                     WHERE contains(attributes, '\":{') OR contains(attributes, '\":[')) \
                     WHERE contains(attributes, json_quote(key)::VARCHAR || ':{') \
@@ -154,8 +155,9 @@ mod tests {
     fn a_key_is_deep_where_any_row_has_a_map_or_an_array_under_it() {
         let conn = Connection::open_in_memory().expect("DuckDB");
         conn.execute_batch(
-            r#"CREATE TABLE t AS FROM (VALUES ('{"map":{"A":1,"a":2},"flat":1}'), ('{"map":"x","list":[{"q":1}]}'),
-                   ('{"flat":"{[","text":"\"flat\":{","q\"ö":[]}')) t(attributes);"#,
+            r#"CREATE TABLE t AS FROM (VALUES
+                ('{"map":{"A":1,"a":2},"flat":1}'), ('{"map":"x","list":[{"q":1}]}'),
+                ('{"flat":"{[","text":"\"flat\":{","q\"ö":[]}')) t(attributes);"#,
         )
         .expect("a table");
         let keys = Keys::of_texts(&conn, "t");

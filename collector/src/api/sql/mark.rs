@@ -1,5 +1,5 @@
-//! Where in a statement a message of DuckDB's points: it repeats a line of it, cut to some eighty characters, and marks a
-//! place below.
+//! Where in a statement a message of DuckDB's points: it repeats a line of it, cut to some eighty characters, and marks
+//! a place below.
 
 /// The marked place in `text`, in bytes; `None` where the message marks none, or more than one place looks like it.
 pub(super) fn marked(message: &str, text: &str) -> Option<usize> {

@@ -273,13 +273,13 @@ impl StoreSection {
                 .then(|| self.retention_bytes.bytes()),
             history_age: self.history_age.get(),
             compaction_fan_in: self.compaction_fan_in,
-            sorted_rows_max: StoreConfig::default().sorted_rows_max,
             is_maintained: true,
             maintenance_interval: self.maintenance_interval.get(),
             commit_rows_per_second_max: (self.commit_rows_per_second_max > 0)
                 .then_some(self.commit_rows_per_second_max),
             as_of_unix_nano: None,
             peer_rules: Vec::new(),
+            ..tripline_storage::store::StoreConfig::default()
         }
     }
 }

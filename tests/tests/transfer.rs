@@ -215,7 +215,12 @@ fn an_empty_request_is_skipped_and_counted_and_a_missing_file_imports_nothing() 
     let scratch = tempfile::tempdir()?;
     let at = |name: &str| scratch.path().join(name);
     fs::write(at("in.jsonl"), format!("{{}}\n{}\n {{ }}\n", LINES[0].1))?;
-    let told = succeed(&["import", "--data-dir", path(&at("a")), path(&at("in.jsonl"))])?;
+    let told = succeed(&[
+        "import",
+        "--data-dir",
+        path(&at("a")),
+        path(&at("in.jsonl")),
+    ])?;
     let counts = ["files", "requests", "empty", "items"].map(|name| told[name].as_u64());
     assert_eq!(counts, [Some(1), Some(3), Some(2), Some(2)], "{told}");
     fs::write(at("other.jsonl"), "{\"resource\":[]}\n")?;

@@ -186,7 +186,10 @@ mod tests {
         }
         for wrong in ["-1", "1.5", "true", "\"\"", "\"yesterday\"", "\"-1\""] {
             let error = time(&format!(r#","time_unix_nano":{wrong}"#)).expect_err(wrong);
-            assert!(error.to_string().contains("as a number or a string"), "{error}");
+            assert!(
+                error.to_string().contains("as a number or a string"),
+                "{error}"
+            );
         }
     }
 }

@@ -143,8 +143,9 @@ fn of_senders(session: &Session<'_>, query: &TraceQuery, grid: Grid) -> Result<C
                     let cell = cells
                         .entry((column, row(*duration, sent.is_round)))
                         .or_default();
+                    let spans = u64::from(*spans);
                     cell.0 += spans;
-                    cell.1 += if sent.failed { *spans } else { 0 };
+                    cell.1 += if sent.failed { spans } else { 0 };
                 }
             },
         )?)

@@ -163,7 +163,10 @@ mod tests {
         let keys = Keys::of_texts(&conn, "t");
         assert_eq!(
             keys,
-            with_deep(&["map", "flat", "list", "text", "q\"ö"], &["map", "list", "q\"ö"])
+            with_deep(
+                &["map", "flat", "list", "text", "q\"ö"],
+                &["map", "list", "q\"ö"]
+            )
         );
         let union = Keys::union(&[keys, with_deep(&["flat"], &["flat"])]);
         assert!(union.is_flat("text") && !union.is_flat("flat") && !union.is_flat("map"));

@@ -119,10 +119,17 @@ pub(super) fn filters(runs: &[Runs; TRACED]) -> usize {
 /// The runs as `meta` has them: `rows begin first_filter end_filter` of each, signals apart by `;`.
 pub(super) fn to_text(runs: &[Runs; TRACED]) -> String {
     let of = |run: &Run| {
-        let begin = run.begin.map_or_else(|| "-".to_owned(), |ns| ns.to_string());
-        format!("{} {begin} {} {}", run.rows, run.filters.start, run.filters.end)
+        let begin = run
+            .begin
+            .map_or_else(|| "-".to_owned(), |ns| ns.to_string());
+        format!(
+            "{} {begin} {} {}",
+            run.rows, run.filters.start, run.filters.end
+        )
     };
-    let signals = runs.iter().map(|runs| runs.iter().map(of).collect::<Vec<_>>().join(","));
+    let signals = runs
+        .iter()
+        .map(|runs| runs.iter().map(of).collect::<Vec<_>>().join(","));
     signals.collect::<Vec<_>>().join(";")
 }
 
@@ -180,7 +187,9 @@ mod tests {
     #[test]
     fn rows_of_runs_follow_each_other_and_are_cut_where_they_begin() {
         let of = |wanted: &'static [usize]| {
-            let rows = rows_of(&runs(), &|filters| wanted.iter().any(|one| filters.contains(one)));
+            let rows = rows_of(&runs(), &|filters| {
+                wanted.iter().any(|one| filters.contains(one))
+            });
             Held::Rows(rows).condition("rowid")
         };
         assert_eq!(of(&[2]), "((rowid >= 10 AND rowid < 30))");

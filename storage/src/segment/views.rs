@@ -308,9 +308,8 @@ mod tests {
 
     #[test]
     fn keys_that_hold_no_map_are_read_as_text_and_others_as_json() {
-        let template = |known: &str| {
-            calls_template(&["error.type"], false, &Keys::from_text(known))
-        };
+        let template =
+            |known: &str| calls_template(&["error.type"], false, &Keys::from_text(known));
         let text = r#"f.attributes."error.type"::VARCHAR AS"#;
         let json = r#"json_extract_string(f.attributes."error.type"::JSON, '') AS"#;
         assert!(template(r#"{"all":["error.type","b"],"deep":["b"]}"#).contains(text));

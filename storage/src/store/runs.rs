@@ -60,7 +60,11 @@ pub(super) fn kept(
             runs.clear();
         }
     }
-    Ok(kept.runs.iter().any(|runs| !runs.is_empty()).then_some(kept))
+    Ok(kept
+        .runs
+        .iter()
+        .any(|runs| !runs.is_empty())
+        .then_some(kept))
 }
 
 impl Kept {
@@ -73,9 +77,9 @@ impl Kept {
     /// Writes into `meta` what is known of the runs; the filters of their traces.
     pub(super) fn describe(self, group: &[Arc<Segment>], meta: &mut Meta) -> Vec<Arc<TraceFilter>> {
         let digits = group.iter().map(|segment| segment.meta.trace_digits);
-        meta.trace_digits = digits.collect::<Option<Vec<Digits>>>().map(|all| {
-            std::array::from_fn(|digit| all.iter().map(|digits| digits[digit]).sum())
-        });
+        meta.trace_digits = digits
+            .collect::<Option<Vec<Digits>>>()
+            .map(|all| std::array::from_fn(|digit| all.iter().map(|digits| digits[digit]).sum()));
         meta.runs = self.runs;
         self.traces
     }
@@ -109,7 +113,10 @@ pub(super) fn of_segment(
     if !runs.is_empty() {
         return Ok(runs.clone());
     }
-    let (from, time) = (segment.schema(), table.event_time.unwrap_or("NULL::TIMESTAMP_NS"));
+    let (from, time) = (
+        segment.schema(),
+        table.event_time.unwrap_or("NULL::TIMESTAMP_NS"),
+    );
     let sql = format!(
         "SELECT count(*), count({time}), epoch_ns(quantile_disc({time}, {EARLY})) FROM {from}.{}",
         table.name

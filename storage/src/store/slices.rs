@@ -36,10 +36,10 @@ pub(super) fn as_stored(runs: impl Iterator<Item = u64>) -> Vec<String> {
     for rows in runs {
         let count = rows.div_ceil(ROW_GROUP as u64);
         let bound = |slice: u64| begin + slice * rows / count;
-        slices.extend(
-            (0..count)
-                .map(|slice| format!("rowid >= {} AND rowid < {}", bound(slice), bound(slice + 1))),
-        );
+        slices
+            .extend((0..count).map(|slice| {
+                format!("rowid >= {} AND rowid < {}", bound(slice), bound(slice + 1))
+            }));
         begin += rows;
     }
     slices

@@ -20,7 +20,11 @@ fn sent(store: &Store) -> Vec<(u64, u64)> {
             let number = round * 100 + at;
             let is_late = round > 0 && at.is_multiple_of(4);
             let trace = if is_late { number - 100 } else { number };
-            let seconds = if at.is_multiple_of(10) && round > 0 { number - 150 } else { number };
+            let seconds = if at.is_multiple_of(10) && round > 0 {
+                number - 150
+            } else {
+                number
+            };
             let start = base + seconds * SECOND + number;
             columns.push(&SpanRow {
                 trace_id: u128::from(trace * 7_919 % 1_000 + 1).to_be_bytes(),
@@ -29,7 +33,11 @@ fn sent(store: &Store) -> Vec<(u64, u64)> {
                 kind: "server",
                 start_unix_nano: start,
                 end_unix_nano: start + SECOND,
-                status_code: if number.is_multiple_of(3) { "error" } else { "ok" },
+                status_code: if number.is_multiple_of(3) {
+                    "error"
+                } else {
+                    "ok"
+                },
                 attributes: r#"{"a":1}"#,
                 ..SpanRow::default()
             });
@@ -110,7 +118,10 @@ fn the_newest_of_runs_are_the_newest_page_after_page() {
     };
     let page = logs(&session, &question).expect("logs");
     let times: Vec<Option<i64>> = page.items.iter().map(|log| log.time_unix_nano).collect();
-    let expected: Vec<Option<i64>> = all.iter().map(|(_, start)| (*start).try_into().ok()).collect();
+    let expected: Vec<Option<i64>> = all
+        .iter()
+        .map(|(_, start)| (*start).try_into().ok())
+        .collect();
     assert_eq!(times, expected);
 }
 

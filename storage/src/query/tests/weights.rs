@@ -22,24 +22,23 @@ fn sent(store: &Store, service: &str) {
         let is_failed = number.is_multiple_of(2);
         let start = BASE + number * SECOND / 2;
         let id = |at: u64| (number * 10 + at + 1).to_be_bytes();
-        let mut span =
-            |at: u64, kind: &'static str, peer: Option<(&'static str, &'static str)>| {
-                columns.push(&SpanRow {
-                    trace_id: u128::from(number + 1).to_be_bytes(),
-                    span_id: id(at),
-                    parent_span_id: (at > 0).then(|| id(at - 1)),
-                    name: "work",
-                    kind,
-                    start_unix_nano: start + at,
-                    end_unix_nano: start + 1_000_000,
-                    status_code: if is_failed { "error" } else { "unset" },
-                    attributes: "{}",
-                    peer: peer.map(|(_, name)| name),
-                    peer_kind: peer.map(|(kind, _)| kind),
-                    weight: Some(if is_failed { 1.0 } else { 10.0 }),
-                    ..SpanRow::default()
-                });
-            };
+        let mut span = |at: u64, kind: &'static str, peer: Option<(&'static str, &'static str)>| {
+            columns.push(&SpanRow {
+                trace_id: u128::from(number + 1).to_be_bytes(),
+                span_id: id(at),
+                parent_span_id: (at > 0).then(|| id(at - 1)),
+                name: "work",
+                kind,
+                start_unix_nano: start + at,
+                end_unix_nano: start + 1_000_000,
+                status_code: if is_failed { "error" } else { "unset" },
+                attributes: "{}",
+                peer: peer.map(|(_, name)| name),
+                peer_kind: peer.map(|(kind, _)| kind),
+                weight: Some(if is_failed { 1.0 } else { 10.0 }),
+                ..SpanRow::default()
+            });
+        };
         if service == "shop" {
             span(0, "server", None);
             span(1, "client", None);

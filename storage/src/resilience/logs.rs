@@ -458,10 +458,15 @@ fn transition(
     };
     let raw = field("to")?;
     let is_own = log.rule.evidence.as_deref() == Some("event");
-    let contributing = match item.value(log.fields.get("contributing")) {
-        Some(Value::Array(ids)) => ids.iter().filter_map(document::text).collect(),
-        _ => Vec::new(),
-    };
+    // Tries of one request share its trace.
+    let mut contributing: Vec<String> = Vec::new();
+    if let Some(Value::Array(ids)) = item.value(log.fields.get("contributing")) {
+        for id in ids.iter().filter_map(document::text) {
+            if !contributing.contains(&id) {
+                contributing.push(id);
+            }
+        }
+    }
     Some(TransitionRow {
         subject,
         time_unix_nano: time,

@@ -335,6 +335,7 @@ pub(super) fn rejected(
 ) -> Option<(Subject, &'static str)> {
     let mut item = Item {
         attributes: record.attributes,
+        body: record.body,
         holes: rejection
             .template
             .as_ref()
@@ -398,6 +399,7 @@ fn refuser(
 fn item<'a>(log: &Log, record: &Record<'a>) -> Option<Item<'a>> {
     let mut item = Item {
         attributes: record.attributes,
+        body: record.body,
         ..Item::default()
     };
     if let Some(template) = &log.template {

@@ -31,6 +31,8 @@ enum Function {
     FinagleLabel,
     PollyPipeline,
     PollyInstance,
+    LinkerdService,
+    LinkerdEndpoint,
 }
 
 impl Function {
@@ -42,6 +44,8 @@ impl Function {
             "finagle_label" => Some(Self::FinagleLabel),
             "polly_pipeline" => Some(Self::PollyPipeline),
             "polly_instance" => Some(Self::PollyInstance),
+            "linkerd_service" => Some(Self::LinkerdService),
+            "linkerd_endpoint" => Some(Self::LinkerdEndpoint),
             _ => None,
         }
     }
@@ -54,6 +58,8 @@ impl Function {
             Self::FinagleLabel => clusters::finagle_label(text),
             Self::PollyPipeline => clusters::polly_pipeline(text),
             Self::PollyInstance => clusters::polly_instance(text),
+            Self::LinkerdService => clusters::linkerd_service(text),
+            Self::LinkerdEndpoint => clusters::linkerd_endpoint(text),
         }
     }
 }
@@ -99,6 +105,8 @@ pub(super) fn sources(texts: &[String]) -> Result<Vec<Source>, String> {
 pub(super) struct Item<'a> {
     /// Hot-encoded attributes.
     pub attributes: &'a str,
+    /// The body of a log record.
+    pub body: &'a str,
     /// Holes of a template, members of a JSON body.
     pub holes: Captures,
 }
@@ -120,8 +128,13 @@ impl Item<'_> {
             Place::Attribute(key) => document::get(self.attributes, key),
             Place::Ending(ending) => document::get_ending(self.attributes, ending),
             Place::Hole(name) => {
-                let (_, text) = self.holes.iter().find(|(hole, _)| hole == name)?;
-                Some(Value::String(text.clone()))
+                let mut holes = self.holes.iter();
+                let text = match holes.find(|(hole, _)| hole == name) {
+                    Some((_, text)) => text.as_str(),
+                    None if name == "body" => self.body,
+                    None => return None,
+                };
+                Some(Value::String(text.to_owned()))
             }
             Place::Literal(text) => Some(Value::String(text.clone())),
         }

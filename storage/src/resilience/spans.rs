@@ -265,6 +265,7 @@ impl Recognisers {
         let item = Item {
             attributes: record.attributes,
             holes,
+            ..Item::default()
         };
         if !span.needs.all(&item) {
             return None;

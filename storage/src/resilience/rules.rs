@@ -4,7 +4,7 @@
 //!
 //! | source | its value |
 //! |---|---|
-//! | `some.attribute` | the attribute of this key, else of the key in another spelling: separators and case do not count (R8) |
+//! | `some.attribute` | the attribute of this key, else of the key in another spelling: separators and case do not count (R8); of a log record without it, the member of a body that is JSON or logfmt |
 //! | `*some.attribute` | the attribute whose key ends so where a word begins, in any spelling: `acme.some.attribute` |
 //! | `@hole` | a hole of the rule's `text`, a member of its JSON, or `@peer`, the callee that is named; of an error `@message`, all of its text; of a log record `@body`, all of its body |
 //! | `=literal` | itself |

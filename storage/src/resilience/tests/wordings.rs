@@ -107,7 +107,7 @@ fn a_change_of_state_is_understood_by_the_members_of_its_body() {
     ];
     assert!(told(&others, "{}").is_empty());
     let long = format!("{} {}", bodies[2], "x".repeat(10_000));
-    assert!(told(&[&long], "{}").is_empty());
+    assert!(told(&[long.as_str()], "{}").is_empty());
 }
 
 #[test]

@@ -19,6 +19,8 @@ use crate::api::AppState;
 const INSTANCES_MAX: usize = 100;
 /// Failed traces on it.
 const FAILURES_MAX: usize = 20;
+/// Spans of a service up to which its failed traces are counted: among many that takes longer than all else.
+const COUNTED_SPANS_MAX: u64 = 50_000;
 /// Scopes that are shown over time; the same name in another scope is another service.
 const SCOPES_MAX: usize = 6;
 
@@ -159,7 +161,11 @@ pub(super) async fn one(
                 .last_week
                 .map(|range| asked.summaries(session, range))
                 .transpose()?;
-            let failed = query::traces(session, &of_failed)?;
+            let mut failed = query::traces(session, &of_failed)?;
+            let spans: u64 = summaries.iter().map(|summary| summary.spans).sum();
+            if failed.truncated && spans <= COUNTED_SPANS_MAX {
+                failed.total = query::trace_count(session, &of_failed)?;
+            }
             let slow = summaries
                 .iter()
                 .filter_map(|service| service.latency.p99_ns)

@@ -9,6 +9,7 @@
 //! The rules (R1 to R8), the evidence ladder and the canonical states are those of the design's universal
 //! model; the views' SQL says which line stands for which rule.
 
+mod body;
 mod clusters;
 mod document;
 mod evidence;

@@ -185,6 +185,51 @@ async fn a_range_that_cannot_be_read_is_an_error_on_every_page() -> Result<()> {
                 "its links lead on\n{html}"
             );
         }
+        let (status, html) = server
+            .get_text(&format!("{page}?from=now-1h&to=now-2h"))
+            .await?;
+        ensure!(
+            status == 400 && html.contains("a range begins before it ends"),
+            "{page}: {status}\n{html}"
+        );
     }
+    let backwards = "from=2026-11-21T03:00:00Z&to=2026-11-21T02:00:00Z";
+    for api in [
+        "traces",
+        "logs",
+        "services",
+        "graph",
+        "findings",
+        "incidents",
+    ] {
+        let (status, problem) = server
+            .get_text(&format!("/api/v1/{api}?{backwards}"))
+            .await?;
+        ensure!(
+            status == 400 && problem.contains("`from` is after `to`"),
+            "{api}: {status}\n{problem}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_moment_that_cannot_be_read_is_an_error_wherever_one_is_asked_for() -> Result<()> {
+    let server = Tripline::start().await?;
+    seed(&server).await?;
+    for (page, says) in [
+        ("/graph?at=bad", "`at` is not a time"),
+        ("/breakers/checkout/payment?at=bad", "`at` is not a time"),
+        ("/logs?around=bad", "`around` is a time in nanoseconds"),
+    ] {
+        let (status, html) = server.get_text(page).await?;
+        ensure!(
+            status == 400 && html.contains(says),
+            "{page}: {status}\n{html}"
+        );
+    }
+    // One that lies outside of the range chooses no step of it.
+    let (status, html) = server.get_text("/graph?at=2020-01-01").await?;
+    ensure!(status == 200, "{status}\n{html}");
     Ok(())
 }

@@ -83,6 +83,12 @@ impl Range {
         }
     }
 
+    /// Whether it ends before it begins.
+    pub fn is_backwards(&self, now_ns: u64) -> bool {
+        let edge = |edge: Edge| edge.resolve(now_ns).min(LAST_NS);
+        edge(self.from) > edge(self.to)
+    }
+
     /// The query string that means this range.
     pub fn query(&self) -> String {
         format!("from={}&to={}", self.from.print(), self.to.print())
@@ -321,5 +327,14 @@ mod tests {
             to: Edge::At(3),
         };
         assert_eq!(range.resolve(100), (3, 9));
+        assert!(range.is_backwards(100));
+        let relative = |from: &str, to: &str| {
+            let range = Range::parse(Some(from), Some(to)).expect("a range");
+            range.is_backwards(7_200 * SECOND)
+        };
+        assert!(relative("now", "now-1h") && relative("now-1h", "3600"));
+        assert!(!relative("now-1h", "now") && !relative("now", "now"));
+        // Both are the last moment there is.
+        assert!(!relative("18446744073709551615", "9223372036854775807"));
     }
 }

@@ -44,12 +44,23 @@ impl When {
     /// The range these two ends say; without both, the one that is meant then.
     ///
     /// # Errors
-    /// An end that is no time, in words.
+    /// An end that is no time, or one before the beginning, in words.
     pub fn range(self, from: Option<&str>, to: Option<&str>) -> Result<Range, String> {
         if from.is_none() && to.is_none() {
             return Ok(self.range);
         }
-        Range::parse(from, to)
+        let range = Range::parse(from, to)?;
+        if !range.is_backwards(self.now_ns) {
+            return Ok(range);
+        }
+        Err(match (from, to) {
+            (Some(_), None) => "`from` is after now, where a range without `to` ends",
+            (None, Some(_)) => {
+                "`to` is before the last hour, where a range without `from` begins: say both"
+            }
+            _ => "`from` is after `to`: a range begins before it ends",
+        }
+        .to_owned())
     }
 
     /// A time in any spelling of the URL, as nanoseconds since 1970.
@@ -96,6 +107,24 @@ mod tests {
         );
         assert_eq!(when.moment("now-1m"), Some(1_840_000_000_000));
         assert!(resolved(Some("yesterday"), None).is_err());
+    }
+
+    #[test]
+    fn a_range_that_ends_before_it_begins_is_none() {
+        let when = When {
+            now_ns: 7_200_000_000_000,
+            ..When::default()
+        };
+        for (from, to, begins) in [
+            (Some("now"), Some("now-1h"), "`from` is after `to`"),
+            (Some("9000000000000"), None, "`from` is after now"),
+            (None, Some("now-2h"), "`to` is before the last hour"),
+        ] {
+            let why = when.range(from, to).expect_err("no range");
+            assert!(why.starts_with(begins), "{why}");
+        }
+        // A moment is one.
+        assert!(when.range(Some("now-1h"), Some("now-1h")).is_ok());
     }
 
     #[test]

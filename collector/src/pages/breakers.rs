@@ -7,7 +7,7 @@ use tripline_storage::query::{self, how};
 use tripline_web::pages as views;
 
 use super::answer::{problem_page, show};
-use super::questions::range_of;
+use super::questions::{moment_of, range_of};
 use super::request::PageRequest;
 use crate::api::AppState;
 use crate::api::incidents::find;
@@ -94,16 +94,9 @@ pub(super) async fn one(
     if is_what_if {
         return what_if(&state, &frame, &params, service, name, key).await;
     }
-    let at = match frame
-        .param("at")
-        .map(|text| (text.to_owned(), params.when.moment(text)))
-    {
-        None => None,
-        Some((_, Some(at))) => Some(at),
-        Some((text, None)) => {
-            let why = format!("`at` is not a time: {text}");
-            return problem_page(&frame, &Problem::parameter("at", why));
-        }
+    let at = match moment_of(&frame, "at", params.when) {
+        Ok(at) => at,
+        Err(problem) => return problem_page(&frame, &problem),
     };
     if let Some(at) = at
         && frame.param("from").is_none()

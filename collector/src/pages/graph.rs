@@ -7,11 +7,10 @@ use tripline_storage::query::{self, QueryError, Session, how};
 use tripline_web::frame::Frame;
 use tripline_web::pages as views;
 
-use super::answer::show;
-use super::questions::{range_of, scope_of, services_of, week_before};
+use super::answer::{problem_page, show};
+use super::questions::{moment_of, range_of, scope_of, services_of, week_before};
 use super::request::PageRequest;
 use crate::api::AppState;
-use crate::api::when::When;
 
 /// What to draw.
 pub(super) fn question(frame: &Frame, service: Option<String>) -> GraphQuery {
@@ -30,7 +29,10 @@ pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -
     let question = question(&frame, frame.param("service").map(str::to_owned));
     let range = range_of(&frame);
     let steps = query::pulse_steps(range);
-    let chosen = frame.param("at").and_then(|at| step_at(at, steps, when));
+    let chosen = match moment_of(&frame, "at", when) {
+        Ok(at) => at.and_then(|at| step_at(at, steps)),
+        Err(problem) => return problem_page(&frame, &problem),
+    };
     let step = chosen.map(|step| TimeRange {
         from_unix_nano: steps.from + steps.width * step,
         to_unix_nano: steps
@@ -121,8 +123,8 @@ fn beside_last_week(
 }
 
 /// The step of the range that a moment lies in.
-fn step_at(text: &str, steps: query::PulseSteps, when: When) -> Option<i64> {
-    let at = i64::try_from(when.moment(text)?).ok()?;
+fn step_at(at: u64, steps: query::PulseSteps) -> Option<i64> {
+    let at = i64::try_from(at).ok()?;
     // All three are of one range, but the end of its last step may lie beyond what a number holds.
     (at >= steps.from)
         .then(|| (at - steps.from) / steps.width)
@@ -147,6 +149,7 @@ fn together(pulses: &[ServicePulse]) -> Vec<PulsePoint> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::when::When;
 
     #[test]
     fn a_moment_lies_in_a_step_of_the_longest_range_too() {
@@ -154,7 +157,7 @@ mod tests {
             from_unix_nano: 0,
             to_unix_nano: TimeRange::LAST_UNIX_NANO,
         });
-        let step_of = |text: &str| step_at(text, steps, When::default());
+        let step_of = |text: &str| step_at(When::default().moment(text)?, steps);
         assert_eq!(step_of("1970-01-01T00:00:00Z"), Some(0));
         assert_eq!(step_of("2262-04-11T23:47:16Z"), Some(steps.count - 1));
     }

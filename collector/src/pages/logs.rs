@@ -6,11 +6,12 @@ use tripline_storage::model::{LogQuery, LogRecord, Page, TimeRange};
 use tripline_storage::query::{self, QueryError, Session, how};
 use tripline_web::pages as views;
 
-use super::answer::{complaint_of, page};
+use super::answer::{complaint_of, page, problem_page};
 use super::by_id::{has_range, show_found, time_of_logs};
 use super::find::pasted_trace;
 use super::request::PageRequest;
 use crate::api::AppState;
+use crate::api::problem::Problem;
 
 /// Steps of time in the histogram of logs.
 const LOG_STEPS: u32 = 90;
@@ -40,7 +41,10 @@ pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) ->
         }
     };
     let wants_patterns = frame.param("view") == Some("patterns");
-    let moment: Option<u64> = frame.param("around").and_then(|text| text.parse().ok());
+    let Ok(moment) = frame.param("around").map(str::parse::<u64>).transpose() else {
+        let why = "`around` is a time in nanoseconds since 1970";
+        return problem_page(&frame, &Problem::parameter("around", why));
+    };
     let is_timeless = !has_range(&frame) && question.names_an_id();
     let answer = state
         .ask(move |session| {

@@ -4,6 +4,9 @@ use tripline_storage::model::{BreakersQuery, ScopeFilter, ServiceOrder, Services
 use tripline_web::frame::Frame;
 use tripline_web::range::WEEK;
 
+use crate::api::problem::Problem;
+use crate::api::when::When;
+
 /// Services named in a page's list at most.
 pub(super) const SERVICES_MAX: usize = 1_000;
 
@@ -15,6 +18,22 @@ pub(super) fn range_of(frame: &Frame) -> TimeRange {
         from_unix_nano: nanos(from),
         to_unix_nano: nanos(to),
     }
+}
+
+/// A moment in the URL, nanoseconds since 1970.
+pub(super) fn moment_of(frame: &Frame, name: &str, when: When) -> Result<Option<u64>, Problem> {
+    let Some(text) = frame.param(name) else {
+        return Ok(None);
+    };
+    let moment = when.moment(text).ok_or_else(|| {
+        Problem::parameter(
+            name,
+            format!(
+                "`{name}` is not a time: write now-15m, 2026-11-21T03:00:00Z or nanoseconds since 1970"
+            ),
+        )
+    });
+    moment.map(Some)
 }
 
 /// The same time last week, if the page compares with it.

@@ -17,6 +17,9 @@ const COLUMNS_MAX: u32 = 240;
 /// What was sent again counts once, as in the roll-ups.
 pub(super) const ONCE: &str = "NOT coalesce(f.resent, false)";
 
+/// Columns are at least so wide where whole buckets are counted: with less, rounding up to buckets would make them coarse.
+const WIDTH_MIN: i64 = 4 * BUCKET_NS;
+
 /// How a heatmap is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Grid {
@@ -27,49 +30,42 @@ pub(super) struct Grid {
     /// Width of a column.
     pub width: i64,
     pub columns: u32,
+    /// It counts whole buckets of the roll-ups: all of each that touches the range, as everywhere.
+    is_of_buckets: bool,
 }
 
 impl Grid {
-    /// Of a question. Columns that are wide enough hold whole buckets of the roll-ups; and where the sums of these answer,
-    /// all of each bucket that touches the range counts, as everywhere.
+    /// Of a question about the spans of a range.
     pub(super) fn of(query: &HeatmapQuery, range: TimeRange) -> Self {
         let columns = query.columns.clamp(1, COLUMNS_MAX);
-        let width = |from: i64| {
-            let length = range.to_unix_nano.saturating_sub(from).max(1);
-            (length, (length - 1) / i64::from(columns) + 1)
-        };
-        let (_, exact) = width(range.from_unix_nano);
-        if exact < BUCKET_NS {
-            let from = range.from_unix_nano;
+        let from = range.from_unix_nano;
+        let length = range.to_unix_nano.saturating_sub(from).max(1);
+        let width = (length - 1) / i64::from(columns) + 1;
+        if width < WIDTH_MIN || !is_of_senders(&query.spans) {
             return Self {
                 range,
                 from,
-                width: exact,
+                width,
                 columns,
+                is_of_buckets: false,
             };
         }
         let from = first_bucket(range);
-        let (length, width) = width(from);
-        let width = (width - 1) / BUCKET_NS * BUCKET_NS + BUCKET_NS;
         let last = range.to_unix_nano.saturating_add(BUCKET_NS - 1);
-        let whole = TimeRange {
-            from_unix_nano: from,
-            to_unix_nano: last.div_euclid(BUCKET_NS) * BUCKET_NS,
-        };
+        let to = last.div_euclid(BUCKET_NS) * BUCKET_NS;
+        let length = to.saturating_sub(from);
+        let width = (length - 1) / i64::from(columns) + 1;
+        let width = ((width - 1) / BUCKET_NS + 1) * BUCKET_NS;
         Self {
-            range: if is_of_senders(&query.spans) {
-                whole
-            } else {
-                range
+            range: TimeRange {
+                from_unix_nano: from,
+                to_unix_nano: to,
             },
             from,
             width,
             columns: u32::try_from((length - 1) / width + 1).unwrap_or(columns),
+            is_of_buckets: true,
         }
-    }
-
-    fn is_of_whole_buckets(self) -> bool {
-        self.width % BUCKET_NS == 0
     }
 }
 
@@ -98,7 +94,7 @@ pub fn heatmap(session: &Session<'_>, query: &HeatmapQuery) -> Result<Heatmap, Q
         return Err(QueryError::Invalid("a heatmap needs a time range"));
     };
     let grid = Grid::of(query, range);
-    let cells = if grid.is_of_whole_buckets() && is_of_senders(&query.spans) {
+    let cells = if grid.is_of_buckets {
         of_senders(session, &query.spans, grid)?
     } else {
         of_spans(session, &query.spans, grid)?

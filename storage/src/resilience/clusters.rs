@@ -1,5 +1,5 @@
 //! The service in the names that meshes and clients have: Envoy's for a cluster, Dapr's for a target, Finagle's for a
-//! client; and what Polly's name for a source is made of.
+//! client, and before a line of Linkerd's log; and what Polly's name for a source is made of.
 
 /// `outbound|8080|v1|payment.shop.svc.cluster.local` is `payment`, as is the same with `_.` between its parts (the names
 /// of SNI routes); a host outside the mesh stays whole, and so does a name that is not Istio's. What names no callee
@@ -65,6 +65,39 @@ pub(super) fn polly_instance(source: &str) -> Option<String> {
     (!instance.is_empty()).then(|| instance.to_owned())
 }
 
+/// The service that a line of Linkerd's log is about: `web` of `outbound:proxy{addr=…}:service{ns=shop name=web
+/// port=80}:endpoint{addr=…}: …`, and of `balance{addr=web.shop.svc.cluster.local:80}:endpoint{addr=…}`.
+pub(super) fn linkerd_service(line: &str) -> Option<String> {
+    let named = log_context(line, "service").and_then(|fields| field(fields, "name"));
+    if let Some(name) = named {
+        return Some(name.to_owned());
+    }
+    let address = field(log_context(line, "balance")?, "addr")?;
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    istio_service(host)
+}
+
+/// Its endpoint: `10.0.0.7:80` of `endpoint{addr=10.0.0.7:80}`.
+pub(super) fn linkerd_endpoint(line: &str) -> Option<String> {
+    field(log_context(line, "endpoint")?, "addr").map(str::to_owned)
+}
+
+/// The fields of the innermost context of this name that a line was logged in: `addr=…` of `endpoint{addr=…}:`.
+fn log_context<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    line.rmatch_indices(name).find_map(|(at, _)| {
+        let is_whole = line[..at].is_empty() || line[..at].ends_with([':', ' ']);
+        let inside = line[at + name.len()..].strip_prefix('{')?;
+        let (fields, _) = inside.split_once('}')?;
+        is_whole.then_some(fields)
+    })
+}
+
+fn field<'a>(fields: &'a str, key: &str) -> Option<&'a str> {
+    let mut fields = fields.split(' ');
+    let value = fields.find_map(|field| field.strip_prefix(key)?.strip_prefix('='))?;
+    (!value.is_empty()).then_some(value)
+}
+
 /// What follows a word and a separator, if anything does.
 fn after_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     let is_gap = |c: char| matches!(c, '.' | '_' | '/');
@@ -103,6 +136,27 @@ mod tests {
         }
         assert_eq!(finagle_label("clnt/payment").as_deref(), Some("payment"));
         assert_eq!(finagle_label("finagle/clnt"), None);
+    }
+
+    #[test]
+    fn a_line_of_linkerds_log_begins_with_whom_it_is_about() {
+        let line = "[   111.343454s]  INFO ThreadId(01) outbound:proxy{addr=10.43.115.78:80}:service{ns=shop name=web port=80}\
+                    :endpoint{addr=10.42.0.9:8080}: linkerd_app_outbound::http::breaker::consecutive_failures: Consecutive \
+                    failure-accrual breaker closed";
+        assert_eq!(linkerd_service(line).as_deref(), Some("web"));
+        assert_eq!(linkerd_endpoint(line).as_deref(), Some("10.42.0.9:8080"));
+        let older = "INFO balance{addr=web.shop.svc.cluster.local:80}:endpoint{addr=[fd00::7]:80}:consecutive_failures: x";
+        assert_eq!(linkerd_service(older).as_deref(), Some("web"));
+        assert_eq!(linkerd_endpoint(older).as_deref(), Some("[fd00::7]:80"));
+        for none in [
+            "",
+            "endpoint{addr=}",
+            "the endpoint{addr=1",
+            "myservice{name=web}: x",
+        ] {
+            assert_eq!(linkerd_service(none), None, "{none}");
+            assert_eq!(linkerd_endpoint(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray, UInt32Arr
 use arrow::datatypes::{Int32Type, TimestampNanosecondType, UInt32Type};
 use serde_json::Value;
 
+use super::body::Body;
 use super::evidence::{ConfigRow, Evidence, SampleRow, Subject, TransitionRow};
 use super::index::{Log, Origin, Recognisers, Rejection, Told, is_scope};
 use super::rules::Says;
@@ -82,7 +83,7 @@ impl Recognisers {
                 .get(index(batch, "scope_ix").value(row) as usize)
                 .map_or("", |scope| scope.name.as_str()),
             time: time(batch, "time", row),
-            body: at(bodies, row).unwrap_or_default(),
+            body: Body::of(at(bodies, row).unwrap_or_default()),
             attributes: at(attributes, row).unwrap_or_default(),
             trace_id: at(text(batch, "trace_id"), row).map(str::to_owned),
             span_id: at(text(batch, "span_id"), row).map(str::to_owned),
@@ -144,7 +145,7 @@ impl Recognisers {
             }
             if rules.len() > 1 {
                 // "breaker {name} state changed" says more of a record than "breaker {name} changed".
-                rules.sort_by_cached_key(|rule| self.logs[*rule].left_open(record.body));
+                rules.sort_by_cached_key(|rule| self.logs[*rule].left_open(record.body.text()));
             }
             let mut read = rules.into_iter();
             if !read.any(|rule| self.read_log(rule, &record, &mut evidence)) {
@@ -193,11 +194,14 @@ impl Recognisers {
                 continue;
             }
             let record = record(*row);
-            if !self.rejections[*rule].is_said_in(record.body) {
+            let is_said = |text: &str| self.rejections[*rule].is_said_in(text);
+            if !is_said(record.body.text()) {
                 continue;
             }
-            let told = (record.body.to_owned(), record.body);
-            if let Some(sample) = self.rejected_record(*rule, &record, told) {
+            // Of a body with members, the one that is the error.
+            let error = attribute(&record, &ERROR_MESSAGES, is_said);
+            let text = error.unwrap_or_else(|| record.body.text().to_owned());
+            if let Some(sample) = self.rejected_record(*rule, &record, (text.clone(), &text)) {
                 evidence.samples.push(sample);
                 taken = Some(*row);
             }
@@ -261,7 +265,7 @@ impl Recognisers {
         let is_type = |kind: &str| rejection.rule.types.iter().any(|known| known == kind);
         if let Some(kind) = attribute(record, &ERROR_TYPES, is_type) {
             let message = attribute(record, &ERROR_MESSAGES[..1], |_| true);
-            let text = message.as_deref().unwrap_or(record.body);
+            let text = message.as_deref().unwrap_or(record.body.text());
             return self.rejected_record(rule, record, (kind, text));
         }
         let message = attribute(record, &ERROR_MESSAGES, |text| rejection.is_said_in(text))?;
@@ -302,14 +306,19 @@ impl Recognisers {
     }
 }
 
-/// The first of these attributes that is a text as wanted.
+/// The first of these attributes, or of the members of the body, that is a text as wanted.
 pub(super) fn attribute(
     record: &Record<'_>,
     keys: &[&str],
     is_wanted: impl Fn(&str) -> bool,
 ) -> Option<String> {
+    let item = Item {
+        attributes: record.attributes,
+        body: Some(&record.body),
+        ..Item::default()
+    };
     keys.iter()
-        .filter_map(|key| document::text(&document::get(record.attributes, key)?))
+        .filter_map(|key| document::text(&item.attribute(key)?))
         .find(|text| is_wanted(text))
 }
 
@@ -318,7 +327,7 @@ pub(super) struct Record<'a> {
     pub resource: Option<&'a ResourceRow>,
     pub scope: &'a str,
     pub time: Option<i64>,
-    pub body: &'a str,
+    pub body: Body<'a>,
     pub attributes: &'a str,
     pub trace_id: Option<String>,
     pub span_id: Option<String>,
@@ -335,6 +344,7 @@ pub(super) fn rejected(
 ) -> Option<(Subject, &'static str)> {
     let mut item = Item {
         attributes: record.attributes,
+        body: Some(&record.body),
         holes: rejection
             .template
             .as_ref()
@@ -371,7 +381,7 @@ fn refuser(
     peer: Option<&str>,
 ) -> (String, Option<String>) {
     let attribute = |ending: &str| {
-        let text = document::text(&document::get_ending(item.attributes, ending)?)?;
+        let text = document::text(&item.ending(ending)?)?;
         (!text.trim().is_empty()).then_some(text)
     };
     let told = item.text(&rejection.breaker);
@@ -395,20 +405,21 @@ fn refuser(
     }
 }
 
-fn item<'a>(log: &Log, record: &Record<'a>) -> Option<Item<'a>> {
+fn item<'a>(log: &Log, record: &'a Record<'_>) -> Option<Item<'a>> {
     let mut item = Item {
         attributes: record.attributes,
+        body: Some(&record.body),
         ..Item::default()
     };
     if let Some(template) = &log.template {
-        match template.find(record.body) {
+        match template.find(record.body.text()) {
             Some(holes) => item.holes = holes,
             None if log.rule.event.is_empty() => return None,
             None => {}
         }
     }
     if let Some(needle) = &log.rule.json {
-        let mut places = [record.body, record.attributes].into_iter();
+        let mut places = [record.body.text(), record.attributes].into_iter();
         let members = document::members(places.find(|place| place.contains(needle.as_str()))?);
         if members.is_empty() {
             return None;
@@ -458,10 +469,15 @@ fn transition(
     };
     let raw = field("to")?;
     let is_own = log.rule.evidence.as_deref() == Some("event");
-    let contributing = match item.value(log.fields.get("contributing")) {
-        Some(Value::Array(ids)) => ids.iter().filter_map(document::text).collect(),
-        _ => Vec::new(),
-    };
+    // Tries of one request share its trace.
+    let mut contributing: Vec<String> = Vec::new();
+    if let Some(Value::Array(ids)) = item.value(log.fields.get("contributing")) {
+        for id in ids.iter().filter_map(document::text) {
+            if !contributing.contains(&id) {
+                contributing.push(id);
+            }
+        }
+    }
     Some(TransitionRow {
         subject,
         time_unix_nano: time,

@@ -213,6 +213,7 @@ impl Recognisers {
                 ("prefix".to_owned(), prefix.to_owned()),
                 ("before".to_owned(), before),
             ],
+            ..Item::default()
         };
         if !metric.needs.all(&item) {
             return None;

@@ -7,6 +7,10 @@ use aho_corasick::packed::{self, Searcher};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use arrow::array::{Array as _, StringArray};
 
+/// How many texts vectors look for at once; of more, `aho_corasick` makes no packed search (its `packed/teddy/builder.rs`,
+/// 1.1.5), and a batch costs six times as much.
+const PACKED_MAX: usize = 64;
+
 /// Texts to look for, and what each stands for.
 #[derive(Debug)]
 pub(super) struct Needles<T> {
@@ -59,6 +63,12 @@ impl<T: Copy + PartialEq> Needles<T> {
         hits
     }
 
+    /// Whether vectors look for them. Of no needles, nothing does.
+    #[cfg(test)]
+    fn is_packed(&self) -> bool {
+        !matches!(self.scan, Some(Scan::Automaton(_)))
+    }
+
     fn add_all(&self, row: usize, text: &str, hits: &mut Vec<(usize, T)>) {
         let from = hits.len();
         for found in self
@@ -87,6 +97,9 @@ enum Scan {
 
 impl Scan {
     fn of(texts: &[&str]) -> Self {
+        if texts.len() > PACKED_MAX {
+            return Self::automaton(texts);
+        }
         let packed = packed::Config::new()
             .match_kind(packed::MatchKind::LeftmostFirst)
             .builder()
@@ -128,6 +141,7 @@ fn shortest<'a>(texts: &[&'a str]) -> Vec<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::index::Recognisers;
     use super::*;
 
     #[test]
@@ -166,5 +180,30 @@ mod tests {
         // More than are packed.
         assert!(matches!(Scan::of(&keys), Scan::Automaton(_)));
         assert_eq!(found(&Scan::of(&keys)).len(), 12);
+    }
+
+    #[test]
+    fn what_the_shipped_recognisers_look_for_is_few_enough_for_vectors() {
+        let most: Vec<String> = (0..PACKED_MAX).map(|n| format!("\"key.{n}\":")).collect();
+        let most: Vec<&str> = most.iter().map(String::as_str).collect();
+        if matches!(Scan::of(&most), Scan::Automaton(_)) {
+            // Not on this processor.
+            return;
+        }
+        let shipped = Recognisers::shipped();
+        for (column, is_packed) in [
+            ("names of events", shipped.log_event_pieces.is_packed()),
+            ("bodies of logs", shipped.log_bodies.is_packed()),
+            ("attributes of logs", shipped.exceptions.is_packed()),
+            ("attributes of spans", shipped.span_attributes.is_packed()),
+            ("events of spans", shipped.span_events.is_packed()),
+            ("status messages", shipped.messages.is_packed()),
+        ] {
+            assert!(
+                is_packed,
+                "the recognisers look for more than {PACKED_MAX} texts in the {column}, which vectors cannot at once: ask for \
+                 one that is within others, or for fewer"
+            );
+        }
     }
 }

@@ -4,15 +4,17 @@
 //!
 //! | source | its value |
 //! |---|---|
-//! | `some.attribute` | the attribute of this key, else of the key in another spelling: separators and case do not count (R8) |
+//! | `some.attribute` | the attribute of this key, else of the key in another spelling: separators and case do not count (R8); of a log record without it, the member of a body that is JSON or logfmt |
 //! | `*some.attribute` | the attribute whose key ends so where a word begins, in any spelling: `acme.some.attribute` |
-//! | `@hole` | a hole of the rule's `text`, a member of its JSON, or `@peer`, the callee that is named; of an error `@message`, all of its text |
+//! | `@hole` | a hole of the rule's `text`, a member of its JSON, or `@peer`, the callee that is named; of an error `@message`, all of its text; of a log record `@body`, all of its body |
 //! | `=literal` | itself |
 //! | `… \| istio_service` | of any but a literal: the service in Envoy's name for a cluster, `payment` of `outbound\|8080\|\|payment.shop.svc.cluster.local`; none where the cluster is no callee |
 //! | `… \| envoy_cluster` | of `@before`: the cluster in the name of a statistic, `payment` of `cluster.payment` |
 //! | `… \| finagle_label` | of `@before`: the client in the name of a statistic, `payment` of `clnt/payment` |
 //! | `… \| polly_pipeline` | of any but a literal: the pipeline in Polly's name for a source, `client` of `client/https://payment/breaker` |
 //! | `… \| polly_instance` | the same of its instance, `https://payment`; none where it has no name |
+//! | `… \| linkerd_service` | of `@body`: the service that a line of Linkerd's log is about, `web` of `service{ns=shop name=web port=80}:endpoint{addr=10.0.0.7:80}` |
+//! | `… \| linkerd_endpoint` | the same of its endpoint, `10.0.0.7:80` |
 //! | `… \| dapr_app` | of any but a literal: the application in Dapr's name for a target, `payment` of `app_payment`; none of an actor or a component |
 //!
 //! A *wanted value* (`needs`, `unless`, labels of a `sink`, `rejected`) may have stars for any text: `OnCircuit*`. It is

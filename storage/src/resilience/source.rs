@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
+use super::body::Body;
 use super::rules::Strings;
 use super::template::Captures;
 use super::{clusters, document, wildcard};
@@ -31,6 +32,8 @@ enum Function {
     FinagleLabel,
     PollyPipeline,
     PollyInstance,
+    LinkerdService,
+    LinkerdEndpoint,
 }
 
 impl Function {
@@ -42,6 +45,8 @@ impl Function {
             "finagle_label" => Some(Self::FinagleLabel),
             "polly_pipeline" => Some(Self::PollyPipeline),
             "polly_instance" => Some(Self::PollyInstance),
+            "linkerd_service" => Some(Self::LinkerdService),
+            "linkerd_endpoint" => Some(Self::LinkerdEndpoint),
             _ => None,
         }
     }
@@ -54,6 +59,8 @@ impl Function {
             Self::FinagleLabel => clusters::finagle_label(text),
             Self::PollyPipeline => clusters::polly_pipeline(text),
             Self::PollyInstance => clusters::polly_instance(text),
+            Self::LinkerdService => clusters::linkerd_service(text),
+            Self::LinkerdEndpoint => clusters::linkerd_endpoint(text),
         }
     }
 }
@@ -99,6 +106,8 @@ pub(super) fn sources(texts: &[String]) -> Result<Vec<Source>, String> {
 pub(super) struct Item<'a> {
     /// Hot-encoded attributes.
     pub attributes: &'a str,
+    /// The body of a log record. What no attribute is, its members may be.
+    pub body: Option<&'a Body<'a>>,
     /// Holes of a template, members of a JSON body.
     pub holes: Captures,
 }
@@ -117,14 +126,34 @@ impl Item<'_> {
 
     fn at(&self, place: &Place) -> Option<Value> {
         match place {
-            Place::Attribute(key) => document::get(self.attributes, key),
-            Place::Ending(ending) => document::get_ending(self.attributes, ending),
+            Place::Attribute(key) => self.attribute(key),
+            Place::Ending(ending) => self.ending(ending),
             Place::Hole(name) => {
-                let (_, text) = self.holes.iter().find(|(hole, _)| hole == name)?;
-                Some(Value::String(text.clone()))
+                let mut holes = self.holes.iter();
+                let text = match holes.find(|(hole, _)| hole == name) {
+                    Some((_, text)) => text.as_str(),
+                    None if name == "body" => self.body?.text(),
+                    None => return None,
+                };
+                Some(Value::String(text.to_owned()))
             }
             Place::Literal(text) => Some(Value::String(text.clone())),
         }
+    }
+
+    /// The attribute of this key.
+    pub(super) fn attribute(&self, key: &str) -> Option<Value> {
+        self.find(|members| document::get(members, key))
+    }
+
+    /// The first attribute whose key ends so.
+    pub(super) fn ending(&self, ending: &str) -> Option<Value> {
+        self.find(|members| document::get_ending(members, ending))
+    }
+
+    /// In the attributes, else among the members of the body.
+    fn find(&self, get: impl Fn(&str) -> Option<Value>) -> Option<Value> {
+        get(self.attributes).or_else(|| get(self.body?.members()?))
     }
 
     /// What the first source that is there may be compared as ([`document::alternatives`]).

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use arrow::array::RecordBatch;
 use serde_json::Value;
 
+use super::body::Body;
 use super::evidence::{Evidence, SampleRow, Subject};
 use super::index::{Recognisers, Told};
 use super::logs::{
@@ -154,7 +155,7 @@ impl Recognisers {
                 .get(index(batch, "scope_ix").value(row) as usize)
                 .map_or("", |scope| scope.name.as_str()),
             time: time(batch, "start_time", row),
-            body: "",
+            body: Body::default(),
             attributes: at(text(batch, "attributes"), row).unwrap_or_default(),
             trace_id: at(text(batch, "trace_id"), row).map(str::to_owned),
             span_id: at(text(batch, "span_id"), row).map(str::to_owned),
@@ -263,6 +264,7 @@ impl Recognisers {
         let item = Item {
             attributes: record.attributes,
             holes,
+            ..Item::default()
         };
         if !span.needs.all(&item) {
             return None;
@@ -329,6 +331,7 @@ impl Recognisers {
             let attributes = event.attributes.to_string();
             let as_record = Record {
                 attributes: &attributes,
+                body: Body::default(),
                 time: event.time.or(record.time),
                 trace_id: record.trace_id.clone(),
                 span_id: record.span_id.clone(),

@@ -197,6 +197,11 @@ mod tests {
             let problem = params(&[(name, value)]).traces().expect_err(value);
             assert_eq!(problem.body()["parameter"], name, "{value}");
         }
+        let backwards = params(&[("from", "now-1h"), ("to", "now-2h")]).traces();
+        assert_eq!(
+            backwards.expect_err("it ends first").body()["parameter"],
+            "from"
+        );
         let cut = params(&[("sort", "duration"), ("cursor", "1.2.0")]).traces();
         assert_eq!(
             cut.expect_err("no page of it").body()["parameter"],

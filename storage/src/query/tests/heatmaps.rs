@@ -55,6 +55,56 @@ fn cells_hold_exactly_the_spans_of_their_time_and_duration() {
     assert!(matches!(none, Err(QueryError::Invalid(_))));
 }
 
+/// Durations that end a bucket of the roll-ups are in the row that begins there, whichever way they are counted.
+#[test]
+fn sums_of_senders_have_the_cells_that_the_spans_have() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = filled(dir.path());
+    let mut odd = SpanColumns::default();
+    for (number, duration) in [0, 1, 2, 3, 1 << 20, (1 << 20) + 1, 724_077, 724_078]
+        .into_iter()
+        .enumerate()
+    {
+        let start = BASE + number as u64 * 70_000_000_000;
+        odd.push(&SpanRow {
+            trace_id: u128::MAX.to_be_bytes(),
+            span_id: (9_000_000 + number as u64).to_be_bytes(),
+            name: "odd",
+            kind: "internal",
+            start_unix_nano: start,
+            end_unix_nano: start + duration,
+            status_code: "error",
+            attributes: "{}",
+            ..SpanRow::default()
+        });
+    }
+    append(&store, "odd", Rows::Spans(odd));
+    for state in ["hot", "sealed"] {
+        let reader = store.reader().expect("a reader");
+        for (service, status) in [(None, None), (Some("odd"), None), (None, Some("error"))] {
+            let spans = TraceQuery {
+                range: Some(RANGE),
+                service: service.map(str::to_owned),
+                status: status.map(str::to_owned),
+                ..TraceQuery::default()
+            };
+            // The same, but so that spans are counted one by one.
+            let one_by_one = TraceQuery {
+                filter: Some(Filter::parse("duration >= 0", Signal::Spans).expect("a filter")),
+                ..spans.clone()
+            };
+            let [summed, counted] = [spans, one_by_one].map(|spans| {
+                let asked = HeatmapQuery { spans, columns: 11 };
+                heatmap(&Session::new(&reader), &asked).expect("a heatmap")
+            });
+            assert_eq!(summed, counted, "{state} {service:?} {status:?}");
+            assert!(summed.spans >= 8, "{state}");
+        }
+        drop(reader);
+        store.seal_now().expect("sealed");
+    }
+}
+
 /// 300 requests; those of one tenant in one zone are slow.
 fn planted(store: &Store) {
     let mut columns = SpanColumns::default();

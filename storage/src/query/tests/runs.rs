@@ -21,7 +21,7 @@ fn sent(store: &Store) -> Vec<(u64, u64)> {
             let is_late = round > 0 && at.is_multiple_of(4);
             let trace = if is_late { number - 100 } else { number };
             let seconds = if at.is_multiple_of(10) && round > 0 {
-                number - 150
+                number.saturating_sub(150)
             } else {
                 number
             };

@@ -333,3 +333,36 @@ fn the_error_of_a_record_is_of_the_breaker_that_stands_beside_it() {
         ["pay eu open stock", "stock - open stock"]
     );
 }
+
+#[test]
+fn a_body_of_members_says_which_error_of_which_breaker() {
+    let records = [
+        r#"{"level":"error","msg":"call failed","error":"circuit breaker is open","circuit_breaker.name":"pay"}"#,
+        r#"level=error msg="call failed" err="too many requests" circuit_breaker.name=price"#,
+        // Nobody says which.
+        r#"{"msg":"call failed","error":"circuit breaker is open"}"#,
+    ];
+    let time = now() - 10 * SECOND;
+    let records: Vec<Log<'_>> = (0..)
+        .zip(records)
+        .map(|(number, body)| Log {
+            time: time + number * SECOND,
+            body: Some(body),
+            attributes: "{}",
+            ..Log::default()
+        })
+        .collect();
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, logs("cart", "pod-1", &records));
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT name, state, raw_state, origin FROM breaker_samples ORDER BY time"
+        ),
+        [
+            "pay open circuit breaker is open gobreaker",
+            "price half_open too many requests gobreaker",
+        ]
+    );
+}

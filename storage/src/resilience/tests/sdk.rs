@@ -10,7 +10,7 @@ fn change(from: &str, to: &str, generation: u64, more: &str) -> String {
     )
 }
 
-const TRIP: &str = r#","circuit_breaker.reason":"failure_rate","circuit_breaker.window_calls":20,"circuit_breaker.failure_ratio":0.75,"circuit_breaker.threshold":0.5,"circuit_breaker.open_for_ms":5000,"circuit_breaker.attempt":1,"circuit_breaker.contributing_trace_ids":["aa","bb"],"circuit_breaker.config_hash":"cafe""#;
+const TRIP: &str = r#","circuit_breaker.reason":"failure_rate","circuit_breaker.window_calls":20,"circuit_breaker.failure_ratio":0.75,"circuit_breaker.threshold":0.5,"circuit_breaker.open_for_ms":5000,"circuit_breaker.attempt":1,"circuit_breaker.contributing_trace_ids":["aa","aa","bb","aa"],"circuit_breaker.config_hash":"cafe""#;
 
 fn event(time: u64, attributes: &str) -> Log<'_> {
     Log {

@@ -81,6 +81,36 @@ fn a_change_of_state_is_understood_by_its_attributes() {
 }
 
 #[test]
+fn a_change_of_state_is_understood_by_the_members_of_its_body() {
+    let bodies = [
+        r#"{"msg":"circuit breaker state change","name":"pay","from":"closed","to":"open"}"#,
+        r#"{"level": "warn", "msg": "circuit breaker state changed", "name": "pay", "from": "closed", "to": "open"}"#,
+        r#"level=warn msg="circuit breaker state change" name=pay from=closed to=open"#,
+        // As `tracing-subscriber` writes fields, Zap in development, and Go's `log/slog` by default.
+        r#"{"level":"WARN","fields":{"message":"circuit breaker state change","name":"pay","from":"closed","to":"open"},"span":{"name":"checkout"}}"#,
+        "WARN\tcircuit breaker state change\t{\"name\": \"pay\", \"from\": \"closed\", \"to\": \"open\"}",
+        r#"2026/11/22 10:00:00 WARN circuit breaker transition name="pay" from=closed to=open"#,
+        // Polly's, as Serilog writes it.
+        r#"{"@mt":"Resilience event occurred. EventName: '{EventName}'","EventName":"OnCircuitOpened","PipelineName":"pay"}"#,
+    ];
+    let mut expected = vec!["pay closed open"; 6];
+    expected.push("pay - open");
+    assert_eq!(told(&bodies, "{}"), expected);
+    // What attributes say comes first.
+    let found = told(&bodies[..1], r#"{"name":"stock"}"#);
+    assert_eq!(found, ["stock closed open"]);
+    let others = [
+        // The name of the span, none of the breaker.
+        r#"{"fields":{"message":"circuit breaker state change","from":"closed","to":"open"},"span":{"name":"checkout"}}"#,
+        r#"{"msg":"circuit breaker state change","name":"pay","from":"here","to":"there"}"#,
+        r#"msg="circuit breaker state change" filename{name=pay} ?from=closed &to=open"#,
+    ];
+    assert!(told(&others, "{}").is_empty());
+    let long = format!("{} {}", bodies[2], "x".repeat(10_000));
+    assert!(told(&[long.as_str()], "{}").is_empty());
+}
+
+#[test]
 fn pollys_pipeline_of_an_authority_is_the_same_in_text_and_in_attributes() {
     let told = |event: &str, source: &str| {
         format!(

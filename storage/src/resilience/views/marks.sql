@@ -10,7 +10,9 @@ narrow AS (
     SELECT number, epoch_ns("time") AS ns, CASE WHEN evidence = 'metric' THEN usual_ns END AS usual_ns,
         coalesce(heard_since, epoch_ns("time")) AS since, 3 * coalesce(p.interval_ns, 60000000000) AS silence, rejected IS NOT NULL AS counts,
         hash(s.breaker_id, service_instance_id, evidence, state IS NULL, rejected IS NULL, entered_open IS NULL, ns_open IS NULL,
-            hosts_ejected IS NULL, hosts_total IS NULL) AS stream,
+            hosts_ejected IS NULL, hosts_total IS NULL, ok IS NULL, failed IS NULL) AS stream,
+        -- These grow with every sample; that they fell is a change.
+        CASE WHEN NOT is_delta THEN ok END AS ok, CASE WHEN NOT is_delta THEN failed END AS failed,
         hash(state, CASE WHEN state = 'unknown' THEN raw_state END, rejected, entered_closed, entered_open, entered_half_open, ns_open, ns_half_open,
             hosts_ejected, hosts_healthy, hosts_total, CASE WHEN is_delta AND greatest(rejected, entered_closed, entered_open, entered_half_open, ns_open, ns_half_open) > 0
                 THEN "time" END) AS content
@@ -21,7 +23,9 @@ compared AS (
     SELECT number, stream, ns, since, usual_ns,
         content IS DISTINCT FROM lag(content) OVER w OR content IS DISTINCT FROM lead(content) OVER w
             -- What has no memory refuses until a sample without a further refusal.
-            OR counts AND content IS DISTINCT FROM lag(content, 2) OVER w AS is_beside_change,
+            OR counts AND content IS DISTINCT FROM lag(content, 2) OVER w
+            OR coalesce(ok < lag(ok) OVER w, false) OR coalesce(lead(ok) OVER w < ok, false)
+            OR coalesce(failed < lag(failed) OVER w, false) OR coalesce(lead(failed) OVER w < failed, false) AS is_beside_change,
         coalesce(since - max(ns) OVER (PARTITION BY stream ORDER BY ns ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
             > silence, false) AS is_after_silence
     FROM narrow WINDOW w AS (PARTITION BY stream ORDER BY ns)

@@ -53,7 +53,7 @@ seen AS (
         bool_or(is_delta) AS is_delta,
         any_value(trace_id) AS trace_id, any_value(span_id) AS span_id, max(confidence)::UTINYINT AS confidence,
         TRY_CAST(max(rejected) AS BIGINT) AS rejected,
-        TRY_CAST(coalesce(max(ok), 0) + coalesce(max(failed), 0) AS BIGINT) AS passed,
+        TRY_CAST(max(ok) AS BIGINT) AS n_ok, TRY_CAST(max(failed) AS BIGINT) AS n_failed,
         count(ok) + count(failed) + count(rejected) + count(entered_open) + count(entered_closed) + count(entered_half_open)
             + count(ns_open) > 0 AS has_counters,
         TRY_CAST(max(entered_closed) AS BIGINT) AS e_closed, TRY_CAST(max(entered_open) AS BIGINT) AS e_open,
@@ -107,7 +107,11 @@ paired AS (
             CASE WHEN e_open IS NOT NULL THEN last_value(CASE WHEN e_open IS NOT NULL THEN ns END IGNORE NULLS) OVER w END,
             CASE WHEN t_open IS NOT NULL THEN last_value(CASE WHEN t_open IS NOT NULL THEN ns END IGNORE NULLS) OVER w END) AS ns0,
         coalesce(bool_or(has_counters) OVER w, false) AS counted_before,
-        last_value(rejected IGNORE NULLS) OVER w AS rejected0, last_value(passed IGNORE NULLS) OVER w AS passed0,
+        last_value(rejected IGNORE NULLS) OVER w AS rejected0,
+        last_value(n_ok IGNORE NULLS) OVER w AS n_ok0, last_value(n_failed IGNORE NULLS) OVER w AS n_failed0,
+        last_value(CASE WHEN n_ok IS NOT NULL THEN ns END IGNORE NULLS) OVER w AS ok_ns0,
+        last_value(CASE WHEN n_failed IS NOT NULL THEN ns END IGNORE NULLS) OVER w AS failed_ns0,
+        last_value(CASE WHEN has_counters THEN ns END IGNORE NULLS) OVER w AS counted_ns0,
         last_value(e_closed IGNORE NULLS) OVER w AS e_closed0, last_value(e_open IGNORE NULLS) OVER w AS e_open0,
         last_value(e_half IGNORE NULLS) OVER w AS e_half0,
         last_value(t_closed IGNORE NULLS) OVER w AS t_closed0, last_value(t_open IGNORE NULLS) OVER w AS t_open0,
@@ -120,12 +124,34 @@ paired AS (
     WINDOW w AS (PARTITION BY breaker_id, instance ORDER BY ns ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 ),
 -- R4: a counter that fell was started anew. A counter that was not there began at 0, if others were.
-reset AS (
+lessened AS (
     SELECT *,
-        NOT is_delta AND (coalesce(rejected < rejected0, false) OR coalesce(e_open < e_open0, false)
+        coalesce(rejected < rejected0, false) OR coalesce(e_open < e_open0, false)
             OR coalesce(e_closed < e_closed0, false) OR coalesce(e_half < e_half0, false)
-            OR coalesce(t_closed < t_closed0, false) OR coalesce(t_open < t_open0, false)) AS has_fallen
-    FROM paired
+            OR coalesce(t_closed < t_closed0, false) OR coalesce(t_open < t_open0, false) AS has_less,
+        coalesce(n_ok < n_ok0, false) AND NOT goes_on AS has_less_ok,
+        coalesce(n_failed < n_failed0, false) AND NOT goes_on AS has_less_failed
+    FROM (
+        SELECT *, coalesce(rejected0 > 0 AND rejected >= rejected0, false) OR coalesce(e_open0 > 0 AND e_open >= e_open0, false)
+                OR coalesce(t_closed0 > 0 AND t_closed >= t_closed0, false)
+                OR coalesce(t_open0 > 0 AND t_open >= t_open0, false) AS goes_on
+        FROM paired
+    )
+),
+-- Calls that passed are often the sum of many streams, which an export may lack: where another counter went on, nothing began
+-- anew. Many libraries make such a counter at its first call: what is less than before a restart that is known is no second one.
+reset AS (
+    SELECT * EXCLUDE (has_less, has_less_ok, has_less_failed, has_passed_less, goes_on, ok_ns0, failed_ns0, counted_ns0, less_ns)
+        REPLACE (least(ns0, CASE WHEN has_passed_less AND NOT has_less THEN counted_ns0 END) AS ns0),
+        NOT is_delta AND (has_less OR has_passed_less) AS has_fallen
+    FROM (
+        SELECT *, has_less_ok AND coalesce(less_ns <= ok_ns0, true) OR has_less_failed AND coalesce(less_ns <= failed_ns0, true) AS has_passed_less
+        FROM (
+            SELECT *, max(CASE WHEN has_less OR has_less_ok OR has_less_failed THEN ns END) OVER (PARTITION BY breaker_id, instance
+                ORDER BY ns ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS less_ns
+            FROM lessened
+        )
+    )
 ),
 -- Processes that share an id take turns: a counter falls and is back where it was one sample later or two, again and again
 -- within minutes; one that was started anew climbs there. Between them nothing can be counted.
@@ -140,7 +166,9 @@ mixed AS (
                 OR coalesce(e_closed < e_closed0 AND greatest(nth_value(e_closed, 1 IGNORE NULLS) OVER soon, nth_value(e_closed, 2 IGNORE NULLS) OVER soon) >= e_closed0, false)
                 OR coalesce(e_half < e_half0 AND greatest(nth_value(e_half, 1 IGNORE NULLS) OVER soon, nth_value(e_half, 2 IGNORE NULLS) OVER soon) >= e_half0, false)
                 OR coalesce(t_closed < t_closed0 AND greatest(nth_value(t_closed, 1 IGNORE NULLS) OVER soon, nth_value(t_closed, 2 IGNORE NULLS) OVER soon) >= t_closed0, false)
-                OR coalesce(t_open < t_open0 AND greatest(nth_value(t_open, 1 IGNORE NULLS) OVER soon, nth_value(t_open, 2 IGNORE NULLS) OVER soon) >= t_open0, false) AS comes_back
+                OR coalesce(t_open < t_open0 AND greatest(nth_value(t_open, 1 IGNORE NULLS) OVER soon, nth_value(t_open, 2 IGNORE NULLS) OVER soon) >= t_open0, false)
+                OR coalesce(n_ok < n_ok0 AND greatest(nth_value(n_ok, 1 IGNORE NULLS) OVER soon, nth_value(n_ok, 2 IGNORE NULLS) OVER soon) >= n_ok0, false)
+                OR coalesce(n_failed < n_failed0 AND greatest(nth_value(n_failed, 1 IGNORE NULLS) OVER soon, nth_value(n_failed, 2 IGNORE NULLS) OVER soon) >= n_failed0, false) AS comes_back
             FROM reset
             SEMI JOIN (SELECT breaker_id, instance FROM reset WHERE has_fallen GROUP BY ALL HAVING count(*) >= 3) USING (breaker_id, instance)
             WINDOW soon AS (PARTITION BY breaker_id, instance ORDER BY ns ROWS BETWEEN 1 FOLLOWING AND 20 FOLLOWING)
@@ -155,7 +183,8 @@ told_apart AS (
 grown AS (
     SELECT *,
         CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN rejected WHEN counted_before THEN rejected - coalesce(rejected0, 0) END AS d_rejected,
-        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN passed WHEN counted_before THEN passed - coalesce(passed0, 0) END AS d_passed,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN greatest(n_ok, n_failed)
+            WHEN counted_before THEN greatest(n_ok - coalesce(n_ok0, 0), n_failed - coalesce(n_failed0, 0)) END AS d_passed,
         CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN e_open WHEN counted_before THEN e_open - coalesce(e_open0, 0) END AS d_open,
         CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN e_closed WHEN counted_before THEN e_closed - coalesce(e_closed0, 0) END AS d_closed,
         CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN e_half WHEN counted_before THEN e_half - coalesce(e_half0, 0) END AS d_half,

@@ -1,9 +1,10 @@
 //! Restarts, and what is taken for one and is none.
 
-use super::super::fixture::{hot_and_sealed, now, rows};
+use super::super::fixture::{Point, append, hot_and_sealed, metrics, now, rows};
 use super::{HOUR, SECOND, change, export};
 use crate::model::{FindingsQuery, TimeRange};
 use crate::query::{Session, findings};
+use crate::store::Store;
 
 #[test]
 fn counters_that_begin_anew_are_a_restart_whatever_the_states() {
@@ -129,6 +130,100 @@ fn a_breaker_on_an_instance_it_was_not_on_began_there_closed() {
                     "pod-3 - closed restart 290 300",
                     "pod-4 closed open - 400 400"
                 ]
+            );
+        },
+    );
+}
+
+/// An export of a breaker that is closed, with what it counts since a start.
+fn counts(store: &Store, breaker: &str, time: u64, counters: &[(&str, f64)]) {
+    let state =
+        format!(r#"{{"circuit_breaker.name":"{breaker}","circuit_breaker.state":"closed"}}"#);
+    let mut points: Vec<Point<'static>> =
+        vec![("circuit_breaker.state", "gauge", state, time, 1.0)];
+    points.extend(counters.iter().map(|(outcome, count)| {
+        let attributes = format!(
+            r#"{{"circuit_breaker.name":"{breaker}","circuit_breaker.outcome":"{outcome}"}}"#
+        );
+        ("circuit_breaker.calls", "sum", attributes, time, *count)
+    }));
+    append(store, metrics("cart", "pod-1", &points));
+}
+
+/// Calls of each outcome by now.
+type Export<'a> = &'a [(&'a str, f64)];
+
+#[test]
+fn calls_that_are_counted_anew_are_a_restart_and_a_kind_that_an_export_lacks_is_none() {
+    let start = now() - HOUR;
+    let (ok, failed, rejected) = ("success", "failure", "rejected");
+    let breakers: [(&str, &[Export<'_>]); 5] = [
+        // Nothing but the calls that passed tells.
+        (
+            "a",
+            &[
+                &[(ok, 5.0)],
+                &[(ok, 9.0)],
+                &[(ok, 9.0)],
+                &[(ok, 2.0)],
+                &[(ok, 3.0)],
+            ],
+        ),
+        (
+            "b",
+            &[
+                &[(ok, 5.0), (failed, 2.0)],
+                &[(ok, 9.0), (failed, 3.0)],
+                &[(ok, 12.0)],
+                &[(failed, 3.0)],
+                &[(ok, 14.0), (failed, 4.0)],
+            ],
+        ),
+        // Began anew once: the other kind is counted again from its first call on.
+        (
+            "c",
+            &[
+                &[(ok, 5.0), (failed, 2.0)],
+                &[(ok, 9.0), (failed, 3.0)],
+                &[(ok, 2.0)],
+                &[(ok, 4.0)],
+                &[(ok, 6.0), (failed, 1.0)],
+            ],
+        ),
+        // One of its streams was not exported: it went on refusing.
+        (
+            "d",
+            &[
+                &[(ok, 5.0), (rejected, 2.0)],
+                &[(ok, 9.0), (rejected, 2.0)],
+                &[(ok, 4.0), (rejected, 2.0)],
+                &[(ok, 14.0), (rejected, 2.0)],
+                &[(ok, 15.0), (rejected, 2.0)],
+            ],
+        ),
+        // Numbers nobody counts to, whose sum no column holds.
+        (
+            "e",
+            &[&[(ok, 1e30), (failed, 1e30)], &[(ok, 1e30), (failed, 1e30)]],
+        ),
+    ];
+    hot_and_sealed(
+        |store| {
+            for (breaker, exports) in breakers {
+                for (at, counters) in (0..).zip(exports) {
+                    counts(store, breaker, start + at * 10 * SECOND, counters);
+                }
+            }
+        },
+        |store| {
+            let restarts = format!(
+                "SELECT name, from_state, to_state, (time_lo_unix_nano::BIGINT - {start}) // {SECOND},
+                 (time_unix_nano::BIGINT - {start}) // {SECOND} FROM breaker_transitions
+                 WHERE reason = 'restart' ORDER BY name, time"
+            );
+            assert_eq!(
+                rows(store, &restarts),
+                ["a closed closed 20 30", "c closed closed 10 20"]
             );
         },
     );

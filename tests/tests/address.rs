@@ -194,7 +194,14 @@ async fn a_range_that_cannot_be_read_is_an_error_on_every_page() -> Result<()> {
         );
     }
     let backwards = "from=2026-11-21T03:00:00Z&to=2026-11-21T02:00:00Z";
-    for api in ["traces", "logs", "services", "graph", "findings", "incidents"] {
+    for api in [
+        "traces",
+        "logs",
+        "services",
+        "graph",
+        "findings",
+        "incidents",
+    ] {
         let (status, problem) = server
             .get_text(&format!("/api/v1/{api}?{backwards}"))
             .await?;

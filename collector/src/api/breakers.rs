@@ -80,11 +80,7 @@ pub async fn by_name(
     let (service, name, rest) = (parts.next(), parts.next(), parts.next());
     let rest = rest.unwrap_or_default();
     let (key, about) = key_and_word(&rest);
-    let named = Named::of(
-        &service.unwrap_or_default(),
-        &name.unwrap_or_default(),
-        key,
-    );
+    let named = Named::of(&service.unwrap_or_default(), &name.unwrap_or_default(), key);
     if about == Some("whatif") {
         let question = named.question(&params)?;
         let answer = whatif::of_breaker(&state, question, &params).await?;
@@ -112,11 +108,7 @@ pub async fn post_by_name(
     let (key, Some("whatif")) = key_and_word(&rest) else {
         return Err(Problem::method_not_allowed());
     };
-    let named = Named::of(
-        &service.unwrap_or_default(),
-        &name.unwrap_or_default(),
-        key,
-    );
+    let named = Named::of(&service.unwrap_or_default(), &name.unwrap_or_default(), key);
     let question = named.question(&params)?;
     whatif::post_of_breaker(&state, question, body).await
 }

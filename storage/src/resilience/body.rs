@@ -109,7 +109,10 @@ fn value(text: &str) -> (String, &str) {
     let Some(quote) = quote.filter(|first| matches!(first, '"' | '\'' | '`')) else {
         let end = text.find(char::is_whitespace).unwrap_or(text.len());
         let (value, rest) = text.split_at(end);
-        return (value.trim_end_matches([',', ';', ')', ']']).to_owned(), rest);
+        return (
+            value.trim_end_matches([',', ';', ')', ']']).to_owned(),
+            rest,
+        );
     };
     let mut value = String::new();
     let mut is_escaped = false;

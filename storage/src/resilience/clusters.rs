@@ -148,7 +148,12 @@ mod tests {
         let older = "INFO balance{addr=web.shop.svc.cluster.local:80}:endpoint{addr=[fd00::7]:80}:consecutive_failures: x";
         assert_eq!(linkerd_service(older).as_deref(), Some("web"));
         assert_eq!(linkerd_endpoint(older).as_deref(), Some("[fd00::7]:80"));
-        for none in ["", "endpoint{addr=}", "the endpoint{addr=1", "myservice{name=web}: x"] {
+        for none in [
+            "",
+            "endpoint{addr=}",
+            "the endpoint{addr=1",
+            "myservice{name=web}: x",
+        ] {
             assert_eq!(linkerd_service(none), None, "{none}");
             assert_eq!(linkerd_endpoint(none), None, "{none}");
         }

@@ -92,9 +92,7 @@ impl Sight {
     fn named_by_attributes(&self, row: usize, pattern: &str) -> Option<usize> {
         let named = &self.named[..self.by_attributes];
         let first = named.partition_point(|(known, _)| *known < row);
-        let mut of_row = named[first..]
-            .iter()
-            .take_while(|(known, _)| *known == row);
+        let mut of_row = named[first..].iter().take_while(|(known, _)| *known == row);
         let found = of_row.position(|(_, seen)| seen.sample.subject.pattern == pattern)?;
         Some(first + found)
     }

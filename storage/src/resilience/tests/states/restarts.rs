@@ -137,7 +137,8 @@ fn a_breaker_on_an_instance_it_was_not_on_began_there_closed() {
 
 /// An export of a breaker that is closed, with what it counts since a start.
 fn counts(store: &Store, breaker: &str, time: u64, counters: &[(&str, f64)]) {
-    let state = format!(r#"{{"circuit_breaker.name":"{breaker}","circuit_breaker.state":"closed"}}"#);
+    let state =
+        format!(r#"{{"circuit_breaker.name":"{breaker}","circuit_breaker.state":"closed"}}"#);
     let mut points: Vec<Point<'static>> =
         vec![("circuit_breaker.state", "gauge", state, time, 1.0)];
     points.extend(counters.iter().map(|(outcome, count)| {
@@ -155,7 +156,16 @@ fn calls_that_are_counted_anew_are_a_restart_and_a_kind_that_an_export_lacks_is_
     let (ok, failed, rejected) = ("success", "failure", "rejected");
     let breakers: [(&str, &[&[(&str, f64)]]); 5] = [
         // Nothing but the calls that passed tells.
-        ("a", &[&[(ok, 5.0)], &[(ok, 9.0)], &[(ok, 9.0)], &[(ok, 2.0)], &[(ok, 3.0)]]),
+        (
+            "a",
+            &[
+                &[(ok, 5.0)],
+                &[(ok, 9.0)],
+                &[(ok, 9.0)],
+                &[(ok, 2.0)],
+                &[(ok, 3.0)],
+            ],
+        ),
         (
             "b",
             &[
@@ -189,7 +199,10 @@ fn calls_that_are_counted_anew_are_a_restart_and_a_kind_that_an_export_lacks_is_
             ],
         ),
         // Numbers nobody counts to, whose sum no column holds.
-        ("e", &[&[(ok, 1e30), (failed, 1e30)], &[(ok, 1e30), (failed, 1e30)]]),
+        (
+            "e",
+            &[&[(ok, 1e30), (failed, 1e30)], &[(ok, 1e30), (failed, 1e30)]],
+        ),
     ];
     hot_and_sealed(
         |store| {

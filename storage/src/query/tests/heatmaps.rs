@@ -90,7 +90,7 @@ fn sums_of_senders_have_the_cells_that_the_spans_have() {
             };
             // The same, but so that spans are counted one by one.
             let one_by_one = TraceQuery {
-                filter: Some(Filter::parse("duration >= 0", Signal::Spans).expect("a filter")),
+                filter: Some(Filter::parse("duration >= 0ms", Signal::Spans).expect("a filter")),
                 ..spans.clone()
             };
             let [summed, counted] = [spans, one_by_one].map(|spans| {

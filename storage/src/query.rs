@@ -63,7 +63,7 @@ pub use log_shape::{log_histogram, log_patterns};
 pub use logs::logs;
 pub use mesh::mesh_calls;
 pub use metrics::metrics;
-pub use ordered::{trace_count, traces};
+pub use ordered::{are_few_spans, trace_count, traces};
 pub use points::{metric_heatmap, metric_points};
 pub use pulse::{PulseSteps, pulse_steps, pulses};
 pub use review::review;

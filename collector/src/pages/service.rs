@@ -161,7 +161,10 @@ pub(super) async fn one(
                 .last_week
                 .map(|range| asked.summaries(session, range))
                 .transpose()?;
-            let failed = query::traces(session, &of_failed)?;
+            let mut failed = query::traces(session, &of_failed)?;
+            if failed.truncated && query::are_few_spans(session, range) {
+                failed.total = query::trace_count(session, &of_failed)?;
+            }
             let slow = summaries
                 .iter()
                 .filter_map(|service| service.latency.p99_ns)

@@ -19,6 +19,8 @@ const ORDERED_SPANS: &str = include_str!("ordered_spans.sql");
 const TRACE_COUNT: &str = include_str!("trace_count.sql");
 /// Spans above which the traces they are of are not counted.
 const COUNTED_SPANS_MAX: u64 = 250_000;
+/// Spans that are looked at in about 20 ms.
+const FEW_SPANS: u64 = 1_000_000;
 
 /// Traces with a span that fits: by their newest such span, newest first, or in the order asked for.
 ///
@@ -63,6 +65,17 @@ pub fn trace_count(session: &Session<'_>, query: &TraceQuery) -> Result<Option<u
             conn.ask_row(&sql, &values, |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok((spans <= COUNTED_SPANS_MAX).then_some(traces))
     })
+}
+
+/// Whether so few spans may be in a range that looking at all of them takes no longer than a page may.
+pub fn are_few_spans(session: &Session<'_>, range: TimeRange) -> bool {
+    let (from, to) = (range.from_unix_nano, range.to_unix_nano);
+    let segments = session.set().segments().iter();
+    let spans: u64 = segments
+        .filter(|segment| segment.may_hold_time(from, to))
+        .filter_map(|segment| Some(segment.known_rows()?[0]))
+        .sum();
+    spans <= FEW_SPANS
 }
 
 /// Where spans of the range may be, or of any time.

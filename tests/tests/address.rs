@@ -214,6 +214,35 @@ async fn a_range_that_cannot_be_read_is_an_error_on_every_page() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_breaker_called_like_a_step_of_a_path_has_an_address() -> Result<()> {
+    let server = Tripline::start().await?;
+    let change = |key: &str, state: &str| {
+        json!({"timeUnixNano": (now() - 30 * SECOND).to_string(), "eventName": "circuit_breaker.state_changed", "attributes": [
+            text("circuit_breaker.name", "."), text("circuit_breaker.key", key), text("circuit_breaker.to_state", state)]})
+    };
+    let records = [change("..", "open"), change("eu", "half_open")];
+    let logs = json!({"resourceLogs": [{"resource": {"attributes": [text("service.name", "..")]},
+        "scopeLogs": [{"logRecords": records}]}]});
+    server.send("logs", &logs).await?;
+    let address = "/breakers/%252E%252E/%252E/%252E%252E";
+    let link = format!("href=\"{address}");
+    says(&server, "/breakers", &[link.as_str()]).await?;
+    // The client of these tests takes `..` and `%2E%2E` for steps, as browsers do.
+    says(&server, address, &[". / .."]).await?;
+    let found = server.get(&format!("/api/v1{address}")).await?;
+    let breaker = &found["breaker"];
+    ensure!(
+        breaker["service_name"] == ".." && breaker["key"] == ".." && breaker["state"] == "open",
+        "{found}"
+    );
+    let changes = server
+        .get(&format!("/api/v1{address}/transitions?from=now-1h"))
+        .await?;
+    ensure!(changes["items"][0]["name"] == ".", "{changes}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_moment_that_cannot_be_read_is_an_error_wherever_one_is_asked_for() -> Result<()> {
     let server = Tripline::start().await?;
     seed(&server).await?;

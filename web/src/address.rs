@@ -19,6 +19,24 @@ pub fn segment(text: &str) -> String {
     out
 }
 
+/// One segment of a path that is somebody's name. Nothing keeps a browser from taking `.` and `..` for steps, `%2E` included,
+/// but their dots encoded twice; [`name_in`] reads them back.
+pub fn name_segment(name: &str) -> String {
+    match name {
+        "." | ".." => segment(&name.replace('.', "%2E")),
+        _ => segment(name),
+    }
+}
+
+/// The name in a segment of a path, which was decoded once.
+pub fn name_in(segment: &str) -> &str {
+    match segment {
+        "%2E" => ".",
+        "%2E%2E" => "..",
+        name => name,
+    }
+}
+
 fn encode_into(out: &mut String, text: &str) {
     use std::fmt::Write as _;
     for byte in text.bytes() {
@@ -44,5 +62,18 @@ mod tests {
             "/traces?q=a%26b%3D%22%3Cx%3E"
         );
         assert_eq!(segment("a/b?c"), "a%2Fb%3Fc");
+    }
+
+    #[test]
+    fn a_name_is_no_step_of_a_path() {
+        for (name, written, decoded) in [
+            ("..", "%252E%252E", "%2E%2E"),
+            (".", "%252E", "%2E"),
+            ("...", "...", "..."),
+            ("a/../b", "a%2F..%2Fb", "a/../b"),
+        ] {
+            assert_eq!(name_segment(name), written);
+            assert_eq!(name_in(decoded), name);
+        }
     }
 }

@@ -133,7 +133,8 @@ impl Edge {
         rfc3339(text).map(|ns| Self::At(u64::try_from(ns.max(0)).unwrap_or(u64::MAX).min(LAST_NS)))
     }
 
-    fn resolve(self, now_ns: u64) -> u64 {
+    /// In nanoseconds since the epoch.
+    pub fn resolve(self, now_ns: u64) -> u64 {
         match self {
             Self::Ago(ns) => now_ns.saturating_sub(ns),
             Self::At(ns) => ns,

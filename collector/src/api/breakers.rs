@@ -8,6 +8,7 @@ use tripline_storage::model::{
     Breaker, BreakerDetail, BreakerTransition, BreakersQuery, Page, TransitionsQuery, WhatIf,
 };
 use tripline_storage::query;
+use tripline_web::address::name_in;
 
 use super::AppState;
 use super::endpoints::{Answer, known};
@@ -62,11 +63,7 @@ pub async fn transitions_by_id(
 ) -> Result<Response, Problem> {
     // A breaker may be called `transitions`; its service is no id then.
     let Ok(breaker_id) = hex_id("id", &id, 16) else {
-        let named = Named {
-            service: id,
-            name: "transitions".to_owned(),
-            key: None,
-        };
+        let named = Named::of(&id, "transitions", "");
         let found = named.find(&state, &params).await?;
         return Ok(Json(detail(&state, found).await?).into_response());
     };
@@ -83,11 +80,7 @@ pub async fn by_name(
     let (service, name, rest) = (parts.next(), parts.next(), parts.next());
     let rest = rest.unwrap_or_default();
     let (key, about) = key_and_word(&rest);
-    let named = Named {
-        service: service.unwrap_or_default(),
-        name: name.unwrap_or_default(),
-        key: (!key.is_empty()).then(|| key.to_owned()),
-    };
+    let named = Named::of(&service.unwrap_or_default(), &name.unwrap_or_default(), key);
     if about == Some("whatif") {
         let question = named.question(&params)?;
         let answer = whatif::of_breaker(&state, question, &params).await?;
@@ -115,11 +108,7 @@ pub async fn post_by_name(
     let (key, Some("whatif")) = key_and_word(&rest) else {
         return Err(Problem::method_not_allowed());
     };
-    let named = Named {
-        service: service.unwrap_or_default(),
-        name: name.unwrap_or_default(),
-        key: (!key.is_empty()).then(|| key.to_owned()),
-    };
+    let named = Named::of(&service.unwrap_or_default(), &name.unwrap_or_default(), key);
     let question = named.question(&params)?;
     whatif::post_of_breaker(&state, question, body).await
 }
@@ -144,6 +133,15 @@ struct Named {
 }
 
 impl Named {
+    /// As the segments of a path name it.
+    fn of(service: &str, name: &str, key: &str) -> Self {
+        Self {
+            service: name_in(service).to_owned(),
+            name: name_in(name).to_owned(),
+            key: (!key.is_empty()).then(|| name_in(key).to_owned()),
+        }
+    }
+
     /// What finds it, by the scope of the parameters.
     fn question(self, params: &Params) -> Result<BreakersQuery, Problem> {
         Ok(BreakersQuery {

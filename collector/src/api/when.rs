@@ -9,6 +9,8 @@ use tripline_web::range::{Edge, Range};
 
 use crate::config::Bundle;
 
+const HOUR_NS: u64 = 3_600_000_000_000;
+
 /// The moment of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct When {
@@ -41,7 +43,8 @@ impl When {
         i64::try_from(self.now_ns).unwrap_or(i64::MAX)
     }
 
-    /// The range these two ends say; without both, the one that is meant then.
+    /// The range these two ends say; without both, the one that is meant then. An end before the last hour, without a
+    /// beginning, ends an hour.
     ///
     /// # Errors
     /// An end that is no time, or one before the beginning, in words.
@@ -53,12 +56,16 @@ impl When {
         if !range.is_backwards(self.now_ns) {
             return Ok(range);
         }
-        Err(match (from, to) {
-            (Some(_), None) => "`from` is after now, where a range without `to` ends",
-            (None, Some(_)) => {
-                "`to` is before the last hour, where a range without `from` begins: say both"
-            }
-            _ => "`from` is after `to`: a range begins before it ends",
+        if from.is_none() {
+            let end = range.to.resolve(self.now_ns);
+            return Ok(Range {
+                from: Edge::At(end.saturating_sub(HOUR_NS)),
+                ..range
+            });
+        }
+        Err(match to {
+            None => "`from` is after now, where a range without `to` ends",
+            Some(_) => "`from` is after `to`: a range begins before it ends",
         }
         .to_owned())
     }
@@ -118,11 +125,16 @@ mod tests {
         for (from, to, begins) in [
             (Some("now"), Some("now-1h"), "`from` is after `to`"),
             (Some("9000000000000"), None, "`from` is after now"),
-            (None, Some("now-2h"), "`to` is before the last hour"),
         ] {
             let why = when.range(from, to).expect_err("no range");
             assert!(why.starts_with(begins), "{why}");
         }
+        let earlier = when.range(None, Some("now-90m")).expect("the hour before");
+        assert_eq!(
+            earlier.resolve(when.now_ns),
+            (0, 1_800_000_000_000),
+            "an hour, but for what is before 1970"
+        );
         // A moment is one.
         assert!(when.range(Some("now-1h"), Some("now-1h")).is_ok());
     }

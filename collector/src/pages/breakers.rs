@@ -4,6 +4,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use tripline_storage::model::{BreakersQuery, EncodingsQuery, LanesQuery, TransitionsQuery};
 use tripline_storage::query::{self, how};
+use tripline_web::address::name_in;
 use tripline_web::pages as views;
 
 use super::answer::{problem_page, show};
@@ -80,17 +81,15 @@ pub(super) async fn one(
         mut frame, params, ..
     } = request;
     let mut parts = path.into_iter().map(|(_, value)| value);
-    let (service, name) = (
-        parts.next().unwrap_or_default(),
-        parts.next().unwrap_or_default(),
-    );
+    let mut named = || name_in(&parts.next().unwrap_or_default()).to_owned();
+    let (service, name) = (named(), named());
     let rest = parts.next().unwrap_or_default();
     let (key, is_what_if) = match rest.strip_suffix("whatif") {
         Some("") => ("", true),
         Some(key) if key.ends_with('/') => (key.trim_end_matches('/'), true),
         _ => (rest.as_str(), false),
     };
-    let key = (!key.is_empty()).then(|| key.to_owned());
+    let key = (!key.is_empty()).then(|| name_in(key).to_owned());
     if is_what_if {
         return what_if(&state, &frame, &params, service, name, key).await;
     }

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::address::segment;
+use crate::address::name_segment;
 use crate::frame::Frame;
 
 /// A state as a word with its shape: told apart without colour.
@@ -56,9 +56,13 @@ pub(super) fn page_of(service: &str, name: &str, key: Option<&str>, frame: &Fram
 /// The path of a breaker's page.
 pub(super) fn path_of(service: &str, name: &str, key: Option<&str>) -> String {
     let key = key
-        .map(|key| format!("/{}", segment(key)))
+        .map(|key| format!("/{}", name_segment(key)))
         .unwrap_or_default();
-    format!("/breakers/{}/{}{key}", segment(service), segment(name))
+    format!(
+        "/breakers/{}/{}{key}",
+        name_segment(service),
+        name_segment(name)
+    )
 }
 
 /// What the callee of a breaker is inferred from; `None` where its own telemetry names it, or nothing does.

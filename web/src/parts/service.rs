@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use leptos::prelude::*;
 use tripline_storage::model::Scope;
 
-use crate::address::segment;
+use crate::address::name_segment;
 use crate::frame::Frame;
 
 /// The colour class of a service: the same name has the same colour on every page.
@@ -25,7 +25,7 @@ pub fn service_link_in(frame: &Frame, scope: &Scope, name: Option<&str>) -> AnyV
     let Some(name) = name.filter(|name| !name.is_empty()) else {
         return view! { <span class="quiet">"unnamed"</span> }.into_any();
     };
-    let link = frame.link_in(scope, &format!("/services/{}", segment(name)), &[]);
+    let link = frame.link_in(scope, &format!("/services/{}", name_segment(name)), &[]);
     view! { <a class="service" href=link><i class=format!("dot {}", colour(name))></i>{name.to_owned()}</a> }.into_any()
 }
 

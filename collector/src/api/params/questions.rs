@@ -197,7 +197,7 @@ mod tests {
             let problem = params(&[(name, value)]).traces().expect_err(value);
             assert_eq!(problem.body()["parameter"], name, "{value}");
         }
-        let backwards = params(&[("from", "now-1h"), ("to", "now-2h")]).traces();
+        let backwards = params(&[("from", "2000"), ("to", "1000")]).traces();
         assert_eq!(
             backwards.expect_err("it ends first").body()["parameter"],
             "from"

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use tripline_storage::model::{EdgeBreaker, Graph, GraphEdge, GraphNode, NodeKind};
 
 use super::{Flow, labels};
-use crate::address::segment;
+use crate::address::name_segment;
 use crate::frame::Frame;
 use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
 use crate::pages::breaker_marks::page_of;
@@ -238,7 +238,7 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
     let link = if node.inferred {
         frame.with(&[("service", &node.name)])
     } else {
-        let path = format!("/services/{}", segment(&node.name));
+        let path = format!("/services/{}", name_segment(&node.name));
         frame.link_in(&node.scope, &path, &[])
     };
     let kind = match node.kind {

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use tripline_storage::model::{ProxyCalls, ServiceSummary};
 
 use super::ServicePage;
-use crate::address::segment;
+use crate::address::name_segment;
 use crate::frame::Frame;
 use crate::pages::last_week;
 use crate::parts::{
@@ -18,7 +18,7 @@ pub(super) fn figures(summary: &ServiceSummary, data: &ServicePage, frame: &Fram
     let place = place(&summary.scope);
     // Where it lives in several, each leads to itself alone.
     let place = if data.summaries.len() > 1 && !place.is_empty() {
-        let path = format!("/services/{}", segment(&data.name));
+        let path = format!("/services/{}", name_segment(&data.name));
         let link = frame.link_in(&summary.scope, &path, &[]);
         view! { <a href=link>{place}</a> }.into_any()
     } else {

@@ -490,7 +490,9 @@ fn completion_knows_the_keys_and_values_that_are_stored() {
 fn keys_of_an_older_segment_are_offered_beside_many_small_newer_ones() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());
-    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
+    let now = std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .expect("after 1970");
     // Odd times lie apart, where no keys are looked for.
     let base = (now.as_secs() - 600) * 1_000_000_000;
     let seal = |number: u64, attributes: &str| {

@@ -15,7 +15,7 @@ use crate::filter::{
 use crate::model::{Completion, CompletionItem, TimeRange};
 use crate::segment::signal_of;
 
-/// Rows looked at in one segment, any of them: a sealed one is sorted by trace id, so these are a fair sample.
+/// Rows looked at in one segment, any of them: runs of sealed ones are sorted by trace id, so these are a sample of one.
 const SAMPLE_ROWS: &str = "4000";
 /// The same where events and links are looked for, which few spans have.
 const PART_ROWS: &str = "40000";

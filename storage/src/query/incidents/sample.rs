@@ -1,6 +1,6 @@
 //! One trace in so many: what reads many millions of spans is estimated from a share of their traces.
 //!
-//! Sealed segments are sorted by trace id, so a range of ids is a few row groups of each. It stands for all only where
+//! Runs of segments are sorted by trace id, so a range of ids is a few row groups of each. It stands for all only where
 //! ids are spread evenly, as random ones are. Ids that begin with a time or with zeros are chosen by their hash, which
 //! reads every id, but nothing else of the traces that are left out.
 

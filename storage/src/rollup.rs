@@ -32,6 +32,7 @@ const HOPS: &str = include_str!("rollup/hops.sql");
 const HALVES_STORED: &str = include_str!("rollup/halves_stored.sql");
 const ONCE: &str = include_str!("rollup/once.sql");
 const SPLIT: &str = include_str!("rollup/split.sql");
+const OPEN_TRACES: &str = include_str!("rollup/open_traces.sql");
 const ALONE_CALLS: &str = include_str!("rollup/alone_calls.sql");
 /// Whether a stored half is plain, as `split.sql` says it.
 const PLAIN: &str =
@@ -150,8 +151,9 @@ pub(crate) struct EdgeParts<'a> {
     pub finals: &'a [Part],
     /// So do their calls that nobody answers.
     pub near: &'a [Part],
-    /// Their calls that nobody answered there count already ([`alone_sql`]): those that somebody answers elsewhere are
-    /// taken away again, as rows that are `is_minus`. None of them is `near`.
+    /// Their calls that nobody answered there count already ([`alone_rows_sql`]): those that somebody answers elsewhere
+    /// are taken away again, as rows that are `is_minus`. None of them is `near`. Where there are any, the traces that
+    /// may have such calls are parameter 1, joined by commas.
     pub settled: &'a [Part],
     /// Every segment that has halves or hot spans.
     pub all: &'a [Part],
@@ -175,17 +177,11 @@ pub(crate) fn service_edges_sql(parts: &EdgeParts<'_>) -> String {
 
 /// The calls that halves and the hot spans make, one by one: the relations to be read first, and the rows.
 fn edge_rows_sql(parts: &EdgeParts<'_>) -> (String, String) {
-    let hot: String = parts
-        .all
-        .iter()
-        .filter(|part| part.is_text)
-        .map(|part| format!(" UNION ALL BY NAME {}", hops(part)))
-        .collect();
     let split = split(
         &schemas(parts.all),
         &schemas(parts.near),
         &schemas(parts.settled),
-        &hot,
+        &all_hops(parts.all),
     );
     let rows = format!(
         "(SELECT * EXCLUDE (is_open), false AS is_minus FROM calls UNION ALL BY NAME \
@@ -209,6 +205,26 @@ pub(crate) fn has_open_halves(conn: &Connection, schema: &str) -> duckdb::Result
     conn.query_row(&sql, [], |row| row.get(0))
 }
 
+/// The traces that the open halves of some segments and the hot spans of others are of, and those they link to, each once.
+fn open_traces_sql(open: &[Part]) -> String {
+    let hot: String = open
+        .iter()
+        .filter(|part| part.is_text)
+        .map(|part| format!(" UNION ALL SELECT trace_id, links FROM ({})", hops(part)))
+        .collect();
+    OPEN_TRACES
+        .replace("{stored}", &halves(&schemas(open), ""))
+        .replace("{hot}", &hot)
+        .replace("{plain}", PLAIN)
+}
+
+/// The hot spans of these segments, to be added to other rows.
+fn all_hops(parts: &[Part]) -> String {
+    let hot = parts.iter().filter(|part| part.is_text);
+    hot.map(|part| format!(" UNION ALL BY NAME {}", hops(part)))
+        .collect()
+}
+
 /// The schemas of the sealed ones.
 fn schemas(parts: &[Part]) -> Vec<String> {
     let sealed = parts.iter().filter(|part| !part.is_text);
@@ -217,26 +233,27 @@ fn schemas(parts: &[Part]) -> Vec<String> {
 
 /// The halves of sealed segments as those that are alone and, with the hot spans, those to be matched.
 fn split(stored: &[String], near: &[String], settled: &[String], hot: &str) -> String {
-    let halves = |schemas: &[String], only: &str| -> String {
-        let selects: Vec<String> = std::iter::once(EMPTY_SCHEMA)
-            .chain(schemas.iter().map(String::as_str))
-            .map(|schema| {
-                HALVES_STORED
-                    .replace("{schema}", schema)
-                    .replace("{only}", only)
-            })
-            .collect();
-        selects.join(" UNION ALL ")
-    };
+    let of_traces = " WHERE trace_id IN (SELECT unnest(string_split($1, ',')))";
     SPLIT
         .replace("{stored}", &halves(stored, ""))
         .replace("{near}", &halves(near, ""))
-        .replace(
-            "{settled}",
-            &halves(settled, " SEMI JOIN traces USING (trace_id)"),
-        )
+        .replace("{settled}", &halves(settled, of_traces))
         .replace("{hot}", hot)
         .replace("{plain}", PLAIN)
+}
+
+/// The halves of rolled-up schemas, of the rows that fit a condition.
+fn halves(schemas: &[String], only: &str) -> String {
+    let of = |schema: &str, only: &str| {
+        HALVES_STORED
+            .replace("{schema}", schema)
+            .replace("{only}", only)
+    };
+    let own = schemas.iter().map(|schema| of(schema, only));
+    let selects: Vec<String> = std::iter::once(of(EMPTY_SCHEMA, ""))
+        .chain(own)
+        .collect();
+    selects.join(" UNION ALL ")
 }
 
 fn rolled_up(parts: &[Part], table: &str) -> Vec<String> {

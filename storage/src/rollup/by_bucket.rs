@@ -25,6 +25,7 @@ struct Sum {
     calls: u64,
     errors: u64,
     messages: u64,
+    duration_ns: f64,
     weight: f64,
     error_weight: f64,
     is_sampled: bool,
@@ -41,6 +42,8 @@ pub(crate) struct BucketSum<'a, K> {
     pub errors: u64,
     /// Of the calls, messages taken.
     pub messages: u64,
+    /// How long all of them took, nanoseconds.
+    pub duration_ns: f64,
     pub weight: f64,
     /// Of the weight, that of failed calls.
     pub error_weight: f64,
@@ -55,6 +58,16 @@ pub(crate) struct BucketSum<'a, K> {
 pub(crate) struct Summed<K> {
     pub of: K,
     pub totals: Totals,
+}
+
+impl<K> Default for ByBucket<K> {
+    fn default() -> Self {
+        Self {
+            of: Vec::new(),
+            sums: Vec::new(),
+            durations: Vec::new(),
+        }
+    }
 }
 
 impl<K> ByBucket<K> {
@@ -84,6 +97,7 @@ impl<K> ByBucket<K> {
             calls: sum.calls,
             errors: sum.errors,
             messages: sum.messages,
+            duration_ns: sum.duration_ns,
             weight: sum.weight,
             error_weight: sum.error_weight,
             is_sampled: sum.is_sampled,
@@ -168,6 +182,7 @@ impl<K: Clone + Eq + Hash> Builder<K> {
                     calls: totals.calls,
                     errors: totals.errors,
                     messages: totals.messages,
+                    duration_ns: totals.duration_ns,
                     weight: totals.weight,
                     error_weight: totals.error_weight,
                     is_sampled: totals.is_sampled(),

@@ -1,5 +1,5 @@
--- Of the halves of sealed segments (`stored`; `near` of those near the time asked about; `settled` of those among them
--- whose plain halves the asker counts as alone) most are calls nobody will ever answer: to a third party, to a service
+-- Of the halves of sealed segments (`stored`; `near` of those near the time asked about; `settled` of those whose plain
+-- halves the asker counts as alone, as far as the rest may complete them) most are calls nobody will ever answer: to a third party, to a service
 -- without telemetry. Those are told apart by their ids alone, and only the rest goes through the matching.
 --
 -- A plain half is a client's call that its own segment left unanswered, under a parent that is there. It is alone unless
@@ -16,12 +16,7 @@ asked AS MATERIALIZED (
     SELECT hash(link.trace_id, link.span_id) FROM (SELECT unnest(links) AS link FROM rest WHERE links IS NOT NULL)
 ),
 known AS MATERIALIZED (SELECT DISTINCT id FROM rest WHERE kind IN ('client', 'producer')),
-traces AS MATERIALIZED (
-    SELECT trace_id FROM rest
-    UNION
-    SELECT link.trace_id FROM (SELECT unnest(links) AS link FROM rest WHERE links IS NOT NULL)
-),
--- Settled ones that are not alone after all: of few traces, which spares the hashes of all others.
+-- Settled ones that are not alone after all.
 unsettled AS MATERIALIZED (
     FROM ({settled}) WHERE {plain} AND (id IN (FROM asked) OR coalesce(parent_id IN (FROM known), false))
 ),

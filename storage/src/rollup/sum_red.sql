@@ -6,17 +6,18 @@ WITH chosen AS MATERIALIZED (
         CASE WHEN kind IN ('server', 'consumer') THEN CASE WHEN sidecar THEN 2 ELSE 1 END
              WHEN kind IN ('client', 'producer') THEN CASE WHEN sidecar THEN 4 ELSE 3 END ELSE 5 END::UTINYINT AS rank,
         epoch_ns(bucket_start) AS bucket_start, basis, calls, errors, weight, error_weight,
-        CASE WHEN kind = 'consumer' THEN calls ELSE 0 END AS messages, duration_histogram
+        CASE WHEN kind = 'consumer' THEN calls ELSE 0 END AS messages, duration_sum_ns, duration_histogram
     FROM {schema}.red
     WHERE bucket_start IS NOT NULL{range}
 )
 SELECT environment, service_namespace, cluster, service_name, rank, bucket_start, basis,
     sum(calls)::UBIGINT AS calls, sum(errors)::UBIGINT AS errors, sum(weight) AS weight,
-    sum(error_weight) AS error_weight, sum(messages)::UBIGINT AS messages, NULL::VARCHAR AS durations
+    sum(error_weight) AS error_weight, sum(messages)::UBIGINT AS messages,
+    sum(duration_sum_ns)::DOUBLE AS duration_ns, NULL::VARCHAR AS durations
 FROM chosen GROUP BY ALL
 UNION ALL
 SELECT environment, service_namespace, cluster, service_name, rank, bucket_start, NULL,
-    0::UBIGINT, 0::UBIGINT, 0::DOUBLE, 0::DOUBLE, 0::UBIGINT, string_agg(duration || ':' || n, ',')
+    0::UBIGINT, 0::UBIGINT, 0::DOUBLE, 0::DOUBLE, 0::UBIGINT, 0::DOUBLE, string_agg(duration || ':' || n, ',')
 FROM (
     SELECT environment, service_namespace, cluster, service_name, rank, bucket_start,
         entry.key AS duration, sum(entry.value)::UBIGINT AS n

@@ -1,7 +1,7 @@
 -- As sum_red.sql, straight from spans, both kinds in one row. A bucket is 10 s.
 SELECT environment, service_namespace, cluster, service_name, rank, bucket_start, basis,
     sum(calls)::UBIGINT, sum(errors)::UBIGINT, sum(weight), sum(error_weight), sum(messages)::UBIGINT,
-    string_agg(duration || ':' || calls, ',')
+    sum(duration_ns), string_agg(duration || ':' || calls, ',')
 FROM (
     SELECT environment, service_namespace, cluster, service_name,
         CASE WHEN kind IN ('server', 'consumer') THEN CASE WHEN sidecar THEN 2 ELSE 1 END
@@ -11,7 +11,7 @@ FROM (
         CASE WHEN duration_ns <= 1 THEN 0 ELSE ceil(log2(duration_ns) * 8) END::USMALLINT AS duration,
         count(*) AS calls, count(*) FILTER (error) AS errors, sum(coalesce(weight, 1)) AS weight,
         coalesce(sum(coalesce(weight, 1)) FILTER (error), 0) AS error_weight,
-        count(*) FILTER (kind = 'consumer') AS messages
+        count(*) FILTER (kind = 'consumer') AS messages, sum(duration_ns::DOUBLE) AS duration_ns
     FROM ({spans})
     WHERE start_time IS NOT NULL
     GROUP BY ALL

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use duckdb::{Connection, Row};
+use duckdb::{Connection, Row, ToSql};
 
 use super::by_bucket::{Builder, ByBucket, Summed, first_bucket};
 use super::{BUCKET_NS, Part, Totals, edge_rows_sql, hops};
@@ -84,13 +84,20 @@ pub(crate) fn alone(
     read(conn, &sql, 12, edge)
 }
 
-/// The edges of a range that the open halves of some segments and the hot spans of others make with each other and with
-/// the calls that nobody answered in `settled`, which are counted already.
+/// The traces that the open halves of some segments and the hot spans of others are of, and those they link to, each once.
+pub(crate) fn open_traces(conn: &Connection, open: &[Part]) -> duckdb::Result<Vec<String>> {
+    let mut question = conn.ask(&super::open_traces_sql(open))?;
+    let rows = question.query_map(NONE, |row| row.get::<_, Option<String>>(0))?;
+    rows.filter_map(Result::transpose).collect()
+}
+
+/// The edges that the open halves of some segments and the hot spans of others make with each other and with the calls
+/// that nobody answered in `settled`, which are counted already; `traces` are those that may have such calls.
 pub(crate) fn open_edges(
     conn: &Connection,
     open: &[Part],
     settled: &[Part],
-    range: TimeRange,
+    traces: &[&str],
 ) -> duckdb::Result<ByBucket<EdgeCalls>> {
     let (with, rows) = edge_rows_sql(&super::EdgeParts {
         finals: &[],
@@ -101,8 +108,11 @@ pub(crate) fn open_edges(
     let sql = CALLS
         .replace("{with}", &format!("WITH {with}"))
         .replace("{rows}", &rows)
-        .replace("{range}", &within("start_time", Some(range)));
-    read(conn, &sql, 12, edge)
+        .replace("{range}", "");
+    if settled.is_empty() {
+        return read(conn, &sql, 12, edge);
+    }
+    read_with(conn, &sql, [traces.join(",")], 12, edge)
 }
 
 /// A question about the stored roll-ups of a schema; of the buckets that touch a range, if one is given.
@@ -128,15 +138,26 @@ fn within(column: &str, range: Option<TimeRange>) -> String {
 }
 
 /// Reads sums: what they are of, and from column `at` on bucket, basis, calls, errors, the weights of both, how many of
-/// the calls are messages, and the duration histogram.
+/// the calls are messages, how long all of them took in nanoseconds, and the duration histogram.
 pub(crate) fn read<K: Clone + Eq + std::hash::Hash>(
     conn: &Connection,
     sql: &str,
     at: usize,
     of: impl Fn(&Row<'_>) -> duckdb::Result<K>,
 ) -> duckdb::Result<ByBucket<K>> {
+    read_with(conn, sql, NONE, at, of)
+}
+
+/// The same of a question with values.
+fn read_with<K: Clone + Eq + std::hash::Hash>(
+    conn: &Connection,
+    sql: &str,
+    values: impl IntoIterator<Item: ToSql>,
+    at: usize,
+    of: impl Fn(&Row<'_>) -> duckdb::Result<K>,
+) -> duckdb::Result<ByBucket<K>> {
     let mut question = conn.ask(sql)?;
-    let mut rows = question.query(NONE)?;
+    let mut rows = question.query(values)?;
     let mut builder = Builder::new();
     while let Some(row) = rows.next()? {
         let totals = builder.of(of(row)?, row.get(at)?);
@@ -146,8 +167,9 @@ pub(crate) fn read<K: Clone + Eq + std::hash::Hash>(
             let (weight, error_weight) = (row.get(at + 4)?, row.get(at + 5)?);
             totals.add_counts(calls, row.get(at + 3)?, weight, error_weight, &basis);
             totals.messages += row.get::<_, u64>(at + 6)?;
+            totals.duration_ns += row.get::<_, Option<f64>>(at + 7)?.unwrap_or_default();
         }
-        let durations: Option<String> = row.get(at + 7)?;
+        let durations: Option<String> = row.get(at + 8)?;
         for entry in durations.as_deref().unwrap_or_default().split(',') {
             let Some((Ok(bucket), Ok(count))) = entry
                 .split_once(':')

@@ -15,6 +15,8 @@ pub(crate) struct Totals {
     pub error_weight: f64,
     /// Of the calls, messages taken; of sums by service only.
     pub messages: u64,
+    /// How long all of them took, nanoseconds; of sums of roll-ups only.
+    pub duration_ns: f64,
     pub last_bucket_unix_nano: Option<i64>,
     is_sampled: bool,
     is_unknown: bool,
@@ -33,6 +35,7 @@ impl Totals {
         self.calls += sum.calls;
         self.errors += sum.errors;
         self.messages += sum.messages;
+        self.duration_ns += sum.duration_ns;
         self.weight += sum.weight;
         self.error_weight += sum.error_weight;
         self.is_sampled |= sum.is_sampled;
@@ -76,6 +79,7 @@ impl Totals {
         self.weight += other.weight;
         self.error_weight += other.error_weight;
         self.messages += other.messages;
+        self.duration_ns += other.duration_ns;
         self.is_sampled |= other.is_sampled;
         self.is_unknown |= other.is_unknown;
         self.last_bucket_unix_nano = self.last_bucket_unix_nano.max(other.last_bucket_unix_nano);
@@ -90,6 +94,7 @@ impl Totals {
         self.errors = self.errors.saturating_sub(other.errors);
         self.weight -= other.weight;
         self.error_weight -= other.error_weight;
+        self.duration_ns -= other.duration_ns;
         // Fractions leave a rest where nothing is left.
         if self.errors == 0 {
             self.error_weight = 0.0;

@@ -2,7 +2,7 @@
 -- eighths of a power of two, as the roll-ups have them. A duration that is a power of two is the last of its eighth and
 -- the first of its row in a heatmap. What was sent again counts once.
 SELECT resource_ix, rank, failed, is_round, bucket_start, 'all', sum(calls)::UBIGINT, 0::UBIGINT, sum(weight), 0::DOUBLE,
-    0::UBIGINT, string_agg(duration || ':' || calls, ',')
+    0::UBIGINT, NULL::DOUBLE, string_agg(duration || ':' || calls, ',')
 FROM (
     SELECT resource_ix,
         CASE WHEN kind IN ('server', 'consumer') THEN CASE WHEN coalesce(sidecar, false) THEN 2 ELSE 1 END

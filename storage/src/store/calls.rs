@@ -4,7 +4,7 @@
 //! segment that a range holds whole its totals are kept with it; of one that a range cuts, or of which the steps are
 //! drawn, the sums by bucket are kept here, those used last. A history may be of any length: of one the range is read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use duckdb::Connection;
@@ -19,8 +19,8 @@ use crate::segment::Segment;
 use crate::segment::sent::{Sent, SpansOf};
 use crate::sync::locked;
 
-/// A consumer whose cause is a client's call of another segment finds it when it began at most so much earlier; all other
-/// calls are paired however far apart.
+/// In [`SegmentSet::service_edges_sql`] a consumer whose cause is a client's call of another segment finds it when it
+/// began at most so much earlier; all other calls are paired however far apart.
 const ANSWERED_WITHIN_NS: i64 = 600_000_000_000;
 
 /// Bytes of sums of one kind that are kept: 10 M spans of 20 services over two hours have about that.
@@ -34,6 +34,10 @@ pub(crate) struct Sums {
     alone: Shelf<EdgeCalls>,
     spans: Shelf<SpansOf>,
 }
+
+/// The edges that the calls of a set make which are not rolled up for good, as they were when so many rows were there.
+#[derive(Debug, Default)]
+pub(crate) struct Opened(Mutex<Option<(u64, Arc<ByBucket<EdgeCalls>>)>>);
 
 /// Sums of one kind by the segment they are of. What was used longest ago goes first.
 #[derive(Debug)]
@@ -215,60 +219,125 @@ impl SegmentSet {
         range: TimeRange,
         pick: impl Fn(&EdgeCalls) -> bool,
     ) -> duckdb::Result<Vec<EdgeSum>> {
-        let around = TimeRange {
-            from_unix_nano: range.from_unix_nano.saturating_sub(ANSWERED_WITHIN_NS),
-            to_unix_nano: range.to_unix_nano.saturating_add(ANSWERED_WITHIN_NS),
-        };
         let mut all: HashMap<EdgeCalls, Totals> = HashMap::new();
         let mut alone: HashMap<EdgeCalls, Totals> = HashMap::new();
-        // Those whose calls that nobody answered are counted, and those that have more to be matched.
-        let (mut settled, mut open) = (Vec::new(), Vec::new());
-        for segment in self.segments.iter().filter(|one| one.may_have_calls()) {
-            let is_near = segment.may_hold_calls(around.from_unix_nano, around.to_unix_nano);
-            if segment.is_text() || segment.has_open_halves(conn)? {
-                open.push(segment.calls());
-            }
-            if segment.is_text() || !is_near {
-                continue;
-            }
-            settled.push(segment.calls());
-            if !segment.may_hold_calls(range.from_unix_nano, range.to_unix_nano) {
-                continue;
-            }
-            if let Some(whole) = segment.whole_edges(conn, range)? {
+        let cut = |segment: &Segment| match segment.whole_edges(conn, range)? {
+            Some(whole) => {
                 merge(&mut all, &whole);
                 merge(&mut alone, &segment.whole_alone(conn)?);
-                continue;
+                Ok(false)
             }
-            let schema = segment.schema();
-            if segment.is_history() {
-                stored_edges(conn, &schema, Some(range))?.add_to(range, &mut all);
-                sums::alone(conn, &schema, Some(range))?.add_to(range, &mut alone);
-                continue;
-            }
-            let read = || stored_edges(conn, &schema, None);
-            let edges = self.sums.edges.of(segment.id, read)?;
+            None => Ok(!segment.is_text()),
+        };
+        let cut = self.segments_of(range, cut)?;
+        self.each_sums_of_edges(conn, range, &cut, |edges, calls| {
             edges.add_to(range, &mut all);
-            let read = || sums::alone(conn, &schema, None);
-            let calls = self.sums.alone.of(segment.id, read)?;
             calls.add_to(range, &mut alone);
-        }
+        })?;
         let mut minus = Vec::new();
-        if !open.is_empty() {
-            let mut more = HashMap::new();
-            sums::open_edges(conn, &open, &settled, range)?.add_to(range, &mut more);
-            for (of, totals) in more {
-                if of.is_minus {
-                    minus.push(Summed { of, totals });
-                } else {
-                    all.entry(of).or_default().merge(&totals);
-                }
+        let mut more = HashMap::new();
+        self.open_edges(conn)?.add_to(range, &mut more);
+        for (of, totals) in more {
+            if of.is_minus {
+                minus.push(Summed { of, totals });
+            } else {
+                all.entry(of).or_default().merge(&totals);
             }
         }
         for (of, totals) in sums::without(alone, minus) {
             all.entry(of).or_default().merge(&totals);
         }
         Ok(summed(all, pick))
+    }
+
+    /// Visits the sums of `service_edges` by edge of each bucket that touches a range, in any order; a bucket may have
+    /// several, and those that are `is_minus` are to be taken away from the others.
+    pub(crate) fn each_edge_bucket(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+        mut visit: impl FnMut(&rollup::BucketSum<'_, EdgeCalls>),
+    ) -> duckdb::Result<()> {
+        let sealed = self.segments_of(range, |segment| Ok(!segment.is_text()))?;
+        self.each_sums_of_edges(conn, range, &sealed, |edges, alone| {
+            edges.within(range).for_each(|sum| visit(&sum));
+            alone.within(range).for_each(|sum| visit(&sum));
+        })?;
+        let open = self.open_edges(conn)?;
+        open.within(range).for_each(|sum| visit(&sum));
+        Ok(())
+    }
+
+    /// Visits the final edges of each of these sealed segments, and its calls that nobody answered there.
+    fn each_sums_of_edges(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+        segments: &[&Segment],
+        mut visit: impl FnMut(&ByBucket<EdgeCalls>, &ByBucket<EdgeCalls>),
+    ) -> duckdb::Result<()> {
+        for segment in segments {
+            let schema = segment.schema();
+            if segment.is_history() {
+                let edges = stored_edges(conn, &schema, Some(range))?;
+                visit(&edges, &sums::alone(conn, &schema, Some(range))?);
+                continue;
+            }
+            let read = || stored_edges(conn, &schema, None);
+            let edges = self.sums.edges.of(segment.id, read)?;
+            let read = || sums::alone(conn, &schema, None);
+            visit(&edges, &*self.sums.alone.of(segment.id, read)?);
+        }
+        Ok(())
+    }
+
+    /// What hot spans and halves that may still be completed make, of all times; of the calls that nobody answered in
+    /// their own segment, those that somebody did answer, to be taken away. Who asks while nothing comes gets the same.
+    fn open_edges(&self, conn: &Connection) -> duckdb::Result<Arc<ByBucket<EdgeCalls>>> {
+        let mut latest = locked(&self.opened.0);
+        let hot = self.segments.iter().filter(|segment| segment.is_text());
+        let rows = hot
+            .map(|segment| segment.known_rows().map_or(0, |[spans, ..]| spans))
+            .sum();
+        if let Some((_, edges)) = latest.as_ref().filter(|(of, _)| *of == rows) {
+            return Ok(Arc::clone(edges));
+        }
+        let mut open = Vec::new();
+        for segment in self.segments.iter().filter(|one| one.may_have_calls()) {
+            if segment.is_text() || segment.has_open_halves(conn)? {
+                open.push(segment.calls());
+            }
+        }
+        let edges = if open.is_empty() {
+            ByBucket::default()
+        } else {
+            let traces = sums::open_traces(conn, &open)?;
+            let (settled, shared) = self.may_share(&traces);
+            sums::open_edges(conn, &open, &settled, &shared)?
+        };
+        let edges = Arc::new(edges);
+        *latest = Some((rows, Arc::clone(&edges)));
+        Ok(edges)
+    }
+
+    /// The sealed segments that may have calls of some of these traces, and the traces of which they may. What is left of
+    /// a history's traces is in its roll-ups alone, so it may have any.
+    fn may_share<'t>(&self, traces: &'t [String]) -> (Vec<Part>, Vec<&'t str>) {
+        let mut segments = Vec::new();
+        let mut shared: BTreeSet<&str> = BTreeSet::new();
+        let sealed = self.segments.iter().filter(|one| !one.is_text());
+        for segment in sealed.filter(|one| one.may_have_calls()) {
+            let mut held = traces
+                .iter()
+                .map(String::as_str)
+                .filter(|id| segment.is_history() || segment.may_hold_trace(id))
+                .peekable();
+            if held.peek().is_some() {
+                segments.push(segment.calls());
+                shared.extend(held);
+            }
+        }
+        (segments, shared.into_iter().collect())
     }
 
     /// The segments that may have calls of a range, of those that `pick` picks.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use duckdb::Connection;
 
-use super::calls::Sums;
+use super::calls::{Opened, Sums};
 use super::conclusions::{self, Found, Latest};
 use super::failpoint;
 use super::leases::{NO_BREAKERS, SegmentSet, schema_of};
@@ -71,6 +71,7 @@ impl Catalog {
             segments: Vec::new(),
             retirement: retirement.clone(),
             latest: Latest::default(),
+            opened: Opened::default(),
             found: Arc::new(found),
             sums: Arc::new(Sums::default()),
             as_of,
@@ -165,6 +166,7 @@ impl Catalog {
             segments,
             retirement: self.retirement.clone(),
             latest: Latest::default(),
+            opened: Opened::default(),
             found: Arc::clone(&current.found),
             sums: Arc::clone(&current.sums),
             as_of: self.as_of,

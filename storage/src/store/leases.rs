@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use duckdb::Connection;
 
-use super::calls::Sums;
+use super::calls::{Opened, Sums};
 use super::conclusions::{Found, Latest};
 use super::locked;
 use crate::as_of::AsOf;
@@ -27,6 +27,8 @@ pub struct SegmentSet {
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) retirement: Retirement,
     pub(super) latest: Latest,
+    /// The latest edges of calls that are not rolled up for good.
+    pub(super) opened: Opened,
     /// What was looked up for conclusions over this set and those before.
     pub(super) found: Arc<Found>,
     /// What is kept of calls over this set and those before.

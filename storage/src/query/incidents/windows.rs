@@ -1,17 +1,17 @@
 //! How edges and services did before and during each of several incidents, from roll-ups of ten seconds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use duckdb::{Connection, params};
+use duckdb::Connection;
 
 use super::links::Node;
 use super::{QueryError, SECOND};
-use crate::ask::Ask;
-use crate::model::Incident;
-use crate::rollup::BUCKET_NS;
+use crate::model::{Incident, TimeRange};
+use crate::rollup::{BUCKET_NS, BucketSum};
 use crate::store::SegmentSet;
 
-const WINDOWS: &str = include_str!("windows.sql");
+/// Ranks of spans by which a service answers calls (`rollup/sum_red.sql`): its own entry spans and its proxy's.
+const ANSWERING: u8 = 2;
 /// What was usual is measured over so long before.
 const BEFORE_NS: i64 = 300 * SECOND;
 /// A window of the breaker lies before its trip: errors of this time belong to the incident.
@@ -37,6 +37,96 @@ impl Sums {
 /// Before and during.
 pub(super) type Pair = [Sums; 2];
 
+/// The times that one incident is judged by, in nanoseconds.
+struct Window {
+    number: usize,
+    /// What was usual is measured from here on.
+    before: i64,
+    /// What belongs to the incident, from here on.
+    during: i64,
+    finish: i64,
+}
+
+impl Window {
+    fn of(number: usize, incident: &Incident) -> Self {
+        let floor = |ns: i64| ns.div_euclid(BUCKET_NS) * BUCKET_NS;
+        let start = incident.start_unix_nano;
+        let during = floor(start - LEAD_NS);
+        let trips = incident.breakers.iter().map(|b| b.trip.time_unix_nano);
+        let last = trips.max().unwrap_or(start);
+        Self {
+            number,
+            before: during - BEFORE_NS,
+            during,
+            finish: last.min(start + DURING_MAX_NS) + BUCKET_NS,
+        }
+    }
+}
+
+/// What one edge or service did, bucket by bucket.
+#[derive(Debug, Default)]
+struct Course(BTreeMap<i64, Bucket>);
+
+/// Calls and errors are those that the spans stand for.
+#[derive(Debug, Default, Clone, Copy)]
+struct Bucket {
+    calls: f64,
+    errors: f64,
+    counted: f64,
+    duration_ns: f64,
+}
+
+impl Bucket {
+    fn error_share(&self) -> f64 {
+        self.errors / self.calls.max(1.0)
+    }
+}
+
+impl Course {
+    fn add<K>(&mut self, sum: &BucketSum<'_, K>, sign: f64) {
+        let bucket = self.0.entry(sum.bucket_start).or_default();
+        bucket.calls += sign * sum.weight;
+        bucket.errors += sign * sum.error_weight;
+        bucket.counted += sign * sum.calls as f64;
+        bucket.duration_ns += sign * sum.duration_ns;
+    }
+
+    /// Before and during, if there is anything. Where calls fail, "during" begins with the first bucket that fails at
+    /// least half as much as the worst one: the quiet time before would hide what came after.
+    fn pair(&self, during: i64) -> Option<Pair> {
+        // Calls that somebody answered elsewhere may leave none.
+        let some = || self.0.iter().filter(|(_, bucket)| bucket.counted > 0.0);
+        let peak = some()
+            .filter(|(start, _)| **start >= during)
+            .map(|(_, bucket)| bucket.error_share())
+            .fold(0.0, f64::max);
+        let onset = some()
+            .find(|(start, bucket)| {
+                **start >= during && bucket.errors > 0.0 && bucket.error_share() >= peak / 2.0
+            })
+            .map_or(during, |(start, _)| *start);
+        let sums = |phase: &dyn Fn(i64) -> bool| {
+            let mut all = Bucket::default();
+            for (_, bucket) in some().filter(|(start, _)| phase(**start)) {
+                all.calls += bucket.calls;
+                all.errors += bucket.errors;
+                all.counted += bucket.counted;
+                all.duration_ns += bucket.duration_ns;
+            }
+            Sums {
+                calls: all.calls.round() as u64,
+                errors: all.errors.round() as u64,
+                mean_ns: all.duration_ns / all.counted.max(1.0),
+            }
+        };
+        let pair = [
+            sums(&|start| start < during),
+            sums(&|start| start >= during && start >= onset),
+        ];
+        some().next().map(|_| pair)
+    }
+}
+
 /// Edges and services of each window.
 #[derive(Default)]
 pub(super) struct Windows {
@@ -53,51 +143,57 @@ impl Windows {
         conn: &Connection,
         incidents: impl Iterator<Item = &'a Incident>,
     ) -> Result<Self, QueryError> {
-        let floor = |ns: i64| ns.div_euclid(BUCKET_NS) * BUCKET_NS;
-        let (mut from, mut to) = (i64::MAX, i64::MIN);
-        let texts: Vec<String> = incidents
+        let mut spans: Vec<Window> = incidents
             .enumerate()
-            .map(|(at, incident)| {
-                let start = incident.start_unix_nano;
-                let during = floor(start - LEAD_NS);
-                let last = incident
-                    .breakers
-                    .iter()
-                    .map(|b| b.trip.time_unix_nano)
-                    .max();
-                let finish = last.unwrap_or(start).min(start + DURING_MAX_NS) + BUCKET_NS;
-                (from, to) = (from.min(during - BEFORE_NS), to.max(finish));
-                format!("{at}:{}:{during}:{finish}", during - BEFORE_NS)
-            })
+            .map(|(number, incident)| Window::of(number, incident))
             .collect();
-        if texts.is_empty() {
+        let (Some(from), Some(to), Some(longest)) = (
+            spans.iter().map(|one| one.before).min(),
+            spans.iter().map(|one| one.finish).max(),
+            spans.iter().map(|one| one.finish - one.before).max(),
+        ) else {
             return Ok(Self::default());
-        }
-        let sql = WINDOWS
-            .replace("{edges}", &set.service_edges_sql(from, to))
-            .replace("{red}", &set.red_sql(from, to));
-        let mut statement = conn.ask(&sql)?;
-        let mut rows = statement.query(params![texts.join(","), from, to])?;
-        let mut windows = Self::default();
-        while let Some(row) = rows.next()? {
-            let scope = |at: usize| super::super::breakers::scope(row, at);
-            let number = usize::try_from(row.get::<_, i32>(0)?).unwrap_or_default();
-            let phase = usize::from(row.get::<_, bool>(1)?);
-            let callee: Node = (scope(6)?, row.get(9)?);
-            let sums = Sums {
-                calls: row.get(10)?,
-                errors: row.get(11)?,
-                mean_ns: row.get::<_, Option<f64>>(12)?.unwrap_or(0.0),
-            };
-            match row.get::<_, Option<String>>(5)? {
-                Some(caller) => {
-                    let key = (number, (scope(2)?, caller), callee);
-                    windows.edges.entry(key).or_default()[phase] = sums;
-                }
-                None => windows.services.entry((number, callee)).or_default()[phase] = sums,
+        };
+        spans.sort_by_key(|one| one.before);
+        // Those that a bucket lies in.
+        let around = |start: i64| {
+            let first = spans.partition_point(|one| one.before <= start - longest);
+            let begun = spans[first..].iter().take_while(move |one| one.before <= start);
+            begun.filter(move |one| start < one.finish)
+        };
+        let range = TimeRange {
+            from_unix_nano: from,
+            to_unix_nano: to,
+        };
+        let mut edges: HashMap<(usize, Node, Node), Course> = HashMap::new();
+        set.each_edge_bucket(conn, range, |sum| {
+            for one in around(sum.bucket_start) {
+                let key = (one.number, sum.of.caller.clone(), sum.of.callee.clone());
+                let sign = if sum.of.is_minus { -1.0 } else { 1.0 };
+                edges.entry(key).or_default().add(sum, sign);
             }
-        }
-        Ok(windows)
+        })?;
+        let mut services: HashMap<(usize, Node), Course> = HashMap::new();
+        set.each_service_bucket(conn, range, |sum| {
+            if sum.of.rank > ANSWERING {
+                return;
+            }
+            for one in around(sum.bucket_start) {
+                let node = (sum.of.scope.clone(), sum.of.service_name.clone());
+                services.entry((one.number, node)).or_default().add(sum, 1.0);
+            }
+        })?;
+        let during: HashMap<usize, i64> = spans.iter().map(|one| (one.number, one.during)).collect();
+        Ok(Self {
+            edges: edges
+                .into_iter()
+                .filter_map(|(key, course)| Some((key.clone(), course.pair(during[&key.0])?)))
+                .collect(),
+            services: services
+                .into_iter()
+                .filter_map(|(key, course)| Some((key.clone(), course.pair(during[&key.0])?)))
+                .collect(),
+        })
     }
 
     /// Whom a service calls, with the sums of the calls.

@@ -250,9 +250,7 @@ fn halves(schemas: &[String], only: &str) -> String {
             .replace("{only}", only)
     };
     let own = schemas.iter().map(|schema| of(schema, only));
-    let selects: Vec<String> = std::iter::once(of(EMPTY_SCHEMA, ""))
-        .chain(own)
-        .collect();
+    let selects: Vec<String> = std::iter::once(of(EMPTY_SCHEMA, "")).chain(own).collect();
     selects.join(" UNION ALL ")
 }
 

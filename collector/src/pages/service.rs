@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use tripline_storage::model::{
     InstancesQuery, LogQuery, Page, ServiceQuery, ServiceSummary, ServicesQuery, TimeRange,
-    TraceQuery,
+    TraceQuery, TraceSummary,
 };
 use tripline_storage::query::{self, QueryError, Session, how};
 use tripline_web::frame::Frame;
@@ -161,36 +161,32 @@ pub(super) async fn one(
                 .last_week
                 .map(|range| asked.summaries(session, range))
                 .transpose()?;
-            let mut failed = query::traces(session, &of_failed)?;
-            let spans: u64 = summaries.iter().map(|summary| summary.spans).sum();
-            if failed.truncated && spans <= COUNTED_SPANS_MAX {
-                failed.total = query::trace_count(session, &of_failed)?;
-            }
-            let slow = summaries
-                .iter()
-                .filter_map(|service| service.latency.p99_ns)
-                .reduce(f64::max);
-            let slow = match slow {
-                Some(shortest) => {
-                    let asked = TraceQuery {
-                        status: None,
-                        kind: Some("server".to_owned()),
-                        duration_min_ns: Some(shortest as i64),
-                        ..of_failed.clone()
-                    };
-                    query::traces(session, &asked)?
-                }
-                None => Page::default(),
-            };
+            let ((failed, slow), (parts, graph, breakers, logs, instances)) = session.both(
+                |session| {
+                    Ok((
+                        failed_traces(session, &of_failed, &summaries)?,
+                        slow_traces(session, &of_failed, &summaries)?,
+                    ))
+                },
+                |session| {
+                    Ok((
+                        asked.parts(session, &summaries, seconds)?,
+                        query::graph(session, &of_graph)?,
+                        query::breakers(session, &of_breakers)?.items,
+                        query::logs(session, &of_logs)?,
+                        query::instances(session, &of_instances)?,
+                    ))
+                },
+            )?;
             let page = views::ServicePage {
-                parts: asked.parts(session, &summaries, seconds)?,
+                parts,
                 summaries,
-                graph: query::graph(session, &of_graph)?,
-                breakers: query::breakers(session, &of_breakers)?.items,
+                graph,
+                breakers,
                 failed,
                 slow,
-                logs: query::logs(session, &of_logs)?,
-                instances: query::instances(session, &of_instances)?,
+                logs,
+                instances,
                 last_week,
                 how: views::ServiceHow {
                     figures: how::services(&asked.services, Some(name.as_str()), seconds),
@@ -209,4 +205,40 @@ pub(super) async fn one(
         page
     });
     show(&frame, &title, answer, views::service)
+}
+
+/// Its newest failed traces, and how many there are if that is soon told.
+fn failed_traces(
+    session: &Session<'_>,
+    of_failed: &TraceQuery,
+    summaries: &[ServiceSummary],
+) -> Result<Page<TraceSummary>, QueryError> {
+    let mut failed = query::traces(session, of_failed)?;
+    let spans: u64 = summaries.iter().map(|summary| summary.spans).sum();
+    if failed.truncated && spans <= COUNTED_SPANS_MAX {
+        failed.total = query::trace_count(session, of_failed)?;
+    }
+    Ok(failed)
+}
+
+/// The newest of its calls that took longer than 99 of 100 do.
+fn slow_traces(
+    session: &Session<'_>,
+    of_failed: &TraceQuery,
+    summaries: &[ServiceSummary],
+) -> Result<Page<TraceSummary>, QueryError> {
+    let slow = summaries
+        .iter()
+        .filter_map(|service| service.latency.p99_ns)
+        .reduce(f64::max);
+    let Some(shortest) = slow else {
+        return Ok(Page::default());
+    };
+    let asked = TraceQuery {
+        status: None,
+        kind: Some("server".to_owned()),
+        duration_min_ns: Some(shortest as i64),
+        ..of_failed.clone()
+    };
+    query::traces(session, &asked)
 }

@@ -64,22 +64,29 @@ fn traces_page(
         columns: HEATMAP_COLUMNS,
     };
     let durations = how::heatmap(&of_heatmap)?;
-    let heatmap = query::heatmap(session, &of_heatmap)?;
-    let selected = selection
-        .map(|selection| {
-            let asked = DifferencesQuery {
-                spans: question.clone(),
-                selection,
-            };
-            query::differences(session, &asked).map(|found| (selection, found))
-        })
-        .transpose()?;
+    let of_selection = selection.map(|selection| DifferencesQuery {
+        spans: question.clone(),
+        selection,
+    });
     let services = query::service_names(session, &question.scope)?;
     let listed = inside(question, selection);
-    let mut found = query::traces(session, &listed)?;
-    if found.truncated && found.total.is_none() {
-        found.total = query::trace_count(session, &listed)?;
-    }
+    let (found, (heatmap, differences)) = session.both(
+        |session| {
+            let mut found = query::traces(session, &listed)?;
+            if found.truncated && found.total.is_none() {
+                found.total = query::trace_count(session, &listed)?;
+            }
+            Ok(found)
+        },
+        |session| {
+            let differences = of_selection.map(|asked| query::differences(session, &asked));
+            Ok((
+                query::heatmap(session, &of_heatmap)?,
+                differences.transpose()?,
+            ))
+        },
+    )?;
+    let selected = selection.zip(differences);
     Ok(views::TracesPage {
         found,
         services,

@@ -296,28 +296,34 @@ fn detail(session: &Session<'_>, found: Found, now: i64) -> Result<IncidentDetai
         transitions,
     } = found;
     let services = services(&incident);
-    let blast = blast::blast_radius(session, &incident, now, sample::SPANS_MAX)?;
-    let onsets = onsets::onsets(session, &incident)?;
-    let error_classes = causes::error_classes(session, &incident)?;
+    let of_findings = FindingsQuery {
+        range: TimeRange {
+            from_unix_nano: incident.start_unix_nano - 300 * SECOND,
+            to_unix_nano: end(&incident, now) + SECOND,
+        },
+        scope: Default::default(),
+        services: services.clone(),
+        limit: 20,
+    };
+    let known = &incident;
+    let ((blast, recovery), (findings, onsets, error_classes)) = session.both(
+        |session| {
+            let blast = blast::blast_radius(session, known, now, sample::SPANS_MAX)?;
+            let recovery = recovery::recovery(session, known, &transitions, &blast, now)?;
+            Ok((blast, recovery))
+        },
+        |session| {
+            let onsets = onsets::onsets(session, known)?;
+            let error_classes = causes::error_classes(session, known)?;
+            Ok((findings(session, &of_findings)?, onsets, error_classes))
+        },
+    )?;
     if let Some(root) = &mut incident.root {
         root.evidence.extend(onsets::clue(&onsets, &root.service));
         root.evidence
             .extend(causes::clue(session, &incident.breakers, root)?);
     }
     let (changes, services_without_version) = changes::changes(session, &incident, &services, now)?;
-    let recovery = recovery::recovery(session, &incident, &transitions, &blast, now)?;
-    let findings = findings(
-        session,
-        &FindingsQuery {
-            range: TimeRange {
-                from_unix_nano: incident.start_unix_nano - 300 * SECOND,
-                to_unix_nano: end(&incident, now) + SECOND,
-            },
-            scope: Default::default(),
-            services,
-            limit: 20,
-        },
-    )?;
     Ok(IncidentDetail {
         incident,
         onsets,

@@ -18,7 +18,8 @@ const NEWEST_OF_TRACES: &str = include_str!("newest_of_traces.sql");
 const LIMIT_MAX: usize = 10_000;
 /// Traces a page may have.
 pub(super) const TRACES_MAX: usize = LIMIT_MAX / 10;
-/// Rounds of reading spans to find enough distinct traces; each reads more than the one before.
+/// Rounds of reading spans to find enough distinct traces; each reads more than the one before, by how many spans that fit
+/// a trace had there. Of a filter that fits few, one span more may mean another 10,000 to look at.
 const ROUNDS_MAX: usize = 8;
 
 /// Spans that fit, newest first, each once.
@@ -51,18 +52,20 @@ pub(super) fn newest_traces(
 ) -> Result<Page<TraceSummary>, QueryError> {
     let limit = query.limit.clamp(1, TRACES_MAX);
     let before = query.cursor.as_deref().map(Position::parse).transpose()?;
-    let mut fetch = limit * 4;
+    let mut fetch = limit + limit / 4 + 1;
     let mut traces: Vec<Keyed> = Vec::new();
     let mut truncated = true;
     let mut last_read = None;
     for round in 0..ROUNDS_MAX {
         let (rows, more) = matching(session, query, before, fetch)?;
         last_read = rows.last().map(|(key, _)| *key);
+        let read = rows.len();
         let mut seen = HashSet::new();
         traces = rows
             .into_iter()
             .filter(|(_, span)| seen.insert(span.trace_id.clone()))
             .collect();
+        let spans_of_each = read / seen.len().max(1) + 1;
         if before.is_some() {
             traces = of_this_page(session, query, traces)?;
         }
@@ -70,7 +73,7 @@ pub(super) fn newest_traces(
         if !more || traces.len() >= limit || round + 1 == ROUNDS_MAX {
             break;
         }
-        fetch *= 4;
+        fetch = (limit * spans_of_each).clamp(fetch * 2, fetch * 16);
     }
     let next = match traces.get(limit - 1) {
         _ if !truncated => None,

@@ -53,6 +53,30 @@ impl<'a> Session<'a> {
         self.reader.segments()
     }
 
+    /// Two questions at once, over the same segments; the second on a thread and a connection of its own. The engine
+    /// answers one question on half of the cores.
+    pub fn both<A, B: Send>(
+        &self,
+        one: impl FnOnce(&Session<'_>) -> Result<A, QueryError>,
+        other: impl FnOnce(&Session<'_>) -> Result<B, QueryError> + Send,
+    ) -> Result<(A, B), QueryError> {
+        let beside = self.reader.beside()?;
+        let deadline = self.deadline;
+        std::thread::scope(|scope| {
+            let other = scope.spawn(move || {
+                other(&Session {
+                    reader: &beside,
+                    deadline,
+                })
+            });
+            let one = one(self);
+            let other = other
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok((one?, other?))
+        })
+    }
+
     /// Runs a question about breakers: what is concluded about them is read from tables, concluded now if need be.
     pub(super) fn run_concluded<T>(
         &self,

@@ -45,6 +45,21 @@ impl Reader {
         })
     }
 
+    /// Another over the same set, with what this one has concluded: for a question at the same time.
+    pub(crate) fn beside(&self) -> duckdb::Result<Self> {
+        let conn = self.conn.try_clone()?;
+        conn.execute_batch(&format!("USE {}", self.set.schema()))?;
+        let other = Self {
+            conn,
+            conclusions: OnceCell::new(),
+            set: Arc::clone(&self.set),
+        };
+        if let Some(concluded) = self.conclusions.get() {
+            other.keep(Arc::clone(concluded))?;
+        }
+        Ok(other)
+    }
+
     /// From here on these public relations resolve by their bare names; other names mean nothing.
     pub fn provide(&self, relations: &[&str]) -> duckdb::Result<()> {
         self.set.provide(&self.conn, relations)

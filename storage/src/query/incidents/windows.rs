@@ -158,7 +158,9 @@ impl Windows {
         // Those that a bucket lies in.
         let around = |start: i64| {
             let first = spans.partition_point(|one| one.before <= start - longest);
-            let begun = spans[first..].iter().take_while(move |one| one.before <= start);
+            let begun = spans[first..]
+                .iter()
+                .take_while(move |one| one.before <= start);
             begun.filter(move |one| start < one.finish)
         };
         let range = TimeRange {
@@ -180,10 +182,14 @@ impl Windows {
             }
             for one in around(sum.bucket_start) {
                 let node = (sum.of.scope.clone(), sum.of.service_name.clone());
-                services.entry((one.number, node)).or_default().add(sum, 1.0);
+                services
+                    .entry((one.number, node))
+                    .or_default()
+                    .add(sum, 1.0);
             }
         })?;
-        let during: HashMap<usize, i64> = spans.iter().map(|one| (one.number, one.during)).collect();
+        let during: HashMap<usize, i64> =
+            spans.iter().map(|one| (one.number, one.during)).collect();
         Ok(Self {
             edges: edges
                 .into_iter()

@@ -259,6 +259,22 @@ impl Filter {
         }
     }
 
+    /// The columns and texts of its conditions where each is `field = text`, and all must hold.
+    pub(crate) fn equalities(&self) -> Option<Vec<(&'static str, &str)>> {
+        let of = |one| match one {
+            &Expression::Compare(ref key, Operator::Equal, Literal::Text(ref value))
+                if key.scope == KeyScope::Anywhere =>
+            {
+                Some((field_named(self.signal, &key.name)?.column, value.as_str()))
+            }
+            _ => None,
+        };
+        match &self.expression {
+            Expression::And(all) => all.iter().map(of).collect(),
+            one => Some(vec![of(one)?]),
+        }
+    }
+
     /// The text of this filter with one more condition: what "filter for" and "filter out" link to.
     /// A text that cannot be read is kept as it is.
     pub fn narrowed(text: &str, signal: Signal, condition: Expression) -> String {

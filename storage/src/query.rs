@@ -30,6 +30,7 @@ mod mesh;
 mod metrics;
 mod newest;
 mod ordered;
+mod plain;
 mod points;
 mod pulse;
 mod refusals;

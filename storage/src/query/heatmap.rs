@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::newest::{Narrowed, tables, tables_in};
+use super::plain::{is_asked, plain};
 use super::search::conditions;
 use super::sent::each_sent_by;
 use super::{QueryError, Session};
 use crate::ask::Ask;
 use crate::model::{Heatmap, HeatmapCell, HeatmapQuery, TimeRange, TraceQuery};
 use crate::rollup::{BUCKET_NS, first_bucket};
-use crate::segment::kept::is_in;
 use crate::segment::origins::Resource;
 
 const HEATMAP: &str = include_str!("heatmap.sql");
@@ -41,7 +41,7 @@ impl Grid {
         let from = range.from_unix_nano;
         let length = range.to_unix_nano.saturating_sub(from).max(1);
         let width = (length - 1) / i64::from(columns) + 1;
-        if width < WIDTH_MIN || !is_of_senders(&query.spans) {
+        if width < WIDTH_MIN || plain(&query.spans).is_none() {
             return Self {
                 range,
                 from,
@@ -69,22 +69,6 @@ impl Grid {
     }
 }
 
-/// Whether nothing is asked of spans but who sent them and whether they failed.
-fn is_of_senders(query: &TraceQuery) -> bool {
-    let of_all = TraceQuery {
-        range: query.range,
-        scope: query.scope.clone(),
-        service: query.service.clone(),
-        status: query.status.clone().filter(|status| status == "error"),
-        // What a list of traces is cut by and ordered by.
-        limit: query.limit,
-        cursor: query.cursor.clone(),
-        order: query.order,
-        ..TraceQuery::default()
-    };
-    of_all == *query
-}
-
 /// Spans and failed ones of a cell, by column and row.
 type Cells = BTreeMap<(u32, u32), (u64, u64)>;
 
@@ -94,10 +78,9 @@ pub fn heatmap(session: &Session<'_>, query: &HeatmapQuery) -> Result<Heatmap, Q
         return Err(QueryError::Invalid("a heatmap needs a time range"));
     };
     let grid = Grid::of(query, range);
-    let cells = if grid.is_of_buckets {
-        of_senders(session, &query.spans, grid)?
-    } else {
-        of_spans(session, &query.spans, grid)?
+    let cells = match plain(&query.spans).filter(|_| grid.is_of_buckets) {
+        Some(plain) => of_senders(session, &plain, grid)?,
+        None => of_spans(session, &query.spans, grid)?,
     };
     Ok(Heatmap {
         from_unix_nano: grid.from,
@@ -119,16 +102,13 @@ pub fn heatmap(session: &Session<'_>, query: &HeatmapQuery) -> Result<Heatmap, Q
 /// Counted from the sums that are kept of each segment.
 fn of_senders(session: &Session<'_>, query: &TraceQuery, grid: Grid) -> Result<Cells, QueryError> {
     let mut cells = Cells::new();
-    let is_asked = |resource: &Resource| {
-        is_in(&resource.scope, &query.scope)
-            && (query.service.is_none() || query.service == resource.service_name)
-    };
+    let picks = |resource: &Resource| is_asked(query, resource);
     session.run(|conn| {
         Ok(each_sent_by(
             session.set(),
             conn,
             grid.range,
-            is_asked,
+            picks,
             |sent| {
                 if query.status.is_some() && !sent.failed {
                     return;

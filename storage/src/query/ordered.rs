@@ -7,6 +7,7 @@ use duckdb::types::Value;
 use super::filter::TRACE_SLACK_NS;
 use super::filter::Table;
 use super::newest::{Narrowed, tables, tables_in};
+use super::plain::fits_more_than;
 use super::search::{TRACES_MAX, conditions, newest_fitting, newest_traces};
 use super::summaries::summaries;
 use super::{QueryError, Session};
@@ -52,6 +53,9 @@ pub fn traces(session: &Session<'_>, query: &TraceQuery) -> Result<Page<TraceSum
 
 /// How many traces have a span that fits; `None` where so many spans do that counting their traces takes long.
 pub fn trace_count(session: &Session<'_>, query: &TraceQuery) -> Result<Option<u64>, QueryError> {
+    if fits_more_than(session, query, COUNTED_SPANS_MAX)? {
+        return Ok(None);
+    }
     session.run(|conn| {
         let Some((fitting, values)) = fitting(session, conn, query)? else {
             return Ok(Some(0));

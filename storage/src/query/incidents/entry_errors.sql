@@ -7,6 +7,6 @@ SELECT sum(error_weight) FILTER (bucket_start < make_timestamp_ns($3)) / nullif(
     sum(error_weight) FILTER (bucket_start >= make_timestamp_ns($4)) / nullif(sum(weight) FILTER (bucket_start >= make_timestamp_ns($4)), 0),
     sum(error_weight) FILTER (bucket_start >= make_timestamp_ns($6) AND bucket_start < make_timestamp_ns($4))
         / nullif(sum(weight) FILTER (bucket_start >= make_timestamp_ns($6) AND bucket_start < make_timestamp_ns($4)), 0)
-FROM red JOIN entries ON service = service_name AND operation = name
+FROM ({red}) JOIN entries ON service = service_name AND operation = name
 WHERE (bucket_start >= make_timestamp_ns($2) AND bucket_start < make_timestamp_ns($3))
     OR (bucket_start >= make_timestamp_ns($6) AND bucket_start < make_timestamp_ns($5))

@@ -41,32 +41,35 @@ pub(super) fn recovery(
         Some(_) => (finish + FIVE_MINUTES_NS).min(now),
         None => now,
     };
-    let (rejected, before, recent, earlier) =
-        session.run_over(&["breaker_samples", "red"], |conn| {
-            let mut statement = conn.ask(REJECTED)?;
-            let from = incident.start_unix_nano - 120 * SECOND;
-            let rejected = statement
-                .query_map(params![from, finish + 120 * SECOND, ids.join(",")], |row| {
-                    Ok(RejectedInMinute {
-                        time_unix_nano: row.get(0)?,
-                        rejected: row.get::<_, Option<u64>>(1)?.unwrap_or(0),
-                    })
-                })?
-                .collect::<Result<Vec<_>, _>>()?;
-            let shares: (Option<f64>, Option<f64>, Option<f64>) = conn.ask_row(
-                ENTRY_ERRORS,
-                params![
-                    entries.join("\u{1e}"),
-                    incident.start_unix_nano - FIVE_MINUTES_NS - 20 * SECOND,
-                    incident.start_unix_nano - 20 * SECOND,
-                    until - FIVE_MINUTES_NS,
-                    until,
-                    until - 2 * FIVE_MINUTES_NS
-                ],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-            )?;
-            Ok((rejected, shares.0, shares.1, shares.2))
-        })?;
+    let red = session.set().red_sql(
+        (incident.start_unix_nano - FIVE_MINUTES_NS).min(until - 2 * FIVE_MINUTES_NS) - 20 * SECOND,
+        until,
+    );
+    let (rejected, before, recent, earlier) = session.run_over(&["breaker_samples"], |conn| {
+        let mut statement = conn.ask(REJECTED)?;
+        let from = incident.start_unix_nano - 120 * SECOND;
+        let rejected = statement
+            .query_map(params![from, finish + 120 * SECOND, ids.join(",")], |row| {
+                Ok(RejectedInMinute {
+                    time_unix_nano: row.get(0)?,
+                    rejected: row.get::<_, Option<u64>>(1)?.unwrap_or(0),
+                })
+            })?
+            .collect::<Result<Vec<_>, _>>()?;
+        let shares: (Option<f64>, Option<f64>, Option<f64>) = conn.ask_row(
+            &ENTRY_ERRORS.replace("{red}", &red),
+            params![
+                entries.join("\u{1e}"),
+                incident.start_unix_nano - FIVE_MINUTES_NS - 20 * SECOND,
+                incident.start_unix_nano - 20 * SECOND,
+                until - FIVE_MINUTES_NS,
+                until,
+                until - 2 * FIVE_MINUTES_NS
+            ],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )?;
+        Ok((rejected, shares.0, shares.1, shares.2))
+    })?;
     let (verdict, reason) = verdict(incident, &open, recent, earlier, now);
     Ok(Recovery {
         verdict: verdict.to_owned(),

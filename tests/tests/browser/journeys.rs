@@ -188,3 +188,73 @@ async fn the_page_is_copied_with_its_time_frozen() -> Result<()> {
     );
     browser.close().await
 }
+
+#[tokio::test]
+async fn an_id_is_copied_where_the_browser_has_no_clipboard_too() -> Result<()> {
+    let (server, browser) = opened().await?;
+    browser.enter(&server, "/traces").await?;
+    let trace = browser.element("a[href^='/traces/']").await?;
+    let path = trace.attr("href").await?.unwrap_or_default();
+    browser.enter(&server, &path).await?;
+    browser.script("window.copied = []; navigator.clipboard.writeText = text => { copied.push(text); return Promise.resolve(); }").await?;
+    browser.click(".copy-id").await?;
+    browser
+        .until("return document.querySelector('.copy-id').innerText.includes('✓')")
+        .await?;
+    let id = browser.script("return copied[0]").await?;
+    assert!(
+        id.as_str()
+            .is_some_and(|id| id.len() == 32 && path.contains(id)),
+        "{id} of {path}"
+    );
+    // As over plain http from another machine: what is selected is copied.
+    browser.enter(&server, &path).await?;
+    browser.script("Object.defineProperty(navigator, 'clipboard', {value: undefined}); window.copied = []; document.execCommand = what => { copied.push(what, document.activeElement.value); return true; }").await?;
+    browser.click(".copy-id").await?;
+    browser
+        .until("return document.querySelector('.copy-id').innerText.includes('✓')")
+        .await?;
+    assert_eq!(
+        browser.script("return copied").await?,
+        serde_json::json!(["copy", id])
+    );
+    browser
+        .until("return document.activeElement === document.querySelector('.copy-id')")
+        .await?;
+    // And where neither is allowed, it says so.
+    browser.enter(&server, &path).await?;
+    browser.script("Object.defineProperty(navigator, 'clipboard', {value: undefined}); document.execCommand = () => false").await?;
+    browser.click(".copy-id").await?;
+    browser
+        .until("return document.querySelector('.copy-id').innerText.includes('forbids')")
+        .await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn times_are_the_readers_own_and_say_utc_in_their_title() -> Result<()> {
+    let (server, browser) = opened().await?;
+    browser
+        .devtools(
+            "Emulation.setTimezoneOverride",
+            serde_json::json!({"timezoneId": "Asia/Kathmandu"}),
+        )
+        .await?;
+    browser.enter(&server, "/logs").await?;
+    browser
+        .until("return document.querySelector('.log-list time') !== null && document.querySelector('time[data-clock]') === null")
+        .await?;
+    let told = browser
+        .script("const time = document.querySelector('.log-list time'); return [time.dateTime, time.title, time.innerText]")
+        .await?;
+    let word = |at: usize| told[at].as_str().unwrap_or_default().to_owned();
+    let (iso, title, shown) = (word(0), word(1), word(2));
+    assert_eq!(iso, title, "{told}");
+    let digits = |text: &str| text.parse::<u32>().unwrap_or(u32::MAX);
+    // 5 h 45 min ahead, all year.
+    let utc = digits(&iso[11..13]) * 60 + digits(&iso[14..16]);
+    let clock = &shown[shown.len() - "00:00:00.000".len()..];
+    let own = digits(&clock[..2]) * 60 + digits(&clock[3..5]);
+    assert_eq!((utc + 5 * 60 + 45) % (24 * 60), own, "{told}");
+    browser.close().await
+}

@@ -15,6 +15,7 @@ pub(crate) mod live;
 pub(crate) mod meta;
 pub(crate) mod migrate;
 pub(crate) mod origins;
+pub(crate) mod places;
 pub(crate) mod runs;
 pub(crate) mod sent;
 pub(crate) mod tables;
@@ -32,6 +33,7 @@ pub(crate) use kept::{Kept, Sender};
 pub(crate) use keys::Keys;
 pub(crate) use live::Live;
 pub(crate) use meta::Meta;
+pub(crate) use places::Places;
 
 /// Where a segment is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct Segment {
     pub(crate) meta: Meta,
     /// Its traces, of each of its runs if it has any; none where they are not known.
     pub(crate) traces: Vec<Arc<TraceFilter>>,
+    /// Where its spans lie.
+    pub(crate) places: Places,
     /// What the writer says of it, if this process made it.
     pub(crate) live: Option<Arc<Live>>,
     /// What was read of it before.

@@ -9,6 +9,7 @@ use duckdb::{Connection, params};
 
 use super::bloom::TraceFilter;
 use super::keys::Keys;
+use super::places::Places;
 use super::runs::{self, Runs, TRACED};
 
 /// Version of the segment format this build writes; [`super::migrate`] brings older ones here. 2: breaker evidence in
@@ -210,6 +211,24 @@ fn filter_key(at: usize, count: usize) -> String {
         format!("trace_filter_{at}")
     }
 }
+
+/// Stores where the spans of a segment lie, if that is known.
+pub(crate) fn write_places(conn: &Connection, schema: &str, places: &Places) -> duckdb::Result<()> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    write_bytes(conn, schema, PLACES, &places.to_bytes())
+}
+
+/// Reads where the spans of a segment lie; segments of before 2026-11-23 do not say.
+pub(crate) fn read_places(conn: &Connection, schema: &str) -> duckdb::Result<Places> {
+    let bytes = read_bytes(conn, schema, PLACES)?;
+    Ok(bytes
+        .map(|bytes| Places::from_bytes(&bytes))
+        .unwrap_or_default())
+}
+
+const PLACES: &str = "span_places";
 
 fn create(schema: &str) -> String {
     format!("CREATE TABLE IF NOT EXISTS {schema}.meta (key VARCHAR, value VARCHAR, bytes BLOB)")

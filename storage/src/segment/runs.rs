@@ -12,6 +12,9 @@ use super::{Segment, TraceFilter};
 /// The relations whose rows are sorted by trace: spans, logs, as in [`super::meta::Meta::signal_times`].
 pub(crate) const TRACED: usize = 2;
 
+/// Places that are said one by one: more of them are slower to tell apart than to read.
+const PLACES_MAX: usize = 16;
+
 /// The runs of one relation, in the order they lie in; none where all its rows are one.
 pub(crate) type Runs = Vec<Run>;
 
@@ -60,13 +63,46 @@ impl Segment {
         if !traces.iter().any(|id| self.may_hold_trace(id)) {
             return Held::Nowhere;
         }
-        match self.meta.runs.get(signal) {
-            Some(runs) if !runs.is_empty() => Held::Rows(rows_of(runs, &|filters| {
+        let runs = self.meta.runs.get(signal).filter(|runs| !runs.is_empty());
+        if signal == 0
+            && !self.places.is_empty()
+            && let Some(rows) = self.rows_to_a_vector(runs, traces)
+        {
+            return Held::Rows(rows);
+        }
+        match runs {
+            Some(runs) => Held::Rows(rows_of(runs, &|filters| {
                 let some = self.traces.get(filters);
                 some.is_none_or(|some| some.iter().any(|filter| holds_any(filter, traces)))
             })),
-            _ => Held::Anywhere,
+            None => Held::Anywhere,
         }
+    }
+
+    /// Where spans of these traces may be, to a vector; `None` where that is in too many places to be said.
+    fn rows_to_a_vector(&self, runs: Option<&Runs>, traces: &[&str]) -> Option<Vec<Range<u64>>> {
+        let mut found: Vec<Range<u64>> = Vec::new();
+        for id in traces {
+            let holds = |filters: Range<usize>| {
+                let some = self.traces.get(filters);
+                some.is_none_or(|some| some.iter().any(|filter| filter.may_hold(id)))
+            };
+            let of_it = match runs {
+                Some(runs) => each_of(runs, &holds).collect(),
+                None => vec![0..i64::MAX as u64],
+            };
+            found.extend(of_it.into_iter().map(|rows| self.places.narrow(rows, id)));
+        }
+        found.retain(|rows| !rows.is_empty());
+        found.sort_unstable_by_key(|rows| rows.start);
+        let mut apart: Vec<Range<u64>> = Vec::new();
+        for rows in found {
+            match apart.last_mut() {
+                Some(last) if rows.start <= last.end => last.end = last.end.max(rows.end),
+                _ => apart.push(rows),
+            }
+        }
+        (apart.len() <= PLACES_MAX).then_some(apart)
     }
 
     /// Times that cut its rows of a signal into parts that lie in different row groups, oldest first; none unless every
@@ -80,16 +116,20 @@ fn holds_any(filter: &TraceFilter, traces: &[&str]) -> bool {
     traces.iter().any(|id| filter.may_hold(id))
 }
 
-/// The rows of the runs whose filters are picked; neighbours are one.
-fn rows_of(runs: &Runs, pick: &dyn Fn(Range<usize>) -> bool) -> Vec<Range<u64>> {
-    let mut found: Vec<Range<u64>> = Vec::new();
+/// The rows of each run whose filters are picked.
+fn each_of(runs: &Runs, pick: &dyn Fn(Range<usize>) -> bool) -> impl Iterator<Item = Range<u64>> {
     let mut at = 0;
-    for run in runs {
+    runs.iter().filter_map(move |run| {
         let rows = at..at + run.rows;
         at = rows.end;
-        if run.rows == 0 || !pick(run.filters.clone()) {
-            continue;
-        }
+        (run.rows > 0 && pick(run.filters.clone())).then_some(rows)
+    })
+}
+
+/// The same; neighbours are one.
+fn rows_of(runs: &Runs, pick: &dyn Fn(Range<usize>) -> bool) -> Vec<Range<u64>> {
+    let mut found: Vec<Range<u64>> = Vec::new();
+    for rows in each_of(runs, pick) {
         match found.last_mut() {
             Some(last) if last.end == rows.start => last.end = rows.end,
             _ => found.push(rows),

@@ -15,7 +15,7 @@ use super::{Shared, StoreError, failpoint};
 use crate::segment::live::{self, Times};
 use crate::segment::meta::SIGNALS;
 use crate::segment::meta::{self, Digits, FORMAT, Meta};
-use crate::segment::{Kept, Segment, SegmentState, TraceFilter, files, tables};
+use crate::segment::{Kept, Places, Segment, SegmentState, TraceFilter, files, tables};
 
 /// A sealed segment in the making.
 pub(crate) struct Build<'a> {
@@ -223,6 +223,8 @@ impl<'a> Build<'a> {
         meta.complete = true;
         meta.write(&self.conn, &schema)?;
         meta::write_filters(&self.conn, &schema, &traces)?;
+        let places = Places::of(&self.conn, &schema)?;
+        meta::write_places(&self.conn, &schema, &places)?;
         Meta::write_complete(&self.conn, &schema)?;
         self.step(4)?;
         self.checkpoint()?;
@@ -233,7 +235,7 @@ impl<'a> Build<'a> {
         let path = files::sealed_path(self.shared.catalog.dir(), self.id);
         std::fs::rename(&self.path, &path)?;
         self.is_done = true;
-        if let Err(error) = self.publish(path.clone(), meta, traces) {
+        if let Err(error) = self.publish(path.clone(), meta, traces, places) {
             // Not visible, so it must not be there either: its rows still are where they were.
             files::remove(&path)?;
             files::sync_dir(self.shared.catalog.dir())?;
@@ -249,6 +251,7 @@ impl<'a> Build<'a> {
         path: PathBuf,
         meta: Meta,
         traces: Vec<Arc<TraceFilter>>,
+        places: Places,
     ) -> Result<(), StoreError> {
         self.step(7)?;
         files::sync_dir(self.shared.catalog.dir())?;
@@ -259,7 +262,7 @@ impl<'a> Build<'a> {
             format!("s{}", self.id),
             path,
             meta,
-            traces,
+            (traces, places),
         )
     }
 }
@@ -270,7 +273,7 @@ fn publish(
     alias: String,
     path: PathBuf,
     meta: Meta,
-    traces: Vec<Arc<TraceFilter>>,
+    (traces, places): (Vec<Arc<TraceFilter>>, Places),
 ) -> Result<(), StoreError> {
     let catalog = &shared.catalog;
     catalog.attach(&path, &alias, Access::ReadOnly)?;
@@ -282,6 +285,7 @@ fn publish(
         attachment,
         meta,
         traces,
+        places,
         live: None,
         kept: Kept::default(),
     };

@@ -19,7 +19,7 @@ use crate::ingest::RecentSpans;
 use crate::retirement::Retirement;
 use crate::segment::files::{self, FileKind, Found, Sequence};
 use crate::segment::meta::{self, FORMAT, Meta};
-use crate::segment::{Attachment, Kept, Segment, SegmentState, migrate, tables};
+use crate::segment::{Attachment, Kept, Places, Segment, SegmentState, migrate, tables};
 
 /// What the store starts with.
 pub(crate) struct Recovered {
@@ -192,8 +192,11 @@ fn sealed_segment(
         migrate_sealed(catalog, file, alias, &meta).map_err(|error| error.to_string())?
     };
     let schema = format!("\"{alias}\".main");
-    let traces = catalog
-        .with_connection(|conn| meta::read_filters(conn, &schema, &meta))
+    let (traces, places) = catalog
+        .with_connection(|conn| {
+            let traces = meta::read_filters(conn, &schema, &meta)?;
+            Ok::<_, duckdb::Error>((traces, meta::read_places(conn, &schema)?))
+        })
         .map_err(|error| error.to_string())?;
     Ok(Segment {
         id: file.id,
@@ -201,6 +204,7 @@ fn sealed_segment(
         attachment,
         meta,
         traces,
+        places,
         live: None,
         kept: Kept::default(),
     })
@@ -228,6 +232,7 @@ fn hot_segment(
         attachment,
         meta,
         traces: Vec::new(),
+        places: Places::default(),
         live: None,
         kept: Kept::default(),
     })

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::catalog::{Access, Catalog};
 use super::{Shared, StoreError, failpoint};
-use crate::segment::{Kept, Live, Segment, SegmentState, files, hot};
+use crate::segment::{Kept, Live, Places, Segment, SegmentState, files, hot};
 
 /// How often it looks when nobody rings.
 const TICK: Duration = Duration::from_secs(1);
@@ -67,6 +67,7 @@ pub(crate) fn make_hot(catalog: &Catalog, rows_max: usize) -> Result<Arc<Segment
         attachment,
         meta,
         traces: Vec::new(),
+        places: Places::default(),
         live: Some(Arc::new(Live::new(rows_max))),
         kept: Kept::default(),
     }))

@@ -87,11 +87,11 @@ impl Segment {
                 let some = self.traces.get(filters);
                 some.is_none_or(|some| some.iter().any(|filter| filter.may_hold(id)))
             };
-            let of_it = match runs {
-                Some(runs) => each_of(runs, &holds).collect(),
-                None => vec![0..i64::MAX as u64],
-            };
-            found.extend(of_it.into_iter().map(|rows| self.places.narrow(rows, id)));
+            let mut add = |rows| found.push(self.places.narrow(rows, id));
+            match runs {
+                Some(runs) => each_of(runs, &holds).for_each(add),
+                None => add(0..i64::MAX as u64),
+            }
         }
         found.retain(|rows| !rows.is_empty());
         found.sort_unstable_by_key(|rows| rows.start);

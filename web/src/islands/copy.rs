@@ -16,14 +16,14 @@ pub fn Copy(path: String, markdown: String) -> impl IntoView {
         let path = path.clone();
         move |_| {
             copied("{link}", &path, move |is_copied| {
-                say(is_copied, "Link copied")
-            })
+                say(is_copied, "Link copied");
+            });
         }
     };
     let text = move |_| {
         copied(&markdown, &path, move |is_copied| {
-            say(is_copied, "Markdown copied")
-        })
+            say(is_copied, "Markdown copied");
+        });
     };
     view! {
         <button type="button" class="button plain needs-wasm" on:click=link>"Copy link"</button>
@@ -39,8 +39,8 @@ pub fn CopyId(id: String) -> impl IntoView {
     let label = format!("Copy {id}");
     let copy = move |_| {
         copied(&id, "", move |is_copied| {
-            sign.set(if is_copied { "✓" } else { FORBIDDEN })
-        })
+            sign.set(if is_copied { "✓" } else { FORBIDDEN });
+        });
     };
     // Drawn: few fonts have a sign for it.
     view! {

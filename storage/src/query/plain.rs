@@ -103,7 +103,7 @@ mod tests {
             ..TraceQuery::default()
         };
         assert_eq!(of("status = error"), Some(failed.clone()));
-        assert_eq!(of("status = ERROR service = cart"), Some(failed));
+        assert_eq!(of("status = error service = cart"), Some(failed));
         for more in [
             "service = checkout",
             "status = ok",

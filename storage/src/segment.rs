@@ -8,6 +8,7 @@ pub(crate) mod ahead;
 pub(crate) mod bloom;
 mod dictionary;
 pub(crate) mod files;
+mod having;
 pub(crate) mod hot;
 pub(crate) mod kept;
 pub(crate) mod keys;

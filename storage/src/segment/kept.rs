@@ -6,10 +6,11 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use duckdb::{Connection, Row};
 
+use super::having::Answers;
 use super::origins::Origins;
 use super::sent::SentTimes;
 use super::{Segment, views};
@@ -32,6 +33,8 @@ pub(crate) struct Kept {
     pub(super) sent_times: OnceLock<Vec<SentTimes>>,
     pub(super) origins: OnceLock<Origins>,
     oldest_call: OnceLock<Vec<i64>>,
+    /// Traces of other segments that were looked for in it.
+    pub(super) having: Arc<Mutex<Answers>>,
 }
 
 /// An instance of a version of a service, as a resource names it.

@@ -352,7 +352,7 @@ impl SegmentSet {
             ByBucket::default()
         } else {
             let traces = sums::open_traces(conn, &open)?;
-            let (settled, shared) = self.may_share(&traces);
+            let (settled, shared) = self.sharing(conn, &traces)?;
             sums::open_edges(conn, &open, &settled, &shared)?
         };
         let edges = Arc::new(edges);
@@ -362,22 +362,27 @@ impl SegmentSet {
 
     /// The sealed segments that may have calls of some of these traces, and the traces of which they may. What is left of
     /// a history's traces is in its roll-ups alone, so it may have any.
-    fn may_share<'t>(&self, traces: &'t [String]) -> (Vec<Part>, Vec<&'t str>) {
+    fn sharing<'t>(
+        &self,
+        conn: &Connection,
+        traces: &'t [String],
+    ) -> duckdb::Result<(Vec<Part>, Vec<&'t str>)> {
         let mut segments = Vec::new();
         let mut shared: BTreeSet<&str> = BTreeSet::new();
         let sealed = self.segments.iter().filter(|one| !one.is_text());
         for segment in sealed.filter(|one| one.may_have_calls()) {
-            let mut held = traces
-                .iter()
-                .map(String::as_str)
-                .filter(|id| segment.is_history() || segment.may_hold_trace(id))
-                .peekable();
-            if held.peek().is_some() {
+            let all = traces.iter().map(String::as_str);
+            let held = if segment.is_history() {
+                all.collect()
+            } else {
+                segment.having(conn, all)?
+            };
+            if !held.is_empty() {
                 segments.push(segment.calls());
                 shared.extend(held);
             }
         }
-        (segments, shared.into_iter().collect())
+        Ok((segments, shared.into_iter().collect()))
     }
 
     /// The segments that may have calls of a range, of those that `pick` picks.

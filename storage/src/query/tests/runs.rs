@@ -156,3 +156,36 @@ fn a_trace_of_two_runs_is_whole() {
         .collect();
     assert_eq!(found, expected);
 }
+
+#[test]
+fn a_segment_tells_exactly_which_traces_it_has() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = in_runs(dir.path());
+    sent(&store);
+    let reader = store.reader().expect("a reader");
+    let segments = reader.segments().segments().iter();
+    let sealed: Vec<_> = segments.filter(|segment| !segment.is_text()).collect();
+    let [segment] = sealed.as_slice() else {
+        panic!("{} sealed segments", sealed.len())
+    };
+    let id = |number: u64| format!("{:032x}", number * 7_919 % 1_000 + 1);
+    // Those of the first 300 spans; the others are hot, or of nobody.
+    let mut own: Vec<String> = (0..300)
+        .map(|number| match number {
+            100.. if number % 4 == 0 => id(number - 100),
+            _ => id(number),
+        })
+        .collect();
+    own.sort();
+    own.dedup();
+    let all: Vec<String> = (1..=2_000_u64)
+        .map(|number| format!("{number:032x}"))
+        .collect();
+    for round in ["looked for", "known"] {
+        let asked = all.iter().map(String::as_str);
+        let found = segment
+            .having(reader.connection(), asked)
+            .expect("an answer");
+        assert_eq!(found, own, "{round}");
+    }
+}

@@ -17,7 +17,7 @@ use duckdb::{Connection, OptionalExt as _};
 
 use crate::empty::EMPTY_SCHEMA;
 pub(crate) use by_bucket::{BucketSum, ByBucket, Summed, first_bucket};
-pub(crate) use sums::{EdgeCalls, EdgeSum, OperationSpans, ServiceSpans, ServiceSum};
+pub(crate) use sums::{EdgeCalls, EdgeSum, ServiceSpans, ServiceSum};
 pub(crate) use totals::Totals;
 
 /// Width of `bucket_start`: 10 s. The SQL says the same number.

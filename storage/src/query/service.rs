@@ -8,16 +8,19 @@ use duckdb::types::Value;
 use super::changes::newest_changes;
 use super::conditions::Conditions;
 use super::sent::{each_sent_by, service_name};
+use super::services::red;
 use super::{QueryError, Session};
+use crate::ask::Ask;
 use crate::model::{
     Change, ChangesQuery, OperationSummary, RedPoint, Scope, ServiceDetail, ServiceQuery,
     VersionSummary,
 };
-use crate::rollup::{BUCKET_NS, OperationSpans, Totals};
+use crate::rollup::{BUCKET_NS, Totals};
 use crate::segment::kept::is_in;
 use crate::segment::origins::Resource;
 use crate::store::SegmentSet;
 
+const OPERATIONS: &str = include_str!("service_operations.sql");
 /// Operations listed, busiest first.
 const OPERATIONS_MAX: usize = 50;
 const STEPS_MAX: u32 = 500;
@@ -140,21 +143,29 @@ fn operations(
     conn: &Connection,
     query: &ServiceQuery,
 ) -> Result<(Vec<OperationSummary>, u64), QueryError> {
-    let mut by_rank: BTreeMap<u8, BTreeMap<String, Totals>> = BTreeMap::new();
-    set.each_operation_bucket(conn, query.range, &query.service, |sum| {
-        let OperationSpans { of, name } = sum.of;
-        if !is_of_service(query, &of.scope, &of.service_name) {
-            return;
+    let mut conditions = Conditions::default();
+    conditions.buckets(query.range);
+    of_service(query, &mut conditions);
+    let sql = OPERATIONS
+        .replace("{red}", &red(set, query.range))
+        .replace("{where}", &conditions.filter_clause())
+        .replace("{limit}", &OPERATIONS_MAX.to_string());
+    let mut statement = conn.ask(&sql)?;
+    let mut rows = statement.query(conditions.values())?;
+    let mut found: BTreeMap<String, Totals> = BTreeMap::new();
+    let mut names = 0;
+    while let Some(row) = rows.next()? {
+        let totals = found.entry(row.get(0)?).or_default();
+        match row.get::<_, Option<u16>>(1)? {
+            Some(bucket) => totals.add_bucket(bucket, row.get(2)?),
+            None => {
+                let (weight, error_weight) = (row.get(4)?, row.get(5)?);
+                totals.add_counts(row.get(2)?, row.get(3)?, weight, error_weight, "all");
+                names = row.get(6)?;
+            }
         }
-        let names = by_rank.entry(of.rank).or_default();
-        match names.get_mut(name) {
-            Some(totals) => totals.add(sum),
-            None => names.entry(name.clone()).or_default().add(sum),
-        }
-    })?;
-    let best = by_rank.into_values().next().unwrap_or_default();
-    let names = best.len() as u64;
-    let mut operations: Vec<OperationSummary> = best
+    }
+    let mut operations: Vec<OperationSummary> = found
         .into_iter()
         .map(|(name, totals)| OperationSummary {
             name,
@@ -166,7 +177,6 @@ fn operations(
         })
         .collect();
     operations.sort_by_key(|operation| std::cmp::Reverse(operation.calls));
-    operations.truncate(OPERATIONS_MAX);
     Ok((operations, names))
 }
 

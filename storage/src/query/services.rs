@@ -78,6 +78,11 @@ pub fn service_names(
 /// What a service without a name is called.
 const UNKNOWN: &str = "unknown_service";
 
+/// The roll-up of spans, of the segments that may have some of the range.
+pub(super) fn red(set: &SegmentSet, range: TimeRange) -> String {
+    set.red_sql(range.from_unix_nano, range.to_unix_nano)
+}
+
 /// Names a service.
 pub(super) type ServiceKey = (Scope, String);
 

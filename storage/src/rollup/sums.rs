@@ -23,13 +23,6 @@ pub(crate) struct ServiceSpans {
     pub rank: u8,
 }
 
-/// Spans of one name of a service that stand for its calls equally well.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct OperationSpans {
-    pub of: ServiceSpans,
-    pub name: String,
-}
-
 /// Calls from one service to another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct EdgeCalls {
@@ -55,19 +48,7 @@ pub(crate) fn stored_services(
     schema: &str,
     range: Option<TimeRange>,
 ) -> duckdb::Result<ByBucket<ServiceSpans>> {
-    let sql = by_service(&stored(STORED_SERVICES, schema, range));
-    read(conn, &sql, 5, service)
-}
-
-/// The same of one service, by the names of its spans.
-pub(crate) fn stored_operations(
-    conn: &Connection,
-    schema: &str,
-    range: Option<TimeRange>,
-    of: &str,
-) -> duckdb::Result<ByBucket<OperationSpans>> {
-    let sql = by_operation(&stored(STORED_SERVICES, schema, range));
-    read_with(conn, &sql, [of], 6, operation)
+    read(conn, &stored(STORED_SERVICES, schema, range), 5, service)
 }
 
 /// Hot spans by service.
@@ -75,31 +56,9 @@ pub(crate) fn hot_services(
     conn: &Connection,
     parts: &[Part],
 ) -> duckdb::Result<ByBucket<ServiceSpans>> {
-    read(conn, &by_service(&hot(parts)), 5, service)
-}
-
-/// Hot spans of one service, by their names.
-pub(crate) fn hot_operations(
-    conn: &Connection,
-    parts: &[Part],
-    of: &str,
-) -> duckdb::Result<ByBucket<OperationSpans>> {
-    read_with(conn, &by_operation(&hot(parts)), [of], 6, operation)
-}
-
-fn hot(parts: &[Part]) -> String {
     let spans: Vec<String> = parts.iter().map(hops).collect();
-    SPANS.replace("{spans}", &spans.join(" UNION ALL "))
-}
-
-fn by_service(question: &str) -> String {
-    question.replace("{name}", "").replace("{only}", "")
-}
-
-fn by_operation(question: &str) -> String {
-    question
-        .replace("{name}", ", name")
-        .replace("{only}", " AND service_name = $1")
+    let sql = SPANS.replace("{spans}", &spans.join(" UNION ALL "));
+    read(conn, &sql, 5, service)
 }
 
 /// The stored final edges of a schema; of the buckets that touch a range, if one is given.
@@ -229,13 +188,6 @@ fn service(row: &Row<'_>) -> duckdb::Result<ServiceSpans> {
         scope: scope(row, 0)?,
         service_name: row.get(3)?,
         rank: row.get(4)?,
-    })
-}
-
-fn operation(row: &Row<'_>) -> duckdb::Result<OperationSpans> {
-    Ok(OperationSpans {
-        of: service(row)?,
-        name: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
     })
 }
 

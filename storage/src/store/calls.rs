@@ -5,7 +5,6 @@
 //! drawn, the sums by bucket are kept here, those used last. A history may be of any length: of one the range is read.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
 use std::sync::{Arc, Mutex};
 
 use duckdb::Connection;
@@ -14,8 +13,7 @@ use super::leases::SegmentSet;
 use crate::model::TimeRange;
 use crate::rollup::sums::{self, stored_edges, stored_services};
 use crate::rollup::{
-    self, ByBucket, EdgeCalls, EdgeSum, OperationSpans, Part, ServiceSpans, ServiceSum, Summed,
-    Totals,
+    self, ByBucket, EdgeCalls, EdgeSum, Part, ServiceSpans, ServiceSum, Summed, Totals,
 };
 use crate::segment::Segment;
 use crate::segment::sent::{Sent, SpansOf};
@@ -34,8 +32,6 @@ pub(crate) struct Sums {
     services: Shelf<ServiceSpans>,
     edges: Shelf<EdgeCalls>,
     alone: Shelf<EdgeCalls>,
-    /// Of one service of a segment each.
-    operations: Shelf<OperationSpans, (u64, String)>,
     spans: Shelf<SpansOf>,
 }
 
@@ -43,18 +39,18 @@ pub(crate) struct Sums {
 #[derive(Debug, Default)]
 pub(crate) struct Opened(Mutex<Option<(u64, Arc<ByBucket<EdgeCalls>>)>>);
 
-/// Sums of one kind by what they are of: a segment. What was used longest ago goes first.
+/// Sums of one kind by the segment they are of. What was used longest ago goes first.
 #[derive(Debug)]
-struct Shelf<K, A = u64>(Mutex<Shelved<K, A>>);
+struct Shelf<K>(Mutex<Shelved<K>>);
 
 #[derive(Debug)]
-struct Shelved<K, A> {
-    sums: HashMap<A, (u64, Arc<ByBucket<K>>)>,
+struct Shelved<K> {
+    sums: HashMap<u64, (u64, Arc<ByBucket<K>>)>,
     bytes: usize,
     clock: u64,
 }
 
-impl<K, A> Default for Shelf<K, A> {
+impl<K> Default for Shelf<K> {
     fn default() -> Self {
         Self(Mutex::new(Shelved {
             sums: HashMap::new(),
@@ -64,14 +60,14 @@ impl<K, A> Default for Shelf<K, A> {
     }
 }
 
-impl<K, A: Clone + Eq + Hash> Shelf<K, A> {
+impl<K> Shelf<K> {
     /// The sums of a segment, read if they are not here.
     fn of(
         &self,
-        segment: A,
+        segment: u64,
         read: impl FnOnce() -> duckdb::Result<ByBucket<K>>,
     ) -> duckdb::Result<Arc<ByBucket<K>>> {
-        if let Some(sums) = locked(&self.0).take(&segment) {
+        if let Some(sums) = locked(&self.0).take(segment) {
             return Ok(sums);
         }
         let sums = Arc::new(read()?);
@@ -80,15 +76,15 @@ impl<K, A: Clone + Eq + Hash> Shelf<K, A> {
     }
 }
 
-impl<K, A: Clone + Eq + Hash> Shelved<K, A> {
-    fn take(&mut self, segment: &A) -> Option<Arc<ByBucket<K>>> {
+impl<K> Shelved<K> {
+    fn take(&mut self, segment: u64) -> Option<Arc<ByBucket<K>>> {
         self.clock += 1;
-        let (used, sums) = self.sums.get_mut(segment)?;
+        let (used, sums) = self.sums.get_mut(&segment)?;
         *used = self.clock;
         Some(Arc::clone(sums))
     }
 
-    fn put(&mut self, segment: A, sums: Arc<ByBucket<K>>, bytes_max: usize) {
+    fn put(&mut self, segment: u64, sums: Arc<ByBucket<K>>, bytes_max: usize) {
         if sums.bytes() > bytes_max {
             return;
         }
@@ -99,7 +95,7 @@ impl<K, A: Clone + Eq + Hash> Shelved<K, A> {
         }
         while self.bytes > bytes_max {
             let oldest = self.sums.iter().min_by_key(|(_, (used, _))| *used);
-            let Some(oldest) = oldest.map(|(segment, _)| segment.clone()) else {
+            let Some(oldest) = oldest.map(|(segment, _)| *segment) else {
                 break;
             };
             if let Some((_, gone)) = self.sums.remove(&oldest) {
@@ -190,42 +186,6 @@ impl SegmentSet {
         }
         if !hot.is_empty() {
             visit(&sums::hot_services(conn, &hot)?);
-        }
-        Ok(())
-    }
-
-    /// Visits the sums of `red` of one service by operation, of each bucket that touches a range, in any order; a bucket
-    /// may have several.
-    pub(crate) fn each_operation_bucket(
-        &self,
-        conn: &Connection,
-        range: TimeRange,
-        service: &str,
-        mut visit: impl FnMut(&rollup::BucketSum<'_, OperationSpans>),
-    ) -> duckdb::Result<()> {
-        let mut each = |sums: &ByBucket<OperationSpans>| {
-            sums.within(range).for_each(|sum| visit(&sum));
-        };
-        let mut hot = Vec::new();
-        for segment in self.segments_of(range, |_| Ok(true))? {
-            let schema = segment.schema();
-            if segment.is_text() {
-                hot.push(segment.calls());
-            } else if segment.is_history() {
-                each(&sums::stored_operations(
-                    conn,
-                    &schema,
-                    Some(range),
-                    service,
-                )?);
-            } else {
-                let read = || sums::stored_operations(conn, &schema, None, service);
-                let key = (segment.id, service.to_owned());
-                each(&*self.sums.operations.of(key, read)?);
-            }
-        }
-        if !hot.is_empty() {
-            each(&sums::hot_operations(conn, &hot, service)?);
         }
         Ok(())
     }
@@ -409,7 +369,7 @@ impl SegmentSet {
     }
 }
 
-fn merge<K: Clone + Eq + Hash>(all: &mut HashMap<K, Totals>, sums: &[Summed<K>]) {
+fn merge<K: Clone + Eq + std::hash::Hash>(all: &mut HashMap<K, Totals>, sums: &[Summed<K>]) {
     for sum in sums {
         match all.get_mut(&sum.of) {
             Some(totals) => totals.merge(&sum.totals),
@@ -434,7 +394,7 @@ mod tests {
 
     #[test]
     fn what_was_used_longest_ago_goes_first_and_what_is_too_large_does_not_come() {
-        let mut shelved: Shelved<u8, u64> = Shelved {
+        let mut shelved: Shelved<u8> = Shelved {
             sums: HashMap::new(),
             bytes: 0,
             clock: 0,
@@ -443,14 +403,14 @@ mod tests {
         let room = sums().bytes() * 2;
         shelved.put(1, sums(), room);
         shelved.put(2, sums(), room);
-        assert!(shelved.take(&1).is_some());
+        assert!(shelved.take(1).is_some());
         shelved.put(3, sums(), room);
-        assert!(shelved.take(&2).is_none());
-        assert!(shelved.take(&1).is_some() && shelved.take(&3).is_some());
+        assert!(shelved.take(2).is_none());
+        assert!(shelved.take(1).is_some() && shelved.take(3).is_some());
         // The same again takes no more room.
         shelved.put(3, sums(), room);
         assert_eq!((shelved.sums.len(), shelved.bytes), (2, room));
         shelved.put(4, sums(), room / 4);
-        assert!(shelved.take(&4).is_none() && shelved.take(&3).is_some());
+        assert!(shelved.take(4).is_none() && shelved.take(3).is_some());
     }
 }

@@ -199,9 +199,9 @@ fn alone_rows_sql(schema: &str) -> String {
     format!("(SELECT *, false AS is_minus FROM ({calls}))")
 }
 
-/// Whether a rolled-up schema has halves that other segments may complete, calls nobody answered apart.
-pub(crate) fn has_open_halves(conn: &Connection, schema: &str) -> duckdb::Result<bool> {
-    let sql = format!("SELECT count(*) > 0 FROM {schema}.edge_halves WHERE NOT {PLAIN}");
+/// Halves of a rolled-up schema that other segments may complete, calls nobody answered apart.
+pub(crate) fn open_halves(conn: &Connection, schema: &str) -> duckdb::Result<u64> {
+    let sql = format!("SELECT count(*)::UBIGINT FROM {schema}.edge_halves WHERE NOT {PLAIN}");
     conn.query_row(&sql, [], |row| row.get(0))
 }
 

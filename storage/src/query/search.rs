@@ -65,15 +65,15 @@ pub(super) fn newest_traces(
             .into_iter()
             .filter(|(_, span)| seen.insert(span.trace_id.clone()))
             .collect();
-        let spans_of_each = read / seen.len().max(1) + 1;
         if before.is_some() {
             traces = of_this_page(session, query, traces)?;
         }
+        let spans_of_each = read / traces.len().max(1) + 1;
         truncated = more || traces.len() > limit;
         if !more || traces.len() >= limit || round + 1 == ROUNDS_MAX {
             break;
         }
-        fetch = (limit * spans_of_each).clamp(fetch * 2, fetch * 16);
+        fetch = (limit * spans_of_each).clamp(fetch * 4, fetch * 16);
     }
     let next = match traces.get(limit - 1) {
         _ if !truncated => None,

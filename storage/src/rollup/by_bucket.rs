@@ -108,8 +108,8 @@ impl<K> ByBucket<K> {
 
     /// About how much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
-        // A key's texts are on the heap: some 24 bytes each.
-        self.of.len() * (size_of::<K>() + 200)
+        // Itself and its place on a shelf; a key's texts are on the heap, some 24 bytes each.
+        200 + self.of.len() * (size_of::<K>() + 200)
             + self.sums.len() * size_of::<Sum>()
             + self.durations.len() * size_of::<(u16, u32)>()
     }

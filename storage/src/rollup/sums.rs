@@ -92,12 +92,13 @@ pub(crate) fn open_traces(conn: &Connection, open: &[Part]) -> duckdb::Result<Ve
 }
 
 /// The edges that the open halves of some segments and the hot spans of others make with each other and with the calls
-/// that nobody answered in `settled`, which are counted already; `traces` are those that may have such calls.
+/// that nobody answered in `settled`, which are counted already; `traces` are those that may have such calls. Of the
+/// buckets that touch a range, if one is given.
 pub(crate) fn open_edges(
     conn: &Connection,
     open: &[Part],
-    settled: &[Part],
-    traces: &[&str],
+    (settled, traces): (&[Part], &[&str]),
+    range: Option<TimeRange>,
 ) -> duckdb::Result<ByBucket<EdgeCalls>> {
     let (with, rows) = edge_rows_sql(&super::EdgeParts {
         finals: &[],
@@ -108,7 +109,7 @@ pub(crate) fn open_edges(
     let sql = CALLS
         .replace("{with}", &format!("WITH {with}"))
         .replace("{rows}", &rows)
-        .replace("{range}", "");
+        .replace("{range}", &within("start_time", range));
     if settled.is_empty() {
         return read(conn, &sql, 12, edge);
     }

@@ -5,7 +5,7 @@ mod workload;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{BUCKET_NS, ServiceSpans, Summed, Totals};
+use super::{BUCKET_NS, EdgeCalls, ServiceSpans, Summed, Totals};
 use crate::fixture::open;
 use crate::model::{Scope, TimeRange};
 use crate::store::Store;
@@ -188,15 +188,32 @@ fn node((scope, name): (Scope, String)) -> String {
     format!("{:?}", (scope.environment.unwrap_or_default(), name))
 }
 
-/// Edges as the graph asks for them.
+/// Edges as the graph asks for them; their steps add up to the same.
 fn summed_edges(store: &Store, range: TimeRange) -> BTreeMap<Pair, [i64; 4]> {
     let reader = store.reader().expect("a reader");
-    let set = reader.segments();
-    let sums = set
-        .edge_sums(reader.views().expect("views"), range, |_| true)
-        .expect("sums");
+    let (set, conn) = (reader.segments(), reader.views().expect("views"));
+    let mut steps: HashMap<EdgeCalls, [Totals; 2]> = HashMap::new();
+    set.each_edge_bucket(conn, range, |sum| {
+        let of = EdgeCalls {
+            is_minus: false,
+            ..sum.of.clone()
+        };
+        steps.entry(of).or_default()[usize::from(sum.of.is_minus)].add(sum);
+    })
+    .expect("steps");
+    let mut steps: HashMap<EdgeCalls, Totals> = steps
+        .into_iter()
+        .map(|(of, [mut totals, minus])| {
+            totals.take_away(&minus);
+            (of, totals)
+        })
+        .collect();
+    steps.retain(|_, totals| totals.calls > 0);
+    let sums = set.edge_sums(conn, range, |_| true).expect("sums");
+    assert_eq!(steps.len(), sums.len());
     sums.into_iter()
         .map(|Summed { of, totals }| {
+            assert_eq!(counts(&steps[&of]), counts(&totals));
             let inferred = of.inferred.unwrap_or_default();
             let pair = (node(of.caller), node(of.callee), of.kind, inferred);
             (pair, counts(&totals))

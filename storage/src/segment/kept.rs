@@ -28,7 +28,7 @@ pub(crate) struct Kept {
     services: OnceLock<Vec<ServiceSum>>,
     edges: OnceLock<Vec<EdgeSum>>,
     alone: OnceLock<Vec<EdgeSum>>,
-    has_open_halves: OnceLock<Vec<bool>>,
+    open_halves: OnceLock<Vec<u64>>,
     callees: OnceLock<Vec<Called>>,
     pub(super) sent_times: OnceLock<Vec<SentTimes>>,
     pub(super) origins: OnceLock<Origins>,
@@ -155,10 +155,11 @@ impl Segment {
         keep(Some(&self.kept.alone), read)
     }
 
-    /// Whether it has halves that other segments may complete, calls nobody answered apart; of a sealed one.
-    pub(crate) fn has_open_halves(&self, conn: &Connection) -> duckdb::Result<bool> {
-        let read = || Ok(vec![rollup::has_open_halves(conn, &self.schema())?]);
-        Ok(keep(Some(&self.kept.has_open_halves), read)?.first() == Some(&true))
+    /// Halves that other segments may complete, calls nobody answered apart; of a sealed one.
+    pub(crate) fn open_halves(&self, conn: &Connection) -> duckdb::Result<u64> {
+        let read = || Ok(vec![rollup::open_halves(conn, &self.schema())?]);
+        let counted = keep(Some(&self.kept.open_halves), read)?;
+        Ok(counted.first().copied().unwrap_or_default())
     }
 
     /// Whom services call, each once; of a sealed one.

@@ -8,6 +8,8 @@ use std::ops::Range;
 
 use duckdb::Connection;
 
+use super::runs::Run;
+
 /// Rows between two places: a vector of DuckDB's.
 const STEP: u64 = 2048;
 
@@ -16,9 +18,9 @@ const STEP: u64 = 2048;
 pub(crate) struct Places(Vec<u64>);
 
 impl Places {
-    /// Those of the spans of a schema; none if these lie at other places than 0, 1, 2 …, or their ids are no hexadecimal
-    /// numbers.
-    pub(crate) fn of(conn: &Connection, schema: &str) -> duckdb::Result<Self> {
+    /// Those of the spans of a schema in these runs, or in one; none if they lie at other places than 0, 1, 2 …, are not
+    /// sorted, or their ids are no hexadecimal numbers.
+    pub(crate) fn of(conn: &Connection, schema: &str, runs: &[Run]) -> duckdb::Result<Self> {
         let sql = format!(
             "SELECT rowid::UBIGINT, trace_id FROM {schema}.spans WHERE rowid % {STEP} = 0 ORDER BY rowid"
         );
@@ -34,7 +36,38 @@ impl Places {
                 _ => return Ok(Self::default()),
             }
         }
-        Ok(Self(firsts))
+        let known = Self(firsts);
+        let rows: u64 = runs.iter().map(|run| run.rows).sum();
+        let stored = format!("SELECT count(*)::UBIGINT FROM {schema}.spans");
+        let is_whole =
+            runs.is_empty() || conn.query_row(&stored, [], |row| row.get::<_, u64>(0))? == rows;
+        Ok(if is_whole && known.are_sorted(runs) {
+            known
+        } else {
+            Self::default()
+        })
+    }
+
+    /// Whether those of each run follow each other.
+    fn are_sorted(&self, runs: &[Run]) -> bool {
+        if runs.is_empty() {
+            return self.0.is_sorted();
+        }
+        let mut at = 0;
+        runs.iter().all(|run| {
+            let rows = at..at + run.rows;
+            at = rows.end;
+            self.0
+                .get(self.within(&rows))
+                .is_some_and(<[u64]>::is_sorted)
+        })
+    }
+
+    /// Which of the places lie in these rows.
+    fn within(&self, rows: &Range<u64>) -> Range<usize> {
+        let place = |row: u64| usize::try_from(row.div_ceil(STEP)).unwrap_or(usize::MAX);
+        let end = place(rows.end).min(self.0.len());
+        place(rows.start).min(end)..end
     }
 
     /// Of rows that are sorted by trace those that may be of this one.
@@ -42,12 +75,9 @@ impl Places {
         let Some(wanted) = start_of(trace_id) else {
             return rows;
         };
-        let place = |row: u64| usize::try_from(row.div_ceil(STEP)).unwrap_or(usize::MAX);
-        let (first, end) = (place(rows.start), place(rows.end).min(self.0.len()));
-        let Some(within) = self.0.get(first..end) else {
-            return rows;
-        };
-        let row = |at: usize| (first + at) as u64 * STEP;
+        let places = self.within(&rows);
+        let row = |at: usize| (places.start + at) as u64 * STEP;
+        let within = &self.0[places.clone()];
         let before = within.partition_point(|place| *place < wanted);
         let after = within.partition_point(|place| *place <= wanted);
         Range {
@@ -127,7 +157,22 @@ mod tests {
     fn every_span_is_where_its_trace_is_looked_for_and_few_others_are() {
         let conn = Connection::open_in_memory().expect("DuckDB");
         table(&conn, 2, 5_001, 3_000);
-        let places = Places::of(&conn, "main").expect("places");
+        let run = |rows| Run {
+            rows,
+            begin: None,
+            filters: 0..1,
+        };
+        // Not sorted as one, nor as two that are shorter or end elsewhere.
+        for wrong in [
+            vec![],
+            vec![run(15_003), run(15_003)],
+            vec![run(20_000), run(13_006)],
+        ] {
+            let places = Places::of(&conn, "main", &wrong).expect("places");
+            assert!(places.is_empty(), "{wrong:?}");
+        }
+        let runs = [run(15_003), run(18_003)];
+        let places = Places::of(&conn, "main", &runs).expect("places");
         assert_eq!(Places::from_bytes(&places.to_bytes()), places);
         let run = 15_003;
         for (row, id) in rows(
@@ -155,7 +200,7 @@ mod tests {
              FROM range(9000) t(n)",
         )
         .expect("a table");
-        let places = Places::of(&conn, "main").expect("places");
+        let places = Places::of(&conn, "main", &[]).expect("places");
         let id = format!("{}{:016x}", "0".repeat(16), 2_000);
         assert_eq!(places.narrow(0..9_000, &id), 0..9_000);
     }
@@ -166,14 +211,14 @@ mod tests {
         table(&conn, 1, 5_000, 0);
         conn.execute_batch("DELETE FROM spans WHERE rowid = 2048")
             .expect("a row less");
-        assert!(Places::of(&conn, "main").expect("places").is_empty());
+        assert!(Places::of(&conn, "main", &[]).expect("places").is_empty());
         conn.execute_batch(
             "CREATE OR REPLACE TABLE spans AS SELECT 'ABCDEF0123456789' AS trace_id",
         )
         .expect("a table");
-        assert!(Places::of(&conn, "main").expect("places").is_empty());
+        assert!(Places::of(&conn, "main", &[]).expect("places").is_empty());
         conn.execute_batch("CREATE OR REPLACE TABLE spans (trace_id VARCHAR)")
             .expect("a table");
-        assert!(Places::of(&conn, "main").expect("places").is_empty());
+        assert!(Places::of(&conn, "main", &[]).expect("places").is_empty());
     }
 }

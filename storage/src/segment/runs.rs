@@ -81,6 +81,9 @@ impl Segment {
 
     /// Where spans of these traces may be, to a vector; `None` where that is in too many places to be said.
     fn rows_to_a_vector(&self, runs: Option<&Runs>, traces: &[&str]) -> Option<Vec<Range<u64>>> {
+        if traces.len() > 16 * PLACES_MAX {
+            return None;
+        }
         let mut found: Vec<Range<u64>> = Vec::new();
         for id in traces {
             let holds = |filters: Range<usize>| {

@@ -223,7 +223,7 @@ impl<'a> Build<'a> {
         meta.complete = true;
         meta.write(&self.conn, &schema)?;
         meta::write_filters(&self.conn, &schema, &traces)?;
-        let places = Places::of(&self.conn, &schema)?;
+        let places = Places::of(&self.conn, &schema, &meta.runs[0])?;
         meta::write_places(&self.conn, &schema, &places)?;
         Meta::write_complete(&self.conn, &schema)?;
         self.step(4)?;

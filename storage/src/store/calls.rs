@@ -35,6 +35,9 @@ pub(crate) struct Sums {
     spans: Shelf<SpansOf>,
 }
 
+/// Halves up to which the edges they make are kept, of all times: more may be of many months.
+const OPEN_HALVES_MAX: u64 = 100_000;
+
 /// The edges that the calls of a set make which are not rolled up for good, as they were when so many rows were there.
 #[derive(Debug, Default)]
 pub(crate) struct Opened(Mutex<Option<(u64, Arc<ByBucket<EdgeCalls>>)>>);
@@ -236,7 +239,7 @@ impl SegmentSet {
         })?;
         let mut minus = Vec::new();
         let mut more = HashMap::new();
-        self.open_edges(conn)?.add_to(range, &mut more);
+        self.open_edges(conn, range)?.add_to(range, &mut more);
         for (of, totals) in more {
             if of.is_minus {
                 minus.push(Summed { of, totals });
@@ -263,7 +266,7 @@ impl SegmentSet {
             edges.within(range).for_each(|sum| visit(&sum));
             alone.within(range).for_each(|sum| visit(&sum));
         })?;
-        let open = self.open_edges(conn)?;
+        let open = self.open_edges(conn, range)?;
         open.within(range).for_each(|sum| visit(&sum));
         Ok(())
     }
@@ -291,33 +294,54 @@ impl SegmentSet {
         Ok(())
     }
 
-    /// What hot spans and halves that may still be completed make, of all times; of the calls that nobody answered in
+    /// What hot spans and halves that may still be completed make, of a range at least; of the calls that nobody answered in
     /// their own segment, those that somebody did answer, to be taken away. Who asks while nothing comes gets the same.
-    fn open_edges(&self, conn: &Connection) -> duckdb::Result<Arc<ByBucket<EdgeCalls>>> {
-        let mut latest = locked(&self.opened.0);
+    fn open_edges(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+    ) -> duckdb::Result<Arc<ByBucket<EdgeCalls>>> {
         let hot = self.segments.iter().filter(|segment| segment.is_text());
         let rows = hot
             .map(|segment| segment.known_rows().map_or(0, |[spans, ..]| spans))
             .sum();
-        if let Some((_, edges)) = latest.as_ref().filter(|(of, _)| *of == rows) {
-            return Ok(Arc::clone(edges));
-        }
-        let mut open = Vec::new();
+        let (mut open, mut halves) = (Vec::new(), 0);
         for segment in self.segments.iter().filter(|one| one.may_have_calls()) {
-            if segment.is_text() || segment.has_open_halves(conn)? {
+            let own = if segment.is_text() {
+                0
+            } else {
+                segment.open_halves(conn)?
+            };
+            if segment.is_text() || own > 0 {
                 open.push(segment.calls());
+                halves += own;
             }
         }
-        let edges = if open.is_empty() {
-            ByBucket::default()
-        } else {
-            let traces = sums::open_traces(conn, &open)?;
-            let (settled, shared) = self.sharing(conn, &traces)?;
-            sums::open_edges(conn, &open, &settled, &shared)?
-        };
-        let edges = Arc::new(edges);
+        if open.is_empty() {
+            return Ok(Arc::default());
+        }
+        if halves > OPEN_HALVES_MAX {
+            return Ok(Arc::new(self.match_open(conn, &open, Some(range))?));
+        }
+        let mut latest = locked(&self.opened.0);
+        // Rows of a set are never less: those were there when the one before looked, who may have looked just now.
+        if let Some((_, edges)) = latest.as_ref().filter(|(of, _)| *of >= rows) {
+            return Ok(Arc::clone(edges));
+        }
+        let edges = Arc::new(self.match_open(conn, &open, None)?);
         *latest = Some((rows, Arc::clone(&edges)));
         Ok(edges)
+    }
+
+    fn match_open(
+        &self,
+        conn: &Connection,
+        open: &[Part],
+        range: Option<TimeRange>,
+    ) -> duckdb::Result<ByBucket<EdgeCalls>> {
+        let traces = sums::open_traces(conn, open)?;
+        let (settled, shared) = self.sharing(conn, &traces)?;
+        sums::open_edges(conn, open, (&settled, &shared), range)
     }
 
     /// The sealed segments that may have calls of some of these traces, and the traces of which they may. What is left of
@@ -351,9 +375,14 @@ impl SegmentSet {
         range: TimeRange,
         mut pick: impl FnMut(&Segment) -> duckdb::Result<bool>,
     ) -> duckdb::Result<Vec<&Segment>> {
+        // Rows of a bucket that has begun count, whenever in it they are.
+        let (from, to) = (
+            range.from_unix_nano,
+            range.to_unix_nano.saturating_add(rollup::BUCKET_NS),
+        );
         let mut picked = Vec::new();
         for segment in &self.segments {
-            if segment.may_hold_calls(range.from_unix_nano, range.to_unix_nano) && pick(segment)? {
+            if segment.may_hold_calls(from, to) && pick(segment)? {
                 picked.push(segment.as_ref());
             }
         }

@@ -43,7 +43,7 @@ pub(super) fn recovery(
     };
     let red = session.set().red_sql(
         (incident.start_unix_nano - FIVE_MINUTES_NS).min(until - 2 * FIVE_MINUTES_NS) - 20 * SECOND,
-        until,
+        until + 10 * SECOND,
     );
     let (rejected, before, recent, earlier) = session.run_over(&["breaker_samples"], |conn| {
         let mut statement = conn.ask(REJECTED)?;

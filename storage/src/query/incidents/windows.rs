@@ -73,6 +73,7 @@ struct Bucket {
     calls: f64,
     errors: f64,
     counted: f64,
+    failed: f64,
     duration_ns: f64,
 }
 
@@ -88,6 +89,11 @@ impl Course {
         bucket.calls += sign * sum.weight;
         bucket.errors += sign * sum.error_weight;
         bucket.counted += sign * sum.calls as f64;
+        bucket.failed += sign * sum.errors as f64;
+        // Fractions leave a rest where nothing is left.
+        if bucket.failed == 0.0 {
+            bucket.errors = 0.0;
+        }
         bucket.duration_ns += sign * sum.duration_ns;
     }
 

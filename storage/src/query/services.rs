@@ -7,7 +7,9 @@ use duckdb::Connection;
 use super::live::covered;
 use super::requests::{Thinned, requests, thinned};
 use super::{QueryError, Session};
-use crate::model::{Page, ProxyCalls, Scope, ScopeFilter, ServiceSummary, ServicesQuery};
+use crate::model::{
+    Page, ProxyCalls, Scope, ScopeFilter, ServiceSummary, ServicesQuery, TimeRange,
+};
 use crate::rollup::{ServiceSpans, Summed, Totals};
 use crate::segment::kept::is_in;
 use crate::store::SegmentSet;

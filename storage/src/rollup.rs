@@ -16,7 +16,7 @@ mod totals;
 use duckdb::{Connection, OptionalExt as _};
 
 use crate::empty::EMPTY_SCHEMA;
-pub(crate) use by_bucket::{BucketSum, ByBucket, Summed, first_bucket};
+pub(crate) use by_bucket::{BucketSum, ByBucket, Counted, Summed, first_bucket};
 pub(crate) use sums::{EdgeCalls, EdgeSum, ServiceSpans, ServiceSum};
 pub(crate) use totals::Totals;
 

@@ -190,8 +190,9 @@ async fn the_box_finds_the_planted_cause() -> Result<()> {
     )
     .await?;
     assert!(!html.contains(&format!("/traces/{:032x}", 2)), "{html}");
-    let (status, _) = server.get_text("/traces?box=nonsense").await?;
-    assert_eq!(status, 200, "a box nobody can read is no box");
+    let (status, html) = server.get_text("/traces?box=nonsense").await?;
+    assert_eq!(status, 400, "{html}");
+    assert!(html.contains("from,to,min,max"), "{html}");
     Ok(())
 }
 

@@ -149,14 +149,8 @@ pub async fn differences(State(state): State<AppState>, params: Params) -> Answe
         ],
     )?;
     let selection = params
-        .get("box")
-        .and_then(tripline_web::pages::box_of)
-        .ok_or_else(|| {
-            Problem::parameter(
-                "box",
-                "`box` is from,to,min,max: two times and two durations in nanoseconds",
-            )
-        })?;
+        .selection()?
+        .ok_or_else(|| Problem::parameter("box", "`box` is missing: from,to,min,max"))?;
     let asked = DifferencesQuery {
         spans: TraceQuery {
             range: Some(params.range()?),

@@ -21,8 +21,11 @@ pub(super) async fn traces(State(state): State<AppState>, request: PageRequest) 
     if let Some(response) = pasted_trace(&frame) {
         return response;
     }
-    let question = match params.traces() {
-        Ok(question) => question,
+    let asked = params
+        .traces()
+        .and_then(|question| Ok((question, params.selection()?)));
+    let (question, selection) = match asked {
+        Ok(asked) => asked,
         Err(problem) => {
             let data = views::TracesPage {
                 complaint: Some(complaint_of(&problem)),
@@ -33,7 +36,6 @@ pub(super) async fn traces(State(state): State<AppState>, request: PageRequest) 
             });
         }
     };
-    let selection = frame.param("box").and_then(views::box_of);
     let is_timeless = !has_range(&frame) && question.names_an_id();
     let answer = state
         .ask(move |session| {

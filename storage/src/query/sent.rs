@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use duckdb::Connection;
 
 use crate::model::TimeRange;
-use crate::rollup::{BUCKET_NS, Totals};
+use crate::rollup::{BUCKET_NS, Counted, Totals};
 use crate::segment::origins::Resource;
 use crate::store::SegmentSet;
 
@@ -24,7 +24,7 @@ pub(super) struct SentBy<'a> {
     /// Calls these stand for.
     pub weight: f64,
     /// Buckets of the roll-ups' histogram, and how many of the calls fall into each.
-    pub durations: &'a [(u16, u32)],
+    pub durations: &'a [Counted],
     /// Start of the first, nanoseconds: exact unless the range begins after the sender did.
     pub first: i64,
     /// Start of the last: exact unless the range ends before the sender did.

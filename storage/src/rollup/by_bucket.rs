@@ -12,22 +12,26 @@ use crate::model::TimeRange;
 pub(crate) struct ByBucket<K> {
     of: Vec<K>,
     sums: Vec<Sum>,
-    /// Histogram buckets and their counts, those of each sum together.
-    durations: Vec<(u16, u32)>,
+    /// Those of each sum together.
+    durations: Vec<Counted>,
 }
 
+/// A bucket of a histogram and how many are in it. More than fit are several.
+pub(crate) type Counted = (u16, u16);
+
+/// Kept by the hundred thousand: four billion calls of a few seconds are more than there can be.
 #[derive(Debug)]
 struct Sum {
     bucket_start: i64,
-    of: u32,
-    /// Where its durations end; they begin where those of the one before end.
-    durations_end: u32,
-    calls: u64,
-    errors: u64,
-    messages: u64,
     duration_ns: f64,
     weight: f64,
     error_weight: f64,
+    of: u32,
+    /// Where its durations end; they begin where those of the one before end.
+    durations_end: u32,
+    calls: u32,
+    errors: u32,
+    messages: u32,
     is_sampled: bool,
     is_unknown: bool,
 }
@@ -49,8 +53,8 @@ pub(crate) struct BucketSum<'a, K> {
     pub error_weight: f64,
     pub is_sampled: bool,
     pub is_unknown: bool,
-    /// Histogram buckets and their counts.
-    pub durations: &'a [(u16, u32)],
+    /// Of the histogram.
+    pub durations: &'a [Counted],
 }
 
 /// Sums of something over a range.
@@ -94,9 +98,9 @@ impl<K> ByBucket<K> {
         BucketSum {
             of: &self.of[sum.of as usize],
             bucket_start: sum.bucket_start,
-            calls: sum.calls,
-            errors: sum.errors,
-            messages: sum.messages,
+            calls: u64::from(sum.calls),
+            errors: u64::from(sum.errors),
+            messages: u64::from(sum.messages),
             duration_ns: sum.duration_ns,
             weight: sum.weight,
             error_weight: sum.error_weight,
@@ -111,7 +115,7 @@ impl<K> ByBucket<K> {
         // Itself and its place on a shelf; a key's texts are on the heap, some 24 bytes each.
         200 + self.of.len() * (size_of::<K>() + 200)
             + self.sums.len() * size_of::<Sum>()
-            + self.durations.len() * size_of::<(u16, u32)>()
+            + self.durations.len() * size_of::<Counted>()
     }
 }
 
@@ -170,18 +174,16 @@ impl<K: Clone + Eq + Hash> Builder<K> {
             .sums
             .into_iter()
             .map(|((bucket_start, of), totals)| {
-                durations.extend(
-                    totals
-                        .durations()
-                        .map(|(bucket, count)| (bucket, u32::try_from(count).unwrap_or(u32::MAX))),
-                );
+                for (bucket, count) in totals.durations() {
+                    add_counted(&mut durations, bucket, count);
+                }
                 Sum {
                     bucket_start,
                     of,
-                    durations_end: u32::try_from(durations.len()).unwrap_or(u32::MAX),
-                    calls: totals.calls,
-                    errors: totals.errors,
-                    messages: totals.messages,
+                    durations_end: narrow(durations.len() as u64),
+                    calls: narrow(totals.calls),
+                    errors: narrow(totals.errors),
+                    messages: narrow(totals.messages),
                     duration_ns: totals.duration_ns,
                     weight: totals.weight,
                     error_weight: totals.error_weight,
@@ -199,6 +201,18 @@ impl<K: Clone + Eq + Hash> Builder<K> {
     }
 }
 
+fn narrow(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn add_counted(durations: &mut Vec<Counted>, bucket: u16, mut count: u64) {
+    while count > 0 {
+        let part = u16::try_from(count).unwrap_or(u16::MAX);
+        durations.push((bucket, part));
+        count -= u64::from(part);
+    }
+}
+
 #[cfg(test)]
 impl<K: Clone + Eq + Hash> ByBucket<K> {
     /// Of one call.
@@ -212,6 +226,27 @@ impl<K: Clone + Eq + Hash> ByBucket<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_busy_bucket_of_a_histogram_is_several_entries() {
+        let mut builder = Builder::new();
+        let totals = builder.of("a", 0);
+        totals.add_counts(200_000, 0, 2e5, 0.0, "all");
+        totals.add_bucket(7, 200_000);
+        let sums = builder.finish();
+        assert_eq!(
+            sums.durations,
+            [(7, 65_535), (7, 65_535), (7, 65_535), (7, 3_395)]
+        );
+        let mut read = HashMap::new();
+        let whole = TimeRange {
+            from_unix_nano: 0,
+            to_unix_nano: BUCKET_NS,
+        };
+        sums.add_to(whole, &mut read);
+        let durations: Vec<(u16, u64)> = read["a"].durations().collect();
+        assert_eq!((read["a"].calls, durations), (200_000, vec![(7, 200_000)]));
+    }
 
     #[test]
     fn a_range_has_the_buckets_that_touch_it_with_their_own_durations() {

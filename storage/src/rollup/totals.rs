@@ -1,7 +1,7 @@
 //! Sums of roll-up rows, and quantiles of their duration histograms.
 
 use super::HISTOGRAM_BASE;
-use super::by_bucket::BucketSum;
+use super::by_bucket::{BucketSum, Counted};
 use super::durations::Durations;
 use crate::model::{Basis, CallCounts, Latency};
 
@@ -44,7 +44,7 @@ impl Totals {
     }
 
     /// Adds to buckets of the histogram.
-    pub(crate) fn add_durations(&mut self, durations: &[(u16, u32)]) {
+    pub(crate) fn add_durations(&mut self, durations: &[Counted]) {
         for &(bucket, count) in durations {
             self.add_bucket(bucket, u64::from(count));
         }

@@ -3,8 +3,8 @@
 use tripline_storage::filter::{KINDS, SEVERITIES, STATUSES, Signal};
 use tripline_storage::model::{
     BreakersQuery, ChangesQuery, FindingsQuery, GraphQuery, IncidentsQuery, LogQuery,
-    MetricPointsQuery, MetricsQuery, STATES, ServiceOrder, ServicesQuery, TimeRange, TraceOrder,
-    TraceQuery, TransitionsQuery,
+    MetricPointsQuery, MetricsQuery, STATES, Selection, ServiceOrder, ServicesQuery, TimeRange,
+    TraceOrder, TraceQuery, TransitionsQuery,
 };
 
 use super::Params;
@@ -50,6 +50,19 @@ impl Params {
             limit: self.limit()?,
             cursor: self.text("cursor"),
         })
+    }
+
+    /// The box of durations over time in `box`, if there is one.
+    pub fn selection(&self) -> Result<Option<Selection>, Problem> {
+        let read = |text: &str| {
+            tripline_web::pages::box_of(text).ok_or_else(|| {
+                Problem::parameter(
+                    "box",
+                    "`box` is from,to,min,max: two times and two durations in nanoseconds, the smaller first",
+                )
+            })
+        };
+        self.get("box").map(read).transpose()
     }
 
     /// For `logs`.

@@ -207,12 +207,19 @@ impl<'a> Label<'a> {
 /// The worst breaker of an edge in few words. The arrow ends at the callee: a breaker named after it needs no second
 /// name.
 fn breaker_words(edge: &GraphEdge, worst: &EdgeBreaker, callee: &str) -> String {
-    let more = match edge.breakers.len() {
+    let words = words_of_edge(worst);
+    let alike = edge
+        .breakers
+        .iter()
+        .filter(|breaker| words_of_edge(breaker) == words);
+    let (alike, all) = (alike.count(), edge.breakers.len());
+    let more = match all {
         1 => String::new(),
-        all => format!(" (1 of {all})"),
+        _ if alike == all => format!(" (all {all})"),
+        _ => format!(" ({alike} of {all})"),
     };
-    let state = format!("{} {}", glyph_of_edge(worst), words_of_edge(worst));
-    let text = if worst.name == callee {
+    let state = format!("{} {words}", glyph_of_edge(worst));
+    let text = if worst.name == callee || (alike == all && all > 1) {
         format!("{state}{more}")
     } else {
         format!("{}: {state}{more}", worst.name)
@@ -223,6 +230,9 @@ fn breaker_words(edge: &GraphEdge, worst: &EdgeBreaker, callee: &str) -> String 
     };
     shortened(&text, 26) + &refused
 }
+
+/// Characters of a box's second line.
+const DETAIL_MAX: usize = 25;
 
 fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame) -> AnyView {
     let counts = node.counts();
@@ -254,7 +264,12 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
         .map(|ns| format!(" · p95 {}", units::duration(ns as u64)))
         .unwrap_or_default();
     // Metrics count every request; spans may be a sample.
-    let detail = format!("{kind}{}{p95}", amount(counts.all(), calls, seconds));
+    let amount = amount(counts.all(), calls, seconds);
+    let detail = [format!("{kind}{amount}{p95}"), format!("{kind}{amount}")];
+    let detail = detail
+        .iter()
+        .find(|text| text.chars().count() <= DETAIL_MAX);
+    let detail = detail.cloned().unwrap_or(amount);
     let beside = match &node.proxy_of {
         Some(application) => format!("; the sidecar of {application}"),
         None if node.has_proxy => "; its sidecar's spans are folded into it".to_owned(),
@@ -269,7 +284,7 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
         None => String::new(),
     };
     let title = format!(
-        "{}: {}, {} failed{basis}{beside}",
+        "{}: {}, {} failed{basis}{p95}{beside}",
         node.name,
         units::counted(calls, if seconds.is_some() { "call" } else { "span" }),
         units::count(counts.errors)
@@ -292,7 +307,7 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
             <rect x=place.x y=place.y width=NODE_WIDTH height=NODE_HEIGHT rx=radius></rect>
             <rect class="node-mark" x=place.x + 10.0 y=place.y + 13.0 width="4" height=NODE_HEIGHT - 26.0 rx="2"></rect>
             <text x=place.x + 23.0 y=place.y + 22.0 class="node-name">{shortened(&node.name, 20)}{environment}</text>
-            <text x=place.x + 23.0 y=place.y + 38.0 class="node-detail">{shortened(&detail, 27)}</text>
+            <text x=place.x + 23.0 y=place.y + 38.0 class="node-detail">{shortened(&detail, DETAIL_MAX)}</text>
         </a>
     }
     .into_any()

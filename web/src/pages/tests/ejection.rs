@@ -59,22 +59,7 @@ fn an_ejection_says_how_many_hosts_are_out_and_which_wherever_it_is_shown() {
         hosts_ejected: Some(2),
         hosts_total: Some(12),
     };
-    let drawn = |edge: &EdgeBreaker| {
-        let graph: Graph = read(json!({"nodes": [
-                {"name": "shop", "kind": "service", "inferred": false, "calls": 10, "errors": 0, "latency": {}},
-                {"name": "payment", "kind": "service", "inferred": false, "calls": 10, "errors": 0, "latency": {}}],
-            "edges": [{"caller": 0, "callee": 1, "kind": "service", "is_async": false, "calls": 100, "errors": 0, "weight": 100.0,
-                "basis": "all", "latency": {}, "breakers": [edge]}],
-            "truncated": false, "total_edges": 1}));
-        let page = GraphPage {
-            graph,
-            ..GraphPage::default()
-        };
-        render(&frame("/graph", &[]), "payment", |f| {
-            crate::pages::graph(&page, f)
-        })
-    };
-    let html = drawn(&edge);
+    let html = drawn(std::slice::from_ref(&edge));
     assert!(html.contains("◔ 2 of 12 hosts out"), "{html}");
     assert!(html.contains("2 of 3 instances ejecting"), "{html}");
     assert!(
@@ -82,5 +67,55 @@ fn an_ejection_says_how_many_hosts_are_out_and_which_wherever_it_is_shown() {
         "{html}"
     );
     edge.hosts_ejected = Some(12);
-    assert!(drawn(&edge).contains("breaker-bad"));
+    assert!(drawn(std::slice::from_ref(&edge)).contains("breaker-bad"));
+}
+
+/// A graph of one edge with these breakers, as it is drawn.
+fn drawn(edge: &[EdgeBreaker]) -> String {
+    let graph: Graph = read(json!({"nodes": [
+            {"name": "shop", "kind": "service", "inferred": false, "calls": 10, "errors": 0, "latency": {}},
+            {"name": "payment", "kind": "service", "inferred": false, "calls": 10, "errors": 0, "latency": {}}],
+        "edges": [{"caller": 0, "callee": 1, "kind": "service", "is_async": false, "calls": 100, "errors": 0, "weight": 100.0,
+            "basis": "all", "latency": {}, "breakers": edge}],
+        "truncated": false, "total_edges": 1}));
+    let page = GraphPage {
+        graph,
+        ..GraphPage::default()
+    };
+    render(&frame("/graph", &[]), "payment", |f| {
+        crate::pages::graph(&page, f)
+    })
+}
+
+#[test]
+fn an_edge_with_several_breakers_counts_those_alike() {
+    let of = |name: &str, state: &str| EdgeBreaker {
+        breaker_id: name.to_owned(),
+        name: name.to_owned(),
+        key: None,
+        pattern: "breaker".to_owned(),
+        state: state.to_owned(),
+        instances: 1,
+        instances_open: u32::from(state == "open"),
+        peer_evidence: "name".to_owned(),
+        rejected: None,
+        hosts_ejected: None,
+        hosts_total: None,
+    };
+    for (states, says) in [
+        (["closed", "closed", "closed"], "closed (all 3)<"),
+        (["open", "closed", "open"], "a: ○ open (2 of 3)<"),
+        (
+            ["closed", "half_open", "closed"],
+            "b: ◐ half open (1 of 3)<",
+        ),
+    ] {
+        let breakers: Vec<EdgeBreaker> = ["a", "b", "c"]
+            .into_iter()
+            .zip(states)
+            .map(|(name, state)| of(name, state))
+            .collect();
+        let html = drawn(&breakers);
+        assert!(html.contains(says), "{says}\n{html}");
+    }
 }

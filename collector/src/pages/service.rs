@@ -161,17 +161,18 @@ pub(super) async fn one(
                 .last_week
                 .map(|range| asked.summaries(session, range))
                 .transpose()?;
-            let ((failed, slow), (parts, graph, breakers, logs, instances)) = session.both(
+            // While spans come, the graph takes as long as all else.
+            let ((graph, slow), (parts, failed, breakers, logs, instances)) = session.both(
                 |session| {
                     Ok((
-                        failed_traces(session, &of_failed, &summaries)?,
+                        query::graph(session, &of_graph)?,
                         slow_traces(session, &of_failed, &summaries)?,
                     ))
                 },
                 |session| {
                     Ok((
                         asked.parts(session, &summaries, seconds)?,
-                        query::graph(session, &of_graph)?,
+                        failed_traces(session, &of_failed, &summaries)?,
                         query::breakers(session, &of_breakers)?.items,
                         query::logs(session, &of_logs)?,
                         query::instances(session, &of_instances)?,

@@ -103,27 +103,36 @@ fn keys(
             item(Key { scope, name }.to_string(), "field", field.help, 0)
         }));
     }
+    // A field of that name hides the attribute: then its scope is said.
+    let said = |scope: KeyScope, name: &str| match scope {
+        KeyScope::Item | KeyScope::Resource
+            if asked != Some(scope) && field_named(signal, name).is_none() =>
+        {
+            KeyScope::Anywhere
+        }
+        scope => scope,
+    };
     let mut seen: HashMap<(KeyScope, String), (u64, &'static str)> = HashMap::new();
     for question in key_questions(session, signal) {
-        let is_asked = asked == Some(question.scope);
         session.run(|conn| {
             let mut statement = conn.ask(&question.sql)?;
             let mut rows = statement.query(NONE)?;
             while let Some(row) = rows.next()? {
                 let name: String = row.get(0)?;
-                // A field of that name hides the attribute: then its scope is said.
-                let is_hidden = field_named(signal, &name).is_some();
-                let scope = match question.scope {
-                    KeyScope::Item | KeyScope::Resource if !is_hidden && !is_asked => {
-                        KeyScope::Anywhere
-                    }
-                    scope => scope,
-                };
+                let scope = said(question.scope, &name);
                 let entry = seen.entry((scope, name)).or_insert((0, question.of));
                 entry.0 += row.get::<_, u64>(1)?;
             }
             Ok(())
         })?;
+    }
+    // Few rows were looked at; which keys there are in sealed segments is known.
+    let of = of_item(signal);
+    for segment in session.set().segments() {
+        for name in segment.keys(relation_of(signal)).all() {
+            let scope = said(KeyScope::Item, name);
+            seen.entry((scope, name.to_owned())).or_insert((0, of));
+        }
     }
     // Nobody asks for an attribute of an event that is called as a field of it.
     seen.retain(|(scope, name), _| part_field(*scope, name).is_none());
@@ -136,6 +145,23 @@ fn keys(
     }
     items.push(item("NOT", "word", "", 0));
     Ok(items)
+}
+
+fn relation_of(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Spans => "spans",
+        Signal::Logs => "logs",
+        Signal::Metrics => "metric_points",
+    }
+}
+
+/// Whose the attributes of its rows are, in words.
+fn of_item(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Spans => "of the span",
+        Signal::Logs => "of the record",
+        Signal::Metrics => "of the stream",
+    }
 }
 
 /// Keys of some documents with how often each was seen.
@@ -162,16 +188,12 @@ fn key_questions(session: &Session<'_>, signal: Signal) -> Vec<KeyQuestion> {
             );
             questions.push(KeyQuestion { sql, scope, of });
         };
-        match signal {
-            Signal::Spans => ask(&table.facts, "spans", KeyScope::Item, "of the span"),
-            Signal::Logs => ask(&table.facts, "logs", KeyScope::Item, "of the record"),
-            Signal::Metrics => ask(
-                &table.dictionaries,
-                "series",
-                KeyScope::Item,
-                "of the stream",
-            ),
-        }
+        let (schema, name) = match signal {
+            Signal::Spans => (&table.facts, "spans"),
+            Signal::Logs => (&table.facts, "logs"),
+            Signal::Metrics => (&table.dictionaries, "series"),
+        };
+        ask(schema, name, KeyScope::Item, of_item(signal));
         ask(
             &table.dictionaries,
             "resources",
@@ -218,11 +240,7 @@ fn part_keys(table: &Table, scope: KeyScope, of: &'static str) -> KeyQuestion {
 
 /// The segments looked at, newest first; those whose rows may have the key before those that lack it.
 fn newest_tables(session: &Session<'_>, signal: Signal, key: Option<&Key>) -> Vec<Table> {
-    let relation = match signal {
-        Signal::Spans => "spans",
-        Signal::Logs => "logs",
-        Signal::Metrics => "metric_points",
-    };
+    let relation = relation_of(signal);
     let everything = TimeRange {
         from_unix_nano: i64::MIN,
         to_unix_nano: i64::MAX,

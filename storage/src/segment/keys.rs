@@ -81,6 +81,12 @@ impl Keys {
         Self::of(union, deep)
     }
 
+    /// Every key; none where there is no list.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+        let listed = self.0.iter().flat_map(|listed| &listed.all);
+        listed.map(String::as_str)
+    }
+
     /// Whether no row has the key: `true` is certain.
     pub(crate) fn lack(&self, key: &str) -> bool {
         self.0
@@ -135,6 +141,7 @@ mod tests {
         .expect("tables");
         let some = Keys::of_texts(&conn, "few");
         assert_eq!(some, with_deep(&["a", "b.c", "e\"f"], &["b.c"]));
+        assert!(some.all().eq(["a", "b.c", "e\"f"]));
         assert!(some.is_flat("a") && !some.is_flat("b.c"));
         assert!(some.lack("d") && some.lack("b") && !some.lack("b.c"));
         assert!(Keys::of_texts(&conn, "none").lack("a"));

@@ -226,7 +226,7 @@ const START: &str = "start";
 
 fn results(data: &TracesPage, frame: &Frame) -> AnyView {
     let page = &data.found;
-    if page.items.is_empty() {
+    if page.items.is_empty() && page.next.is_none() {
         return nothing_of(
             "traces",
             "No trace fits.",

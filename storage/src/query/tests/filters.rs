@@ -524,6 +524,7 @@ fn keys_of_an_older_segment_are_offered_beside_many_small_newer_ones() {
     for number in 8..20 {
         seal(number, r#"{"newer":1}"#);
     }
-    // Beyond what is looked at; but the others are known to lack the key.
+    // Beyond what is looked at; but the keys of each are known.
+    assert_eq!(offers("ancient"), ["ancient.key"]);
     assert_eq!(offers("ancient.key = "), ["kept"]);
 }

@@ -6,10 +6,12 @@
 //!
 //! `service_edges` = the final edges of sealed segments + what the halves they left open make together with
 //! each other and with the hot spans. A half is an entry whose cause is in another segment, or a call
-//! nobody answered here. `rollup/calls.sql` says what a call is.
+//! nobody answered here. `rollup/calls.sql` says what a call is, `rollup/pairs.rs` the same of spans in memory.
 
 mod by_bucket;
 mod durations;
+mod hop;
+mod pairs;
 pub(crate) mod sums;
 mod totals;
 
@@ -17,6 +19,8 @@ use duckdb::{Connection, OptionalExt as _};
 
 use crate::empty::EMPTY_SCHEMA;
 pub(crate) use by_bucket::{BucketSum, ByBucket, Counted, Summed, first_bucket};
+pub(crate) use hop::{Hops, hot_hops, open_hops, plain_hops};
+pub(crate) use pairs::edges_of;
 pub(crate) use sums::{EdgeCalls, EdgeSum, ServiceSpans, ServiceSum};
 pub(crate) use totals::Totals;
 

@@ -9,6 +9,7 @@ pub(crate) mod bloom;
 mod dictionary;
 pub(crate) mod files;
 mod having;
+pub(crate) mod hops;
 pub(crate) mod hot;
 pub(crate) mod kept;
 pub(crate) mod keys;

@@ -25,6 +25,7 @@ mod recovery;
 mod rotation;
 mod runs;
 mod sealer;
+mod settled;
 mod slices;
 mod stats;
 mod steward;

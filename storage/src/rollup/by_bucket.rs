@@ -156,15 +156,23 @@ impl<K: Clone + Eq + Hash> Builder<K> {
 
     /// What is known of this one in this bucket.
     pub(super) fn of(&mut self, of: K, bucket_start: i64) -> &mut Totals {
-        let number = match self.numbers.get(&of) {
-            Some(number) => *number,
-            None => {
-                let number = u32::try_from(self.of.len()).unwrap_or(u32::MAX);
-                self.of.push(of.clone());
-                self.numbers.insert(of, number);
-                number
-            }
-        };
+        let number = self.number(of);
+        self.at(number, bucket_start)
+    }
+
+    /// Its number, by which [`Self::at`] knows it.
+    pub(super) fn number(&mut self, of: K) -> u32 {
+        if let Some(number) = self.numbers.get(&of) {
+            return *number;
+        }
+        let number = u32::try_from(self.of.len()).unwrap_or(u32::MAX);
+        self.of.push(of.clone());
+        self.numbers.insert(of, number);
+        number
+    }
+
+    /// What is known of the one with this number in this bucket.
+    pub(super) fn at(&mut self, number: u32, bucket_start: i64) -> &mut Totals {
         self.sums.entry((bucket_start, number)).or_default()
     }
 

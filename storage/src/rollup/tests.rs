@@ -5,7 +5,7 @@ mod workload;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{BUCKET_NS, EdgeCalls, ServiceSpans, Summed, Totals};
+use super::{BUCKET_NS, ByBucket, EdgeCalls, ServiceSpans, Summed, Totals};
 use crate::fixture::open;
 use crate::model::{Scope, TimeRange};
 use crate::store::Store;
@@ -108,6 +108,7 @@ fn check(store: &Store, sent: &[Sent], when: &str) {
         from_unix_nano: middle + 1,
         to_unix_nano: middle + 2 * BUCKET_NS,
     };
+    both_ways(store, when);
     for range in [everything, cut] {
         assert_eq!(
             summed_edges(store, range),
@@ -121,6 +122,28 @@ fn check(store: &Store, sent: &[Sent], when: &str) {
         );
     }
     assert_eq!(stored_edges(store), edges, "service_edges {when}");
+}
+
+/// Spans in memory and in files make the same calls.
+fn both_ways(store: &Store, when: &str) {
+    let reader = store.reader().expect("a reader");
+    let (set, conn) = (reader.segments(), reader.views().expect("views"));
+    let everything = TimeRange {
+        from_unix_nano: 0,
+        to_unix_nano: i64::MAX,
+    };
+    let made = |edges: ByBucket<EdgeCalls>| -> BTreeMap<String, String> {
+        let told = edges.within(everything).map(|sum| {
+            let of = format!("{} {:?}", sum.bucket_start, sum.of);
+            let basis = (sum.is_sampled, sum.is_unknown, sum.duration_ns);
+            let counts = (sum.calls, sum.errors, sum.weight, sum.error_weight);
+            (of, format!("{counts:?} {basis:?} {:?}", sum.durations))
+        });
+        told.collect()
+    };
+    let in_memory = set.open_edges_in_memory(conn).expect("edges");
+    let by_engine = set.open_edges_by_engine(conn, everything).expect("edges");
+    assert_eq!(made(in_memory), made(by_engine), "{when}");
 }
 
 /// Caller, callee, kind and which end is inferred.

@@ -18,7 +18,7 @@ use crate::ask::{Ask, NONE, scope};
 use crate::ingest::REPORTED_SCHEMA;
 use crate::model::{Scope, ScopeFilter, TimeRange};
 use crate::rollup::sums::{alone, stored_edges, stored_services};
-use crate::rollup::{self, ByBucket, EdgeSum, ServiceSum, Summed, Totals};
+use crate::rollup::{self, ByBucket, EdgeSum, Hops, ServiceSum, Summed, Totals};
 
 /// Answers about the whole of a sealed segment.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +29,7 @@ pub(crate) struct Kept {
     edges: OnceLock<Vec<EdgeSum>>,
     alone: OnceLock<Vec<EdgeSum>>,
     open_halves: OnceLock<Vec<u64>>,
+    pub(super) open_hops: OnceLock<Vec<Arc<Hops>>>,
     callees: OnceLock<Vec<Called>>,
     pub(super) sent_times: OnceLock<Vec<SentTimes>>,
     pub(super) origins: OnceLock<Origins>,

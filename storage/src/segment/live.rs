@@ -14,6 +14,7 @@ use arrow::datatypes::TimestampNanosecondType;
 
 use super::ahead::Ahead;
 use super::bloom::SharedTraceFilter;
+use super::hops::HotHops;
 use super::hot::Prepared;
 use super::meta::SIGNALS;
 pub(crate) use super::meta::Times;
@@ -31,6 +32,7 @@ pub(crate) struct Live {
     traces: SharedTraceFilter,
     /// What was rolled up of it by now.
     pub(super) ahead: Ahead,
+    pub(super) hops: HotHops,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +52,7 @@ impl Live {
             evidence: AtomicU64::new(0),
             traces: SharedTraceFilter::with_capacity(rows_max),
             ahead: Ahead::default(),
+            hops: HotHops::default(),
         }
     }
 

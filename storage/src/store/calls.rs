@@ -10,10 +10,12 @@ use std::sync::{Arc, Mutex};
 use duckdb::Connection;
 
 use super::leases::SegmentSet;
+use super::settled::Settled;
 use crate::model::TimeRange;
 use crate::rollup::sums::{self, stored_edges, stored_services};
 use crate::rollup::{
-    self, ByBucket, EdgeCalls, EdgeSum, Part, ServiceSpans, ServiceSum, Summed, Totals,
+    self, ByBucket, EdgeCalls, EdgeSum, Hops, Part, ServiceSpans, ServiceSum, Summed, Totals,
+    edges_of,
 };
 use crate::segment::Segment;
 use crate::segment::sent::{Sent, SpansOf};
@@ -33,10 +35,13 @@ pub(crate) struct Sums {
     edges: Shelf<EdgeCalls>,
     alone: Shelf<EdgeCalls>,
     spans: Shelf<SpansOf>,
+    settled: Settled,
 }
 
-/// Halves up to which the edges they make are kept, of all times: more may be of many months.
+/// Halves up to which the edges they make are made in memory, of all times: more may be of many months.
 const OPEN_HALVES_MAX: u64 = 100_000;
+/// The same of hot spans, about 130 bytes each: more wait while the sealer is behind.
+const HOT_SPANS_MAX: u64 = 300_000;
 
 /// The edges that the calls of a set make which are not rolled up for good, as they were when so many rows were there.
 #[derive(Debug, Default)]
@@ -301,47 +306,77 @@ impl SegmentSet {
         conn: &Connection,
         range: TimeRange,
     ) -> duckdb::Result<Arc<ByBucket<EdgeCalls>>> {
-        let hot = self.segments.iter().filter(|segment| segment.is_text());
-        let rows = hot
-            .map(|segment| segment.known_rows().map_or(0, |[spans, ..]| spans))
-            .sum();
-        let (mut open, mut halves) = (Vec::new(), 0);
-        for segment in self.segments.iter().filter(|one| one.may_have_calls()) {
-            let own = if segment.is_text() {
-                0
-            } else {
-                segment.open_halves(conn)?
-            };
-            if segment.is_text() || own > 0 {
-                open.push(segment.calls());
-                halves += own;
-            }
+        let rows = self.hot_spans();
+        let mut halves = 0;
+        for segment in self.sealed_calls() {
+            halves += segment.open_halves(conn)?;
         }
-        if open.is_empty() {
-            return Ok(Arc::default());
-        }
-        if halves > OPEN_HALVES_MAX {
-            return Ok(Arc::new(self.match_open(conn, &open, Some(range))?));
+        if halves > OPEN_HALVES_MAX || rows > HOT_SPANS_MAX {
+            return Ok(Arc::new(self.open_edges_by_engine(conn, range)?));
         }
         let mut latest = locked(&self.opened.0);
         // Rows of a set are never less: those were there when the one before looked, who may have looked just now.
         if let Some((_, edges)) = latest.as_ref().filter(|(of, _)| *of >= rows) {
             return Ok(Arc::clone(edges));
         }
-        let edges = Arc::new(self.match_open(conn, &open, None)?);
+        let edges = Arc::new(self.open_edges_in_memory(conn)?);
         *latest = Some((rows, Arc::clone(&edges)));
         Ok(edges)
     }
 
-    fn match_open(
+    /// Committed spans of its hot segments.
+    fn hot_spans(&self) -> u64 {
+        let hot = self.segments.iter().filter(|segment| segment.is_text());
+        hot.map(|segment| segment.known_rows().map_or(0, |[spans, ..]| spans))
+            .sum()
+    }
+
+    /// The sealed segments that may have calls.
+    fn sealed_calls(&self) -> impl Iterator<Item = &Segment> {
+        let segments = self.segments.iter().map(Arc::as_ref);
+        segments.filter(|segment| !segment.is_text() && segment.may_have_calls())
+    }
+
+    pub(crate) fn open_edges_in_memory(
         &self,
         conn: &Connection,
-        open: &[Part],
-        range: Option<TimeRange>,
     ) -> duckdb::Result<ByBucket<EdgeCalls>> {
-        let traces = sums::open_traces(conn, open)?;
+        let mut parts = Vec::new();
+        for segment in self.segments.iter().filter(|one| one.may_have_calls()) {
+            if segment.is_text() {
+                let hops = segment.hops(conn)?.into_iter().enumerate();
+                parts.extend(hops.map(|(at, hops)| ((segment.id, at), hops)));
+            } else if segment.open_halves(conn)? > 0 {
+                parts.push(((segment.id, 0), segment.open_hops(conn)?));
+            }
+        }
+        if parts.is_empty() {
+            return Ok(ByBucket::default());
+        }
+        let sealed: Vec<&Segment> = self.sealed_calls().collect();
+        let settled = self.sums.settled.calls(conn, &sealed, &parts)?;
+        let open: Vec<Arc<Hops>> = parts.into_iter().map(|(_, hops)| hops).collect();
+        Ok(edges_of(&open, &settled))
+    }
+
+    /// The same, of a range, by the rules for files: where there is much, the engine has room on disk.
+    pub(crate) fn open_edges_by_engine(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+    ) -> duckdb::Result<ByBucket<EdgeCalls>> {
+        let mut open = Vec::new();
+        for segment in self.segments.iter().filter(|one| one.may_have_calls()) {
+            if segment.is_text() || segment.open_halves(conn)? > 0 {
+                open.push(segment.calls());
+            }
+        }
+        if open.is_empty() {
+            return Ok(ByBucket::default());
+        }
+        let traces = sums::open_traces(conn, &open)?;
         let (settled, shared) = self.sharing(conn, &traces)?;
-        sums::open_edges(conn, open, (&settled, &shared), range)
+        sums::open_edges(conn, &open, (&settled, &shared), Some(range))
     }
 
     /// The sealed segments that may have calls of some of these traces, and the traces of which they may. What is left of
@@ -353,8 +388,7 @@ impl SegmentSet {
     ) -> duckdb::Result<(Vec<Part>, Vec<&'t str>)> {
         let mut segments = Vec::new();
         let mut shared: BTreeSet<&str> = BTreeSet::new();
-        let sealed = self.segments.iter().filter(|one| !one.is_text());
-        for segment in sealed.filter(|one| one.may_have_calls()) {
+        for segment in self.sealed_calls() {
             let all = traces.iter().map(String::as_str);
             let held = if segment.is_history() {
                 all.collect()

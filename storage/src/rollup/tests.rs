@@ -4,11 +4,12 @@ mod oracle;
 mod workload;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
 
 use super::{BUCKET_NS, ByBucket, EdgeCalls, ServiceSpans, Summed, Totals};
-use crate::fixture::open;
+use crate::fixture::{open, small};
 use crate::model::{Scope, TimeRange};
-use crate::store::Store;
+use crate::store::{Store, StoreConfig, StoreStats};
 use oracle::{Counts, Edge, Red, edges_of, red_of};
 use workload::{Sent, Workload};
 
@@ -338,5 +339,45 @@ fn calls_whose_spans_lie_in_several_segments_are_counted_once_each() {
             }
             rest = later;
         }
+    }
+}
+
+#[test]
+fn compacting_and_expiring_change_no_number() {
+    for seed in 40..43 {
+        let dir = tempfile::tempdir().expect("a directory");
+        let sent = Workload::new(seed).across_segments(40);
+        let opened = |retention_age: Duration| {
+            let quick = StoreConfig {
+                compaction_fan_in: 3,
+                maintenance_interval: Duration::from_millis(50),
+                retention_age,
+                ..small(dir.path())
+            };
+            Store::open(quick).expect("a store")
+        };
+        let until = |what: &str, store: &Store, segments: (usize, usize)| {
+            let deadline = Instant::now() + Duration::from_secs(60);
+            let are = |stats: &StoreStats| (stats.segments_sealed, stats.segments_history);
+            while are(&store.stats()) != segments {
+                assert!(Instant::now() < deadline, "never {what}, seed {seed}");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        };
+        let long = Duration::from_secs(30 * 86_400);
+        let store = opened(long);
+        for part in sent.chunks(sent.len() / 3 + 1) {
+            workload::append(&store, part, seed);
+            store.seal_now().expect("sealed");
+        }
+        until("compacted", &store, (1, 0));
+        check(&store, &sent, &format!("seed {seed}, compacted"));
+        drop(store);
+        let store = opened(Duration::from_millis(1));
+        until("expired", &store, (0, 1));
+        check(&store, &sent, &format!("seed {seed}, expired"));
+        drop(store);
+        let store = opened(long);
+        check(&store, &sent, &format!("seed {seed}, opened again"));
     }
 }

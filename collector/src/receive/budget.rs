@@ -71,6 +71,15 @@ impl Seat {
         Ok(())
     }
 
+    /// Takes bytes until it holds `count`.
+    pub(super) fn grow_to(&self, count: usize) -> Result<(), Refusal> {
+        let held = {
+            let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
+        };
+        self.add(count.saturating_sub(held))
+    }
+
     /// Gives back all but `count` bytes.
     pub(super) fn shrink_to(&self, count: usize) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,6 +164,11 @@ mod tests {
         seat.add(40).expect("room");
         seat.shrink_to(70);
         assert_eq!(budget.held(), 70);
+        seat.grow_to(60).expect("it has more");
+        assert_eq!(budget.held(), 70);
+        seat.grow_to(90).expect("room");
+        assert!(matches!(seat.grow_to(101), Err(Refusal::Overloaded { .. })));
+        seat.shrink_to(70);
         let other = seat.clone();
         drop(seat);
         assert_eq!(budget.held(), 70);

@@ -86,6 +86,10 @@ async fn call<S: Signal>(
             status(slot.get_or_init(|| refused))
         })
     });
+    let codec = BytesCodec {
+        seat: seat.clone(),
+        refusal: Arc::clone(refusal),
+    };
     let slot = Arc::clone(refusal);
     let shared = receiver.clone();
     let handler = tower::service_fn(move |message: tonic::Request<Bytes>| {
@@ -95,7 +99,7 @@ async fn call<S: Signal>(
             handled.map_err(|refused| status(slot.get_or_init(|| refused)))
         }
     });
-    let mut grpc = tonic::server::Grpc::new(BytesCodec)
+    let mut grpc = tonic::server::Grpc::new(codec)
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd)
         .max_decoding_message_size(limit);
@@ -111,8 +115,7 @@ async fn handle<S: Signal>(
     seat: Seat,
 ) -> Result<tonic::Response<Bytes>, Refusal> {
     // The packed bytes are gone by now; the message itself is what is held from here on.
-    seat.shrink_to(0);
-    seat.add(body.len())?;
+    seat.shrink_to(body.len());
     let (transport, media, coding) = (Transport::Grpc, Media::Protobuf, Coding::Identity);
     let accepted = export::<S>(
         receiver,
@@ -178,8 +181,11 @@ fn deadline(headers: &HeaderMap) -> Option<Duration> {
     }
 }
 
-/// Messages as bytes, both ways.
-struct BytesCodec;
+/// Messages as bytes, both ways. A message is held as soon as it is unpacked: its stream may stay open for long after it.
+struct BytesCodec {
+    seat: Seat,
+    refusal: Arc<OnceLock<Refusal>>,
+}
 
 impl Codec for BytesCodec {
     type Encode = Bytes;
@@ -192,7 +198,11 @@ impl Codec for BytesCodec {
     }
 
     fn decoder(&mut self) -> BytesDecoder {
-        BytesDecoder { seen: 0 }
+        BytesDecoder {
+            seen: 0,
+            seat: self.seat.clone(),
+            refusal: Arc::clone(&self.refusal),
+        }
     }
 }
 
@@ -210,6 +220,8 @@ impl Encoder for BytesEncoder {
 
 struct BytesDecoder {
     seen: usize,
+    seat: Seat,
+    refusal: Arc<OnceLock<Refusal>>,
 }
 
 impl Decoder for BytesDecoder {
@@ -224,6 +236,8 @@ impl Decoder for BytesDecoder {
                 "more than one message in a unary call",
             ));
         }
+        let admitted = self.seat.grow_to(buffer.remaining());
+        admitted.map_err(|refused| status(self.refusal.get_or_init(|| refused)))?;
         Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
     }
 }

@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::Trac
 use tonic::codec::CompressionEncoding;
 
 use super::payload::{traces, traces_json, traces_protobuf};
-use super::server::{start, start_with};
+use super::server::{eventually, start, start_with};
 use super::wire::{self, JSON, PROTOBUF, TRACE_EXPORT, frame, post};
 
 const CODINGS: [&str; 7] = [
@@ -156,6 +156,44 @@ async fn z06_a_bomb_of_every_coding_is_413_and_costs_no_budget() {
         );
     }
     assert_eq!(server.receiver.bytes_in_flight().0, 0);
+    assert!(server.stored.batches().is_empty());
+}
+
+#[tokio::test]
+async fn z06_what_a_grpc_message_unpacks_to_is_held_while_its_stream_stays_open() {
+    let server = start_with(|config| {
+        config.request_bytes_max = 1_000_000;
+        config.in_flight_bytes_max = 2_500_000;
+    })
+    .await;
+    let body = frame(1, &pack("gzip", &vec![b' '; 900_000]));
+    assert!(body.len() < 10_000);
+    let hold = || {
+        tokio::spawn(wire::grpc_left_open(
+            server.grpc,
+            TRACE_EXPORT,
+            "gzip",
+            body.clone(),
+        ))
+    };
+    let held = [hold(), hold()];
+    eventually("two are unpacked", || {
+        server.receiver.bytes_in_flight().0 >= 1_800_000
+    })
+    .await;
+    let (code, headers) = hold().await.expect("an answer");
+    assert_eq!(code, Some(14), "{headers:?}");
+    assert!(
+        headers.contains_key("grpc-status-details-bin"),
+        "a hint when to come back"
+    );
+    for open in held {
+        open.abort();
+    }
+    eventually("the room is back", || {
+        server.receiver.bytes_in_flight().0 == 0
+    })
+    .await;
     assert!(server.stored.batches().is_empty());
 }
 

@@ -207,6 +207,33 @@ pub(super) async fn grpc(
     (code, text("grpc-message").unwrap_or_default(), headers)
 }
 
+/// The same of a call that sends this and then neither more nor the end.
+pub(super) async fn grpc_left_open(
+    to: SocketAddr,
+    path: &'static str,
+    coding: &'static str,
+    body: Vec<u8>,
+) -> (Option<i32>, http::HeaderMap) {
+    let client = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .build()
+        .expect("a client");
+    let sent = futures::stream::iter([Ok::<_, std::io::Error>(body)]);
+    let body = futures::StreamExt::chain(sent, futures::stream::pending());
+    let call = client
+        .post(format!("http://{to}{path}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("grpc-encoding", coding)
+        .body(reqwest::Body::wrap_stream(body));
+    let headers = call.send().await.expect("an answer").headers().clone();
+    let code = headers.get("grpc-status").map(|code| {
+        let code = code.to_str().expect("digits");
+        code.parse().expect("a code")
+    });
+    (code, headers)
+}
+
 /// One gRPC frame.
 pub(super) fn frame(compressed: u8, message: &[u8]) -> Vec<u8> {
     let mut framed = vec![compressed];

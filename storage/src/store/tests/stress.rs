@@ -1,15 +1,25 @@
 //! Queries while everything moves: rotation, sealing, compaction and leases, all the time.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use super::fixture::{append, config, hex, log, spans, trace};
-use crate::store::{Store, StoreConfig, StoreStats};
+use super::fixture::{append, config, hex, log, resource, scope, spans, trace};
+use crate::ingest::{Batch, Rows, SpanColumns, SpanRow};
+use crate::model::{GraphQuery, ScopeFilter, ServiceOrder, ServicesQuery, TimeRange};
+use crate::query::{Session, graph, services};
+use crate::store::{Reader, Store, StoreConfig, StoreStats, now_ns};
+
+/// Spans of a round.
+const ROUND: u64 = 40;
+/// Spans of a trace.
+const TRACE: u64 = 8;
 
 #[test]
 fn no_query_fails_and_no_row_is_missing_or_doubled_while_segments_come_and_go() {
     let is_enough = |stats: &StoreStats| stats.seals.count > 6 && stats.compactions.count > 1;
-    under_load(None, is_enough, look);
+    // What a client calls and what answers it may lie in different segments.
+    under_load(None, &[0..6, 6..TRACE], is_enough, look);
 }
 
 /// Retention expires by bytes all the while: what is left is never doubled, a count of a trace is all or nothing, and
@@ -17,13 +27,48 @@ fn no_query_fails_and_no_row_is_missing_or_doubled_while_segments_come_and_go() 
 #[test]
 fn no_query_fails_and_no_call_is_lost_while_segments_expire() {
     let is_enough = |stats: &StoreStats| stats.segments_expired > 3;
-    under_load(Some(1 << 20), is_enough, look_at_what_is_left);
+    under_load(Some(1 << 20), &[0..TRACE], is_enough, look_at_what_is_left);
 }
 
-/// Appends as fast as it goes while two readers `look`, which gets the store, the number of spans acknowledged and that
-/// of its round: for at least eight seconds, until the store has done enough.
+/// Traces of numbered spans, those at these places in their trace: `shop` calls `pay`, which calls `shop`, which calls
+/// `pay` again.
+fn calls(numbers: Range<u64>, places: &Range<u64>) -> Batch {
+    let now = u64::try_from(now_ns()).expect("after 1970");
+    let mut columns = SpanColumns::default();
+    for number in numbers.filter(|number| places.contains(&(number % TRACE))) {
+        let place = number % TRACE;
+        columns.push(&SpanRow {
+            // Two spans of each service in turns.
+            resource: u32::from(place / 2 % 2 == 1),
+            trace_id: trace(number / TRACE),
+            span_id: (number + 1).to_be_bytes(),
+            parent_span_id: (place > 0).then(|| number.to_be_bytes()),
+            name: "GET /",
+            kind: if place % 2 == 0 { "server" } else { "client" },
+            start_unix_nano: now,
+            end_unix_nano: now + 1_000,
+            status_code: "ok",
+            attributes: "{}",
+            ..SpanRow::default()
+        });
+    }
+    Batch {
+        resources: vec![resource("shop"), resource("pay")],
+        scopes: vec![scope()],
+        rows: Rows::Spans(columns),
+        bytes: 10_000,
+    }
+}
+
+/// Calls of a trace from `shop` to `pay`.
+const CALLS: u64 = 2;
+
+/// Appends as fast as it goes, each round in as many batches as there are `places`, while two readers `look`, which gets
+/// the store, the number of spans acknowledged and that of its round: for at least eight seconds, until the store has
+/// done enough.
 fn under_load(
     retention_bytes: Option<u64>,
+    places: &[Range<u64>],
     is_enough: impl Fn(&StoreStats) -> bool + Sync,
     look: impl Fn(&Store, &AtomicU64, u64) + Sync,
 ) {
@@ -52,8 +97,10 @@ fn under_load(
         scope.spawn(|| {
             let mut next = 0;
             while goes_on() {
-                append(&store, spans("shop", next, next + 40)).expect("appended");
-                next += 40;
+                for places in places {
+                    append(&store, calls(next..next + ROUND, places)).expect("appended");
+                }
+                next += ROUND;
                 acknowledged.store(next, SeqCst);
                 append(&store, log("shop", "x")).expect("appended");
             }
@@ -90,11 +137,11 @@ fn look_at_what_is_left(store: &Store, acknowledged: &AtomicU64, round: u64) {
         .expect("a count");
     assert_eq!(count, distinct, "a span twice");
     if before > 0 {
-        let trace = hex(&trace(round * 7_919 % before / 8));
+        let trace = hex(&trace(round * 7_919 % before / TRACE));
         let sql = format!("SELECT count(*) FROM spans WHERE trace_id = '{trace}'");
         let of_trace: u64 = conn.query_row(&sql, [], |row| row.get(0)).expect("a trace");
         assert!(
-            [0, 8].contains(&of_trace),
+            [0, TRACE].contains(&of_trace),
             "{of_trace} spans of a trace are left"
         );
     }
@@ -105,7 +152,11 @@ fn look_at_what_is_left(store: &Store, acknowledged: &AtomicU64, round: u64) {
             |row| row.get(0),
         )
         .expect("roll-ups");
-    assert!(calls >= before, "{calls} calls of {before} acknowledged");
+    let after = acknowledged.load(SeqCst) + ROUND;
+    assert!(
+        (before..=after).contains(&calls),
+        "{calls} calls of {before} to {after} acknowledged"
+    );
 }
 
 fn look(store: &Store, acknowledged: &AtomicU64, round: u64) {
@@ -129,12 +180,12 @@ fn look(store: &Store, acknowledged: &AtomicU64, round: u64) {
         let number = round * 7_919 % before;
         let sql = format!(
             "SELECT count(*) FROM spans WHERE trace_id = '{}'",
-            hex(&trace(number / 8))
+            hex(&trace(number / TRACE))
         );
         assert_eq!(
             conn.query_row(&sql, [], |row| row.get::<_, u64>(0))
                 .expect("a trace"),
-            8
+            TRACE
         );
     }
     conn.query_row(
@@ -143,10 +194,56 @@ fn look(store: &Store, acknowledged: &AtomicU64, round: u64) {
         |row| row.get::<_, u64>(0),
     )
     .expect("a join");
-    conn.query_row("SELECT count(*) FROM service_edges, red", [], |row| {
-        row.get::<_, u64>(0)
-    })
-    .expect("roll-ups");
+    let sums = "SELECT (SELECT sum(calls) FROM red)::UBIGINT, \
+                (SELECT coalesce(sum(calls), 0) FROM service_edges WHERE caller = 'shop' AND callee = 'pay')::UBIGINT";
+    let (rolled_up, called): (Option<u64>, u64) = conn
+        .query_row(sums, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .expect("roll-ups");
+    let (shown, drawn) = as_pages_ask(&reader);
+    let after = acknowledged.load(SeqCst) + ROUND;
+    for spans in [rolled_up.unwrap_or_default(), shown] {
+        assert!(
+            (before..=after).contains(&spans),
+            "{spans} spans of {before} to {after} acknowledged"
+        );
+    }
+    let of_traces = |spans: u64| spans / TRACE * CALLS;
+    for calls in [called, drawn] {
+        assert!(
+            (of_traces(before)..=of_traces(after)).contains(&calls),
+            "{calls} calls of {before} to {after} spans acknowledged"
+        );
+    }
+}
+
+/// Spans of all services, and calls from `shop` to `pay`.
+fn as_pages_ask(reader: &Reader) -> (u64, u64) {
+    let session = Session::new(reader);
+    let range = TimeRange {
+        from_unix_nano: 0,
+        to_unix_nano: i64::MAX,
+    };
+    let question = ServicesQuery {
+        range,
+        scope: ScopeFilter::default(),
+        order: ServiceOrder::default(),
+        limit: 10,
+    };
+    let listed = services(&session, &question).expect("services").items;
+    let question = GraphQuery {
+        range,
+        scope: ScopeFilter::default(),
+        service: None,
+        edges_max: 10,
+    };
+    let graph = graph(&session, &question).expect("a graph");
+    let name = |node: usize| graph.nodes[node].name.as_str();
+    let edges = graph.edges.iter();
+    let of_shop = edges.filter(|edge| (name(edge.caller), name(edge.callee)) == ("shop", "pay"));
+    (
+        listed.iter().map(|service| service.spans).sum(),
+        of_shop.map(|edge| edge.calls).sum(),
+    )
 }
 
 #[test]
@@ -157,7 +254,7 @@ fn a_lease_keeps_its_segments_and_lets_them_go_at_its_end() {
     let reader = store.reader().expect("a reader");
     store.seal_now().expect("sealed");
     append(&store, spans("shop", 100, 200)).expect("spans");
-    let count = |reader: &crate::store::Reader| -> u64 {
+    let count = |reader: &Reader| -> u64 {
         reader
             .views()
             .expect("views")

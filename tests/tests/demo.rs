@@ -21,8 +21,21 @@ fn text(cell: &Value) -> String {
 
 /// The transitions of a breaker, oldest first: from, to, reason, trace.
 async fn transitions(server: &Tripline, breaker: &str) -> anyhow::Result<Vec<[String; 4]>> {
-    let rows = server
-        .sql(&format!(
+    changes(
+        server,
+        &format!(
+            "SELECT from_state, to_state, reason, trace_id FROM breaker_transitions \
+             WHERE name = '{breaker}' AND from_state IS NOT NULL ORDER BY time_unix_nano"
+        ),
+    )
+    .await
+}
+
+/// The same as the shop itself logged them.
+async fn logged(server: &Tripline, breaker: &str) -> anyhow::Result<Vec<[String; 4]>> {
+    changes(
+        server,
+        &format!(
             r#"SELECT attributes."circuit_breaker.from_state"::VARCHAR,
                       attributes."circuit_breaker.to_state"::VARCHAR,
                       attributes."circuit_breaker.reason"::VARCHAR, trace_id
@@ -30,8 +43,13 @@ async fn transitions(server: &Tripline, breaker: &str) -> anyhow::Result<Vec<[St
                WHERE event_name = 'circuit_breaker.state_changed'
                  AND attributes."circuit_breaker.name"::VARCHAR = '{breaker}'
                ORDER BY time"#
-        ))
-        .await?;
+        ),
+    )
+    .await
+}
+
+async fn changes(server: &Tripline, query: &str) -> anyhow::Result<Vec<[String; 4]>> {
+    let rows = server.sql(query).await?;
     Ok(rows
         .iter()
         .map(|row| std::array::from_fn(|cell| text(&row[cell])))
@@ -70,8 +88,18 @@ async fn the_demo_shows_a_breaker_open_and_recover_within_half_a_minute() -> any
         Ok(steps.contains(&("closed", "open")) && steps.contains(&("half_open", "closed")))
     })
     .await?;
+    let logged = logged(&server, "payment").await?;
     let changes = transitions(&server, "payment").await?;
     assert!(recovered, "{changes:?}\n{}", server.log());
+    assert_eq!(changes[..logged.len()], logged, "as the shop told them");
+    let wrong = server
+        .number(
+            "SELECT count(*) FROM breaker_transitions t JOIN breakers b USING (breaker_id) \
+             WHERE b.name = 'payment' AND (b.service_name <> 'orders' OR b.peer_service IS DISTINCT FROM 'payment' \
+             OR t.from_state = 'closed' AND t.to_state = 'open' AND t.trace_evidence IS DISTINCT FROM 'exact')",
+        )
+        .await?;
+    assert_eq!(wrong, 0);
 
     // The trip is told in the trace of the call that caused it, in which payment failed or was slow.
     let [_, _, reason, trace] = &changes[0];

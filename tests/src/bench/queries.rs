@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 
 use super::ingest::{now, send_spans};
 use super::server::{Server, disk_usage};
@@ -66,16 +67,28 @@ pub async fn run(scale: f64) -> Result<()> {
         &newest,
     )
     .await?;
-    pages(&server, &traces).await?;
+    let large = large_trace(&server).await?;
+    pages(&server, &traces, &large).await?;
     println!("  peak memory {} MiB", server.peak_memory()? >> 20);
     Ok(())
+}
+
+/// Stores a trace of 20 batches, all under one root; its page.
+async fn large_trace(server: &Server) -> Result<String> {
+    let first = 1 << 30;
+    let mut client = TraceServiceClient::connect(server.grpc()).await?;
+    for batch in first..first + 20 {
+        let request = shapes::in_one_trace(shapes::spans(batch, now()), first * shapes::BATCH);
+        client.export(request).await?;
+    }
+    Ok(format!("/traces/{}", "07".repeat(16)))
 }
 
 /// Spans a second that arrive while pages are asked for.
 const ARRIVING: u64 = 5_120;
 
 /// Whole pages over the last hour, rendered, while spans keep arriving.
-async fn pages(server: &Server, traces: &[String]) -> Result<()> {
+async fn pages(server: &Server, traces: &[String], large: &str) -> Result<()> {
     let arriving = std::sync::atomic::AtomicBool::new(true);
     let grpc = server.grpc();
     let ingest = async {
@@ -109,6 +122,8 @@ async fn pages(server: &Server, traces: &[String]) -> Result<()> {
             .map(|path| path.replace("/api/v1", ""))
             .collect();
         measure(server, "page of a trace", &pages).await?;
+        let of_large = vec![large.to_owned(); 20];
+        measure(server, "page of a trace of 10,240 spans", &of_large).await?;
         anyhow::Ok(())
     };
     let ask = async {

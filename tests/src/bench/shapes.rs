@@ -127,6 +127,25 @@ pub fn span(number: u64, start_unix_nano: u64) -> Span {
     }
 }
 
+/// The same spans in one trace, `0707…`: those that were roots lie under span `root`.
+pub fn in_one_trace(
+    mut request: ExportTraceServiceRequest,
+    root: u64,
+) -> ExportTraceServiceRequest {
+    let root = mix(root ^ 0x5555).to_be_bytes().to_vec();
+    let scopes = request.resource_spans.iter_mut();
+    for span in scopes
+        .flat_map(|resource| &mut resource.scope_spans)
+        .flat_map(|scope| &mut scope.spans)
+    {
+        span.trace_id = vec![7; 16];
+        if span.parent_span_id.is_empty() && span.span_id != root {
+            span.parent_span_id.clone_from(&root);
+        }
+    }
+    request
+}
+
 /// A batch of [`BATCH`] spans of one service. Neighbouring batches are neighbours of one another's traces.
 pub fn spans(batch: u64, start_unix_nano: u64) -> ExportTraceServiceRequest {
     let first = batch * BATCH;

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::stats::Counters;
-use super::{Shared, StoreError, merge};
+use super::{SegmentSet, Shared, StoreError, merge};
 use crate::segment::{Segment, SegmentState, files};
 
 /// Rows a compaction makes at most: about 4 GB.
@@ -37,23 +37,18 @@ pub(crate) fn run(shared: &Shared) {
 /// Merges one group of segments, if there is one to merge.
 fn compact(shared: &Shared) -> Result<bool, StoreError> {
     let set = shared.catalog.lease();
-    let sealed: Vec<Arc<Segment>> = set
-        .segments
-        .iter()
-        .filter(|segment| segment.state == SegmentState::Sealed)
-        .cloned()
-        .collect();
+    let (raw, histories) = (by_age(&set, false), by_age(&set, true));
     drop(set);
     let config = &shared.config;
-    if shared.rotation.waiting() > 1 && sealed.len() < GROUPS_MAX * config.compaction_fan_in {
+    let sealed = raw.len() + histories.len();
+    if shared.rotation.waiting() > 1 && sealed < GROUPS_MAX * config.compaction_fan_in {
         return Ok(false);
     }
     let span_max = |age: Duration| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX) / AGE_FRACTION;
-    for (is_history, age) in [(false, config.retention_age), (true, config.history_age)] {
-        let candidates: Vec<&Arc<Segment>> = sealed
-            .iter()
-            .filter(|segment| segment.meta.is_history == is_history)
-            .collect();
+    for (is_history, candidates, age) in [
+        (false, raw, config.retention_age),
+        (true, histories, config.history_age),
+    ] {
         let Some(group) = choose(&candidates, config.compaction_fan_in, span_max(age)) else {
             continue;
         };
@@ -71,12 +66,24 @@ fn compact(shared: &Shared) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-/// The oldest `fan_in` segments of a size class that has so many.
-fn choose(
-    segments: &[&Arc<Segment>],
-    fan_in: usize,
-    span_max_ns: i64,
-) -> Option<Vec<Arc<Segment>>> {
+/// The sealed segments, raw ones or histories, oldest first by when their rows came in, as age counts for retention.
+/// Their numbers do not tell: a compaction takes its number when it begins, so what was sealed shortly before, and is
+/// younger than all of its rows, has a smaller one.
+fn by_age(set: &SegmentSet, is_history: bool) -> Vec<Arc<Segment>> {
+    let mut sealed: Vec<Arc<Segment>> = set
+        .segments
+        .iter()
+        .filter(|segment| {
+            segment.state == SegmentState::Sealed && segment.meta.is_history == is_history
+        })
+        .cloned()
+        .collect();
+    sealed.sort_by_key(|segment| segment.meta.ingest_range.1);
+    sealed
+}
+
+/// The oldest `fan_in` segments of a size class that has so many; `segments` are in the order of their age.
+fn choose(segments: &[Arc<Segment>], fan_in: usize, span_max_ns: i64) -> Option<Vec<Arc<Segment>>> {
     let fan_in = fan_in.max(2);
     let class = |segment: &Segment| (segment.rows() + 1).ilog(fan_in as u64);
     let mut classes: Vec<u32> = segments.iter().map(|segment| class(segment)).collect();
@@ -86,7 +93,7 @@ fn choose(
         let same: Vec<Arc<Segment>> = segments
             .iter()
             .filter(|segment| class(segment) == wanted)
-            .map(|segment| Arc::clone(segment))
+            .cloned()
             .collect();
         // A window that is too wide in time may be followed by one that is not.
         let fits = |group: &&[Arc<Segment>]| {
@@ -115,30 +122,28 @@ fn expire(shared: &Shared, clock: &mut SteadyClock) -> Result<(), StoreError> {
         }
     };
     let set = shared.catalog.lease();
-    let of = |is_history: bool| {
-        set.segments.iter().filter(move |segment| {
-            segment.state == SegmentState::Sealed && segment.meta.is_history == is_history
-        })
-    };
+    let (raw, histories) = (by_age(&set, false), by_age(&set, true));
+    drop(set);
     let (raw_before, history_before) = (before(config.retention_age), before(config.history_age));
-    let mut kept_bytes: u64 = of(false)
+    let mut kept_bytes: u64 = raw
+        .iter()
         .map(|segment| files::size(&segment.attachment.path))
         .sum();
     let mut expired = Vec::new();
-    for segment in of(false) {
+    for segment in raw {
         let is_too_much = config
             .retention_bytes
             .is_some_and(|limit| kept_bytes > limit);
         if segment.meta.ingest_range.1 < raw_before || is_too_much {
             kept_bytes -= files::size(&segment.attachment.path);
-            expired.push(Arc::clone(segment));
+            expired.push(segment);
         }
     }
-    let forgotten: Vec<u64> = of(true)
+    let forgotten: Vec<u64> = histories
+        .into_iter()
         .filter(|segment| segment.meta.ingest_range.1 < history_before)
         .map(|segment| segment.id)
         .collect();
-    drop(set);
     if !expired.is_empty() {
         let count = expired.len();
         merge::to_history(shared, "retain", &expired)?;

@@ -231,3 +231,36 @@ fn retention_by_bytes_goes_by_the_age_of_rows_when_a_compaction_has_the_greatest
         301
     );
 }
+
+#[test]
+fn at_start_rows_expire_by_age_unless_the_clock_is_far_from_what_is_stored() {
+    let hour = 3_600_u64;
+    for (rest, is_believed) in [(12 * hour, true), (365 * 24 * hour, false)] {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = Store::open(StoreConfig {
+            is_maintained: false,
+            ..config(dir.path())
+        })
+        .expect("open");
+        for round in 0..3 {
+            append(&store, spans("shop", round * 100, round * 100 + 100)).expect("spans");
+            store.seal_now().expect("sealed");
+        }
+        drop(store);
+        let rest_ns = i64::try_from(rest).expect("a year") * 1_000_000_000;
+        let store = Store::open(StoreConfig {
+            retention_age: Duration::from_secs(hour),
+            as_of_unix_nano: Some(now_ns() + rest_ns),
+            ..quick(dir.path())
+        })
+        .expect("open");
+        if is_believed {
+            eventually("all of it expired", || store.stats().segments_expired == 3);
+            continue;
+        }
+        // What expires goes before anything is compacted.
+        eventually("compacted", || store.stats().compactions.count == 1);
+        assert_eq!(store.stats().segments_expired, 0);
+        assert_eq!(number(&store, "SELECT count(*) FROM spans"), 300);
+    }
+}

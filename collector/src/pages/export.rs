@@ -12,6 +12,7 @@ use tripline_storage::model::{
     Attributes, MetricPoint, MetricPoints, Page, ServiceOrder, TimeRange,
 };
 use tripline_storage::query;
+use tripline_storage::sql::csv_cell;
 use tripline_web::frame::Frame;
 
 use super::answer::problem_page;
@@ -160,7 +161,8 @@ fn written<T: Serialize>(page: &Page<T>, file: &str) -> Response {
         .into_response()
 }
 
-/// RFC 4180: one column a key, by name; maps and lists as JSON.
+/// RFC 4180: one column a key, by name; maps and lists as JSON. Cells are those of SQL answers: no text of a stranger runs
+/// as a formula.
 fn csv(rows: &[Value]) -> String {
     let keys: BTreeSet<&String> = rows
         .iter()
@@ -168,28 +170,31 @@ fn csv(rows: &[Value]) -> String {
         .flat_map(serde_json::Map::keys)
         .collect();
     let mut out = String::new();
-    let mut line = |cells: &mut dyn Iterator<Item = String>| {
-        for (at, cell) in cells.enumerate() {
-            let _ = write!(out, "{}{}", if at > 0 { "," } else { "" }, quoted(&cell));
+    for (at, key) in keys.iter().enumerate() {
+        out.push_str(if at > 0 { "," } else { "" });
+        csv_cell(&mut out, key);
+    }
+    out.push_str("\r\n");
+    for row in rows {
+        for (at, key) in keys.iter().enumerate() {
+            out.push_str(if at > 0 { "," } else { "" });
+            cell(&mut out, &row[key.as_str()]);
         }
         out.push_str("\r\n");
-    };
-    line(&mut keys.iter().map(|key| (*key).clone()));
-    for row in rows {
-        line(&mut keys.iter().map(|key| match &row[key.as_str()] {
-            Value::Null => String::new(),
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        }));
     }
     out
 }
 
-fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell.to_owned()
+fn cell(line: &mut String, value: &Value) {
+    match value {
+        Value::Null => {}
+        // An integer beyond 2^53 is a text in JSON, and a number all the same.
+        Value::String(text) if text.parse::<i64>().is_ok() => line.push_str(text),
+        Value::String(text) => csv_cell(line, text),
+        Value::Array(_) | Value::Object(_) => csv_cell(line, &value.to_string()),
+        Value::Bool(_) | Value::Number(_) => {
+            let _ = write!(line, "{value}");
+        }
     }
 }
 
@@ -208,5 +213,29 @@ mod tests {
             csv(&rows),
             "a,b,c\r\n1,\"x,\"\"y\"\"\n\",\r\n,,\"[1,2]\"\r\n"
         );
+    }
+
+    #[test]
+    fn texts_that_start_like_formulas_are_neutralised_and_numbers_stay_numbers() {
+        for (value, expected) in [
+            (
+                json!("=HYPERLINK(\"http://x\")"),
+                "\"'=HYPERLINK(\"\"http://x\"\")\"",
+            ),
+            (json!("@SUM(A1)"), "\"'@SUM(A1)\""),
+            (json!("-2+3"), "\"'-2+3\""),
+            (json!("\t=1"), "\"'\t=1\""),
+            (json!(["=1"]), "\"[\"\"=1\"\"]\""),
+            (json!(-5), "-5"),
+            (json!(-0.25), "-0.25"),
+            (json!("-9007199254740993"), "-9007199254740993"),
+            (json!(true), "true"),
+            (json!(""), "\"\""),
+        ] {
+            let mut line = String::new();
+            cell(&mut line, &value);
+            assert_eq!(line, expected, "{value}");
+        }
+        assert_eq!(csv(&[json!({"=1+1": 1})]), "\"'=1+1\"\r\n1\r\n");
     }
 }

@@ -231,6 +231,7 @@ async fn no_text_runs_as_a_formula_in_any_file() -> Result<()> {
     let neutral = neutral.each_ref().map(String::as_str);
     for file in [
         "traces.csv",
+        "spans.csv",
         "logs.csv",
         "services.csv",
         "metrics.csv?metric=depth",

@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use tripline_storage::model::{
-    Attributes, MetricPoint, MetricPoints, Page, ServiceOrder, TimeRange,
+    Attributes, MetricPoint, MetricPoints, Page, ServiceOrder, TimeRange, TraceQuery, TraceSummary,
+    exact,
 };
 use tripline_storage::query;
 use tripline_storage::sql::csv_cell;
@@ -19,16 +20,21 @@ use super::answer::problem_page;
 use super::by_id::has_range;
 use super::questions::services_of;
 use super::request::PageRequest;
+use super::traces::inside;
 use crate::api::AppState;
+use crate::api::params::Params;
 use crate::api::problem::Problem;
 use crate::api::sql;
 
 /// Rows of a file; what is beyond is said in `x-tripline-truncated`.
 const ROWS_MAX: usize = 10_000;
+/// Traces of a file, likewise: as many as the store tells at once.
+const TRACES_MAX: usize = 1_000;
 /// Streams of a metric, or groups of them.
 const SERIES_MAX: usize = 200;
 
 /// `/export/{file}`: `traces.csv`, `logs.json`, `metrics.csv` and so on, by the parameters of the page; `sql.parquet` by `q`.
+/// `spans` are those that make the traces of the page be listed, newest first.
 pub(super) async fn export(
     State(state): State<AppState>,
     Path(file): Path<String>,
@@ -47,9 +53,14 @@ async fn answer(state: &AppState, file: &str, request: PageRequest) -> Result<Re
     match (list, format) {
         ("sql", _) => sql::file(state, frame.param("q").unwrap_or_default(), format).await,
         ("traces", "csv" | "json") => {
-            let mut question = params.traces()?;
-            question.limit = ROWS_MAX;
-            question.range = range_asked(&frame, question.range, question.names_an_id());
+            let question = of_traces(&frame, &params, TRACES_MAX)?;
+            let page = state
+                .ask(move |session| query::traces(session, &question))
+                .await?;
+            Ok(written(&lines_of(page), file))
+        }
+        ("spans", "csv" | "json") => {
+            let question = of_traces(&frame, &params, ROWS_MAX)?;
             let page = state
                 .ask(move |session| query::spans(session, &question))
                 .await?;
@@ -86,6 +97,55 @@ async fn answer(state: &AppState, file: &str, request: PageRequest) -> Result<Re
             Ok(written(&page, file))
         }
         _ => Err(unknown()),
+    }
+}
+
+/// What the page of traces asks: with its range, its filter, its box and its order.
+fn of_traces(frame: &Frame, params: &Params, limit: usize) -> Result<TraceQuery, Problem> {
+    let asked = params.traces()?;
+    let question = TraceQuery {
+        range: range_asked(frame, asked.range, asked.names_an_id()),
+        limit,
+        ..asked
+    };
+    Ok(inside(question, params.selection()?))
+}
+
+/// A trace as the page lists it.
+#[derive(Serialize)]
+struct ExportedTrace {
+    trace_id: String,
+    root_service_name: Option<String>,
+    root_name: String,
+    /// Else the earliest span stands for the root.
+    has_root: bool,
+    #[serde(with = "exact::option")]
+    start_time_unix_nano: Option<i64>,
+    #[serde(with = "exact::option")]
+    duration_ns: Option<i64>,
+    spans: u64,
+    errors: u64,
+    services: Vec<String>,
+}
+
+/// In the order of the page.
+fn lines_of(page: Page<TraceSummary>) -> Page<ExportedTrace> {
+    let line = |trace: TraceSummary| ExportedTrace {
+        trace_id: trace.trace_id,
+        root_service_name: trace.root.service_name,
+        root_name: trace.root.name,
+        has_root: trace.has_root,
+        start_time_unix_nano: trace.start_time_unix_nano,
+        duration_ns: trace.duration_ns,
+        spans: trace.spans,
+        errors: trace.errors,
+        services: trace.services,
+    };
+    Page {
+        items: page.items.into_iter().map(line).collect(),
+        truncated: page.truncated,
+        total: page.total,
+        next: page.next,
     }
 }
 

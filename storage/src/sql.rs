@@ -17,6 +17,6 @@ mod watchdog;
 
 pub use error::SqlError;
 pub use gate::{Gate, Limits, Permit};
-pub use output::Format;
 pub(crate) use output::civil::timestamp;
+pub use output::{Format, csv_cell};
 pub use run::{Emit, Gone, Request, STACK_BYTES, Summary};

@@ -326,9 +326,10 @@ impl Store {
         )?);
         if shared.config.is_maintained {
             let keeper = Arc::clone(&shared);
+            let clock = keeper::clock_at_start(&shared);
             threads.push(spawn(
                 "tripline-keeper",
-                move || keeper::run(&keeper),
+                move || keeper::run(&keeper, clock),
                 &dir,
             )?);
         }

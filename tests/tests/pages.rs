@@ -9,6 +9,8 @@ use crate::harness::{PATIENCE, Start, Tripline, now, text};
 
 pub(crate) const TRACE: &str = "5b8aa5a2d2c872e8321cf37308d69df2";
 const HOSTILE: &str = "\"><script>alert('x')</script>";
+/// What a spreadsheet would run.
+const FORMULAS: [&str; 4] = ["=HYPERLINK(\"http://x\")", "@SUM(A1)", "+1+1", "-2+3"];
 
 fn resource(service: &str) -> Value {
     json!({"attributes": [text("service.name", service), text("service.version", "1.2.3"), text("service.instance.id", "a-1")]})
@@ -193,6 +195,60 @@ async fn the_api_answers_what_the_pages_show() -> Result<()> {
         server.get("/api/v1/openapi.json").await?["openapi"],
         "3.1.0"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_text_runs_as_a_formula_in_any_file() -> Result<()> {
+    let server = Tripline::start().await?;
+    let start = now() - 2_000_000_000;
+    let at = |ms: u64| (start + ms * 1_000_000).to_string();
+    for (number, formula) in (1_u64..).zip(FORMULAS) {
+        let sender = json!({"attributes": [text("service.name", formula)]});
+        let span = json!({"traceId": format!("{number:032x}"), "spanId": format!("{number:016x}"), "name": formula, "kind": 2,
+            "startTimeUnixNano": at(0), "endTimeUnixNano": at(5)});
+        let record = json!({"timeUnixNano": at(1), "severityText": formula, "body": {"stringValue": formula}});
+        let points = json!({"dataPoints": [{"timeUnixNano": at(2), "asInt": "-5"}]});
+        let metric = json!({"name": "depth", "unit": formula, "gauge": points});
+        for (signal, body) in [
+            (
+                "traces",
+                json!({"resourceSpans": [{"resource": sender, "scopeSpans": [{"spans": [span]}]}]}),
+            ),
+            (
+                "logs",
+                json!({"resourceLogs": [{"resource": sender, "scopeLogs": [{"logRecords": [record]}]}]}),
+            ),
+            (
+                "metrics",
+                json!({"resourceMetrics": [{"resource": sender, "scopeMetrics": [{"metrics": [metric]}]}]}),
+            ),
+        ] {
+            server.send(signal, &body).await?;
+        }
+    }
+    let neutral = FORMULAS.map(|formula| format!("\"'{}\"", formula.replace('"', "\"\"")));
+    let neutral = neutral.each_ref().map(String::as_str);
+    for file in [
+        "traces.csv",
+        "spans.csv",
+        "logs.csv",
+        "services.csv",
+        "metrics.csv?metric=depth",
+    ] {
+        let csv = says(&server, &format!("/export/{file}"), &neutral).await?;
+        for formula in FORMULAS {
+            let begin = &formula[..3];
+            for before in [",", ",\"", "\n", "\n\""] {
+                let raw = format!("{before}{begin}");
+                ensure!(!csv.contains(&raw), "{file} has {raw:?}\n{csv}");
+            }
+        }
+        ensure!(
+            !file.starts_with("metrics") || csv.contains(",-5"),
+            "a number stays one\n{csv}"
+        );
+    }
     Ok(())
 }
 

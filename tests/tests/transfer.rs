@@ -210,6 +210,60 @@ fn a_line_that_cannot_be_read_is_named_and_what_came_before_is_stored() -> Resul
     Ok(())
 }
 
+/// A request of one span, with a name of so many bytes.
+fn request(number: u64, bytes: usize) -> String {
+    let (id, name) = (number + 1, "x".repeat(bytes));
+    format!(
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"{id:032x}","spanId":"{id:016x}","name":"{name}","startTimeUnixNano":"1700000000000000001"}}]}}]}}]}}"#
+    )
+}
+
+/// How many spans are stored.
+fn stored_spans(data: &Path, to: &Path) -> Result<usize> {
+    Ok(exported(data, to)?[0].matches("\"spanId\":").count())
+}
+
+#[test]
+fn more_than_the_queue_takes_at_once_is_imported_in_turn() -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let at = |name: &str| scratch.path().join(name);
+    fs::write(
+        at("tripline.toml"),
+        "[store]\nqueue_bytes_max = \"16KiB\"\n",
+    )?;
+    let import = |file: &str, data: &str| {
+        tripline(&[
+            "import",
+            "--config",
+            path(&at("tripline.toml")),
+            "--data-dir",
+            path(&at(data)),
+            path(&at(file)),
+        ])
+    };
+    let lines: Vec<String> = (0..80).map(|number| request(number, 2_000)).collect();
+    fs::write(at("in.jsonl"), lines.join("\n"))?;
+    let output = import("in.jsonl", "a")?;
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "{told}");
+    assert_eq!(stored_spans(&at("a"), &at("out-a"))?, 80);
+
+    // One that alone is larger ends the import: what comes before it is stored, what comes after is not.
+    let lines = [request(0, 10), request(1, 20_000), request(2, 10)];
+    fs::write(at("large.jsonl"), lines.join("\n"))?;
+    let output = import("large.jsonl", "b")?;
+    assert!(!output.status.success());
+    let told = String::from_utf8(output.stderr)?;
+    assert!(
+        told.contains("large.jsonl, line 2 was not stored, nor was what comes after it"),
+        "{told}"
+    );
+    let out = String::from_utf8(output.stdout)?;
+    assert!(out.contains("\"items\":1,"), "{out}");
+    assert_eq!(stored_spans(&at("b"), &at("out-b"))?, 1);
+    Ok(())
+}
+
 #[test]
 fn an_empty_request_is_skipped_and_counted_and_a_missing_file_imports_nothing() -> Result<()> {
     let scratch = tempfile::tempdir()?;

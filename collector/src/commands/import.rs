@@ -2,7 +2,8 @@
 //!
 //! Offline it opens the data directory itself; when a server holds it, the lines are posted to its OTLP/HTTP
 //! address. Either way a line counts only when it is committed, and the first one that cannot be read ends the
-//! import with its file and line: everything before it is stored.
+//! import with its file and line: everything before it is stored. Where one cannot be stored, the import ends with its
+//! file and line too, and says what became of those that were handed over with it.
 
 mod lines;
 mod target;
@@ -106,9 +107,9 @@ fn import(
             })
             .with_context(|| format!("cannot import {}", file.display()))
     });
-    // What was handed over before an error is finished too, and told.
+    // What was handed over before an error is finished too, and told; where it cannot be stored, that came first.
     let flushed = target.finish(&mut |answer| imported.count(answer));
-    Ok((imported, outcome.and(flushed)))
+    Ok((imported, flushed.and(outcome)))
 }
 
 impl Imported {
@@ -155,16 +156,24 @@ fn import_file(file: &Path, target: &mut Target, imported: &mut Imported) -> any
         return import_parquet(file, target, imported);
     }
     let mut lines = Lines::open(file)?;
-    while let Some(line) = lines.next()? {
+    while let Some((number, line)) = lines.next()? {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        import_line(line, target, imported).with_context(|| format!("line {}", lines.number()))?;
+        let place = format!("{}, line {number}", file.display());
+        import_line(line, place, target, imported).with_context(|| format!("line {number}"))?;
+        target.settle(&mut |answer| imported.count(answer))?;
     }
     Ok(())
 }
 
-fn import_line(line: &[u8], target: &mut Target, imported: &mut Imported) -> anyhow::Result<()> {
+/// Sends one line; `place` is where it stands, for people.
+fn import_line(
+    line: &[u8],
+    place: String,
+    target: &mut Target,
+    imported: &mut Imported,
+) -> anyhow::Result<()> {
     imported.requests += 1;
     let Some(kind) = signal_of(line)? else {
         let is_empty = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line)
@@ -176,12 +185,15 @@ fn import_line(line: &[u8], target: &mut Target, imported: &mut Imported) -> any
         imported.empty += 1;
         return Ok(());
     };
-    target.send(kind, line, &mut |answer| imported.count(answer))
+    target.send(kind, line, place, &mut |answer| imported.count(answer))
 }
 
 /// Which signal a Parquet file holds shows in its first row.
 fn import_parquet(file: &Path, target: &mut Target, imported: &mut Imported) -> anyhow::Result<()> {
-    let mut gather = Gather::default();
+    let mut gather = Gather {
+        file: file.display().to_string(),
+        ..Gather::default()
+    };
     parquet_rows(file, |row| {
         gather
             .push(row, target, imported)
@@ -192,6 +204,8 @@ fn import_parquet(file: &Path, target: &mut Target, imported: &mut Imported) -> 
 
 #[derive(Default)]
 struct Gather {
+    file: String,
+    rows_read: u64,
     spans: SpanRows,
     logs: LogRows,
     metrics: MetricRows,
@@ -204,6 +218,7 @@ impl Gather {
         target: &mut Target,
         imported: &mut Imported,
     ) -> anyhow::Result<()> {
+        self.rows_read += 1;
         let full = if row.contains("\"severity_number\":") {
             self.logs.push(row)?;
             self.logs.items()
@@ -222,15 +237,32 @@ impl Gather {
     }
 
     fn flush(&mut self, target: &mut Target, imported: &mut Imported) -> anyhow::Result<()> {
-        send_rows(&mut self.spans, SignalKind::Traces, target, imported)?;
-        send_rows(&mut self.logs, SignalKind::Logs, target, imported)?;
-        send_rows(&mut self.metrics, SignalKind::Metrics, target, imported)
+        let place = format!(
+            "{}, the request that ends with row {}",
+            self.file, self.rows_read
+        );
+        send_rows(
+            &mut self.spans,
+            SignalKind::Traces,
+            &place,
+            target,
+            imported,
+        )?;
+        send_rows(&mut self.logs, SignalKind::Logs, &place, target, imported)?;
+        send_rows(
+            &mut self.metrics,
+            SignalKind::Metrics,
+            &place,
+            target,
+            imported,
+        )
     }
 }
 
 fn send_rows<R: Requests>(
     rows: &mut R,
     kind: SignalKind,
+    place: &str,
     target: &mut Target,
     imported: &mut Imported,
 ) -> anyhow::Result<()> {
@@ -239,5 +271,7 @@ fn send_rows<R: Requests>(
     }
     imported.requests += 1;
     let line = R::Signal::encode_json(&rows.take());
-    target.send(kind, line.as_bytes(), &mut |answer| imported.count(answer))
+    let mut answered = |answer: target::Answer| imported.count(answer);
+    target.send(kind, line.as_bytes(), place.to_owned(), &mut answered)?;
+    target.settle(&mut answered)
 }

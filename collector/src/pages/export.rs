@@ -9,25 +9,32 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use tripline_storage::model::{
-    Attributes, MetricPoint, MetricPoints, Page, ServiceOrder, TimeRange,
+    Attributes, MetricPoint, MetricPoints, Page, ServiceOrder, TimeRange, TraceQuery, TraceSummary,
+    exact,
 };
 use tripline_storage::query;
+use tripline_storage::sql::csv_cell;
 use tripline_web::frame::Frame;
 
 use super::answer::problem_page;
 use super::by_id::has_range;
 use super::questions::services_of;
 use super::request::PageRequest;
+use super::traces::inside;
 use crate::api::AppState;
+use crate::api::params::Params;
 use crate::api::problem::Problem;
 use crate::api::sql;
 
 /// Rows of a file; what is beyond is said in `x-tripline-truncated`.
 const ROWS_MAX: usize = 10_000;
+/// Traces of a file, likewise: as many as the store tells at once.
+const TRACES_MAX: usize = 1_000;
 /// Streams of a metric, or groups of them.
 const SERIES_MAX: usize = 200;
 
 /// `/export/{file}`: `traces.csv`, `logs.json`, `metrics.csv` and so on, by the parameters of the page; `sql.parquet` by `q`.
+/// `spans` are those that make the traces of the page be listed, newest first.
 pub(super) async fn export(
     State(state): State<AppState>,
     Path(file): Path<String>,
@@ -46,9 +53,14 @@ async fn answer(state: &AppState, file: &str, request: PageRequest) -> Result<Re
     match (list, format) {
         ("sql", _) => sql::file(state, frame.param("q").unwrap_or_default(), format).await,
         ("traces", "csv" | "json") => {
-            let mut question = params.traces()?;
-            question.limit = ROWS_MAX;
-            question.range = range_asked(&frame, question.range, question.names_an_id());
+            let question = of_traces(&frame, &params, TRACES_MAX)?;
+            let page = state
+                .ask(move |session| query::traces(session, &question))
+                .await?;
+            Ok(written(&lines_of(page), file))
+        }
+        ("spans", "csv" | "json") => {
+            let question = of_traces(&frame, &params, ROWS_MAX)?;
             let page = state
                 .ask(move |session| query::spans(session, &question))
                 .await?;
@@ -85,6 +97,55 @@ async fn answer(state: &AppState, file: &str, request: PageRequest) -> Result<Re
             Ok(written(&page, file))
         }
         _ => Err(unknown()),
+    }
+}
+
+/// What the page of traces asks: with its range, its filter, its box and its order.
+fn of_traces(frame: &Frame, params: &Params, limit: usize) -> Result<TraceQuery, Problem> {
+    let asked = params.traces()?;
+    let question = TraceQuery {
+        range: range_asked(frame, asked.range, asked.names_an_id()),
+        limit,
+        ..asked
+    };
+    Ok(inside(question, params.selection()?))
+}
+
+/// A trace as the page lists it.
+#[derive(Serialize)]
+struct ExportedTrace {
+    trace_id: String,
+    root_service_name: Option<String>,
+    root_name: String,
+    /// Else the earliest span stands for the root.
+    has_root: bool,
+    #[serde(with = "exact::option")]
+    start_time_unix_nano: Option<i64>,
+    #[serde(with = "exact::option")]
+    duration_ns: Option<i64>,
+    spans: u64,
+    errors: u64,
+    services: Vec<String>,
+}
+
+/// In the order of the page.
+fn lines_of(page: Page<TraceSummary>) -> Page<ExportedTrace> {
+    let line = |trace: TraceSummary| ExportedTrace {
+        trace_id: trace.trace_id,
+        root_service_name: trace.root.service_name,
+        root_name: trace.root.name,
+        has_root: trace.has_root,
+        start_time_unix_nano: trace.start_time_unix_nano,
+        duration_ns: trace.duration_ns,
+        spans: trace.spans,
+        errors: trace.errors,
+        services: trace.services,
+    };
+    Page {
+        items: page.items.into_iter().map(line).collect(),
+        truncated: page.truncated,
+        total: page.total,
+        next: page.next,
     }
 }
 
@@ -160,7 +221,8 @@ fn written<T: Serialize>(page: &Page<T>, file: &str) -> Response {
         .into_response()
 }
 
-/// RFC 4180: one column a key, by name; maps and lists as JSON.
+/// RFC 4180: one column a key, by name; maps and lists as JSON. Cells are those of SQL answers: no text of a stranger runs
+/// as a formula.
 fn csv(rows: &[Value]) -> String {
     let keys: BTreeSet<&String> = rows
         .iter()
@@ -168,28 +230,31 @@ fn csv(rows: &[Value]) -> String {
         .flat_map(serde_json::Map::keys)
         .collect();
     let mut out = String::new();
-    let mut line = |cells: &mut dyn Iterator<Item = String>| {
-        for (at, cell) in cells.enumerate() {
-            let _ = write!(out, "{}{}", if at > 0 { "," } else { "" }, quoted(&cell));
+    for (at, key) in keys.iter().enumerate() {
+        out.push_str(if at > 0 { "," } else { "" });
+        csv_cell(&mut out, key);
+    }
+    out.push_str("\r\n");
+    for row in rows {
+        for (at, key) in keys.iter().enumerate() {
+            out.push_str(if at > 0 { "," } else { "" });
+            cell(&mut out, &row[key.as_str()]);
         }
         out.push_str("\r\n");
-    };
-    line(&mut keys.iter().map(|key| (*key).clone()));
-    for row in rows {
-        line(&mut keys.iter().map(|key| match &row[key.as_str()] {
-            Value::Null => String::new(),
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        }));
     }
     out
 }
 
-fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell.to_owned()
+fn cell(line: &mut String, value: &Value) {
+    match value {
+        Value::Null => {}
+        // An integer beyond 2^53 is a text in JSON, and a number all the same.
+        Value::String(text) if text.parse::<i64>().is_ok() => line.push_str(text),
+        Value::String(text) => csv_cell(line, text),
+        Value::Array(_) | Value::Object(_) => csv_cell(line, &value.to_string()),
+        Value::Bool(_) | Value::Number(_) => {
+            let _ = write!(line, "{value}");
+        }
     }
 }
 
@@ -208,5 +273,29 @@ mod tests {
             csv(&rows),
             "a,b,c\r\n1,\"x,\"\"y\"\"\n\",\r\n,,\"[1,2]\"\r\n"
         );
+    }
+
+    #[test]
+    fn texts_that_start_like_formulas_are_neutralised_and_numbers_stay_numbers() {
+        for (value, expected) in [
+            (
+                json!("=HYPERLINK(\"http://x\")"),
+                "\"'=HYPERLINK(\"\"http://x\"\")\"",
+            ),
+            (json!("@SUM(A1)"), "\"'@SUM(A1)\""),
+            (json!("-2+3"), "\"'-2+3\""),
+            (json!("\t=1"), "\"'\t=1\""),
+            (json!(["=1"]), "\"[\"\"=1\"\"]\""),
+            (json!(-5), "-5"),
+            (json!(-0.25), "-0.25"),
+            (json!("-9007199254740993"), "-9007199254740993"),
+            (json!(true), "true"),
+            (json!(""), "\"\""),
+        ] {
+            let mut line = String::new();
+            cell(&mut line, &value);
+            assert_eq!(line, expected, "{value}");
+        }
+        assert_eq!(csv(&[json!({"=1+1": 1})]), "\"'=1+1\"\r\n1\r\n");
     }
 }

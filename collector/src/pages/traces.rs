@@ -104,7 +104,7 @@ fn traces_page(
 }
 
 /// The same question, of the spans in the box alone.
-fn inside(question: TraceQuery, selection: Option<Selection>) -> TraceQuery {
+pub(super) fn inside(question: TraceQuery, selection: Option<Selection>) -> TraceQuery {
     let Some(selection) = selection else {
         return question;
     };

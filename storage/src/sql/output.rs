@@ -18,6 +18,7 @@ use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
 
 use super::SqlError;
+pub use csv::cell as csv_cell;
 
 /// A format of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

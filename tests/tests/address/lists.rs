@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{SECOND, call, send_spans};
 use crate::dashboard::plant;
 use crate::harness::{Tripline, now, text};
-use crate::pages::says;
+use crate::pages::{TRACE, says, seed};
 
 #[tokio::test]
 async fn lists_are_ordered_before_they_are_cut() -> Result<()> {
@@ -66,6 +66,88 @@ async fn lists_are_ordered_before_they_are_cut() -> Result<()> {
         let (prod, canary) = (at("prod"), at("canary"));
         let (prod, canary) = (prod.context("prod")?, canary.context("canary")?);
         assert_eq!(prod < canary, first == "prod", "{sort}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_file_of_the_traces_page_has_the_list_it_shows() -> Result<()> {
+    let server = Tripline::start().await?;
+    seed(&server).await?;
+    plant(&server).await?;
+    let ids = |file: &Value| -> Vec<String> {
+        let rows = file.as_array().into_iter().flatten();
+        rows.filter_map(|row| row["trace_id"].as_str().map(str::to_owned))
+            .collect()
+    };
+    // A trace of three spans of two services is a line, whichever of its spans fits.
+    let file = server
+        .get("/export/traces.json?q=name+%3D+charge+OR+name+%3D+%22POST+%2Fcheckout%22")
+        .await?;
+    let expected = json!([{"trace_id": TRACE, "root_service_name": "checkout", "root_name": "POST /checkout",
+        "has_root": true, "start_time_unix_nano": file[0]["start_time_unix_nano"], "duration_ns": 120_000_000, "spans": 3,
+        "errors": 2, "services": ["checkout", "payment"]}]);
+    assert_eq!(file, expected);
+    // Its spans are a file too.
+    let file = server
+        .get("/export/spans.json?q=any(name+%3D+charge)")
+        .await?;
+    assert_eq!(ids(&file), [TRACE, TRACE, TRACE], "{file}");
+
+    let id = |number: u64| format!("{:032x}", number + 1);
+    let file = server.get("/export/traces.json?sort=spans").await?;
+    let found = ids(&file);
+    assert_eq!((found.len(), found[0].as_str()), (61, TRACE), "{file}");
+    let file = server.get("/export/traces.json?sort=duration").await?;
+    assert_eq!(ids(&file)[..2], [id(54), id(48)], "{file}");
+
+    // Of the planted ones every sixth takes longer than half a second.
+    let (from, to) = (now() - 300 * SECOND, now() + 300 * SECOND);
+    let place = format!("box={from},{to},500000000,1000000000");
+    let html = says(
+        &server,
+        &format!("/traces?{place}"),
+        &["10 traces, newest first", "/export/traces.csv?box="],
+    )
+    .await?;
+    let file = server.get(&format!("/export/traces.json?{place}")).await?;
+    let slow: Vec<String> = (0..10).rev().map(|tenth| id(tenth * 6)).collect();
+    assert_eq!(ids(&file), slow, "{file}");
+    for id in &slow {
+        ensure!(html.contains(&format!("/traces/{id}")), "{id}\n{html}");
+    }
+    let (status, _) = server.get_text("/export/traces.json?box=1,2").await?;
+    assert_eq!(status, 400);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_file_of_more_traces_than_it_may_have_says_that_it_was_cut() -> Result<()> {
+    let server = Tripline::start().await?;
+    let start = now() - 60 * SECOND;
+    let spans: Vec<Value> = (0..1_001_u64)
+        .map(|at| call(at, "GET /", start + at * 1_000_000, 10, false))
+        .collect();
+    send_spans(&server, &[("service.name", "cart")], &spans).await?;
+    server.wait_for("SELECT count(*) FROM spans", 1_001).await?;
+    for (question, lines, is_cut) in [
+        ("", 1_001, "true"),
+        ("?sort=spans", 1_001, "true"),
+        (
+            "?q=trace_id+%3D+00000000000000000000000000000001",
+            2,
+            "false",
+        ),
+    ] {
+        let address = format!("http://{}/export/traces.csv{question}", server.http());
+        let response = server.client.get(address).send().await?;
+        ensure!(response.status() == 200, "{question}: {response:?}");
+        assert_eq!(
+            response.headers()["x-tripline-truncated"],
+            is_cut,
+            "{question}"
+        );
+        assert_eq!(response.text().await?.lines().count(), lines, "{question}");
     }
     Ok(())
 }

@@ -44,8 +44,8 @@ impl Lines {
         })
     }
 
-    /// The next line, without its end; `None` after the last.
-    pub(super) fn next(&mut self) -> anyhow::Result<Option<&[u8]>> {
+    /// The next line with its number, from 1; `None` after the last.
+    pub(super) fn next(&mut self) -> anyhow::Result<Option<(u64, &[u8])>> {
         self.line.clear();
         self.number += 1;
         let read = (&mut self.reader)
@@ -57,11 +57,6 @@ impl Lines {
             "line {} is longer than 64 MiB",
             self.number
         );
-        Ok((read > 0).then_some(self.line.as_slice()))
-    }
-
-    /// Number of the line read last, from 1.
-    pub(super) fn number(&self) -> u64 {
-        self.number
+        Ok((read > 0).then_some((self.number, self.line.as_slice())))
     }
 }

@@ -92,6 +92,32 @@ fn nesting_and_size_are_bounded() {
 }
 
 #[test]
+fn show_tables_lists_the_public_relations_as_a_whole_statement_alone() {
+    for text in [
+        "SHOW TABLES",
+        "show tables;",
+        "(SHOW TABLES)",
+        "SHOW",
+        "DESCRIBE TABLES",
+    ] {
+        let checked = check(text).unwrap_or_else(|refusal| panic!("{text}: {refusal:?}"));
+        assert_eq!(checked.text(), list_relations(), "{text}");
+    }
+    // With more around it, nothing that asks for less or for something else is answered with the list.
+    for text in [
+        "SELECT count(*) FROM (SHOW TABLES)",
+        "SELECT * FROM (SHOW TABLES) WHERE name = 'spans'",
+        "(SHOW TABLES) LIMIT 1",
+        "SHOW TABLES ORDER BY name",
+        "SHOW TABLES WHERE name = 'spans'",
+        "WITH one AS (SELECT 1) SHOW TABLES",
+        "SHOW TABLES USING SAMPLE 1",
+    ] {
+        assert!(check(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn what_is_checked_is_what_runs() {
     let text = "SELECT name FROM spans -- x";
     assert_eq!(check(text).expect("allowed").text(), text);

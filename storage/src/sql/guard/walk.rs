@@ -53,13 +53,20 @@ fn position_of(object: &Object) -> Option<usize> {
         .and_then(|position| usize::try_from(position).ok())
 }
 
+/// Whether a whole statement is `SHOW TABLES`. The parser makes `SELECT * FROM` a list of it, and refuses to add anything
+/// but parentheses; a list inside a query stands in a subquery of it, and is refused where the walk meets it.
 fn lists_tables(node: &Value) -> bool {
-    let from = &node["from_table"];
-    from["type"] == "SHOW_REF"
-        && from["show_type"] == "SHOW_SPECIAL"
-        && from["table_name"]
-            .as_str()
-            .is_some_and(|name| matches!(name, "\"tables\"" | "tables" | "__show_tables_expanded"))
+    node["from_table"]
+        .as_object()
+        .is_some_and(|from| text(from, "type") == "SHOW_REF" && is_list_of_tables(from))
+}
+
+fn is_list_of_tables(show: &Object) -> bool {
+    text(show, "show_type") == "SHOW_SPECIAL"
+        && matches!(
+            text(show, "table_name"),
+            "\"tables\"" | "tables" | "__show_tables_expanded"
+        )
 }
 
 struct Walk {
@@ -356,6 +363,9 @@ impl Walk {
     fn show(&mut self, object: &Object) -> Checked {
         if object.contains_key("query") {
             return Ok(());
+        }
+        if is_list_of_tables(object) {
+            return self.refuse("SHOW TABLES is a statement of its own here, no part of a query");
         }
         if text(object, "show_type") == "SHOW_SPECIAL" {
             return self.refuse("SHOW is allowed as SHOW TABLES and DESCRIBE only");

@@ -76,8 +76,8 @@ fn is_number(sql_type: &str) -> bool {
     ) && !sql_type.ends_with(']')
 }
 
-/// A text cell: neutralised, quoted where needed.
-pub(super) fn cell(line: &mut String, text: &str) {
+/// Appends a text cell: neutralised, quoted where needed.
+pub fn cell(line: &mut String, text: &str) {
     let is_formula =
         text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     let needs_quotes = text.is_empty()

@@ -176,3 +176,91 @@ fn retention_by_bytes_deletes_the_oldest_first() {
         201
     );
 }
+
+#[test]
+fn retention_by_bytes_goes_by_the_age_of_rows_when_a_compaction_has_the_greatest_number() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(StoreConfig {
+        is_maintained: false,
+        ..config(dir.path())
+    })
+    .expect("open");
+    for round in 0..4 {
+        append(&store, spans("shop", round * 100, round * 100 + 100)).expect("spans");
+        store.seal_now().expect("sealed");
+    }
+    drop(store);
+    let sizes = || -> Vec<u64> {
+        std::fs::read_dir(dir.path())
+            .expect("readable")
+            .map(|entry| entry.expect("entry"))
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("seg-"))
+            // Meanwhile one may go.
+            .filter_map(|entry| Some(entry.metadata().ok()?.len()))
+            .collect()
+    };
+    assert_eq!(sizes().len(), 4);
+    let store = Store::open(quick(dir.path())).expect("open");
+    eventually("the three oldest are one", || {
+        store.stats().compactions.count == 1 && sizes().len() == 2
+    });
+    let reader = store.reader().expect("a reader");
+    let sealed: Vec<u64> = reader
+        .segments()
+        .segments()
+        .iter()
+        .filter(|segment| !segment.is_text())
+        .map(|segment| segment.rows())
+        .collect();
+    assert_eq!(sealed, [100, 300], "in the order of their numbers");
+    drop(reader);
+    drop(store);
+    // One of the two is too much.
+    let store = Store::open(StoreConfig {
+        retention_bytes: Some(sizes().iter().sum::<u64>() - 1),
+        compaction_fan_in: 1_000,
+        ..config(dir.path())
+    })
+    .expect("open");
+    eventually("one of them expired", || {
+        store.stats().segments_expired == 1
+    });
+    assert_eq!(number(&store, "SELECT count(*) FROM spans"), 100);
+    assert_eq!(
+        number(&store, "SELECT min(('0x' || span_id)::BIGINT) FROM spans"),
+        301
+    );
+}
+
+#[test]
+fn at_start_rows_expire_by_age_unless_the_clock_is_far_from_what_is_stored() {
+    let hour = 3_600_u64;
+    for (rest, is_believed) in [(12 * hour, true), (365 * 24 * hour, false)] {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = Store::open(StoreConfig {
+            is_maintained: false,
+            ..config(dir.path())
+        })
+        .expect("open");
+        for round in 0..3 {
+            append(&store, spans("shop", round * 100, round * 100 + 100)).expect("spans");
+            store.seal_now().expect("sealed");
+        }
+        drop(store);
+        let rest_ns = i64::try_from(rest).expect("a year") * 1_000_000_000;
+        let store = Store::open(StoreConfig {
+            retention_age: Duration::from_secs(hour),
+            as_of_unix_nano: Some(now_ns() + rest_ns),
+            ..quick(dir.path())
+        })
+        .expect("open");
+        if is_believed {
+            eventually("all of it expired", || store.stats().segments_expired == 3);
+            continue;
+        }
+        // What expires goes before anything is compacted.
+        eventually("compacted", || store.stats().compactions.count == 1);
+        assert_eq!(store.stats().segments_expired, 0);
+        assert_eq!(number(&store, "SELECT count(*) FROM spans"), 300);
+    }
+}

@@ -386,11 +386,38 @@ SELECT ?
 -- parameters are not allowed
 SELECT * FROM spans WHERE name = $name
 
--- SHOW
+-- SHOW is allowed as SHOW TABLES
 SHOW DATABASES
 
--- SHOW
+-- SHOW is allowed as SHOW TABLES
+SELECT * FROM (SHOW DATABASES)
+
+-- statement of its own
 SELECT * FROM (SHOW ALL TABLES)
+
+-- statement of its own
+SELECT count(*) FROM (SHOW TABLES)
+
+-- statement of its own
+SELECT * FROM (SHOW TABLES) WHERE name = 'spans'
+
+-- statement of its own
+SELECT name FROM (DESCRIBE) LIMIT 1
+
+-- statement of its own
+SELECT (SHOW TABLES)
+
+-- statement of its own
+FROM (SHOW TABLES) JOIN spans USING (name)
+
+-- statement of its own
+WITH lists AS (SHOW TABLES) SELECT count(*) FROM lists
+
+-- statement of its own
+SHOW TABLES UNION ALL SHOW TABLES
+
+-- statement of its own
+DESCRIBE SHOW TABLES
 
 -- AT (time travel)
 SELECT * FROM spans AT (VERSION => 1)

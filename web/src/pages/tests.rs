@@ -2,6 +2,7 @@
 
 mod address;
 mod beside;
+mod clocks;
 mod ejection;
 mod every_page;
 mod forms;

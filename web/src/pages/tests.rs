@@ -1,6 +1,7 @@
 //! Pages of made-up data: what a person would read is there, and hostile text stays text.
 
 mod address;
+mod apart;
 mod beside;
 mod clocks;
 mod ejection;

@@ -1,0 +1,86 @@
+//! What tells things of one name apart: the scope of services, the keys of metric streams.
+
+use tripline_storage::model::Graph;
+
+use super::*;
+
+fn assert_says(html: &str, words: &[&str]) {
+    for word in words {
+        assert!(html.contains(word), "{word}\n{html}");
+    }
+}
+
+/// `cart` calls `pay` in each of these places, environment and cluster.
+fn in_each(places: [(&str, &str); 2]) -> Graph {
+    let node = |name: &str, (environment, cluster): (&str, &str)| {
+        json!({"name": name, "environment": environment, "cluster": cluster, "kind": "service", "inferred": false,
+            "calls": 10, "errors": 0, "latency": {}})
+    };
+    let edge = |caller: usize| {
+        json!({"caller": caller, "callee": caller + 1, "kind": "service", "is_async": false, "calls": 10, "errors": 0,
+            "weight": 10.0, "basis": "all", "latency": {}})
+    };
+    let nodes: Vec<Value> = places
+        .into_iter()
+        .flat_map(|place| [node("cart", place), node("pay", place)])
+        .collect();
+    read(json!({"nodes": nodes, "edges": [edge(0), edge(2)], "truncated": false, "total_edges": 2}))
+}
+
+fn html_of(graph_data: Graph) -> String {
+    let data = GraphPage {
+        graph: graph_data,
+        ..GraphPage::default()
+    };
+    render(&frame("/graph", &[]), "Graph", |f| graph(&data, f))
+}
+
+/// Where the numbers of calls in the table lead.
+fn calls_of(html: &str) -> Vec<String> {
+    let links = html.split("title=\"Traces with these calls\"").skip(1);
+    let before = html.split("title=\"Traces with these calls\"");
+    before
+        .zip(links)
+        .filter_map(|(before, _)| before.rsplit_once("href=\"")?.1.split('"').next())
+        .map(|link| link.replace("&amp;", "&"))
+        .collect()
+}
+
+#[test]
+fn calls_of_one_name_in_two_environments_are_told_apart_and_found_apart() {
+    let html = html_of(in_each([("canary", "eu-1"), ("prod", "eu-1")]));
+    assert_says(
+        &html,
+        &[
+            "cart (canary) → pay (canary): 10 passed",
+            "cart (prod): 10 calls",
+            "<span class=\"quiet\">canary</span>",
+            "<span class=\"quiet\">prod</span>",
+        ],
+    );
+    let links = calls_of(&html);
+    assert_eq!(links.len(), 2, "{links:?}");
+    for (link, environment) in links.iter().zip(["canary", "prod"]) {
+        for part in [
+            // The caller's end, which the address cannot name.
+            &format!("environment%20%3D%20{environment}%29"),
+            &format!("&environment={environment}&cluster=eu-1"),
+        ] {
+            assert!(link.contains(part), "{part}: {link}");
+        }
+        // All are of one cluster: nothing to tell.
+        assert!(!link.contains("cluster%20"), "{link}");
+    }
+}
+
+#[test]
+fn boxes_of_one_name_in_two_clusters_do_not_look_alike() {
+    let html = html_of(in_each([("prod", "eu-1"), ("prod", "eu-2")]));
+    assert_says(
+        &html,
+        &["cart (eu-1): 10 calls", ">eu-1</text>", ">eu-2</text>"],
+    );
+    assert!(!html.contains(">prod</text>"), "{html}");
+    let alike = html_of(in_each([("prod", "eu-1"), ("prod", "eu-1")]));
+    assert!(!alike.contains(">eu-1<"), "{alike}");
+}

@@ -37,11 +37,10 @@ fn html_of(graph_data: Graph) -> String {
 
 /// Where the numbers of calls in the table lead.
 fn calls_of(html: &str) -> Vec<String> {
-    let links = html.split("title=\"Traces with these calls\"").skip(1);
-    let before = html.split("title=\"Traces with these calls\"");
-    before
-        .zip(links)
-        .filter_map(|(before, _)| before.rsplit_once("href=\"")?.1.split('"').next())
+    html.split("<a ")
+        .filter_map(|rest| rest.split('>').next())
+        .filter(|tag| tag.contains("title=\"Traces with these calls\""))
+        .filter_map(|tag| tag.split("href=\"").nth(1)?.split('"').next())
         .map(|link| link.replace("&amp;", "&"))
         .collect()
 }

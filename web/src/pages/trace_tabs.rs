@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use leptos::prelude::*;
-use tripline_storage::analysis::{compare, critical_path, flame, statistics};
+use tripline_storage::analysis::{Flame, compare, critical_path, flame, statistics};
 use tripline_storage::model::{
     EdgeKind, Graph, GraphEdge, GraphNode, NodeKind, Scope, SpanRecord, TraceDetail,
 };
@@ -11,7 +11,7 @@ use tripline_storage::model::{
 use super::graph::trace_picture;
 use super::trace_scopes::TraceScopes;
 use crate::frame::Frame;
-use crate::parts::{colour, failure, nothing, other_fields, service_link_in};
+use crate::parts::{colour, cut_note, failure, nothing, other_fields, service_link_in};
 use crate::units;
 
 /// Rows of a table at most.
@@ -40,7 +40,13 @@ pub(super) fn critical(trace: &TraceDetail, frame: &Frame) -> AnyView {
     }
     let mut spans: Vec<(usize, u64)> = by_span.into_iter().collect();
     spans.sort_by_key(|(_, ns)| std::cmp::Reverse(*ns));
-    let total = spans.len();
+    let total = spans.len() as u64;
+    let cut = cut_note(
+        ROWS_MAX as u64,
+        total,
+        "span",
+        "most time on the path first",
+    );
     let rows = spans
         .into_iter()
         .take(ROWS_MAX)
@@ -66,7 +72,8 @@ pub(super) fn critical(trace: &TraceDetail, frame: &Frame) -> AnyView {
             <thead><tr><th>"Service"</th><th>"Span"</th><th class="bar-head"></th><th class="num">"Share"</th><th class="num">"On the path"</th><th class="num">"Duration"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
-        <p class="note">{format!("{} on a path of {}", units::counted(total as u64, "span"), units::duration(path.length_ns))}</p>
+        <p class="note">{format!("{} on a path of {}", units::counted(total, "span"), units::duration(path.length_ns))}</p>
+        {cut}
     }
     .into_any()
 }
@@ -84,9 +91,19 @@ pub(super) fn flame_graph(trace: &TraceDetail, frame: &Frame) -> AnyView {
     let (blocks, width) = flame(&trace.spans);
     let depth = blocks.iter().map(|block| block.depth).max().unwrap_or(0);
     let share = |ns: u64| ns as f64 / width as f64;
+    let is_wide = |block: &&Flame| share(block.total_ns) >= BLOCK_SHARE_MIN;
+    let wide = blocks.iter().filter(is_wide).count() as u64;
+    let all = units::counted(blocks.len() as u64, "block");
+    let note = match blocks.len() as u64 - wide {
+        0 => all,
+        _ => format!(
+            "{} of {all}, the others are too narrow to be drawn",
+            units::count(wide)
+        ),
+    };
     let drawn = blocks
         .iter()
-        .filter(|block| share(block.total_ns) >= BLOCK_SHARE_MIN)
+        .filter(is_wide)
         .map(|block| {
             let (x, w) = (
                 share(block.left_ns) * 1000.0,
@@ -120,7 +137,7 @@ pub(super) fn flame_graph(trace: &TraceDetail, frame: &Frame) -> AnyView {
     view! {
         <p class="quiet">"Width is time: calls of the same operation under the same parent are one block. Calls in parallel stand side by side, so a row can be wider than the trace was long."</p>
         <div class="scroll"><svg class="flame" viewBox=view_box role="group" aria-label="Flame graph; the statistics have the same numbers as a table">{drawn}</svg></div>
-        <p class="note">{units::counted(blocks.len() as u64, "block")}</p>
+        <p class="note">{note}</p>
     }
     .into_any()
 }

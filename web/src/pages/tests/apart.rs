@@ -83,3 +83,74 @@ fn boxes_of_one_name_in_two_clusters_do_not_look_alike() {
     let alike = html_of(in_each([("prod", "eu-1"), ("prod", "eu-1")]));
     assert!(!alike.contains(">eu-1<"), "{alike}");
 }
+
+/// The page of a metric with these streams: their route, their instance and where they are from.
+fn streams(all: &[(&str, Option<&str>, Value)]) -> String {
+    let series: Vec<Value> = all
+        .iter()
+        .enumerate()
+        .map(|(at, (route, instance, place))| {
+            let mut one = json!({"series_id": format!("{at:016x}"), "service_name": "cart", "service_instance_id": instance,
+                "kind": "gauge", "unit": "", "temporality": null, "is_monotonic": null, "exemplars": [],
+                "attributes": [{"key": "http.route", "value": {"string": route}}],
+                "points": [{"time_unix_nano": (NOW - 60_000_000_000).to_string(), "start_time_unix_nano": 0, "value": 4.5,
+                    "value_int": null, "rate": null, "count": null, "sum": null, "min": null, "max": null, "p50": null,
+                    "p95": null, "p99": null}]});
+            if let (Value::Object(one), Value::Object(place)) = (&mut one, place) {
+                one.extend(place.clone());
+            }
+            one
+        })
+        .collect();
+    let total = series.len();
+    let points = json!({"series": series, "truncated": false, "total_series": total, "keys": [], "grouping": null});
+    let data = Explore {
+        chosen: Some(("open".to_owned(), read(points))),
+        ..Explore::default()
+    };
+    let asked = frame("/explore", &[("metric", "open")]);
+    render(&asked, "Metrics", |f| explore(&data, f))
+}
+
+fn assert_named(html: &str, names: &[&str]) {
+    for name in names {
+        let cell = format!("{name}</td>");
+        assert_eq!(html.matches(&cell).count(), 1, "{name}\n{html}");
+    }
+}
+
+#[test]
+fn streams_of_one_route_are_told_apart_by_their_instances() {
+    let of = |route, instance| (route, Some(instance), json!({}));
+    let html = streams(&[
+        of("/a", "cart-1"),
+        of("/a", "cart-2"),
+        of("/b", "cart-1"),
+        of("/b", "cart-2"),
+        // Alone with its route.
+        of("/c", "cart-1"),
+    ]);
+    assert_named(
+        &html,
+        &[
+            "http.route=/a cart-1",
+            "http.route=/a cart-2",
+            "http.route=/b cart-1",
+            "http.route=/b cart-2",
+            "http.route=/c",
+        ],
+    );
+}
+
+#[test]
+fn streams_of_two_places_are_told_apart_by_them() {
+    let of = |environment: &str, cluster: &str| {
+        let place = json!({"environment": environment, "cluster": cluster});
+        ("/a", Some("cart-1"), place)
+    };
+    let html = streams(&[of("prod", "eu-1"), of("prod", "eu-2"), of("canary", "eu-1")]);
+    assert_named(&html, &["prod / eu-1", "prod / eu-2", "canary / eu-1"]);
+    // Nothing but the stream's own number tells these apart.
+    let html = streams(&[("/a", None, json!({})), ("/a", None, json!({}))]);
+    assert_named(&html, &["0000000000000000", "0000000000000001"]);
+}

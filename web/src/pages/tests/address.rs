@@ -378,6 +378,44 @@ fn lists_beside_the_main_one_say_what_they_leave_out_too() {
 }
 
 #[test]
+fn a_trace_too_large_for_a_page_says_what_is_missing_of_it() {
+    let of = |total_spans: u64, total_logs: u64| {
+        let data = TracePage {
+            trace: TraceDetail {
+                trace_id: "5b8aa5a2d2c872e8321cf37308d69df2".to_owned(),
+                spans: vec![read(span("051581bf3cb55c13", None, "work", 0, 50_000_000))],
+                logs: vec![read(log("x"))],
+                truncated: total_spans > 1 || total_logs > 1,
+                total_spans,
+                total_logs,
+                ..TraceDetail::default()
+            },
+            ..TracePage::default()
+        };
+        render(&frame("/traces/x", &[]), "x", |f| trace(&data, f))
+    };
+    for (total_spans, total_logs, words) in [
+        (
+            100_001,
+            10_001,
+            "Only 1 of 100,001 spans and 1 of 10,001 log records are shown",
+        ),
+        (1, 10_001, "Only 1 of 10,001 log records are shown"),
+        (100_001, 1, "Only 1 of 100,001 spans are shown"),
+    ] {
+        let html = of(total_spans, total_logs);
+        let spans_are_cut = total_spans > 1;
+        assert_says(&html, &[words]);
+        assert_eq!(
+            html.contains("The downloads have no more spans than that."),
+            spans_are_cut,
+            "{html}"
+        );
+    }
+    assert!(!of(1, 1).contains("larger than a page may be"));
+}
+
+#[test]
 fn a_box_of_the_graph_counts_what_its_spans_stand_for() {
     let node = json!({"name": "cart", "kind": "service", "inferred": false, "calls": 3_600, "errors": 0, "weight": 36_000.0,
         "latency": {}});

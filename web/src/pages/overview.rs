@@ -2,6 +2,8 @@
 
 mod first_run;
 mod guards;
+mod receivers;
+mod recipes;
 
 use leptos::prelude::*;
 use tripline_storage::analysis::{MOVER_CALLS_MIN, Move, movers};
@@ -12,6 +14,7 @@ use tripline_storage::model::{
 
 use self::first_run::first_run;
 use self::guards::{Standing, standing};
+pub use self::receivers::{Credential, Receiver, Receivers};
 use super::incidents::strip;
 use super::{last_week, own_breakers, proxies};
 use crate::frame::Frame;
@@ -44,10 +47,8 @@ pub struct Overview {
     pub heard: Vec<LastHeard>,
     /// Breakers that refuse calls but do not report themselves.
     pub near_misses: Vec<NearMiss>,
-    /// Where OTLP/gRPC is received.
-    pub otlp_grpc: String,
-    /// Where OTLP/HTTP is received.
-    pub otlp_http: String,
+    /// Where telemetry is received.
+    pub receivers: Receivers,
     /// SQL of its numbers.
     pub how: OverviewHow,
 }

@@ -6,6 +6,7 @@ mod beside;
 mod clocks;
 mod ejection;
 mod every_page;
+mod first_run;
 mod forms;
 mod gallery;
 mod incident_data;

@@ -10,6 +10,7 @@ pub(crate) mod cookie;
 pub mod encodings;
 pub mod endpoints;
 pub(crate) mod facts;
+pub(crate) mod host;
 pub mod incidents;
 pub mod openapi;
 mod paging;

@@ -313,6 +313,12 @@ async fn a_trace_is_shown_from_all_its_sides() -> Result<()> {
         .map(|s| s["spans"].as_array().map_or(0, Vec::len))
         .sum();
     assert_eq!(spans, 3, "{otlp}");
+    let file = format!("http://{}/api/v1/traces/{TRACE}/otlp", server.http());
+    let answer = server.client.get(file).send().await?;
+    let header = |name: &str| answer.headers().get(name).and_then(|it| it.to_str().ok());
+    assert_eq!(header("x-tripline-truncated"), Some("false"));
+    let name = format!("attachment; filename=\"trace-{TRACE}.json\"");
+    assert_eq!(header("content-disposition"), Some(name.as_str()));
     // What was downloaded can be sent again: the same spans, shown once.
     server.send("traces", &otlp).await?;
     says(&server, &format!("/traces/{TRACE}"), &["stored 2 times"]).await?;

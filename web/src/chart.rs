@@ -30,6 +30,18 @@ pub(crate) fn time_label(unix_nano: u64, span_ns: u64) -> AnyView {
     view! { <time datetime=exact.clone() title=exact data-clock=form>{text}</time> }.into_any()
 }
 
+/// A time in words that no browser turns into its own: to the second and in UTC, with its day where the range, so many
+/// nanoseconds long, has several.
+pub(crate) fn utc_words(unix_nano: u64, span_ns: u64) -> String {
+    let time = units::time_of_day(unix_nano, 0);
+    if span_ns > 24 * 3_600_000_000_000 {
+        let day = units::timestamp(unix_nano, 0);
+        format!("{} {time} UTC", day.get(5..10).unwrap_or_default())
+    } else {
+        format!("{time} UTC")
+    }
+}
+
 /// Round numbers from `lowest` or below, which is at most 0, up to at least `highest`; 0 is one of them.
 pub(crate) fn ticks_between(lowest: f64, highest: f64) -> Vec<f64> {
     let length = highest - lowest;
@@ -63,6 +75,13 @@ pub(crate) fn ticks(max: f64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_a_time_say_their_zone_and_the_day_where_there_are_several() {
+        let (second, at) = (1_000_000_000, 1_795_229_999_000_000_000);
+        assert_eq!(utc_words(at, 3_600 * second), "02:59:59 UTC");
+        assert_eq!(utc_words(at, 7 * 86_400 * second), "11-21 02:59:59 UTC");
+    }
 
     #[test]
     fn ticks_are_round_few_and_cover_the_data() {

@@ -36,7 +36,9 @@ pub use incident::{incident, markdown};
 pub use incidents::incidents;
 pub use last_week::GraphThen;
 pub use logs::{AROUND_NS, Around, LogsHow, LogsPage, logs};
-pub use overview::{Door, LastHeard, Overview, OverviewHow, overview};
+pub use overview::{
+    Credential, Door, LastHeard, Overview, OverviewHow, Receiver, Receivers, overview,
+};
 pub use service::{PartHow, ServiceHow, ServicePage, ServicePart, service};
 pub use sql::{Relation, SqlLimits, SqlOutcome, SqlPage, SqlTable, is_query, sql};
 pub use status::{StatusSection, status};

@@ -8,6 +8,7 @@ mod ids;
 mod instead;
 mod notes;
 mod saved;
+mod scopes;
 mod service;
 mod sorting;
 mod times;
@@ -24,6 +25,7 @@ pub use self::notes::{
     service_basis,
 };
 pub use self::saved::saved_page;
+pub use self::scopes::ScopeParts;
 pub use self::service::{colour, place, service_link, service_link_in};
 pub use self::sorting::sort_head;
 pub use self::times::{moment, positive, since};

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::header;
+use axum::http::{HeaderName, header};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::Stream;
@@ -20,6 +20,7 @@ use super::AppState;
 use super::paging::Paging;
 use super::params::{Params, hex_id};
 use super::problem::Problem;
+use super::sql::TRUNCATED;
 use super::when::When;
 use crate::decode::Signal as _;
 use crate::decode::rows::{Requests, SpanRows};
@@ -85,7 +86,8 @@ pub async fn trace(
     found.map(Json).ok_or_else(|| Problem::not_found(missing))
 }
 
-/// `GET /traces/{trace_id}/otlp`: the spans as one OTLP/JSON request, as a file.
+/// `GET /traces/{trace_id}/otlp`: the spans as one OTLP/JSON request, as a file. Where they are too many these are the
+/// earliest: the file's name and a header say so.
 pub async fn trace_otlp(
     State(state): State<AppState>,
     Path(trace_id): Path<String>,
@@ -94,15 +96,17 @@ pub async fn trace_otlp(
     params.only(&[])?;
     let trace_id = hex_id("trace_id", &trace_id, 32)?;
     let missing = format!("no span of trace {trace_id} is stored; it may have expired");
-    let name = format!("attachment; filename=\"trace-{trace_id}.json\"");
+    let asked = trace_id.clone();
     let rows = state
-        .ask(move |session| query::trace_rows(session, &trace_id))
+        .ask(move |session| query::trace_rows(session, &asked))
         .await?;
-    if rows.is_empty() {
+    if rows.items.is_empty() {
         return Err(Problem::not_found(missing));
     }
+    let cut = if rows.truncated { "-cut" } else { "" };
+    let name = format!("attachment; filename=\"trace-{trace_id}{cut}.json\"");
     let mut gathered = SpanRows::default();
-    for row in &rows {
+    for row in &rows.items {
         gathered.push(row).map_err(|error| {
             tracing::error!(?error, "a stored row cannot be read");
             Problem::internal()
@@ -112,6 +116,10 @@ pub async fn trace_otlp(
     let headers = [
         (header::CONTENT_TYPE, "application/json".to_owned()),
         (header::CONTENT_DISPOSITION, name),
+        (
+            HeaderName::from_static(TRUNCATED),
+            rows.truncated.to_string(),
+        ),
     ];
     Ok((headers, body).into_response())
 }

@@ -20,12 +20,16 @@ pub(super) async fn find(request: PageRequest) -> Redirect {
     Redirect::to(&target)
 }
 
-/// A trace id alone, whatever box it was pasted into.
+/// The boxes of pages that are not about a trace id, any of which somebody pastes one into.
+const BOXES: [&str; 6] = ["q", "text", "name", "service", "attr", "find"];
+
+/// A trace id alone, whatever box it was pasted into and whatever stands in the others.
 pub(super) fn pasted_trace(frame: &Frame) -> Option<Response> {
-    let text = ["q", "text", "name"]
+    let id = frame
+        .params
         .iter()
-        .find_map(|name| frame.param(name))?;
-    let id = hex_id("q", text.trim().trim_matches('"'), 32).ok()?;
+        .filter(|(name, _)| BOXES.contains(&name.as_str()))
+        .find_map(|(name, text)| hex_id(name, text.trim().trim_matches('"'), 32).ok())?;
     Some(Redirect::to(&frame.link(&format!("/traces/{id}"), &[])).into_response())
 }
 
@@ -33,4 +37,48 @@ pub(super) fn pasted_trace(frame: &Frame) -> Option<Response> {
 pub(super) async fn nothing_here(request: PageRequest) -> Response {
     let detail = format!("There is no page at {}", request.frame.path);
     problem_page(&request.frame, &Problem::not_found(detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header;
+
+    use super::*;
+
+    const ID: &str = "5b8aa5a2d2c872e8321cf37308d69df2";
+
+    /// Where these parameters lead, if anywhere.
+    fn led_to(params: &[(&str, &str)]) -> Option<String> {
+        let params = params
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        let frame = Frame {
+            path: "/logs".to_owned(),
+            params: params.collect(),
+            ..Frame::default()
+        };
+        let response = pasted_trace(&frame)?;
+        let place = response.headers().get(header::LOCATION)?;
+        Some(place.to_str().ok()?.to_owned())
+    }
+
+    #[test]
+    fn a_trace_id_is_found_in_any_box_whatever_stands_in_the_others() {
+        let trace = Some(format!("/traces/{ID}"));
+        for name in BOXES {
+            assert_eq!(led_to(&[(name, ID)]), trace, "{name}");
+        }
+        assert_eq!(led_to(&[("q", "severity >= error"), ("text", ID)]), trace);
+        assert_eq!(led_to(&[("service", "cart"), ("attr", ID)]), trace);
+        let quoted = format!(" \"{}\" ", ID.to_uppercase());
+        assert_eq!(led_to(&[("q", &quoted)]), trace);
+    }
+
+    #[test]
+    fn what_is_about_a_trace_id_or_holds_more_is_no_pasted_one() {
+        assert_eq!(led_to(&[("trace", ID), ("q", "severity >= error")]), None);
+        assert_eq!(led_to(&[("q", &format!("trace_id = {ID}"))]), None);
+        assert_eq!(led_to(&[("text", &ID[1..])]), None);
+        assert_eq!(led_to(&[]), None);
+    }
 }

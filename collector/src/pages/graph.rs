@@ -8,6 +8,7 @@ use tripline_web::frame::Frame;
 use tripline_web::pages as views;
 
 use super::answer::{problem_page, show};
+use super::find::pasted_trace;
 use super::questions::{moment_of, range_of, scope_of, services_of, week_before};
 use super::request::PageRequest;
 use crate::api::AppState;
@@ -25,6 +26,9 @@ pub(super) fn question(frame: &Frame, service: Option<String>) -> GraphQuery {
 /// `/graph`.
 pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -> Response {
     let mut frame = request.frame;
+    if let Some(response) = pasted_trace(&frame) {
+        return response;
+    }
     let when = request.params.when;
     let question = question(&frame, frame.param("service").map(str::to_owned));
     let range = range_of(&frame);

@@ -56,13 +56,17 @@ pub(super) async fn trace(
     show(&frame, &title, answer, views::trace)
 }
 
-/// A trace as the page shows it: with the spans of proxies or without.
+/// A trace as the page shows it: with the spans of proxies or without. What is hidden is not left out of what is shown.
 fn seen(trace: TraceDetail, hides_sidecars: bool) -> TraceDetail {
     if !hides_sidecars {
         return trace;
     }
+    let all = trace.spans.len();
+    let spans = without_sidecars(trace.spans);
+    let hidden = (all - spans.len()) as u64;
     TraceDetail {
-        spans: without_sidecars(trace.spans),
+        spans,
+        total_spans: trace.total_spans.saturating_sub(hidden),
         ..trace
     }
 }

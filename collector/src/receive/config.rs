@@ -281,7 +281,7 @@ impl ReceiveConfig {
 
 impl HttpConfig {
     /// The three paths, each with its leading slash.
-    pub(super) fn paths(&self) -> [String; 3] {
+    pub(crate) fn paths(&self) -> [String; 3] {
         [&self.traces_path, &self.metrics_path, &self.logs_path].map(|path| {
             if path.starts_with('/') {
                 path.clone()

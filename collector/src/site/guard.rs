@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
 
 use crate::api::AppState;
+use crate::api::host::{host_of, name_of};
 use crate::api::problem::Problem;
 use crate::api::token::carries;
 use crate::pages;
@@ -149,17 +150,8 @@ fn is_view(path: &str) -> bool {
     path == "/views" || path.starts_with("/views/") || path == "/breakers/encodings"
 }
 
-/// Name and port of the request's `Host` (or `:authority`).
-fn host_of(request: &Request) -> Option<&str> {
-    request
-        .uri()
-        .authority()
-        .map(axum::http::uri::Authority::as_str)
-        .or_else(|| request.headers().get(header::HOST)?.to_str().ok())
-}
-
 fn check_host(state: &AppState, request: &Request) -> Result<(), Problem> {
-    let host = host_of(request).unwrap_or_default();
+    let host = host_of(request.uri(), request.headers()).unwrap_or_default();
     let beyond_loopback = !state.config.http.ip().is_loopback();
     let is_address = name_of(host).parse::<std::net::IpAddr>().is_ok();
     // Rebinding needs a name: beyond loopback any address of ours may be the one that was asked.
@@ -189,19 +181,11 @@ fn is_allowed(host: &str, allowed: &[String]) -> bool {
             .any(|known| known.eq_ignore_ascii_case(&name) || known.eq_ignore_ascii_case(host))
 }
 
-/// Without the port and the brackets of an IPv6 address.
-fn name_of(host: &str) -> &str {
-    if let Some(rest) = host.strip_prefix('[') {
-        return rest.split(']').next().unwrap_or_default();
-    }
-    host.rsplit_once(':').map_or(host, |(name, _)| name)
-}
-
 fn check_origin(request: &Request) -> Result<(), Problem> {
     let headers = request.headers();
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     let is_foreign_site = site.is_some_and(|site| site != b"same-origin" && site != b"none");
-    let host = host_of(request).unwrap_or_default();
+    let host = host_of(request.uri(), headers).unwrap_or_default();
     let is_foreign_origin = headers.get(header::ORIGIN).is_some_and(|origin| {
         let authority = origin.to_str().ok().and_then(|origin| {
             origin

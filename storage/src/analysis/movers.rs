@@ -4,8 +4,6 @@ use crate::model::{CallCounts, ServicePulse};
 
 /// Calls each half needs before the two are compared.
 pub const MOVER_CALLS_MIN: u64 = 20;
-/// Movers told.
-const MOVERS_MAX: usize = 6;
 /// How much p95 must grow or shrink: the histogram's buckets are 9 % apart, and small samples scatter.
 const LATENCY_FACTOR: f64 = 1.5;
 
@@ -52,7 +50,6 @@ pub fn movers(pulses: &[ServicePulse]) -> Vec<(&ServicePulse, Move)> {
             .then(b_size.total_cmp(a_size))
             .then_with(|| a.service_name.cmp(&b.service_name))
     });
-    found.truncate(MOVERS_MAX);
     found
         .into_iter()
         .map(|(pulse, moved, _)| (pulse, moved))

@@ -97,6 +97,9 @@ pub struct Differences {
     pub is_sampled: bool,
     /// The greatest difference first.
     pub items: Vec<Difference>,
+    /// Differences in all, those that were left out of the list included.
+    #[serde(default)]
+    pub total: u64,
 }
 
 /// One value of one attribute or field.

@@ -252,6 +252,12 @@ pub struct TraceDetail {
     pub truncated: bool,
     /// Spans in all, each once.
     pub total_spans: u64,
+    /// Log records in all.
+    #[serde(default)]
+    pub total_logs: u64,
+    /// Exemplars in all.
+    #[serde(default)]
+    pub total_exemplars: u64,
 }
 
 /// A span that is a call which a policy refused.

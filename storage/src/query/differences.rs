@@ -68,12 +68,14 @@ pub fn differences(
             .then(b.difference.total_cmp(&a.difference))
             .then_with(|| a.filter.cmp(&b.filter))
     });
+    let total = items.len() as u64;
     items.truncate(ITEMS_MAX);
     Ok(Differences {
         selected: selected.len() as u64,
         others: others.len() as u64,
         is_sampled: more_selected || more_others,
         items,
+        total,
     })
 }
 

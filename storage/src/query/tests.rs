@@ -7,6 +7,7 @@ mod grouped;
 mod heatmaps;
 mod hows;
 mod instances;
+mod large_traces;
 mod log_shapes;
 mod odd_maps;
 mod orders;

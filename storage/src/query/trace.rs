@@ -9,12 +9,17 @@ use super::logs::{LOG_COLUMNS, log_record};
 use super::refusals::refusals;
 use super::{QueryError, Session, breakers};
 use crate::ask::Ask;
-use crate::model::{ExemplarRecord, LogRecord, TraceDetail};
+use crate::model::{ExemplarRecord, LogRecord, Page, TraceDetail};
 use crate::segment::Segment;
 
 /// Spans shown of one trace; log records and exemplars have a tenth.
 const SPANS_MAX: usize = 100_000;
 const OTHERS_MAX: usize = 10_000;
+
+const SPANS_COUNT: &str = include_str!("trace/spans_count.sql");
+const ROWS_COUNT: &str = include_str!("trace/rows_count.sql");
+const ROWS: &str = include_str!("trace/rows.sql");
+const EARLIEST_ROWS: &str = include_str!("trace/earliest_rows.sql");
 
 /// Everything stored about a trace: `None` when nothing is. Never prunes by time. `trace_id` in any case.
 pub fn trace(session: &Session<'_>, trace_id: &str) -> Result<Option<TraceDetail>, QueryError> {
@@ -29,22 +34,23 @@ pub fn trace(session: &Session<'_>, trace_id: &str) -> Result<Option<TraceDetail
         session.set().some_rows_sql(name, may_hold)
     };
     session.run(|conn| {
-        let (spans, readable, cut) = spans::spans(session, conn, &trace_id)?;
+        let (spans, readable, is_cut) = spans::spans(session, conn, &trace_id)?;
         let refusals = refusals(session, conn, readable)?;
-        let logs = match relation("logs") {
-            Some(logs) => self::logs(conn, &logs, &trace_id)?,
-            None => Vec::new(),
-        };
-        let exemplars = match relation("exemplars") {
-            Some(exemplars) => self::exemplars(conn, &exemplars, &trace_id)?,
-            None => Vec::new(),
-        };
+        let (logs, total_logs) = counted(conn, relation("logs"), self::logs, &trace_id)?;
+        let (exemplars, total_exemplars) =
+            counted(conn, relation("exemplars"), self::exemplars, &trace_id)?;
         let transitions = breakers::of_trace(session, conn, &trace_id)?;
         if spans.is_empty() && logs.is_empty() && exemplars.is_empty() && transitions.is_empty() {
             return Ok(None);
         }
-        let truncated = cut || logs.len() >= OTHERS_MAX || exemplars.len() >= OTHERS_MAX;
-        let total_spans = spans.len() as u64;
+        let shown = spans.len() as u64;
+        let total_spans = match is_cut.then(|| relation("spans")).flatten() {
+            Some(all) => count(conn, SPANS_COUNT, &all, &trace_id)?.max(shown),
+            None => shown,
+        };
+        let truncated = total_spans > shown
+            || total_logs > logs.len() as u64
+            || total_exemplars > exemplars.len() as u64;
         Ok(Some(TraceDetail {
             trace_id: trace_id.clone(),
             spans,
@@ -54,8 +60,39 @@ pub fn trace(session: &Session<'_>, trace_id: &str) -> Result<Option<TraceDetail
             refusals,
             truncated,
             total_spans,
+            total_logs,
+            total_exemplars,
         }))
     })
+}
+
+/// Reads a list of [`OTHERS_MAX`] at most, and how long it is in all; a relation that is not there has none.
+fn counted<T>(
+    conn: &Connection,
+    relation: Option<String>,
+    read: impl Fn(&Connection, &str, &str) -> Result<Vec<T>, QueryError>,
+    trace_id: &str,
+) -> Result<(Vec<T>, u64), QueryError> {
+    let Some(relation) = relation else {
+        return Ok((Vec::new(), 0));
+    };
+    let found = read(conn, &relation, trace_id)?;
+    let total = if found.len() < OTHERS_MAX {
+        found.len() as u64
+    } else {
+        count(conn, ROWS_COUNT, &relation, trace_id)?
+    };
+    Ok((found, total))
+}
+
+fn count(
+    conn: &Connection,
+    question: &str,
+    relation: &str,
+    trace_id: &str,
+) -> Result<u64, QueryError> {
+    let sql = question.replace("{relation}", relation);
+    Ok(conn.ask_row(&sql, params![trace_id], |row| row.get(0))?)
 }
 
 fn logs(conn: &Connection, relation: &str, trace_id: &str) -> Result<Vec<LogRecord>, QueryError> {
@@ -80,17 +117,30 @@ fn exemplars(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The spans of a trace as they can be stored again, one JSON object a span ([`crate::export`]).
-pub fn trace_rows(session: &Session<'_>, trace_id: &str) -> Result<Vec<String>, QueryError> {
-    let sql = format!(
-        "SELECT to_json(x)::VARCHAR FROM ({}) x WHERE x.trace_id = $3 LIMIT {SPANS_MAX}",
-        crate::export::SPANS_SQL
-    );
+/// The spans of a trace as they can be stored again, one JSON object a span ([`crate::export`]); of too many the earliest,
+/// as [`trace`] has them.
+pub fn trace_rows(session: &Session<'_>, trace_id: &str) -> Result<Page<String>, QueryError> {
     session.run_over(&["spans", "resources"], |conn| {
-        let mut statement = conn.ask(&sql)?;
-        let none: Option<u64> = None;
-        let rows = statement.query_map(params![none, none, trace_id], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let read = |template: &str, limit: usize| -> Result<Vec<String>, QueryError> {
+            let sql = template
+                .replace("{spans}", crate::export::SPANS_SQL)
+                .replace("{limit}", &limit.to_string());
+            let mut statement = conn.ask(&sql)?;
+            let none: Option<u64> = None;
+            let rows = statement.query_map(params![none, none, trace_id], |row| row.get(0))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        };
+        let some = read(ROWS, SPANS_MAX + 1)?;
+        if some.len() <= SPANS_MAX {
+            return Ok(Page::whole(some));
+        }
+        // Sorting by time costs more: only where it decides what is left out.
+        Ok(Page {
+            items: read(EARLIEST_ROWS, SPANS_MAX)?,
+            truncated: true,
+            total: None,
+            next: None,
+        })
     })
 }
 

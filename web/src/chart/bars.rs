@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use tripline_storage::model::LogHistogram;
 
-use super::time_label;
+use super::{time_label, utc_words};
 use crate::frame::Frame;
 use crate::islands::Lens;
 use crate::units;
@@ -52,7 +52,7 @@ pub fn bars(data: &LogHistogram, frame: &Frame) -> AnyView {
             let failed: u64 = step.counts[5..].iter().sum();
             format!(
                 "{} · {}, {}",
-                units::axis_time(from + step_ns * at as u64, 0),
+                utc_words(from + step_ns * at as u64, to - from),
                 units::counted(step.counts.iter().sum(), "record"),
                 units::counted(failed, "error")
             )

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use tripline_storage::model::{MetricHeatmap, MetricHeatmapRow};
 
-use super::time_label;
+use super::{time_label, utc_words};
 use crate::units;
 
 /// The cells, lowest values at the bottom; `None` without any.
@@ -26,10 +26,10 @@ pub fn buckets(map: &MetricHeatmap) -> Option<AnyView> {
             // Five shades on a logarithmic scale, as in the heatmap of spans.
             let shade = 1 + (cell.values.max(1.0).ln() / most.ln() * 4.0).round() as u32;
             let title = format!(
-                "{} × {}, {} UTC",
+                "{} × {}, {}",
                 units::compact(cell.values),
                 bounds(row, &map.unit),
-                units::axis_time(start + step * u64::from(cell.column), 0)
+                utc_words(start + step * u64::from(cell.column), length)
             );
             let y = rows.checked_sub(cell.row + 1)?;
             Some(view! { <g><title>{title}</title><rect class=format!("heat h{shade}") x=cell.column y=y width="1" height="1"></rect></g> })

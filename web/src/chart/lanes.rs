@@ -6,6 +6,7 @@
 use leptos::prelude::*;
 use tripline_storage::model::LaneSegment;
 
+use super::time_label;
 use crate::units;
 
 const WIDTH: f64 = 1000.0;
@@ -50,14 +51,10 @@ pub fn lane(segments: &[LaneSegment], (from, to): (u64, u64)) -> AnyView {
     view! { <svg class="lane" viewBox="0 0 1000 18" preserveAspectRatio="none" role="img" aria-label=label>{bars}</svg> }.into_any()
 }
 
-/// The two ends of the range of lanes, in words.
-pub fn axis((from, to): (u64, u64)) -> String {
+/// The two ends of the range of lanes.
+pub fn axis((from, to): (u64, u64)) -> AnyView {
     let length = to.saturating_sub(from);
-    format!(
-        "{} – {}",
-        units::axis_time(from, length),
-        units::axis_time(to, length)
-    )
+    view! { {time_label(from, length)} " – " {time_label(to, length)} }.into_any()
 }
 
 /// Top and height of a state's bar.
@@ -69,7 +66,7 @@ fn shape(state: &str) -> (f64, f64) {
     }
 }
 
-/// `open on 3 of 12 from 03:02:14.000 for 8 s`.
+/// `open (3 of 12 open) from 03:02:14.000 UTC for 8 s`.
 pub fn words(segment: &LaneSegment) -> String {
     let from = u64::try_from(segment.from_unix_nano).unwrap_or(0);
     let length = u64::try_from(segment.to_unix_nano - segment.from_unix_nano).unwrap_or(0);
@@ -90,7 +87,7 @@ pub fn words(segment: &LaneSegment) -> String {
         String::new()
     };
     format!(
-        "{}{of} from {} for {}{inferred}",
+        "{}{of} from {} UTC for {}{inferred}",
         segment.state.replace('_', " "),
         units::time_of_day(from, 3),
         units::duration(length)
@@ -118,7 +115,13 @@ mod tests {
         let html = lane(&segments, (0, 3_600_000_000_000)).to_html();
         assert!(html.contains("lane-open"), "{html}");
         assert!(html.contains("width=\"3\""), "{html}");
-        assert!(html.contains("open (1 of 3 open)"), "{html}");
+        assert!(
+            html.contains("open (1 of 3 open) from 00:00:00.500 UTC for"),
+            "{html}"
+        );
         assert!(html.contains("inferred: up to 1 ms earlier"), "{html}");
+        // Its ends are times that a browser turns into its own, as on every other axis.
+        let ends = axis((0, 3_600_000_000_000)).to_html();
+        assert_eq!(ends.matches("data-clock=\"m\"").count(), 2, "{ends}");
     }
 }

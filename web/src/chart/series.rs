@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use leptos::prelude::*;
 
-use super::{ticks_between, time_label};
+use super::{ticks_between, time_label, utc_words};
 use crate::islands::{Lens, LensSeries};
 use crate::units;
 
@@ -167,7 +167,7 @@ fn path_of(line: &Line, x: impl Fn(u64) -> f64, y: impl Fn(f64) -> f64) -> Strin
 fn lens<'a>(lines: impl Iterator<Item = &'a Line>, (from, to): (u64, u64), unit: &str) -> AnyView {
     let step = ((to - from) / STEPS).max(1);
     let times = (0..STEPS)
-        .map(|n| lens_time(from + n * step, to - from))
+        .map(|n| utc_words(from + n * step, to - from))
         .collect();
     let series = lines
         .take(8)
@@ -178,17 +178,6 @@ fn lens<'a>(lines: impl Iterator<Item = &'a Line>, (from, to): (u64, u64), unit:
         .collect();
     view! { <Lens times=times series=series from_ms=from as f64 / 1e6 to_ms=to as f64 / 1e6/> }
         .into_any()
-}
-
-/// The time under the pointer: to the second, with its day where the range has several.
-fn lens_time(unix_nano: u64, span_ns: u64) -> String {
-    let time = units::time_of_day(unix_nano, 0);
-    if span_ns > 24 * 3_600_000_000_000 {
-        let day = units::timestamp(unix_nano, 0);
-        format!("{} {time} UTC", day.get(5..10).unwrap_or_default())
-    } else {
-        format!("{time} UTC")
-    }
 }
 
 /// The newest value of each step, formatted. Between two points it is the earlier one's; after a gap there is none.
@@ -253,9 +242,6 @@ mod tests {
         let read = sampled(&line, 0, second, "");
         assert_eq!(read[..10], ["", "", "1", "1", "2", "2", "", "", "3", ""]);
         assert_eq!(read.len() as u64, STEPS);
-        let at = 1_795_229_999 * second;
-        assert_eq!(lens_time(at, 3_600 * second), "02:59:59 UTC");
-        assert_eq!(lens_time(at, 7 * 86_400 * second), "11-21 02:59:59 UTC");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod first_run;
 mod guards;
+mod receivers;
+mod recipes;
 
 use leptos::prelude::*;
 use tripline_storage::analysis::{MOVER_CALLS_MIN, Move, movers};
@@ -12,12 +14,13 @@ use tripline_storage::model::{
 
 use self::first_run::first_run;
 use self::guards::{Standing, standing};
+pub use self::receivers::{Credential, Receiver, Receivers};
 use super::incidents::strip;
 use super::{last_week, own_breakers, proxies};
 use crate::frame::Frame;
 use crate::parts::{
-    basis_note, error_share, export_links, figure, list_note, nothing_of, place, positive,
-    requests_note, service_basis, service_link_in, since, sort_head,
+    basis_note, cut_note, error_share, export_links, figure, list_note, nothing_of, place,
+    positive, requests_note, service_basis, service_link_in, since, sort_head,
 };
 use crate::units;
 
@@ -44,10 +47,8 @@ pub struct Overview {
     pub heard: Vec<LastHeard>,
     /// Breakers that refuse calls but do not report themselves.
     pub near_misses: Vec<NearMiss>,
-    /// Where OTLP/gRPC is received.
-    pub otlp_grpc: String,
-    /// Where OTLP/HTTP is received.
-    pub otlp_http: String,
+    /// Where telemetry is received.
+    pub receivers: Receivers,
     /// SQL of its numbers.
     pub how: OverviewHow,
 }
@@ -188,6 +189,9 @@ fn breaker_cell(service: &ServiceCoverage) -> AnyView {
         .into_any()
 }
 
+/// Movers told.
+const MOVERS_MAX: usize = 6;
+
 /// Services whose second half of the range differs from the first by more than chance.
 fn moved(data: &Overview, frame: &Frame) -> Option<AnyView> {
     let hidden: Vec<&ServiceSummary> = data
@@ -207,8 +211,15 @@ fn moved(data: &Overview, frame: &Frame) -> Option<AnyView> {
     if found.is_empty() {
         return None;
     }
+    let cut = cut_note(
+        MOVERS_MAX as u64,
+        found.len() as u64,
+        "change",
+        "worse ones first",
+    );
     let items = found
         .into_iter()
+        .take(MOVERS_MAX)
         .map(|(pulse, moved)| {
             let class = if moved.is_worse() { "share bad" } else { "share fine" };
             let sign = if moved.is_worse() { "▲" } else { "▼" };
@@ -223,7 +234,7 @@ fn moved(data: &Overview, frame: &Frame) -> Option<AnyView> {
         "second half of the range against the first, at least {MOVER_CALLS_MIN} calls each"
     );
     Some(
-        view! { <section class="panel movers"><div class="panel-head"><h2>"Movers"</h2><p class="quiet">{basis}</p>{frame.how(&data.how.movers)}</div><ul class="legend">{items}</ul></section> }
+        view! { <section class="panel movers"><div class="panel-head"><h2>"Movers"</h2><p class="quiet">{basis}</p>{frame.how(&data.how.movers)}</div><ul class="legend">{items}</ul>{cut}</section> }
             .into_any(),
     )
 }

@@ -1,9 +1,12 @@
 //! Pages of made-up data: what a person would read is there, and hostile text stays text.
 
 mod address;
+mod apart;
 mod beside;
+mod clocks;
 mod ejection;
 mod every_page;
+mod first_run;
 mod forms;
 mod gallery;
 mod incident_data;

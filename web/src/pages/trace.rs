@@ -307,11 +307,8 @@ fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
     let download = format!("/api/v1/traces/{}", segment(&trace.trace_id));
     // Of log records alone there is no request of spans.
     let otlp = (!trace.spans.is_empty()).then(|| {
-        let (otlp, file) = (
-            format!("{download}/otlp"),
-            format!("trace-{}.json", segment(&trace.trace_id)),
-        );
-        view! { " · " <a href=otlp download=file>"OTLP JSON"</a> }
+        let otlp = format!("{download}/otlp");
+        view! { " · " <a href=otlp download>"OTLP JSON"</a> }
     });
     view! {
         <div class="trace-head">
@@ -321,13 +318,32 @@ fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
             </div>
             <div class="figures small">
                 {figure("Duration", duration, moment(Some(waterfall.start_ns), frame))}
-                {figure("Spans", units::count(trace.total_spans.max(trace.spans.len() as u64)), view! { {units::counted(trace.logs.len() as u64, "log record")} }.into_any())}
+                {figure("Spans", units::count(trace.total_spans.max(trace.spans.len() as u64)), view! { {units::counted(trace.total_logs.max(trace.logs.len() as u64), "log record")} }.into_any())}
                 {figure("Errors", units::count(errors), view! { <span class=error_class>{failed}</span> }.into_any())}
             </div>
         </div>
-        {trace.truncated.then(|| view! { <p class="note amber">{format!("Only {} of {} spans are shown; this trace is larger than a page may be.", units::count(trace.spans.len() as u64), units::count(trace.total_spans))}</p> })}
+        {cut(trace)}
     }
     .into_any()
+}
+
+/// That the trace is larger than a page may be, and what is missing of it.
+fn cut(trace: &TraceDetail) -> Option<AnyView> {
+    let of = |shown: usize, total: u64, word: &str| {
+        let shown = shown as u64;
+        let all = units::counted(total, word);
+        (shown < total).then(|| format!("{} of {all}", units::count(shown)))
+    };
+    let spans = of(trace.spans.len(), trace.total_spans, "span");
+    let logs = of(trace.logs.len(), trace.total_logs, "log record");
+    let files = spans
+        .is_some()
+        .then_some(" The downloads have no more spans than that.");
+    let missing: Vec<String> = spans.into_iter().chain(logs).collect();
+    let missing = (!missing.is_empty()).then(|| missing.join(" and "))?;
+    let text =
+        format!("Only {missing} are shown, the earliest; this trace is larger than a page may be.");
+    Some(view! { <p class="note amber">{text}{files}</p> }.into_any())
 }
 
 fn legend(trace: &TraceDetail, frame: &Frame) -> AnyView {

@@ -28,7 +28,7 @@ impl<'a> TraceScopes<'a> {
     }
 
     /// The scope of a service, if it has one here.
-    pub(super) fn scope(&self, name: &str) -> Option<&'a Scope> {
+    fn scope(&self, name: &str) -> Option<&'a Scope> {
         self.0.get(name).copied().flatten()
     }
 

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use leptos::prelude::*;
-use tripline_storage::analysis::{compare, critical_path, flame, statistics};
+use tripline_storage::analysis::{Flame, compare, critical_path, flame, statistics};
 use tripline_storage::model::{
-    EdgeKind, Graph, GraphEdge, GraphNode, NodeKind, SpanRecord, TraceDetail,
+    EdgeKind, Graph, GraphEdge, GraphNode, NodeKind, Scope, SpanRecord, TraceDetail,
 };
 
 use super::graph::trace_picture;
 use super::trace_scopes::TraceScopes;
 use crate::frame::Frame;
-use crate::parts::{colour, failure, nothing, other_fields, service_link_in};
+use crate::parts::{colour, cut_note, failure, nothing, other_fields, service_link_in};
 use crate::units;
 
 /// Rows of a table at most.
@@ -40,7 +40,13 @@ pub(super) fn critical(trace: &TraceDetail, frame: &Frame) -> AnyView {
     }
     let mut spans: Vec<(usize, u64)> = by_span.into_iter().collect();
     spans.sort_by_key(|(_, ns)| std::cmp::Reverse(*ns));
-    let total = spans.len();
+    let total = spans.len() as u64;
+    let cut = cut_note(
+        ROWS_MAX as u64,
+        total,
+        "span",
+        "most time on the path first",
+    );
     let rows = spans
         .into_iter()
         .take(ROWS_MAX)
@@ -66,7 +72,8 @@ pub(super) fn critical(trace: &TraceDetail, frame: &Frame) -> AnyView {
             <thead><tr><th>"Service"</th><th>"Span"</th><th class="bar-head"></th><th class="num">"Share"</th><th class="num">"On the path"</th><th class="num">"Duration"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
-        <p class="note">{format!("{} on a path of {}", units::counted(total as u64, "span"), units::duration(path.length_ns))}</p>
+        <p class="note">{format!("{} on a path of {}", units::counted(total, "span"), units::duration(path.length_ns))}</p>
+        {cut}
     }
     .into_any()
 }
@@ -84,9 +91,19 @@ pub(super) fn flame_graph(trace: &TraceDetail, frame: &Frame) -> AnyView {
     let (blocks, width) = flame(&trace.spans);
     let depth = blocks.iter().map(|block| block.depth).max().unwrap_or(0);
     let share = |ns: u64| ns as f64 / width as f64;
+    let is_wide = |block: &&Flame| share(block.total_ns) >= BLOCK_SHARE_MIN;
+    let wide = blocks.iter().filter(is_wide).count() as u64;
+    let all = units::counted(blocks.len() as u64, "block");
+    let note = match blocks.len() as u64 - wide {
+        0 => all,
+        _ => format!(
+            "{} of {all}, the others are too narrow to be drawn",
+            units::count(wide)
+        ),
+    };
     let drawn = blocks
         .iter()
-        .filter(|block| share(block.total_ns) >= BLOCK_SHARE_MIN)
+        .filter(is_wide)
         .map(|block| {
             let (x, w) = (
                 share(block.left_ns) * 1000.0,
@@ -120,7 +137,7 @@ pub(super) fn flame_graph(trace: &TraceDetail, frame: &Frame) -> AnyView {
     view! {
         <p class="quiet">"Width is time: calls of the same operation under the same parent are one block. Calls in parallel stand side by side, so a row can be wider than the trace was long."</p>
         <div class="scroll"><svg class="flame" viewBox=view_box role="group" aria-label="Flame graph; the statistics have the same numbers as a table">{drawn}</svg></div>
-        <p class="note">{units::counted(blocks.len() as u64, "block")}</p>
+        <p class="note">{note}</p>
     }
     .into_any()
 }
@@ -191,38 +208,44 @@ pub(super) fn trace_graph(trace: &TraceDetail, frame: &Frame) -> AnyView {
     .into_any()
 }
 
+/// A service of a trace: the same name in another scope is another one.
+type Service<'a> = (&'a str, &'a Scope);
+
+fn service_of(span: &SpanRecord) -> Service<'_> {
+    (span.service_name.as_deref().unwrap_or(""), &span.scope)
+}
+
 fn graph_of(spans: &[SpanRecord]) -> Graph {
     let mut by_id: BTreeMap<&str, Vec<&SpanRecord>> = BTreeMap::new();
     for span in spans {
         by_id.entry(&span.span_id).or_default().push(span);
     }
-    let name = |span: &SpanRecord| span.service_name.clone().unwrap_or_default();
-    let scopes = TraceScopes::of(spans);
-    let mut nodes: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    let mut edges: BTreeMap<(String, String, bool), (u64, u64)> = BTreeMap::new();
+    let mut nodes: BTreeMap<Service<'_>, (u64, u64)> = BTreeMap::new();
+    let mut edges: BTreeMap<(Service<'_>, Service<'_>, bool), (u64, u64)> = BTreeMap::new();
     for span in spans {
         let failed = u64::from(span.status_code == "error");
-        let node = nodes.entry(name(span)).or_default();
+        let service = service_of(span);
+        let node = nodes.entry(service).or_default();
         *node = (node.0 + 1, node.1 + failed);
         let parent = parent_of(span, &by_id);
-        if let Some(parent) = parent.filter(|parent| parent.service_name != span.service_name) {
+        if let Some(parent) = parent.filter(|parent| service_of(parent) != service) {
             let is_async = span.kind == "consumer" || parent.kind == "producer";
             let edge = edges
-                .entry((name(parent), name(span), is_async))
+                .entry((service_of(parent), service, is_async))
                 .or_default();
             *edge = (edge.0 + 1, edge.1 + failed);
         }
     }
-    let places: BTreeMap<&str, usize> = nodes
+    let places: BTreeMap<Service<'_>, usize> = nodes
         .keys()
         .enumerate()
-        .map(|(at, name)| (name.as_str(), at))
+        .map(|(at, service)| (*service, at))
         .collect();
     let edges = edges
         .iter()
         .map(|((caller, callee, is_async), (calls, errors))| GraphEdge {
-            caller: places[caller.as_str()],
-            callee: places[callee.as_str()],
+            caller: places[caller],
+            callee: places[callee],
             kind: EdgeKind::Service,
             is_async: *is_async,
             calls: *calls,
@@ -239,12 +262,12 @@ fn graph_of(spans: &[SpanRecord]) -> Graph {
         edges,
         nodes: nodes
             .iter()
-            .map(|(name, (calls, errors))| GraphNode {
-                scope: scopes.scope(name).cloned().unwrap_or_default(),
+            .map(|((name, scope), (calls, errors))| GraphNode {
+                scope: (*scope).clone(),
                 name: if name.is_empty() {
                     "unnamed".to_owned()
                 } else {
-                    name.clone()
+                    (*name).to_owned()
                 },
                 kind: NodeKind::Service,
                 inferred: false,
@@ -277,7 +300,7 @@ fn parent_of<'a>(
     let id = span.parent_span_id.as_deref()?;
     let parents = || of_id(id).filter(|parent| !std::ptr::eq(*parent, span));
     parents()
-        .find(|parent| parent.service_name == span.service_name)
+        .find(|parent| service_of(parent) == service_of(span))
         .or_else(|| parents().find(|parent| parent.kind == "server"))
         .or_else(|| parents().next())
 }
@@ -430,6 +453,43 @@ mod tests {
                 "{order}"
             );
             spans.reverse();
+        }
+    }
+
+    #[test]
+    fn a_call_to_the_same_name_in_another_scope_is_an_edge_between_two_boxes() {
+        let span = |environment: &str, id: &str, parent: Option<&str>, kind: &str| SpanRecord {
+            service_name: Some("cart".to_owned()),
+            scope: Scope {
+                environment: Some(environment.to_owned()),
+                ..Scope::default()
+            },
+            span_id: id.to_owned(),
+            parent_span_id: parent.map(str::to_owned),
+            kind: kind.to_owned(),
+            ..SpanRecord::default()
+        };
+        let spans = [
+            span("prod", "1", None, "client"),
+            // Both ends of the call share an id, and what follows is of one of them.
+            span("canary", "1", None, "server"),
+            span("canary", "2", Some("1"), "internal"),
+        ];
+        let graph = graph_of(&spans);
+        let places: Vec<&Scope> = graph.nodes.iter().map(|node| &node.scope).collect();
+        assert_eq!(places, [&spans[1].scope, &spans[0].scope]);
+        let edges: Vec<(usize, usize, u64)> = graph
+            .edges
+            .iter()
+            .map(|edge| (edge.caller, edge.callee, edge.calls))
+            .collect();
+        assert_eq!(edges, [(1, 0, 1)]);
+        let html = trace_picture(&graph, &Frame::default()).to_html();
+        for words in [
+            "cart (canary): 2 spans",
+            "cart (prod) → cart (canary): 1 passed",
+        ] {
+            assert!(html.contains(words), "{words}\n{html}");
         }
     }
 

@@ -8,8 +8,8 @@ use super::filter::bar;
 use crate::chart::heatmap;
 use crate::frame::Frame;
 use crate::parts::{
-    Complaint, complaint, export_links, filter_links, list_note, moment, nothing, nothing_of,
-    positive, service_link_in, sort_head,
+    Complaint, complaint, cut_note, export_links, filter_links, list_note, moment, nothing,
+    nothing_of, positive, service_link_in, sort_head,
 };
 use crate::units;
 
@@ -175,10 +175,18 @@ fn differences(selection: Selection, found: &Differences, frame: &Frame) -> AnyV
         }
         .into_any()
     };
+    let listed = found.items.len() as u64;
+    let cut = cut_note(
+        listed.min(DIFFERENCES_MAX as u64),
+        found.total.max(listed),
+        "difference",
+        "greatest first",
+    );
     view! {
         <section class="panel" id="differences">
             <div class="panel-head"><h2>"What the box has in common"</h2><p class="quiet">{place} " · " {basis}</p></div>
             {table}
+            {cut}
         </section>
     }
     .into_any()

@@ -215,3 +215,43 @@ fn the_planted_cause_comes_first_and_its_counts_are_right() {
         store.seal_now().expect("sealed");
     }
 }
+
+/// One slow span with an attribute of its own, and twice each of sixty values among the others.
+#[test]
+fn differences_beyond_the_list_are_counted() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let mut columns = SpanColumns::default();
+    for number in 0..=120_u64 {
+        let (attributes, length) = match number {
+            0 => (r#"{"tenant":"acme"}"#.to_owned(), 900_000_000),
+            _ => (format!(r#"{{"n":"v{}"}}"#, number % 60), 20_000_000),
+        };
+        let start = BASE + number * 1_000_000_000;
+        columns.push(&SpanRow {
+            trace_id: u128::from(number + 1).to_be_bytes(),
+            span_id: (number + 1).to_be_bytes(),
+            name: "GET /",
+            kind: "server",
+            start_unix_nano: start,
+            end_unix_nano: start + length,
+            status_code: "unset",
+            attributes: &attributes,
+            ..SpanRow::default()
+        });
+    }
+    append(&store, "shop", Rows::Spans(columns));
+    let reader = store.reader().expect("a reader");
+    let asked = DifferencesQuery {
+        spans: question("kind = server"),
+        selection: Selection {
+            from_unix_nano: BASE as i64,
+            to_unix_nano: BASE as i64 + 300_000_000_000,
+            min_ns: 500_000_000,
+            max_ns: i64::MAX,
+        },
+    };
+    let found = differences(&Session::new(&reader), &asked).expect("differences");
+    assert_eq!((found.selected, found.others), (1, 120));
+    assert_eq!((found.items.len(), found.total), (40, 61));
+}

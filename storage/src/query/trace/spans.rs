@@ -28,7 +28,8 @@ struct Stored {
     peer: Option<String>,
 }
 
-/// The spans of a trace, each once, by start; what recognisers read of them; and whether there are more.
+/// The spans of a trace, each once, by start; what recognisers read of them; and whether there are more rows than are
+/// read.
 pub(super) fn spans(
     session: &Session<'_>,
     conn: &Connection,

@@ -5,6 +5,7 @@ use tripline_storage::filter::{Expression, KeyScope, Literal};
 use tripline_storage::model::{EdgeKind, GraphEdge, GraphNode};
 
 use crate::frame::Frame;
+use crate::parts::ScopeParts;
 
 /// What an edge carries, in a word.
 pub(super) fn kind_word(edge: &GraphEdge) -> &'static str {
@@ -18,38 +19,44 @@ pub(super) fn kind_word(edge: &GraphEdge) -> &'static str {
 }
 
 /// The traces of an edge: of spans that name the peer where it sends none itself, else of the callee's spans in traces
-/// that the caller called in.
+/// that the caller called in. Both ends are those of their scopes: the same name in another is another service.
 pub(super) fn traces_of(
     edge: &GraphEdge,
-    caller: &GraphNode,
-    callee: &GraphNode,
+    (caller, callee): (&GraphNode, &GraphNode),
+    told: ScopeParts,
     frame: &Frame,
 ) -> String {
-    let condition = if callee.inferred {
-        vec![
+    let (found, mut conditions) = if callee.inferred {
+        let calling = vec![
             is("service", &caller.name),
             one_of("kind", ["client", "producer"]),
             is("peer", &callee.name),
-        ]
+        ];
+        (caller, calling)
     } else if caller.inferred {
-        vec![
+        let receiving = vec![
             is("service", &callee.name),
             is("kind", "consumer"),
             is("peer", &caller.name),
-        ]
+        ];
+        (callee, receiving)
     } else {
         let entry = if edge.is_async { "consumer" } else { "server" };
-        let calling = Expression::and(vec![
+        let mut calling = vec![
             is("service", &caller.name),
             one_of("kind", ["client", "producer"]),
-        ]);
-        vec![
+        ];
+        calling.extend(told.conditions(&caller.scope));
+        let called = vec![
             is("service", &callee.name),
             is("kind", entry),
-            Expression::Any(Box::new(calling)),
-        ]
+            Expression::Any(Box::new(Expression::and(calling))),
+        ];
+        (callee, called)
     };
-    frame.link("/traces", &[("q", &Expression::and(condition).to_string())])
+    conditions.extend(told.missing(&found.scope));
+    let filter = Expression::and(conditions).to_string();
+    frame.link_in(&found.scope, "/traces", &[("q", &filter)])
 }
 
 fn is(field: &str, value: &str) -> Expression {

@@ -3,13 +3,14 @@
 use leptos::prelude::*;
 use tripline_storage::model::{EdgeBreaker, Graph, GraphEdge, GraphNode, NodeKind};
 
+use super::table::scopes_told;
 use super::{Flow, labels};
 use crate::address::name_segment;
 use crate::frame::Frame;
 use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
-use crate::pages::breaker_marks::page_of;
+use crate::pages::breaker_marks::path_of;
 use crate::pages::ejection::{glyph_of_edge, is_ejection, severity_of_edge, words_of_edge};
-use crate::parts::{metrics_named, severity_of_share};
+use crate::parts::{ScopeParts, metrics_named, severity_of_share};
 use crate::units;
 
 /// Edges above which labels stand only where something is wrong; the rest say theirs on hover.
@@ -27,11 +28,15 @@ pub(in crate::pages) fn trace_picture(graph: &Graph, frame: &Frame) -> AnyView {
 
 /// `seconds` is what rates are over; `None` draws counts.
 fn drawing(graph: &Graph, seconds: Option<f64>, frame: &Frame) -> AnyView {
+    let told = scopes_told(graph, frame);
     // Inferred peers sort after services of the same layer: drawn apart.
     let names: Vec<String> = graph
         .nodes
         .iter()
-        .map(|n| format!("{}{}", if n.inferred { "~" } else { "" }, n.name))
+        .map(|n| {
+            let kind = if n.inferred { "~" } else { "" };
+            format!("{kind}{} {}", n.name, told.place(&n.scope))
+        })
         .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let pairs: Vec<(usize, usize)> = graph
@@ -47,7 +52,7 @@ fn drawing(graph: &Graph, seconds: Option<f64>, frame: &Frame) -> AnyView {
     let lines = graph
         .edges
         .iter()
-        .map(|edge| edge_line(edge, graph, &places))
+        .map(|edge| edge_line(edge, graph, &places, told))
         .collect_view();
     let is_dense = graph.edges.len() > LABELLED_EDGES_MAX;
     let labelled: Vec<Label<'_>> = graph
@@ -68,7 +73,7 @@ fn drawing(graph: &Graph, seconds: Option<f64>, frame: &Frame) -> AnyView {
         .nodes
         .iter()
         .zip(&places)
-        .map(|(node, place)| node_box(node, *place, seconds, frame))
+        .map(|(node, place)| node_box(node, *place, seconds, told, frame))
         .collect_view();
     view! {
         <svg class="graph" width=width height=height viewBox=format!("0 0 {width} {height}") role="group" aria-label="Call graph; the table below has the same numbers">
@@ -100,7 +105,7 @@ fn curve(edge: &GraphEdge, places: &[Place]) -> [(f64, f64); 4] {
     }
 }
 
-fn edge_line(edge: &GraphEdge, graph: &Graph, places: &[Place]) -> AnyView {
+fn edge_line(edge: &GraphEdge, graph: &Graph, places: &[Place], told: ScopeParts) -> AnyView {
     let flow = Flow::of(edge);
     let class = format!(
         "{}{}",
@@ -109,7 +114,10 @@ fn edge_line(edge: &GraphEdge, graph: &Graph, places: &[Place]) -> AnyView {
             .map(|breaker| format!(" breaker-{}", severity_of_edge(breaker)))
             .unwrap_or_default()
     );
-    let name = |node: usize| graph.nodes.get(node).map_or("", |node| node.name.as_str());
+    let name = |node: usize| {
+        let node = graph.nodes.get(node);
+        node.map_or_else(String::new, |node| named(node, told))
+    };
     let sample = if edge.counts().is_sample() {
         format!(" (sampled: {} recorded)", units::count(edge.calls))
     } else {
@@ -124,6 +132,14 @@ fn edge_line(edge: &GraphEdge, graph: &Graph, places: &[Place]) -> AnyView {
         units::count(flow.refused)
     );
     view! { <g><title>{title}</title>{flow.draw(curve(edge, places), &class)}</g> }.into_any()
+}
+
+/// A node's name, with what of its scope tells it from others: `cart (prod)`.
+fn named(node: &GraphNode, told: ScopeParts) -> String {
+    match told.place(&node.scope) {
+        place if place.is_empty() => node.name.clone(),
+        place => format!("{} ({place})", node.name),
+    }
 }
 
 /// The breaker of an edge that is shown: the worst of them, and all hosts before one of them.
@@ -146,7 +162,7 @@ fn worst_breaker(edge: &GraphEdge) -> Option<&EdgeBreaker> {
 /// What stands at an edge.
 struct Label<'a> {
     edge: &'a GraphEdge,
-    caller: &'a str,
+    caller: Option<&'a GraphNode>,
     rate: String,
     lost: Option<String>,
     p95: String,
@@ -161,7 +177,7 @@ impl<'a> Label<'a> {
             .map(|breaker| (breaker, breaker_words(edge, breaker, name(edge.callee))));
         Self {
             edge,
-            caller: name(edge.caller),
+            caller: graph.nodes.get(edge.caller),
             rate: amount(edge.counts().all(), edge.calls, seconds),
             lost: (lost > 0.0).then(|| format!(" · {}", units::percent(lost))),
             p95: edge
@@ -197,7 +213,10 @@ impl<'a> Label<'a> {
             let title = format!("{} of {instances} {does}", breaker.instances_open);
             let class = format!("edge-label breaker-state {}", severity_of_edge(breaker));
             let below = y + labels::LINE;
-            let link = page_of(self.caller, &breaker.name, breaker.key.as_deref(), frame);
+            let link = self.caller.map(|caller| {
+                let path = path_of(&caller.name, &breaker.name, breaker.key.as_deref());
+                frame.link_in(&caller.scope, &path, &[])
+            });
             view! { <a href=link class="edge-breaker"><title>{title}</title><text class=class x=x y=below text-anchor="middle">{text.clone()}</text></a> }
         });
         view! { <text class="edge-label" x=x y=y text-anchor="middle"><tspan>{self.rate.clone()}</tspan>{lost}<tspan class="quiet">{self.p95.clone()}</tspan></text>{breaker} }.into_any()
@@ -231,10 +250,16 @@ fn breaker_words(edge: &GraphEdge, worst: &EdgeBreaker, callee: &str) -> String 
     shortened(&text, 26) + &refused
 }
 
-/// Characters of a box's second line.
+/// Characters of a box's second line, and of its third.
 const DETAIL_MAX: usize = 25;
 
-fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame) -> AnyView {
+fn node_box(
+    node: &GraphNode,
+    place: Place,
+    seconds: Option<f64>,
+    told: ScopeParts,
+    frame: &Frame,
+) -> AnyView {
     let counts = node.counts();
     let calls = counts.calls;
     let wanted = frame.param("find").map(str::to_lowercase);
@@ -246,7 +271,9 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
         if is_found { " found" } else { "" }
     );
     let link = if node.inferred {
-        frame.with(&[("service", &node.name)])
+        let mut asked = told.parameters(&node.scope);
+        asked.push(("service", &node.name));
+        frame.with(&asked)
     } else {
         let path = format!("/services/{}", name_segment(&node.name));
         frame.link_in(&node.scope, &path, &[])
@@ -285,17 +312,21 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
     };
     let title = format!(
         "{}: {}, {} failed{basis}{p95}{beside}",
-        node.name,
+        named(node, told),
         units::counted(calls, if seconds.is_some() { "call" } else { "span" }),
         units::count(counts.errors)
     );
-    // Where several environments send, boxes of one name are told apart.
-    let environment = node
-        .scope
-        .environment
-        .as_deref()
-        .filter(|_| frame.scopes[0].len() > 1)
-        .map(|name| view! { <tspan class="node-detail">{format!(" {}", shortened(name, 10))}</tspan> });
+    // Where services live in several scopes, boxes of one name are told apart by a line of their own.
+    let lives_in = told.place(&node.scope);
+    let (name_y, detail_y) = if lives_in.is_empty() {
+        (22.0, 38.0)
+    } else {
+        (17.0, 31.0)
+    };
+    let lives_in = (!lives_in.is_empty()).then(|| {
+        let text = shortened_inside(&lives_in, DETAIL_MAX);
+        view! { <text x=place.x + 23.0 y=place.y + 44.0 class="node-detail">{text}</text> }
+    });
     let radius = if node.kind == NodeKind::Database {
         24
     } else {
@@ -306,8 +337,9 @@ fn node_box(node: &GraphNode, place: Place, seconds: Option<f64>, frame: &Frame)
             <title>{title}</title>
             <rect x=place.x y=place.y width=NODE_WIDTH height=NODE_HEIGHT rx=radius></rect>
             <rect class="node-mark" x=place.x + 10.0 y=place.y + 13.0 width="4" height=NODE_HEIGHT - 26.0 rx="2"></rect>
-            <text x=place.x + 23.0 y=place.y + 22.0 class="node-name">{shortened(&node.name, 20)}{environment}</text>
-            <text x=place.x + 23.0 y=place.y + 38.0 class="node-detail">{shortened(&detail, DETAIL_MAX)}</text>
+            <text x=place.x + 23.0 y=place.y + name_y class="node-name">{shortened(&node.name, 20)}</text>
+            <text x=place.x + 23.0 y=place.y + detail_y class="node-detail">{shortened(&detail, DETAIL_MAX)}</text>
+            {lives_in}
         </a>
     }
     .into_any()
@@ -328,4 +360,37 @@ fn shortened(text: &str, max: usize) -> String {
     let mut short: String = text.chars().take(max - 1).collect();
     short.push('…');
     short
+}
+
+/// The same in the middle: of `prod / eu-west-1` and `prod / eu-west-2` either end may be what differs.
+fn shortened_inside(text: &str, max: usize) -> String {
+    let characters: Vec<char> = text.chars().collect();
+    if characters.len() <= max {
+        return text.to_owned();
+    }
+    let before = (max - 1) / 2;
+    let after = max - 1 - before;
+    let (start, end) = (
+        &characters[..before],
+        &characters[characters.len() - after..],
+    );
+    start.iter().chain(&['…']).chain(end).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_is_too_long_keeps_both_ends() {
+        let told = |number: u32| {
+            shortened_inside(
+                &format!("production / payments / eu-west-{number}"),
+                DETAIL_MAX,
+            )
+        };
+        assert_eq!(told(1), "production /… / eu-west-1");
+        assert_ne!(told(1), told(2));
+        assert_eq!(shortened_inside("prod / eu-1", DETAIL_MAX), "prod / eu-1");
+    }
 }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use tripline_storage::model::{GraphEdge, Page};
 
-use super::table::{breakers_on, ends, per_second};
+use super::table::{breakers_on, ends, per_second, scopes_told};
 use crate::frame::Frame;
 use crate::pages::last_week::GraphThen;
 use crate::parts::{error_share, list_note};
@@ -18,6 +18,7 @@ pub(super) fn table(then: &GraphThen, frame: &Frame) -> Option<AnyView> {
     if graph.edges.is_empty() {
         return None;
     }
+    let told = scopes_told(graph, frame);
     let edges: Vec<&GraphEdge> = graph.edges.iter().take(GONE_MAX).collect();
     let rows = edges
         .iter()
@@ -25,7 +26,7 @@ pub(super) fn table(then: &GraphThen, frame: &Frame) -> Option<AnyView> {
             let (caller, callee) = (graph.nodes.get(edge.caller)?, graph.nodes.get(edge.callee)?);
             Some(view! {
                 <tr>
-                    {ends(edge, caller, callee)}
+                    {ends(edge, (caller, callee), told)}
                     <td class="num">{units::count(edge.calls)}</td><td class="num">{units::rate(per_second(edge, then.seconds))}</td>
                     <td class="num">{error_share(edge.counts())}</td>
                     <td class="num">{units::duration_or_dash(edge.latency.p95_ns)}</td>

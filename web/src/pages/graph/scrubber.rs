@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use tripline_storage::model::PulsePoint;
 
+use crate::chart::{time_label, utc_words};
 use crate::frame::Frame;
 use crate::islands::StepSlider;
 use crate::units;
@@ -28,6 +29,11 @@ impl Scrubber {
     fn start(&self, step: usize) -> u64 {
         self.from_ns + self.width_ns * step as u64
     }
+
+    /// Length of all steps.
+    fn length(&self) -> u64 {
+        self.width_ns * self.steps.len() as u64
+    }
 }
 
 /// The strip: a column a step, each a link to the graph as it was then.
@@ -46,7 +52,7 @@ pub fn strip(scrubber: &Scrubber, frame: &Frame) -> Option<AnyView> {
             let link = frame.with(&[("at", &units::timestamp(start, 3))]);
             let words = format!(
                 "{}: {}, {} failed",
-                units::time_of_day(start, 0),
+                utc_words(start, scrubber.length()),
                 units::counted(step.calls, "call"),
                 units::count(step.errors)
             );
@@ -64,15 +70,8 @@ pub fn strip(scrubber: &Scrubber, frame: &Frame) -> Option<AnyView> {
         })
         .collect_view();
     let (word, all) = match scrubber.chosen {
-        Some(at) => (
-            format!(
-                "{} to {}",
-                units::time_of_day(scrubber.start(at), 0),
-                units::time_of_day(scrubber.start(at + 1), 0)
-            ),
-            Some(frame.with(&[("at", "")])),
-        ),
-        None => ("The whole range".to_owned(), None),
+        Some(at) => (step_label(scrubber, at), Some(frame.with(&[("at", "")]))),
+        None => ("The whole range".into_any(), None),
     };
     let all = all.map(|link| view! { <a href=link>"whole range"</a> });
     Some(
@@ -84,6 +83,18 @@ pub fn strip(scrubber: &Scrubber, frame: &Frame) -> Option<AnyView> {
         }
         .into_any(),
     )
+}
+
+/// The ends of a step: with their seconds, or with their day where the range has several.
+fn step_label(scrubber: &Scrubber, step: usize) -> AnyView {
+    const DAY_NS: u64 = 86_400_000_000_000;
+    let span = if scrubber.length() > DAY_NS {
+        scrubber.length()
+    } else {
+        0
+    };
+    let end = |at: usize| time_label(scrubber.start(at), span);
+    view! { {end(step)} " to " {end(step + 1)} }.into_any()
 }
 
 /// The slider and the play button, where the bundle runs.

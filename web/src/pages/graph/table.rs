@@ -6,10 +6,10 @@ use tripline_storage::model::{Graph, GraphEdge, GraphNode};
 use super::Flow;
 use super::calls::{counted_note, kind_word, traces_of};
 use crate::frame::Frame;
-use crate::pages::breaker_marks::page_of;
+use crate::pages::breaker_marks::path_of;
 use crate::pages::ejection::mark_of_edge;
 use crate::pages::last_week::{self, GraphThen};
-use crate::parts::{basis_note, basis_tag, severity_of_share};
+use crate::parts::{ScopeParts, basis_note, basis_tag, severity_of_share};
 use crate::units;
 
 /// The same numbers as a table, beside those of last week if there are any.
@@ -20,6 +20,7 @@ pub(in crate::pages) fn edge_table(
 ) -> AnyView {
     let seconds = frame.seconds();
     let then = then.filter(|then| then.has_calls());
+    let told = scopes_told(graph, frame);
     let rows = graph
         .edges
         .iter()
@@ -30,7 +31,7 @@ pub(in crate::pages) fn edge_table(
             let lost = flow.lost_share();
             let lost = view! { <span class=format!("share {}", severity_of_share(lost))>{units::percent(lost)}</span> };
             let rate = per_second(edge, seconds);
-            let traces = traces_of(edge, caller, callee, frame);
+            let traces = traces_of(edge, (caller, callee), told, frame);
             let was = then.map(|then| (then, last_week::same_edge(edge, graph, &then.calls.same)));
             let was_rate = was.map(|(then, edge)| last_week::rate(rate, edge.map(|edge| per_second(edge, then.seconds))));
             let was = was.and_then(|(_, edge)| edge);
@@ -38,7 +39,7 @@ pub(in crate::pages) fn edge_table(
             let was_p95 = was.and_then(|was| last_week::latency(edge.latency.p95_ns, was.latency.p95_ns));
             Some(view! {
                 <tr>
-                    {ends(edge, caller, callee)}
+                    {ends(edge, (caller, callee), told)}
                     <td class="num"><a data-row href=traces title="Traces with these calls">{units::count(edge.calls)}</a></td><td class="num">{units::rate(rate)} {basis_tag(edge.basis, edge.calls, edge.weight)}{was_rate}</td>
                     <td class="num">{refused.unwrap_or_else(|| "–".to_owned())}</td><td class="num">{lost}{was_lost}</td>
                     <td class="num">{units::duration_or_dash(edge.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(edge.latency.p95_ns)}{was_p95}</td>
@@ -60,13 +61,27 @@ pub(in crate::pages) fn edge_table(
     .into_any()
 }
 
+/// What of their scopes tells the nodes of a graph apart.
+pub(super) fn scopes_told(graph: &Graph, frame: &Frame) -> ScopeParts {
+    ScopeParts::differing(graph.nodes.iter().map(|node| &node.scope)).or_stored(frame)
+}
+
 /// Who calls whom, and how: the first three cells of a row.
-pub(super) fn ends(edge: &GraphEdge, caller: &GraphNode, callee: &GraphNode) -> AnyView {
+pub(super) fn ends(
+    edge: &GraphEdge,
+    (caller, callee): (&GraphNode, &GraphNode),
+    told: ScopeParts,
+) -> AnyView {
     let inferred = callee
         .inferred
         .then(|| view! { " " <span class="tag">"inferred"</span> });
     let kind = kind_word(edge);
-    view! { <td>{caller.name.clone()}</td><td>{callee.name.clone()}{inferred}</td><td class="quiet">{kind}</td> }
+    let name = |node: &GraphNode| {
+        let place = told.place(&node.scope);
+        let place = (!place.is_empty()).then(|| view! { " " <span class="quiet">{place}</span> });
+        view! { {node.name.clone()}{place} }
+    };
+    view! { <td>{name(caller)}</td><td>{name(callee)}{inferred}</td><td class="quiet">{kind}</td> }
         .into_any()
 }
 
@@ -75,7 +90,8 @@ pub(super) fn breakers_on(edge: &GraphEdge, caller: &GraphNode, frame: &Frame) -
     edge.breakers
         .iter()
         .map(|breaker| {
-            let link = page_of(&caller.name, &breaker.name, breaker.key.as_deref(), frame);
+            let path = path_of(&caller.name, &breaker.name, breaker.key.as_deref());
+            let link = frame.link_in(&caller.scope, &path, &[]);
             view! { <span class="nowrap"><a href=link>{breaker.name.clone()}</a> " " {mark_of_edge(breaker)}</span> " " }
         })
         .collect_view()

@@ -2,71 +2,110 @@
 
 use leptos::prelude::*;
 
+use super::receivers::{Credential, Place, Receiver, Receivers};
+use super::recipes::recipes;
 use super::{Door, Overview};
 use crate::units;
 
 /// What the overview shows while nothing is stored.
 pub(super) fn first_run(data: &Overview) -> AnyView {
-    let http = format!("http://{}", data.otlp_http);
-    let grpc = format!("http://{}", data.otlp_grpc);
-    let curl = format!(
-        "NOW=$(date +%s)\ncurl {http}/v1/traces -H 'content-type: application/json' -d '{{\"resourceSpans\":[{{\"resource\":{{\"attributes\":[\n  {{\"key\":\"service.name\",\"value\":{{\"stringValue\":\"hello\"}}}}]}},\"scopeSpans\":[{{\"spans\":[{{\n  \"traceId\":\"5b8aa5a2d2c872e8321cf37308d69df2\",\"spanId\":\"051581bf3cb55c13\",\"name\":\"first span\",\"kind\":2,\n  \"startTimeUnixNano\":\"'$NOW'000000000\",\"endTimeUnixNano\":\"'$NOW'050000000\"}}]}}]}}]}}'"
-    );
-    let python = format!(
-        "pip install opentelemetry-distro opentelemetry-exporter-otlp\nopentelemetry-bootstrap -a install\nOTEL_SERVICE_NAME=my-service OTEL_EXPORTER_OTLP_ENDPOINT={grpc} \\\n  opentelemetry-instrument python app.py"
-    );
-    let node = format!(
-        "npm install @opentelemetry/api @opentelemetry/auto-instrumentations-node\nOTEL_SERVICE_NAME=my-service OTEL_EXPORTER_OTLP_ENDPOINT={http} \\\n  node --require @opentelemetry/auto-instrumentations-node/register app.js"
-    );
-    let java = format!(
-        "OTEL_SERVICE_NAME=my-service OTEL_EXPORTER_OTLP_ENDPOINT={http} \\\n  java -javaagent:opentelemetry-javaagent.jar -jar app.jar"
-    );
-    let collector = format!(
-        "exporters:\n  otlp:\n    endpoint: {}\n    tls: {{ insecure: true }}\nservice:\n  pipelines:\n    traces: {{ receivers: [otlp], exporters: [otlp] }}",
-        data.otlp_grpc
-    );
-    let environment =
-        format!("export OTEL_EXPORTER_OTLP_ENDPOINT={grpc}\nexport OTEL_SERVICE_NAME=my-service");
-    let go = format!(
-        "// go get go.opentelemetry.io/contrib/exporters/autoexport go.opentelemetry.io/otel/sdk/trace\nexporter, err := autoexport.NewSpanExporter(ctx)\notel.SetTracerProvider(trace.NewTracerProvider(trace.WithBatcher(exporter)))\n\n// then run it with\nOTEL_SERVICE_NAME=my-service OTEL_EXPORTER_OTLP_PROTOCOL=grpc OTEL_EXPORTER_OTLP_ENDPOINT={grpc} ./app"
-    );
-    let rust = format!(
-        "// cargo add opentelemetry opentelemetry_sdk opentelemetry-otlp --features opentelemetry-otlp/grpc-tonic\nlet exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().build()?;\nlet provider = SdkTracerProvider::builder().with_batch_exporter(exporter).build();\nopentelemetry::global::set_tracer_provider(provider);\n\n// then run it with\nOTEL_SERVICE_NAME=my-service OTEL_EXPORTER_OTLP_ENDPOINT={grpc} cargo run"
-    );
-    let (host, port) = data
-        .otlp_grpc
-        .rsplit_once(':')
-        .unwrap_or((&data.otlp_grpc, "4317"));
-    let istio = format!(
-        "# in the mesh configuration\nextensionProviders:\n- name: tripline\n  opentelemetry: {{ service: {host}, port: {port} }}\n---\napiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {{ name: tripline, namespace: istio-system }}\nspec:\n  tracing:\n  - providers: [{{ name: tripline }}]\n    randomSamplingPercentage: 100"
-    );
-    let is_local = [&data.otlp_grpc, &data.otlp_http]
-        .iter()
-        .all(|a| a.starts_with("127.") || a.starts_with("[::1]"));
+    let receivers = &data.receivers;
+    let (grpc, http) = (receivers.grpc_place(), receivers.http_place());
+    let lead = if grpc.is_some() || http.is_some() {
+        "Nothing has arrived yet. Point any OpenTelemetry exporter here; there is nothing to configure."
+    } else {
+        "Nothing is stored, and nothing is received here."
+    };
+    let recipes: Vec<AnyView> = recipes(receivers)
+        .into_iter()
+        .enumerate()
+        .map(|(at, (name, text))| recipe(name, text, at == 0))
+        .collect();
+    let blocks = (!recipes.is_empty()).then(|| {
+        view! {
+            <section class="panel">
+                <h2>"Send your first span"</h2>
+                {receivers.credential.as_ref().map(needed)}
+                <div class="recipes">{recipes}</div>
+            </section>
+        }
+    });
     view! {
         <section class="panel welcome" id="first-run" data-live="reload">
             <h1>"Waiting for telemetry"</h1>
-            <p class="lead">"Nothing has arrived yet. Point any OpenTelemetry exporter here; there is nothing to configure."
+            <p class="lead">{lead}
             <span class="needs-wasm">" When something arrives, this page changes by itself."</span> <noscript>" Then reload."</noscript></p>
             <dl class="addresses">
-                <dt>"OTLP/gRPC"</dt><dd><code>{data.otlp_grpc.clone()}</code></dd>
-                <dt>"OTLP/HTTP"</dt><dd><code>{http.clone()}</code></dd>
+                <dt>"OTLP/gRPC"</dt><dd>{address(receivers.grpc.as_ref(), grpc.as_ref())}</dd>
+                <dt>"OTLP/HTTP"</dt><dd>{address(receivers.http.as_ref(), http.as_ref())}</dd>
             </dl>
-            {is_local.then(|| view! {
-                <p class="quiet">"Loopback only: other machines and pods cannot reach these. Start with "
-                <code>"--otlp-grpc 0.0.0.0:4317 --otlp-http 0.0.0.0:4318"</code> " to change that."</p>
-            })}
+            {loopback(grpc.as_ref(), http.as_ref())}
+            {encrypted(receivers)}
             {doors(&data.doors)}
             <p class="quiet">"No service at hand? " <code>"tripline demo"</code> " runs a small shop that sends everything."</p>
         </section>
-        <section class="panel">
-            <h2>"Send your first span"</h2>
-            <div class="recipes">
-                {recipe("curl, one span", curl, true)} {recipe("Any SDK", environment, false)} {recipe("Python", python, false)}
-                {recipe("Node.js", node, false)} {recipe("Java", java, false)} {recipe("Go", go, false)} {recipe("Rust", rust, false)}
-                {recipe("OpenTelemetry Collector", collector, false)} {recipe("Istio", istio, false)}
-            </div>
-        </section>
+        {blocks}
+    }
+    .into_any()
+}
+
+/// Where one receiver is called, and where it listens if that is not the same.
+fn address(receiver: Option<&Receiver>, place: Option<&Place>) -> AnyView {
+    let Some((receiver, place)) = receiver.zip(place) else {
+        return view! { <span class="quiet">"not served"</span> }.into_any();
+    };
+    let url = place.url();
+    let bound = (!url.ends_with(receiver.address.as_str())).then(|| {
+        view! { " " <span class="quiet">"listens on " {receiver.address.clone()}</span> }
+    });
+    view! { <code>{url}</code>{bound} }.into_any()
+}
+
+/// Which of the two nobody beyond this machine reaches, and how to change that.
+fn loopback(grpc: Option<&Place>, http: Option<&Place>) -> Option<AnyView> {
+    let (mut names, mut flags) = (Vec::new(), Vec::new());
+    for (name, flag, place) in [
+        ("OTLP/gRPC", "--otlp-grpc", grpc),
+        ("OTLP/HTTP", "--otlp-http", http),
+    ] {
+        if let Some(Place::Tcp {
+            port,
+            is_loopback: true,
+            ..
+        }) = place
+        {
+            names.push(name);
+            flags.push(format!("{flag} 0.0.0.0:{port}"));
+        }
+    }
+    let text = format!(
+        "Loopback only: other machines and pods cannot reach {}. Start with ",
+        names.join(" and ")
+    );
+    (!names.is_empty()).then(|| {
+        view! { <p class="quiet">{text} <code>{flags.join(" ")}</code> " to change that."</p> }
+            .into_any()
+    })
+}
+
+/// What senders need where a receiver speaks TLS.
+fn encrypted(receivers: &Receivers) -> Option<AnyView> {
+    let mut served = [&receivers.grpc, &receivers.http].into_iter().flatten();
+    served.any(|receiver| receiver.is_encrypted).then(|| {
+        view! {
+            <p class="quiet">"TLS is on. Senders must know the authority of its certificate, unless it is a public one: "
+            <code>"--cacert ca.pem"</code> " for curl, " <code>"OTEL_EXPORTER_OTLP_CERTIFICATE=ca.pem"</code> " for an SDK."</p>
+        }
+        .into_any()
+    })
+}
+
+/// That a secret stands in the blocks which this page does not tell.
+fn needed(credential: &Credential) -> AnyView {
+    let Credential { header, value } = credential;
+    view! {
+        <p class="quiet">"Not everybody may send here: every request needs the header " <code>{format!("{header}: {value}")}</code>
+        ". Put the secret in the place of the words in capitals."</p>
     }
     .into_any()
 }

@@ -1,6 +1,8 @@
 //! What an address says: which scope, which order; and what lists say of what they leave out.
 
-use tripline_storage::model::{LiveCounts, LogRecord, ServiceSummary, TraceDetail};
+use tripline_storage::model::{
+    LiveCounts, LogRecord, ServicePulse, ServiceSummary, SpanRecord, TraceDetail,
+};
 
 use super::*;
 
@@ -286,6 +288,131 @@ fn what_a_list_leaves_out_is_counted() {
             "1 of 12,431 log records, newest first",
         ],
     );
+}
+
+#[test]
+fn lists_beside_the_main_one_say_what_they_leave_out_too() {
+    let differences = |number: u64, total: u64| {
+        let items: Vec<Value> = (0..number)
+            .map(|at| {
+                json!({"key": "n", "value": at.to_string(), "selected": 9, "others": 3, "difference": 0.8,
+                    "filter": format!("n = {at}")})
+            })
+            .collect();
+        json!({"selected": 10, "others": 90, "is_sampled": false, "items": items, "total": total})
+    };
+    let boxed = |number: u64, total: u64| {
+        let data = TracesPage {
+            selected: Some((
+                box_of("10,20,30,40").expect("a box"),
+                read(differences(number, total)),
+            )),
+            ..TracesPage::default()
+        };
+        render(&frame("/traces", &[]), "Traces", |f| traces(&data, f))
+    };
+    for (number, total) in [(40, 40), (40, 57)] {
+        let words = format!("12 of {total} differences, greatest first, the rest was cut");
+        assert_says(&boxed(number, total), &[words.as_str()]);
+    }
+    assert!(!boxed(6, 6).contains("the rest was cut"));
+
+    let second = 1_000_000_000;
+    let part = |at: u64| {
+        read::<SpanRecord>(span(
+            &format!("{:016x}", at + 1),
+            Some("00000000000003e8"),
+            "part",
+            at * second,
+            at * second + second - 1,
+        ))
+    };
+    let root = read(span("00000000000003e8", None, "whole", 0, 600 * second));
+    let data = TracePage {
+        trace: TraceDetail {
+            trace_id: "5b8aa5a2d2c872e8321cf37308d69df2".to_owned(),
+            spans: std::iter::once(root).chain((0..600).map(part)).collect(),
+            ..TraceDetail::default()
+        },
+        ..TracePage::default()
+    };
+    let html = render(&frame("/traces/x", &[("view", "critical")]), "x", |f| {
+        trace(&data, f)
+    });
+    assert_says(
+        &html,
+        &[
+            "601 spans on a path of 10 min",
+            "500 of 601 spans, most time on the path first, the rest was cut",
+        ],
+    );
+
+    let half = |errors: u64| json!({"calls": 100, "errors": errors, "p95_ns": null});
+    let pulses = |number: u64| -> Vec<ServicePulse> {
+        (0..number)
+            .map(|at| {
+                read(
+                    json!({"service_name": format!("s{at}"), "points": [], "earlier": half(0), "later": half(20 + at)}),
+                )
+            })
+            .collect()
+    };
+    let moved = |number: u64| {
+        let data = Overview {
+            counts: LiveCounts {
+                spans: 60,
+                ..LiveCounts::default()
+            },
+            pulses: pulses(number),
+            ..Overview::default()
+        };
+        render(&frame("/", &[]), "Overview", |f| overview(&data, f))
+    };
+    let html = moved(8);
+    assert_says(
+        &html,
+        &["6 of 8 changes, worse ones first, the rest was cut", ">s2<"],
+    );
+    assert!(!html.contains(">s1<"), "{html}");
+    assert!(!moved(6).contains("the rest was cut"));
+}
+
+#[test]
+fn a_trace_too_large_for_a_page_says_what_is_missing_of_it() {
+    let of = |total_spans: u64, total_logs: u64| {
+        let data = TracePage {
+            trace: TraceDetail {
+                trace_id: "5b8aa5a2d2c872e8321cf37308d69df2".to_owned(),
+                spans: vec![read(span("051581bf3cb55c13", None, "work", 0, 50_000_000))],
+                logs: vec![read(log("x"))],
+                truncated: total_spans > 1 || total_logs > 1,
+                total_spans,
+                total_logs,
+                ..TraceDetail::default()
+            },
+            ..TracePage::default()
+        };
+        render(&frame("/traces/x", &[]), "x", |f| trace(&data, f))
+    };
+    for (total_spans, total_logs, words) in [
+        (
+            100_001,
+            10_001,
+            "Only 1 of 100,001 spans and 1 of 10,001 log records are shown",
+        ),
+        (1, 10_001, "Only 1 of 10,001 log records are shown"),
+        (100_001, 1, "Only 1 of 100,001 spans are shown"),
+    ] {
+        let html = of(total_spans, total_logs);
+        let spans_are_cut = total_spans > 1;
+        assert_says(&html, &[words]);
+        assert_eq!(
+            html.contains("The downloads have no more spans than that."),
+            spans_are_cut,
+            "{html}"
+        );
+    }
+    assert!(!of(1, 1).contains("larger than a page may be"));
 }
 
 #[test]

@@ -1,0 +1,1 @@
+SELECT count(*)::UBIGINT AS counted FROM ({relation}) WHERE trace_id = ?

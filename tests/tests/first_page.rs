@@ -154,6 +154,7 @@ async fn the_overview_names_what_moved() -> Result<()> {
         &format!("/?from={from}&to={to}"),
         &[
             "Movers",
+            "id=\"movers\"",
             "errors 0 % →",
             "p95 ",
             "class=\"spark\"",

@@ -1,4 +1,7 @@
 //! The document around every page: head, navigation, range picker, foot.
+//!
+//! What of it says what the page shows, or leads on from it, is renewed with the page and marked `data-live="frame"`: by
+//! itself it makes no page live.
 
 use std::sync::Arc;
 
@@ -168,12 +171,12 @@ fn tools(frame: &Frame, title: &str) -> AnyView {
     if frame.bundle.is_some() {
         // Nothing comes in, and nothing is kept.
         return view! {
-            <section class="tools" aria-label="This page"><Copy path=frozen markdown=markdown/></section>
+            <section class="tools" id="tools" aria-label="This page"><Copy path=frozen markdown=markdown/></section>
         }
         .into_any();
     }
     view! {
-        <section class="tools" aria-label="This page">
+        <section class="tools" id="tools" aria-label="This page">
             <Live/>
             <Copy path=frozen markdown=markdown/>
             <details class="saved"><summary>"Saved views"</summary>
@@ -232,7 +235,7 @@ fn scope_picker(frame: &Frame) -> Option<AnyView> {
         chosen
     };
     Some(
-        view! { <details class="range scope"><summary aria-label=format!("Scope: {summary}")>{summary.clone()}</summary><div class="range-panel">{lists}</div></details> }
+        view! { <details class="range scope" id="scope" data-live="frame"><summary aria-label=format!("Scope: {summary}")>{summary.clone()}</summary><div class="range-panel">{lists}</div></details> }
             .into_any(),
     )
 }
@@ -257,7 +260,7 @@ fn comparison(frame: &Frame) -> Option<AnyView> {
         };
         let link = frame.with(&[("compare", value)]);
         let current = is_on.then_some("true");
-        view! { <a class="compare" href=link title=title aria-current=current>"vs last week" {mark}</a> }.into_any()
+        view! { <span id="compare" data-live="frame"><a class="compare" href=link title=title aria-current=current>"vs last week" {mark}</a></span> }.into_any()
     })
 }
 
@@ -278,12 +281,12 @@ fn range_picker(frame: &Frame) -> AnyView {
     });
     let frozen = frozen(frame);
     view! {
-        <details class="range">
+        <details class="range" id="range">
             <summary aria-label=format!("Time range: {}", frame.range.label())>{frame.range.label()}</summary>
             <div class="range-panel">
-                <div class="range-presets">{whole}{presets}</div>
+                <div class="range-presets" id="presets" data-live="frame">{whole}{presets}</div>
                 <form method="get" action=frame.path.clone()>
-                    {other_fields(frame, &["from", "to", "cursor"])}
+                    <span id="range-fields" data-live="frame" hidden>{other_fields(frame, &["from", "to", "cursor"])}</span>
                     <label>"From" <input name="from" value=frame.range.from.print() autocomplete="off"/></label>
                     <label>"To" <input name="to" value=frame.range.to.print() autocomplete="off"/></label>
                     <p class="quiet">"now-15m, 2026-11-21T03:00:00Z, UTC"</p>
@@ -305,11 +308,12 @@ fn footer(frame: &Frame) -> AnyView {
             view! { <span class=class><b>{fact.name.clone()}</b> " " {fact.value.clone()}</span> }
         })
         .collect_view();
-    let as_of = crate::units::time_of_day(frame.now_ns, 0);
+    let exact = crate::units::timestamp(frame.now_ns, 0);
+    let as_of = format!("{} UTC", crate::units::time_of_day(frame.now_ns, 0));
     view! {
-        <footer class="foot">
+        <footer class="foot" id="foot" data-live="frame">
             {facts}
-            <span class="fact"><b>"as of"</b> " " {as_of} " UTC"</span>
+            <span class="fact"><b>"as of"</b> " " <time datetime=exact.clone() title=exact data-clock="s">{as_of}</time></span>
             <span class="fact right"><a href="/api/v1/openapi.json">"API"</a> " · press " <kbd>"?"</kbd> " for keys"</span>
         </footer>
     }

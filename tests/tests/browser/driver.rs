@@ -162,6 +162,25 @@ impl Browser {
         Ok(answer["value"].as_array().cloned().unwrap_or_default())
     }
 
+    /// Moves the pointer to a place of the window.
+    pub async fn point(&self, x: f64, y: f64) -> Result<()> {
+        let event = json!({"type": "mouseMoved", "x": x, "y": y});
+        self.devtools("Input.dispatchMouseEvent", event).await
+    }
+
+    /// Brings an element into view, and moves the pointer onto its middle.
+    pub async fn point_at(&self, css: &str) -> Result<()> {
+        let middle = format!(
+            "const pointed = document.querySelector({css:?}); pointed.scrollIntoView({{block: 'center'}});
+             const area = pointed.getBoundingClientRect(); return [area.left + area.width / 2, area.top + area.height / 2]"
+        );
+        let place = self.script(&middle).await?;
+        let number = |at: usize| place[at].as_f64().context("a place");
+        self.point(number(0)?, number(1)?).await?;
+        let is_pointed = format!("return document.querySelector({css:?}).matches(':hover')");
+        self.until(&is_pointed).await
+    }
+
     /// Presses, moves, lets go.
     pub async fn drag(&self, from: (f64, f64), to: (f64, f64)) -> Result<()> {
         for (kind, (x, y), pressed) in [

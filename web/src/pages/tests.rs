@@ -7,6 +7,7 @@ mod every_page;
 mod forms;
 mod gallery;
 mod incident_data;
+mod live;
 mod metrics;
 mod operating;
 mod records;

@@ -100,6 +100,49 @@ async fn live_shows_what_arrives_and_a_pause_holds_it() -> Result<()> {
     browser.close().await
 }
 
+/// A record arrives, and two ticks later the list says what it said before.
+async fn assert_held(server: &Tripline, browser: &Browser, words: &str) -> Result<()> {
+    let before = browser.script(LIST).await?;
+    record(server, words).await?;
+    says(server, "/logs", &[words]).await?;
+    ticks(browser, 2).await?;
+    let after = browser.script(LIST).await?;
+    ensure!(before == after, "{words}: {before}\nbecame\n{after}");
+    browser
+        .until(&says_in(".live-as-of", "paused where you are"))
+        .await
+}
+
+#[tokio::test]
+async fn a_list_stays_as_it_is_under_the_pointer_and_while_a_row_has_the_focus() -> Result<()> {
+    let (server, browser) = opened().await?;
+    browser.enter(&server, "/logs").await?;
+    go_live(&browser).await?;
+
+    browser.point_at(".log-list summary").await?;
+    assert_held(&server, &browser, "under the pointer").await?;
+    browser.point(1.0, 1.0).await?;
+    browser.until(&lists("under the pointer")).await?;
+
+    browser
+        .script("document.querySelector('.log-list summary').focus()")
+        .await?;
+    assert_held(&server, &browser, "with the focus").await?;
+    browser.script("document.activeElement.blur()").await?;
+    browser.until(&lists("with the focus")).await?;
+
+    // What is unfolded waits as well, with neither.
+    browser
+        .script("document.querySelector('.log-list details').open = true")
+        .await?;
+    assert_held(&server, &browser, "while unfolded").await?;
+    browser
+        .script("document.querySelector('.log-list details').open = false")
+        .await?;
+    browser.until(&lists("while unfolded")).await?;
+    browser.close().await
+}
+
 #[tokio::test]
 async fn all_parts_of_a_live_service_are_renewed_come_and_go() -> Result<()> {
     let server = Tripline::start().await?;

@@ -166,22 +166,26 @@ fn tools(frame: &Frame, title: &str) -> AnyView {
         Some(text) => format!("{text}\n[{title}]({{link}})\n"),
         None => markdown,
     };
+    // Hidden, so that nobody can be at it: it is always of what is shown.
+    let copied =
+        view! { <div id="this-page" data-live="frame" hidden><a href=frozen>{markdown}</a></div> };
     let saved = frame.saved.iter().map(saved_page).collect_view();
     let none = frame.saved.is_empty().then(|| view! { <p class="quiet">"None yet. Name this page to find it again; its address is kept with the data."</p> });
     if frame.bundle.is_some() {
         // Nothing comes in, and nothing is kept.
         return view! {
-            <section class="tools" id="tools" aria-label="This page"><Copy path=frozen markdown=markdown/></section>
+            <section class="tools" id="tools" aria-label="This page">{copied}<Copy/></section>
         }
         .into_any();
     }
     view! {
         <section class="tools" id="tools" aria-label="This page">
+            {copied}
             <Live/>
-            <Copy path=frozen markdown=markdown/>
+            <Copy/>
             <details class="saved"><summary>"Saved views"</summary>
                 <form method="post" action="/views" class="filters inline">
-                    <input type="hidden" name="path" value=frame.with(&[("cursor", "")])/>
+                    <span id="saved-path" data-live="frame" hidden><input type="hidden" name="path" value=frame.with(&[("cursor", "")])/></span>
                     <input name="name" placeholder="Name of this view" aria-label="Name of this view" maxlength="120" required/>
                     <button class="button">"Save this view"</button>
                 </form>
@@ -291,7 +295,7 @@ fn range_picker(frame: &Frame) -> AnyView {
                     <label>"To" <input name="to" value=frame.range.to.print() autocomplete="off"/></label>
                     <p class="quiet">"now-15m, 2026-11-21T03:00:00Z, UTC"</p>
                     <button class="button">"Apply"</button>
-                    <a class="button plain" href=frozen>"Freeze to UTC"</a>
+                    <span id="freeze" data-live="frame"><a class="button plain" href=frozen>"Freeze to UTC"</a></span>
                 </form>
             </div>
         </details>

@@ -181,6 +181,22 @@ impl Browser {
         self.until(&is_pointed).await
     }
 
+    /// Keeps what would go to the clipboard in `copied`: a headless browser has none it lets one read.
+    pub async fn catch_copies(&self) -> Result<()> {
+        let catch = "window.copied = []; navigator.clipboard.writeText = text => { copied.push(text); return Promise.resolve(); }";
+        self.script(catch).await?;
+        Ok(())
+    }
+
+    /// Presses Copy link, and says what would have gone to the clipboard; after [`Self::catch_copies`].
+    pub async fn copied_link(&self) -> Result<String> {
+        let press = "window.copied.length = 0; [...document.querySelectorAll('.tools button')].find(one => one.innerText === 'Copy link').click()";
+        self.script(press).await?;
+        self.until("return copied.length === 1").await?;
+        let copied = self.script("return copied[0]").await?;
+        Ok(copied.as_str().context("a link")?.to_owned())
+    }
+
     /// Presses, moves, lets go.
     pub async fn drag(&self, from: (f64, f64), to: (f64, f64)) -> Result<()> {
         for (kind, (x, y), pressed) in [

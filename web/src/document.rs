@@ -196,13 +196,12 @@ fn tools(frame: &Frame, title: &str) -> AnyView {
     .into_any()
 }
 
-/// This page with its range absolute.
+/// This page with its range absolute. Its place in a list stays: a cursor names what was shown before.
 fn frozen(frame: &Frame) -> String {
     let (from, to) = frame.bounds();
     frame.with(&[
         ("from", &crate::units::timestamp(from, 3)),
         ("to", &crate::units::timestamp(to, 3)),
-        ("cursor", ""),
     ])
 }
 

@@ -211,6 +211,27 @@ async fn the_link_of_a_live_page_leads_to_what_it_shows() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_link_of_a_later_page_of_a_list_leads_to_that_page() -> Result<()> {
+    let (server, browser) = opened().await?;
+    let first =
+        "return new URL(document.querySelector('#results tbody a[data-row]').href).pathname";
+    // Of 61 traces.
+    browser.enter(&server, "/traces?limit=20").await?;
+    let newest = browser.script(first).await?;
+    browser.click("a[rel=next]").await?;
+    browser
+        .until("return location.search.includes('cursor=') && document.documentElement.dataset.live === ''")
+        .await?;
+    let later = browser.script(first).await?;
+    assert_ne!(newest, later);
+    browser.catch_copies().await?;
+    let link = browser.copied_link().await?;
+    browser.client.goto(&link).await?;
+    assert_eq!(browser.script(first).await?, later, "{link}");
+    browser.close().await
+}
+
+#[tokio::test]
 async fn an_id_is_copied_where_the_browser_has_no_clipboard_too() -> Result<()> {
     let (server, browser) = opened().await?;
     browser.enter(&server, "/traces").await?;

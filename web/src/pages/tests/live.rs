@@ -16,6 +16,13 @@ struct Opened<'a> {
     around: Vec<&'a str>,
 }
 
+impl Opened<'_> {
+    fn is_within(&self, id: &str) -> bool {
+        let mut around = self.around.iter();
+        around.any(|tag| attribute(tag, "id") == Some(id))
+    }
+}
+
 fn opened(html: &str) -> Vec<Opened<'_>> {
     let mut around: Vec<&str> = Vec::new();
     let mut found = Vec::new();
@@ -182,5 +189,31 @@ fn each_part_has_an_id_that_nothing_else_has() {
             let count = ids.iter().filter(|other| **other == id).count();
             assert_eq!(count, 1, "{page}: {id}");
         }
+    }
+}
+
+#[test]
+fn what_is_passed_on_is_of_what_is_shown_and_keeps_its_place_in_the_list() {
+    let asked = frame("/logs", &[("q", "x"), ("cursor", "c")]);
+    let html = render(&asked, "Logs", |f| logs(&LogsPage::default(), f));
+    let all = opened(&html);
+    let of = |id: &str, name: &str| {
+        let mut within = all.iter().filter(|one| one.is_within(id));
+        within.find_map(|one| attribute(one.tag, name))
+    };
+    let frozen = "/logs?q=x&amp;cursor=c&amp;from=2026-11-21T02%3A02%3A14.000Z&amp;to=2026-11-21T03%3A02%3A14.000Z";
+    assert_eq!(of("this-page", "href"), Some(frozen), "{html}");
+    assert_eq!(of("freeze", "href"), Some(frozen), "{html}");
+    assert_eq!(of("saved-path", "value"), Some("/logs?q=x"), "{html}");
+    // The moment of all this, in the reader's own time once the bundle is there.
+    assert_eq!(
+        of("foot", "datetime"),
+        Some("2026-11-21T03:02:14Z"),
+        "{html}"
+    );
+    assert_eq!(of("foot", "data-clock"), Some("s"), "{html}");
+    for id in ["this-page", "freeze", "saved-path", "foot"] {
+        let part = all.iter().find(|one| attribute(one.tag, "id") == Some(id));
+        assert!(part.is_some_and(|one| is_part(one.tag)), "{id}: {html}");
     }
 }

@@ -50,17 +50,25 @@ async fn the_same_name_in_two_scopes_is_two_services_on_every_page() -> Result<(
     let both = says(
         &server,
         "/services/cart",
-        &["id=\"red\"", "id=\"red-1\"", "40 calls", "20 calls"],
+        &[
+            "id=\"red-prod//\"",
+            "id=\"red-canary//\"",
+            "40 calls",
+            "20 calls",
+        ],
     )
     .await?;
-    // The busier first; neither has the calls of the other.
-    for (mark, expected) in [("id=\"operations\"", 40.0), ("id=\"operations-1\"", 20.0)] {
+    // Neither has the calls of the other.
+    for (mark, expected) in [
+        ("id=\"operations-prod//\"", 40.0),
+        ("id=\"operations-canary//\"", 20.0),
+    ] {
         let sql = how_after(&both, mark)?;
         assert_eq!(sum(&server, &sql, 1).await?, expected, "{sql}");
     }
     let one = says(&server, "/services/cart?environment=canary", &["20 calls"]).await?;
     ensure!(
-        !one.contains("id=\"red-1\"") && !one.contains("40 calls"),
+        !one.contains("id=\"red-") && !one.contains("40 calls"),
         "{one}"
     );
 

@@ -1,11 +1,51 @@
 //! What the first page explains over real ports: gaps of coverage, breakers that nearly show, a refused first request,
 //! what moved.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::harness::{Tripline, now, text};
 use crate::pages::{says, seed};
+
+/// The block of a page that has these words, as somebody copies it.
+fn block(html: &str, words: &str) -> Result<String> {
+    let blocks = html.split("<code").skip(1);
+    let texts = blocks.filter_map(|rest| rest.split_once('>')?.1.split("</code>").next());
+    let shown = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#x27;", "'"),
+        ("&#39;", "'"),
+        ("&amp;", "&"),
+    ];
+    let copied = |text: &str| {
+        let copy = |text: String, (written, shown): (&str, &str)| text.replace(written, shown);
+        shown.into_iter().fold(text.to_owned(), copy)
+    };
+    let mut copies = texts.map(copied);
+    copies
+        .find(|text| text.contains(words))
+        .with_context(|| format!("no block with {words}\n{html}"))
+}
+
+#[tokio::test]
+async fn the_first_span_that_the_page_offers_is_sent_as_it_is_printed() -> Result<()> {
+    let server = Tripline::start().await?;
+    let html = says(&server, "/", &["Send your first span"]).await?;
+    let script = block(&html, "/v1/traces")?;
+    ensure!(script.contains(server.otlp_http()), "{script}");
+    let output = std::process::Command::new("sh")
+        .args(["-c", &script])
+        // A proxy of this machine is none for this machine.
+        .env("no_proxy", "*")
+        .output()?;
+    ensure!(output.status.success(), "{script}\n{output:?}");
+    let html = says(&server, "/", &["href=\"/services/hello\""]).await?;
+    ensure!(!html.contains("Waiting for telemetry"), "{html}");
+    says(&server, "/services/hello", &["1 call", "first span"]).await?;
+    Ok(())
+}
 
 #[tokio::test]
 async fn gaps_of_coverage_are_named_with_their_fix() -> Result<()> {
@@ -154,6 +194,7 @@ async fn the_overview_names_what_moved() -> Result<()> {
         &format!("/?from={from}&to={to}"),
         &[
             "Movers",
+            "id=\"movers\"",
             "errors 0 % →",
             "p95 ",
             "class=\"spark\"",

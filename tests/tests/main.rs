@@ -2,6 +2,7 @@
 
 mod accounting;
 mod address;
+mod assets;
 mod beside;
 mod browser;
 mod clients;

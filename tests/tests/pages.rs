@@ -312,7 +312,7 @@ async fn every_error_of_the_api_is_a_problem_document() -> Result<()> {
 }
 
 #[tokio::test]
-async fn pages_carry_a_strict_policy_and_their_files_are_cached_for_ever() -> Result<()> {
+async fn pages_carry_a_strict_policy() -> Result<()> {
     let server = Tripline::start().await?;
     let response = server
         .client
@@ -327,28 +327,6 @@ async fn pages_carry_a_strict_policy_and_their_files_are_cached_for_ever() -> Re
         "{policy}"
     );
     assert_eq!(response.headers()["x-content-type-options"], "nosniff");
-    let html = response.text().await?;
-    assert!(
-        !html.contains("http://") || html.contains("127.0.0.1"),
-        "no external host"
-    );
-    let style = html
-        .split("rel=\"stylesheet\" href=\"")
-        .nth(1)
-        .and_then(|rest| rest.split('"').next())
-        .unwrap_or_default();
-    let request = server
-        .client
-        .get(format!("http://{}{style}", server.http()))
-        .header("accept-encoding", "br");
-    let response = request.send().await?;
-    assert_eq!(response.status(), 200, "{style}");
-    assert_eq!(response.headers()["content-encoding"], "br");
-    assert!(
-        response.headers()["cache-control"]
-            .to_str()?
-            .contains("immutable")
-    );
     Ok(())
 }
 

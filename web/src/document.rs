@@ -1,4 +1,7 @@
 //! The document around every page: head, navigation, range picker, foot.
+//!
+//! What of it says what the page shows, or leads on from it, is renewed with the page and marked `data-live="frame"`: by
+//! itself it makes no page live.
 
 use std::sync::Arc;
 
@@ -163,22 +166,26 @@ fn tools(frame: &Frame, title: &str) -> AnyView {
         Some(text) => format!("{text}\n[{title}]({{link}})\n"),
         None => markdown,
     };
+    // Hidden, so that nobody can be at it: it is always of what is shown.
+    let copied =
+        view! { <div id="this-page" data-live="frame" hidden><a href=frozen>{markdown}</a></div> };
     let saved = frame.saved.iter().map(saved_page).collect_view();
     let none = frame.saved.is_empty().then(|| view! { <p class="quiet">"None yet. Name this page to find it again; its address is kept with the data."</p> });
     if frame.bundle.is_some() {
         // Nothing comes in, and nothing is kept.
         return view! {
-            <section class="tools" aria-label="This page"><Copy path=frozen markdown=markdown/></section>
+            <section class="tools" id="tools" aria-label="This page">{copied}<Copy/></section>
         }
         .into_any();
     }
     view! {
-        <section class="tools" aria-label="This page">
+        <section class="tools" id="tools" aria-label="This page">
+            {copied}
             <Live/>
-            <Copy path=frozen markdown=markdown/>
+            <Copy/>
             <details class="saved"><summary>"Saved views"</summary>
                 <form method="post" action="/views" class="filters inline">
-                    <input type="hidden" name="path" value=frame.with(&[("cursor", "")])/>
+                    <span id="saved-path" data-live="frame" hidden><input type="hidden" name="path" value=frame.with(&[("cursor", "")])/></span>
                     <input name="name" placeholder="Name of this view" aria-label="Name of this view" maxlength="120" required/>
                     <button class="button">"Save this view"</button>
                 </form>
@@ -189,13 +196,12 @@ fn tools(frame: &Frame, title: &str) -> AnyView {
     .into_any()
 }
 
-/// This page with its range absolute.
+/// This page with its range absolute. Its place in a list stays: a cursor names what was shown before.
 fn frozen(frame: &Frame) -> String {
     let (from, to) = frame.bounds();
     frame.with(&[
         ("from", &crate::units::timestamp(from, 3)),
         ("to", &crate::units::timestamp(to, 3)),
-        ("cursor", ""),
     ])
 }
 
@@ -232,7 +238,7 @@ fn scope_picker(frame: &Frame) -> Option<AnyView> {
         chosen
     };
     Some(
-        view! { <details class="range scope"><summary aria-label=format!("Scope: {summary}")>{summary.clone()}</summary><div class="range-panel">{lists}</div></details> }
+        view! { <details class="range scope" id="scope" data-live="frame"><summary aria-label=format!("Scope: {summary}")>{summary.clone()}</summary><div class="range-panel">{lists}</div></details> }
             .into_any(),
     )
 }
@@ -257,7 +263,7 @@ fn comparison(frame: &Frame) -> Option<AnyView> {
         };
         let link = frame.with(&[("compare", value)]);
         let current = is_on.then_some("true");
-        view! { <a class="compare" href=link title=title aria-current=current>"vs last week" {mark}</a> }.into_any()
+        view! { <span id="compare" data-live="frame"><a class="compare" href=link title=title aria-current=current>"vs last week" {mark}</a></span> }.into_any()
     })
 }
 
@@ -278,17 +284,17 @@ fn range_picker(frame: &Frame) -> AnyView {
     });
     let frozen = frozen(frame);
     view! {
-        <details class="range">
+        <details class="range" id="range">
             <summary aria-label=format!("Time range: {}", frame.range.label())>{frame.range.label()}</summary>
             <div class="range-panel">
-                <div class="range-presets">{whole}{presets}</div>
+                <div class="range-presets" id="presets" data-live="frame">{whole}{presets}</div>
                 <form method="get" action=frame.path.clone()>
-                    {other_fields(frame, &["from", "to", "cursor"])}
+                    <span id="range-fields" data-live="frame" hidden>{other_fields(frame, &["from", "to", "cursor"])}</span>
                     <label>"From" <input name="from" value=frame.range.from.print() autocomplete="off"/></label>
                     <label>"To" <input name="to" value=frame.range.to.print() autocomplete="off"/></label>
                     <p class="quiet">"now-15m, 2026-11-21T03:00:00Z, UTC"</p>
                     <button class="button">"Apply"</button>
-                    <a class="button plain" href=frozen>"Freeze to UTC"</a>
+                    <span id="freeze" data-live="frame"><a class="button plain" href=frozen>"Freeze to UTC"</a></span>
                 </form>
             </div>
         </details>
@@ -305,11 +311,12 @@ fn footer(frame: &Frame) -> AnyView {
             view! { <span class=class><b>{fact.name.clone()}</b> " " {fact.value.clone()}</span> }
         })
         .collect_view();
-    let as_of = crate::units::time_of_day(frame.now_ns, 0);
+    let exact = crate::units::timestamp(frame.now_ns, 0);
+    let as_of = format!("{} UTC", crate::units::time_of_day(frame.now_ns, 0));
     view! {
-        <footer class="foot">
+        <footer class="foot" id="foot" data-live="frame">
             {facts}
-            <span class="fact"><b>"as of"</b> " " {as_of} " UTC"</span>
+            <span class="fact"><b>"as of"</b> " " <time datetime=exact.clone() title=exact data-clock="s">{as_of}</time></span>
             <span class="fact right"><a href="/api/v1/openapi.json">"API"</a> " · press " <kbd>"?"</kbd> " for keys"</span>
         </footer>
     }

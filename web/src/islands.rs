@@ -10,6 +10,8 @@ pub mod keys;
 pub mod live;
 pub mod local_times;
 pub mod offers;
+#[cfg(feature = "hydrate")]
+mod renewal;
 pub mod sql_editor;
 pub mod sql_words;
 pub mod step_slider;

@@ -50,8 +50,9 @@ pub(crate) const BROWSER: &[Need] = &[
     need("chromedriver", "chromium-driver"),
 ];
 
-/// Real servers that integration tests talk to.
+/// Real servers that integration tests talk to, and the client of the first page's example.
 pub(crate) const PEERS: &[Need] = &[
+    need("curl", "curl"),
     need("redis-server", "redis-server"),
     need("prometheus", "prometheus"),
 ];

@@ -172,6 +172,21 @@ async fn a_red_edge_is_two_clicks_from_the_trace_that_tripped_it() -> Result<()>
     browser.close().await
 }
 
+/// Moves the slider under the graph to a step.
+fn slide(step: u32) -> String {
+    format!(
+        "const slider = document.querySelector('.step-slider input'); slider.value = {step};
+         slider.dispatchEvent(new Event('input', {{bubbles: true}}));"
+    )
+}
+
+/// Whether the graph is that of a step.
+fn shown(step: u32) -> String {
+    format!(
+        "return [...document.querySelectorAll('.scrubber-steps a')].findIndex(a => a.ariaCurrent === 'step') === {step}"
+    )
+}
+
 #[tokio::test]
 async fn the_scrubber_moves_the_graph_through_time() -> Result<()> {
     let (server, begin) = told().await?;
@@ -180,18 +195,7 @@ async fn the_scrubber_moves_the_graph_through_time() -> Result<()> {
     browser
         .enter(&server, &format!("/graph?from={from}&to={to}"))
         .await?;
-    let slide = |step: u32| {
-        format!(
-            "const slider = document.querySelector('.step-slider input'); slider.value = {step};
-             slider.dispatchEvent(new Event('input', {{bubbles: true}}));"
-        )
-    };
     // Before the fault, within it, after it: the same boxes, other numbers.
-    let shown = |step: u32| {
-        format!(
-            "return [...document.querySelectorAll('.scrubber-steps a')].findIndex(a => a.ariaCurrent === 'step') === {step}"
-        )
-    };
     let boxes = "return [...document.querySelectorAll('.graph .node rect:first-of-type')].map(r => r.getAttribute('x') + ',' + r.getAttribute('y')).join()";
     browser.script(&slide(1)).await?;
     browser.until(&shown(1)).await?;
@@ -217,6 +221,45 @@ async fn the_scrubber_moves_the_graph_through_time() -> Result<()> {
     // It plays on by itself.
     browser.click(".step-slider button").await?;
     browser.until("return [...document.querySelectorAll('.scrubber-steps a')].findIndex(a => a.ariaCurrent === 'step') >= 7").await?;
+    browser.close().await
+}
+
+#[tokio::test]
+async fn a_step_of_the_graph_is_in_its_link_and_in_what_is_saved_of_it() -> Result<()> {
+    let (server, begin) = told().await?;
+    let browser = Browser::open(1280, 900).await?;
+    let (from, to) = (rfc3339(begin), rfc3339(begin + 120 * SECOND));
+    let graph = format!("/graph?from={from}&to={to}");
+    browser.enter(&server, &graph).await?;
+    browser.script(&slide(3)).await?;
+    browser.until(&shown(3)).await?;
+    browser.catch_copies().await?;
+    let link = browser.copied_link().await?;
+    browser.client.goto(&link).await?;
+    browser.until(&shown(3)).await?;
+
+    // A link and a form beside the graph go on from the step too.
+    browser.enter(&server, &graph).await?;
+    browser.script(&slide(3)).await?;
+    browser.until(&shown(3)).await?;
+    browser
+        .until("return document.querySelector('.compare').search.includes('at=')")
+        .await?;
+    browser
+        .until("return new FormData(document.querySelector('.graph-find')).get('at') !== null")
+        .await?;
+    browser
+        .script("document.querySelector('.saved').open = true")
+        .await?;
+    browser
+        .element(".saved input[name=name]")
+        .await?
+        .send_keys("the fault\u{e007}")
+        .await?;
+    browser
+        .until("return document.querySelector('.saved a')?.innerText === 'the fault'")
+        .await?;
+    browser.until(&shown(3)).await?;
     browser.close().await
 }
 

@@ -162,6 +162,41 @@ impl Browser {
         Ok(answer["value"].as_array().cloned().unwrap_or_default())
     }
 
+    /// Moves the pointer to a place of the window.
+    pub async fn point(&self, x: f64, y: f64) -> Result<()> {
+        let event = json!({"type": "mouseMoved", "x": x, "y": y});
+        self.devtools("Input.dispatchMouseEvent", event).await
+    }
+
+    /// Brings an element into view, and moves the pointer onto its middle.
+    pub async fn point_at(&self, css: &str) -> Result<()> {
+        let middle = format!(
+            "const pointed = document.querySelector({css:?}); pointed.scrollIntoView({{block: 'center'}});
+             const area = pointed.getBoundingClientRect(); return [area.left + area.width / 2, area.top + area.height / 2]"
+        );
+        let place = self.script(&middle).await?;
+        let number = |at: usize| place[at].as_f64().context("a place");
+        self.point(number(0)?, number(1)?).await?;
+        let is_pointed = format!("return document.querySelector({css:?}).matches(':hover')");
+        self.until(&is_pointed).await
+    }
+
+    /// Keeps what would go to the clipboard in `copied`: a headless browser has none it lets one read.
+    pub async fn catch_copies(&self) -> Result<()> {
+        let catch = "window.copied = []; navigator.clipboard.writeText = text => { copied.push(text); return Promise.resolve(); }";
+        self.script(catch).await?;
+        Ok(())
+    }
+
+    /// Presses Copy link, and says what would have gone to the clipboard; after [`Self::catch_copies`].
+    pub async fn copied_link(&self) -> Result<String> {
+        let press = "window.copied.length = 0; [...document.querySelectorAll('.tools button')].find(one => one.innerText === 'Copy link').click()";
+        self.script(press).await?;
+        self.until("return copied.length === 1").await?;
+        let copied = self.script("return copied[0]").await?;
+        Ok(copied.as_str().context("a link")?.to_owned())
+    }
+
     /// Presses, moves, lets go.
     pub async fn drag(&self, from: (f64, f64), to: (f64, f64)) -> Result<()> {
         for (kind, (x, y), pressed) in [

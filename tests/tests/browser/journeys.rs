@@ -2,9 +2,11 @@
 
 use anyhow::Result;
 use fantoccini::Locator;
+use serde_json::json;
 
 use super::driver::Browser;
 use super::opened;
+use crate::harness::now;
 use crate::pages::TRACE;
 
 #[tokio::test]
@@ -163,8 +165,7 @@ async fn the_page_is_copied_with_its_time_frozen() -> Result<()> {
     browser
         .enter(&server, "/traces?q=duration+%3E+500ms")
         .await?;
-    // What would go to the clipboard: a headless browser has none it lets one read.
-    browser.script("window.copied = []; navigator.clipboard.writeText = text => { copied.push(text); return Promise.resolve(); }").await?;
+    browser.catch_copies().await?;
     for button in browser
         .client
         .find_all(Locator::Css(".tools > leptos-island > button:not(.live)"))
@@ -190,13 +191,54 @@ async fn the_page_is_copied_with_its_time_frozen() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_link_of_a_live_page_leads_to_what_it_shows() -> Result<()> {
+    let (server, browser) = opened().await?;
+    browser.enter(&server, "/logs").await?;
+    browser.catch_copies().await?;
+    let loaded = browser.copied_link().await?;
+    browser.click("button.live").await?;
+    let record = json!({"timeUnixNano": now().to_string(), "body": {"stringValue": "after the page was loaded"}});
+    let body = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]});
+    server.send("logs", &body).await?;
+    let is_listed = "return document.querySelector('.log-list').innerText.includes('after the page was loaded')";
+    browser.until(is_listed).await?;
+    let shown = browser.copied_link().await?;
+    for (link, has_it) in [(loaded, false), (shown, true)] {
+        browser.client.goto(&link).await?;
+        assert_eq!(browser.script(is_listed).await?, json!(has_it), "{link}");
+    }
+    browser.close().await
+}
+
+#[tokio::test]
+async fn the_link_of_a_later_page_of_a_list_leads_to_that_page() -> Result<()> {
+    let (server, browser) = opened().await?;
+    let first =
+        "return new URL(document.querySelector('#results tbody a[data-row]').href).pathname";
+    // Of 61 traces.
+    browser.enter(&server, "/traces?limit=20").await?;
+    let newest = browser.script(first).await?;
+    browser.click("a[rel=next]").await?;
+    browser
+        .until("return location.search.includes('cursor=') && document.documentElement.dataset.live === ''")
+        .await?;
+    let later = browser.script(first).await?;
+    assert_ne!(newest, later);
+    browser.catch_copies().await?;
+    let link = browser.copied_link().await?;
+    browser.client.goto(&link).await?;
+    assert_eq!(browser.script(first).await?, later, "{link}");
+    browser.close().await
+}
+
+#[tokio::test]
 async fn an_id_is_copied_where_the_browser_has_no_clipboard_too() -> Result<()> {
     let (server, browser) = opened().await?;
     browser.enter(&server, "/traces").await?;
     let trace = browser.element("a[href^='/traces/']").await?;
     let path = trace.attr("href").await?.unwrap_or_default();
     browser.enter(&server, &path).await?;
-    browser.script("window.copied = []; navigator.clipboard.writeText = text => { copied.push(text); return Promise.resolve(); }").await?;
+    browser.catch_copies().await?;
     browser.click(".copy-id").await?;
     browser
         .until("return document.querySelector('.copy-id').innerText.includes('✓')")
@@ -214,10 +256,7 @@ async fn an_id_is_copied_where_the_browser_has_no_clipboard_too() -> Result<()> 
     browser
         .until("return document.querySelector('.copy-id').innerText.includes('✓')")
         .await?;
-    assert_eq!(
-        browser.script("return copied").await?,
-        serde_json::json!(["copy", id])
-    );
+    assert_eq!(browser.script("return copied").await?, json!(["copy", id]));
     browser
         .until("return document.activeElement === document.querySelector('.copy-id')")
         .await?;
@@ -237,7 +276,7 @@ async fn times_are_the_readers_own_and_say_utc_in_their_title() -> Result<()> {
     browser
         .devtools(
             "Emulation.setTimezoneOverride",
-            serde_json::json!({"timezoneId": "Asia/Kathmandu"}),
+            json!({"timezoneId": "Asia/Kathmandu"}),
         )
         .await?;
     browser.enter(&server, "/logs").await?;

@@ -5,22 +5,21 @@ use leptos::prelude::*;
 /// What is said where neither way of copying is allowed.
 const FORBIDDEN: &str = "The browser forbids copying";
 
-/// Two buttons. `path` is this page with its range frozen; `markdown` is what it says, `{link}` in it the link.
+/// Two buttons. What they copy stands hidden on the page and is renewed with it, so that it is of what is shown.
 #[island]
-pub fn Copy(path: String, markdown: String) -> impl IntoView {
+pub fn Copy() -> impl IntoView {
     let said = RwSignal::new("");
     let say = move |is_copied: bool, what: &'static str| {
         said.set(if is_copied { what } else { FORBIDDEN });
     };
-    let link = {
-        let path = path.clone();
-        move |_| {
-            copied("{link}", &path, move |is_copied| {
-                say(is_copied, "Link copied");
-            });
-        }
+    let link = move |_| {
+        let (path, _) = this_page();
+        copied("{link}", &path, move |is_copied| {
+            say(is_copied, "Link copied");
+        });
     };
     let text = move |_| {
+        let (path, markdown) = this_page();
         copied(&markdown, &path, move |is_copied| {
             say(is_copied, "Markdown copied");
         });
@@ -30,6 +29,15 @@ pub fn Copy(path: String, markdown: String) -> impl IntoView {
         <button type="button" class="button plain needs-wasm" on:click=text>"Copy as Markdown"</button>
         <output class="quiet">{move || said.get()}</output>
     }
+}
+
+#[cfg(feature = "hydrate")]
+use self::browser::this_page;
+
+/// This page with its range frozen, and what it says in Markdown, `{link}` in it the link.
+#[cfg(not(feature = "hydrate"))]
+fn this_page() -> (String, String) {
+    Default::default()
 }
 
 /// A button beside an id.
@@ -64,6 +72,16 @@ mod browser {
     use leptos::prelude::*;
     use leptos::wasm_bindgen::{JsCast, JsValue};
     use wasm_bindgen_futures::{JsFuture, spawn_local};
+
+    /// This page with its range frozen, and what it says in Markdown, `{link}` in it the link.
+    pub(super) fn this_page() -> (String, String) {
+        let said = |link: web_sys::Element| {
+            let path = link.get_attribute("href")?;
+            Some((path, link.text_content()?))
+        };
+        let link = document().query_selector("#this-page a").ok().flatten();
+        link.and_then(said).unwrap_or_default()
+    }
 
     pub(super) fn copy(text: &str, path: &str, say: impl Fn(bool) + 'static) {
         let origin = window().location().origin().unwrap_or_default();

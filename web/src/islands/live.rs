@@ -1,15 +1,23 @@
-//! Live: one stream of ticks; at each, this same page is asked again and its parts marked `data-live` replaced.
+//! Live: one stream of ticks; at each, this same page is asked again and its parts are renewed (`renewal`).
 //!
-//! Nothing moves under the pointer or the focus: while either is on such a part, it waits. A part marked
-//! `data-live="reload"` waits for something: the page is live from the start, and loaded anew when that part is gone.
+//! A page that waits for something is live from the start.
 
 use leptos::prelude::*;
+
+/// The moment of what is shown.
+#[derive(Debug, Clone, Default)]
+struct AsOf {
+    /// In UTC, as RFC 3339 has it.
+    utc: String,
+    /// In the reader's own time.
+    words: String,
+}
 
 /// The switch.
 #[island]
 pub fn Live() -> impl IntoView {
     let is_on = RwSignal::new(false);
-    let as_of = RwSignal::new(String::new());
+    let as_of = RwSignal::new(AsOf::default());
     let turn = move |_| {
         is_on.update(|on| *on = !*on);
         #[cfg(feature = "hydrate")]
@@ -20,12 +28,9 @@ pub fn Live() -> impl IntoView {
     browser::begin(is_on, as_of);
     view! {
         <button type="button" class="button plain needs-wasm live" aria-pressed=move || is_on.get().to_string() on:click=turn>{word}</button>
-        <output class="quiet live-as-of">{move || as_of.get()}</output>
+        <output class="quiet live-as-of" title=move || as_of.with(|as_of| as_of.utc.clone())>{move || as_of.with(|as_of| as_of.words.clone())}</output>
     }
 }
-
-#[cfg(feature = "hydrate")]
-pub(super) use browser::renew;
 
 #[cfg(feature = "hydrate")]
 mod browser {
@@ -34,7 +39,11 @@ mod browser {
     use leptos::prelude::*;
     use leptos::wasm_bindgen::JsCast;
     use leptos::wasm_bindgen::closure::Closure;
-    use wasm_bindgen_futures::{JsFuture, spawn_local};
+    use wasm_bindgen_futures::spawn_local;
+
+    use super::AsOf;
+    use crate::islands::local_times::local;
+    use crate::islands::renewal::{Renewed, WAITING, renew};
 
     type Handler = Closure<dyn FnMut(web_sys::MessageEvent)>;
 
@@ -42,7 +51,7 @@ mod browser {
         static STREAM: RefCell<Option<(web_sys::EventSource, Handler)>> = const { RefCell::new(None) };
     }
 
-    pub(super) fn turn(is_on: RwSignal<bool>, as_of: RwSignal<String>) {
+    pub(super) fn turn(is_on: RwSignal<bool>, as_of: RwSignal<AsOf>) {
         STREAM.with_borrow_mut(|stream| {
             if let Some((source, _)) = stream.take() {
                 source.close();
@@ -54,11 +63,10 @@ mod browser {
                 is_on.set(false);
                 return;
             };
-            let handler = Closure::new(move |event: web_sys::MessageEvent| {
-                let time = event.data().as_string().unwrap_or_default();
+            let handler = Closure::new(move |_: web_sys::MessageEvent| {
                 spawn_local(async move {
-                    if renew().await {
-                        as_of.set(format!("as of {time}"));
+                    if let Some(renewed) = renew().await {
+                        as_of.set(said(renewed));
                     }
                 });
             });
@@ -67,78 +75,35 @@ mod browser {
         });
     }
 
-    /// Goes live where the page waits for something; once the switch stands as the server drew it.
-    pub(super) fn begin(is_on: RwSignal<bool>, as_of: RwSignal<String>) {
+    /// What a renewal says of itself, in the reader's own time as all of the page is.
+    fn said(renewed: Renewed) -> AsOf {
+        let time = local(&renewed.moment, "s").unwrap_or_else(|| renewed.moment.clone());
+        let waits = if renewed.waits {
+            ", paused where you are"
+        } else {
+            ""
+        };
+        AsOf {
+            utc: renewed.moment,
+            words: format!("as of {time}{waits}"),
+        }
+    }
+
+    /// Marks what is filled in, and goes live where the page waits for something; that once the switch stands as the
+    /// server drew it.
+    pub(super) fn begin(is_on: RwSignal<bool>, as_of: RwSignal<AsOf>) {
+        let handle = window_event_listener_untyped("input", |event| {
+            let target = event.target();
+            if let Some(field) = target.and_then(|one| one.dyn_into::<web_sys::Element>().ok()) {
+                let _ = field.set_attribute("data-touched", "");
+            }
+        });
+        on_cleanup(move || handle.remove());
         spawn_local(async move {
-            if let Ok(Some(_)) = document().query_selector("[data-live=reload]") {
+            if let Ok(Some(_)) = document().query_selector(WAITING) {
                 is_on.set(true);
                 turn(is_on, as_of);
             }
         });
-    }
-
-    /// Asks this page again; whether its live parts were replaced.
-    pub(in crate::islands) async fn renew() -> bool {
-        let Ok(address) = window().location().href() else {
-            return false;
-        };
-        let Some(html) = text(&address).await else {
-            return false;
-        };
-        let Ok(parser) = web_sys::DomParser::new() else {
-            return false;
-        };
-        let Ok(fresh) = parser.parse_from_string(&html, web_sys::SupportedType::TextHtml) else {
-            return false;
-        };
-        let Ok(parts) = document().query_selector_all("[data-live]") else {
-            return false;
-        };
-        let mut is_renewed = false;
-        for at in 0..parts.length() {
-            let Some(part) = parts
-                .item(at)
-                .and_then(|node| node.dyn_into::<web_sys::Element>().ok())
-            else {
-                continue;
-            };
-            let new = fresh.get_element_by_id(&part.id());
-            let is_waiting = part.get_attribute("data-live").as_deref() == Some("reload");
-            if new.is_none() && is_waiting {
-                let _ = window().location().reload();
-                return true;
-            }
-            let is_held = part.matches(":hover").unwrap_or(false)
-                || part
-                    .query_selector(":focus, details[open]")
-                    .ok()
-                    .flatten()
-                    .is_some();
-            if is_held {
-                continue;
-            }
-            if let Some(new) = new {
-                part.set_inner_html(&new.inner_html());
-                is_renewed = true;
-            }
-        }
-        if let (true, Ok(event)) = (is_renewed, web_sys::Event::new("tripline:renewed")) {
-            let _ = window().dispatch_event(&event);
-        }
-        is_renewed
-    }
-
-    async fn text(address: &str) -> Option<String> {
-        let response = JsFuture::from(window().fetch_with_str(address))
-            .await
-            .ok()?;
-        let response: web_sys::Response = response.dyn_into().ok()?;
-        if !response.ok() {
-            return None;
-        }
-        JsFuture::from(response.text().ok()?)
-            .await
-            .ok()?
-            .as_string()
     }
 }

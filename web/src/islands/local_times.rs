@@ -11,6 +11,9 @@ pub fn LocalTimes() -> impl IntoView {
 }
 
 #[cfg(feature = "hydrate")]
+pub(super) use browser::local;
+
+#[cfg(feature = "hydrate")]
 mod browser {
     use leptos::prelude::*;
     use leptos::wasm_bindgen::{JsCast, JsValue};
@@ -43,7 +46,7 @@ mod browser {
     }
 
     /// The same forms as the server's: `m` and `s` are times of day, `d` has the day, anything else is a row's.
-    fn local(iso: &str, form: &str) -> Option<String> {
+    pub(in crate::islands) fn local(iso: &str, form: &str) -> Option<String> {
         let date = js_sys::Date::new(&JsValue::from_str(iso));
         if date.get_time().is_nan() {
             return None;

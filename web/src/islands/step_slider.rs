@@ -7,7 +7,8 @@ use leptos::prelude::*;
 #[cfg(feature = "hydrate")]
 const SHOWN_MS: u64 = 900;
 
-/// `starts` are the values of the parameter `at`, oldest first; `chosen` is the one that is shown.
+/// `starts` are the values of the parameter `at`, oldest first; `chosen` is the one that is shown. On a live page the
+/// steps move on, and their starts with them.
 #[island]
 pub fn StepSlider(starts: Vec<String>, chosen: Option<usize>) -> impl IntoView {
     let last = starts.len().saturating_sub(1);
@@ -32,6 +33,16 @@ pub fn StepSlider(starts: Vec<String>, chosen: Option<usize>) -> impl IntoView {
             show(0);
         }
     };
+    #[cfg(feature = "hydrate")]
+    {
+        let handle = window_event_listener_untyped("tripline:renewed", move |_| {
+            let now = starts_of_strip();
+            if now.len() == last + 1 {
+                starts.set_value(now);
+            }
+        });
+        on_cleanup(move || handle.remove());
+    }
     #[cfg(feature = "hydrate")]
     if let Ok(handle) = set_interval_with_handle(
         move || {
@@ -71,6 +82,25 @@ fn show_step(start: &str) {
     let address = format!("?{}", String::from(query.to_string()));
     let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&address));
     wasm_bindgen_futures::spawn_local(async {
-        super::live::renew().await;
+        super::renewal::renew().await;
     });
+}
+
+/// The same values as the links of the strip above have them.
+#[cfg(feature = "hydrate")]
+fn starts_of_strip() -> Vec<String> {
+    use leptos::wasm_bindgen::JsCast;
+    let Ok(links) = document().query_selector_all(".scrubber-steps a") else {
+        return Vec::new();
+    };
+    (0..links.length())
+        .filter_map(|at| {
+            let link: web_sys::Element = links.item(at)?.dyn_into().ok()?;
+            let address = link.get_attribute("href")?;
+            let (_, query) = address.split_once('?')?;
+            web_sys::UrlSearchParams::new_with_str(query)
+                .ok()?
+                .get("at")
+        })
+        .collect()
 }

@@ -235,7 +235,7 @@ pub(super) fn panel_of(service: &str, breakers: &[Breaker], frame: &Frame) -> Op
     }
     let table = table(breakers.iter().filter(is_about), frame);
     Some(
-        view! { <section class="panel"><h2>"Its breakers, and those held against it"</h2>{table}</section> }
+        view! { <section class="panel" id="own-breakers" data-live><h2>"Its breakers, and those held against it"</h2>{table}</section> }
             .into_any(),
     )
 }

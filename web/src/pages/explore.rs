@@ -64,7 +64,7 @@ pub fn explore(data: &Explore, frame: &Frame) -> AnyView {
         <h1 class="visually-hidden">"Metrics"</h1>
         {bar(Signal::Metrics, &EXAMPLES, form(frame), frame)}
         <div class="explore">
-            <section class="panel metric-list">{list(data, frame)}</section>
+            <section class="panel metric-list" id="metric-list" data-live>{list(data, frame)}</section>
             <section class="panel" id="chart" data-live>{chart}</section>
         </div>
     }

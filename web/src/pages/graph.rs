@@ -58,28 +58,30 @@ pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
         .as_ref()
         .and_then(|then| gone::table(then, frame));
     if graph.nodes.is_empty() {
-        return view! { <h1 class="visually-hidden">"Graph"</h1><section class="panel">{nothing_of("traces", "No calls in this range.", "Edges come from client and server spans that share a trace.", frame)}{compared}{gone}</section> }.into_any();
+        return view! { <h1 class="visually-hidden">"Graph"</h1><section class="panel" id="no-graph" data-live>{nothing_of("traces", "No calls in this range.", "Edges come from client and server spans that share a trace.", frame)}{compared}{gone}</section> }.into_any();
     }
     view! {
         <h1 class="visually-hidden">"Graph"</h1>
-        <section class="panel">
+        <section class="panel" id="graph-panel" data-live>
             <div class="panel-head">
                 <p class="quiet key"><span class="key-service">"service"</span><span class="key-peer">"inferred peer"</span><span class="key-async">"message"</span>
                 <span class="key-flow passed">"passed"</span><span class="key-flow failed">"failed"</span><span class="key-flow refused">"refused"</span></p>
                 {focus(frame)}
                 {find(graph, *hidden, frame)}
-                {frame.how(&data.how)}
+                <span id="graph-how" data-live>{frame.how(&data.how)}</span>
             </div>
             {scrubber::slider(&data.scrubber)}
             <div id="graph" data-live>
                 {scrubber::strip(&data.scrubber, frame)}
                 <div class="scroll">{picture(graph, frame)}</div>
             </div>
-            {sidecars(&data.graph, frame)}
-            {requests_note(graph.nodes.iter().map(|node| node.requests.as_ref()), "They are in the boxes; arrows and durations are of spans.", &data.how_requests, frame)}
-            {graph.truncated.then(|| view! { <p class="note amber">{format!("The {} busiest of {} edges are shown.", graph.edges.len(), graph.total_edges)}</p> })}
+            <div id="graph-notes" data-live>
+                {sidecars(&data.graph, frame)}
+                {requests_note(graph.nodes.iter().map(|node| node.requests.as_ref()), "They are in the boxes; arrows and durations are of spans.", &data.how_requests, frame)}
+                {graph.truncated.then(|| view! { <p class="note amber">{format!("The {} busiest of {} edges are shown.", graph.edges.len(), graph.total_edges)}</p> })}
+            </div>
         </section>
-        <section class="panel"><h2>"Calls"</h2><div id="calls" data-live>{compared}{edge_table(graph, data.last_week.as_ref(), frame)}{gone}</div></section>
+        <section class="panel" id="calls" data-live><h2>"Calls"</h2>{compared}{edge_table(graph, data.last_week.as_ref(), frame)}{gone}</section>
         {mesh::table(&data.mesh, frame)}
     }
     .into_any()
@@ -171,12 +173,12 @@ fn find(graph: &Graph, hidden: usize, frame: &Frame) -> AnyView {
         (hidden > 0).then(|| format!("{} hidden", units::counted(hidden as u64, "quieter edge")));
     view! {
         <form class="filters inline graph-find" method="get" action=frame.path.clone() role="search">
-            {other_fields(frame, &["find", "top"])}
+            <span id="graph-fields" data-live hidden>{other_fields(frame, &["find", "top"])}</span>
             <input type="search" name="find" list="nodes" value=frame.param("find").unwrap_or_default().to_owned() placeholder="Find a service" aria-label="Find a service" autocomplete="off"/>
             <datalist id="nodes">{options}</datalist>
             <select name="top" aria-label="Edges shown">{tops}</select>
             <button class="button plain">"Show"</button>
-            <span class="quiet">{note}</span>
+            <span class="quiet" id="graph-hidden" data-live>{note}</span>
         </form>
     }
     .into_any()
@@ -185,7 +187,7 @@ fn find(graph: &Graph, hidden: usize, frame: &Frame) -> AnyView {
 fn focus(frame: &Frame) -> Option<AnyView> {
     let service = frame.param("service")?.to_owned();
     let all = frame.with(&[("service", "")]);
-    Some(view! { <span class="tag">"around " {service} " " <a href=all aria-label="Show everything">"✕"</a></span> }.into_any())
+    Some(view! { <span class="tag" id="graph-around" data-live>"around " {service} " " <a href=all aria-label="Show everything">"✕"</a></span> }.into_any())
 }
 
 #[cfg(test)]

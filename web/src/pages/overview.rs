@@ -103,16 +103,16 @@ pub fn overview(data: &Overview, frame: &Frame) -> AnyView {
     view! {
         <h1 class="visually-hidden">"Overview"</h1>
         {strip(&data.incidents, frame)}
-        <section class="figures" aria-label="Stored">
+        <section class="figures" id="stored" data-live aria-label="Stored">
             {signal("Spans", counts.spans, ("stored, resent ones counted again", SPANS_SQL), "traces", counts, frame)}
             {signal("Log records", counts.logs, ("stored", LOGS_SQL), "logs", counts, frame)}
             {signal("Metric streams", counts.metric_streams, ("", STREAMS_SQL), "metrics", counts, frame)}
             {figure("Services", units::count(counts.services), view! { <a href=frame.link("/graph", &[])>"see the graph"</a> " " {frame.how(STORED_SERVICES_SQL)} }.into_any())}
         </section>
         {moved(data, frame)}
-        <section class="panel">
+        <section class="panel" id="services" data-live>
             <div class="panel-head"><h2>"Services"</h2>{frame.how(&data.how.services)}</div>
-            <div id="services" data-live>{services(data, frame)}</div>
+            {services(data, frame)}
         </section>
         {coverage(&data.coverage, &data.near_misses, frame)}
     }
@@ -162,7 +162,7 @@ fn coverage(page: &Page<ServiceCoverage>, near: &[NearMiss], frame: &Frame) -> O
     };
     Some(
         view! {
-            <details class="panel coverage"><summary>{summary}</summary>
+            <details class="panel coverage" id="coverage" data-live><summary>{summary}</summary>
                 <div class="scroll"><table class="list">
                     <thead><tr><th>"Service"</th><th>"Traces"</th><th>"Logs"</th><th>"Logs with trace id"</th><th>"Metrics"</th><th>"Version"</th><th>"Instance id"</th><th>"Breakers"</th></tr></thead>
                     <tbody>{rows}</tbody>
@@ -234,7 +234,7 @@ fn moved(data: &Overview, frame: &Frame) -> Option<AnyView> {
         "second half of the range against the first, at least {MOVER_CALLS_MIN} calls each"
     );
     Some(
-        view! { <section class="panel movers"><div class="panel-head"><h2>"Movers"</h2><p class="quiet">{basis}</p>{frame.how(&data.how.movers)}</div><ul class="legend">{items}</ul>{cut}</section> }
+        view! { <section class="panel movers" id="movers" data-live><div class="panel-head"><h2>"Movers"</h2><p class="quiet">{basis}</p>{frame.how(&data.how.movers)}</div><ul class="legend">{items}</ul>{cut}</section> }
             .into_any(),
     )
 }

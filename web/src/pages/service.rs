@@ -19,6 +19,7 @@ use self::versions::versions;
 use super::breakers::panel_of;
 use super::graph::{edge_table, picture};
 use super::{last_week, own_breakers, proxies};
+use crate::address::segment;
 use crate::frame::Frame;
 use crate::parts::{colour, cut_note, error_share, nothing, nothing_of};
 use crate::units;
@@ -143,13 +144,17 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
         .cloned()
         .collect();
     view! {
-        <div class="trace-head"><div class="trace-title">
+        <div class="trace-head" id="service-head" data-live><div class="trace-title">
             <h1><i class=format!("dot {}", colour(&data.name))></i>{data.name.clone()}</h1>
             <p><a href=traces>"Traces"</a> " · " <a href=logs>"Logs"</a> " · " <a href=metrics>"Metrics"</a> " " {elsewhere}</p>
         </div></div>
         {if data.summaries.is_empty() {
-            view! { <section class="panel">{nothing_of("traces", "This service sent no span in this range.", "Widen the range, or look at its logs and metrics.", frame)}</section> }.into_any()
-        } else { view! { {compared}{proxies::line(&proxies::folded_in(&data.summaries), frame)}{scopes}{cut} }.into_any() }}
+            view! { <section class="panel" id="no-calls" data-live>{nothing_of("traces", "This service sent no span in this range.", "Widen the range, or look at its logs and metrics.", frame)}</section> }.into_any()
+        } else { view! {
+            <div id="service-notes" data-live>{compared}{proxies::line(&proxies::folded_in(&data.summaries), frame)}</div>
+            {scopes}
+            <div id="service-cut" data-live>{cut}</div>
+        }.into_any() }}
         {instances::panel(&data.name, &data.instances, frame)}
         <section class="panel" id="neighbours" data-live><div class="panel-head"><h2>"Callers and callees"</h2>{frame.how(&data.how.neighbours)}</div>
             {if data.graph.edges.is_empty() {
@@ -167,24 +172,29 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
 
 /// It in one scope: its figures, and over time if it was called there.
 fn in_scope(summary: &ServiceSummary, data: &ServicePage, frame: &Frame) -> AnyView {
-    let at = data
-        .parts
-        .iter()
-        .position(|part| part.scope == summary.scope);
-    let part = at.and_then(|at| Some((data.parts.get(at)?, at)));
-    let over_time = part.map(|(part, at)| {
-        // An id is of one element: live parts are renewed by it.
-        let id = |name: &str| match at {
-            0 => name.to_owned(),
-            _ => format!("{name}-{at}"),
-        };
+    let place = place_in_id(&summary.scope);
+    // An id is of one scope, whichever comes first: live parts are renewed by it.
+    let id = |name: &str| match data.summaries.len() {
+        1 => name.to_owned(),
+        _ => format!("{name}-{place}"),
+    };
+    let mut parts = data.parts.iter();
+    let part = parts.find(|part| part.scope == summary.scope);
+    let over_time = part.map(|part| {
         view! {
-            {over_time(data, part, id("red"), frame)}
+            {over_time(data, part, &id, frame)}
             {operations(&data.name, part, id("operations"), frame)}
-            {versions(part, frame)}
+            {versions(part, id("versions"), frame)}
         }
     });
-    view! { {figures(summary, data, frame)}{over_time} }.into_any()
+    view! { {figures(summary, data, id("figures"), frame)}{over_time} }.into_any()
+}
+
+/// A scope as a part of an id, in which no blank may be.
+fn place_in_id(scope: &Scope) -> String {
+    let names = [&scope.environment, &scope.service_namespace, &scope.cluster];
+    let encoded = names.map(|name| segment(name.as_deref().unwrap_or_default()));
+    encoded.join("/")
 }
 
 /// What it is asked to do, each with its own calls, failures and durations.

@@ -10,6 +10,7 @@ mod first_run;
 mod forms;
 mod gallery;
 mod incident_data;
+mod live;
 mod metrics;
 mod operating;
 mod records;

@@ -38,7 +38,7 @@ pub(super) fn section(encodings: &Encodings, how: &str, frame: &Frame) -> Option
         .chain(others)
         .collect();
     Some(view! {
-        <section class="panel" id="encodings"><div class="panel-head"><h2>"Numbers of unknown meaning"</h2>{frame.how(how)}</div>
+        <section class="panel" id="encodings" data-live><div class="panel-head"><h2>"Numbers of unknown meaning"</h2>{frame.how(how)}</div>
         <p class="note">"These metrics give states as numbers, and libraries do not agree on what they mean. Nothing is guessed: \
             the state is unknown until somebody says it here. What is stored already is read that way too, and nothing is rewritten."</p>
         <div class="scroll"><table class="list">

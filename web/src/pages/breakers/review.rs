@@ -58,7 +58,7 @@ fn fleet(did: &[&BreakerReview]) -> Option<AnyView> {
     let detail = |words: &'static str| view! { {words} }.into_any();
     Some(
         view! {
-            <section class="figures" aria-label="In this range">
+            <section class="figures" id="fleet" data-live aria-label="In this range">
                 {figure("Minutes open", minutes_of(minutes), detail("added up over breakers"))}
                 {figure("Trips", units::count(trips), detail("of every instance"))}
                 {figure("Flapping", units::count(flapping as u64), detail("a flap score of 2 or more"))}

@@ -32,7 +32,7 @@ pub(super) fn table(calls: &[MeshCalls], frame: &Frame) -> Option<AnyView> {
         .collect_view();
     Some(
         view! {
-            <section class="panel" id="mesh"><h2>"Calls as sidecars count them"</h2>
+            <section class="panel" id="mesh" data-live><h2>"Calls as sidecars count them"</h2>
             <p class="note">"Above, a hop is counted by the applications' spans where they sent any. Here it is counted by the sidecar that sent it on, else by the one that let it in: retries of the mesh are calls here and no calls there."</p>
             <div class="scroll"><table class="list"><thead><tr><th>"Caller"</th><th>"Callee"</th><th>"Counted by"</th><th class="num">"Calls"</th><th class="num">"Rate"</th><th class="num">"Failed"</th><th class="num">"p95"</th></tr></thead><tbody>{rows}</tbody></table></div></section>
         }

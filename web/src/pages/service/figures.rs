@@ -14,7 +14,12 @@ use crate::parts::{
 use crate::units;
 
 /// Its rate, failures and durations, beside last week's if they are compared.
-pub(super) fn figures(summary: &ServiceSummary, data: &ServicePage, frame: &Frame) -> AnyView {
+pub(super) fn figures(
+    summary: &ServiceSummary,
+    data: &ServicePage,
+    id: String,
+    frame: &Frame,
+) -> AnyView {
     let place = place(&summary.scope);
     // Where it lives in several, each leads to itself alone.
     let place = if data.summaries.len() > 1 && !place.is_empty() {
@@ -64,16 +69,18 @@ pub(super) fn figures(summary: &ServiceSummary, data: &ServicePage, frame: &Fram
         None => &data.how.figures,
     };
     view! {
-        <section class="figures" aria-label="In this range">
-            {figure("Rate", units::rate(summary.rate_per_second), view! { {units::counted(counts.calls, "call")} " " {service_basis(summary)} " " {place} " " {frame.how(counted_by)}{was_rate} }.into_any())}
-            {figure("Errors", units::percent(summary.error_ratio), view! { <span class=failed_class>{failed}</span> " " {frame.how(counted_by)}{was_share} }.into_any())}
-            {figure("p50", units::duration_or_dash(summary.latency.p50_ns), view! { "median " {frame.how(&data.how.figures)}{was_p50} }.into_any())}
-            {figure("p95", units::duration_or_dash(summary.latency.p95_ns), view! { {was_p95} " p99 " {units::duration_or_dash(summary.latency.p99_ns)} " " {frame.how(&data.how.figures)} }.into_any())}
-            {figure("Instances", units::count(summary.instances), view! { {versions} }.into_any())}
-        </section>
-        {by_spans(summary, data, frame)}
-        {alone}
-        {proxy.map(|proxy| proxy_figures(&proxy))}
+        <div id=id data-live>
+            <section class="figures" aria-label="In this range">
+                {figure("Rate", units::rate(summary.rate_per_second), view! { {units::counted(counts.calls, "call")} " " {service_basis(summary)} " " {place} " " {frame.how(counted_by)}{was_rate} }.into_any())}
+                {figure("Errors", units::percent(summary.error_ratio), view! { <span class=failed_class>{failed}</span> " " {frame.how(counted_by)}{was_share} }.into_any())}
+                {figure("p50", units::duration_or_dash(summary.latency.p50_ns), view! { "median " {frame.how(&data.how.figures)}{was_p50} }.into_any())}
+                {figure("p95", units::duration_or_dash(summary.latency.p95_ns), view! { {was_p95} " p99 " {units::duration_or_dash(summary.latency.p99_ns)} " " {frame.how(&data.how.figures)} }.into_any())}
+                {figure("Instances", units::count(summary.instances), view! { {versions} }.into_any())}
+            </section>
+            {by_spans(summary, data, frame)}
+            {alone}
+            {proxy.map(|proxy| proxy_figures(&proxy))}
+        </div>
     }
     .into_any()
 }

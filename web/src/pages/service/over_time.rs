@@ -15,7 +15,7 @@ use crate::units;
 pub(super) fn over_time(
     data: &ServicePage,
     part: &ServicePart,
-    id: String,
+    id: &dyn Fn(&str) -> String,
     frame: &Frame,
 ) -> AnyView {
     let detail = &part.detail;
@@ -96,12 +96,12 @@ pub(super) fn over_time(
         })
         .collect_view();
     view! {
-        <div class="thirds" id=id data-live>
+        <div class="thirds" id=id("red") data-live>
             <section class="panel"><div class="panel-head"><h2>"Rate " {key("last week")}</h2>{frame.how(&part.how.over_time)}</div>{chart(&[rate], &[], &old_rate, "/s")}</section>
             <section class="panel"><div class="panel-head"><h2>"Errors " {key("last week")}</h2>{frame.how(&part.how.over_time)}</div>{chart(&[errors], &failed_marks, &old_errors, "%")}</section>
             <section class="panel"><div class="panel-head"><h2>"Duration " <span class="quiet">"p50 p95 p99"</span> " " {key("p95 last week")}</h2>{frame.how(&part.how.over_time)}</div>{chart(&latency, &duration_marks, &old_latency, "s")}</section>
         </div>
-        {(!detail.changes.is_empty()).then(|| view! { <section class="panel"><h2>"What changed"</h2><ul class="changes">{changes}</ul></section> })}
+        {(!detail.changes.is_empty()).then(|| view! { <section class="panel" id=id("changes") data-live><h2>"What changed"</h2><ul class="changes">{changes}</ul></section> })}
     }
     .into_any()
 }

@@ -10,7 +10,7 @@ use crate::parts::error_share;
 use crate::units;
 
 /// Two or more versions side by side; the newest against the one before.
-pub(super) fn versions(part: &ServicePart, frame: &Frame) -> Option<AnyView> {
+pub(super) fn versions(part: &ServicePart, id: String, frame: &Frame) -> Option<AnyView> {
     let detail = &part.detail;
     if detail.versions.len() < 2 {
         return None;
@@ -36,7 +36,7 @@ pub(super) fn versions(part: &ServicePart, frame: &Frame) -> Option<AnyView> {
     let shares = units::percent(detail.versions[0].counts().share());
     Some(
         view! {
-            <section class="panel">
+            <section class="panel" id=id data-live>
                 <div class="panel-head"><h2>"Versions side by side"</h2><p class="quiet">"newest first; it fails " {shares} " of its calls"</p>{frame.how(&part.how.versions)}</div>
                 <div class="scroll"><table class="list">
                     <thead><tr><th>"Version"</th><th class="num">"Calls"</th><th class="num">"Errors"</th><th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th><th>"Against the one before"</th></tr></thead>

@@ -51,9 +51,9 @@ fn the_same_name_in_two_scopes_is_two_services() {
     assert_says(
         &html,
         &[
-            "id=\"red\"",
-            "id=\"red-1\"",
-            "id=\"operations-1\"",
+            "id=\"red-prod//\"",
+            "id=\"red-canary//\"",
+            "id=\"operations-canary//\"",
             "/sql?q=SELECT%20%27prod%27",
             "/sql?q=SELECT%20%27canary%27",
             "/services/cart?environment=canary",
@@ -208,10 +208,7 @@ fn every_link_of_a_trace_carries_scope_and_range() {
         let html = render(&asked, "x", |f| trace(&data, f));
         let main = html.split("<main").nth(1).expect("a page");
         // Below stands what every page has: the copied link has the range in full.
-        let main = main
-            .split("<section class=\"tools\"")
-            .next()
-            .unwrap_or(main);
+        let main = main.split("id=\"tools\"").next().unwrap_or(main);
         let links = links_of(main);
         assert!(links.len() > 8, "{view}: {links:?}");
         for link in links {

@@ -146,7 +146,9 @@ fn the_first_page_waits_live_and_the_switch_hides_where_nothing_is() {
     for attribute in ["id=\"first-run\"", "data-live=\"reload\""] {
         assert!(html.contains(attribute), "{html}");
     }
-    assert!(crate::STYLE.contains("body:not(:has([data-live])) :is(.live, .live-as-of)"));
+    assert!(crate::STYLE.contains(
+        "body:not(:has([data-live]:not([data-live=\"frame\"]))) :is(.live, .live-as-of)"
+    ));
 }
 
 #[test]

@@ -73,11 +73,11 @@ impl ScopeParts {
             .collect()
     }
 
-    fn told(
+    fn told<'s>(
         self,
         names: [&'static str; 3],
-        scope: &Scope,
-    ) -> impl Iterator<Item = (&'static str, Option<&str>)> {
+        scope: &'s Scope,
+    ) -> impl Iterator<Item = (&'static str, Option<&'s str>)> + use<'s> {
         let parts = names.into_iter().zip(parts_of(scope)).zip(self.0);
         parts.filter_map(|(part, is_told)| is_told.then_some(part))
     }

@@ -8,7 +8,7 @@ pub(crate) mod ahead;
 pub(crate) mod bloom;
 mod dictionary;
 pub(crate) mod files;
-mod having;
+pub(crate) mod having;
 pub(crate) mod hops;
 pub(crate) mod hot;
 pub(crate) mod kept;

@@ -49,14 +49,20 @@ pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -
     let shows_mesh = frame.shows_proxies();
     let answer = state
         .ask(move |session| {
-            let (graph, then) = match (compares, step) {
-                (true, step) => {
-                    let (graph, then) = beside_last_week(session, &question, step)?;
-                    (graph, Some(then))
-                }
-                (false, Some(step)) => (query::graph_in_step(session, &question, step)?, None),
-                (false, None) => (query::graph(session, &question)?, None),
-            };
+            let (drawn, pulses) = session.both(
+                |session| match (compares, step) {
+                    (true, step) => {
+                        let (graph, then) = beside_last_week(session, &question, step)?;
+                        Ok((graph, Some(then)))
+                    }
+                    (false, Some(step)) => {
+                        Ok((query::graph_in_step(session, &question, step)?, None))
+                    }
+                    (false, None) => Ok((query::graph(session, &question)?, None)),
+                },
+                |session| query::pulses(session, &of_services),
+            )?;
+            let (graph, then) = drawn;
             let shown = GraphQuery {
                 range: step.unwrap_or(range),
                 ..question
@@ -72,7 +78,7 @@ pub(super) async fn graph(State(state): State<AppState>, request: PageRequest) -
             Ok((
                 (graph, mesh),
                 then,
-                query::pulses(session, &of_services)?,
+                pulses,
                 seconds,
                 [
                     how::edges(&shown, seconds),

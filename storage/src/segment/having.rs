@@ -20,50 +20,86 @@ const WANTED_MAX: usize = 2_000;
 /// Whether a trace is in a segment, as far as it was looked for.
 pub(super) type Answers = HashMap<String, bool>;
 
+/// A segment, and traces that may be in it.
+pub(crate) type Named<'s, 't> = (&'s Segment, Vec<&'t str>);
+
+/// Of these traces of each segment those that have spans in it; those that may have where they are many, or where its
+/// spans lie in more than one table; all where only roll-ups are left, which name no trace. All are looked for at once: to
+/// ask costs more than to look.
+pub(crate) fn having<'t>(
+    conn: &Connection,
+    named: Vec<Named<'_, 't>>,
+) -> duckdb::Result<Vec<Vec<&'t str>>> {
+    let named: Vec<Named<'_, 't>> = named
+        .into_iter()
+        .map(|(segment, mut traces)| {
+            traces.retain(|id| segment.is_history() || segment.may_hold_trace(id));
+            (segment, traces)
+        })
+        .collect();
+    let unknown: Vec<Named<'_, 't>> = named
+        .iter()
+        .map(|(segment, traces)| (*segment, segment.unknown(traces)))
+        .filter(|(_, unknown)| !unknown.is_empty())
+        .collect();
+    if !unknown.is_empty() {
+        let there = there(conn, &unknown)?;
+        for (segment, traces) in &unknown {
+            segment.learn(traces, &there);
+        }
+    }
+    Ok(named
+        .into_iter()
+        .map(|(segment, mut traces)| {
+            let known = locked(&segment.kept.having);
+            traces.retain(|id| known.get(*id) != Some(&false));
+            traces
+        })
+        .collect())
+}
+
+/// The traces that are there, by segment.
+fn there(conn: &Connection, wanted: &[Named<'_, '_>]) -> duckdb::Result<HashSet<(u64, String)>> {
+    let selects: Vec<String> = wanted
+        .iter()
+        .map(|(segment, traces)| {
+            format!(
+                "SELECT DISTINCT {}::UBIGINT, f.trace_id FROM {}.spans f \
+                 WHERE f.trace_id IN (SELECT unnest(string_split(?, ','))) AND {}",
+                segment.id,
+                segment.schema(),
+                segment.held(0, traces).condition("f.rowid")
+            )
+        })
+        .collect();
+    let mut question = conn.ask(&selects.join(" UNION ALL "))?;
+    let values = wanted.iter().map(|(_, traces)| traces.join(","));
+    let rows = question.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
 impl Segment {
-    /// Of these traces those that have spans in it; those that may have where they are many, or where its spans lie in more
-    /// than one table.
-    pub(crate) fn having<'t>(
-        &self,
-        conn: &Connection,
-        traces: impl Iterator<Item = &'t str>,
-    ) -> duckdb::Result<Vec<&'t str>> {
-        let mut found: Vec<&str> = traces.filter(|id| self.may_hold_trace(id)).collect();
-        let is_looked_for = (1..=WANTED_MAX).contains(&found.len());
-        if !is_looked_for || self.is_text() || self.meta.outliers > 0 {
-            return Ok(found);
+    /// Those of these traces that must be looked for.
+    fn unknown<'t>(&self, traces: &[&'t str]) -> Vec<&'t str> {
+        let is_looked_for = (1..=WANTED_MAX).contains(&traces.len());
+        let is_elsewhere = self.is_text() || self.is_history() || self.meta.outliers > 0;
+        if !is_looked_for || is_elsewhere {
+            return Vec::new();
         }
-        let unknown: Vec<&str> = {
-            let known = locked(&self.kept.having);
-            let of = found.iter().copied();
-            of.filter(|id| !known.contains_key(*id)).collect()
-        };
-        let there = if unknown.is_empty() {
-            HashSet::new()
-        } else {
-            self.spans_of(conn, &unknown)?
-        };
-        let mut known = locked(&self.kept.having);
-        if known.len() + unknown.len() > ANSWERS_MAX {
-            known.clear();
-        }
-        known.extend(
-            unknown
-                .iter()
-                .map(|id| ((*id).to_owned(), there.contains(*id))),
-        );
-        found.retain(|id| known.get(*id) != Some(&false));
-        Ok(found)
+        let known = locked(&self.kept.having);
+        let of = traces.iter().copied();
+        of.filter(|id| !known.contains_key(*id)).collect()
     }
 
-    fn spans_of(&self, conn: &Connection, traces: &[&str]) -> duckdb::Result<HashSet<String>> {
-        let sql = format!(
-            "SELECT DISTINCT f.trace_id FROM {}.spans f WHERE f.trace_id IN (SELECT unnest(string_split(?, ','))) AND {}",
-            self.schema(),
-            self.held(0, traces).condition("f.rowid")
-        );
-        let mut question = conn.ask(&sql)?;
-        let rows = question.query_map([traces.join(",")], |row| row.get(0))?;
-        rows.collect()
+    fn learn(&self, traces: &[&str], there: &HashSet<(u64, String)>) {
+        let mut known = locked(&self.kept.having);
+        if known.len() + traces.len() > ANSWERS_MAX {
+            known.clear();
+        }
+        known.extend(traces.iter().map(|id| {
+            let place = (self.id, (*id).to_owned());
+            let is_there = there.contains(&place);
+            (place.1, is_there)
+        }));
     }
 }

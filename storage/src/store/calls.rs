@@ -18,6 +18,7 @@ use crate::rollup::{
     edges_of,
 };
 use crate::segment::Segment;
+use crate::segment::having::having;
 use crate::segment::sent::{Sent, SpansOf};
 use crate::sync::locked;
 
@@ -388,13 +389,10 @@ impl SegmentSet {
     ) -> duckdb::Result<(Vec<Part>, Vec<&'t str>)> {
         let mut segments = Vec::new();
         let mut shared: BTreeSet<&str> = BTreeSet::new();
-        for segment in self.sealed_calls() {
-            let all = traces.iter().map(String::as_str);
-            let held = if segment.is_history() {
-                all.collect()
-            } else {
-                segment.having(conn, all)?
-            };
+        let all: Vec<&str> = traces.iter().map(String::as_str).collect();
+        let sealed = self.sealed_calls();
+        let held = having(conn, sealed.map(|segment| (segment, all.clone())).collect())?;
+        for (segment, held) in self.sealed_calls().zip(held) {
             if !held.is_empty() {
                 segments.push(segment.calls());
                 shared.extend(held);

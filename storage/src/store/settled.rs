@@ -7,6 +7,7 @@ use duckdb::Connection;
 
 use crate::rollup::Hops;
 use crate::segment::Segment;
+use crate::segment::having::having;
 use crate::sync::locked;
 
 /// Traces of one segment, about 60 bytes each, above which all is looked for anew.
@@ -38,13 +39,21 @@ impl Settled {
     ) -> duckdb::Result<Vec<Arc<Hops>>> {
         let mut all = locked(&self.0);
         all.retain(|id, _| sealed.iter().any(|segment| segment.id == *id));
-        let mut calls = Vec::new();
+        let mut wanted = Vec::new();
         for segment in sealed {
             let found = all.entry(segment.id).or_default();
             if found.traces.len() > TRACES_MAX {
                 *found = Found::default();
             }
-            found.look(conn, segment, parts)?;
+            wanted.push(found.wanted(parts));
+        }
+        let named = sealed.iter().copied().zip(wanted).collect();
+        let held = having(conn, named)?;
+        let mut calls = Vec::new();
+        for (segment, traces) in sealed.iter().zip(held) {
+            let found = all.entry(segment.id).or_default();
+            found.add(conn, segment, &traces)?;
+            found.looked_for = parts.iter().map(|(key, _)| *key).collect();
             calls.extend(found.calls.iter().cloned());
         }
         Ok(calls)
@@ -52,32 +61,26 @@ impl Settled {
 }
 
 impl Found {
-    fn look(
-        &mut self,
-        conn: &Connection,
-        segment: &Segment,
-        parts: &[(PartKey, Arc<Hops>)],
-    ) -> duckdb::Result<()> {
+    /// Traces of parts that were not looked for yet.
+    fn wanted<'p>(&self, parts: &'p [(PartKey, Arc<Hops>)]) -> Vec<&'p str> {
         let wanted: BTreeSet<&str> = parts
             .iter()
             .filter(|(key, _)| !self.looked_for.contains(key))
             .flat_map(|(_, hops)| hops.traces.iter().map(String::as_str))
             .filter(|trace| !self.traces.contains(*trace))
             .collect();
-        // What is left of a history's traces is in its roll-ups alone, so it may have any.
-        let held: Vec<&str> = if segment.is_history() {
-            wanted.into_iter().collect()
-        } else {
-            segment.having(conn, wanted.into_iter())?
-        };
-        if !held.is_empty() {
-            let calls = segment.plain_hops(conn, &held)?;
-            if !calls.is_empty() {
-                self.calls.push(Arc::new(calls));
-            }
-            self.traces.extend(held.into_iter().map(str::to_owned));
+        wanted.into_iter().collect()
+    }
+
+    fn add(&mut self, conn: &Connection, segment: &Segment, held: &[&str]) -> duckdb::Result<()> {
+        if held.is_empty() {
+            return Ok(());
         }
-        self.looked_for = parts.iter().map(|(key, _)| *key).collect();
+        let calls = segment.plain_hops(conn, held)?;
+        if !calls.is_empty() {
+            self.calls.push(Arc::new(calls));
+        }
+        self.traces.extend(held.iter().map(|id| (*id).to_owned()));
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::*;
+use crate::segment::having::having;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -182,10 +183,8 @@ fn a_segment_tells_exactly_which_traces_it_has() {
         .map(|number| format!("{number:032x}"))
         .collect();
     for round in ["looked for", "known"] {
-        let asked = all.iter().map(String::as_str);
-        let found = segment
-            .having(reader.connection(), asked)
-            .expect("an answer");
-        assert_eq!(found, own, "{round}");
+        let asked: Vec<&str> = all.iter().map(String::as_str).collect();
+        let found = having(reader.connection(), vec![(segment, asked)]).expect("an answer");
+        assert_eq!(found, [own.clone()], "{round}");
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 
-use crate::harness::{SpanShape, Start, Tripline, now, peak_memory, spans_request};
+use crate::harness::{SpanShape, Start, now, peak_memory, spans_request};
 
 /// Six ways to ask too much.
 const HOGS: [(&str, &str); 6] = [

@@ -163,6 +163,141 @@ fn refusing(is: u32, then: u32) -> String {
 mod tests {
     use super::*;
 
+    /// The verdict and its reason at second 1,000: instances that refuse from seconds on, and failed shares now and five
+    /// minutes ago.
+    fn told(
+        steps: &[(i64, u32)],
+        recent: Option<f64>,
+        earlier: Option<f64>,
+    ) -> (&'static str, String) {
+        let open: Vec<OpenAt> = steps
+            .iter()
+            .map(|(second, open)| OpenAt {
+                time_unix_nano: second * SECOND,
+                open: *open,
+            })
+            .collect();
+        verdict(&Incident::default(), &open, recent, earlier, 1_000 * SECOND)
+    }
+
+    #[test]
+    fn the_verdict_compares_instances_and_errors_with_those_of_five_minutes_ago() {
+        // Five minutes ago is second 700.
+        let (steady, fewer, more) = (
+            &[(600, 2)][..],
+            &[(600, 2), (700, 3), (900, 1)][..],
+            &[(600, 1), (900, 2)][..],
+        );
+        let cases = [
+            (
+                steady,
+                None,
+                None,
+                "flat",
+                "2 instances refuse, five minutes ago 2",
+            ),
+            // Less than two points are no change, and one share alone is none.
+            (
+                steady,
+                Some(0.115),
+                Some(0.1),
+                "flat",
+                "2 instances refuse, five minutes ago 2",
+            ),
+            (
+                steady,
+                Some(0.085),
+                Some(0.1),
+                "flat",
+                "2 instances refuse, five minutes ago 2",
+            ),
+            (
+                steady,
+                Some(0.9),
+                None,
+                "flat",
+                "2 instances refuse, five minutes ago 2",
+            ),
+            (
+                &[][..],
+                None,
+                None,
+                "flat",
+                "0 instances refuse, five minutes ago 0",
+            ),
+            (
+                steady,
+                Some(0.05),
+                Some(0.1),
+                "recovering",
+                "2 instances refuse, five minutes ago 2; errors at the entry points fall",
+            ),
+            (
+                steady,
+                Some(0.15),
+                Some(0.1),
+                "worsening",
+                "2 instances refuse, five minutes ago 2; errors at the entry points rise",
+            ),
+            (
+                fewer,
+                None,
+                None,
+                "recovering",
+                "1 instance refuses, five minutes ago 3",
+            ),
+            (
+                fewer,
+                Some(0.05),
+                Some(0.1),
+                "recovering",
+                "1 instance refuses, five minutes ago 3",
+            ),
+            // Whoever still fails outweighs whoever closed.
+            (
+                fewer,
+                Some(0.15),
+                Some(0.1),
+                "worsening",
+                "1 instance refuses, five minutes ago 3; errors at the entry points rise",
+            ),
+            (
+                more,
+                None,
+                None,
+                "worsening",
+                "2 instances refuse, five minutes ago 1",
+            ),
+            (
+                more,
+                Some(0.05),
+                Some(0.1),
+                "worsening",
+                "2 instances refuse, five minutes ago 1",
+            ),
+        ];
+        for (steps, recent, earlier, verdict, reason) in cases {
+            assert_eq!(
+                told(steps, recent, earlier),
+                (verdict, reason.to_owned()),
+                "{steps:?} {recent:?} {earlier:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_over_is_judged_no_more() {
+        let over = Incident {
+            end_unix_nano: Some(900 * SECOND),
+            ..Incident::default()
+        };
+        let found = verdict(&over, &[], Some(0.9), Some(0.1), 1_000 * SECOND);
+        assert_eq!(
+            found,
+            ("recovered", "every breaker closed again".to_owned())
+        );
+    }
+
     #[test]
     fn one_instance_refuses_and_two_refuse() {
         assert_eq!(refusing(1, 0), "1 instance refuses, five minutes ago 0");

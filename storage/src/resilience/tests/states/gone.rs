@@ -1,9 +1,9 @@
 //! Instances that are gone: what they refused ends with them.
 
-use super::super::fixture::{hot_and_sealed, now};
+use super::super::fixture::{Log, Span, append, hot_and_sealed, logs, now, spans};
 use super::{HOUR, SECOND, change, export, with_an_hour_of_silence};
-use crate::model::{IncidentsQuery, TimeRange};
-use crate::query::{Session, incident, incidents};
+use crate::model::{BreakersQuery, IncidentsQuery, LanesQuery, TimeRange};
+use crate::query::{Session, breakers, incident, incidents, review};
 use crate::store::Store;
 
 fn at(start: u64, second: u64) -> i64 {
@@ -109,5 +109,90 @@ fn what_was_reported_within_a_silence_says_until_when_it_refused() {
             change(store, "pod-1", time, 3, "open", "closed");
         },
         |store| assert_eq!(told(store, start), ["recovered 60 1000"]),
+    );
+}
+
+/// A report that the breaker of a service opened, and times at which the same instance sent a span.
+fn report(store: &Store, service: &str, opened: u64, calls: &[(u8, u64)]) {
+    let event = Log {
+        time: opened,
+        event: "circuit_breaker.state_changed",
+        attributes: r#"{"circuit_breaker.from_state":"closed","circuit_breaker.name":"payment","circuit_breaker.to_state":"open"}"#,
+        ..Log::default()
+    };
+    append(store, logs(service, "pod-1", &[event]));
+    for (number, time) in calls {
+        let call = Span {
+            time: *time,
+            number: *number,
+            ..Span::default()
+        };
+        append(store, spans(service, "pod-1", &[call]));
+    }
+}
+
+#[test]
+fn who_only_reports_is_stale_once_its_instance_sends_nothing_any_more() {
+    let start = now() - 3 * HOUR;
+    let minute = start + 60 * SECOND;
+    hot_and_sealed(
+        |store| {
+            report(store, "gone", start, &[(1, minute)]);
+            report(store, "lives", start, &[(2, minute), (3, now())]);
+            // Nothing else ever came: that it is silent says nothing.
+            report(store, "reports", start, &[]);
+        },
+        |store| {
+            let reader = store.reader().expect("a reader");
+            let session = Session::new(&reader);
+            let all = BreakersQuery {
+                limit: 10,
+                ..BreakersQuery::default()
+            };
+            let mut states: Vec<String> = breakers(&session, &all)
+                .expect("breakers")
+                .items
+                .iter()
+                .map(|found| {
+                    let since = (found.since_unix_nano.unwrap_or(0) - at(start, 0)) / SECOND as i64;
+                    let (open, all) = (found.instances_open, found.instances);
+                    format!(
+                        "{} {} {since} {open} of {all}",
+                        found.service_name, found.state
+                    )
+                })
+                .collect();
+            states.sort();
+            assert_eq!(
+                states,
+                [
+                    "gone stale 60 0 of 0",
+                    "lives open 0 1 of 1",
+                    "reports open 0 1 of 1"
+                ]
+            );
+            let query = LanesQuery {
+                range: TimeRange {
+                    from_unix_nano: at(start, 0),
+                    to_unix_nano: at(start, 7_200),
+                },
+                scope: Default::default(),
+                service: None,
+                breaker_id: None,
+                limit: 10,
+            };
+            let mut open: Vec<(String, f64)> = review(&session, &query)
+                .expect("a review")
+                .items
+                .into_iter()
+                .map(|found| (found.service_name, found.minutes_open))
+                .collect();
+            open.sort_by(|a, b| a.0.cmp(&b.0));
+            let minutes = [("gone", 1.0), ("lives", 120.0), ("reports", 120.0)];
+            assert_eq!(open, minutes.map(|(name, open)| (name.to_owned(), open)));
+            let mut incidents = told(store, start);
+            incidents.sort();
+            assert_eq!(incidents, ["open 0 -", "open 0 -", "silent 0 60"]);
+        },
     );
 }

@@ -13,7 +13,6 @@ mod links;
 mod onsets;
 mod recovery;
 mod root;
-mod sample;
 mod silences;
 #[cfg(test)]
 mod tests;
@@ -29,7 +28,7 @@ use self::links::{CallPaths, Node};
 use super::breakers::read_transitions;
 use super::conditions::Conditions;
 use super::findings::findings;
-use super::{QueryError, Session};
+use super::{QueryError, Session, refused_spans, sample};
 use crate::ask::Ask;
 use crate::model::{
     FindingsQuery, Incident, IncidentBreaker, IncidentDetail, IncidentsQuery, Page, TimeRange,

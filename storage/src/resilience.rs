@@ -18,6 +18,7 @@ mod logs;
 mod metrics;
 mod needles;
 pub(crate) mod peer;
+mod refusable;
 mod rules;
 mod source;
 mod spans;

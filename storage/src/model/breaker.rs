@@ -263,9 +263,15 @@ pub struct EdgeBreaker {
     /// How it is known that it guards this edge: `reported`, `span`, `address`, `trace`, `user_rule`, `name` or
     /// `edge`.
     pub peer_evidence: String,
-    /// Calls it refused within the range, by the counters of its instances; `None` when nobody counts them.
+    /// Calls it refused within the range; `None` when nobody counts them and no span tells of any.
     #[serde(default)]
     pub rejected: Option<u64>,
+    /// How these are known: by the `counter` of its instances, or by `spans`, sampling undone.
+    #[serde(default)]
+    pub rejected_basis: Option<String>,
+    /// Of these, those whose spans are spans of calls: they are among the failed calls of the edge, though never sent.
+    #[serde(default)]
+    pub rejected_as_failed: u64,
     /// Of an ejection: hosts that were out then, by the instance with most out, if any counted them.
     #[serde(default)]
     pub hosts_ejected: Option<u32>,

@@ -28,10 +28,11 @@ pub struct Incident {
     /// The first trip.
     #[serde(with = "exact")]
     pub start_unix_nano: i64,
-    /// When the last breaker closed; `None` while one refuses or probes.
+    /// When the last breaker closed, or was last heard of; `None` while one refuses or probes.
     #[serde(with = "exact::option")]
     pub end_unix_nano: Option<i64>,
-    /// `open` while a breaker refuses, `probing` while one is half-open, `recovered` when all are closed.
+    /// `open` while a breaker refuses, `probing` while one is half-open, `recovered` when all are closed, `silent` when
+    /// it is over and one of them fell silent before it closed.
     pub state: String,
     /// Changes from closed to open, of every instance.
     pub trips: u32,
@@ -61,9 +62,12 @@ pub struct IncidentBreaker {
     pub peer_evidence: Option<String>,
     /// Its first trip, as reported: the window at that moment, the trace.
     pub trip: BreakerTransition,
-    /// When its last instance closed; `None` while one does not.
+    /// When its last instance closed, or was last heard of; `None` while one refuses or probes.
     #[serde(with = "exact::option")]
     pub closed_unix_nano: Option<i64>,
+    /// Its last instance did not close: it fell silent.
+    #[serde(default)]
+    pub fell_silent: bool,
     /// Changes from closed to open.
     pub trips: u32,
     /// Probes that failed and opened it again.
@@ -117,7 +121,7 @@ pub struct IncidentDetail {
     pub blast: BlastRadius,
     /// Whether it gets better.
     pub recovery: Recovery,
-    /// Every transition of its breakers during it, oldest first.
+    /// Every transition of its breakers during it, oldest first; to `stale` where an instance fell silent.
     pub transitions: Vec<BreakerTransition>,
     /// What makes it worse or hard to see, about the services in it.
     pub findings: Vec<Finding>,
@@ -216,7 +220,7 @@ pub struct EntryPoint {
 /// How an incident goes on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recovery {
-    /// `worsening`, `flat`, `recovering` or `recovered`.
+    /// `worsening`, `flat`, `recovering`, `recovered` or `silent`.
     pub verdict: String,
     /// Why, in words.
     pub reason: String,

@@ -1,12 +1,12 @@
 //! Circuit breakers: the list, one of them, their transitions, and which edge of the graph each guards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use duckdb::types::Value;
 use duckdb::{Connection, Row, params};
 
 use super::conditions::Conditions;
-use super::{QueryError, Session};
+use super::{QueryError, Session, refused_spans};
 pub(super) use crate::ask::scope;
 use crate::ask::{Ask, NONE};
 use crate::model::{
@@ -18,6 +18,7 @@ use crate::store::SegmentSet;
 const BREAKERS: &str = include_str!("breakers.sql");
 const TRANSITIONS: &str = include_str!("transitions.sql");
 const REFUSED: &str = include_str!("refused.sql");
+const UNCOUNTED: &str = include_str!("uncounted.sql");
 /// A counter is exported once a minute or oftener.
 const COUNTED_BEFORE_NS: i64 = 120_000_000_000;
 const AT_A_TIME: &str = include_str!("edge_breakers.sql");
@@ -373,7 +374,7 @@ pub(super) fn has_any(set: &SegmentSet, conn: &Connection) -> Result<bool, Query
     Ok(is_possible && conn.ask_row(&set.has_breakers_sql(), NONE, |row| row.get(0))?)
 }
 
-/// All breakers as they were at the end of a range, with the calls they refused in it.
+/// All breakers as they were at the end of a range, with the calls they refused in it: by their counters, else by spans.
 pub(super) fn guards(
     set: &SegmentSet,
     conn: &Connection,
@@ -402,12 +403,28 @@ pub(super) fn guards(
                 instances_open: row.get(12)?,
                 peer_evidence: String::new(),
                 rejected: refused.get(&id).copied(),
+                rejected_basis: refused.contains_key(&id).then(|| "counter".to_owned()),
+                rejected_as_failed: 0,
                 hosts_ejected: row.get(14)?,
                 hosts_total: row.get(15)?,
                 breaker_id: id,
             },
         })
     })?;
+    let mut guards: Vec<Guard> = rows.collect::<Result<_, _>>()?;
+    refused_spans::count(set, conn, range, &mut guards, &uncounted(conn, range)?)?;
+    Ok(guards)
+}
+
+/// Breakers that may have refused calls within a range and count none.
+fn uncounted(conn: &Connection, range: TimeRange) -> Result<BTreeSet<String>, QueryError> {
+    let mut statement = conn.ask(UNCOUNTED)?;
+    let (from, to) = (range.from_unix_nano, range.to_unix_nano);
+    let around = [
+        from.saturating_sub(COUNTED_BEFORE_NS),
+        to.saturating_add(COUNTED_BEFORE_NS),
+    ];
+    let rows = statement.query_map(params![from, to, around[0], around[1]], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -426,13 +443,17 @@ pub(super) fn refused(
 }
 
 impl Guard {
+    /// Whether it guards calls to this callee.
+    pub(super) fn guards_calls_to(&self, callee: &str) -> bool {
+        [&self.peer_service, &self.peer_address]
+            .into_iter()
+            .any(|peer| peer.as_deref() == Some(callee))
+    }
+
     /// The breaker, if it guards calls to this callee.
     pub(super) fn on_edge_to(&self, callee: &str) -> Option<EdgeBreaker> {
-        let is_it = [&self.peer_service, &self.peer_address]
-            .into_iter()
-            .any(|peer| peer.as_deref() == Some(callee));
         let evidence = self.peer_evidence.as_deref().unwrap_or("reported");
-        is_it.then(|| EdgeBreaker {
+        self.guards_calls_to(callee).then(|| EdgeBreaker {
             peer_evidence: evidence.to_owned(),
             ..self.breaker.clone()
         })

@@ -1,9 +1,9 @@
 //! Incidents: trips that belong together by time and call path, and everything about one of them.
 //!
-//! Trips become *episodes* (a breaker from its first refusing instance to the last that closed), episodes that follow
-//! each other along calls become incidents ([`links`]), and the likely root is the episode that came first, has
-//! nothing open below it and whose callee fails by itself ([`root`]). The list needs transitions and roll-ups only;
-//! [`incident`] adds what raw spans, logs and samples say.
+//! Trips become *episodes* (a breaker from its first refusing instance to the last that closed, or fell silent:
+//! [`silences`]), episodes that follow each other along calls become incidents ([`links`]), and the likely root is the
+//! episode that came first, has nothing open below it and whose callee fails by itself ([`root`]). The list needs
+//! transitions and roll-ups only; [`incident`] adds what raw spans, logs and samples say.
 
 mod blast;
 mod causes;
@@ -13,7 +13,7 @@ mod links;
 mod onsets;
 mod recovery;
 mod root;
-mod sample;
+mod silences;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -28,7 +28,7 @@ use self::links::{CallPaths, Node};
 use super::breakers::read_transitions;
 use super::conditions::Conditions;
 use super::findings::findings;
-use super::{QueryError, Session};
+use super::{QueryError, Session, refused_spans, sample};
 use crate::ask::Ask;
 use crate::model::{
     FindingsQuery, Incident, IncidentBreaker, IncidentDetail, IncidentsQuery, Page, TimeRange,
@@ -169,22 +169,32 @@ fn is_asked(incident: &Incident, query: &IncidentsQuery) -> bool {
     touches && is_of_service
 }
 
-/// Transitions of breakers proper, oldest first.
+/// Transitions of breakers proper, and silences of their instances, oldest first.
 fn load(
     conn: &Connection,
     query: &IncidentsQuery,
 ) -> Result<Vec<crate::model::BreakerTransition>, QueryError> {
+    let around = TimeRange {
+        from_unix_nano: query.range.from_unix_nano.saturating_sub(LOOK_BACK_NS),
+        to_unix_nano: query.range.to_unix_nano.saturating_add(LOOK_AHEAD_NS),
+    };
     let mut conditions = Conditions::default();
     conditions.scope(&query.scope);
     conditions.add(
         "pattern IN ('breaker', 'ejection') AND \"time\" >= make_timestamp_ns(?) AND \"time\" < make_timestamp_ns(?)",
         [
-            Value::BigInt(query.range.from_unix_nano.saturating_sub(LOOK_BACK_NS)),
-            Value::BigInt(query.range.to_unix_nano.saturating_add(LOOK_AHEAD_NS)),
+            Value::BigInt(around.from_unix_nano),
+            Value::BigInt(around.to_unix_nano),
         ],
     );
     let mut found = read_transitions(conn, &conditions, TRANSITIONS_MAX)?;
+    if found.is_empty() {
+        return Ok(found);
+    }
     found.reverse();
+    found.append(&mut silences::silences(conn, around)?);
+    // A silence begins with what was heard last.
+    found.sort_by_key(|change| (change.time_unix_nano, change.to_state == silences::STALE));
     Ok(found)
 }
 
@@ -261,6 +271,7 @@ fn assemble(episodes: &[Episode], group: &[usize], peers: &Peers, paths: &CallPa
         .first()
         .map_or(0, |first| first.trip.time_unix_nano);
     let is_over = breakers.iter().all(|b| b.closed_unix_nano.is_some());
+    let is_silent = breakers.iter().any(|b| b.fell_silent);
     let is_open = breakers.iter().any(|b| b.instances_open > 0);
     let incident = Incident {
         incident_id: breakers
@@ -272,7 +283,9 @@ fn assemble(episodes: &[Episode], group: &[usize], peers: &Peers, paths: &CallPa
             .filter_map(|b| b.closed_unix_nano)
             .max()
             .filter(|_| is_over),
-        state: if is_over {
+        state: if is_over && is_silent {
+            "silent"
+        } else if is_over {
             "recovered"
         } else if is_open {
             "open"

@@ -68,6 +68,15 @@ impl Readable {
         }
     }
 
+    /// Those of the spans that are refused calls.
+    pub(super) fn refused(self) -> Vec<SampleRow> {
+        if self.resources.is_empty() {
+            return Vec::new();
+        }
+        let (resources, scopes, batch) = self.finish();
+        Recognisers::shipped().refusals(&resources, &scopes, &batch)
+    }
+
     fn finish(mut self) -> (Vec<ResourceRow>, Vec<ScopeRow>, RecordBatch) {
         let rows = u32::try_from(self.resources.len()).unwrap_or(u32::MAX);
         let own = || Arc::new(UInt32Array::from_iter_values(0..rows)) as ArrayRef;
@@ -129,12 +138,8 @@ pub(super) fn refusals(
     conn: &Connection,
     mut spans: Readable,
 ) -> Result<Vec<Refusal>, QueryError> {
-    if spans.resources.is_empty() {
-        return Ok(Vec::new());
-    }
     let parents = std::mem::take(&mut spans.parents);
-    let (resources, scopes, batch) = spans.finish();
-    let mut found = Recognisers::shipped().refusals(&resources, &scopes, &batch);
+    let mut found = spans.refused();
     without_echoes(&mut found, &parents);
     let mut trips: HashMap<(String, String, Option<String>), Option<RefusalTrip>> = HashMap::new();
     let mut all = Vec::new();

@@ -12,6 +12,7 @@ mod learned;
 mod peers;
 mod pinned;
 mod refused;
+mod refused_flow;
 mod rules;
 mod sdk;
 mod spellings;

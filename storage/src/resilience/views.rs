@@ -29,6 +29,9 @@ const PACE: &str = include_str!("views/pace.sql");
 const SPELLS: &str = include_str!("views/spells.sql");
 const INTERVALS: &str = include_str!("views/intervals.sql");
 const DAYS: &str = include_str!("views/days.sql");
+/// When instances that only report were last heard of, and are stale from: nobody was asked. Evidence does not tell it,
+/// conclusions look it up.
+const NOBODY_HEARD: &str = "(SELECT NULL::VARCHAR AS breaker_id, NULL::VARCHAR AS instance, NULL::BIGINT AS until_ns, NULL::BIGINT AS stale_at WHERE false)";
 
 /// The table of what people said numbers mean: `raw_state`, service (empty for any), state.
 pub(crate) fn learned_table() -> String {
@@ -71,10 +74,17 @@ pub(crate) fn create_concluded(schema: &str, parts: &[Part]) -> String {
     [
         (
             "breaker_instances",
-            INSTANCES.replace("{known}", &instances),
+            INSTANCES
+                .replace("{known}", &instances)
+                .replace("{heard}", NOBODY_HEARD),
         ),
         ("breakers", BREAKERS.replace("{schema}", schema)),
-        ("breaker_intervals", INTERVALS.replace("{spells}", &spells)),
+        (
+            "breaker_intervals",
+            INTERVALS
+                .replace("{spells}", &spells)
+                .replace("{heard}", NOBODY_HEARD),
+        ),
         ("breaker_days", DAYS.replace("{schema}", schema)),
     ]
     .map(|(name, body)| format!("CREATE VIEW {schema}.{name} AS {body};\n"))
@@ -111,9 +121,13 @@ pub(crate) fn conclude(schema: &str, settings: &str, parts: &[Part]) -> String {
     let (pace, transitions) = (pace(parts), transitions(&table("pace"), parts));
     let known = known(&told, settings, &table("pace"), parts);
     let spells = spells(&told, &table("known"), &table("pace"), parts);
-    let instances = INSTANCES.replace("{known}", &table("known"));
+    let instances = INSTANCES
+        .replace("{known}", &table("known"))
+        .replace("{heard}", &table("heard"));
     let breakers = BREAKERS.replace("{schema}", schema);
-    let intervals = INTERVALS.replace("{spells}", &table("spells"));
+    let intervals = INTERVALS
+        .replace("{spells}", &table("spells"))
+        .replace("{heard}", &table("heard"));
     let days = DAYS.replace("{schema}", schema);
     format!(
         "CREATE SCHEMA {schema};\n\
@@ -121,6 +135,7 @@ pub(crate) fn conclude(schema: &str, settings: &str, parts: &[Part]) -> String {
          CREATE TABLE {schema}.breaker_transitions AS {transitions};\n\
          CREATE TABLE {schema}.known AS {known};\n\
          CREATE TABLE {schema}.spells AS {spells};\n\
+         CREATE TABLE {schema}.heard (breaker_id VARCHAR, instance VARCHAR, until_ns BIGINT, stale_at BIGINT);\n\
          CREATE VIEW {schema}.breaker_instances AS {instances};\n\
          CREATE VIEW {schema}.breakers AS {breakers};\n\
          CREATE VIEW {schema}.breaker_intervals AS {intervals};\n\

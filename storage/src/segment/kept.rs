@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use duckdb::{Connection, Row};
 
 use super::having::Answers;
+use super::meta::Times;
 use super::origins::Origins;
 use super::sent::SentTimes;
 use super::{Segment, views};
@@ -25,6 +26,7 @@ use crate::rollup::{self, ByBucket, EdgeSum, Hops, ServiceSum, Summed, Totals};
 pub(crate) struct Kept {
     senders: OnceLock<Vec<Sender>>,
     newest: OnceLock<Vec<Newest>>,
+    heard: OnceLock<Vec<Heard>>,
     services: OnceLock<Vec<ServiceSum>>,
     edges: OnceLock<Vec<EdgeSum>>,
     alone: OnceLock<Vec<EdgeSum>>,
@@ -60,10 +62,24 @@ pub(crate) struct Newest {
     pub has_instance_id: bool,
 }
 
+/// An instance of a service, whatever its version: scope, service and id.
+pub(crate) type Instance = (Scope, Option<String>, Option<String>);
+
+/// When something was heard of an instance, in nanoseconds.
+#[derive(Debug, Clone)]
+pub(crate) struct Heard {
+    pub instance: Instance,
+    /// Its first and its last log record.
+    pub logs: Times,
+    /// The last of its spans and points.
+    pub other: Option<i64>,
+}
+
 /// A service, and what it calls: a service, or the name or address it has for who does not answer.
 pub(crate) type Called = ((Scope, String), String);
 
 const NEWEST: &str = include_str!("kept/newest.sql");
+const HEARD: &str = include_str!("kept/heard.sql");
 const CALLEES: &str = include_str!("kept/callees.sql");
 
 /// Whether a scope is one of those asked about.
@@ -122,6 +138,32 @@ impl Segment {
             })
         };
         keep(self.is_inside(range).then_some(&self.kept.newest), read)
+    }
+
+    /// When something was heard of each instance; of one whose rows lie in two places, twice.
+    pub(crate) fn heard(&self, conn: &Connection) -> duckdb::Result<Cow<'_, [Heard]>> {
+        let read = || {
+            let selects: Vec<String> = views::places(self)
+                .into_iter()
+                .map(|facts| {
+                    HEARD
+                        .replace("{facts}", &facts)
+                        .replace("{dictionaries}", &self.schema())
+                })
+                .collect();
+            if selects.is_empty() {
+                return Ok(Vec::new());
+            }
+            all(conn, &selects.join("\nUNION ALL\n"), |row| {
+                let (first, last): (Option<i64>, Option<i64>) = (row.get(5)?, row.get(6)?);
+                Ok(Heard {
+                    instance: (scope(row, 0)?, row.get(3)?, row.get(4)?),
+                    logs: first.zip(last),
+                    other: row.get(7)?,
+                })
+            })
+        };
+        keep((!self.is_text()).then_some(&self.kept.heard), read)
     }
 
     /// The sums of its `red`; `None` unless all of it is in the range.

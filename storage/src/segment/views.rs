@@ -41,6 +41,7 @@ const DICTIONARY_RELATIONS: [(&str, &str, &str); 2] = [
 const BUCKET: &str = "bucket_start, epoch_ns(bucket_start)::UBIGINT AS bucket_start_unix_nano, * EXCLUDE (bucket_start)";
 
 const CALLS: &str = include_str!("views/calls.sql");
+const READABLE_SPANS: &str = include_str!("views/readable_spans.sql");
 const REQUEST_STREAMS: &str = include_str!("views/request_streams.sql");
 const REQUEST_POINTS: &str = include_str!("views/request_points.sql");
 const EDGE_RETRIES: &str = include_str!("views/edge_retries.sql");
@@ -68,16 +69,59 @@ pub(crate) fn calls<'a>(
     keys: &[&'static str],
     segments: impl Iterator<Item = &'a Segment>,
 ) -> String {
-    let selects: Vec<String> = segments
-        .filter(|segment| segment.may_ever_have("spans"))
-        .flat_map(|segment| {
-            let known = segment.keys("spans");
-            parts(segment)
-                .into_iter()
-                .map(move |part| part.select(&calls_template(keys, part.is_text, &known)))
-        })
-        .collect();
-    union_or_empty(&selects, &calls_template(keys, false, &Keys::default()))
+    over_spans(segments, |is_text, known| {
+        calls_template(keys, is_text, known)
+    })
+}
+
+/// Attributes that are read of spans beside their other columns: those that spans are chosen by, and the others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReadKeys<'a> {
+    pub chosen_by: &'a [&'static str],
+    pub others: &'a [&'static str],
+}
+
+/// What recognisers read of spans, over the given segments: the events as JSON text, and a column for each of the keys, as of
+/// calls. Where attributes are text, they are all there and the other keys are not. `only` is a condition of ours on columns
+/// of spans.
+pub(crate) fn readable_spans<'a>(
+    keys: ReadKeys<'_>,
+    only: &str,
+    segments: impl Iterator<Item = &'a Segment>,
+) -> String {
+    over_spans(segments, |is_text, known| {
+        let others = match is_text {
+            true => no_columns(keys.others),
+            false => columns_of(keys.others, is_text, known),
+        };
+        let (attributes, events) = match is_text {
+            true => ("f.attributes", "f.events"),
+            // Documents are put together for nothing but events, which few spans have.
+            false => ("NULL::VARCHAR", "f.events::JSON::VARCHAR"),
+        };
+        READABLE_SPANS
+            .replace("{attributes}", attributes)
+            .replace("{events}", events)
+            .replace(
+                "{columns}",
+                &(columns_of(keys.chosen_by, is_text, known) + &others),
+            )
+            .replace("{only}", only)
+    })
+}
+
+/// A template over the spans of the given segments, as it is for their form and their attribute keys.
+fn over_spans<'a>(
+    segments: impl Iterator<Item = &'a Segment>,
+    template: impl Fn(bool, &Keys) -> String,
+) -> String {
+    let mut selects: Vec<String> = Vec::new();
+    for segment in segments.filter(|segment| segment.may_ever_have("spans")) {
+        let known = segment.keys("spans");
+        let of_parts = parts(segment).into_iter();
+        selects.extend(of_parts.map(|part| part.select(&template(part.is_text, &known))));
+    }
+    union_or_empty(&selects, &template(false, &Keys::default()))
 }
 
 /// Streams that count requests, and their points, over the given segments; `None` when none has rows. `{names}` is left
@@ -97,8 +141,18 @@ pub(crate) fn request_points<'a>(
 }
 
 fn calls_template(keys: &[&'static str], is_text: bool, known: &Keys) -> String {
-    let columns: String = keys
-        .iter()
+    CALLS.replace("{attributes}", &columns_of(keys, is_text, known))
+}
+
+/// A column without values for each of these attributes.
+fn no_columns(keys: &[&'static str]) -> String {
+    let column = |key: &&str| format!(", NULL::VARCHAR AS \"{key}\"");
+    keys.iter().map(column).collect()
+}
+
+/// A column for each of these attributes, with its value as text.
+fn columns_of(keys: &[&'static str], is_text: bool, known: &Keys) -> String {
+    keys.iter()
         .map(|key| {
             let value = if is_text {
                 // The key's own bytes first, which needs no parsing.
@@ -119,8 +173,7 @@ fn calls_template(keys: &[&'static str], is_text: bool, known: &Keys) -> String 
             };
             format!(", {value} AS \"{key}\"")
         })
-        .collect();
-    CALLS.replace("{attributes}", &columns)
+        .collect()
 }
 
 /// What is concluded about breakers: views that read each other, `breaker_config` and `breaker_transitions`.

@@ -7,8 +7,10 @@
 //! Two things are not in the evidence and are looked up in the calls: whom a breaker guards ([`peers`]), and the call
 //! that opened it where nobody says which ([`trips`]). What was found stays with the store ([`Found`]), so that only
 //! what is new is looked for. Where something is missing still, calls that come later may tell: then the conclusions
-//! are drawn again after a while.
+//! are drawn again after a while. So they are where a breaker is known by reports alone: whether its instance still lives
+//! is seen by all else that it sends ([`heard`]).
 
+mod heard;
 mod peers;
 mod trips;
 
@@ -25,6 +27,8 @@ use crate::retirement::{Retired, Retirement};
 
 /// After so long any new calls are looked at again for what is missing.
 const AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// After so long it is looked up again what instances sent that only report.
+const HEARD_FOR: Duration = Duration::from_secs(60);
 
 /// Tables of conclusions; they go when the last holder does.
 #[derive(Debug)]
@@ -34,6 +38,8 @@ pub(crate) struct Conclusions {
     evidence: u64,
     /// Something is missing that calls may tell; the calls that were there.
     missing: Option<Look>,
+    /// When it was looked up what instances sent that only report, if there are any.
+    heard: Option<Instant>,
     retirement: Retirement,
 }
 
@@ -90,7 +96,10 @@ impl Conclusions {
 
     fn holds(&self, evidence: u64, set: &SegmentSet) -> bool {
         let may_tell = |missing: Look| missing.is_worth_another(Look::now(set));
-        self.evidence == evidence && !self.missing.is_some_and(may_tell)
+        let is_old = |heard: Instant| heard.elapsed() >= HEARD_FOR;
+        self.evidence == evidence
+            && !self.missing.is_some_and(may_tell)
+            && !self.heard.is_some_and(is_old)
     }
 }
 
@@ -128,6 +137,7 @@ impl SegmentSet {
             number: self.retirement.number(),
             evidence,
             missing: None,
+            heard: None,
             retirement: self.retirement.clone(),
         };
         self.provide(conn, &["breaker_config"])?;
@@ -139,6 +149,14 @@ impl SegmentSet {
             Err(error) => {
                 tracing::warn!(%error, "callees and traces of breakers were not looked up");
                 Some(Look::now(self))
+            }
+        };
+        let now = Instant::now();
+        made.heard = match heard::look_up(self, conn, &made.schema()) {
+            Ok(is_any) => is_any.then_some(now),
+            Err(error) => {
+                tracing::warn!(%error, "what instances sent beside their reports was not looked up");
+                Some(now)
             }
         };
         let made = Arc::new(made);

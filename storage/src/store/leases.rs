@@ -15,6 +15,7 @@ use super::locked;
 use crate::as_of::AsOf;
 use crate::resilience::views as breakers;
 use crate::retirement::{Retired, Retirement};
+use crate::segment::views::ReadKeys;
 use crate::segment::{Segment, Sender, views};
 
 /// The relations of breakers where there is no evidence of any.
@@ -99,6 +100,22 @@ impl SegmentSet {
             .map(Arc::as_ref)
             .filter(|segment| segment.may_have("spans") && pick(segment));
         views::calls(keys, picked)
+    }
+
+    /// What recognisers read of the spans of the segments that `pick` picks: events as JSON text, and attributes as text or
+    /// in a column for each of `keys`; `only` is a condition of ours on columns of spans.
+    pub(crate) fn readable_spans_sql(
+        &self,
+        keys: ReadKeys<'_>,
+        only: &str,
+        pick: impl Fn(&Segment) -> bool,
+    ) -> String {
+        let picked = self
+            .segments
+            .iter()
+            .map(Arc::as_ref)
+            .filter(|segment| segment.may_have("spans") && pick(segment));
+        views::readable_spans(keys, only, picked)
     }
 
     /// SQL of the streams that count requests (their metrics have a name of `{names}`), and of their points after

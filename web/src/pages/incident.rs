@@ -81,6 +81,9 @@ fn sentence(data: &IncidentDetail, frame: &Frame) -> String {
         .map(|entry| entry.degraded)
         .sum();
     let end = match incident.end_unix_nano {
+        Some(_) if incident.state == "silent" => {
+            format!("no data after {}", length(incident, frame))
+        }
         Some(_) => format!("over after {}", length(incident, frame)),
         None => format!("{}, {}", length(incident, frame), data.recovery.verdict),
     };
@@ -194,6 +197,8 @@ fn segments(data: &IncidentDetail, breaker: &IncidentBreaker, until: u64) -> Vec
             "open"
         } else if held.values().any(|state| *state == "half_open") {
             "half_open"
+        } else if held.values().all(|state| *state == "stale") {
+            "stale"
         } else {
             "closed"
         };

@@ -136,6 +136,7 @@ fn state_of(incident: &Incident) -> AnyView {
     match incident.state.as_str() {
         "recovered" => view! { <span class="breaker-state fine"><span aria-hidden="true">"●"</span>" recovered"</span> }.into_any(),
         "probing" => state_mark("half_open"),
+        "silent" => view! { <span class="breaker-state quiet"><span aria-hidden="true">"…"</span>" no data"</span> }.into_any(),
         _ => state_mark("open"),
     }
 }

@@ -10,14 +10,16 @@ WHERE to_state = 'open' AND time > now() - INTERVAL 1 HOUR
 ORDER BY time;
 
 -- no breaker flapped: more than four openings in ten minutes
-SELECT service_name, name, "key", time_bucket(INTERVAL 10 MINUTE, time) AS since, count(*) AS openings
+SELECT environment, service_namespace, cluster, service_name, service_instance_id, name, "key",
+    time_bucket(INTERVAL 10 MINUTE, time) AS since, count(*) AS openings
 FROM breaker_transitions
 WHERE to_state = 'open' AND time > now() - INTERVAL 1 HOUR
 GROUP BY ALL
 HAVING count(*) > 4;
 
 -- every breaker that opened in the last hour closed again
-SELECT service_name, name, "key", max(time) FILTER (to_state = 'open') AS opened
+SELECT environment, service_namespace, cluster, service_name, service_instance_id, name, "key",
+    max(time) FILTER (to_state = 'open') AS opened
 FROM breaker_transitions
 WHERE time > now() - INTERVAL 1 HOUR AND pattern IN ('breaker', 'ejection')
 GROUP BY ALL
@@ -29,7 +31,7 @@ FROM breaker_transitions
 WHERE from_state = 'closed' AND to_state = 'open' AND trace_id IS NULL AND time > now() - INTERVAL 1 HOUR;
 
 -- no service failed more than one call in twenty in the last hour
-SELECT service_name, count(*) AS calls, count(*) FILTER (status_code = 'error') AS errors
+SELECT environment, service_namespace, cluster, service_name, count(*) AS calls, count(*) FILTER (status_code = 'error') AS errors
 FROM spans
 WHERE kind = 'server' AND start_time > now() - INTERVAL 1 HOUR
 GROUP BY ALL
@@ -44,7 +46,8 @@ WHERE TRY_CAST(json_extract_string(attributes."http.request.resend_count"::JSON,
 -- set factor = 1.5
 -- set minutes = 60
 -- set least_attempts = 10
-SELECT caller, callee, sum(attempts) AS attempts, sum(calls) AS calls, round(sum(attempts) / greatest(sum(calls), 1), 2) AS retry_factor
+SELECT environment, service_namespace, cluster, caller, callee, sum(attempts) AS attempts, sum(calls) AS calls,
+    round(sum(attempts) / greatest(sum(calls), 1), 2) AS retry_factor
 FROM edge_retries
 WHERE bucket_start > now() - {minutes}::INTEGER * INTERVAL 1 MINUTE
 GROUP BY ALL
@@ -56,7 +59,7 @@ ORDER BY retry_factor DESC;
 -- set seconds = 5
 -- set minutes = 60
 WITH guarded AS (
-    SELECT breaker_id, service_name, name, "key", coalesce(peer_service, name) AS callee FROM breakers WHERE name = {breaker}
+    SELECT breaker_id, environment, service_name, name, "key", coalesce(peer_service, name) AS callee FROM breakers WHERE name = {breaker}
 ),
 -- A fault is what says so (a log event tripline.change of kind fault, sent or posted to /api/v1/changes) …
 said AS (
@@ -84,17 +87,17 @@ faults AS (
     SELECT breaker_id, fault, 'span' FROM failed WHERE breaker_id NOT IN (SELECT breaker_id FROM told)
 ),
 checked AS (
-    SELECT g.service_name, g.name, g."key", f.fault, f.seen_by, min(t.time) AS opened
+    SELECT g.breaker_id, g.environment, g.service_name, g.name, g."key", f.fault, f.seen_by, min(t.time) AS opened
     FROM guarded g
     JOIN faults f ON f.breaker_id = g.breaker_id
     LEFT JOIN breaker_transitions t ON t.breaker_id = g.breaker_id AND t.to_state = 'open' AND t.time >= f.fault
     GROUP BY ALL
 )
-SELECT CASE WHEN opened IS NULL THEN 'it never opened' ELSE 'it opened late' END AS problem, service_name, "key", fault, seen_by, opened,
+SELECT CASE WHEN opened IS NULL THEN 'it never opened' ELSE 'it opened late' END AS problem, environment, service_name, "key", fault, seen_by, opened,
     round((epoch_ns(opened) - epoch_ns(fault)) / 1e9, 3) AS seconds
 FROM checked
 WHERE opened IS NULL OR epoch_ns(opened) - epoch_ns(fault) > {seconds}::DOUBLE * 1e9
 UNION ALL
-SELECT 'no breaker of this name is known', NULL, NULL, NULL, NULL, NULL, NULL WHERE NOT EXISTS (SELECT 1 FROM guarded)
+SELECT 'no breaker of this name is known', NULL, NULL, NULL, NULL, NULL, NULL, NULL WHERE NOT EXISTS (SELECT 1 FROM guarded)
 UNION ALL
-SELECT 'no fault was seen', service_name, "key", NULL, NULL, NULL, NULL FROM guarded WHERE breaker_id NOT IN (SELECT breaker_id FROM faults);
+SELECT 'no fault was seen', environment, service_name, "key", NULL, NULL, NULL, NULL FROM guarded WHERE breaker_id NOT IN (SELECT breaker_id FROM faults);

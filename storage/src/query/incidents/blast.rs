@@ -2,17 +2,21 @@
 //!
 //! An entry point is a root span. A request is *failed* when its root failed and a call on such an edge failed or was
 //! refused in its trace; *degraded* when its root did not fail though such a call did (a fallback answered); else
-//! unaffected. Counts undo sampling by the spans' own weights, and that of many spans a share of the traces is read
-//! ([`super::sample`]); what is estimated comes with its interval.
+//! unaffected. A refused call has no span of its own on the edge: what its library writes is recognised as the waterfall
+//! recognises it ([`super::refused_spans`]). Counts undo sampling by the spans' own weights, and that of many spans a share
+//! of the traces is read ([`super::sample`]); what is estimated comes with its interval.
 
-use duckdb::params;
+use std::collections::BTreeSet;
+
+use duckdb::{Connection, params};
 
 use super::causes::members;
+use super::refused_spans::{RefusedSpans, scope_of};
 use super::sample::{Sample, wilson};
 use super::{QueryError, SECOND, Session, calls_sql, end};
 use crate::ask::Ask;
-use crate::model::{BlastRadius, EntryPoint, Incident, TimeRange};
-use crate::resilience::BREAKER_KEYS;
+use crate::model::{BlastRadius, EntryPoint, Incident, IncidentBreaker, TimeRange};
+use crate::resilience::{BREAKER_KEYS, Subject};
 
 const BLAST: &str = include_str!("blast.sql");
 /// The window before the trip belongs to the incident.
@@ -38,11 +42,13 @@ pub(super) fn blast_radius(
         .replace("{sample}", &sample.condition());
     let times = sample.one_in as f64;
     session.run(|conn| {
+        let refused = refused_traces(session, conn, incident, range, sample)?;
         let mut statement = conn.ask(&sql)?;
         let mut rows = statement.query(params![
             range.from_unix_nano,
             range.to_unix_nano,
-            members(&incident.breakers)
+            members(&incident.breakers),
+            refused
         ])?;
         let mut blast = BlastRadius {
             range: Some(range),
@@ -91,4 +97,38 @@ pub(super) fn blast_radius(
         .to_owned();
         Ok(blast)
     })
+}
+
+/// Traces in which a breaker of the incident refused a call, joined by `chr(30)`.
+fn refused_traces(
+    session: &Session<'_>,
+    conn: &Connection,
+    incident: &Incident,
+    range: TimeRange,
+    sample: Sample,
+) -> Result<String, QueryError> {
+    let breakers = &incident.breakers;
+    let owners: BTreeSet<String> = breakers.iter().map(|b| b.service_name.clone()).collect();
+    let refused = RefusedSpans::of(session.set(), conn, range, &owners, sample)?;
+    let is_member = |subject: &Subject| breakers.iter().any(|b| may_be(b, subject));
+    let traces: BTreeSet<&str> = refused
+        .found
+        .iter()
+        .filter(|found| is_member(&found.subject))
+        .filter_map(|found| found.trace_id.as_deref())
+        .collect();
+    let traces: Vec<&str> = traces.into_iter().collect();
+    Ok(traces.join("\u{1e}"))
+}
+
+/// Whether it was this breaker that refused. An error that names nobody is of one that was open then; one that names the
+/// callee alone, of whoever guards that.
+fn may_be(breaker: &IncidentBreaker, subject: &Subject) -> bool {
+    let is_owner = subject.service_name.as_ref() == Some(&breaker.service_name)
+        && scope_of(subject) == breaker.scope;
+    let is_named = subject.name == breaker.name && subject.key == breaker.key;
+    let is_callee = breaker.peer.as_ref() == Some(&subject.name);
+    is_owner
+        && matches!(subject.pattern.as_str(), "breaker" | "ejection")
+        && (subject.name.is_empty() || is_named || is_callee)
 }

@@ -1,5 +1,6 @@
 -- Requests at the entry points by what became of them. Members are as for causes. Only roots, and spans of owners and
--- callees are read. Traces are told apart by a hash: half the cost of the text.
+-- callees are read. Traces are told apart by a hash: half the cost of the text. $4 are traces in which a member refused a
+-- call, whatever its library writes of that, joined by chr(30).
 WITH members AS (
     SELECT split_part(m, chr(31), 1) AS owner, split_part(m, chr(31), 2) AS callee, split_part(m, chr(31), 3) AS breaker,
         split_part(m, chr(31), 4) AS "key"
@@ -30,6 +31,8 @@ crossed AS (
         UNION ALL
         SELECT b.trace, b.failed FROM (SELECT DISTINCT trace, callee FROM chosen JOIN unnamed ON owner = service) a
         JOIN chosen b ON b.trace = a.trace AND b.service = a.callee AND b.kind IN ('server', 'consumer')
+        UNION ALL
+        SELECT hash(refused), true FROM (SELECT unnest(string_split($4, chr(30))) AS refused)
     ) GROUP BY trace
 ),
 entries AS (

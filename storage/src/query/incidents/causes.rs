@@ -245,3 +245,45 @@ fn deepest<'a>(spans: &'a [SpanOf], from: &str) -> Option<&'a SpanOf> {
         .filter(|span| span.failed)
         .max_by_key(|span| path(span))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::BreakerTransition;
+
+    #[test]
+    fn a_trace_tripped_the_breaker_or_contributed_or_is_similar() {
+        let breaker = |id: &str, tripping: Option<&str>, contributing: &[&str]| IncidentBreaker {
+            breaker_id: id.to_owned(),
+            trip: BreakerTransition {
+                trace_id: tripping.map(str::to_owned),
+                contributing_trace_ids: contributing.iter().map(|id| (*id).to_owned()).collect(),
+                ..BreakerTransition::default()
+            },
+            ..IncidentBreaker::default()
+        };
+        let breakers = [
+            // Its own trip is among those that contributed.
+            breaker("a", Some("t1"), &["t1", "t2"]),
+            breaker("b", None, &["t3"]),
+        ];
+        for (id, trace_id, expected) in [
+            ("a", "t1", "tripped it"),
+            ("a", "t2", "contributed"),
+            ("a", "t3", "similar"),
+            ("b", "t3", "contributed"),
+            ("b", "t1", "similar"),
+            ("b", "", "similar"),
+            ("nobody's", "t1", "similar"),
+        ] {
+            assert_eq!(label(&breakers, id, trace_id), expected, "{id} {trace_id}");
+        }
+    }
+
+    #[test]
+    fn the_nearer_a_trace_is_to_the_trip_the_rather_it_stands_for_its_class() {
+        let mut labels = ["similar", "tripped it", "contributed"];
+        labels.sort_by_key(|label| rank(label));
+        assert_eq!(labels, ["tripped it", "contributed", "similar"]);
+    }
+}

@@ -1,8 +1,9 @@
-//! Episodes: one breaker from the first instance that refuses to the last that closed. Pure.
+//! Episodes: one breaker from the first instance that refuses to the last that closed, or fell silent. Pure.
 
 use std::collections::BTreeMap;
 
 use super::links::Node;
+use super::silences::STALE;
 use crate::model::{BreakerTransition, IncidentBreaker};
 
 /// One breaker's time of trouble.
@@ -10,18 +11,20 @@ use crate::model::{BreakerTransition, IncidentBreaker};
 pub(super) struct Episode {
     /// The first trip.
     pub start: i64,
-    /// When the last instance closed.
+    /// When the last instance closed, or was last heard of.
     pub end: Option<i64>,
+    /// The last instance did not close: it fell silent.
+    fell_silent: bool,
     /// All of it, oldest first; never empty.
     pub transitions: Vec<BreakerTransition>,
     trips: u32,
     reopenings: u32,
-    /// Whether each instance that tripped refuses, probes (`false`) or is closed (absent).
+    /// Whether each instance that tripped refuses, probes (`false`), or is closed or silent (absent).
     held: BTreeMap<String, bool>,
     instances: std::collections::BTreeSet<String>,
 }
 
-/// Cuts transitions, oldest first, into episodes in the order they begin.
+/// Cuts transitions and silences, oldest first, into episodes in the order they begin.
 pub(super) fn episodes(transitions: Vec<BreakerTransition>) -> Vec<Episode> {
     let mut running: BTreeMap<String, Episode> = BTreeMap::new();
     let mut done: Vec<Episode> = Vec::new();
@@ -51,6 +54,7 @@ impl Episode {
         Self {
             start: change.time_unix_nano,
             end: None,
+            fell_silent: false,
             transitions: Vec::new(),
             trips: 0,
             reopenings: 0,
@@ -75,6 +79,15 @@ impl Episode {
             "half_open" => {
                 if let Some(refuses) = self.held.get_mut(&instance) {
                     *refuses = false;
+                }
+            }
+            STALE => {
+                if self.held.remove(&instance).is_none() {
+                    return;
+                }
+                if self.held.is_empty() {
+                    self.end = Some(change.time_unix_nano);
+                    self.fell_silent = true;
                 }
             }
             _ => {
@@ -110,6 +123,7 @@ impl Episode {
             peer_evidence: peer.map(|(_, evidence)| evidence.clone()),
             trip: head.clone(),
             closed_unix_nano: self.end,
+            fell_silent: self.fell_silent,
             trips: self.trips,
             reopenings: self.reopenings,
             instances: u32::try_from(self.instances.len()).unwrap_or(u32::MAX),
@@ -129,6 +143,9 @@ impl Episode {
             member.trip = self.head().clone();
         }
         member.instances_open = self.open().max(member.instances_open);
+        if self.end.is_none() || self.end >= member.closed_unix_nano {
+            member.fell_silent = self.fell_silent;
+        }
         member.closed_unix_nano = match (member.closed_unix_nano, self.end) {
             (Some(one), Some(other)) => Some(one.max(other)),
             _ => None,
@@ -174,5 +191,68 @@ mod tests {
             .map(|e| (e.start, e.end, e.trips, e.reopenings, e.open()))
             .collect();
         assert_eq!(short, [(1, Some(7), 2, 1, 0), (9, None, 1, 0, 1)]);
+    }
+
+    #[test]
+    fn an_episode_ends_when_the_last_instance_that_refuses_falls_silent() {
+        let silent = |at, instance| change(at, instance, "open", STALE);
+        type Told = (i64, Option<i64>, bool, u32);
+        let told = |changes: Vec<BreakerTransition>| -> Vec<Told> {
+            let found = episodes(changes);
+            let short = |e: &Episode| (e.start, e.end, e.fell_silent, e.open());
+            found.iter().map(short).collect()
+        };
+        // Killed while open; another pod trips later, and that is another episode.
+        let killed = vec![
+            change(1, "a", "closed", "open"),
+            silent(3, "a"),
+            change(9, "b", "closed", "open"),
+        ];
+        assert_eq!(told(killed), [(1, Some(3), true, 0), (9, None, false, 1)]);
+        // One of two: the other one holds on, and closes.
+        let one_of_two = vec![
+            change(1, "a", "closed", "open"),
+            change(2, "b", "closed", "open"),
+            silent(3, "a"),
+            change(5, "b", "open", "closed"),
+        ];
+        assert_eq!(told(one_of_two), [(1, Some(5), false, 0)]);
+        // Killed while it probed.
+        let probing = vec![
+            change(1, "a", "closed", "open"),
+            change(2, "a", "open", "half_open"),
+            silent(4, "a"),
+        ];
+        assert_eq!(told(probing), [(1, Some(4), true, 0)]);
+        // Whoever is closed, or was never open, ends nothing by falling silent.
+        let others = vec![
+            change(1, "a", "closed", "open"),
+            change(2, "b", "closed", "open"),
+            change(3, "b", "open", "closed"),
+            silent(4, "b"),
+            silent(5, "c"),
+        ];
+        assert_eq!(told(others), [(1, None, false, 1)]);
+        assert!(told(vec![silent(1, "a")]).is_empty());
+    }
+
+    #[test]
+    fn a_breaker_of_several_episodes_fell_silent_if_it_did_in_the_last() {
+        let cycle = |from: i64, end: &str| {
+            vec![
+                change(from, "a", "closed", "open"),
+                change(from + 1, "a", "open", end),
+            ]
+        };
+        let folded = |ends: [&str; 2]| {
+            let changes = [cycle(1, ends[0]), cycle(5, ends[1])].concat();
+            let found = episodes(changes);
+            let mut member = found[0].as_member(None);
+            found[1].add_to(&mut member);
+            (member.closed_unix_nano, member.fell_silent)
+        };
+        assert_eq!(folded([STALE, "closed"]), (Some(6), false));
+        assert_eq!(folded(["closed", STALE]), (Some(6), true));
+        assert_eq!(folded([STALE, "half_open"]), (None, false));
     }
 }

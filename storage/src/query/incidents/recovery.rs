@@ -1,12 +1,13 @@
 //! Whether an incident gets better: instances that refuse over time, refused calls, probes, errors at the entry points.
 //!
-//! The verdict: `recovered` when every breaker closed; else `worsening` or `recovering` when fewer or more instances
+//! The verdict: `recovered` when every breaker closed, `silent` when one fell silent before; else `worsening` or `recovering` when fewer or more instances
 //! refuse, or the failed share at the entry points moved by more than 2 points, within the last five minutes; else `flat`.
 
 use std::collections::BTreeMap;
 
 use duckdb::params;
 
+use super::silences::STALE;
 use super::{QueryError, SECOND, Session, end};
 use crate::ask::Ask;
 use crate::model::{BlastRadius, BreakerTransition, Incident, OpenAt, Recovery, RejectedInMinute};
@@ -92,7 +93,9 @@ fn steps(transitions: &[BreakerTransition]) -> (Vec<OpenAt>, u32, u32) {
         let instance = change.service_instance_id.as_deref().unwrap_or_default();
         let key = (change.breaker_id.as_str(), instance);
         let before = held.insert(key, change.to_state.as_str());
-        if before == Some("half_open") && change.to_state != "half_open" {
+        // Nobody knows how the probe of one that fell silent ended.
+        let has_ended = !matches!(change.to_state.as_str(), "half_open" | STALE);
+        if before == Some("half_open") && has_ended {
             probes += 1;
             passed += u32::from(change.to_state == "closed");
         }
@@ -121,7 +124,14 @@ fn verdict(
     now: i64,
 ) -> (&'static str, String) {
     if incident.end_unix_nano.is_some() {
-        return ("recovered", "every breaker closed again".to_owned());
+        return match incident.state.as_str() {
+            "silent" => (
+                "silent",
+                "what refused last fell silent before it closed; nothing is known of it since"
+                    .to_owned(),
+            ),
+            _ => ("recovered", "every breaker closed again".to_owned()),
+        };
     }
     let at = |ns: i64| {
         open.iter()
@@ -162,6 +172,165 @@ fn refusing(is: u32, then: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The verdict and its reason at second 1,000: instances that refuse from seconds on, and failed shares now and five
+    /// minutes ago.
+    fn told(
+        steps: &[(i64, u32)],
+        recent: Option<f64>,
+        earlier: Option<f64>,
+    ) -> (&'static str, String) {
+        let open: Vec<OpenAt> = steps
+            .iter()
+            .map(|(second, open)| OpenAt {
+                time_unix_nano: second * SECOND,
+                open: *open,
+            })
+            .collect();
+        verdict(&Incident::default(), &open, recent, earlier, 1_000 * SECOND)
+    }
+
+    #[test]
+    fn the_verdict_compares_instances_and_errors_with_those_of_five_minutes_ago() {
+        // Five minutes ago is second 700.
+        let (steady, fewer, more) = (
+            &[(600, 2)][..],
+            &[(600, 2), (700, 3), (900, 1)][..],
+            &[(600, 1), (900, 2)][..],
+        );
+        let cases = [
+            (
+                steady,
+                None,
+                None,
+                "flat",
+                "2 instances refuse, five minutes ago 2",
+            ),
+            // Less than two points are no change, and one share alone is none.
+            (
+                steady,
+                Some(0.115),
+                Some(0.1),
+                "flat",
+                "2 instances refuse, five minutes ago 2",
+            ),
+            (
+                steady,
+                Some(0.085),
+                Some(0.1),
+                "flat",
+                "2 instances refuse, five minutes ago 2",
+            ),
+            (
+                steady,
+                Some(0.9),
+                None,
+                "flat",
+                "2 instances refuse, five minutes ago 2",
+            ),
+            (
+                &[][..],
+                None,
+                None,
+                "flat",
+                "0 instances refuse, five minutes ago 0",
+            ),
+            (
+                steady,
+                Some(0.05),
+                Some(0.1),
+                "recovering",
+                "2 instances refuse, five minutes ago 2; errors at the entry points fall",
+            ),
+            (
+                steady,
+                Some(0.15),
+                Some(0.1),
+                "worsening",
+                "2 instances refuse, five minutes ago 2; errors at the entry points rise",
+            ),
+            (
+                fewer,
+                None,
+                None,
+                "recovering",
+                "1 instance refuses, five minutes ago 3",
+            ),
+            (
+                fewer,
+                Some(0.05),
+                Some(0.1),
+                "recovering",
+                "1 instance refuses, five minutes ago 3",
+            ),
+            // Whoever still fails outweighs whoever closed.
+            (
+                fewer,
+                Some(0.15),
+                Some(0.1),
+                "worsening",
+                "1 instance refuses, five minutes ago 3; errors at the entry points rise",
+            ),
+            (
+                more,
+                None,
+                None,
+                "worsening",
+                "2 instances refuse, five minutes ago 1",
+            ),
+            (
+                more,
+                Some(0.05),
+                Some(0.1),
+                "worsening",
+                "2 instances refuse, five minutes ago 1",
+            ),
+        ];
+        for (steps, recent, earlier, verdict, reason) in cases {
+            assert_eq!(
+                told(steps, recent, earlier),
+                (verdict, reason.to_owned()),
+                "{steps:?} {recent:?} {earlier:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_instance_that_fell_silent_refuses_no_more_and_ended_no_probe() {
+        let change = |second: i64, instance: &str, to: &str| BreakerTransition {
+            time_unix_nano: second * SECOND,
+            service_instance_id: Some(instance.to_owned()),
+            to_state: to.to_owned(),
+            ..BreakerTransition::default()
+        };
+        let (open, probes, passed) = steps(&[
+            change(1, "a", "open"),
+            change(2, "b", "open"),
+            change(3, "a", STALE),
+            change(4, "b", "half_open"),
+            change(5, "b", STALE),
+        ]);
+        let open: Vec<u32> = open.iter().map(|step| step.open).collect();
+        assert_eq!((open, probes, passed), (vec![1, 2, 1, 0], 0, 0));
+    }
+
+    #[test]
+    fn what_is_over_is_judged_no_more() {
+        let over = |state: &str| {
+            let over = Incident {
+                end_unix_nano: Some(900 * SECOND),
+                state: state.to_owned(),
+                ..Incident::default()
+            };
+            verdict(&over, &[], Some(0.9), Some(0.1), 1_000 * SECOND)
+        };
+        assert_eq!(over("silent").0, "silent");
+        let found = over("recovered");
+        assert_eq!(
+            found,
+            ("recovered", "every breaker closed again".to_owned())
+        );
+    }
 
     #[test]
     fn one_instance_refuses_and_two_refuse() {

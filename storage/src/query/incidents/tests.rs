@@ -1,5 +1,6 @@
 //! A cascade of three services, seeded span by span, is one incident attributed to where it began.
 
+mod refused;
 mod story;
 
 use self::story::{BASE, S, change, send, story};

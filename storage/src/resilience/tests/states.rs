@@ -2,6 +2,7 @@
 //! same in lanes and on edges.
 
 mod drawn;
+mod gone;
 mod restarts;
 mod silences;
 mod summed;

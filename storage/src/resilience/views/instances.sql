@@ -1,18 +1,19 @@
 -- The latest state of each instance: where its last transition led, else what its last sample said; `stale` by R5
--- when a breaker that exported samples has exported none for three intervals. What it was in before a silence it may have
--- left and come into again: after one it is in its state since it was heard again.
+-- when a breaker that exported samples has exported none for three intervals, and when an instance that only reports has
+-- sent nothing else any more either (`heard`). What it was in before a silence it may have left and come into again: after
+-- one it is in its state since it was heard again.
 WITH joined AS (
-    SELECT *, interval_ns IS NOT NULL AND epoch_ns(last_seen) + 3 * interval_ns
-            < epoch_us(system.main.get_current_timestamp()) * 1000 AS is_stale,
-        list_last(silences) AS silence
-    FROM {known}
+    SELECT k.*, h.until_ns, coalesce(CASE WHEN k.interval_ns IS NOT NULL THEN epoch_ns(k.last_seen) + 3 * k.interval_ns ELSE h.stale_at END
+            < epoch_us(system.main.get_current_timestamp()) * 1000, false) AS is_stale,
+        list_last(k.silences) AS silence
+    FROM {known} k LEFT JOIN {heard} h ON h.breaker_id = k.breaker_id AND h.instance = k.instance
 ),
 dated AS (
     SELECT *, NOT is_stale AND coalesce(silence.to_ns > epoch_ns(coalesce(change.since, first_state)), false) AS is_heard_again
     FROM joined
 ),
 timed AS (
-    SELECT *, CASE WHEN is_stale THEN last_seen WHEN is_heard_again THEN make_timestamp_ns(silence.to_ns)
+    SELECT *, CASE WHEN is_stale THEN greatest(last_seen, make_timestamp_ns(until_ns)) WHEN is_heard_again THEN make_timestamp_ns(silence.to_ns)
             ELSE coalesce(change.since, first_state) END AS began
     FROM dated
 )

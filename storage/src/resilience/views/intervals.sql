@@ -1,8 +1,14 @@
--- States with their times; the last one of an instance lasts until now, or until it fell silent (R5).
-WITH timed AS (
+-- States with their times; the last one of an instance lasts until now, or until it fell silent (R5): one that exports
+-- metrics by itself, one that only reports with all else that it sends.
+WITH last_heard AS (
+    SELECT s.* REPLACE (greatest(s.heard_until, h.until_ns) AS heard_until, coalesce(s.stale_at, h.stale_at) AS stale_at)
+    FROM {spells} s
+    LEFT JOIN {heard} h ON s.end_ns IS NULL AND h.breaker_id = s.breaker_id AND h.instance = coalesce(s.service_instance_id, '')
+),
+timed AS (
     SELECT *, epoch_us(system.main.get_current_timestamp()) * 1000 AS now_ns,
         coalesce(stale_at < epoch_us(system.main.get_current_timestamp()) * 1000, false) AS is_silent
-    FROM {spells}
+    FROM last_heard
 ),
 spells AS (
     SELECT * REPLACE (CASE WHEN is_silent THEN heard_until ELSE end_ns END AS end_ns) FROM timed

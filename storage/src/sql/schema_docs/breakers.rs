@@ -351,7 +351,7 @@ pub(super) const BREAKER_INTERVALS: Relation = Relation {
         column(
             "state",
             "VARCHAR",
-            "`closed`, `open`, `half_open` …; `stale` while a breaker that exports metrics was silent for more than three intervals",
+            "`closed`, `open`, `half_open` …; `stale` while a breaker that exports metrics was silent for more than three intervals, and where one is known by reports alone since its instance last sent anything, if that is a quarter of an hour ago",
         ),
         column(
             "start_time",

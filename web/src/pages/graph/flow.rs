@@ -19,17 +19,15 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// Of an edge. Refused calls are those its breakers count.
+    /// Of an edge. Refused calls are those its breakers count, or spans tell of where these do not.
     pub fn of(edge: &GraphEdge) -> Self {
         let counts = edge.counts();
+        let breakers = || edge.breakers.iter();
+        let as_failed: u64 = breakers().map(|breaker| breaker.rejected_as_failed).sum();
         Self {
             passed: counts.all() - counts.failed(),
-            failed: counts.failed(),
-            refused: edge
-                .breakers
-                .iter()
-                .filter_map(|breaker| breaker.rejected)
-                .sum(),
+            failed: (counts.failed() - as_failed as f64).max(0.0),
+            refused: breakers().filter_map(|breaker| breaker.rejected).sum(),
         }
     }
 
@@ -97,6 +95,8 @@ impl Flow {
 
 #[cfg(test)]
 mod tests {
+    use leptos::serde_json::{Value, from_value, json};
+
     use super::*;
 
     #[test]
@@ -119,6 +119,26 @@ mod tests {
         // They touch: none covers its neighbour.
         assert!((bands[0].1 + widths[0] / 2.0 - (bands[1].1 - widths[1] / 2.0)).abs() < 1e-9);
         assert!((flow.lost_share() - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_refused_call_that_has_a_span_of_its_own_is_no_failed_one_too() {
+        let breaker = |rejected: u64, as_failed: u64| {
+            json!({"breaker_id": "b", "name": "b", "key": null, "state": "open", "instances": 1, "instances_open": 1,
+                "peer_evidence": "edge", "rejected": rejected, "rejected_basis": "spans", "rejected_as_failed": as_failed})
+        };
+        let flow = |breakers: Value| {
+            let edge = json!({"caller": 0, "callee": 1, "kind": "service", "is_async": false, "calls": 100, "errors": 30,
+                "weight": 100.0, "error_weight": 30.0, "basis": "all", "latency": {}, "breakers": breakers});
+            let edge: GraphEdge = from_value(edge).expect("the shape of the model");
+            let flow = Flow::of(&edge);
+            (flow.passed, flow.failed, flow.refused)
+        };
+        assert_eq!(flow(json!([])), (70.0, 30.0, 0));
+        assert_eq!(flow(json!([breaker(20, 0)])), (70.0, 30.0, 20));
+        assert_eq!(flow(json!([breaker(20, 12)])), (70.0, 18.0, 20));
+        // Those that were estimated may be more than those that were counted.
+        assert_eq!(flow(json!([breaker(40, 40)])), (70.0, 0.0, 40));
     }
 
     #[test]

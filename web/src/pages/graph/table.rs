@@ -28,6 +28,8 @@ pub(in crate::pages) fn edge_table(
             let (caller, callee) = (graph.nodes.get(edge.caller)?, graph.nodes.get(edge.callee)?);
             let flow = Flow::of(edge);
             let refused = edge.breakers.iter().any(|breaker| breaker.rejected.is_some()).then(|| units::count(flow.refused));
+            let by_spans = edge.breakers.iter().any(|breaker| breaker.rejected_basis.as_deref() == Some("spans"));
+            let by_spans = by_spans.then(|| view! { " " <span class="tag" title="Its breaker counts none: these are spans that say they were refused, sampling undone">"spans"</span> });
             let lost = flow.lost_share();
             let lost = view! { <span class=format!("share {}", severity_of_share(lost))>{units::percent(lost)}</span> };
             let rate = per_second(edge, seconds);
@@ -41,7 +43,7 @@ pub(in crate::pages) fn edge_table(
                 <tr>
                     {ends(edge, (caller, callee), told)}
                     <td class="num"><a data-row href=traces title="Traces with these calls">{units::count(edge.calls)}</a></td><td class="num">{units::rate(rate)} {basis_tag(edge.basis, edge.calls, edge.weight)}{was_rate}</td>
-                    <td class="num">{refused.unwrap_or_else(|| "–".to_owned())}</td><td class="num">{lost}{was_lost}</td>
+                    <td class="num">{refused.unwrap_or_else(|| "–".to_owned())}{by_spans}</td><td class="num">{lost}{was_lost}</td>
                     <td class="num">{units::duration_or_dash(edge.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(edge.latency.p95_ns)}{was_p95}</td>
                     <td class="num">{units::duration_or_dash(edge.latency.p99_ns)}</td>
                     <td>{breakers_on(edge, caller, frame)}</td>

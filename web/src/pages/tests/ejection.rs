@@ -56,6 +56,8 @@ fn an_ejection_says_how_many_hosts_are_out_and_which_wherever_it_is_shown() {
         instances_open: 2,
         peer_evidence: "name".to_owned(),
         rejected: None,
+        rejected_basis: None,
+        rejected_as_failed: 0,
         hosts_ejected: Some(2),
         hosts_total: Some(12),
     };
@@ -99,6 +101,8 @@ fn an_edge_with_several_breakers_counts_those_alike() {
         instances_open: u32::from(state == "open"),
         peer_evidence: "name".to_owned(),
         rejected: None,
+        rejected_basis: None,
+        rejected_as_failed: 0,
         hosts_ejected: None,
         hosts_total: None,
     };

@@ -1,6 +1,8 @@
-//! Breakers whose instances fell silent.
+//! Breakers whose instances fell silent, and incidents that end so.
 
-use super::incident_data::breaker_page;
+use tripline_storage::model::BreakerTransition;
+
+use super::incident_data::{breaker_page, incident_of};
 use super::*;
 
 #[test]
@@ -27,4 +29,32 @@ fn a_breaker_of_silent_instances_is_stale_on_no_number_of_them() {
         html.contains("payment is closed on 2 instances; it did not open in this range"),
         "{html}"
     );
+}
+
+#[test]
+fn an_incident_that_ended_in_silence_is_neither_open_nor_recovered() {
+    let mut data = incident_of("payment");
+    let end = data.incident.start_unix_nano + 90_000_000_000;
+    data.incident.end_unix_nano = Some(end);
+    data.incident.state = "silent".to_owned();
+    data.recovery.verdict = "silent".to_owned();
+    let last = data.transitions.last().expect("a transition").clone();
+    data.transitions.push(BreakerTransition {
+        time_unix_nano: end,
+        time_lo_unix_nano: end,
+        to_state: "stale".to_owned(),
+        ..last
+    });
+    let html = render(&frame("/incidents/1", &[]), "payment", |f| {
+        incident(&data, f)
+    });
+    assert!(html.contains("no data after "), "{html}");
+    assert!(html.contains("verdict warn"), "{html}");
+    assert!(html.contains("lane-stale"), "{html}");
+    let list = Page::whole(vec![data.incident.clone()]);
+    let html = render(&frame("/incidents", &[]), "payment", |f| {
+        incidents(&list, f)
+    });
+    assert!(html.contains(" no data"), "{html}");
+    assert!(!html.contains("recovered"), "{html}");
 }

@@ -1,0 +1,112 @@
+//! Who is hurt by breakers of other libraries: their refusals leave no client span, and other words.
+
+use super::story::{BASE, S, change};
+use super::*;
+use crate::fixture::{append, batch};
+use crate::ingest::{ResourceRow, Rows, SpanColumns, SpanRow};
+
+/// A request: a root that failed or not, and under it what the library leaves of the call, if it leaves anything.
+fn request(
+    store: &Store,
+    service: &str,
+    number: u8,
+    has_failed: bool,
+    [message, attributes]: [&str; 2],
+) {
+    let start = BASE + (10 + u64::from(number)) * S;
+    let status = |failed: bool| if failed { "error" } else { "unset" };
+    let root = SpanRow {
+        trace_id: [number; 16],
+        span_id: [number; 8],
+        name: "GET /",
+        kind: "server",
+        start_unix_nano: start,
+        end_unix_nano: start + 1_000_000,
+        status_code: status(has_failed),
+        attributes: "{}",
+        ..SpanRow::default()
+    };
+    let under = SpanRow {
+        span_id: [number + 100; 8],
+        parent_span_id: Some([number; 8]),
+        name: "pay",
+        kind: "internal",
+        status_code: status(!message.is_empty()),
+        status_message: message,
+        attributes,
+        ..root.clone()
+    };
+    let mut columns = SpanColumns::default();
+    columns.push(&root);
+    columns.push(&under);
+    let resource = ResourceRow {
+        service_name: Some(service.to_owned()),
+        service_instance_id: Some("1".to_owned()),
+        attributes: "{}".to_owned(),
+        ..ResourceRow::default()
+    };
+    append(store, batch(vec![resource], Rows::Spans(columns)));
+}
+
+#[test]
+fn a_refusal_that_only_its_librarys_words_tell_hurts_the_request() {
+    const GOBREAKER: [&str; 2] = ["circuit breaker is open", "{}"];
+    const RESILIENCE4J: [&str; 2] = [
+        "",
+        r#"{"resilience4j.circuit_breaker.name":"pay","resilience4j.circuit_breaker.outcome":"rejected"}"#,
+    ];
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let opened = BASE + 10 * S;
+    change(
+        &store,
+        ["cart", "1"],
+        "pay",
+        opened,
+        ["closed", "open"],
+        1,
+        None,
+    );
+    request(&store, "cart", 1, true, GOBREAKER);
+    request(&store, "cart", 2, false, GOBREAKER);
+    request(&store, "cart", 3, false, RESILIENCE4J);
+    // It failed of something else, and nothing failed.
+    request(&store, "cart", 4, true, ["connection refused", "{}"]);
+    request(&store, "cart", 5, false, ["", "{}"]);
+    // A breaker of somebody else.
+    request(&store, "till", 6, true, GOBREAKER);
+    let check = || {
+        let reader = store.reader().expect("a reader");
+        let session = Session::new(&reader);
+        let page = incidents(&session, &query(60)).expect("incidents");
+        let [found] = page.items.as_slice() else {
+            panic!("{page:?}");
+        };
+        let now = (BASE + 60 * S) as i64;
+        let blast = incident_of(&session, &found.incident_id, now).blast;
+        let told: Vec<(&str, [f64; 5])> = blast
+            .entry_points
+            .iter()
+            .map(|entry| {
+                let counts = [
+                    entry.requests,
+                    entry.crossing,
+                    entry.failed,
+                    entry.degraded,
+                    entry.unaffected,
+                ];
+                (entry.service.as_str(), counts)
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("cart", [5.0, 3.0, 1.0, 2.0, 2.0]),
+                ("till", [1.0, 0.0, 0.0, 0.0, 1.0])
+            ]
+        );
+    };
+    check();
+    store.seal_now().expect("sealed");
+    check();
+}

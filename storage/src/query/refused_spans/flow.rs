@@ -1,0 +1,256 @@
+//! Refused calls of breakers that count none themselves, as spans tell them: each once, and for the breaker that it was.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use duckdb::Connection;
+
+use super::super::QueryError;
+use super::super::breakers::Guard;
+use super::super::sample::Sample;
+use super::{Key, ReadSpan, RefusedSpans, scope_of};
+use crate::model::TimeRange;
+use crate::resilience::{SampleRow, Subject};
+use crate::store::SegmentSet;
+
+/// Spans among which they are looked for, about; of more, a share of the traces is read.
+const SPANS_MAX: f64 = 100_000.0;
+/// Errors are not followed further up.
+const DEPTH_MAX: usize = 64;
+
+/// Counts the calls that breakers refused in a range, for those of them that do not themselves.
+pub(in crate::query) fn count(
+    set: &SegmentSet,
+    conn: &Connection,
+    range: TimeRange,
+    guards: &mut [Guard],
+    uncounted: &BTreeSet<String>,
+) -> Result<(), QueryError> {
+    let services: BTreeSet<String> = guards
+        .iter()
+        .filter(|guard| uncounted.contains(&guard.breaker.breaker_id))
+        .map(|guard| guard.service.clone())
+        .collect();
+    if services.is_empty() {
+        return Ok(());
+    }
+    let sample = Sample::of(set, range, SPANS_MAX);
+    let refused = RefusedSpans::of(set, conn, range, &services, sample)?;
+    let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
+    for calls in refused.calls() {
+        let Some(at) = breaker_of(guards, calls.subject) else {
+            continue;
+        };
+        let weight = calls.of.weight * sample.one_in as f64;
+        let (all, as_failed) = sums.entry(at).or_default();
+        *all += weight;
+        *as_failed += if calls.of.is_call { weight } else { 0.0 };
+    }
+    for (at, (all, as_failed)) in sums {
+        let breaker = &mut guards[at].breaker;
+        if uncounted.contains(&breaker.breaker_id) {
+            breaker.rejected = Some(all.round() as u64);
+            breaker.rejected_basis = Some("spans".to_owned());
+            breaker.rejected_as_failed = as_failed.round() as u64;
+        }
+    }
+    Ok(())
+}
+
+/// The breaker that refused: the one of that name, else the only one it can have been.
+fn breaker_of(guards: &[Guard], subject: &Subject) -> Option<usize> {
+    let id = subject.breaker_id();
+    if let Some(at) = guards
+        .iter()
+        .position(|guard| guard.breaker.breaker_id == id)
+    {
+        return Some(at);
+    }
+    let scope = scope_of(subject);
+    let service = subject.service_name.as_deref().unwrap_or_default();
+    let callees = [Some(&subject.name), subject.peer_service.as_ref()];
+    let can_be = |guard: &Guard| {
+        let mut callees = callees.iter().flatten();
+        guard.service == service
+            && guard.scope == scope
+            && guard.breaker.pattern == subject.pattern
+            && (subject.name.is_empty() || callees.any(|callee| guard.guards_calls_to(callee)))
+    };
+    let mut found = (0..guards.len()).filter(|at| can_be(&guards[*at]));
+    found.next().filter(|_| found.next().is_none())
+}
+
+/// Calls that were refused.
+struct RefusedCalls<'a> {
+    subject: &'a Subject,
+    of: ReadSpan,
+}
+
+impl RefusedSpans {
+    /// Each refused call once, however far up its error went.
+    fn calls(&self) -> Vec<RefusedCalls<'_>> {
+        let mut on_span: HashMap<Key, Vec<usize>> = HashMap::new();
+        for (at, sample) in self.found.iter().enumerate() {
+            on_span.entry(key(sample)).or_default().push(at);
+        }
+        let mut is_echo = vec![false; self.found.len()];
+        for (at, sample) in self.found.iter().enumerate() {
+            let mut span = key(sample);
+            for _ in 0..DEPTH_MAX {
+                let read = self.read.get(&span);
+                let Some(parent) = read.and_then(|read| read.parent.as_ref()) else {
+                    break;
+                };
+                span.1.clone_from(parent);
+                for &above in on_span.get(&span).into_iter().flatten() {
+                    match nearer(&self.found[above].subject, &sample.subject) {
+                        Some(Nearer::Below) => is_echo[above] = true,
+                        Some(Nearer::Above) => is_echo[at] = true,
+                        None => {}
+                    }
+                }
+            }
+        }
+        let told = self.found.iter().zip(is_echo);
+        told.filter(|(_, is_echo)| !is_echo)
+            .map(|(sample, _)| RefusedCalls {
+                subject: &sample.subject,
+                of: self.read.get(&key(sample)).cloned().unwrap_or_default(),
+            })
+            .collect()
+    }
+}
+
+/// Which of two spans of one path is nearer to who refused.
+enum Nearer {
+    Above,
+    Below,
+}
+
+/// Of one refusal that both tell of; `None` where they tell of two.
+fn nearer(above: &Subject, below: &Subject) -> Option<Nearer> {
+    let is_one_service = above.service_name == below.service_name;
+    let is_one_breaker = (&above.name, &above.key) == (&below.name, &below.key);
+    if !is_one_service || above.name.is_empty() || is_one_breaker {
+        Some(Nearer::Below)
+    } else if below.name.is_empty() {
+        Some(Nearer::Above)
+    } else {
+        None
+    }
+}
+
+fn key(sample: &SampleRow) -> Key {
+    let id = |id: &Option<String>| id.clone().unwrap_or_default();
+    (id(&sample.trace_id), id(&sample.span_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A span of a trace: its id, its parent, and who refused.
+    type Told = (
+        &'static str,
+        Option<&'static str>,
+        &'static str,
+        &'static str,
+    );
+
+    /// Service and name of each call that is counted.
+    fn counted(told: &[Told]) -> Vec<(String, String)> {
+        let spans = RefusedSpans {
+            found: told
+                .iter()
+                .map(|(span, _, service, name)| SampleRow {
+                    subject: Subject {
+                        service_name: Some((*service).to_owned()),
+                        name: (*name).to_owned(),
+                        ..Subject::default()
+                    },
+                    trace_id: Some("t".to_owned()),
+                    span_id: Some((*span).to_owned()),
+                    ..SampleRow::default()
+                })
+                .collect(),
+            read: told
+                .iter()
+                .map(|(span, parent, ..)| {
+                    let of_it = ReadSpan {
+                        parent: parent.map(str::to_owned),
+                        ..ReadSpan::default()
+                    };
+                    (("t".to_owned(), (*span).to_owned()), of_it)
+                })
+                .collect(),
+        };
+        let calls = spans.calls();
+        let name = |calls: &RefusedCalls<'_>| {
+            let service = calls.subject.service_name.clone().unwrap_or_default();
+            (service, calls.subject.name.clone())
+        };
+        calls.iter().map(name).collect()
+    }
+
+    #[test]
+    fn an_error_counts_once_where_it_was_refused_and_not_where_it_went_up_to() {
+        let cases: [(&[Told], &[(&str, &str)]); 6] = [
+            // The error of a span in all that are above it.
+            (
+                &[
+                    ("root", None, "cart", ""),
+                    ("pay", Some("root"), "cart", ""),
+                ],
+                &[("cart", "")],
+            ),
+            (
+                &[
+                    ("root", None, "cart", ""),
+                    ("pay", Some("root"), "cart", "bank"),
+                ],
+                &[("cart", "bank")],
+            ),
+            // What is above has the name.
+            (
+                &[
+                    ("root", None, "cart", "bank"),
+                    ("pay", Some("root"), "cart", ""),
+                ],
+                &[("cart", "bank")],
+            ),
+            (
+                &[
+                    ("root", None, "cart", "bank"),
+                    ("pay", Some("root"), "cart", "bank"),
+                ],
+                &[("cart", "bank")],
+            ),
+            // The caller is told of it, and calls its callee by name.
+            (
+                &[
+                    ("call", None, "shop", "cart"),
+                    ("serve", Some("call"), "cart", ""),
+                ],
+                &[("cart", "")],
+            ),
+            // Two tries beside each other, and two breakers of one path.
+            (
+                &[
+                    ("root", None, "cart", "all"),
+                    ("a", Some("root"), "cart", "bank"),
+                    ("b", Some("root"), "cart", "bank"),
+                ],
+                &[("cart", "all"), ("cart", "bank"), ("cart", "bank")],
+            ),
+        ];
+        for (told, expected) in cases {
+            let expected: Vec<(String, String)> = expected
+                .iter()
+                .map(|(service, name)| ((*service).to_owned(), (*name).to_owned()))
+                .collect();
+            assert_eq!(counted(told), expected, "{told:?}");
+        }
+        // A circle ends.
+        let circle = counted(&[("a", Some("b"), "cart", ""), ("b", Some("a"), "cart", "")]);
+        assert!(circle.len() <= 2);
+    }
+}

@@ -191,9 +191,12 @@ mod tests {
         calls.iter().map(name).collect()
     }
 
+    /// Spans, and the service and the name of each call that was refused.
+    type Case<'a> = (&'a [Told], &'a [(&'a str, &'a str)]);
+
     #[test]
     fn an_error_counts_once_where_it_was_refused_and_not_where_it_went_up_to() {
-        let cases: [(&[Told], &[(&str, &str)]); 6] = [
+        let cases: [Case<'_>; 6] = [
             // The error of a span in all that are above it.
             (
                 &[

@@ -202,7 +202,20 @@ fn explain(error: &toml::de::Error) -> String {
                 .map(|(_, known)| format!("; did you mean `{known}`?"))
         })
         .flatten();
-    format!("{message}{}", suggestion.unwrap_or_default())
+    format!("{}{}", masked(message), suggestion.unwrap_or_default())
+}
+
+/// Without the text that stands where something else belongs: it may be a secret.
+fn masked(message: &str) -> String {
+    for kind in ["invalid type: string", "invalid value: string"] {
+        if let Some((_, expected)) = message
+            .strip_prefix(kind)
+            .and_then(|rest| rest.rsplit_once(", expected "))
+        {
+            return format!("{kind}, expected {expected}");
+        }
+    }
+    message.to_owned()
 }
 
 /// A TOML number, boolean or array where the text is one, else the text itself.
@@ -441,6 +454,23 @@ mod tests {
             let (_dir, path) = file(&text);
             let error = load(Some(&path), [], &Overrides::default()).expect_err(wrong);
             assert!(error.to_string().contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_wrong_place_is_not_repeated() {
+        let variables = [
+            ("TRIPLINE_RECEIVE__AUTH__CREDENTIALS", "hunter2"),
+            ("TRIPLINE_RECEIVE__AUTH__CREDENTIALS", "['hunter2']"),
+            ("TRIPLINE_UI", "hunter2"),
+        ];
+        for (name, value) in variables {
+            let error = load(None, env(&[(name, value)]), &Overrides::default());
+            let error = error.expect_err(name).to_string();
+            assert!(
+                !error.contains("hunter2") && error.contains("expected"),
+                "{error}"
+            );
         }
     }
 

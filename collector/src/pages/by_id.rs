@@ -2,7 +2,7 @@
 //! page then shows the time of what was found.
 
 use axum::response::Response;
-use tripline_storage::model::{LogQuery, TimeRange, TraceQuery};
+use tripline_storage::model::{LogQuery, TimeRange, TraceDetail, TraceQuery};
 use tripline_storage::query::{self, QueryError, Session};
 use tripline_web::frame::Frame;
 use tripline_web::pages::View;
@@ -15,6 +15,7 @@ use crate::api::problem::Problem;
 const RECORDS_MAX: usize = 10_000;
 /// Shown before and after what was found.
 const AROUND_NS: i64 = 30_000_000_000;
+const HALF_AN_HOUR_NS: i64 = 1_800_000_000_000;
 
 /// Whether the address has a range.
 pub(super) fn has_range(frame: &Frame) -> bool {
@@ -60,14 +61,36 @@ pub(super) fn time_of_logs(
 
 /// From a little before the first to a little after the last.
 fn around(times: impl Iterator<Item = (i64, i64)>) -> Option<TimeRange> {
-    let whole = times.reduce(|(from, to), (start, end)| (from.min(start), to.max(end)))?;
-    Some(TimeRange {
-        from_unix_nano: whole.0.saturating_sub(AROUND_NS).max(0),
-        to_unix_nano: whole
-            .1
-            .saturating_add(AROUND_NS)
-            .min(TimeRange::LAST_UNIX_NANO),
-    })
+    Some(widened(whole(times)?, AROUND_NS))
+}
+
+fn whole(times: impl Iterator<Item = (i64, i64)>) -> Option<(i64, i64)> {
+    times.reduce(|(from, to), (start, end)| (from.min(start), to.max(end)))
+}
+
+fn widened((from, to): (i64, i64), by: i64) -> TimeRange {
+    TimeRange {
+        from_unix_nano: from.saturating_sub(by).max(0),
+        to_unix_nano: to.saturating_add(by).min(TimeRange::LAST_UNIX_NANO),
+    }
+}
+
+/// Half an hour before a trace to half an hour after it, unless the address has a range or the usual one has it: what is
+/// linked from its page is then of its time.
+pub(super) fn hour_around(frame: &Frame, trace: &TraceDetail) -> Option<TimeRange> {
+    if has_range(frame) {
+        return None;
+    }
+    let times = trace.spans.iter().map(|span| {
+        let [start, end] = [span.start_time_unix_nano, span.end_time_unix_nano]
+            .map(|ns| i64::try_from(ns).unwrap_or(TimeRange::LAST_UNIX_NANO));
+        (start, end.max(start))
+    });
+    let (start, end) = whole(times)?;
+    let (from, to) = frame.bounds();
+    let is_usual = u64::try_from(start).is_ok_and(|start| start >= from)
+        && u64::try_from(end).is_ok_and(|end| end <= to);
+    (!is_usual).then(|| widened((start, end), HALF_AN_HOUR_NS))
 }
 
 /// Renders what was found; where its time was looked for, the page is of that.

@@ -7,7 +7,8 @@ use tripline_storage::model::TraceDetail;
 use tripline_storage::query;
 use tripline_web::pages as views;
 
-use super::answer::{problem_page, show};
+use super::answer::problem_page;
+use super::by_id::{hour_around, show_found};
 use super::request::PageRequest;
 use crate::api::AppState;
 use crate::api::params::hex_id;
@@ -53,7 +54,11 @@ pub(super) async fn trace(
         })
         .await
         .and_then(|found| found.ok_or_else(|| Problem::not_found(missing)));
-    show(&frame, &title, answer, views::trace)
+    let answer = answer.map(|page| {
+        let hour = hour_around(&frame, &page.trace);
+        (page, hour)
+    });
+    show_found(frame, &title, answer, views::trace)
 }
 
 /// A trace as the page shows it: with the spans of proxies or without. What is hidden is not left out of what is shown.

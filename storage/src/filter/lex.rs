@@ -111,6 +111,11 @@ fn quoted(chars: &[char], column: usize) -> Result<(TokenKind, usize), FilterErr
         match chars.get(at) {
             None => return Err(wrong(0, "this quote is never closed")),
             Some('"') => return Ok((TokenKind::Quoted(text), at + 1)),
+            // What is no escape stands for itself, as `\d` of a regular expression.
+            Some('\\') if chars.get(at + 1).is_some_and(|c| !ESCAPES.contains(c)) => {
+                text.push('\\');
+                at += 1;
+            }
             Some('\\') => {
                 let (c, length) = escape(&chars[at..])
                     .ok_or_else(|| wrong(at, "an escape is \\\" \\\\ \\n \\r \\t or \\u{…}"))?;
@@ -124,6 +129,9 @@ fn quoted(chars: &[char], column: usize) -> Result<(TokenKind, usize), FilterErr
         }
     }
 }
+
+/// What an escape begins with, after its backslash.
+const ESCAPES: [char; 6] = ['"', '\\', 'n', 'r', 't', 'u'];
 
 fn escape(chars: &[char]) -> Option<(char, usize)> {
     Some(match chars.get(1)? {

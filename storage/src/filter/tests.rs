@@ -15,6 +15,9 @@ fn parsed(text: &str) -> Expression {
 fn the_ways_people_write_it_read_as_the_same() {
     for (text, canonical) in [
         ("status=error", "status = error"),
+        // A regular expression is written as everywhere.
+        (r#"name ~ "^http\.\d+$""#, r#"name ~ "^http\\.\\d+$""#),
+        (r#"name ~ "a\\.b""#, r#"name ~ "a\\.b""#),
         ("status == \"error\"", "status = error"),
         ("a=1 b=2", "a = 1 AND b = 2"),
         (
@@ -75,7 +78,7 @@ fn complaints_point_at_the_column() {
         ("AND a = 1", 1, "before AND"),
         ("= 5", 1, "expected a key"),
         ("a = \"x", 5, "never closed"),
-        ("a = \"\\q\"", 6, "escape"),
+        ("a = \"\\u{zz}\"", 6, "escape"),
         ("name ~ \"(\"", 8, "regular expression"),
         ("any(any(a = 1))", 5, "cannot stand inside"),
         ("size > 5ms", 8, "unit of size"),

@@ -120,6 +120,7 @@ pub(super) fn counted_sql(streams: &str, points: &str, select: &str, range: Time
     let text = REQUESTS
         .replace("{names}", REQUEST_METRICS)
         .replace("{from}", &range.from_unix_nano.to_string())
+        .replace("{to}", &range.to_unix_nano.to_string())
         .replace("{since}", &since.to_string())
         .replace("{select}", select);
     // One after the other: what a person wrote in one of them is no hole.

@@ -51,7 +51,13 @@ mod tests {
             };
             check(&section).is_ok()
         };
-        for level in ["info", "WARN", "off", "warn,tripline_storage::ask=trace", "tower=debug"] {
+        for level in [
+            "info",
+            "WARN",
+            "off",
+            "warn,tripline_storage::ask=trace",
+            "tower=debug",
+        ] {
             assert!(is_taken(level), "{level}");
         }
         for level in ["loud", "", "info,loud", "tower=loud"] {

@@ -205,6 +205,43 @@ fn a_status_says_who_refused_and_in_which_state() {
 }
 
 #[test]
+fn too_many_requests_are_a_breakers_unless_somebody_answered_so() {
+    const TOO_MANY: &str = r#"[{"name":"exception","time_unix_nano":1700000000000000000,"attributes":{"exception.type":"*url.Error","exception.message":"too many requests"}}]"#;
+    let time = now() - 100 * SECOND;
+    let calls = [
+        ("a", "{}"),
+        ("b", r#"{"http.response.status_code":429}"#),
+        ("c", r#"{"error.type":"429","http.status_code":429}"#),
+        ("d", r#"{"rpc.grpc.status_code":8,"rpc.system":"grpc"}"#),
+        ("e", r#"{"http.request.method":"GET"}"#),
+    ];
+    let calls: Vec<Span<'_>> = (1..)
+        .zip(calls)
+        .map(|(number, (peer, attributes))| Span {
+            time: time + u64::from(number) * SECOND,
+            attributes,
+            events: Some(TOO_MANY),
+            status_message: "too many requests",
+            peer: Some(peer),
+            number,
+        })
+        .collect();
+    let expected = [
+        "half_open breaker a gobreaker",
+        "half_open breaker e gobreaker",
+    ];
+    // The exceptions are of another time than their spans.
+    let mut found = proven(&calls);
+    found.sort();
+    assert_eq!(found, expected);
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, spans("cart", "pod-1", &calls));
+    assert_eq!(refusals(&store, 1), [r#"gobreaker "a""#]);
+    assert!(refusals(&store, 2).is_empty());
+}
+
+#[test]
 fn a_refusal_in_the_body_of_a_record_is_one() {
     let body = "request failed: CircuitBreaker 'pay' is OPEN and does not permit further calls";
     let record = Log {

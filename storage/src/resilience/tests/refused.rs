@@ -372,6 +372,59 @@ fn the_error_of_a_record_is_of_the_breaker_that_stands_beside_it() {
 }
 
 #[test]
+fn the_error_of_a_record_is_of_the_breaker_that_is_named_beside_it_in_any_word() {
+    let time = now() - 100 * SECOND;
+    let records = [
+        r#"{"breaker":"a","err":"circuit breaker is open"}"#,
+        r#"{"error":"circuit breaker is open","name":"b"}"#,
+        r#"{"breaker":"c","err":"hystrix: circuit open"}"#,
+        r#"{"err":"circuit breaker open","name":"d"}"#,
+        // The callee is better than a name of nobody knows what.
+        r#"{"err":"circuit breaker is open","name":"logger","peer.service":"e"}"#,
+        r#"{"breaker":"f","err":"too many requests"}"#,
+        r#"{"err":"too many requests","name":"g"}"#,
+        r#"{"breaker":"h","err":"too many requests","status":429}"#,
+        // Sentinel's errors do not say of which resource they are.
+        r#"{"exception.message":"","exception.type":"com.alibaba.csp.sentinel.slots.block.degrade.DegradeException","resource":"GET:/i"}"#,
+        r#"{"exception.message":"","exception.type":"com.alibaba.csp.sentinel.slots.block.degrade.DegradeException"}"#,
+        "2026-11-23 07:00:00|1|GET:/j,DegradeException,default,origin|61,0",
+    ];
+    let records: Vec<Log<'_>> = (0..)
+        .zip(records)
+        .map(|(number, told)| Log {
+            time: time + number * SECOND,
+            body: Some(if told.starts_with('{') {
+                "call failed"
+            } else {
+                told
+            }),
+            attributes: if told.starts_with('{') { told } else { "{}" },
+            ..Log::default()
+        })
+        .collect();
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, logs("cart", "pod-1", &records));
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT name, state, evidence, origin FROM breaker_samples ORDER BY time"
+        ),
+        [
+            "a open log gobreaker",
+            "b open log gobreaker",
+            "c open log go-kit",
+            "d open log failsafe",
+            "e open log gobreaker",
+            "f half_open log gobreaker",
+            "GET:/i open log sentinel",
+            "sentinel open log sentinel",
+            "GET:/j open log sentinel",
+        ]
+    );
+}
+
+#[test]
 fn a_body_of_members_says_which_error_of_which_breaker() {
     let records = [
         r#"{"level":"error","msg":"call failed","error":"circuit breaker is open","circuit_breaker.name":"pay"}"#,

@@ -150,6 +150,50 @@ fn pollys_pipeline_of_an_authority_is_the_same_in_text_and_in_attributes() {
 }
 
 #[test]
+fn towers_own_line_is_of_the_breaker_that_a_field_names() {
+    let body = ["Circuit state transition"];
+    for name in ["breaker", "circuitbreaker", "circuit_breaker.name", "name"] {
+        let attributes = format!(r#"{{"{name}":"pay","from":"Closed","to":"Open"}}"#);
+        assert_eq!(told(&body, &attributes), ["pay closed open"], "{name}");
+    }
+    assert!(told(&body, r#"{"from":"Closed","to":"Open"}"#).is_empty());
+}
+
+#[test]
+fn outliers_of_an_older_envoy_are_told_in_its_words() {
+    let line = |action: &str, enforced: &str| {
+        format!(
+            r#"{{"time":"2026-11-23T07:00:00.000Z","secs_since_last_action":"-1","cluster":"payment","upstream_url":"10.0.0.7:8080","action":"{action}","type":"5xx","num_ejections":"1","enforced":"{enforced}"}}"#
+        )
+    };
+    let time = now() - 100 * SECOND;
+    let lines = [
+        line("eject", "true"),
+        line("uneject", "true"),
+        line("eject", "false"),
+    ];
+    let records: Vec<Log<'_>> = (0..)
+        .zip(&lines)
+        .map(|(number, line)| Log {
+            time: time + number * 2 * SECOND,
+            body: Some(line.as_str()),
+            ..Log::default()
+        })
+        .collect();
+    let (_dir, store) = store_with(logs("cart", "pod-1", &records));
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT name, key, pattern, to_state, reason FROM breaker_transitions ORDER BY time"
+        ),
+        [
+            "payment 10.0.0.7:8080 ejection open outlier(consecutive_5xx)",
+            "payment 10.0.0.7:8080 ejection closed outlier(consecutive_5xx)",
+        ]
+    );
+}
+
+#[test]
 fn flags_of_an_access_log_may_be_attributes_and_come_after_others() {
     let cluster = "outbound|8080||payment.shop.svc.cluster.local";
     let text = |flags: &str| {

@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::fixture::{Log, Point, append, logs, metrics, now, open, rows};
-use crate::ingest::Batch;
+use crate::ingest::{Batch, NumberPointRow, NumberValue, Rows, SeriesRow};
 use crate::store::Store;
 
 const SECOND: u64 = 1_000_000_000;
@@ -320,6 +320,66 @@ fn whom_a_statistic_is_of_may_be_in_its_name() {
             "price - ejection - - 2",
             "quote cx concurrency_cap - 4 -",
             "stock - ejection open - -",
+        ]
+    );
+}
+
+#[test]
+fn a_boolean_that_is_named_open_is_a_state_and_a_counter_of_that_name_is_none() {
+    let start = now() - 60 * SECOND;
+    let mut points: Vec<Point<'static>> = Vec::new();
+    for (at, holds) in [(0, 0.0), (1, 1.0), (2, 1.0), (3, 0.0)] {
+        let time = start + at * 10 * SECOND;
+        let named = r#"{"name":"pay"}"#.to_owned();
+        points.push(("payment_circuit_breaker_open", "gauge", named, time, holds));
+        points.push((
+            "stock.circuitbreaker.is_open",
+            "gauge",
+            "{}".to_owned(),
+            time,
+            holds,
+        ));
+    }
+    let mut batch = metrics("cart", "pod-1", &points);
+    // As a decoder says of a counter.
+    if let Rows::Metrics(columns) = &mut batch.rows {
+        columns.series.push(SeriesRow {
+            name: "price_circuit_breaker_open_total".to_owned(),
+            kind: "sum",
+            temporality: Some("cumulative".to_owned()),
+            is_monotonic: Some(true),
+            attributes: "{}".to_owned(),
+            ..SeriesRow::default()
+        });
+        columns.push_number(&NumberPointRow {
+            series: u32::try_from(columns.series.len() - 1).expect("few"),
+            time_unix_nano: start,
+            start_unix_nano: 0,
+            flags: 0,
+            value: Some(NumberValue::Double(4.0)),
+        });
+    }
+    let (_dir, store) = store_with(batch);
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT origin, name, string_agg(state, ' ' ORDER BY time) FROM breaker_samples GROUP BY ALL ORDER BY ALL"
+        ),
+        [
+            "generic pay closed open open closed",
+            "generic stock closed open open closed",
+        ]
+    );
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT name, from_state, to_state, evidence FROM breaker_transitions ORDER BY name, time"
+        ),
+        [
+            "pay closed open gauge",
+            "pay open closed gauge",
+            "stock closed open gauge",
+            "stock open closed gauge",
         ]
     );
 }

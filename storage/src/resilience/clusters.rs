@@ -40,6 +40,26 @@ pub(super) fn dapr_app(target: &str) -> Option<String> {
     (!app.is_empty()).then(|| app.to_owned())
 }
 
+/// `dns:///payment:443` is `payment:443`, and so is `dns://8.8.8.8/payment:443`; `xds:///payment` is `payment`. A socket of
+/// the own machine is none.
+pub(super) fn grpc_target(target: &str) -> Option<String> {
+    let target = target.trim();
+    let rest = match target.split_once("://") {
+        Some((scheme, _)) if scheme.starts_with("unix") => return None,
+        Some((_, rest)) => rest.split_once('/').map_or(rest, |(_, endpoint)| endpoint),
+        None => {
+            if target.starts_with("unix:") || target.starts_with("unix-abstract:") {
+                return None;
+            }
+            let schemes = ["dns:", "ipv4:", "ipv6:", "passthrough:", "xds:"];
+            let mut schemes = schemes.into_iter();
+            let bare = schemes.find_map(|scheme| target.strip_prefix(scheme));
+            bare.unwrap_or(target)
+        }
+    };
+    (!rest.is_empty()).then(|| rest.to_owned())
+}
+
 /// What stands before Envoy's name for a statistic: `cluster.payment` is `payment`, and of Istio's names the service;
 /// `cluster` alone, whose name is an attribute, is none.
 pub(super) fn envoy_cluster(before: &str) -> Option<String> {
@@ -182,6 +202,24 @@ mod tests {
         assert_eq!(dapr_app("app_payment").as_deref(), Some("payment"));
         for target in ["actor_cart", "statestore_redis", "app_", ""] {
             assert_eq!(dapr_app(target), None, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_target_of_grpc_says_whom_it_is_of() {
+        for (target, peer) in [
+            ("dns:///payment:443", Some("payment:443")),
+            ("dns://8.8.8.8/payment:443", Some("payment:443")),
+            ("dns:payment:443", Some("payment:443")),
+            ("payment:443", Some("payment:443")),
+            ("xds:///payment", Some("payment")),
+            ("ipv4:10.0.0.7:443", Some("10.0.0.7:443")),
+            ("unix:/run/payment.sock", None),
+            ("unix:///run/payment.sock", None),
+            ("dns:///", None),
+            ("", None),
+        ] {
+            assert_eq!(grpc_target(target).as_deref(), peer, "{target}");
         }
     }
 

@@ -229,8 +229,9 @@ impl Recognisers {
                 (sinks.to_vec(), Some(raw))
             }
         };
-        // `…_circuit_breaker_state_changes`: what only grows is no state.
-        if series.is_monotonic == Some(true) && sinks.contains(&Sink::State) {
+        // `…_circuit_breaker_state_changes`, `…_circuit_breaker_open_total`: what only grows is no state.
+        let is_state = |sink: &Sink| matches!(sink, Sink::State | Sink::OpenIfPositive);
+        if series.is_monotonic == Some(true) && sinks.iter().any(is_state) {
             return None;
         }
         let label = raw.map(|raw| (origin.state(&raw), raw));

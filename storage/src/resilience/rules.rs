@@ -15,6 +15,7 @@
 //! | `… \| polly_instance` | the same of its instance, `https://payment`; none where it has no name |
 //! | `… \| linkerd_service` | of `@body`: the service that a line of Linkerd's log is about, `web` of `service{ns=shop name=web port=80}:endpoint{addr=10.0.0.7:80}` |
 //! | `… \| linkerd_endpoint` | the same of its endpoint, `10.0.0.7:80` |
+//! | `… \| grpc_target` | of any but a literal: whom gRPC's name for a target is of, `payment:443` of `dns:///payment:443`; none of a socket |
 //! | `… \| dapr_app` | of any but a literal: the application in Dapr's name for a target, `payment` of `app_payment`; none of an actor or a component |
 //!
 //! A *wanted value* (`needs`, `unless`, labels of a `sink`, `rejected`) may have stars for any text: `OnCircuit*`. It is

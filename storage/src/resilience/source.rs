@@ -28,6 +28,7 @@ enum Place {
 enum Function {
     IstioService,
     DaprApp,
+    GrpcTarget,
     EnvoyCluster,
     FinagleLabel,
     PollyPipeline,
@@ -41,6 +42,7 @@ impl Function {
         match name {
             "istio_service" => Some(Self::IstioService),
             "dapr_app" => Some(Self::DaprApp),
+            "grpc_target" => Some(Self::GrpcTarget),
             "envoy_cluster" => Some(Self::EnvoyCluster),
             "finagle_label" => Some(Self::FinagleLabel),
             "polly_pipeline" => Some(Self::PollyPipeline),
@@ -55,6 +57,7 @@ impl Function {
         match self {
             Self::IstioService => clusters::istio_service(text),
             Self::DaprApp => clusters::dapr_app(text),
+            Self::GrpcTarget => clusters::grpc_target(text),
             Self::EnvoyCluster => clusters::envoy_cluster(text),
             Self::FinagleLabel => clusters::finagle_label(text),
             Self::PollyPipeline => clusters::polly_pipeline(text),

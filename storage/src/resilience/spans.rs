@@ -1,7 +1,8 @@
 //! Evidence in spans: states and outcomes in attributes, refused calls, legacy span events.
 //!
 //! A service that writes the state on every call would give a sample a span; of equal states in a row only
-//! the first and the last are kept, which says the same.
+//! the first and the last are kept, which says the same. Whom a breaker guards, the calls below its spans may tell:
+//! of those some more are kept, whatever their states.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,10 +18,12 @@ use super::logs::{
 };
 use super::source::Item;
 use super::{document, wildcard};
-use crate::ingest::{ResourceRow, ScopeRow};
+use crate::ingest::{ResourceRow, ScopeRow, identity};
 
 /// Confidence in a state that a span says.
 const OF_SPAN: u32 = 85;
+/// Samples of one breaker in one instance that are kept of a batch besides those that turns need.
+const DRAWN_MAX: usize = 16;
 
 /// A breaker seen on a span.
 struct Seen {
@@ -419,7 +422,7 @@ fn parsed(events: &str) -> impl Iterator<Item = SpanEvent> {
     })
 }
 
-/// Of each breaker's samples in order of time, those where a run of equal states begins or ends.
+/// Of each breaker's samples in order of time, those where a run of equal states begins or ends, and those drawn.
 fn turns(seen: Vec<SampleRow>) -> Vec<SampleRow> {
     let mut by_subject: HashMap<(String, Option<String>), Vec<SampleRow>> = HashMap::new();
     for row in seen {
@@ -433,12 +436,14 @@ fn turns(seen: Vec<SampleRow>) -> Vec<SampleRow> {
     for rows in &mut groups {
         rows.sort_by_key(|a| a.time_unix_nano);
         let states: Vec<_> = rows.iter().map(|row| row.state).collect();
+        let drawn = drawn(rows);
         let mut at = 0;
         rows.retain(|_| {
             let is_turn = at == 0
                 || at + 1 == states.len()
                 || states[at - 1] != states[at]
-                || states[at + 1] != states[at];
+                || states[at + 1] != states[at]
+                || drawn.contains(&at);
             at += 1;
             is_turn
         });
@@ -446,4 +451,24 @@ fn turns(seen: Vec<SampleRow>) -> Vec<SampleRow> {
     let mut kept: Vec<SampleRow> = groups.into_iter().flatten().collect();
     kept.sort_by_key(|a| a.time_unix_nano);
     kept
+}
+
+/// Which samples of one breaker are kept whatever their states: the calls at the ends of a run may go to another callee
+/// than most do. Refused calls go to nobody, and where all spans name one callee there is nothing to find out. They are
+/// chosen by hashes of their ids, which favour no order of calls.
+fn drawn(rows: &[SampleRow]) -> HashSet<usize> {
+    let mut peers = rows.iter().map(|row| row.subject.peer_service.as_deref());
+    let first = peers.next().flatten();
+    if first.is_some() && peers.all(|peer| peer == first) {
+        return HashSet::new();
+    }
+    let went_out = |row: &SampleRow| matches!(row.state, Some("closed" | "half_open"));
+    let mut all: Vec<(u64, usize)> = rows
+        .iter()
+        .enumerate()
+        .filter(|(_, row)| row.confidence == OF_SPAN && went_out(row))
+        .map(|(at, row)| (identity(&(&row.trace_id, &row.span_id)), at))
+        .collect();
+    all.sort_unstable();
+    all.into_iter().take(DRAWN_MAX).map(|(_, at)| at).collect()
 }

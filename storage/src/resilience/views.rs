@@ -213,16 +213,18 @@ pub(crate) fn of_trace(parts: &[Part]) -> String {
 }
 
 /// SQL of the latest spans in which breakers were seen: breaker, trace and span. The ids of the breakers, joined by
-/// `chr(30)`, are parameter 1; `each` is how many spans of one breaker, `all` how many altogether.
+/// `chr(30)`, are parameter 1; `each` is how many spans of one breaker, `all` how many altogether: every breaker has its
+/// latest before any has more.
 pub(crate) fn spans_of(parts: &[Part], each: usize, all: usize) -> String {
     let columns = "breaker_id, trace_id, span_id, \"time\"";
     let (changes, samples) = ("breaker_transitions", "breaker_samples");
     format!(
-        "SELECT breaker_id, trace_id, span_id FROM (FROM {} UNION ALL FROM {}) \
+        "SELECT breaker_id, trace_id, span_id FROM ( \
+         SELECT *, row_number() OVER (PARTITION BY breaker_id ORDER BY \"time\" DESC, span_id) AS nth \
+         FROM (FROM {} UNION ALL FROM {}) \
          WHERE trace_id IS NOT NULL AND span_id IS NOT NULL AND \"time\" IS NOT NULL \
-         AND breaker_id IN (SELECT unnest(string_split($1, chr(30)))) \
-         QUALIFY row_number() OVER (PARTITION BY breaker_id ORDER BY \"time\" DESC, span_id) <= {each} \
-         ORDER BY \"time\" DESC, breaker_id, span_id LIMIT {all}",
+         AND breaker_id IN (SELECT unnest(string_split($1, chr(30))))) WHERE nth <= {each} \
+         ORDER BY nth, \"time\" DESC, breaker_id, span_id LIMIT {all}",
         some(columns, changes, changes, parts),
         some(columns, samples, "breaker_marks", parts),
     )

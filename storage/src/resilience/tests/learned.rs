@@ -175,6 +175,61 @@ fn what_held_while_calls_were_refused_is_offered_as_open() {
 }
 
 #[test]
+fn counters_of_refused_calls_alone_tell_open_from_half_open() {
+    let start = now() - 300 * SECOND;
+    for counter in [
+        "checkout_circuit_breaker_rejected_total",
+        "checkout_circuit_breaker_rejections_total",
+    ] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = open(dir.path());
+        let mut rejected = 0.0;
+        for at in 0..24_u64 {
+            let number = match at {
+                8..14 => 2.0,
+                14 => 1.0,
+                _ => 0.0,
+            };
+            if number > 1.0 {
+                rejected += 50.0;
+            }
+            let time = start + at * 10 * SECOND;
+            let name = || r#"{"name":"pay"}"#.to_owned();
+            let points: [Point<'_>; 2] = [
+                (FOLDED, "gauge", name(), time, number),
+                (counter, "sum", name(), time, rejected),
+            ];
+            append(&store, metrics("cart", "pod-1", &points));
+        }
+        let reader = store.reader().expect("a reader");
+        let query = EncodingsQuery {
+            range: TimeRange {
+                from_unix_nano: i64::try_from(start).expect("a time"),
+                to_unix_nano: i64::try_from(now()).expect("a time"),
+            },
+            service: None,
+        };
+        let session = Session::new(&reader);
+        let found = crate::query::encodings(&session, &query, Vec::new()).expect("an answer");
+        assert_eq!((found.offers.len(), found.offers[0].breakers), (1, 1));
+        let proposed: Vec<(&str, Option<&str>)> = found.offers[0]
+            .values
+            .iter()
+            .map(|seen| (seen.value.as_str(), seen.proposed.as_deref()))
+            .collect();
+        assert_eq!(
+            proposed,
+            [
+                ("0", Some("closed")),
+                ("1", Some("half_open")),
+                ("2", Some("open"))
+            ],
+            "{counter}"
+        );
+    }
+}
+
+#[test]
 fn a_refused_call_counts_for_the_number_that_held_then_and_for_no_other() {
     let start = now() - 300 * SECOND;
     hot_and_sealed(

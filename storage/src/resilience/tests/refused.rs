@@ -205,6 +205,43 @@ fn a_status_says_who_refused_and_in_which_state() {
 }
 
 #[test]
+fn too_many_requests_are_a_breakers_unless_somebody_answered_so() {
+    const TOO_MANY: &str = r#"[{"name":"exception","time_unix_nano":1700000000000000000,"attributes":{"exception.type":"*url.Error","exception.message":"too many requests"}}]"#;
+    let time = now() - 100 * SECOND;
+    let calls = [
+        ("a", "{}"),
+        ("b", r#"{"http.response.status_code":429}"#),
+        ("c", r#"{"error.type":"429","http.status_code":429}"#),
+        ("d", r#"{"rpc.grpc.status_code":8,"rpc.system":"grpc"}"#),
+        ("e", r#"{"http.request.method":"GET"}"#),
+    ];
+    let calls: Vec<Span<'_>> = (1..)
+        .zip(calls)
+        .map(|(number, (peer, attributes))| Span {
+            time: time + u64::from(number) * SECOND,
+            attributes,
+            events: Some(TOO_MANY),
+            status_message: "too many requests",
+            peer: Some(peer),
+            number,
+        })
+        .collect();
+    let expected = [
+        "half_open breaker a gobreaker",
+        "half_open breaker e gobreaker",
+    ];
+    // The exceptions are of another time than their spans.
+    let mut found = proven(&calls);
+    found.sort();
+    assert_eq!(found, expected);
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, spans("cart", "pod-1", &calls));
+    assert_eq!(refusals(&store, 1), [r#"gobreaker "a""#]);
+    assert!(refusals(&store, 2).is_empty());
+}
+
+#[test]
 fn a_refusal_in_the_body_of_a_record_is_one() {
     let body = "request failed: CircuitBreaker 'pay' is OPEN and does not permit further calls";
     let record = Log {
@@ -331,6 +368,59 @@ fn the_error_of_a_record_is_of_the_breaker_that_stands_beside_it() {
             "SELECT name, key, state, peer_service FROM breaker_samples ORDER BY time"
         ),
         ["pay eu open stock", "stock - open stock"]
+    );
+}
+
+#[test]
+fn the_error_of_a_record_is_of_the_breaker_that_is_named_beside_it_in_any_word() {
+    let time = now() - 100 * SECOND;
+    let records = [
+        r#"{"breaker":"a","err":"circuit breaker is open"}"#,
+        r#"{"error":"circuit breaker is open","name":"b"}"#,
+        r#"{"breaker":"c","err":"hystrix: circuit open"}"#,
+        r#"{"err":"circuit breaker open","name":"d"}"#,
+        // The callee is better than a name of nobody knows what.
+        r#"{"err":"circuit breaker is open","name":"logger","peer.service":"e"}"#,
+        r#"{"breaker":"f","err":"too many requests"}"#,
+        r#"{"err":"too many requests","name":"g"}"#,
+        r#"{"breaker":"h","err":"too many requests","status":429}"#,
+        // Sentinel's errors do not say of which resource they are.
+        r#"{"exception.message":"","exception.type":"com.alibaba.csp.sentinel.slots.block.degrade.DegradeException","resource":"GET:/i"}"#,
+        r#"{"exception.message":"","exception.type":"com.alibaba.csp.sentinel.slots.block.degrade.DegradeException"}"#,
+        "2026-11-23 07:00:00|1|GET:/j,DegradeException,default,origin|61,0",
+    ];
+    let records: Vec<Log<'_>> = (0..)
+        .zip(records)
+        .map(|(number, told)| Log {
+            time: time + number * SECOND,
+            body: Some(if told.starts_with('{') {
+                "call failed"
+            } else {
+                told
+            }),
+            attributes: if told.starts_with('{') { told } else { "{}" },
+            ..Log::default()
+        })
+        .collect();
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, logs("cart", "pod-1", &records));
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT name, state, evidence, origin FROM breaker_samples ORDER BY time"
+        ),
+        [
+            "a open log gobreaker",
+            "b open log gobreaker",
+            "c open log go-kit",
+            "d open log failsafe",
+            "e open log gobreaker",
+            "f half_open log gobreaker",
+            "GET:/i open log sentinel",
+            "sentinel open log sentinel",
+            "GET:/j open log sentinel",
+        ]
     );
 }
 

@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::fixture::{Log, Point, append, logs, metrics, now, open, rows};
-use crate::ingest::Batch;
+use crate::ingest::{Batch, NumberPointRow, NumberValue, Rows, SeriesRow};
 use crate::store::Store;
 
 const SECOND: u64 = 1_000_000_000;
@@ -150,6 +150,50 @@ fn pollys_pipeline_of_an_authority_is_the_same_in_text_and_in_attributes() {
 }
 
 #[test]
+fn towers_own_line_is_of_the_breaker_that_a_field_names() {
+    let body = ["Circuit state transition"];
+    for name in ["breaker", "circuitbreaker", "circuit_breaker.name", "name"] {
+        let attributes = format!(r#"{{"{name}":"pay","from":"Closed","to":"Open"}}"#);
+        assert_eq!(told(&body, &attributes), ["pay closed open"], "{name}");
+    }
+    assert!(told(&body, r#"{"from":"Closed","to":"Open"}"#).is_empty());
+}
+
+#[test]
+fn outliers_of_an_older_envoy_are_told_in_its_words() {
+    let line = |action: &str, enforced: &str| {
+        format!(
+            r#"{{"time":"2026-11-23T07:00:00.000Z","secs_since_last_action":"-1","cluster":"payment","upstream_url":"10.0.0.7:8080","action":"{action}","type":"5xx","num_ejections":"1","enforced":"{enforced}"}}"#
+        )
+    };
+    let time = now() - 100 * SECOND;
+    let lines = [
+        line("eject", "true"),
+        line("uneject", "true"),
+        line("eject", "false"),
+    ];
+    let records: Vec<Log<'_>> = (0..)
+        .zip(&lines)
+        .map(|(number, line)| Log {
+            time: time + number * 2 * SECOND,
+            body: Some(line.as_str()),
+            ..Log::default()
+        })
+        .collect();
+    let (_dir, store) = store_with(logs("cart", "pod-1", &records));
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT name, key, pattern, to_state, reason FROM breaker_transitions ORDER BY time"
+        ),
+        [
+            "payment 10.0.0.7:8080 ejection open outlier(consecutive_5xx)",
+            "payment 10.0.0.7:8080 ejection closed outlier(consecutive_5xx)",
+        ]
+    );
+}
+
+#[test]
 fn flags_of_an_access_log_may_be_attributes_and_come_after_others() {
     let cluster = "outbound|8080||payment.shop.svc.cluster.local";
     let text = |flags: &str| {
@@ -276,6 +320,66 @@ fn whom_a_statistic_is_of_may_be_in_its_name() {
             "price - ejection - - 2",
             "quote cx concurrency_cap - 4 -",
             "stock - ejection open - -",
+        ]
+    );
+}
+
+#[test]
+fn a_boolean_that_is_named_open_is_a_state_and_a_counter_of_that_name_is_none() {
+    let start = now() - 60 * SECOND;
+    let mut points: Vec<Point<'static>> = Vec::new();
+    for (at, holds) in [(0, 0.0), (1, 1.0), (2, 1.0), (3, 0.0)] {
+        let time = start + at * 10 * SECOND;
+        let named = r#"{"name":"pay"}"#.to_owned();
+        points.push(("payment_circuit_breaker_open", "gauge", named, time, holds));
+        points.push((
+            "stock.circuitbreaker.is_open",
+            "gauge",
+            "{}".to_owned(),
+            time,
+            holds,
+        ));
+    }
+    let mut batch = metrics("cart", "pod-1", &points);
+    // As a decoder says of a counter.
+    if let Rows::Metrics(columns) = &mut batch.rows {
+        columns.series.push(SeriesRow {
+            name: "price_circuit_breaker_open_total".to_owned(),
+            kind: "sum",
+            temporality: Some("cumulative".to_owned()),
+            is_monotonic: Some(true),
+            attributes: "{}".to_owned(),
+            ..SeriesRow::default()
+        });
+        columns.push_number(&NumberPointRow {
+            series: u32::try_from(columns.series.len() - 1).expect("few"),
+            time_unix_nano: start,
+            start_unix_nano: 0,
+            flags: 0,
+            value: Some(NumberValue::Double(4.0)),
+        });
+    }
+    let (_dir, store) = store_with(batch);
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT origin, name, string_agg(state, ' ' ORDER BY time) FROM breaker_samples GROUP BY ALL ORDER BY ALL"
+        ),
+        [
+            "generic pay closed open open closed",
+            "generic stock closed open open closed",
+        ]
+    );
+    assert_eq!(
+        rows(
+            &store,
+            "SELECT name, from_state, to_state, evidence FROM breaker_transitions ORDER BY name, time"
+        ),
+        [
+            "pay closed open gauge",
+            "pay open closed gauge",
+            "stock closed open gauge",
+            "stock open closed gauge",
         ]
     );
 }

@@ -1,6 +1,7 @@
 -- What of the samples is needed to conclude states: of each stream (a breaker, its instance, the kind of evidence, and
 -- which columns it fills) the first and the last sample, those beside a change, and those beside a silence of more than
--- three intervals. `interval_ns` is the usual time between two exports of the instance; `heard_since` is when the
+-- three intervals. Of spans whose calls went out some more, drawn by hashes of their ids: what is below them tells whom
+-- the breaker guards, and those at the ends may be unlike the most. `interval_ns` is the usual time between two exports of the instance; `heard_since` is when the
 -- samples began that came without a silence until this one. Keys are hashes: should two streams meet in one, more is
 -- kept, never less.
 INSERT INTO {to} BY NAME
@@ -15,12 +16,13 @@ narrow AS (
         CASE WHEN NOT is_delta THEN ok END AS ok, CASE WHEN NOT is_delta THEN failed END AS failed,
         hash(state, CASE WHEN state = 'unknown' THEN raw_state END, rejected, entered_closed, entered_open, entered_half_open, ns_open, ns_half_open,
             hosts_ejected, hosts_healthy, hosts_total, CASE WHEN is_delta AND greatest(rejected, entered_closed, entered_open, entered_half_open, ns_open, ns_half_open) > 0
-                THEN "time" END) AS content
+                THEN "time" END) AS content,
+        CASE WHEN evidence = 'span' AND state IN ('closed', 'half_open') THEN hash(trace_id, span_id) END AS draw
     FROM source s LEFT JOIN pace p ON p.breaker_id = s.breaker_id AND p.instance = coalesce(s.service_instance_id, '')
     WHERE "time" IS NOT NULL
 ),
 compared AS (
-    SELECT number, stream, ns, since, usual_ns,
+    SELECT number, stream, ns, since, usual_ns, draw,
         content IS DISTINCT FROM lag(content) OVER w OR content IS DISTINCT FROM lead(content) OVER w
             -- What has no memory refuses until a sample without a further refusal.
             OR counts AND content IS DISTINCT FROM lag(content, 2) OVER w
@@ -32,7 +34,8 @@ compared AS (
 ),
 runs AS (
     SELECT *, sum(is_after_silence::INTEGER) OVER w AS run,
-        is_beside_change OR is_after_silence OR coalesce(lead(is_after_silence) OVER w, true) AS is_mark
+        is_beside_change OR is_after_silence OR coalesce(lead(is_after_silence) OVER w, true)
+            OR draw IS NOT NULL AND row_number() OVER (PARTITION BY stream ORDER BY draw NULLS LAST, number) <= 64 AS is_mark
     FROM compared WINDOW w AS (PARTITION BY stream ORDER BY ns)
 ),
 heard AS (SELECT number, is_mark, usual_ns, min(since) OVER (PARTITION BY stream, run) AS heard_since FROM runs)

@@ -21,8 +21,8 @@ const RELATED: &str = include_str!("related.sql");
 const SPANS_MAX: u64 = 500_000;
 /// Calls whose addresses are read.
 const EXAMPLES_MAX: usize = 512;
-/// A breaker's own spans that are looked at: the latest of each, and of all.
-const OWN_SPANS: (usize, usize) = (16, 1_024);
+/// A breaker's own spans that are looked at: the latest of each, and of all. Enough of each for a majority.
+const OWN_SPANS: (usize, usize) = (64, 2_048);
 /// Names of callees that are remembered.
 const NAMES_MAX: usize = 10_000;
 

@@ -118,6 +118,89 @@ fn calls_under_a_breakers_own_spans_name_its_callee_and_several_are_a_finding() 
     );
 }
 
+/// Sixty calls one after another under spans of a closed breaker, all in one batch: to whom each goes.
+fn closed_calls(store: &Store, start: u64, to_whom: impl Fn(u8) -> &'static str) {
+    let own = r#"{"circuit_breaker.name":"backend","circuit_breaker.outcome":"success","circuit_breaker.state":"closed"}"#;
+    let mut all = Vec::new();
+    for number in 1..=60 {
+        let call = Call {
+            span: number + 100,
+            parent: Some(number),
+            ..to(
+                to_whom(number),
+                number,
+                start + u64::from(number) * SECOND,
+                false,
+            )
+        };
+        let around = Call {
+            span: number,
+            parent: None,
+            kind: "internal",
+            peer: None,
+            attributes: own,
+            ..call
+        };
+        all.extend([around, call]);
+    }
+    spans(store, "shop", "p1", &all);
+}
+
+#[test]
+fn the_callee_of_most_calls_is_the_peer_wherever_in_a_spell_the_others_are() {
+    let start = now() - 600 * SECOND;
+    hot_and_sealed(
+        |store| {
+            closed_calls(store, start, |number| match number {
+                1 | 60 => "psp",
+                _ => "ledger",
+            });
+        },
+        |store| assert_eq!(peers(store), [["ledger", "-", "trace"]]),
+    );
+}
+
+#[test]
+fn callees_that_only_calls_amid_a_spell_go_to_are_among_the_several() {
+    let start = now() - 600 * SECOND;
+    hot_and_sealed(
+        |store| {
+            closed_calls(store, start, |number| match number {
+                1 | 60 => "ledger",
+                2..=30 => "psp",
+                _ => "redis",
+            });
+        },
+        |store| {
+            assert_eq!(
+                rows(
+                    store,
+                    "SELECT count(*) BETWEEN 16 AND 18 FROM breaker_samples"
+                ),
+                ["true"]
+            );
+            let reader = store.reader().expect("a reader");
+            let query = FindingsQuery {
+                range: range(start),
+                scope: Default::default(),
+                services: Vec::new(),
+                limit: 10,
+            };
+            let found = query::findings(&Session::new(&reader), &query).expect("findings");
+            let several: Vec<&str> = found
+                .items
+                .iter()
+                .filter(|finding| finding.kind == "several_peers")
+                .map(|finding| finding.sentence.as_str())
+                .collect();
+            let [sentence] = several.as_slice() else {
+                panic!("{several:?}");
+            };
+            assert!(sentence.contains("(ledger, psp, redis)"), "{sentence}");
+        },
+    );
+}
+
 #[test]
 fn what_a_person_says_of_a_callee_counts_from_the_next_start_on_and_is_stored_nowhere() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -442,7 +442,8 @@ inferred AS (
     SELECT breaker_id, instance, coalesce(before_ns, ns0), ns - 1, 'closed', 'open', NULL, trace_id, span_id, basis, confidence
     FROM tours WHERE walk IS NULL AND tour IS NULL AND before = 'closed' AND now_state = 'half_open' AND ns - 1 >= before_ns
     UNION ALL
-    SELECT breaker_id, instance, coalesce(before_ns, ns0), ns,
+    -- What an entry counted came after the export that had not counted it, which alone may have told no state.
+    SELECT breaker_id, instance, CASE WHEN basis = 'transition_counter' THEN greatest(before_ns, ns0) ELSE coalesce(before_ns, ns0) END, ns,
         CASE WHEN before = 'closed' AND now_state = 'half_open' THEN 'open' WHEN before IS NULL AND d_open > 1 THEN 'closed' ELSE before END, now_state,
         CASE WHEN is_reset AND instance = '' THEN 'restart' END, trace_id, span_id, basis, confidence
     FROM tours WHERE walk IS NULL AND tour IS NULL AND (before <> now_state

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Int32Array, RecordBatch, StringArray,
+    ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampNanosecondArray, UInt32Array, UInt64Array,
 };
 
@@ -183,6 +183,9 @@ pub struct SampleRow {
     pub ns_in_state: [Option<u64>; 3],
     /// Times closed, open, half-open was entered.
     pub entered: [Option<u64>; 3],
+    /// When the counters of entries began at nothing, or their process was there without them; nanoseconds since the
+    /// epoch.
+    pub counted_since: Option<i64>,
     /// The counters are of the time since the sample before, not since a start.
     pub is_delta: bool,
     /// A trace in which it was seen.
@@ -333,6 +336,7 @@ fn transitions(rows: &[TransitionRow]) -> RecordBatch {
 
 fn samples(rows: &[SampleRow]) -> RecordBatch {
     let permits: Int32Array = rows.iter().map(|row| row.permits_left).collect();
+    let counted_since: Int64Array = rows.iter().map(|row| row.counted_since).collect();
     let deltas: BooleanArray = rows.iter().map(|row| Some(row.is_delta)).collect();
     let mut columns = subjects(rows, |row| &row.subject);
     columns.extend([
@@ -364,6 +368,7 @@ fn samples(rows: &[SampleRow]) -> RecordBatch {
         ("hosts_ejected", u32s(rows, |r| r.hosts_ejected)),
         ("hosts_healthy", u32s(rows, |r| r.hosts_healthy)),
         ("hosts_total", u32s(rows, |r| r.hosts_total)),
+        ("counted_since", Arc::new(counted_since) as ArrayRef),
     ]);
     record_batch(columns)
 }

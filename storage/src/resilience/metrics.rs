@@ -32,6 +32,58 @@ struct Plan {
     is_delta: bool,
     /// Which cluster of the subject's name it counts hosts of: the stream's attributes.
     cluster: String,
+    /// Who sent it.
+    resource: u32,
+}
+
+impl Plan {
+    fn counts_entries(&self) -> bool {
+        let counts = |sink: &Sink| matches!(sink, Sink::Entered(_));
+        self.sinks.iter().any(counts)
+    }
+}
+
+/// What the points of each stream of a batch are.
+struct Plans {
+    of_series: Vec<Option<Plan>>,
+    /// When the first of all streams of a resource began.
+    begun: HashMap<u32, i64>,
+}
+
+impl Plans {
+    /// Since when a point of a stream counts. Some say that it began when they first saw it, with what it had counted
+    /// until then: there another stream tells that the process was there before.
+    fn counted_since(&self, plan: &Plan, start: Option<i64>, time: i64) -> Option<i64> {
+        let begun = self.begun.get(&plan.resource).copied();
+        let is_before = |since: &i64| (1..time).contains(since);
+        start.filter(is_before).or(begun.filter(is_before))
+    }
+}
+
+/// When the first stream of each resource began, where entries of states are counted at all.
+fn begun(batch: &MetricBatches, plans: &[Option<Plan>]) -> HashMap<u32, i64> {
+    let mut begun = HashMap::new();
+    if !plans.iter().flatten().any(Plan::counts_entries) {
+        return begun;
+    }
+    for points in [&batch.numbers, &batch.histograms] {
+        let series = index(points, "series_ix").values();
+        for (row, at) in series.iter().enumerate() {
+            let start = time(points, "start_time", row).filter(|start| *start > 0);
+            if let (Some(start), Some(series)) = (start, batch.series.get(*at as usize)) {
+                let first = begun.entry(series.resource).or_insert(start);
+                *first = start.min(*first);
+            }
+        }
+    }
+    begun
+}
+
+fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
 }
 
 /// One sample being put together.
@@ -178,6 +230,10 @@ impl Recognisers {
             return evidence;
         }
         let mut samples: HashMap<(usize, i64), Parts> = HashMap::new();
+        let plans = Plans {
+            begun: begun(batch, &plans),
+            of_series: plans,
+        };
         self.add_points(&batch.numbers, &plans, number_value, &mut samples);
         self.add_points(&batch.histograms, &plans, count_value, &mut samples);
         let mut samples: Vec<((usize, i64), Parts)> = samples.into_iter().collect();
@@ -258,19 +314,20 @@ impl Recognisers {
             } else {
                 String::new()
             },
+            resource: series.resource,
         })
     }
 
     fn add_points(
         &self,
         points: &RecordBatch,
-        plans: &[Option<Plan>],
+        plans: &Plans,
         value: fn(&RecordBatch, usize) -> Option<f64>,
         samples: &mut HashMap<(usize, i64), Parts>,
     ) {
         let series = index(points, "series_ix").values();
         for (row, at) in series.iter().enumerate() {
-            let Some(Some(plan)) = plans.get(*at as usize) else {
+            let Some(Some(plan)) = plans.of_series.get(*at as usize) else {
                 continue;
             };
             let (Some(time), Some(value)) = (time(points, "time", row), value(points, row)) else {
@@ -278,6 +335,10 @@ impl Recognisers {
             };
             let parts = samples.entry((plan.subject, time)).or_default();
             parts.row.is_delta |= plan.is_delta;
+            if plan.counts_entries() {
+                let since = plans.counted_since(plan, self::time(points, "start_time", row), time);
+                parts.row.counted_since = earlier(parts.row.counted_since, since);
+            }
             let metric = &self.metrics[plan.metric];
             for sink in &plan.sinks {
                 self.pour(*sink, value * metric.scale, metric, plan, parts);

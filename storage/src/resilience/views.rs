@@ -275,8 +275,8 @@ fn learned(rows: &str) -> String {
 fn reported_marks(parts: &[Part]) -> String {
     let of = |part: &Part| match part.is_hot {
         true => format!(
-            "SELECT * EXCLUDE (hosts_ejected, hosts_healthy, hosts_total), NULL::BIGINT AS interval_ns, \
-             NULL::BIGINT AS heard_since, hosts_ejected, hosts_healthy, hosts_total FROM {}.breaker_samples",
+            "SELECT * EXCLUDE (hosts_ejected, hosts_healthy, hosts_total, counted_since), NULL::BIGINT AS interval_ns, \
+             NULL::BIGINT AS heard_since, hosts_ejected, hosts_healthy, hosts_total, counted_since FROM {}.breaker_samples",
             part.schema
         ),
         false => format!("SELECT * FROM {}.breaker_marks", part.schema),

@@ -18,7 +18,7 @@ CREATE TABLE {schema}.breaker_samples (
     cancelled UBIGINT, in_flight UINTEGER, permits_left INTEGER, ns_closed UBIGINT, ns_open UBIGINT,
     ns_half_open UBIGINT, entered_closed UBIGINT, entered_open UBIGINT, entered_half_open UBIGINT,
     is_delta BOOLEAN, trace_id VARCHAR, span_id VARCHAR, evidence VARCHAR, confidence UINTEGER, hosts_ejected UINTEGER,
-    hosts_healthy UINTEGER, hosts_total UINTEGER);
+    hosts_healthy UINTEGER, hosts_total UINTEGER, counted_since BIGINT);
 CREATE TABLE {schema}.breaker_config (
     breaker_id VARCHAR, origin VARCHAR, pattern VARCHAR, service_name VARCHAR, service_namespace VARCHAR,
     service_instance_id VARCHAR, service_version VARCHAR, environment VARCHAR, cluster VARCHAR, name VARCHAR,
@@ -35,4 +35,4 @@ CREATE TABLE {schema}.breaker_marks (
     cancelled UBIGINT, in_flight UINTEGER, permits_left INTEGER, ns_closed UBIGINT, ns_open UBIGINT,
     ns_half_open UBIGINT, entered_closed UBIGINT, entered_open UBIGINT, entered_half_open UBIGINT,
     is_delta BOOLEAN, trace_id VARCHAR, span_id VARCHAR, evidence VARCHAR, confidence UINTEGER, interval_ns BIGINT,
-    heard_since BIGINT, hosts_ejected UINTEGER, hosts_healthy UINTEGER, hosts_total UINTEGER);
+    heard_since BIGINT, hosts_ejected UINTEGER, hosts_healthy UINTEGER, hosts_total UINTEGER, counted_since BIGINT);

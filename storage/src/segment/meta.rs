@@ -14,8 +14,8 @@ use super::runs::{self, Runs, TRACED};
 
 /// Version of the segment format this build writes; [`super::migrate`] brings older ones here. 2: breaker evidence in
 /// hot segments too; 3: spans that were stored before are marked; 4: marks of breakers know since when they were heard;
-/// 5: hosts of ejections.
-pub(crate) const FORMAT: u32 = 5;
+/// 5: hosts of ejections; 6: since when entries of states were counted.
+pub(crate) const FORMAT: u32 = 6;
 
 /// Signals: spans, logs, points, in this order.
 pub(crate) const SIGNALS: usize = 3;

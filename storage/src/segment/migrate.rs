@@ -39,6 +39,12 @@ ALTER TABLE {schema}.breaker_marks ADD COLUMN IF NOT EXISTS hosts_healthy UINTEG
 ALTER TABLE {schema}.breaker_marks ADD COLUMN IF NOT EXISTS hosts_total UINTEGER;
 ";
 
+/// Since when entries of states were counted, which nobody asked the series that are sealed.
+const COUNTED_SINCE: &str = "
+ALTER TABLE {schema}.breaker_samples ADD COLUMN IF NOT EXISTS counted_since BIGINT;
+ALTER TABLE {schema}.breaker_marks ADD COLUMN IF NOT EXISTS counted_since BIGINT;
+";
+
 /// The SQL of the step from `format` to the next, in `schema`.
 fn step(format: u32, schema: &str) -> String {
     match format {
@@ -52,6 +58,7 @@ fn step(format: u32, schema: &str) -> String {
         2 => format!("ALTER TABLE {schema}.spans ADD COLUMN resent BOOLEAN DEFAULT false;"),
         3 => HEARD_SINCE.replace("{schema}", schema),
         4 => HOSTS.replace("{schema}", schema),
+        5 => COUNTED_SINCE.replace("{schema}", schema),
         _ => unreachable!("formats start at 1 and end at {FORMAT}"),
     }
 }

@@ -73,6 +73,16 @@ pub(super) fn logs(service: &str, instance: &str, records: &[Log<'_>]) -> Batch 
 pub(super) type Point<'a> = (&'a str, &'static str, String, u64, f64);
 
 pub(super) fn metrics(service: &str, instance: &str, points: &[Point<'_>]) -> Batch {
+    metrics_since(service, instance, 0, points)
+}
+
+/// The same of streams that say when they began; 0 is none that is said.
+pub(super) fn metrics_since(
+    service: &str,
+    instance: &str,
+    start: u64,
+    points: &[Point<'_>],
+) -> Batch {
     let mut columns = MetricColumns::default();
     for (name, kind, attributes, time, value) in points {
         let (kind, temporality) = match *kind {
@@ -90,7 +100,7 @@ pub(super) fn metrics(service: &str, instance: &str, points: &[Point<'_>]) -> Ba
         columns.push_number(&NumberPointRow {
             series: u32::try_from(columns.series.len() - 1).expect("few"),
             time_unix_nano: *time,
-            start_unix_nano: 0,
+            start_unix_nano: start,
             flags: 0,
             value: Some(NumberValue::Double(*value)),
         });

@@ -50,7 +50,7 @@ exports AS (
 seen AS (
     SELECT breaker_id, instance, ns, evidence,
         any_value(nullif(state, 'unknown')) AS state, any_value(pattern) AS pattern, bool_or(is_learned) AS is_learned,
-        bool_or(is_delta) AS is_delta,
+        bool_or(is_delta) AS is_delta, min(counted_since) AS began,
         any_value(trace_id) AS trace_id, any_value(span_id) AS span_id, max(confidence)::UTINYINT AS confidence,
         TRY_CAST(max(rejected) AS BIGINT) AS rejected,
         TRY_CAST(max(ok) AS BIGINT) AS n_ok, TRY_CAST(max(failed) AS BIGINT) AS n_failed,
@@ -119,9 +119,23 @@ paired AS (
         count(state) OVER (PARTITION BY breaker_id, instance) > 0 AS has_states,
         -- Many libraries make a counter when they first count: before, a breaker that counts its openings had none.
         count(e_open) OVER (PARTITION BY breaker_id, instance) > 0 AND coalesce(e_open,
-            last_value(e_open IGNORE NULLS) OVER w) IS NULL AND has_counters AS has_never_opened
+            last_value(e_open IGNORE NULLS) OVER w) IS NULL AND has_counters AS has_never_opened,
+        lag(ns) OVER (PARTITION BY breaker_id, instance ORDER BY ns) AS seen_before, min(ns) OVER () AS listening_since
     FROM read
     WINDOW w AS (PARTITION BY breaker_id, instance ORDER BY ns ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+),
+-- A counter of openings that appears counted them all since it was started, or since its instance was seen without it;
+-- before the first a breaker was closed. Of a process that began more than an hour ago that is known only where somebody
+-- listened, for three usual minutes: else it may have counted them before, or what it said then is no longer kept.
+begun AS (
+    SELECT * EXCLUDE (began, seen_before, listening_since)
+        REPLACE (CASE WHEN (is_beginning OR is_delta AND t_open IS NULL) AND began < ns THEN greatest(ns0, began) ELSE ns0 END AS ns0)
+    FROM (
+        SELECT *, coalesce(e_open > 0 AND e_open0 IS NULL AND (counted_before AND coalesce(rejected0, 0) = 0
+                OR ns - seen_before >= 1000000000
+                OR began < ns AND (ns - began <= 3600000000000 OR ns - listening_since > 180000000000)), false) AS is_beginning
+        FROM paired
+    )
 ),
 -- R4: a counter that fell was started anew. A counter that was not there began at 0, if others were.
 lessened AS (
@@ -135,7 +149,7 @@ lessened AS (
         SELECT *, coalesce(rejected0 > 0 AND rejected >= rejected0, false) OR coalesce(e_open0 > 0 AND e_open >= e_open0, false)
                 OR coalesce(t_closed0 > 0 AND t_closed >= t_closed0, false)
                 OR coalesce(t_open0 > 0 AND t_open >= t_open0, false) AS goes_on
-        FROM paired
+        FROM begun
     )
 ),
 -- Calls that passed are often the sum of many streams, which an export may lack: where another counter went on, nothing began
@@ -185,9 +199,9 @@ grown AS (
         CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN rejected WHEN counted_before THEN rejected - coalesce(rejected0, 0) END AS d_rejected,
         CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN greatest(n_ok, n_failed)
             WHEN counted_before THEN greatest(n_ok - coalesce(n_ok0, 0), n_failed - coalesce(n_failed0, 0)) END AS d_passed,
-        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN e_open WHEN counted_before THEN e_open - coalesce(e_open0, 0) END AS d_open,
-        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN e_closed WHEN counted_before THEN e_closed - coalesce(e_closed0, 0) END AS d_closed,
-        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN e_half WHEN counted_before THEN e_half - coalesce(e_half0, 0) END AS d_half,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN e_open WHEN counted_before OR is_beginning THEN e_open - coalesce(e_open0, 0) END AS d_open,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN e_closed WHEN counted_before OR is_beginning THEN e_closed - coalesce(e_closed0, 0) END AS d_closed,
+        CASE WHEN is_mixed THEN NULL WHEN is_delta OR is_reset THEN e_half WHEN counted_before OR is_beginning THEN e_half - coalesce(e_half0, 0) END AS d_half,
         CASE WHEN is_mixed THEN NULL WHEN is_delta THEN t_closed WHEN t_closed >= t_closed0 THEN t_closed - t_closed0 END AS s_closed,
         CASE WHEN is_mixed THEN NULL WHEN is_delta THEN t_open WHEN t_open >= t_open0 THEN t_open - t_open0 END AS s_open,
         CASE WHEN is_mixed THEN NULL WHEN is_delta THEN t_half WHEN t_half >= t_half0 THEN t_half - t_half0 END AS s_half
@@ -274,22 +288,22 @@ observed AS (
     SELECT breaker_id, instance, ns, to_state AS state, true AS is_exact, evidence AS basis, NULL::BIGINT AS ns0,
         false AS is_reset, NULL::BIGINT AS until, NULL::VARCHAR AS trace_id, NULL::VARCHAR AS span_id, confidence,
         NULL::BIGINT AS d_rejected, NULL::BIGINT AS d_open, NULL::BIGINT AS d_half, NULL::BIGINT AS d_closed,
-        NULL::BIGINT AS s_closed, NULL::BIGINT AS s_open, NULL::BIGINT AS s_half
+        NULL::BIGINT AS s_closed, NULL::BIGINT AS s_open, NULL::BIGINT AS s_half, false AS is_beginning
     FROM exact
     UNION ALL
     SELECT breaker_id, instance, ns, state, false, evidence, NULL, false, NULL, trace_id, span_id, confidence,
-        NULL, NULL, NULL, NULL, NULL, NULL, NULL
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL, false
     FROM seen WHERE evidence <> 'metric' AND state IS NOT NULL
     UNION ALL
     -- A restart is a state seen as early as it can have been; `until` is when it had been.
     SELECT breaker_id, instance, lo + 1, CASE WHEN state IN ('forced_open', 'disabled', 'metrics_only') THEN state ELSE 'closed' END,
-        false, basis, lo, false, until, NULL, NULL, least(confidence, 60), NULL, NULL, NULL, NULL, NULL, NULL, NULL
+        false, basis, lo, false, until, NULL, NULL, least(confidence, 60), NULL, NULL, NULL, NULL, NULL, NULL, NULL, false
     FROM restarts WHERE (breaker_id, instance) IN (SELECT (breaker_id, instance) FROM metric WHERE state IS NOT NULL
         UNION SELECT (breaker_id, instance) FROM exact)
     UNION ALL
     SELECT breaker_id, instance, ns, state, false, basis, ns0, is_reset, NULL, NULL, NULL, least(confidence, CASE basis
             WHEN 'gauge' THEN 60 WHEN 'transition_counter' THEN 60 WHEN 'time_in_state' THEN 60 ELSE 50 END),
-        d_rejected, d_open, d_half, d_closed, s_closed, s_open, s_half
+        d_rejected, d_open, d_half, d_closed, s_closed, s_open, s_half, is_beginning AND NOT is_mixed
     FROM metric WHERE state IS NOT NULL OR d_open > 0 OR d_rejected > 0
 ),
 -- A report within a second of a sample decides; clocks of reports and of exports differ that much.
@@ -305,7 +319,7 @@ kept AS (
 ),
 runs AS (
     SELECT *, coalesce(state, before) AS now_state FROM (
-        SELECT *, last_value(state IGNORE NULLS) OVER w AS before, max(ns) OVER w AS before_ns,
+        SELECT *, coalesce(last_value(state IGNORE NULLS) OVER w, CASE WHEN is_beginning THEN 'closed' END) AS before, max(ns) OVER w AS before_ns,
             coalesce(lag(until) OVER o IS NOT NULL, false) AS is_fresh,
             -- What came after a restart, and whether that shows more than its state.
             lead(ns) OVER o AS next_ns, lead(is_exact OR state <> 'closed' OR coalesce(d_open, 0) > 0
@@ -419,7 +433,9 @@ hidden AS (
 excursions AS (
     SELECT *, CASE WHEN before = 'open' THEN 'half_open' ELSE 'open' END AS away,
         CASE WHEN before = 'open' THEN 'open' WHEN before = 'half_open' OR has_tried OR number <= all_of_them - d_closed THEN 'half_open'
-            ELSE 'closed' END AS back
+            ELSE 'closed' END AS back,
+        -- The opening that led to the trial comes after them.
+        CASE WHEN before = 'closed' AND now_state = 'half_open' THEN 1 ELSE 0 END AS opens_last
     FROM (
         SELECT *, unnest(generate_series(1, least(openings, 100))) AS number, least(openings, 100) AS all_of_them
         FROM hidden WHERE openings > 0
@@ -440,9 +456,10 @@ inferred AS (
     UNION ALL
     -- Nobody half-opens but from open.
     SELECT breaker_id, instance, coalesce(before_ns, ns0), ns - 1, 'closed', 'open', NULL, trace_id, span_id, basis, confidence
-    FROM tours WHERE walk IS NULL AND tour IS NULL AND before = 'closed' AND now_state = 'half_open' AND ns - 1 >= before_ns
+    FROM tours WHERE walk IS NULL AND tour IS NULL AND before = 'closed' AND now_state = 'half_open' AND ns - 1 >= coalesce(before_ns, ns0)
     UNION ALL
-    SELECT breaker_id, instance, coalesce(before_ns, ns0), ns,
+    -- What an entry counted came after the export that had not counted it, which alone may have told no state.
+    SELECT breaker_id, instance, CASE WHEN basis = 'transition_counter' THEN greatest(before_ns, ns0) ELSE coalesce(before_ns, ns0) END, ns,
         CASE WHEN before = 'closed' AND now_state = 'half_open' THEN 'open' WHEN before IS NULL AND d_open > 1 THEN 'closed' ELSE before END, now_state,
         CASE WHEN is_reset AND instance = '' THEN 'restart' END, trace_id, span_id, basis, confidence
     FROM tours WHERE walk IS NULL AND tour IS NULL AND (before <> now_state
@@ -453,12 +470,12 @@ inferred AS (
         before, state, 'restart', NULL, NULL, basis, confidence
     FROM runs WHERE until IS NOT NULL
     UNION ALL
-    SELECT breaker_id, instance, ns0, ns - 2 * (all_of_them - number) - 2,
+    SELECT breaker_id, instance, ns0, ns - 2 * (all_of_them - number) - 2 - opens_last,
         CASE WHEN number = 1 THEN before WHEN number <= all_of_them - d_closed + 1 AND before = 'closed' THEN 'half_open' ELSE back END, away,
         NULL, NULL, NULL, counter, CASE counter WHEN 'transition_counter' THEN 60 ELSE 50 END
     FROM excursions
     UNION ALL
-    SELECT breaker_id, instance, ns0, ns - 2 * (all_of_them - number) - 1, away, back,
+    SELECT breaker_id, instance, ns0, ns - 2 * (all_of_them - number) - 1 - opens_last, away, back,
         NULL, NULL, NULL, counter, CASE counter WHEN 'transition_counter' THEN 60 ELSE 50 END
     FROM excursions WHERE before IS NOT NULL OR now_state = 'closed'
 ),

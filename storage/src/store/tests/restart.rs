@@ -73,8 +73,9 @@ fn a_span_sent_again_counts_once_even_when_its_first_copy_is_sealed_and_the_serv
     );
 }
 
-/// What a file of an older format lacks, and since format 2, which has these tables, [`HOSTS`] before format 5.
-const OLDER_FORMATS: [(u32, &str); 4] = [
+/// What a file of an older format lacks, and since format 2, which has these tables, [`HOSTS`] before format 5 and
+/// [`COUNTED_SINCE`] before format 6.
+const OLDER_FORMATS: [(u32, &str); 5] = [
     (
         1,
         "ALTER TABLE spans DROP COLUMN resent; DROP TABLE breaker_transitions; DROP TABLE breaker_samples; \
@@ -86,11 +87,14 @@ const OLDER_FORMATS: [(u32, &str); 4] = [
     ),
     (3, "ALTER TABLE breaker_marks DROP COLUMN heard_since;"),
     (4, ""),
+    (5, ""),
 ];
 const HOSTS: &str = "ALTER TABLE breaker_samples DROP COLUMN hosts_ejected; \
     ALTER TABLE breaker_samples DROP COLUMN hosts_healthy; ALTER TABLE breaker_samples DROP COLUMN hosts_total; \
     ALTER TABLE breaker_marks DROP COLUMN hosts_ejected; ALTER TABLE breaker_marks DROP COLUMN hosts_healthy; \
     ALTER TABLE breaker_marks DROP COLUMN hosts_total;";
+const COUNTED_SINCE: &str = "ALTER TABLE breaker_samples DROP COLUMN counted_since; \
+    ALTER TABLE breaker_marks DROP COLUMN counted_since;";
 
 #[test]
 fn files_of_every_older_format_are_brought_to_this_one() {
@@ -110,9 +114,10 @@ fn files_of_every_older_format_are_brought_to_this_one() {
             .collect();
         for file in &sealed {
             let conn = duckdb::Connection::open(file).expect("a segment is a DuckDB file");
-            let hosts = if format > 1 { HOSTS } else { "" };
+            let hosts = if (2..5).contains(&format) { HOSTS } else { "" };
+            let counted = if format > 1 { COUNTED_SINCE } else { "" };
             conn.execute_batch(&format!(
-                "{hosts} {lacking} UPDATE meta SET value = '{format}' WHERE key = 'format'; CHECKPOINT;"
+                "{hosts} {counted} {lacking} UPDATE meta SET value = '{format}' WHERE key = 'format'; CHECKPOINT;"
             ))
             .expect("an older file");
         }

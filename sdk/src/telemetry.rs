@@ -18,6 +18,9 @@
 //! | counters of the parts of a policy | [`names::RETRY_CALLS`], [`names::RETRY_ATTEMPTS`], [`names::TIMEOUT_CALLS`], [`names::RATE_LIMITER_CALLS`], [`names::BULKHEAD_CALLS`], [`names::FALLBACK_CALLS`], [`names::HEDGE_CALLS`], [`names::HEDGE_ATTEMPTS`] |
 //! | attributes of the caller's span | [`names::BREAKER_NAME`], [`names::BREAKER_STATE`], [`names::BREAKER_OUTCOME`] |
 //!
+//! A span holds the outcome of one call: of several in one span the last is told, while the counters know them all. Where
+//! a policy tries again, a span of its own around each try lets spans, counters and a replay agree.
+//!
 //! ```
 //! use opentelemetry::{global, logs::LoggerProvider};
 //! use opentelemetry_sdk::logs::{InMemoryLogExporter, SdkLoggerProvider};

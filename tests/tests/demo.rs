@@ -265,6 +265,37 @@ async fn another_seed_breaks_another_shard_and_the_spared_do_not_trip() -> anyho
     Ok(())
 }
 
+/// 1 once some calls were refused, and spans tell as many failed and refused calls as the breakers counted.
+const SPANS_AGREE: &str = r#"SELECT coalesce((counted.failed = told.failed AND counted.rejected = told.rejected AND told.rejected > 0)::INTEGER, 0)
+    FROM (SELECT sum(failed) AS failed, sum(rejected) AS rejected FROM (
+            SELECT "key", max(failed) AS failed, max(rejected) AS rejected FROM breaker_samples
+            WHERE service_name = 'orders' AND name = 'inventory' GROUP BY "key")) AS counted,
+        (SELECT count(*) FILTER (outcome = 'failure') AS failed, count(*) FILTER (outcome = 'rejected') AS rejected FROM (
+            SELECT attributes."circuit_breaker.outcome"::VARCHAR AS outcome FROM spans
+            WHERE service_name = 'orders' AND attributes."circuit_breaker.name"::VARCHAR = 'inventory')) AS told"#;
+
+#[tokio::test]
+async fn spans_counters_and_the_replay_of_a_retried_call_agree() -> anyhow::Result<()> {
+    let server = Start::default()
+        .command("demo")
+        .arg("--spare=payment")
+        .arg("--spare=recommendation")
+        .start()
+        .await?;
+    // The shard fails from second 27 to 34, and not again before second 87.
+    let agree = until(Duration::from_secs(80), async || {
+        Ok(server.number(SPANS_AGREE).await? == 1)
+    })
+    .await?;
+    assert!(agree, "{}", server.log());
+    let question = "/api/v1/whatif?service=orders&name=inventory&key=shard-0&from=now-10m";
+    let answer = server.get(question).await?;
+    let baseline = &answer["baseline"];
+    assert_eq!(baseline["trips"], 1, "{baseline}");
+    assert_eq!(baseline["reproduced"], 1, "{baseline}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_last_spans_before_the_end_are_kept() -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;

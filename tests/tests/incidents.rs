@@ -192,6 +192,14 @@ async fn the_api_tells_the_same_story() -> Result<()> {
         ("/api/v1/incidents/12", 404),
         ("/api/v1/incidents?sevice=x", 400),
         ("/api/v1/whatif", 400),
+        (
+            "/api/v1/whatif?service=payment&name=psp&from=now-10m&ramp.from=2&ramp.over_s=5",
+            400,
+        ),
+        (
+            "/api/v1/whatif?service=payment&name=psp&from=now-10m&window.size=99999999999",
+            400,
+        ),
         ("/api/v1/whatif?service=a&name=b", 404),
     ] {
         let (status, text) = server.get_text(path).await?;

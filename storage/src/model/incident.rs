@@ -201,6 +201,9 @@ pub struct BlastRadius {
 /// One way into the system, during the incident.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EntryPoint {
+    /// Where the service lives.
+    #[serde(flatten)]
+    pub scope: Scope,
     /// Service that takes the request.
     pub service: String,
     /// Its operation.

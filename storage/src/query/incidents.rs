@@ -18,7 +18,7 @@ mod silences;
 mod tests;
 mod windows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use duckdb::types::Value;
 use duckdb::{Connection, params};
@@ -31,7 +31,8 @@ use super::findings::findings;
 use super::{QueryError, Session, refused_spans, sample};
 use crate::ask::Ask;
 use crate::model::{
-    FindingsQuery, Incident, IncidentBreaker, IncidentDetail, IncidentsQuery, Page, TimeRange,
+    FindingsQuery, Incident, IncidentBreaker, IncidentDetail, IncidentsQuery, Page, Scope,
+    TimeRange,
 };
 
 const SECOND: i64 = 1_000_000_000;
@@ -112,6 +113,8 @@ pub fn incident(
 struct Found {
     incident: Incident,
     transitions: Vec<crate::model::BreakerTransition>,
+    /// Owners, callees and the root, each in its scope: the same name elsewhere is somebody else.
+    nodes: BTreeSet<Node>,
 }
 
 fn find(session: &Session<'_>, query: &IncidentsQuery) -> Result<Vec<Found>, QueryError> {
@@ -143,7 +146,11 @@ fn find(session: &Session<'_>, query: &IncidentsQuery) -> Result<Vec<Found>, Que
             found.iter().map(|found| &found.incident),
         )?;
         for (at, found) in found.iter_mut().enumerate() {
-            found.incident.root = root::root(&found.incident, &windows, at);
+            let Some((root, scope)) = root::root(&found.incident, &windows, at) else {
+                continue;
+            };
+            found.nodes.insert((scope, root.service.clone()));
+            found.incident.root = Some(root);
         }
         Ok(found)
     })
@@ -297,9 +304,14 @@ fn assemble(episodes: &[Episode], group: &[usize], peers: &Peers, paths: &CallPa
         breakers,
         root: None,
     };
+    let nodes = nodes
+        .into_iter()
+        .flat_map(|(owner, peer)| std::iter::once(owner).chain(peer))
+        .collect();
     Found {
         incident,
         transitions,
+        nodes,
     }
 }
 
@@ -307,6 +319,7 @@ fn detail(session: &Session<'_>, found: Found, now: i64) -> Result<IncidentDetai
     let Found {
         mut incident,
         transitions,
+        nodes,
     } = found;
     let services = services(&incident);
     let of_findings = FindingsQuery {
@@ -314,8 +327,8 @@ fn detail(session: &Session<'_>, found: Found, now: i64) -> Result<IncidentDetai
             from_unix_nano: incident.start_unix_nano - 300 * SECOND,
             to_unix_nano: end(&incident, now) + SECOND,
         },
-        scope: Default::default(),
-        services: services.clone(),
+        scope: only_scope(&nodes),
+        services,
         limit: 20,
     };
     let known = &incident;
@@ -326,7 +339,7 @@ fn detail(session: &Session<'_>, found: Found, now: i64) -> Result<IncidentDetai
             Ok((blast, recovery))
         },
         |session| {
-            let onsets = onsets::onsets(session, known)?;
+            let onsets = onsets::onsets(session, known, &nodes)?;
             let error_classes = causes::error_classes(session, known)?;
             Ok((findings(session, &of_findings)?, onsets, error_classes))
         },
@@ -336,7 +349,18 @@ fn detail(session: &Session<'_>, found: Found, now: i64) -> Result<IncidentDetai
         root.evidence
             .extend(causes::clue(session, &incident.breakers, root)?);
     }
-    let (changes, services_without_version) = changes::changes(session, &incident, &services, now)?;
+    let entries = blast.entry_points.iter().map(|entry| &entry.scope);
+    let scopes: BTreeSet<&Scope> = nodes
+        .iter()
+        .map(|(scope, _)| scope)
+        .chain(entries)
+        .collect();
+    let around = changes::Around {
+        incident: &incident,
+        nodes: &nodes,
+        scopes,
+    };
+    let (changes, services_without_version) = changes::changes(session, &around, now)?;
     Ok(IncidentDetail {
         incident,
         onsets,
@@ -362,6 +386,38 @@ fn services(incident: &Incident) -> Vec<String> {
     services.sort();
     services.dedup();
     services
+}
+
+/// The scope all of them are in; any, where there are several.
+fn only_scope(nodes: &BTreeSet<Node>) -> Scope {
+    let mut scopes = nodes.iter().map(|(scope, _)| scope);
+    let first = scopes.next().cloned().unwrap_or_default();
+    if scopes.all(|scope| *scope == first) {
+        first
+    } else {
+        Scope::default()
+    }
+}
+
+/// Environment, namespace and cluster as the SQL splits them: those that are not known are empty.
+fn scope_text(scope: &Scope) -> String {
+    [&scope.environment, &scope.service_namespace, &scope.cluster]
+        .map(|part| plain(part.as_deref().unwrap_or_default()))
+        .join("\u{1f}")
+}
+
+/// Services as the SQL splits them: the name, then its scope.
+fn nodes_text(nodes: &BTreeSet<Node>) -> String {
+    let texts: Vec<String> = nodes
+        .iter()
+        .map(|(scope, service)| format!("{}\u{1f}{}", plain(service), scope_text(scope)))
+        .collect();
+    texts.join("\u{1e}")
+}
+
+/// Text without what parts texts.
+fn plain(text: &str) -> String {
+    text.replace(['\u{1e}', '\u{1f}'], " ")
 }
 
 /// When it ended, or now.

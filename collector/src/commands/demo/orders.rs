@@ -17,12 +17,13 @@ use tower::Layer as _;
 use tripline_sdk::instrument::{ClientService, Destination};
 use tripline_sdk::problem::Problem;
 use tripline_sdk::{
-    Backoff, BreakerConfig, BudgetConfig, Bulkhead, CircuitBreaker, Clock as _, Error, HalfOpen,
-    Jitter, OpenTime, Policy, RetryBudget, RetryConfig, SlowCalls, TokioClock, WindowConfig,
+    Backoff, BreakerConfig, BudgetConfig, Bulkhead, CircuitBreaker, Classify as _, Clock as _,
+    DefaultClassifier, Error, HalfOpen, Jitter, OpenTime, Outcome, Policy, RetryBudget,
+    RetryConfig, SlowCalls, TokioClock, WindowConfig,
 };
 
 use super::inventory::shard_of;
-use super::peer::Peer;
+use super::peer::{CallError, Peer};
 use super::recommendation::{CANARY, STABLE};
 use super::rpc::{Basket, RecommendClient};
 use super::script::SHARDS;
@@ -55,13 +56,22 @@ struct Orders {
     service: Arc<Service>,
     inventory: Peer,
     /// One a shard: a dead shard must not take the living with it.
-    shards: Vec<Policy>,
+    shards: Vec<Shard>,
     payment: Peer,
     charge: Policy,
     stable: Recommendation,
     canary: Recommendation,
     parcels: mpsc::Sender<Parcel>,
     number: AtomicU64,
+}
+
+/// How a shard of inventory is asked. A breaker writes on the span it is called in, and a span holds the outcome of one
+/// call: so the tries are apart from what guards each of them, and each has a span of its own.
+struct Shard {
+    /// Deadline and retries.
+    tries: Policy,
+    /// Breaker, timeout and bulkhead of one try.
+    one_try: Policy,
 }
 
 /// One instance of recommendation, behind a breaker of its own.
@@ -80,7 +90,7 @@ pub(super) async fn start(
     let service = Service::start(world, IDENTITY)?;
     let orders = Orders {
         inventory: Peer::new(&service.instrument, "inventory", behind.inventory),
-        shards: inventory_policies(&service)?,
+        shards: shards(&service)?,
         payment: Peer::new(&service.instrument, "payment", behind.payment),
         charge: payment_policy(&service)?,
         stable: Recommendation::new(&service, STABLE, behind.stable)?,
@@ -97,7 +107,7 @@ pub(super) async fn start(
 }
 
 /// Reading stock may be repeated: three tries, from a budget that all shards share.
-fn inventory_policies(service: &Service) -> anyhow::Result<Vec<Policy>> {
+fn shards(service: &Service) -> anyhow::Result<Vec<Shard>> {
     let clock = TokioClock::default();
     let budget = Arc::new(RetryBudget::new(BudgetConfig::default(), clock.now()));
     let retry = RetryConfig {
@@ -108,22 +118,32 @@ fn inventory_policies(service: &Service) -> anyhow::Result<Vec<Policy>> {
         },
         ..RetryConfig::default()
     };
-    let policy = |shard: u32| {
+    let shard = |shard: u32| {
         let breaker = CircuitBreaker::builder("inventory", quick())
             .key(&format!("shard-{shard}"))
             .clock(clock)
             .listen(service.telemetry())
             .build()?;
-        let policy = Policy::builder_on("inventory", clock)
+        let tries = Policy::builder_on("inventory", clock)
             .deadline(Duration::from_secs(1))
             .retry_with_budget(retry, Arc::clone(&budget))
+            .build()?;
+        let one_try = Policy::builder_on("inventory", clock)
             .breaker(breaker)
             .timeout(Duration::from_millis(250))
             .bulkhead(Bulkhead::new(32))
             .build()?;
-        Ok(policy)
+        Ok(Shard { tries, one_try })
     };
-    (0..SHARDS).map(policy).collect()
+    (0..SHARDS).map(shard).collect()
+}
+
+/// What a try counts as for the retries around it: as for the breaker inside, and what that refuses is final.
+fn judge(tried: Result<&Value, &Error<Error<CallError>>>) -> Outcome {
+    match tried {
+        Err(Error::Call(inside)) => DefaultClassifier.classify(Err::<&Value, _>(inside)),
+        other => DefaultClassifier.classify(other),
+    }
 }
 
 /// A charge is not repeated: nobody wants to pay twice.
@@ -239,10 +259,18 @@ async fn place(
 impl Orders {
     async fn reserve(&self, sku: u32) -> Result<(), Problem> {
         let shard = shard_of(sku) as usize;
-        let policy = self.shards.get(shard).ok_or_else(Problem::internal)?;
+        let shard = self.shards.get(shard).ok_or_else(Problem::internal)?;
         let path = format!("/stock/{sku}");
-        policy.call(|| self.inventory.get(&path)).await?;
+        let tries = &shard.tries;
+        tries
+            .call_classified(|| self.ask_stock(&shard.one_try, &path), &judge)
+            .await?;
         Ok(())
+    }
+
+    async fn ask_stock(&self, one_try: &Policy, path: &str) -> Result<Value, Error<CallError>> {
+        let asked = one_try.call(|| self.inventory.get(path));
+        self.service.within("ask stock", asked).await
     }
 
     async fn charge(&self, number: u64) -> Result<(), Problem> {
@@ -286,5 +314,56 @@ impl Orders {
             );
         }
         sending.span().end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tripline_sdk::Refusal;
+
+    use super::*;
+
+    #[test]
+    fn a_try_that_failed_is_repeated_and_one_that_was_refused_is_not() {
+        let failed = Error::Call(CallError::Answer {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code: "shard_down".to_owned(),
+        });
+        let after = Duration::from_millis(250);
+        for (inside, expected) in [
+            (failed, Outcome::Failure),
+            (Error::Refused(Refusal::Timeout { after }), Outcome::Failure),
+            (Error::Refused(Refusal::BulkheadFull), Outcome::Ignore),
+        ] {
+            assert_eq!(judge(Err(&Error::Call(inside))), expected);
+        }
+        assert_eq!(judge(Ok(&Value::Null)), Outcome::Success);
+    }
+
+    #[tokio::test]
+    async fn what_the_breaker_refuses_is_tried_once() {
+        let tries = AtomicU64::new(0);
+        let retry = RetryConfig {
+            max_attempts: 3,
+            ..RetryConfig::default()
+        };
+        let outer = Policy::builder("stock")
+            .retry(retry)
+            .build()
+            .expect("a policy");
+        let breaker = CircuitBreaker::new("stock", BreakerConfig::new()).expect("a breaker");
+        breaker.set_mode(tripline_sdk::Mode::ForcedOpen);
+        let one_try = Policy::builder("stock")
+            .breaker(breaker)
+            .timeout(Duration::from_secs(1))
+            .build()
+            .expect("a policy");
+        let ask = || async {
+            tries.fetch_add(1, Ordering::Relaxed);
+            let answer = async || Ok::<_, CallError>(Value::Null);
+            one_try.call(answer).await
+        };
+        assert!(outer.call_classified(ask, &judge).await.is_err());
+        assert_eq!(tries.load(Ordering::Relaxed), 1);
     }
 }

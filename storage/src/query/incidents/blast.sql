@@ -3,45 +3,60 @@
 -- call, whatever its library writes of that, joined by chr(30).
 WITH members AS (
     SELECT split_part(m, chr(31), 1) AS owner, split_part(m, chr(31), 2) AS callee, split_part(m, chr(31), 3) AS breaker,
-        split_part(m, chr(31), 4) AS "key"
+        split_part(m, chr(31), 4) AS "key",
+        hash(split_part(m, chr(31), 6), split_part(m, chr(31), 7), split_part(m, chr(31), 8)) AS scope
     FROM (SELECT unnest(string_split($3, chr(30))) AS m)
 ),
 chosen AS MATERIALIZED (
-    SELECT hash(trace_id) AS trace, parent_span_id IS NULL AS is_root, coalesce(service_name, 'unknown_service') AS service, name, kind, peer,
+    SELECT hash(trace_id) AS trace, environment, service_namespace, cluster,
+        hash(coalesce(environment, ''), coalesce(service_namespace, ''), coalesce(cluster, '')) AS scope,
+        parent_span_id IS NULL AS is_root, coalesce(service_name, 'unknown_service') AS service, name, kind, peer,
         status_code = 'error' AS failed, epoch_ns(start_time) AS ns, weight,
         "circuit_breaker.name" AS breaker, "circuit_breaker.key" AS "key", "circuit_breaker.outcome" AS outcome
     FROM ({calls})
     WHERE {sample} AND start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2)
         AND (parent_span_id IS NULL OR service_name IN (SELECT owner FROM members) OR service_name IN (SELECT callee FROM members))
 ),
-edges AS (SELECT DISTINCT owner, callee FROM members WHERE "key" = ''),
+edges AS (SELECT DISTINCT scope, owner, callee FROM members WHERE "key" = ''),
 -- Breakers that write on no span: every call to their callee is theirs.
 named AS MATERIALIZED (
-    SELECT c.trace, c.failed, owner, callee FROM chosen c JOIN edges ON owner = service AND callee = peer
+    SELECT c.trace, c.failed, e.scope, e.owner, e.callee
+    FROM chosen c JOIN edges e ON e.owner = c.service AND e.callee = c.peer AND e.scope = c.scope
     WHERE kind IN ('client', 'producer')
 ),
 -- Edges whose callee no client names: every trace in which both take part crosses them.
-unnamed AS (FROM edges ANTI JOIN named USING (owner, callee)),
-crossed AS (
+unnamed AS (FROM edges ANTI JOIN named USING (scope, owner, callee)),
+crossed AS MATERIALIZED (
     SELECT trace, bool_or(hurt) AS hurt FROM (
         SELECT c.trace, c.outcome IN ('failure', 'slow_failure', 'rejected') AS hurt
-        FROM chosen c SEMI JOIN members m ON m.owner = c.service AND m.breaker = c.breaker AND m."key" = coalesce(c."key", '')
+        FROM chosen c SEMI JOIN members m ON m.owner = c.service AND m.scope = c.scope AND m.breaker = c.breaker AND m."key" = coalesce(c."key", '')
         UNION ALL
         SELECT trace, failed FROM named
         UNION ALL
-        SELECT b.trace, b.failed FROM (SELECT DISTINCT trace, callee FROM chosen JOIN unnamed ON owner = service) a
+        SELECT b.trace, b.failed FROM (SELECT DISTINCT c.trace, u.callee FROM chosen c JOIN unnamed u ON u.owner = c.service AND u.scope = c.scope) a
         JOIN chosen b ON b.trace = a.trace AND b.service = a.callee AND b.kind IN ('server', 'consumer')
         UNION ALL
         SELECT hash(refused), true FROM (SELECT unnest(string_split($4, chr(30))) AS refused)
     ) GROUP BY trace
 ),
+-- Where the incident is: the scopes of its owners, and of all that its calls touched. Others are strangers to it.
+touched AS (
+    SELECT scope FROM members
+    UNION
+    SELECT c.scope FROM chosen c SEMI JOIN crossed USING (trace)
+),
 entries AS (
-    SELECT trace, arg_min(service, ns) AS service, arg_min(name, ns) AS name, arg_min(failed, ns) AS failed,
+    SELECT trace, arg_min(scope, ns) AS scope, arg_min(service, ns) AS service, arg_min(name, ns) AS name, arg_min(failed, ns) AS failed,
         coalesce(arg_min(weight, ns), 1) AS weight, bool_or(weight > 1) AS is_sampled, bool_or(weight IS NULL) AS is_unknown
     FROM chosen WHERE is_root GROUP BY trace
+),
+scopes AS (
+    SELECT r.scope, min(r.environment) AS environment, min(r.service_namespace) AS service_namespace, min(r.cluster) AS cluster
+    FROM chosen r SEMI JOIN touched USING (scope) WHERE r.is_root GROUP BY r.scope
 )
 SELECT e.service, e.name, sum(e.weight), coalesce(sum(e.weight) FILTER (c.trace IS NOT NULL), 0),
     coalesce(sum(e.weight) FILTER (c.hurt AND e.failed), 0), coalesce(sum(e.weight) FILTER (c.hurt AND NOT e.failed), 0),
-    coalesce(bool_or(e.is_sampled), false), coalesce(bool_or(e.is_unknown), false), count(*)::UBIGINT, sum(e.weight * e.weight)
-FROM entries e LEFT JOIN crossed c USING (trace)
+    coalesce(bool_or(e.is_sampled), false), coalesce(bool_or(e.is_unknown), false), count(*)::UBIGINT, sum(e.weight * e.weight),
+    s.environment, s.service_namespace, s.cluster
+FROM entries e JOIN scopes s ON s.scope = e.scope LEFT JOIN crossed c ON c.trace = e.trace
 GROUP BY ALL ORDER BY 5 DESC, 6 DESC, 3 DESC LIMIT 200

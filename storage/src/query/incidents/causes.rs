@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use duckdb::params;
 
-use super::{QueryError, SECOND, Session, calls_sql};
+use super::{QueryError, SECOND, Session, calls_sql, plain, scope_text};
 use crate::ask::Ask;
 use crate::model::{Clue, ErrorClass, Incident, IncidentBreaker, Root, TimeRange};
 use crate::resilience::BREAKER_KEYS;
@@ -93,7 +93,7 @@ pub(super) fn clue(
     };
     let range = around_trips(std::slice::from_ref(breaker));
     let sql = format!(
-        "WITH failed AS (SELECT trace_id, bool_or(service_name = $3) AS owner, bool_or(service_name = $4 OR peer = $4) AS root \
+        "WITH failed AS (SELECT trace_id, bool_or(service_name = $3 AND concat_ws(chr(31), coalesce(environment, ''), coalesce(service_namespace, ''), coalesce(cluster, '')) = $5) AS owner, bool_or(service_name = $4 OR peer = $4) AS root \
          FROM ({}) WHERE status_code = 'error' AND start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2) \
          AND (service_name IN ($3, $4) OR peer = $4) GROUP BY trace_id) \
          SELECT count(*)::UBIGINT, count(*) FILTER (root)::UBIGINT FROM failed WHERE owner",
@@ -106,7 +106,8 @@ pub(super) fn clue(
                 range.from_unix_nano,
                 range.to_unix_nano,
                 breaker.service_name,
-                root.service
+                root.service,
+                scope_text(&breaker.scope)
             ],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
@@ -130,7 +131,7 @@ fn around_trips(breakers: &[IncidentBreaker]) -> TimeRange {
     }
 }
 
-/// Owner, callee, name, key and id of each, as the SQL splits them.
+/// Owner, callee, name, key, id and scope of each, as the SQL splits them.
 pub(super) fn members(breakers: &[IncidentBreaker]) -> String {
     let texts: Vec<String> = breakers
         .iter()
@@ -142,7 +143,10 @@ pub(super) fn members(breakers: &[IncidentBreaker]) -> String {
                 b.key.as_deref().unwrap_or_default(),
                 &b.breaker_id,
             ]
-            .map(|text| text.replace(['\u{1e}', '\u{1f}'], " "))
+            .map(plain)
+            .into_iter()
+            .chain([scope_text(&b.scope)])
+            .collect::<Vec<_>>()
             .join("\u{1f}")
         })
         .collect();

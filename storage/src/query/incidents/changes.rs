@@ -3,25 +3,35 @@
 //! A change event is a log record named `tripline.change` with the attributes `change.kind` (`deploy`, `flag`,
 //! `config`), `change.service` and `change.description`; without the last its body is shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use duckdb::params;
 
-use super::{QueryError, SECOND, Session, calls_sql, end};
+use super::links::Node;
+use super::{QueryError, SECOND, Session, calls_sql, end, nodes_text, scope_text};
 use crate::ask::Ask;
-use crate::model::{ChangeEvent, Incident, TimeRange};
+use crate::model::{ChangeEvent, Incident, Scope, TimeRange};
 
 const CHANGES: &str = include_str!("changes.sql");
 /// Looked at before and after the first trip.
 const AROUND_NS: i64 = 30 * 60 * SECOND;
 
+/// What a change must be near to.
+pub(super) struct Around<'a> {
+    pub incident: &'a Incident,
+    /// Its services: of these versions and settings count.
+    pub nodes: &'a BTreeSet<Node>,
+    /// Where it is: events told in others are about others.
+    pub scopes: BTreeSet<&'a Scope>,
+}
+
 /// Changes, oldest first, and the services whose spans report no version.
 pub(super) fn changes(
     session: &Session<'_>,
-    incident: &Incident,
-    services: &[String],
+    around: &Around<'_>,
     now: i64,
 ) -> Result<(Vec<ChangeEvent>, Vec<String>), QueryError> {
+    let incident = around.incident;
     let range = TimeRange {
         from_unix_nano: incident.start_unix_nano - AROUND_NS,
         to_unix_nano: (incident.start_unix_nano + AROUND_NS).min(end(incident, now).max(now)) + 1,
@@ -35,13 +45,20 @@ pub(super) fn changes(
     let sql = CHANGES
         .replace("{calls}", &calls_sql(session, range, &[]))
         .replace("{logs}", &logs);
-    let names = services.join("\u{1f}");
+    let nodes = nodes_text(around.nodes);
+    let scopes: Vec<String> = around
+        .scopes
+        .iter()
+        .map(|scope| scope_text(scope))
+        .collect();
+    let scopes = scopes.join("\u{1e}");
     session.run_over(&["breaker_config"], |conn| {
-        let mut versions: BTreeMap<String, Vec<(i64, Option<String>)>> = BTreeMap::new();
+        let mut versions: BTreeMap<(String, String), Vec<(i64, Option<String>)>> = BTreeMap::new();
         let mut settings: BTreeMap<String, String> = BTreeMap::new();
         let mut changes = Vec::new();
         let mut statement = conn.ask(&sql)?;
-        let mut rows = statement.query(params![range.from_unix_nano, range.to_unix_nano, names])?;
+        let asked = params![range.from_unix_nano, range.to_unix_nano, nodes, scopes];
+        let mut rows = statement.query(asked)?;
         while let Some(row) = rows.next()? {
             let (kind, service): (String, String) = (row.get(0)?, row.get(1)?);
             let what: Option<String> = row.get(2)?;
@@ -49,7 +66,10 @@ pub(super) fn changes(
                 continue;
             };
             match kind.as_str() {
-                "version" => versions.entry(service).or_default().push((ns, what)),
+                "version" => {
+                    let of = versions.entry((service, row.get(4)?)).or_default();
+                    of.push((ns, what));
+                }
                 "settings" => {
                     let what = what.unwrap_or_default();
                     let (of, hash) = what.rsplit_once('\u{1f}').unwrap_or((&what, ""));
@@ -72,12 +92,12 @@ pub(super) fn changes(
                 }),
             }
         }
-        let silent = versions
+        let silent: BTreeSet<String> = versions
             .iter()
             .filter(|(_, seen)| seen.iter().all(|(_, version)| version.is_none()))
-            .map(|(service, _)| service.clone())
+            .map(|((service, _), _)| service.clone())
             .collect();
-        for (service, mut seen) in versions {
+        for ((service, _), mut seen) in versions {
             seen.sort();
             changes.extend(seen.windows(2).filter_map(|pair| {
                 let [(_, before), (ns, after)] = pair else {
@@ -102,6 +122,6 @@ pub(super) fn changes(
                 &b.description,
             ))
         });
-        Ok((changes, silent))
+        Ok((changes, silent.into_iter().collect()))
     })
 }

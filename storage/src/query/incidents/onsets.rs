@@ -4,11 +4,12 @@
 //! shortest run that leads up to the trip in which the share exceeds both 10 % and three times the usual (latency:
 //! twice the usual mean and 20 ms more). Seconds without calls say nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use duckdb::params;
 
-use super::{QueryError, SECOND, Session, calls_sql};
+use super::links::Node;
+use super::{QueryError, SECOND, Session, calls_sql, nodes_text};
 use crate::ask::Ask;
 use crate::model::{Clue, Incident, Onset, TimeRange};
 
@@ -27,7 +28,11 @@ struct InSecond {
 }
 
 /// Onsets of every service of the incident, earliest first.
-pub(super) fn onsets(session: &Session<'_>, incident: &Incident) -> Result<Vec<Onset>, QueryError> {
+pub(super) fn onsets(
+    session: &Session<'_>,
+    incident: &Incident,
+    nodes: &BTreeSet<Node>,
+) -> Result<Vec<Onset>, QueryError> {
     let start = incident.start_unix_nano;
     let last = incident
         .breakers
@@ -38,16 +43,13 @@ pub(super) fn onsets(session: &Session<'_>, incident: &Incident) -> Result<Vec<O
         from_unix_nano: start - BEFORE_S * SECOND,
         to_unix_nano: last.unwrap_or(start).min(start + 60 * SECOND) + SECOND,
     };
-    let separator = '\u{1f}'.to_string();
-    let services = super::services(incident).join(&separator);
     let sql = ONSETS.replace("{calls}", &calls_sql(session, range, &[]));
     session.run(|conn| {
         let mut statement = conn.ask(&sql)?;
         let mut rows = statement.query(params![
             range.from_unix_nano,
             range.to_unix_nano,
-            services,
-            services
+            nodes_text(nodes)
         ])?;
         let mut seconds: BTreeMap<String, BTreeMap<i64, InSecond>> = BTreeMap::new();
         while let Some(row) = rows.next()? {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use duckdb::params;
 
 use super::silences::STALE;
-use super::{QueryError, SECOND, Session, end};
+use super::{QueryError, SECOND, Session, end, plain, scope_text};
 use crate::ask::Ask;
 use crate::model::{BlastRadius, BreakerTransition, Incident, OpenAt, Recovery, RejectedInMinute};
 
@@ -36,7 +36,14 @@ pub(super) fn recovery(
     let entries: Vec<String> = blast
         .entry_points
         .iter()
-        .map(|entry| format!("{}\u{1f}{}", entry.service, entry.name))
+        .map(|entry| {
+            let scope = scope_text(&entry.scope);
+            format!(
+                "{}\u{1f}{}\u{1f}{scope}",
+                plain(&entry.service),
+                plain(&entry.name)
+            )
+        })
         .collect();
     let until = match incident.end_unix_nano {
         Some(_) => (finish + FIVE_MINUTES_NS).min(now),

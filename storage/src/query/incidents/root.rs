@@ -8,7 +8,7 @@
 
 use super::links::Node;
 use super::windows::{Pair, Windows};
-use crate::model::{Clue, Incident, IncidentBreaker, Root};
+use crate::model::{Clue, Incident, IncidentBreaker, Root, Scope};
 
 const PRECEDENCE_DECAY_S: f64 = 10.0;
 /// Slower than before by this factor, and by this much, is slow.
@@ -18,8 +18,8 @@ const SLOW_MIN_NS: f64 = 20e6;
 const EXPLAINS: f64 = 0.5;
 const WALK_MAX: usize = 8;
 
-/// The likely root; `None` when no breaker's callee is known.
-pub(super) fn root(incident: &Incident, windows: &Windows, window: usize) -> Option<Root> {
+/// The likely root and its scope; `None` when no breaker's callee is known.
+pub(super) fn root(incident: &Incident, windows: &Windows, window: usize) -> Option<(Root, Scope)> {
     let first = incident.start_unix_nano;
     let mut best: Option<(f64, &IncidentBreaker, Trouble)> = None;
     for breaker in &incident.breakers {
@@ -70,12 +70,14 @@ pub(super) fn root(incident: &Incident, windows: &Windows, window: usize) -> Opt
     let (trouble, walked) = descend(windows, window, trouble);
     evidence.extend(walked);
     evidence.extend(trouble.clues());
-    Some(Root {
-        service: trouble.node.1.clone(),
+    let (scope, service) = trouble.node;
+    let root = Root {
+        service,
         breaker_id: breaker.breaker_id.clone(),
         score,
         evidence,
-    })
+    };
+    Some((root, scope))
 }
 
 fn peer(breaker: &IncidentBreaker, windows: &Windows, window: usize) -> Option<Node> {

@@ -3,7 +3,7 @@
 mod refused;
 mod story;
 
-use self::story::{BASE, S, change, send, story};
+use self::story::{BASE, S, change, send, story, strangers, ways_in};
 use super::*;
 use crate::fixture::open;
 use crate::model::BreakersQuery;
@@ -238,6 +238,69 @@ fn incident_of(session: &Session<'_>, address: &str, now: i64) -> IncidentDetail
     incident(session, address, None, now)
         .expect("an answer")
         .expect("an incident")
+}
+
+#[test]
+fn what_the_same_services_do_in_another_environment_is_no_part_of_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    story(&store);
+    let now = (BASE + 600 * S) as i64;
+    let ask = |address: &str| {
+        let reader = store.reader().expect("a reader");
+        incident_of(&Session::new(&reader), address, now)
+    };
+    let alone = ask(&(BASE + 215 * S).to_string());
+    strangers(&store);
+    let beside = || ask(&alone.incident.incident_id);
+    let check = |beside: IncidentDetail| {
+        assert_eq!(beside.incident, alone.incident);
+        assert_eq!(beside.blast, alone.blast);
+        assert_eq!(beside.changes, alone.changes);
+        assert_eq!(beside.error_classes, alone.error_classes);
+        assert_eq!(beside.onsets, alone.onsets);
+        assert_eq!(beside.recovery, alone.recovery);
+    };
+    check(beside());
+    store.seal_now().expect("sealed");
+    check(beside());
+}
+
+#[test]
+fn ways_in_from_another_scope_count_once_a_call_of_theirs_crosses() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    story(&store);
+    ways_in(&store);
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    let now = (BASE + 600 * S) as i64;
+    let whole = incident_of(&session, &(BASE + 215 * S).to_string(), now);
+    let mut entries: Vec<(Option<&str>, &str, &str, f64, f64)> = whole
+        .blast
+        .entry_points
+        .iter()
+        .map(|e| {
+            let environment = e.scope.environment.as_deref();
+            (
+                environment,
+                e.service.as_str(),
+                e.name.as_str(),
+                e.requests,
+                e.crossing,
+            )
+        })
+        .collect();
+    entries.sort_by_key(|(environment, _, name, ..)| (*environment, *name));
+    // The trace that came in by the gateway did not come in by checkout.
+    assert_eq!(
+        entries,
+        [
+            (None, "checkout", "POST /buy", 77.0, 77.0),
+            (Some("edge"), "gateway", "GET /buy", 1.0, 1.0),
+            (Some("edge"), "gateway", "GET /ping", 1.0, 0.0),
+        ]
+    );
 }
 
 #[test]

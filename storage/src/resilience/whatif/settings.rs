@@ -120,6 +120,7 @@ pub fn read(settings: &Map<String, Value>) -> Result<BreakerConfig, SettingsErro
         _ => None,
     };
     let half = default.half_open;
+    of.check_unused()?;
     let config = BreakerConfig {
         window: of.window()?,
         minimum_calls: of.count("minimum_calls")?.unwrap_or(default.minimum_calls),
@@ -149,10 +150,7 @@ pub fn read(settings: &Map<String, Value>) -> Result<BreakerConfig, SettingsErro
             lease: of.seconds("half_open.lease_s")?,
             dedicated_probes: of.flag("half_open.dedicated_probes")?.unwrap_or(false),
         },
-        ramp: match (of.number("ramp.from")?, of.seconds("ramp.over_s")?) {
-            (Some(from), Some(over)) => Some(Ramp { from, over }),
-            _ => None,
-        },
+        ramp: of.ramp()?,
         on_drop: match of.text("on_drop").as_deref() {
             None | Some("ignore") => OnDrop::Ignore,
             Some("failure") => OnDrop::Failure,
@@ -288,6 +286,48 @@ impl Reader<'_> {
 
     fn flag(&self, name: &str) -> Result<Option<bool>, SettingsError> {
         self.parsed(name)
+    }
+
+    /// Both of its halves or none: one alone would be passed over.
+    fn ramp(&self) -> Result<Option<Ramp>, SettingsError> {
+        match (self.number("ramp.from")?, self.seconds("ramp.over_s")?) {
+            (Some(from), Some(over)) => Ok(Some(Ramp { from, over })),
+            (None, None) => Ok(None),
+            _ => Err(SettingsError::Invalid(
+                "ramp.from and ramp.over_s are given together".to_owned(),
+            )),
+        }
+    }
+
+    /// Settings that these leave unused have their limits too: a value out of them is a mistake to be told.
+    fn check_unused(&self) -> Result<(), SettingsError> {
+        let default = BreakerConfig::new();
+        if let Some(from) = self.number("ramp.from")? {
+            let over = Duration::from_secs(1);
+            let ramp = Some(Ramp { from, over });
+            BreakerConfig { ramp, ..default }.validate()?;
+        }
+        if let Some(ratio) = self.number("slow_ratio_threshold")? {
+            let threshold = Duration::from_secs(1);
+            let slow_calls = Some(SlowCalls { threshold, ratio });
+            BreakerConfig {
+                slow_calls,
+                ..default
+            }
+            .validate()?;
+        }
+        if let Some(size) = self.count("window.size")? {
+            let window = WindowConfig::Count { size };
+            BreakerConfig { window, ..default }.validate()?;
+        }
+        if let WindowConfig::Time { length, buckets } = default.window {
+            let window = WindowConfig::Time {
+                length: self.seconds("window.length_s")?.unwrap_or(length),
+                buckets: self.small("window.buckets")?.unwrap_or(buckets),
+            };
+            BreakerConfig { window, ..default }.validate()?;
+        }
+        Ok(())
     }
 
     fn window(&self) -> Result<WindowConfig, SettingsError> {

@@ -174,6 +174,16 @@ fn settings_survive_being_told_and_read() {
         ("window.kind", "moon"),
         ("open.base_s", "-1"),
         ("nonsense", "1"),
+        // Out of their limits, though the window is one of time, and there is no ramp.
+        ("window.size", "99999999999"),
+        ("window.size", "0"),
+        ("window.size", "1000001"),
+        ("ramp.from", "2"),
+        ("ramp.from", "0"),
+        ("ramp.from", "0.5"),
+        ("ramp.over_s", "5"),
+        ("ramp.over_s", "-1"),
+        ("slow_ratio_threshold", "2"),
     ] {
         let mut wrong = told.clone();
         wrong.insert(name.to_owned(), text(value));

@@ -160,6 +160,7 @@ pub(super) fn incident_of(text: &str) -> IncidentDetail {
                 to_unix_nano: start() + 60 * SECOND,
             }),
             entry_points: vec![EntryPoint {
+                scope: Default::default(),
                 service: text.to_owned(),
                 name: text.to_owned(),
                 requests: 100.0,

@@ -9,7 +9,13 @@ pub(super) const S: u64 = 1_000_000_000;
 pub(super) const BASE: u64 = 1_800_000_000 * S;
 
 fn append(store: &Store, service: &str, instance: &str, version: &str, rows: Rows) {
+    append_in(store, None, [service, instance, version], rows);
+}
+
+fn append_in(store: &Store, environment: Option<&str>, who: [&str; 3], rows: Rows) {
+    let [service, instance, version] = who;
     let resource = ResourceRow {
+        environment: environment.map(str::to_owned),
         service_name: Some(service.to_owned()),
         service_instance_id: Some(instance.to_owned()),
         service_version: (!version.is_empty()).then(|| version.to_owned()),
@@ -198,14 +204,80 @@ pub(super) fn send(store: &Store, requests: u64) {
     for number in 0..requests {
         Request::of(number).send(&mut spans);
     }
-    let [old, new] = spans.psp;
-    for (service, instance, version, columns) in [
-        ("checkout", "c-1", "3.0", spans.checkout),
-        ("payment", "p-1", "2.0", spans.payment),
-        ("psp", "s-1", "1.0", old),
-        ("psp", "s-1", "1.1", new),
-    ] {
-        append(store, service, instance, version, Rows::Spans(columns));
+    spans.append(store, None);
+}
+
+/// The same services in another environment, which fail worse, have other versions, and of which a change is told.
+pub(super) fn strangers(store: &Store) {
+    let elsewhere = Some("elsewhere");
+    let mut spans = Spans::default();
+    for number in 0..540 {
+        let like = Request::of(number);
+        let stranger = Request {
+            at: like.at + 1_000,
+            psp_fails: (180..230).contains(&(number / 2)),
+            ..like
+        };
+        stranger.send(&mut spans);
+    }
+    spans.append(store, elsewhere);
+    let mut logs = LogColumns::default();
+    logs.push(&LogRow {
+        time_unix_nano: BASE + 196 * S,
+        arrival_unix_nano: BASE + 196 * S,
+        event_name: "tripline.change",
+        attributes: r#"{"change.kind":"deploy","change.service":"psp"}"#,
+        ..LogRow::default()
+    });
+    append_in(store, elsewhere, ["ops", "o", ""], Rows::Logs(logs));
+}
+
+/// Ways in from elsewhere: a gateway, one of whose two requests is a request of the story, and somebody else's.
+pub(super) fn ways_in(store: &Store) {
+    let of_story = Request::of(402);
+    let lone = |offset: u64| u128::from(of_story.at + offset).to_be_bytes();
+    let arrivals = [
+        ("edge", "GET /buy", of_story.trace()),
+        ("edge", "GET /ping", lone(1)),
+        ("nowhere", "GET /", lone(2)),
+    ];
+    for (environment, name, trace_id) in arrivals {
+        let mut columns = SpanColumns::default();
+        columns.push(&SpanRow {
+            trace_id,
+            span_id: of_story.span(9),
+            name,
+            kind: "server",
+            start_unix_nano: of_story.at - 1_000_000,
+            end_unix_nano: of_story.at + 50_000_000,
+            status_code: "unset",
+            attributes: "{}",
+            ..SpanRow::default()
+        });
+        let rows = Rows::Spans(columns);
+        append_in(store, Some(environment), ["gateway", "g-1", "1.0"], rows);
+    }
+}
+
+impl Spans {
+    /// One batch for each sender and version.
+    fn append(self, store: &Store, environment: Option<&str>) {
+        let [old, new] = self.psp;
+        let batches = [
+            ("checkout", "c-1", "3.0", self.checkout),
+            ("payment", "p-1", "2.0", self.payment),
+            ("psp", "s-1", "1.0", old),
+            ("psp", "s-1", "1.1", new),
+        ];
+        for (service, instance, version, columns) in batches {
+            // Elsewhere they have versions of their own.
+            let version = match environment {
+                Some(environment) => format!("{version}-{environment}"),
+                None => version.to_owned(),
+            };
+            let who = [service, instance, &version];
+            append_in(store, environment, who, Rows::Spans(columns));
+        }
     }
 }
 

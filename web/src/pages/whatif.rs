@@ -159,8 +159,8 @@ fn table(data: &WhatIf) -> AnyView {
             {row("of these: would have succeeded (lost)", |o| units::count(o.rejected_good), false)}
             {row("of these: would have failed (saved)", |o| units::count(o.avoided_failures), false)}
             {row("Let through, outcome not known", |o| units::count(o.admitted_unknown), false)}
-            {row("Time to detect, mean", |o| mean(o.detect_ns), false)}
-            {row("Time to recover, mean", |o| mean(o.recover_ns), false)}
+            {row("Time to detect, mean", |o| mean(o.detect_ns), true)}
+            {row("Time to recover, mean", |o| mean(o.recover_ns), true)}
             {row("Time from trip to closed", |o| units::duration(o.open_ns), true)}
         </tbody></table></div>
     }

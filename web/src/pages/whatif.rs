@@ -30,7 +30,7 @@ pub fn what_if(data: &WhatIf, frame: &Frame) -> AnyView {
         return refused(data, why, frame);
     }
     let baseline = &data.baseline;
-    let is_weak = baseline.trips > 0 && baseline.reproduced * 10 < baseline.trips * 9;
+    let is_weak = baseline.is_weak();
     let class = if is_weak {
         "verdict warn"
     } else {

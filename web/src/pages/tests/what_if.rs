@@ -1,6 +1,6 @@
-//! What-if: where it has no answer, and what stands beside what happened.
+//! What-if: where it has no answer, what it says of the baseline, and what stands beside what happened.
 
-use tripline_storage::model::{Outcome, WhatIf};
+use tripline_storage::model::{Baseline, Outcome, WhatIf};
 
 use super::incident_data::what_if_of;
 use super::*;
@@ -53,4 +53,24 @@ fn times_to_detect_and_to_recover_stand_against_what_happened() {
         let expected = seconds.map(|seconds| crate::units::duration(seconds * 1_000_000_000));
         assert_eq!(shown, expected, "{row}: {cells}");
     }
+}
+
+#[test]
+fn trips_that_did_not_happen_weaken_the_baseline() {
+    let page = |extra: u32| {
+        let data = WhatIf {
+            baseline: Baseline {
+                extra,
+                sentence: "reproduces 0 of 0 recorded trips".to_owned(),
+                ..Baseline::default()
+            },
+            ..what_if_of("cart")
+        };
+        render(&frame("/breakers/cart/x/whatif", &[]), "cart", |f| {
+            what_if(&data, f)
+        })
+    };
+    let (calm, made_up) = (page(0), page(50));
+    assert!(calm.contains("verdict fine") && !calm.contains("Under 90 %"));
+    assert!(made_up.contains("verdict warn") && made_up.contains("Under 90 %"));
 }

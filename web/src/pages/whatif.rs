@@ -8,7 +8,7 @@ use crate::parts::{nothing, other_fields};
 use crate::units;
 
 /// Settings the form edits: name, label.
-const EDITED: [(&str, &str); 10] = [
+const EDITED: [(&str, &str); 11] = [
     ("minimum_calls", "Minimum calls"),
     ("failure_ratio_threshold", "Failed share that trips"),
     (
@@ -22,6 +22,7 @@ const EDITED: [(&str, &str); 10] = [
     ("open.base_s", "Open time, s"),
     ("open.max_s", "Longest open time, s"),
     ("half_open.permits", "Probes"),
+    ("mode", "Mode"),
 ];
 
 /// The page.
@@ -106,7 +107,8 @@ fn form(data: &WhatIf, frame: &Frame) -> AnyView {
         .map(|(name, label)| {
             let value = frame.param(name).unwrap_or_default().to_owned();
             let recorded = data.settings.get(*name).cloned().unwrap_or_else(|| "not set".to_owned());
-            view! { <label>{*label}<input name=*name value=value placeholder=recorded inputmode="decimal"/></label> }
+            let keys = if *name == "mode" { "text" } else { "decimal" };
+            view! { <label>{*label}<input name=*name value=value placeholder=recorded inputmode=keys/></label> }
         })
         .collect_view();
     let own: Vec<&str> = EDITED

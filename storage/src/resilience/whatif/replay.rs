@@ -223,6 +223,10 @@ impl Run<'_> {
             return Ok(());
         }
         for change in std::mem::take(&mut self.pending) {
+            // What only would have happened is not among the recorded changes either.
+            if change.shadow {
+                continue;
+            }
             let at = self.origin.saturating_add_unsigned(change.at.as_nanos());
             self.report
                 .changes

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tripline_sdk::{
-    BreakerConfig, CloseOn, HalfOpen, InvalidConfig, Jitter, OnDrop, OpenTime, Ramp, SlowCalls,
-    WindowConfig,
+    BreakerConfig, CloseOn, HalfOpen, InvalidConfig, Jitter, Mode, OnDrop, OpenTime, Ramp,
+    SlowCalls, WindowConfig,
 };
 
 /// Every name, with what it means.
@@ -31,6 +31,10 @@ pub const NAMES: &[(&str, &str)] = &[
         "failures in a row that trip",
     ),
     ("slow_ratio_threshold", "slow share that trips, 0 to 1"),
+    (
+        "judge_successes",
+        "a success may trip it too, because it completes the minimum",
+    ),
     (
         "slow_call_s",
         "from this duration on a call is slow, seconds",
@@ -66,6 +70,10 @@ pub const NAMES: &[(&str, &str)] = &[
     ),
     ("ramp.from", "share admitted just after closing"),
     ("ramp.over_s", "until everything is admitted, seconds"),
+    (
+        "mode",
+        "who decides: `enforcing`, `metrics_only`, `forced_open` or `disabled`",
+    ),
 ];
 
 /// Why settings cannot be read.
@@ -88,14 +96,14 @@ impl From<InvalidConfig> for SettingsError {
     }
 }
 
-/// The SDK's settings these mean. Names that are only descriptive (`mode`, `config_hash`) are passed over.
+/// The SDK's settings these mean.
 ///
 /// # Errors
 /// The first that cannot be read or cannot work.
 pub fn read(settings: &Map<String, Value>) -> Result<BreakerConfig, SettingsError> {
     let of = Reader(settings);
     for name in settings.keys() {
-        let is_known = NAMES.iter().any(|(known, _)| known == name) || name == "mode";
+        let is_known = NAMES.iter().any(|(known, _)| known == name);
         if !is_known {
             return Err(SettingsError::Unknown(name.clone()));
         }
@@ -130,6 +138,7 @@ pub fn read(settings: &Map<String, Value>) -> Result<BreakerConfig, SettingsErro
         failure_count: of.count("failure_count_threshold")?,
         consecutive_failures: of.count("consecutive_failures_threshold")?,
         slow_calls: slow,
+        judge_successes: of.flag("judge_successes")?.unwrap_or(false),
         open: OpenTime {
             base: of.seconds("open.base_s")?.unwrap_or(default.open.base),
             multiplier: of
@@ -158,6 +167,7 @@ pub fn read(settings: &Map<String, Value>) -> Result<BreakerConfig, SettingsErro
             Some("failure") => OnDrop::Failure,
             Some(_) => return Err(SettingsError::Unreadable("on_drop".to_owned())),
         },
+        mode: of.mode()?,
         seed: Some(0),
         stripes: 1,
         ..default
@@ -197,6 +207,7 @@ pub fn write(config: &BreakerConfig) -> Map<String, Value> {
         put("slow_ratio_threshold", json!(slow.ratio));
         put("slow_call_s", json!(slow.threshold.as_secs_f64()));
     }
+    put("judge_successes", json!(config.judge_successes));
     put("open.base_s", json!(config.open.base.as_secs_f64()));
     put("open.max_s", json!(config.open.max.as_secs_f64()));
     put("open.multiplier", json!(config.open.multiplier));
@@ -228,6 +239,7 @@ pub fn write(config: &BreakerConfig) -> Map<String, Value> {
         put("ramp.from", json!(ramp.from));
         put("ramp.over_s", json!(ramp.over.as_secs_f64()));
     }
+    put("mode", json!(format!("{:?}", config.mode)));
     map
 }
 
@@ -303,6 +315,20 @@ impl Reader<'_> {
                 size: self.count("window.size")?.unwrap_or(100),
             }),
             Some(_) => Err(SettingsError::Unreadable("window.kind".to_owned())),
+        }
+    }
+
+    /// In any spelling: the event says `MetricsOnly`, people `metrics_only`.
+    fn mode(&self) -> Result<Mode, SettingsError> {
+        let folded = self
+            .text("mode")
+            .map(|text| text.replace(['_', '-', ' '], ""));
+        match folded.as_deref() {
+            None | Some("enforcing") => Ok(Mode::Enforcing),
+            Some("metricsonly") => Ok(Mode::MetricsOnly),
+            Some("forcedopen") => Ok(Mode::ForcedOpen),
+            Some("disabled") => Ok(Mode::Disabled),
+            Some(_) => Err(SettingsError::Unreadable("mode".to_owned())),
         }
     }
 

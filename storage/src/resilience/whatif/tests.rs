@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tripline_sdk::{BreakerConfig, CloseOn, HalfOpen, OpenTime, State};
+use tripline_sdk::{BreakerConfig, CloseOn, HalfOpen, Mode, OpenTime, State};
 
 use super::history::{Call, Ended, History};
 use super::replay::replay;
@@ -146,6 +146,22 @@ fn what_came_from_outside_happens_again() {
 }
 
 #[test]
+fn who_only_observes_refuses_nothing_and_who_is_forced_open_everything() {
+    let history = history(7, 300);
+    let run = |mode: Mode| {
+        let config = classic_config(3, 400).mode(mode);
+        replay(&config, &history, &[]).expect("settings that work")
+    };
+    assert!(run(Mode::Enforcing).trips() > 0);
+    for mode in [Mode::MetricsOnly, Mode::Disabled] {
+        let run = run(mode);
+        assert_eq!(run.admitted, 300, "{mode:?}");
+        assert!(run.changes.is_empty(), "{mode:?}");
+    }
+    assert_eq!(run(Mode::ForcedOpen).admitted, 0);
+}
+
+#[test]
 fn nothing_proposed_is_beaten_by_something_proposed() {
     let histories: Vec<History> = (0..4).map(|seed| history(seed, 400)).collect();
     let found = search::pareto(&BreakerConfig::new().minimum_calls(10), &histories);
@@ -159,6 +175,8 @@ fn nothing_proposed_is_beaten_by_something_proposed() {
 fn settings_survive_being_told_and_read() {
     let config = BreakerConfig {
         failure_ratio: Some(0.3),
+        judge_successes: true,
+        mode: Mode::MetricsOnly,
         stripes: 1,
         seed: Some(0),
         ..classic_config(4, 1_500)
@@ -166,6 +184,7 @@ fn settings_survive_being_told_and_read() {
     let told = settings::write(&config);
     let read = settings::read(&told).expect("readable");
     assert_eq!(settings::write(&read), told);
+    assert_eq!((read.mode, read.judge_successes), (Mode::MetricsOnly, true));
     assert_eq!(read.open, config.open);
     assert_eq!(read.half_open.close_on, CloseOn::Successes(1));
     let text = |value: &str| serde_json::Value::String(value.to_owned());
@@ -173,6 +192,7 @@ fn settings_survive_being_told_and_read() {
         ("minimum_calls", "many"),
         ("window.kind", "moon"),
         ("open.base_s", "-1"),
+        ("mode", "sometimes"),
         ("nonsense", "1"),
     ] {
         let mut wrong = told.clone();

@@ -15,7 +15,7 @@ use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ScopeMetri
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use tripline_sdk::telemetry::{Telemetry, names};
-use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock, OpenTime, Outcome};
+use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock, Mode, OpenTime, Outcome};
 
 /// Metric, attributes, value.
 type Point = (String, Vec<(String, String)>, f64);
@@ -209,6 +209,17 @@ fn settings_are_an_event_and_every_transition_names_them() {
         .unwrap();
     let again = bench.events(names::EVENT_CONFIGURED);
     assert_ne!(attribute(&again[1], names::BREAKER_CONFIG_HASH), hash);
+}
+
+#[test]
+fn settings_that_stay_the_same_are_not_told_again() {
+    let bench = bench();
+    let breaker = bench.breaker();
+    breaker.reconfigure(breaker.config().seed(7)).unwrap();
+    breaker.set_mode(Mode::Enforcing);
+    assert_eq!(bench.events(names::EVENT_CONFIGURED).len(), 1);
+    breaker.set_mode(Mode::MetricsOnly);
+    assert_eq!(bench.events(names::EVENT_CONFIGURED).len(), 2);
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod pages;
 mod recognisers;
 mod saved;
 mod serving;
+mod settings;
 mod shell;
 mod transfer;
 mod walkthrough;

@@ -405,8 +405,9 @@ impl<C: Clock> CircuitBreaker<C> {
     /// # Ok::<(), tripline_sdk::InvalidConfig>(())
     /// ```
     pub fn set_mode(&self, mode: Mode) {
+        let before = self.config();
         self.with_machine(|machine, now, announce| machine.set_mode(mode, now, announce));
-        self.announce_config();
+        self.announce_change(before);
     }
 
     /// Opens it for something it cannot see itself, such as a failed health check.
@@ -455,8 +456,9 @@ impl<C: Clock> CircuitBreaker<C> {
     /// # Errors
     /// Settings that cannot work, or another window.
     pub fn reconfigure(&self, config: BreakerConfig) -> Result<(), InvalidConfig> {
+        let before = self.config();
         self.with_machine(|machine, now, announce| machine.reconfigure(config, now, announce))?;
-        self.announce_config();
+        self.announce_change(before);
         Ok(())
     }
 
@@ -468,6 +470,18 @@ impl<C: Clock> CircuitBreaker<C> {
         act(&shared.machine, shared.clock.now(), &mut |change| {
             shared.announce(change);
         })
+    }
+
+    /// Settings that stay the same are not told again: told twice they mean that the breaker was made anew.
+    fn announce_change(&self, before: BreakerConfig) {
+        let seed = before.seed;
+        let now = BreakerConfig {
+            seed,
+            ..self.config()
+        };
+        if now != before {
+            self.announce_config();
+        }
     }
 
     fn announce_config(&self) {

@@ -140,6 +140,10 @@ pub(super) fn configured(origin: Origin<'_>, config: &BreakerConfig, config_hash
             "circuit_breaker.minimum_calls",
             i64::from(config.minimum_calls).into(),
         ),
+        (
+            "circuit_breaker.judge_successes",
+            AnyValue::Boolean(config.judge_successes),
+        ),
         ("circuit_breaker.open.base_s", seconds(config.open.base)),
         ("circuit_breaker.open.max_s", seconds(config.open.max)),
         (

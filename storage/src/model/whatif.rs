@@ -46,7 +46,7 @@ pub struct WhatIf {
     pub refused: Option<String>,
     /// Instances replayed, each for itself.
     pub instances: u32,
-    /// The settings the baseline was replayed under.
+    /// The newest settings of the range. The baseline is replayed under those of each instance and time.
     pub settings: BTreeMap<String, String>,
     /// Where those are from: `event`, `defaults of …`, `default of the SDK`.
     pub settings_source: String,
@@ -95,6 +95,14 @@ pub struct Baseline {
     pub differs: Vec<String>,
 }
 
+impl Baseline {
+    /// Whether it says little about the breaker: of all trips, recorded and made up, under 90 % are in both.
+    pub fn is_weak(&self) -> bool {
+        let trips = u64::from(self.trips) + u64::from(self.extra);
+        u64::from(self.reproduced) * 10 < trips * 9
+    }
+}
+
 /// What a breaker did, or would have done.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -128,4 +136,24 @@ pub struct Proposal {
     pub edits: BTreeMap<String, String>,
     /// What they would have done.
     pub outcome: Outcome,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_baseline_is_weak_by_trips_that_it_misses_and_by_those_that_it_makes_up() {
+        let is_weak = |trips: u32, reproduced: u32, extra: u32| {
+            let baseline = Baseline {
+                trips,
+                reproduced,
+                extra,
+                ..Baseline::default()
+            };
+            baseline.is_weak()
+        };
+        assert!(!is_weak(0, 0, 0) && !is_weak(10, 9, 0) && !is_weak(10, 10, 1));
+        assert!(is_weak(9, 8, 0) && is_weak(0, 0, 50) && is_weak(10, 10, 2));
+    }
 }

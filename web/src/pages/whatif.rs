@@ -8,7 +8,7 @@ use crate::parts::{nothing, other_fields};
 use crate::units;
 
 /// Settings the form edits: name, label.
-const EDITED: [(&str, &str); 10] = [
+const EDITED: [(&str, &str); 11] = [
     ("minimum_calls", "Minimum calls"),
     ("failure_ratio_threshold", "Failed share that trips"),
     (
@@ -22,6 +22,7 @@ const EDITED: [(&str, &str); 10] = [
     ("open.base_s", "Open time, s"),
     ("open.max_s", "Longest open time, s"),
     ("half_open.permits", "Probes"),
+    ("mode", "Mode"),
 ];
 
 /// The page.
@@ -30,7 +31,7 @@ pub fn what_if(data: &WhatIf, frame: &Frame) -> AnyView {
         return refused(data, why, frame);
     }
     let baseline = &data.baseline;
-    let is_weak = baseline.trips > 0 && baseline.reproduced * 10 < baseline.trips * 9;
+    let is_weak = baseline.is_weak();
     let class = if is_weak {
         "verdict warn"
     } else {
@@ -106,7 +107,8 @@ fn form(data: &WhatIf, frame: &Frame) -> AnyView {
         .map(|(name, label)| {
             let value = frame.param(name).unwrap_or_default().to_owned();
             let recorded = data.settings.get(*name).cloned().unwrap_or_else(|| "not set".to_owned());
-            view! { <label>{*label}<input name=*name value=value placeholder=recorded inputmode="decimal"/></label> }
+            let keys = if *name == "mode" { "text" } else { "decimal" };
+            view! { <label>{*label}<input name=*name value=value placeholder=recorded inputmode=keys/></label> }
         })
         .collect_view();
     let own: Vec<&str> = EDITED
@@ -159,8 +161,8 @@ fn table(data: &WhatIf) -> AnyView {
             {row("of these: would have succeeded (lost)", |o| units::count(o.rejected_good), false)}
             {row("of these: would have failed (saved)", |o| units::count(o.avoided_failures), false)}
             {row("Let through, outcome not known", |o| units::count(o.admitted_unknown), false)}
-            {row("Time to detect, mean", |o| mean(o.detect_ns), false)}
-            {row("Time to recover, mean", |o| mean(o.recover_ns), false)}
+            {row("Time to detect, mean", |o| mean(o.detect_ns), true)}
+            {row("Time to recover, mean", |o| mean(o.recover_ns), true)}
             {row("Time from trip to closed", |o| units::duration(o.open_ns), true)}
         </tbody></table></div>
     }

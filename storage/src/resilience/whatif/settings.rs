@@ -3,13 +3,16 @@
 //! The names are those of the event `circuit_breaker.configured` without its prefix. A setting that is absent takes the
 //! SDK's default, except the criteria: where one is named, those not named are off.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tripline_sdk::{
-    BreakerConfig, CloseOn, HalfOpen, InvalidConfig, Jitter, OnDrop, OpenTime, Ramp, SlowCalls,
-    WindowConfig,
+    BreakerConfig, CloseOn, HalfOpen, InvalidConfig, Jitter, Mode, OnDrop, OpenTime, Ramp,
+    SlowCalls, WindowConfig,
 };
+
+use super::history::Told;
 
 /// Every name, with what it means.
 pub const NAMES: &[(&str, &str)] = &[
@@ -31,6 +34,10 @@ pub const NAMES: &[(&str, &str)] = &[
         "failures in a row that trip",
     ),
     ("slow_ratio_threshold", "slow share that trips, 0 to 1"),
+    (
+        "judge_successes",
+        "a success may trip it too, because it completes the minimum",
+    ),
     (
         "slow_call_s",
         "from this duration on a call is slow, seconds",
@@ -66,7 +73,14 @@ pub const NAMES: &[(&str, &str)] = &[
     ),
     ("ramp.from", "share admitted just after closing"),
     ("ramp.over_s", "until everything is admitted, seconds"),
+    (
+        "mode",
+        "who decides: `enforcing`, `metrics_only`, `forced_open` or `disabled`",
+    ),
 ];
+
+/// Settings that somebody changes, by their names.
+pub type Edits = BTreeMap<String, String>;
 
 /// Why settings cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,17 +102,26 @@ impl From<InvalidConfig> for SettingsError {
     }
 }
 
-/// The SDK's settings these mean. Names that are only descriptive (`mode`, `config_hash`) are passed over.
+fn is_known(name: &str) -> bool {
+    NAMES.iter().any(|(known, _)| *known == name)
+}
+
+/// What a breaker of another version told, without the names that this one does not know; those come second.
+pub fn known(mut settings: Map<String, Value>) -> (Map<String, Value>, Vec<String>) {
+    let strange = settings.keys().filter(|name| !is_known(name));
+    let strange = strange.cloned().collect();
+    settings.retain(|name, _| is_known(name));
+    (settings, strange)
+}
+
+/// The SDK's settings these mean.
 ///
 /// # Errors
 /// The first that cannot be read or cannot work.
 pub fn read(settings: &Map<String, Value>) -> Result<BreakerConfig, SettingsError> {
     let of = Reader(settings);
-    for name in settings.keys() {
-        let is_known = NAMES.iter().any(|(known, _)| known == name) || name == "mode";
-        if !is_known {
-            return Err(SettingsError::Unknown(name.clone()));
-        }
+    if let Some(strange) = settings.keys().find(|name| !is_known(name)) {
+        return Err(SettingsError::Unknown(strange.clone()));
     }
     let default = BreakerConfig::new();
     let has_criterion = [
@@ -131,6 +154,7 @@ pub fn read(settings: &Map<String, Value>) -> Result<BreakerConfig, SettingsErro
         failure_count: of.count("failure_count_threshold")?,
         consecutive_failures: of.count("consecutive_failures_threshold")?,
         slow_calls: slow,
+        judge_successes: of.flag("judge_successes")?.unwrap_or(false),
         open: OpenTime {
             base: of.seconds("open.base_s")?.unwrap_or(default.open.base),
             multiplier: of
@@ -156,6 +180,7 @@ pub fn read(settings: &Map<String, Value>) -> Result<BreakerConfig, SettingsErro
             Some("failure") => OnDrop::Failure,
             Some(_) => return Err(SettingsError::Unreadable("on_drop".to_owned())),
         },
+        mode: of.mode()?,
         seed: Some(0),
         stripes: 1,
         ..default
@@ -195,6 +220,7 @@ pub fn write(config: &BreakerConfig) -> Map<String, Value> {
         put("slow_ratio_threshold", json!(slow.ratio));
         put("slow_call_s", json!(slow.threshold.as_secs_f64()));
     }
+    put("judge_successes", json!(config.judge_successes));
     put("open.base_s", json!(config.open.base.as_secs_f64()));
     put("open.max_s", json!(config.open.max.as_secs_f64()));
     put("open.multiplier", json!(config.open.multiplier));
@@ -226,7 +252,59 @@ pub fn write(config: &BreakerConfig) -> Map<String, Value> {
         put("ramp.from", json!(ramp.from));
         put("ramp.over_s", json!(ramp.over.as_secs_f64()));
     }
+    put("mode", json!(format!("{:?}", config.mode)));
     map
+}
+
+/// The same settings but for these.
+///
+/// # Errors
+/// The first that cannot be read or cannot work with the others.
+pub fn edited(config: &BreakerConfig, edits: &Edits) -> Result<BreakerConfig, SettingsError> {
+    let mut settings = write(config);
+    for (name, value) in edits {
+        settings.insert(name.clone(), Value::String(value.clone()));
+    }
+    read(&settings)
+}
+
+/// What was told from time to time, with the same edits laid over each.
+///
+/// # Errors
+/// As of [`edited`].
+pub fn all_edited(told: &[Told], edits: &Edits) -> Result<Vec<Told>, SettingsError> {
+    if edits.is_empty() {
+        return Ok(told.to_vec());
+    }
+    told.iter()
+        .map(|told| {
+            Ok(Told {
+                config: edited(&told.config, edits)?,
+                ..*told
+            })
+        })
+        .collect()
+}
+
+/// Settings as texts, as a form shows them.
+pub fn texts(settings: &Map<String, Value>) -> BTreeMap<String, String> {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    settings
+        .iter()
+        .map(|(name, value)| (name.clone(), text(value)))
+        .collect()
+}
+
+/// What makes `before` into `after`.
+pub fn differences(before: &BreakerConfig, after: &BreakerConfig) -> Edits {
+    let before = texts(&write(before));
+    texts(&write(after))
+        .into_iter()
+        .filter(|(name, value)| before.get(name) != Some(value))
+        .collect()
 }
 
 /// Reads values that are numbers, or the text of numbers as a form sends them.
@@ -343,6 +421,20 @@ impl Reader<'_> {
                 size: self.count("window.size")?.unwrap_or(100),
             }),
             Some(_) => Err(SettingsError::Unreadable("window.kind".to_owned())),
+        }
+    }
+
+    /// In any spelling: the event says `MetricsOnly`, people `metrics_only`.
+    fn mode(&self) -> Result<Mode, SettingsError> {
+        let folded = self
+            .text("mode")
+            .map(|text| text.replace(['_', '-', ' '], ""));
+        match folded.as_deref() {
+            None | Some("enforcing") => Ok(Mode::Enforcing),
+            Some("metricsonly") => Ok(Mode::MetricsOnly),
+            Some("forcedopen") => Ok(Mode::ForcedOpen),
+            Some("disabled") => Ok(Mode::Disabled),
+            Some(_) => Err(SettingsError::Unreadable("mode".to_owned())),
         }
     }
 

@@ -46,7 +46,7 @@ pub struct WhatIf {
     pub refused: Option<String>,
     /// Instances replayed, each for itself.
     pub instances: u32,
-    /// The settings the baseline was replayed under.
+    /// The newest settings of the range. The baseline is replayed under those of each instance and time.
     pub settings: BTreeMap<String, String>,
     /// Where those are from: `event`, `defaults of …`, `default of the SDK`.
     pub settings_source: String,

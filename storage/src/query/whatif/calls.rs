@@ -8,9 +8,10 @@ use duckdb::{Connection, params};
 
 use super::super::QueryError;
 use crate::ask::Ask as _;
-use crate::model::{BreakerDetail, Scope, WhatIfQuery};
+use crate::model::{Breaker, Scope, TimeRange};
 use crate::resilience::BREAKER_KEYS;
-use crate::resilience::whatif::history::{Call, Ended, History};
+use crate::resilience::whatif::history::{Call, Ended};
+use crate::resilience::whatif::record::Record;
 
 /// So many times more calls than are wanted are read without asking for their order, which costs more than reading.
 const UNORDERED: usize = 2;
@@ -47,29 +48,28 @@ pub(super) struct Found {
     pub is_unknown: bool,
 }
 
-/// Adds the calls to their instances' histories, in the order they began. `name` is the breaker's or its callee's, as
-/// the question `sql` asks; `{order}` in it is filled in here.
+/// Which calls are asked for.
+pub(super) struct Wanted<'a> {
+    /// The question; `{order}` in it is filled in here.
+    pub sql: &'a str,
+    pub breaker: &'a Breaker,
+    /// The breaker's or its callee's, as the question asks.
+    pub name: &'a str,
+    pub range: TimeRange,
+    /// At most so many.
+    pub calls_max: usize,
+}
+
+/// Adds the oldest calls of the range to their instances' records, in the order they began.
 pub(super) fn read(
     conn: &Connection,
-    sql: &str,
-    query: &WhatIfQuery,
-    detail: &BreakerDetail,
-    name: &str,
-    into: &mut BTreeMap<String, History>,
+    wanted: &Wanted<'_>,
+    into: &mut BTreeMap<String, Record>,
 ) -> Result<Found, QueryError> {
-    let wanted = query.calls_max.saturating_add(1);
-    let unordered = wanted.saturating_mul(UNORDERED);
-    let any = sql.replace("{order}", &format!("LIMIT {unordered}"));
-    let (mut calls, mut instances) = fetch(conn, &any, query, detail, name)?;
-    if calls.len() >= unordered {
-        let first = format!("ORDER BY start, span_id LIMIT {wanted}");
-        (calls, instances) = fetch(conn, &sql.replace("{order}", &first), query, detail, name)?;
-    }
-    calls.sort_unstable_by(|a, b| {
-        (a.call.start, a.span_id, a.instance).cmp(&(b.call.start, b.span_id, b.instance))
-    });
-    let stored = calls.len().min(wanted);
-    calls.truncate(query.calls_max);
+    let one_more = wanted.calls_max.saturating_add(1);
+    let (mut calls, instances) = fetch(conn, wanted, one_more, "start, span_id")?;
+    let stored = calls.len().min(one_more);
+    calls.truncate(wanted.calls_max);
     let found = Found {
         calls: stored,
         taken: calls.len(),
@@ -80,28 +80,81 @@ pub(super) fn read(
             .sum(),
         is_unknown: calls.iter().any(|read| read.weight.is_none()),
     };
-    let mut histories: Vec<History> = instances.iter().map(|_| History::default()).collect();
-    for read in calls {
-        histories[read.instance as usize].calls.push(read.call);
-    }
-    for (instance, history) in instances.into_iter().zip(histories) {
-        into.entry(instance)
-            .or_default()
-            .calls
-            .extend(history.calls);
+    for (instance, calls) in instances.into_iter().zip(by_instance(calls)) {
+        into.entry(instance).or_default().calls.extend(calls);
     }
     Ok(found)
 }
 
-/// Calls in any order, and the instances they name by number.
+/// Puts the newest calls of the range before those of the instances that are known; answers from when on all are there.
+pub(super) fn read_before(
+    conn: &Connection,
+    wanted: &Wanted<'_>,
+    into: &mut BTreeMap<String, Record>,
+) -> Result<i64, QueryError> {
+    let (mut calls, instances) = fetch(conn, wanted, wanted.calls_max, "start DESC, span_id")?;
+    let surplus = calls.len().saturating_sub(wanted.calls_max);
+    let is_cut = calls.len() >= wanted.calls_max;
+    calls.drain(..surplus);
+    let oldest = calls.first().map(|read| read.call.start);
+    for (instance, mut calls) in instances.iter().zip(by_instance(calls)) {
+        if let Some(record) = into.get_mut(instance) {
+            calls.append(&mut record.calls);
+            record.calls = calls;
+        }
+    }
+    // Of those that began with the oldest one some may be missing.
+    let from = wanted.range.from_unix_nano;
+    Ok(oldest
+        .filter(|_| is_cut)
+        .map_or(from, |oldest| oldest.saturating_add(1)))
+}
+
+/// The calls of each instance, by its number.
+fn by_instance(calls: Vec<Read>) -> impl Iterator<Item = Vec<Call>> {
+    let mut apart: Vec<Vec<Call>> = Vec::new();
+    for read in calls {
+        let at = read.instance as usize;
+        if apart.len() <= at {
+            apart.resize_with(at + 1, Vec::new);
+        }
+        apart[at].push(read.call);
+    }
+    apart.into_iter().chain(std::iter::repeat(Vec::new()))
+}
+
+/// Calls in the order they began, and the instances they name by number; if there are more than `enough`, at least so
+/// many of the first in `order`.
 fn fetch(
     conn: &Connection,
-    sql: &str,
-    query: &WhatIfQuery,
-    detail: &BreakerDetail,
-    name: &str,
+    wanted: &Wanted<'_>,
+    enough: usize,
+    order: &str,
 ) -> Result<(Vec<Read>, Vec<String>), QueryError> {
-    let breaker = &detail.breaker;
+    let unordered = enough.saturating_mul(UNORDERED);
+    let ask = |order: &str| ask(conn, &wanted.sql.replace("{order}", order), wanted);
+    let (mut calls, mut instances) = ask(&format!("LIMIT {unordered}"))?;
+    if calls.len() >= unordered {
+        (calls, instances) = ask(&format!("ORDER BY {order} LIMIT {enough}"))?;
+    }
+    calls.sort_unstable_by(|a, b| {
+        (a.call.start, a.span_id, a.instance).cmp(&(b.call.start, b.span_id, b.instance))
+    });
+    Ok((calls, instances))
+}
+
+/// Calls in any order, and the instances they name by number.
+fn ask(
+    conn: &Connection,
+    sql: &str,
+    wanted: &Wanted<'_>,
+) -> Result<(Vec<Read>, Vec<String>), QueryError> {
+    let Wanted {
+        breaker,
+        name,
+        range,
+        ..
+    } = *wanted;
     let Scope {
         environment,
         service_namespace,
@@ -110,8 +163,8 @@ fn fetch(
     let word = |text: &Option<String>| text.clone().unwrap_or_default();
     let mut question = conn.ask(sql)?;
     let values = params![
-        query.range.from_unix_nano,
-        query.range.to_unix_nano,
+        range.from_unix_nano,
+        range.to_unix_nano,
         breaker.service_name,
         name,
         word(&breaker.key),

@@ -1,271 +1,24 @@
-//! Seeded histories of the SDK's breaker, stored as telemetry and read back: replaying the recorded settings gives the
-//! recorded transitions, every one, to the nanosecond. Failures name the breaker and the instance, which seed them.
-
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
-use tripline_sdk::{
-    Admission, CallId, CloseOn, HalfOpen, Jitter, Machine, Moment, OnDrop, OpenTime,
-    Outcome as Ending, SlowCalls, Transition, WindowConfig,
-};
+//! Small stores asked by hand.
 
 use super::*;
 use crate::fixture;
-use crate::ingest::{Batch, LogColumns, LogRow, ResourceRow, Rows, SpanColumns, SpanRow};
+use crate::ingest::{LogColumns, LogRow, ResourceRow, Rows, SpanColumns, SpanRow};
 use crate::model::{Breaker, BreakersQuery, TimeRange};
 use crate::query::breakers;
-use crate::store::{Store, StoreConfig};
+use crate::resilience::whatif::history::{Call, Change, Ended, Start};
+use crate::store::Store;
 
-const BREAKERS: u64 = 20;
-const INSTANCES: u64 = 50;
-const CALLS: u64 = 150;
 const MS: u64 = 1_000_000;
+const SECOND: u64 = 1_000_000_000;
 const BASE: u64 = 1_800_000_000_000_000_000;
 
-/// SplitMix64.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
+fn resource(instance: &str) -> ResourceRow {
+    ResourceRow {
+        service_name: Some("cart".to_owned()),
+        service_instance_id: Some(instance.to_owned()),
+        attributes: "{}".to_owned(),
+        ..ResourceRow::default()
     }
-}
-
-/// Settings of every kind: windows of time and of calls, slow calls, runs of failures, probes of both verdicts, jitter.
-fn settings_of(number: u64) -> BreakerConfig {
-    let mut dice = Dice(number);
-    let ms = Duration::from_millis;
-    let permits = 1 + dice.below(4) as u16;
-    let base = BreakerConfig::new();
-    BreakerConfig {
-        window: if number.is_multiple_of(2) {
-            WindowConfig::Time {
-                length: ms(400 + dice.below(1_600)),
-                buckets: 1 + dice.below(10) as u16,
-            }
-        } else {
-            WindowConfig::Count {
-                size: 5 + dice.below(30) as u32,
-            }
-        },
-        minimum_calls: 3 + dice.below(12) as u32,
-        failure_ratio: (!number.is_multiple_of(5)).then_some(0.3 + dice.below(5) as f64 / 10.0),
-        consecutive_failures: number.is_multiple_of(5).then_some(3),
-        slow_calls: number.is_multiple_of(3).then_some(SlowCalls {
-            threshold: ms(60),
-            ratio: 0.5,
-        }),
-        open: OpenTime {
-            base: ms(50 + dice.below(100)),
-            multiplier: 1.5,
-            max: ms(400),
-            jitter: Jitter::PlusMinus(0.3),
-            decay: ms(500),
-        },
-        half_open: HalfOpen {
-            permits,
-            concurrent: 1 + dice.below(u64::from(permits)) as u16,
-            close_on: if number.is_multiple_of(4) {
-                CloseOn::Successes(1 + dice.below(u64::from(permits)) as u16)
-            } else {
-                CloseOn::Ratios
-            },
-            decide_early: number.is_multiple_of(2),
-            lease: Some(ms(120)),
-            dedicated_probes: false,
-        },
-        on_drop: if number.is_multiple_of(7) {
-            OnDrop::Failure
-        } else {
-            OnDrop::Ignore
-        },
-        stripes: 1,
-        ..base
-    }
-}
-
-/// What one instance did.
-struct Story {
-    calls: Vec<(u64, u64, &'static str)>,
-    changes: Vec<Transition>,
-}
-
-/// Drives a machine through calls that overlap, an outage, cancelled callers and slow answers.
-fn live(config: BreakerConfig, seed: u64) -> Story {
-    let mut dice = Dice(seed ^ 0xabcd);
-    let machine = Machine::new(config.seed(seed), Moment::ZERO).expect("settings that work");
-    let mut changes = Vec::new();
-    let mut calls: Vec<(u64, u64, &'static str)> = Vec::new();
-    let mut ends: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
-    let mut running: Vec<Option<(Admission, u64)>> = Vec::new();
-    let mut now = 0;
-    let outage = 500 * MS + dice.below(700 * MS)..1_400 * MS + dice.below(600 * MS);
-    let finish = |at: u64,
-                  index: usize,
-                  running: &mut Vec<Option<(Admission, u64)>>,
-                  calls: &mut Vec<(u64, u64, &'static str)>,
-                  changes: &mut Vec<Transition>,
-                  dice: &mut Dice| {
-        let Some((admission, start)) = running[index].take() else {
-            return;
-        };
-        let fails = outage.contains(&start) && dice.below(10) < 8 || dice.below(20) == 0;
-        let when = Moment::from_nanos(at);
-        let announce = &mut |change: &Transition| changes.push(*change);
-        if dice.below(12) == 0 {
-            calls[index].2 = "cancelled";
-            machine.cancel(admission, false, when, CallId::default, announce);
-        } else {
-            let ending = match (fails, dice.below(25)) {
-                (_, 0) => Ending::Ignore,
-                (true, 1..6) => Ending::Overload {
-                    retry_after: Some(Duration::from_millis(70)),
-                },
-                (true, _) => Ending::Failure,
-                (false, _) => Ending::Success,
-            };
-            calls[index].2 = match ending {
-                Ending::Success => "success",
-                Ending::Ignore => "ignored",
-                _ => "failure",
-            };
-            machine.record(admission, ending, when, CallId::default, announce);
-        }
-    };
-    for index in 0..CALLS as usize {
-        now += 1 + dice.below(40 * MS);
-        while let Some(&Reverse((end, ended))) = ends.peek()
-            && end <= now
-        {
-            ends.pop();
-            finish(
-                end,
-                ended,
-                &mut running,
-                &mut calls,
-                &mut changes,
-                &mut dice,
-            );
-        }
-        let admitted = machine.admit(Moment::from_nanos(now), &mut |change| changes.push(*change));
-        calls.push((now, 0, "rejected"));
-        match admitted {
-            Ok(admission) => {
-                let longest = if dice.below(6) == 0 {
-                    200 * MS
-                } else {
-                    60 * MS
-                };
-                let length = 5 * MS + dice.below(longest);
-                calls[index].1 = length;
-                running.push(Some((admission, now)));
-                ends.push(Reverse((now + length, index)));
-            }
-            Err(_) => running.push(None),
-        }
-    }
-    while let Some(Reverse((end, ended))) = ends.pop() {
-        finish(
-            end,
-            ended,
-            &mut running,
-            &mut calls,
-            &mut changes,
-            &mut dice,
-        );
-    }
-    Story { calls, changes }
-}
-
-fn batch(breaker: u64, rows: Rows) -> Batch {
-    let resources = (0..INSTANCES)
-        .map(|instance| ResourceRow {
-            service_name: Some("cart".to_owned()),
-            service_instance_id: Some(format!("pod-{breaker}-{instance:02}")),
-            attributes: "{}".to_owned(),
-            ..ResourceRow::default()
-        })
-        .collect();
-    Batch {
-        bytes: 1_000_000,
-        ..fixture::batch(resources, rows)
-    }
-}
-
-/// Stores the stories of one breaker's instances as its telemetry; answers how many trips, cancellations and probes.
-fn store_breaker(store: &Store, breaker: u64) -> [usize; 4] {
-    let config = settings_of(breaker);
-    let name = format!("b{breaker}");
-    let (mut spans, mut logs) = (SpanColumns::default(), LogColumns::default());
-    let mut seen = [0; 4];
-    let told: Vec<String> = settings::write(&config)
-        .iter()
-        .map(|(name, value)| format!(r#""circuit_breaker.{name}":{value}"#))
-        .collect();
-    let told = format!(
-        r#"{{"circuit_breaker.name":"{name}","circuit_breaker.config_hash":"{breaker}",{}}}"#,
-        told.join(",")
-    );
-    for instance in 0..INSTANCES {
-        let story = live(config, breaker * 1_000 + instance);
-        let resource = u32::try_from(instance).expect("few");
-        logs.push(&LogRow {
-            resource,
-            time_unix_nano: BASE,
-            arrival_unix_nano: BASE,
-            event_name: "circuit_breaker.configured",
-            attributes: &told,
-            ..LogRow::default()
-        });
-        for (number, (start, length, outcome)) in story.calls.iter().enumerate() {
-            let id = (breaker * INSTANCES + instance) * CALLS + number as u64 + 1;
-            let attributes = format!(
-                r#"{{"circuit_breaker.name":"{name}","circuit_breaker.outcome":"{outcome}","circuit_breaker.state":"closed"}}"#
-            );
-            seen[1] += usize::from(*outcome == "cancelled");
-            seen[2] += usize::from(*outcome == "rejected");
-            spans.push(&SpanRow {
-                resource,
-                trace_id: u128::from(id).to_be_bytes(),
-                span_id: id.to_be_bytes(),
-                name: "call",
-                kind: "internal",
-                start_unix_nano: BASE + start,
-                end_unix_nano: BASE + start + length,
-                status_code: "unset",
-                attributes: &attributes,
-                ..SpanRow::default()
-            });
-        }
-        for change in &story.changes {
-            seen[0] += usize::from(change.from == State::Closed && change.to == State::Open);
-            seen[3] += usize::from(change.from == State::HalfOpen);
-            let time = BASE + change.at.as_nanos();
-            let open_for = change.open_for.map_or(String::new(), |length| {
-                format!(r#","circuit_breaker.open_for_ms":{}"#, length.as_millis())
-            });
-            let attributes = format!(
-                r#"{{"circuit_breaker.name":"{name}","circuit_breaker.from_state":"{}","circuit_breaker.to_state":"{}","circuit_breaker.reason":"{}","circuit_breaker.generation":{},"circuit_breaker.shadow":false{open_for}}}"#,
-                change.from, change.to, change.reason, change.generation
-            );
-            logs.push(&LogRow {
-                resource,
-                time_unix_nano: time,
-                arrival_unix_nano: time,
-                event_name: "circuit_breaker.state_changed",
-                attributes: &attributes,
-                ..LogRow::default()
-            });
-        }
-    }
-    for rows in [Rows::Spans(spans), Rows::Logs(logs)] {
-        fixture::append(store, batch(breaker, rows));
-    }
-    seen
 }
 
 fn query(breaker_id: &str, edits: &[(&str, &str)]) -> WhatIfQuery {
@@ -273,7 +26,7 @@ fn query(breaker_id: &str, edits: &[(&str, &str)]) -> WhatIfQuery {
         breaker_id: breaker_id.to_owned(),
         range: TimeRange {
             from_unix_nano: BASE as i64 - 1,
-            to_unix_nano: (BASE + 60_000 * MS) as i64,
+            to_unix_nano: (BASE + 60 * SECOND) as i64,
         },
         edits: edits
             .iter()
@@ -291,84 +44,6 @@ fn known(session: &Session<'_>) -> Vec<Breaker> {
         ..Default::default()
     };
     breakers(session, &all).expect("breakers").items
-}
-
-#[test]
-fn recorded_settings_reproduce_a_thousand_histories_exactly() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(StoreConfig {
-        memory_bytes_max: 512 << 20,
-        ..fixture::small(dir.path())
-    })
-    .expect("a store");
-    let mut seen = [0; 4];
-    for breaker in 0..BREAKERS {
-        for (sum, count) in seen.iter_mut().zip(store_breaker(&store, breaker)) {
-            *sum += count;
-        }
-    }
-    // The stories are about what they say they are about.
-    let [trips, cancelled, rejected, verdicts] = seen;
-    assert!(trips > 900 && verdicts > 1_000, "{seen:?}");
-    assert!(cancelled > 5_000 && rejected > 5_000, "{seen:?}");
-    store.seal_now().expect("sealed");
-    let reader = store.reader().expect("a reader");
-    let session = Session::new(&reader);
-    let known = known(&session);
-    assert_eq!(known.len() as u64, BREAKERS);
-    let (mut instances, mut found, mut calls) = (0, 0, 0);
-    for breaker in &known {
-        let answer = what_if(&session, &query(&breaker.breaker_id, &[]))
-            .expect("an answer")
-            .expect("a breaker");
-        assert_eq!(answer.settings_source, "event");
-        assert!(
-            answer.baseline.exact,
-            "{}: {:?}",
-            breaker.name, answer.baseline
-        );
-        assert_eq!(
-            answer.baseline.reproduced, answer.baseline.trips,
-            "{}",
-            breaker.name
-        );
-        assert_eq!(
-            answer.recorded.rejected, answer.happened.rejected,
-            "{}",
-            breaker.name
-        );
-        assert_eq!(answer.recorded.trips, answer.happened.trips);
-        instances += answer.instances;
-        found += answer.baseline.trips as usize;
-        calls += answer.calls;
-    }
-    assert_eq!(u64::from(instances), BREAKERS * INSTANCES);
-    assert_eq!((found, calls), (trips, BREAKERS * INSTANCES * CALLS));
-
-    // A window of time: one that counts takes a minimum beyond its size as its size.
-    let of_time = known.iter().find(|breaker| breaker.name == "b2");
-    edited_settings_change_the_outcome(&session, &of_time.expect("b2").breaker_id);
-}
-
-fn edited_settings_change_the_outcome(session: &Session<'_>, breaker_id: &str) {
-    let ask = |edits: &[(&str, &str)]| {
-        what_if(session, &query(breaker_id, edits))
-            .expect("an answer")
-            .expect("a breaker")
-    };
-    let never = ask(&[("minimum_calls", "100000")]).edited.expect("edited");
-    assert_eq!((never.trips, never.rejected), (0, 0));
-    assert!(never.admitted_unknown > 0);
-    assert!(what_if(session, &query(breaker_id, &[("minimum_cals", "5")])).is_err());
-    assert!(
-        what_if(
-            session,
-            &query(breaker_id, &[("failure_ratio_threshold", "7")])
-        )
-        .is_err()
-    );
-    let unknown = what_if(session, &query("0000000000000000", &[])).expect("an answer");
-    assert!(unknown.is_none());
 }
 
 /// Calls of a breaker whose spans have these attributes and weight, a second apart; each tenth is the second outcome.
@@ -391,13 +66,8 @@ fn stored(attributes: [&str; 2], weight: Option<f64>) -> (tempfile::TempDir, Sto
             ..SpanRow::default()
         });
     }
-    let resource = ResourceRow {
-        service_name: Some("cart".to_owned()),
-        service_instance_id: Some("pod".to_owned()),
-        attributes: "{}".to_owned(),
-        ..ResourceRow::default()
-    };
-    fixture::append(&store, fixture::batch(vec![resource], Rows::Spans(spans)));
+    let sender = vec![resource("pod")];
+    fixture::append(&store, fixture::batch(sender, Rows::Spans(spans)));
     (dir, store)
 }
 
@@ -520,11 +190,9 @@ fn what_happened_took_from_the_first_failure_and_from_the_first_success() {
         lo: second * 1_000_000_000,
         from: from.to_owned(),
         to: to.to_owned(),
-        reason: None,
-        open_for_ms: None,
+        ..Change::default()
     };
     let history = History {
-        origin: 0,
         calls: vec![
             // Long before, and over.
             call(1, Ended::Failure),
@@ -544,8 +212,9 @@ fn what_happened_took_from_the_first_failure_and_from_the_first_success() {
             change(120, "open", "half_open"),
             change(122, "half_open", "closed"),
         ],
+        ..History::default()
     };
-    let found = happened(&[history]);
+    let found = verdict::happened(&[&history]);
     let seconds = |tenths: u64| Some(tenths * 100_000_000);
     assert_eq!((found.trips, found.admitted, found.rejected), (1, 8, 1));
     assert_eq!(
@@ -553,5 +222,226 @@ fn what_happened_took_from_the_first_failure_and_from_the_first_success() {
         (seconds(25), seconds(15))
     );
     assert_eq!(found.open_ns, 19_000_000_000);
-    assert_eq!(happened(&[History::default()]).detect_ns, None);
+    assert_eq!(verdict::happened(&[&History::default()]).detect_ns, None);
+    // Of a part of it: the failures before it led to the trip in it, and what is open from before is open from its
+    // beginning.
+    let seconds_of = |from: i64, until: i64, start: Start| {
+        let second = 1_000_000_000;
+        let is_in = |change: &&Change| (from * second..until * second).contains(&change.at);
+        let part = History {
+            from: from * second,
+            until: until * second,
+            start,
+            changes: history.changes.iter().filter(is_in).cloned().collect(),
+            ..history.clone()
+        };
+        verdict::happened(&[&part])
+    };
+    let trip = seconds_of(103, 110, Start::Closed);
+    assert_eq!((trip.trips, trip.detect_ns), (1, seconds(25)));
+    let (at, length) = (103_000_000_000, Duration::from_secs(7));
+    let rest = seconds_of(115, 130, Start::Open { at, length });
+    assert_eq!(
+        (rest.trips, rest.recover_ns, rest.open_ns),
+        (0, seconds(15), 7_000_000_000)
+    );
+}
+
+/// An instance of `cart` by whose spans and events its breaker `payment` is known.
+struct Pod<'a> {
+    store: &'a Store,
+    instance: &'a str,
+}
+
+impl Pod<'_> {
+    fn logs(&self, event: &str, at: u64, attributes: &str) {
+        let attributes = format!(r#"{{"circuit_breaker.name":"payment",{attributes}}}"#);
+        let mut logs = LogColumns::default();
+        logs.push(&LogRow {
+            time_unix_nano: at,
+            arrival_unix_nano: at,
+            event_name: event,
+            attributes: &attributes,
+            ..LogRow::default()
+        });
+        let sender = vec![resource(self.instance)];
+        fixture::append(self.store, fixture::batch(sender, Rows::Logs(logs)));
+    }
+
+    fn told(&self, at: u64, settings: &str) {
+        let hash = settings.len();
+        let told = format!(r#""circuit_breaker.config_hash":"{hash}",{settings}"#);
+        self.logs("circuit_breaker.configured", at, &told);
+    }
+
+    fn changed(&self, at: u64, from: &str, to: &str, more: &str) {
+        let states = format!(
+            r#""circuit_breaker.from_state":"{from}","circuit_breaker.to_state":"{to}",{more}"#
+        );
+        self.logs("circuit_breaker.state_changed", at, &states);
+    }
+
+    /// A call of 20 ms at each of these seconds.
+    fn called(&self, seconds: std::ops::Range<u64>, outcome: &str, state: &str) {
+        let attributes = format!(
+            r#"{{"circuit_breaker.name":"payment","circuit_breaker.outcome":"{outcome}","circuit_breaker.state":"{state}"}}"#
+        );
+        let mut spans = SpanColumns::default();
+        for second in seconds {
+            let start = BASE + second * SECOND;
+            let id = second + 1_000 * self.instance.len() as u64 + 1;
+            spans.push(&SpanRow {
+                trace_id: u128::from(id).to_be_bytes(),
+                span_id: id.to_be_bytes(),
+                name: "call",
+                kind: "internal",
+                start_unix_nano: start,
+                end_unix_nano: start + 20 * MS,
+                status_code: "unset",
+                attributes: &attributes,
+                weight: Some(1.0),
+                ..SpanRow::default()
+            });
+        }
+        let sender = vec![resource(self.instance)];
+        fixture::append(self.store, fixture::batch(sender, Rows::Spans(spans)));
+    }
+}
+
+/// What is answered about the one breaker in these seconds.
+fn between(store: &Store, seconds: std::ops::Range<u64>, edits: &[(&str, &str)]) -> WhatIf {
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    let known = known(&session);
+    let asked = WhatIfQuery {
+        range: TimeRange {
+            from_unix_nano: (BASE + seconds.start * SECOND) as i64,
+            to_unix_nano: (BASE + seconds.end * SECOND) as i64,
+        },
+        ..query(&known.first().expect("a breaker").breaker_id, edits)
+    };
+    what_if(&session, &asked)
+        .expect("an answer")
+        .expect("a breaker")
+}
+
+#[test]
+fn settings_are_those_of_each_instance_and_time() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = fixture::open(dir.path());
+    let [one, other] = ["pod-1", "pod-10"].map(|instance| Pod {
+        store: &store,
+        instance,
+    });
+    other.told(BASE - SECOND, r#""circuit_breaker.minimum_calls":1000"#);
+    one.told(BASE, r#""circuit_breaker.minimum_calls":5"#);
+    one.told(
+        BASE + 100 * SECOND,
+        r#""circuit_breaker.minimum_calls":1000"#,
+    );
+    for pod in [&one, &other] {
+        pod.called(1..160, "failure", "closed");
+    }
+    let before = between(&store, 0..90, &[]);
+    assert_eq!(before.recorded.trips, 1, "that of the first instance");
+    assert_eq!(before.settings["minimum_calls"], "5");
+    let limits = before.limits.join(" ");
+    assert!(limits.contains("2 different settings"), "{limits}");
+    // None was recorded: what is made up counts against the replay.
+    let baseline = &before.baseline;
+    assert_eq!((baseline.trips, baseline.extra), (0, 1));
+    assert!(baseline.is_weak());
+    let after = between(&store, 100..160, &[]);
+    assert_eq!((after.recorded.trips, after.instances), (0, 2));
+    assert_eq!(after.settings["minimum_calls"], "1000");
+    assert!(!after.limits.join(" ").contains("different settings"));
+    // Edits are laid over whatever each was told.
+    let edits = [("minimum_calls", "5")];
+    let edited = between(&store, 0..90, &edits).edited.expect("edited");
+    assert_eq!(edited.trips, 2);
+}
+
+#[test]
+fn who_only_observes_is_replayed_so() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = fixture::open(dir.path());
+    let pod = Pod {
+        store: &store,
+        instance: "pod",
+    };
+    pod.told(
+        BASE,
+        r#""circuit_breaker.minimum_calls":5,"circuit_breaker.mode":"MetricsOnly""#,
+    );
+    pod.called(1..50, "failure", "metrics_only");
+    let answer = between(&store, 0..50, &[("mode", "enforcing")]);
+    let recorded = &answer.recorded;
+    assert_eq!((recorded.trips, recorded.rejected), (0, 0));
+    assert!(answer.baseline.exact, "{:?}", answer.baseline);
+    let edited = answer.edited.expect("edited");
+    assert_eq!(edited.trips, 1);
+    assert!(edited.avoided_failures > 20, "{edited:?}");
+}
+
+#[test]
+fn a_range_that_begins_in_mid_outage_begins_open() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = fixture::open(dir.path());
+    let pod = Pod {
+        store: &store,
+        instance: "pod",
+    };
+    let reason = |reason: &str, generation: u64| {
+        format!(
+            r#""circuit_breaker.reason":"{reason}","circuit_breaker.generation":{generation},"circuit_breaker.shadow":false"#
+        )
+    };
+    pod.told(BASE, r#""circuit_breaker.minimum_calls":5"#);
+    pod.called(1..11, "failure", "closed");
+    pod.changed(
+        BASE + 10 * SECOND + 20 * MS,
+        "closed",
+        "open",
+        &reason("failure_rate", 1),
+    );
+    pod.called(11..30, "rejected", "open");
+    pod.changed(
+        BASE + 30 * SECOND,
+        "open",
+        "half_open",
+        &reason("wait_elapsed", 2),
+    );
+    pod.called(30..32, "success", "half_open");
+    pod.changed(
+        BASE + 31 * SECOND + 20 * MS,
+        "half_open",
+        "closed",
+        &reason("probe_ok", 3),
+    );
+    pod.called(32..50, "success", "closed");
+    for (from, refused) in [(15, 15), (31, 0), (40, 0)] {
+        let answer = between(&store, from..50, &[]);
+        let baseline = &answer.baseline;
+        assert!(baseline.exact, "{from}: {answer:?}");
+        assert_eq!(answer.recorded.rejected, refused);
+        assert_eq!(answer.recorded.admitted, 50 - from - refused);
+        let limits = answer.limits.join(" ");
+        assert!(!limits.contains("not recorded"), "{limits}");
+    }
+    let answer = between(&store, 15..50, &[]);
+    assert_eq!(answer.recorded.open_ns, 16 * SECOND + 20 * MS);
+    assert_eq!(answer.recorded.open_ns, answer.happened.open_ns);
+    // Where nothing is recorded of the time before, that is said.
+    let silent = tempfile::tempdir().expect("a directory");
+    let store = fixture::open(silent.path());
+    let pod = Pod {
+        store: &store,
+        instance: "pod",
+    };
+    pod.called(1..50, "success", "closed");
+    let limits = between(&store, 15..50, &[]).limits.join(" ");
+    assert!(
+        limits.contains("The state of 1 instance at the beginning"),
+        "{limits}"
+    );
 }

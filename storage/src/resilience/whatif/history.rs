@@ -1,6 +1,11 @@
-//! What was recorded of one instance of a breaker: its calls and its changes of state.
+//! What was recorded of one life of a breaker: from when an instance made it until that began anew.
 
 use std::time::Duration;
+
+use tripline_sdk::{BreakerConfig, Mode};
+
+/// What is announced of an open time is cut to whole milliseconds; nobody who came found it half-open before its end.
+const CUT_NS: u64 = 999_999;
 
 /// How a recorded call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +55,7 @@ impl Call {
 }
 
 /// One change of state.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
     /// Nanoseconds since 1970; the latest it can have been.
     pub at: i64,
@@ -64,6 +69,8 @@ pub struct Change {
     pub reason: Option<String>,
     /// For how long it opened, milliseconds, if reported.
     pub open_for_ms: Option<u32>,
+    /// Its number, which the breaker counts from when it was made, if reported.
+    pub generation: Option<u64>,
 }
 
 impl Change {
@@ -71,34 +78,123 @@ impl Change {
     pub fn is_trip(&self) -> bool {
         self.to == "open" && self.from != "half_open" && self.from != "open"
     }
+
+    /// Whether it says that the process began anew, which no breaker does.
+    pub fn is_restart(&self) -> bool {
+        self.reason.as_deref() == Some("restart")
+    }
+
+    /// Whether somebody outside the state machine caused it.
+    pub fn is_from_outside(&self) -> bool {
+        matches!(self.reason.as_deref(), Some("manual" | "external"))
+    }
+
+    /// How long an opening lasted, jitter and server hints included: until `next`, if that half-opened, else as announced;
+    /// zero where neither is known.
+    pub fn open_time(&self, next: Option<&Self>) -> Duration {
+        let tried = next.filter(|next| next.to == "half_open");
+        let lasted = tried.and_then(|next| u64::try_from(next.at.saturating_sub(self.at)).ok());
+        let announced = self.open_for_ms.filter(|length| *length > 0);
+        match (lasted, announced) {
+            (Some(lasted), _) => Duration::from_nanos(lasted),
+            (None, Some(length)) => {
+                Duration::from_millis(u64::from(length)) + Duration::from_nanos(CUT_NS)
+            }
+            (None, None) => Duration::ZERO,
+        }
+    }
 }
 
-/// Everything recorded of one instance.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// Who decides in a state, if that is one of a breaker.
+pub fn mode_of(state: &str) -> Option<Mode> {
+    Some(match state {
+        "closed" | "open" | "half_open" => Mode::Enforcing,
+        "metrics_only" => Mode::MetricsOnly,
+        "forced_open" => Mode::ForcedOpen,
+        "disabled" => Mode::Disabled,
+        _ => return None,
+    })
+}
+
+/// Settings, and since when they hold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Told {
+    /// Nanoseconds since 1970.
+    pub at: i64,
+    /// What the breaker was told.
+    pub config: BreakerConfig,
+}
+
+/// How a breaker is when its replay begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Start {
+    /// Closed, or what its mode makes of that, with nothing in its window yet.
+    #[default]
+    Closed,
+    /// Open since `at`, nanoseconds since 1970, for so long; zero is what the settings say.
+    Open {
+        /// When it opened.
+        at: i64,
+        /// How long that lasts.
+        length: Duration,
+    },
+}
+
+/// What is recorded of one life.
+#[derive(Debug, Clone, PartialEq)]
 pub struct History {
     /// When the breaker's clock began: the buckets of its window are counted from then.
     pub origin: i64,
+    /// Begin of what is asked for. What was before only brings the breaker into the state it was in then.
+    pub from: i64,
+    /// Its end, excluded.
+    pub until: i64,
+    /// How it was when the first of its calls began.
+    pub start: Start,
+    /// What it was told, in order; the first holds from the beginning on. A change of who decides is among them.
+    pub settings: Vec<Told>,
     /// Ordered by start.
     pub calls: Vec<Call>,
-    /// Ordered by time.
+    /// From `from` until `until`, ordered by time.
     pub changes: Vec<Change>,
 }
 
+impl Default for History {
+    /// Of all times, and nothing in it.
+    fn default() -> Self {
+        Self {
+            origin: 0,
+            from: i64::MIN,
+            until: i64::MAX,
+            start: Start::Closed,
+            settings: Vec::new(),
+            calls: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
+}
+
 impl History {
-    /// How long it was open each time, jitter and server hints included: until it half-opened, else as announced.
+    /// The calls that are asked for: those that began before are not.
+    pub fn asked(&self) -> &[Call] {
+        let first = self.calls.partition_point(|call| call.start < self.from);
+        &self.calls[first..]
+    }
+
+    /// The settings that hold in the time that is asked for.
+    pub fn held(&self) -> &[Told] {
+        let first = self.settings.iter().rposition(|told| told.at <= self.from);
+        &self.settings[first.unwrap_or(0)..]
+    }
+
+    /// How long it was open each time.
     pub fn open_times(&self) -> Vec<Duration> {
-        let opened = |(at, change): (usize, &Change)| {
-            (change.to == "open").then(|| {
-                let until = self.changes[at + 1..]
-                    .first()
-                    .filter(|next| next.to == "half_open")
-                    .and_then(|next| u64::try_from(next.at - change.at).ok());
-                until.map_or_else(
-                    || Duration::from_millis(u64::from(change.open_for_ms.unwrap_or(0))),
-                    Duration::from_nanos,
-                )
-            })
-        };
-        self.changes.iter().enumerate().filter_map(opened).collect()
+        let nexts = self.changes.iter().skip(1).map(Some).chain([None]);
+        self.changes
+            .iter()
+            .zip(nexts)
+            .filter(|(change, _)| change.to == "open")
+            .map(|(change, next)| change.open_time(next))
+            .collect()
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tripline_sdk::{BreakerConfig, WindowConfig};
 
-use super::history::History;
+use super::history::{Ended, History};
 use super::replay::{Replayed, replay};
+use super::settings::{self, Edits, SettingsError};
 
 /// What counts: less of each is better.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,22 +43,22 @@ impl Cost {
     }
 }
 
-/// Settings worth a look, with what they cost; none is beaten by another in every respect.
-pub fn pareto(
-    base: &BreakerConfig,
-    histories: &[History],
-) -> Vec<(BreakerConfig, Cost, Vec<Replayed>)> {
+/// Changes of settings that are worth a look, with what they cost; none is beaten by another in every respect. Those
+/// looked at are around `base`.
+pub fn pareto(base: &BreakerConfig, histories: &[&History]) -> Vec<(Edits, Cost, Vec<Replayed>)> {
     let failures: u64 = histories
         .iter()
-        .flat_map(|history| &history.calls)
-        .map(|call| u64::from(call.ended == super::history::Ended::Failure))
+        .flat_map(|history| history.asked())
+        .map(|call| u64::from(call.ended == Ended::Failure))
         .sum();
-    let mut found: Vec<(BreakerConfig, Cost, Vec<Replayed>)> = Vec::new();
+    let mut found: Vec<(Edits, Cost, Vec<Replayed>)> = Vec::new();
     for config in grid(base) {
-        let runs: Result<Vec<Replayed>, _> = histories
-            .iter()
-            .map(|history| replay(&config, history, &[]))
-            .collect();
+        let edits = settings::differences(base, &config);
+        let run = |history: &&History| {
+            let told = settings::all_edited(&history.settings, &edits)?;
+            replay(&told, history, &[])
+        };
+        let runs: Result<Vec<Replayed>, SettingsError> = histories.iter().map(run).collect();
         let Ok(runs) = runs else { continue };
         let cost = Cost::of(&runs, failures);
         let is_beaten = found
@@ -65,7 +66,7 @@ pub fn pareto(
             .any(|(_, known, _)| known.dominates(&cost) || *known == cost);
         if !is_beaten {
             found.retain(|(_, known, _)| !cost.dominates(known));
-            found.push((config, cost, runs));
+            found.push((edits, cost, runs));
         }
     }
     found.sort_by_key(|(_, cost, _)| (cost.rejected_good, cost.failures_let_through));

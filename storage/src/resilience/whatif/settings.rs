@@ -3,6 +3,7 @@
 //! The names are those of the event `circuit_breaker.configured` without its prefix. A setting that is absent takes the
 //! SDK's default, except the criteria: where one is named, those not named are off.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -10,6 +11,8 @@ use tripline_sdk::{
     BreakerConfig, CloseOn, HalfOpen, InvalidConfig, Jitter, Mode, OnDrop, OpenTime, Ramp,
     SlowCalls, WindowConfig,
 };
+
+use super::history::Told;
 
 /// Every name, with what it means.
 pub const NAMES: &[(&str, &str)] = &[
@@ -76,6 +79,9 @@ pub const NAMES: &[(&str, &str)] = &[
     ),
 ];
 
+/// Settings that somebody changes, by their names.
+pub type Edits = BTreeMap<String, String>;
+
 /// Why settings cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
@@ -96,17 +102,26 @@ impl From<InvalidConfig> for SettingsError {
     }
 }
 
+fn is_known(name: &str) -> bool {
+    NAMES.iter().any(|(known, _)| *known == name)
+}
+
+/// What a breaker of another version told, without the names that this one does not know; those come second.
+pub fn known(mut settings: Map<String, Value>) -> (Map<String, Value>, Vec<String>) {
+    let strange = settings.keys().filter(|name| !is_known(name));
+    let strange = strange.cloned().collect();
+    settings.retain(|name, _| is_known(name));
+    (settings, strange)
+}
+
 /// The SDK's settings these mean.
 ///
 /// # Errors
 /// The first that cannot be read or cannot work.
 pub fn read(settings: &Map<String, Value>) -> Result<BreakerConfig, SettingsError> {
     let of = Reader(settings);
-    for name in settings.keys() {
-        let is_known = NAMES.iter().any(|(known, _)| known == name);
-        if !is_known {
-            return Err(SettingsError::Unknown(name.clone()));
-        }
+    if let Some(strange) = settings.keys().find(|name| !is_known(name)) {
+        return Err(SettingsError::Unknown(strange.clone()));
     }
     let default = BreakerConfig::new();
     let has_criterion = [
@@ -241,6 +256,57 @@ pub fn write(config: &BreakerConfig) -> Map<String, Value> {
     }
     put("mode", json!(format!("{:?}", config.mode)));
     map
+}
+
+/// The same settings but for these.
+///
+/// # Errors
+/// The first that cannot be read or cannot work with the others.
+pub fn edited(config: &BreakerConfig, edits: &Edits) -> Result<BreakerConfig, SettingsError> {
+    let mut settings = write(config);
+    for (name, value) in edits {
+        settings.insert(name.clone(), Value::String(value.clone()));
+    }
+    read(&settings)
+}
+
+/// What was told from time to time, with the same edits laid over each.
+///
+/// # Errors
+/// As of [`edited`].
+pub fn all_edited(told: &[Told], edits: &Edits) -> Result<Vec<Told>, SettingsError> {
+    if edits.is_empty() {
+        return Ok(told.to_vec());
+    }
+    told.iter()
+        .map(|told| {
+            Ok(Told {
+                config: edited(&told.config, edits)?,
+                ..*told
+            })
+        })
+        .collect()
+}
+
+/// Settings as texts, as a form shows them.
+pub fn texts(settings: &Map<String, Value>) -> BTreeMap<String, String> {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    settings
+        .iter()
+        .map(|(name, value)| (name.clone(), text(value)))
+        .collect()
+}
+
+/// What makes `before` into `after`.
+pub fn differences(before: &BreakerConfig, after: &BreakerConfig) -> Edits {
+    let before = texts(&write(before));
+    texts(&write(after))
+        .into_iter()
+        .filter(|(name, value)| before.get(name) != Some(value))
+        .collect()
 }
 
 /// Reads values that are numbers, or the text of numbers as a form sends them.

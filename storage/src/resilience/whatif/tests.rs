@@ -2,13 +2,21 @@
 
 use std::time::Duration;
 
-use tripline_sdk::{BreakerConfig, CloseOn, HalfOpen, Mode, OpenTime, State};
+use tripline_sdk::{BreakerConfig, CloseOn, HalfOpen, Mode, OpenTime, SlowCalls, State};
 
-use super::history::{Call, Ended, History};
-use super::replay::replay;
+use super::history::{Call, Change, Ended, History, Start, Told};
+use super::replay::{Replayed, replay};
 use super::{search, settings};
 
 const MS: i64 = 1_000_000;
+
+/// Under these settings all the time.
+fn always(config: BreakerConfig) -> [Told; 1] {
+    [Told {
+        at: i64::MIN,
+        config,
+    }]
+}
 
 struct Dice(u64);
 
@@ -50,9 +58,8 @@ fn history(seed: u64, calls: usize) -> History {
         })
         .collect();
     History {
-        origin: 0,
         calls,
-        changes: Vec::new(),
+        ..History::default()
     }
 }
 
@@ -106,8 +113,8 @@ fn edited_settings_do_what_a_reference_model_says() {
         let history = history(seed, 300);
         for (in_a_row, open_ms) in [(2, 100), (3, 400), (5, 1_000)] {
             let expected = classic(&history, in_a_row, open_ms as i64);
-            let run = replay(&classic_config(in_a_row, open_ms), &history, &[])
-                .expect("settings that work");
+            let told = always(classic_config(in_a_row, open_ms));
+            let run = replay(&told, &history, &[]).expect("settings that work");
             let found = (run.trips(), run.rejected_good, run.avoided_failures);
             assert_eq!(
                 found, expected,
@@ -122,49 +129,150 @@ fn edited_settings_do_what_a_reference_model_says() {
 #[test]
 fn what_came_from_outside_happens_again() {
     let mut history = history(7, 50);
-    let change = |at: i64, from: &str, to: &str, reason: &str| super::history::Change {
+    let change = |at: i64, from: &str, to: &str, reason: &str| Change {
         at,
         lo: at,
         from: from.to_owned(),
         to: to.to_owned(),
         reason: Some(reason.to_owned()),
-        open_for_ms: None,
+        ..Change::default()
     };
     history.changes = vec![
         change(100 * MS, "closed", "open", "external"),
         change(300 * MS, "open", "closed", "manual"),
     ];
-    let calm = BreakerConfig::new().minimum_calls(10_000);
+    let calm = always(BreakerConfig::new().minimum_calls(10_000));
     let run = replay(&calm, &history, &[Duration::from_secs(60)]).expect("settings that work");
-    let short: Vec<(i64, State)> = run
-        .changes
-        .iter()
-        .map(|(at, _, to, _)| (*at, *to))
-        .collect();
-    assert_eq!(short, [(100 * MS, State::Open), (300 * MS, State::Closed)]);
+    assert_eq!(
+        times(&run),
+        [(100 * MS, State::Open), (300 * MS, State::Closed)]
+    );
     assert!(run.rejected_good + run.avoided_failures > 0);
+}
+
+/// When it came into which state.
+fn times(run: &Replayed) -> Vec<(i64, State)> {
+    let changes = run.changes.iter();
+    changes.map(|(at, _, to, _)| (*at, *to)).collect()
+}
+
+/// Calls of 1 ms each 10 ms, all of which fail.
+fn outage(calls: i64) -> History {
+    let call = |number: i64| Call {
+        start: number * 10 * MS,
+        duration: MS.unsigned_abs(),
+        ended: Ended::Failure,
+    };
+    History {
+        calls: (0..calls).map(call).collect(),
+        ..History::default()
+    }
+}
+
+#[test]
+fn settings_hold_from_when_they_were_told_and_the_window_keeps_what_it_holds() {
+    let never = BreakerConfig::new().minimum_calls(10_000);
+    let five = BreakerConfig::new().minimum_calls(5);
+    let told = [
+        always(never)[0],
+        Told {
+            at: 305 * MS,
+            config: five,
+        },
+    ];
+    let run = replay(&told, &outage(60), &[]).expect("settings that work");
+    // The calls before the change count: the first one that ends after it trips.
+    assert_eq!(times(&run)[0], (311 * MS, State::Open));
+    let run = replay(&told[..1], &outage(60), &[]).expect("settings that work");
+    assert_eq!(run.trips(), 0);
+    assert_eq!(
+        replay(&[], &outage(60), &[]).expect("nothing"),
+        Replayed::default()
+    );
 }
 
 #[test]
 fn who_only_observes_refuses_nothing_and_who_is_forced_open_everything() {
-    let history = history(7, 300);
-    let run = |mode: Mode| {
-        let config = classic_config(3, 400).mode(mode);
-        replay(&config, &history, &[]).expect("settings that work")
-    };
-    assert!(run(Mode::Enforcing).trips() > 0);
+    let config = BreakerConfig::new().minimum_calls(5);
+    let run = |mode: Mode| replay(&always(config.mode(mode)), &outage(60), &[]);
     for mode in [Mode::MetricsOnly, Mode::Disabled] {
-        let run = run(mode);
-        assert_eq!(run.admitted, 300, "{mode:?}");
-        assert!(run.changes.is_empty(), "{mode:?}");
+        let run = run(mode).expect("settings that work");
+        assert_eq!((run.trips(), run.admitted), (0, 60), "{mode:?}");
+        assert!(run.changes.is_empty());
     }
-    assert_eq!(run(Mode::ForcedOpen).admitted, 0);
+    let forced = run(Mode::ForcedOpen).expect("settings that work");
+    assert_eq!((forced.trips(), forced.avoided_failures), (0, 60));
+    // Who decides may change in between.
+    let told = [
+        always(config.mode(Mode::MetricsOnly))[0],
+        Told {
+            at: 305 * MS,
+            config,
+        },
+    ];
+    let run = replay(&told, &outage(60), &[]).expect("settings that work");
+    let expected = [(305 * MS, State::Closed), (351 * MS, State::Open)];
+    assert_eq!(times(&run), expected, "its window began anew");
+    assert_eq!((run.trips(), run.recover_ns.len()), (1, 0));
+}
+
+#[test]
+fn what_came_before_fills_the_window_and_is_not_counted() {
+    let config = BreakerConfig::new().minimum_calls(5);
+    let asked = |from: i64, until: i64| History {
+        from: from * MS,
+        until: until * MS,
+        ..outage(60)
+    };
+    // It did not trip before, whatever these settings say; the first call that is asked for trips it.
+    let run = replay(&always(config), &asked(300, 600), &[]).expect("settings that work");
+    assert_eq!(times(&run), [(301 * MS, State::Open)]);
+    assert_eq!((run.admitted, run.avoided_failures), (1, 29));
+    assert_eq!(run.detect_ns, [300 * MS.unsigned_abs()]);
+    // Open since before, until after.
+    let mut open = asked(300, 600);
+    let (at, length) = (100 * MS, Duration::from_millis(350));
+    open.start = Start::Open { at, length };
+    open.calls.retain(|call| call.start >= at);
+    let run = replay(&always(config), &open, &[]).expect("settings that work");
+    assert_eq!(times(&run)[0], (450 * MS, State::HalfOpen));
+    assert_eq!(run.trips(), 0, "it was open before");
+    // What comes after is not counted either.
+    let run = replay(&always(config), &asked(300, 301), &[]).expect("settings that work");
+    assert!(run.changes.is_empty() && run.detect_ns.is_empty());
+}
+
+#[test]
+fn runs_of_failures_and_slow_calls_before_count_too() {
+    let mut slow = BreakerConfig::new().slow_calls(SlowCalls {
+        threshold: Duration::from_millis(1),
+        ratio: 1.0,
+    });
+    slow.failure_ratio = None;
+    for config in [
+        BreakerConfig::new().only_consecutive(31),
+        slow.minimum_calls(31),
+    ] {
+        let history = History {
+            from: 300 * MS,
+            ..outage(60)
+        };
+        let run = replay(&always(config), &history, &[]).expect("settings that work");
+        assert_eq!(times(&run), [(301 * MS, State::Open)]);
+    }
 }
 
 #[test]
 fn nothing_proposed_is_beaten_by_something_proposed() {
-    let histories: Vec<History> = (0..4).map(|seed| history(seed, 400)).collect();
-    let found = search::pareto(&BreakerConfig::new().minimum_calls(10), &histories);
+    let base = BreakerConfig::new().minimum_calls(10);
+    let histories: Vec<History> = (0..4)
+        .map(|seed| History {
+            settings: always(base).to_vec(),
+            ..history(seed, 400)
+        })
+        .collect();
+    let histories: Vec<&History> = histories.iter().collect();
+    let found = search::pareto(&base, &histories);
     assert!(found.len() >= 2, "{}", found.len());
     for (_, cost, _) in &found {
         assert!(found.iter().all(|(_, other, _)| !other.dominates(cost)));
@@ -199,4 +307,48 @@ fn settings_survive_being_told_and_read() {
         wrong.insert(name.to_owned(), text(value));
         assert!(settings::read(&wrong).is_err(), "{name}");
     }
+}
+
+#[test]
+fn edits_are_laid_over_whatever_was_told() {
+    let edits = |pairs: &[(&str, &str)]| -> settings::Edits {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        pairs.iter().map(owned).collect()
+    };
+    let told = [classic_config(3, 100), classic_config(5, 200)].map(|config| Told {
+        at: 0,
+        config: config.mode(Mode::MetricsOnly),
+    });
+    let asked = edits(&[("mode", "enforcing"), ("minimum_calls", "4")]);
+    let edited = settings::all_edited(&told, &asked).expect("settings that work");
+    let short: Vec<_> = edited
+        .iter()
+        .map(|told| told.config)
+        .map(|config| {
+            (
+                config.mode,
+                config.minimum_calls,
+                config.consecutive_failures,
+            )
+        })
+        .collect();
+    let on = Mode::Enforcing;
+    assert_eq!(short, [(on, 4, Some(3)), (on, 4, Some(5))]);
+    assert!(settings::all_edited(&told, &edits(&[("minimum_cals", "4")])).is_err());
+    let base = settings::edited(&told[0].config, &edits(&[])).expect("the same");
+    let changed = settings::edited(&base, &asked).expect("settings that work");
+    let named = settings::differences(&base, &changed);
+    assert_eq!(named["minimum_calls"], "4");
+    assert_eq!(named.len(), 2, "{named:?}");
+}
+
+#[test]
+fn settings_of_another_version_are_read_without_what_is_new_in_them() {
+    let mut told = settings::write(&classic_config(4, 100));
+    told.insert("open.moon".to_owned(), serde_json::Value::Bool(true));
+    assert!(settings::read(&told).is_err());
+    let (known, strange) = settings::known(told);
+    assert_eq!(strange, ["open.moon"]);
+    let read = settings::read(&known).expect("readable");
+    assert_eq!(read.consecutive_failures, Some(4));
 }

@@ -1,4 +1,7 @@
-//! Small stores asked by hand.
+//! Small stores asked by hand; the seeded histories are in [`seeded`].
+
+mod live;
+mod seeded;
 
 use super::*;
 use crate::fixture;

@@ -16,6 +16,9 @@ const CHANGES: &str = include_str!("changes.sql");
 /// Looked at before and after the first trip.
 const AROUND_NS: i64 = 30 * 60 * SECOND;
 
+/// When a version appeared, and which.
+type Appeared = (i64, Option<String>);
+
 /// What a change must be near to.
 pub(super) struct Around<'a> {
     pub incident: &'a Incident,
@@ -53,7 +56,7 @@ pub(super) fn changes(
         .collect();
     let scopes = scopes.join("\u{1e}");
     session.run_over(&["breaker_config"], |conn| {
-        let mut versions: BTreeMap<(String, String), Vec<(i64, Option<String>)>> = BTreeMap::new();
+        let mut versions: BTreeMap<(String, String), Vec<Appeared>> = BTreeMap::new();
         let mut settings: BTreeMap<String, String> = BTreeMap::new();
         let mut changes = Vec::new();
         let mut statement = conn.ask(&sql)?;

@@ -179,7 +179,7 @@ impl Part<'_> {
             config.mode = mode;
         }
         let changes = self.changes.iter();
-        let mut news: Vec<(i64, News)> = changes
+        let mut news: Vec<(i64, News<'_>)> = changes
             .filter_map(|change| Some((change.at, News::Mode(mode_of(&change.to)?))))
             .collect();
         let reports = self.reports.iter().filter(is_own);

@@ -2,7 +2,7 @@
 //!
 //! An entry point is a root span. A request is *failed* when its root failed and a call on such an edge failed or was
 //! refused in its trace; *degraded* when its root did not fail though such a call did (a fallback answered); else
-//! unaffected. Entry points of scopes that none of these calls touches are strangers'. A refused call has no span of its
+//! unaffected. A refused call has no span of its
 //! own on the edge: what its library writes is recognised as the waterfall recognises it ([`super::refused_spans`]). Counts
 //! undo sampling by the spans' own weights, and that of many spans a share of the traces is read ([`super::sample`]); what
 //! is estimated comes with its interval.
@@ -15,7 +15,7 @@ use super::causes::members;
 use super::refused_spans::{RefusedSpans, scope_of};
 use super::sample::{Sample, wilson};
 use super::{QueryError, SECOND, Session, calls_sql, end};
-use crate::ask::{Ask, scope};
+use crate::ask::Ask;
 use crate::model::{BlastRadius, EntryPoint, Incident, IncidentBreaker, TimeRange};
 use crate::resilience::{BREAKER_KEYS, Subject};
 
@@ -25,7 +25,8 @@ const LEAD_NS: i64 = 10 * SECOND;
 /// Counted at most; the beginning of a longer incident stands for it.
 const LENGTH_MAX_NS: i64 = 3600 * SECOND;
 
-/// Requests by entry point, during the incident; read of about `spans_max` spans at most.
+/// Requests by entry point, during the incident, in the scopes of its owners and of those by whom calls came to them;
+/// read of about `spans_max` spans at most.
 pub(super) fn blast_radius(
     session: &Session<'_>,
     incident: &Incident,
@@ -62,7 +63,7 @@ pub(super) fn blast_radius(
             let number = |at: usize| row.get::<_, Option<f64>>(at).map(Option::unwrap_or_default);
             let estimate = |at: usize| number(at).map(|counted| counted * times);
             let entry = EntryPoint {
-                scope: scope(row, 10)?,
+                scope: crate::ask::scope(row, 10)?,
                 service: row.get(0)?,
                 name: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
                 requests: estimate(2)?,

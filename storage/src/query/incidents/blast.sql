@@ -26,7 +26,7 @@ named AS MATERIALIZED (
 ),
 -- Edges whose callee no client names: every trace in which both take part crosses them.
 unnamed AS (FROM edges ANTI JOIN named USING (scope, owner, callee)),
-crossed AS MATERIALIZED (
+crossed AS (
     SELECT trace, bool_or(hurt) AS hurt FROM (
         SELECT c.trace, c.outcome IN ('failure', 'slow_failure', 'rejected') AS hurt
         FROM chosen c SEMI JOIN members m ON m.owner = c.service AND m.scope = c.scope AND m.breaker = c.breaker AND m."key" = coalesce(c."key", '')
@@ -39,24 +39,24 @@ crossed AS MATERIALIZED (
         SELECT hash(refused), true FROM (SELECT unnest(string_split($4, chr(30))) AS refused)
     ) GROUP BY trace
 ),
--- Where the incident is: the scopes of its owners, and of all that its calls touched. Others are strangers to it.
-touched AS (
-    SELECT scope FROM members
-    UNION
-    SELECT c.scope FROM chosen c SEMI JOIN crossed USING (trace)
+entries AS MATERIALIZED (
+    SELECT e.*, c.trace IS NOT NULL AS crosses, coalesce(c.hurt, false) AS hurt
+    FROM (
+        SELECT trace, arg_min(scope, ns) AS scope, arg_min(service, ns) AS service, arg_min(name, ns) AS name, arg_min(failed, ns) AS failed,
+            coalesce(arg_min(weight, ns), 1) AS weight, bool_or(weight > 1) AS is_sampled, bool_or(weight IS NULL) AS is_unknown
+        FROM chosen WHERE is_root GROUP BY trace
+    ) e LEFT JOIN crossed c ON c.trace = e.trace
 ),
-entries AS (
-    SELECT trace, arg_min(scope, ns) AS scope, arg_min(service, ns) AS service, arg_min(name, ns) AS name, arg_min(failed, ns) AS failed,
-        coalesce(arg_min(weight, ns), 1) AS weight, bool_or(weight > 1) AS is_sampled, bool_or(weight IS NULL) AS is_unknown
-    FROM chosen WHERE is_root GROUP BY trace
-),
+-- Where the incident is: the scopes of its owners, and of those by whom calls came to it. Others are strangers to it.
+touched AS (SELECT scope FROM members UNION SELECT scope FROM entries WHERE crosses),
 scopes AS (
-    SELECT r.scope, min(r.environment) AS environment, min(r.service_namespace) AS service_namespace, min(r.cluster) AS cluster
-    FROM chosen r SEMI JOIN touched USING (scope) WHERE r.is_root GROUP BY r.scope
+    SELECT scope, min(environment) AS environment, min(service_namespace) AS service_namespace, min(cluster) AS cluster
+    FROM chosen WHERE is_root GROUP BY scope
 )
-SELECT e.service, e.name, sum(e.weight), coalesce(sum(e.weight) FILTER (c.trace IS NOT NULL), 0),
-    coalesce(sum(e.weight) FILTER (c.hurt AND e.failed), 0), coalesce(sum(e.weight) FILTER (c.hurt AND NOT e.failed), 0),
+SELECT e.service, e.name, sum(e.weight), coalesce(sum(e.weight) FILTER (e.crosses), 0),
+    coalesce(sum(e.weight) FILTER (e.hurt AND e.failed), 0), coalesce(sum(e.weight) FILTER (e.hurt AND NOT e.failed), 0),
     coalesce(bool_or(e.is_sampled), false), coalesce(bool_or(e.is_unknown), false), count(*)::UBIGINT, sum(e.weight * e.weight),
     s.environment, s.service_namespace, s.cluster
-FROM entries e JOIN scopes s ON s.scope = e.scope LEFT JOIN crossed c ON c.trace = e.trace
+FROM entries e JOIN scopes s ON s.scope = e.scope
+WHERE e.scope IN (SELECT scope FROM touched)
 GROUP BY ALL ORDER BY 5 DESC, 6 DESC, 3 DESC LIMIT 200

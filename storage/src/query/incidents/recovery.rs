@@ -37,11 +37,11 @@ pub(super) fn recovery(
         .entry_points
         .iter()
         .map(|entry| {
-            let scope = scope_text(&entry.scope);
+            let scope = super::scope_text(&entry.scope);
             format!(
                 "{}\u{1f}{}\u{1f}{scope}",
-                plain(&entry.service),
-                plain(&entry.name)
+                super::plain(&entry.service),
+                super::plain(&entry.name)
             )
         })
         .collect();

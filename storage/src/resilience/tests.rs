@@ -15,6 +15,7 @@ mod pinned;
 mod refused;
 mod rules;
 mod sdk;
+mod siblings;
 mod spellings;
 mod states;
 mod wordings;

@@ -107,6 +107,11 @@ pub(super) enum Sink {
     Cancelled,
     InFlight,
     PermitsLeft,
+    /// Permits left of a cap: without any, the state is `saturated`, else `closed`.
+    CapPermitsLeft,
+    /// Permits left of a rate, fewer than none where calls wait for those to come: the state is `throttling` then, else
+    /// `closed`.
+    RatePermitsLeft,
     WindowCalls,
     FailureRate,
     SlowRate,
@@ -145,6 +150,8 @@ impl Sink {
             "cancelled" => Self::Cancelled,
             "in_flight" => Self::InFlight,
             "permits_left" => Self::PermitsLeft,
+            "cap_permits_left" => Self::CapPermitsLeft,
+            "rate_permits_left" => Self::RatePermitsLeft,
             "window_calls" => Self::WindowCalls,
             "failure_rate" => Self::FailureRate,
             "slow_rate" => Self::SlowRate,

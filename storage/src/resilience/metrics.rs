@@ -383,8 +383,10 @@ impl Recognisers {
             Sink::FailureRate => return row.failure_rate = share(value),
             Sink::SlowRate => return row.slow_rate = share(value),
             Sink::InFlight => return row.in_flight = number_of(value),
-            Sink::PermitsLeft => {
-                return row.permits_left = value.is_finite().then_some(value as i32);
+            Sink::PermitsLeft => return row.permits_left = permits(value),
+            Sink::CapPermitsLeft | Sink::RatePermitsLeft => {
+                row.permits_left = permits(value);
+                return parts.keep_least(value, sink);
             }
             Sink::WindowCalls => {
                 return row.window_calls = sum(row.window_calls, number_of(value));
@@ -433,6 +435,20 @@ impl Parts {
         let most = self.number.map_or(value, |(so_far, _)| value.max(so_far));
         let state = if most > 0.0 { refusing } else { "closed" };
         self.number = Some((most, Some(state)));
+    }
+
+    /// Of several streams of one name the one with the fewest permits left says the state.
+    fn keep_least(&mut self, value: f64, sink: Sink) {
+        if !value.is_finite() {
+            return;
+        }
+        let least = self.number.map_or(value, |(so_far, _)| value.min(so_far));
+        let state = match sink {
+            Sink::CapPermitsLeft if least <= 0.0 => "saturated",
+            Sink::RatePermitsLeft if least < 0.0 => "throttling",
+            _ => "closed",
+        };
+        self.number = Some((least, Some(state)));
     }
 
     fn hosts_of(&mut self, plan: &Plan) -> &mut Hosts {
@@ -493,6 +509,10 @@ impl Parts {
 /// A share between 0 and 1; -1 and NaN mean "not enough calls".
 fn share(value: f64) -> Option<f64> {
     (value.is_finite() && value >= 0.0).then_some(value)
+}
+
+fn permits(value: f64) -> Option<i32> {
+    value.is_finite().then_some(value as i32)
 }
 
 fn whole(value: f64) -> Option<u64> {

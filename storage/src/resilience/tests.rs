@@ -16,6 +16,7 @@ mod refused;
 mod refused_flow;
 mod rules;
 mod sdk;
+mod siblings;
 mod spellings;
 mod states;
 mod wordings;

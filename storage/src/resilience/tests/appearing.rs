@@ -63,7 +63,7 @@ fn cycle(
     (words, before): (Words, f64),
     began: impl Fn(u64) -> u64,
 ) {
-    for at in (0..=120).step_by(10) {
+    for at in (0_u64..=120).step_by(10) {
         let happened = CYCLE.into_iter().filter(|(_, second)| *second <= at);
         let points: Vec<Point<'static>> = happened
             .map(|(state, _)| {
@@ -89,7 +89,7 @@ fn since_last(store: &Store, service: &str, start: u64) {
 
 /// tower-resilience with its gauge, which is there from the first change on and keeps what it left at 1.
 fn with_gauge(store: &Store, service: &str, start: u64, counts_calls: bool) {
-    for at in (0..=120).step_by(10) {
+    for at in (0_u64..=120).step_by(10) {
         let time = start + at * SECOND;
         let mut points: Vec<Point<'static>> = Vec::new();
         for (state, _) in CYCLE.into_iter().filter(|(_, second)| *second <= at) {

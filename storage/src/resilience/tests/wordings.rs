@@ -111,6 +111,48 @@ fn a_change_of_state_is_understood_by_the_members_of_its_body() {
 }
 
 #[test]
+fn what_a_report_leaves_unsaid_of_the_state_before_is_what_was_told_before_it() {
+    let polly = ["Opened", "HalfOpened", "Opened", "HalfOpened", "Closed"].map(|event| {
+        format!("Resilience event occurred. EventName: 'OnCircuit{event}', Source: 'p/eu/breaker', Operation Key: '', Result: '503'")
+    });
+    let envoy = ["EJECT", "UNEJECT", "EJECT"].map(|action| {
+        format!(
+            r#"{{"type":"CONSECUTIVE_5XX","cluster_name":"e","upstream_url":"10.0.0.7:80","action":"{action}","num_ejections":1,"enforced":true}}"#
+        )
+    });
+    let linkerd = ["closed", "reopened"].map(|word| {
+        format!(
+            "service{{ns=shop name=l port=80}}:endpoint{{addr=10.0.0.9:80}}: breaker: Consecutive failure-accrual breaker {word}"
+        )
+    });
+    // Nobody half-opens but from open, even if nothing was told before.
+    let late = "Resilience event occurred. EventName: 'OnCircuitHalfOpened', Source: 'q/eu/breaker', Operation Key: '', Result: '503'";
+    let bodies: Vec<&str> = polly
+        .iter()
+        .chain(&envoy)
+        .chain(&linkerd)
+        .map(String::as_str)
+        .chain([late])
+        .collect();
+    assert_eq!(
+        told(&bodies, "{}"),
+        [
+            "p - open",
+            "p open half_open",
+            "p half_open open",
+            "p open half_open",
+            "p half_open closed",
+            "e - open",
+            "e open closed",
+            "e closed open",
+            "l - open",
+            "l open closed",
+            "q open half_open",
+        ]
+    );
+}
+
+#[test]
 fn pollys_pipeline_of_an_authority_is_the_same_in_text_and_in_attributes() {
     let told = |event: &str, source: &str| {
         format!(

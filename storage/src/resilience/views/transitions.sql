@@ -18,9 +18,13 @@ neighbours AS (
     FROM stored
     WINDOW w AS (PARTITION BY breaker_id, instance, to_state ORDER BY ns, confidence DESC)
 ),
+-- Who does not say what it left left what it had told before; nobody half-opens but from open.
 exact AS (
-    SELECT * FROM neighbours
+    SELECT * REPLACE (coalesce(from_state, CASE WHEN to_state = 'half_open' THEN 'open'
+            WHEN lag(to_state) OVER told <> to_state THEN lag(to_state) OVER told END) AS from_state)
+    FROM neighbours
     WHERE NOT coalesce(is_after_its_like, false) AND NOT coalesce(is_before_better, false)
+    WINDOW told AS (PARTITION BY breaker_id, instance ORDER BY ns, generation NULLS FIRST)
 ),
 -- The instruments of one collection are stamped one after the other: samples that each fill other columns, within 50 ms
 -- of one another, are one export, of the time at which time in each state was read. What came a tenth of a second ago comes

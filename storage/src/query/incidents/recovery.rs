@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use duckdb::params;
 
 use super::silences::STALE;
-use super::{QueryError, SECOND, Session, end, plain, scope_text};
+use super::{QueryError, SECOND, Session, end};
 use crate::ask::Ask;
 use crate::model::{BlastRadius, BreakerTransition, Incident, OpenAt, Recovery, RejectedInMinute};
 

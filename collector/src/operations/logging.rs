@@ -15,7 +15,8 @@ pub fn check(section: &LogSection) -> anyhow::Result<()> {
 fn filter(section: &LogSection) -> anyhow::Result<EnvFilter> {
     let level = &section.level;
     let mut words = level.split(',').map(str::trim);
-    let is_known = words.all(|word| word.contains('=') || word.parse::<LevelFilter>().is_ok());
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    let is_known = words.all(|word| word.contains('=') || is_level(word));
     anyhow::ensure!(
         is_known,
         "log.level '{level}' is not a level (error, warn, info, debug, trace, off) or a filter (target=level, …)"

@@ -16,8 +16,9 @@ fn the_ways_people_write_it_read_as_the_same() {
     for (text, canonical) in [
         ("status=error", "status = error"),
         // A regular expression is written as everywhere.
-        (r#"name ~ "^http\.\d+$""#, r#"name ~ "^http\\.\\d+$""#),
-        (r#"name ~ "a\\.b""#, r#"name ~ "a\\.b""#),
+        (r#"name ~ "^http\.\d+$""#, r"name ~ ^http\.\d+$"),
+        (r#"name ~ "a\\.b""#, r"name ~ a\.b"),
+        (r#"name ~ "a b\.c""#, r#"name ~ "a b\\.c""#),
         ("status == \"error\"", "status = error"),
         ("a=1 b=2", "a = 1 AND b = 2"),
         (

@@ -257,7 +257,7 @@ async fn a_step_of_the_graph_is_in_its_link_and_in_what_is_saved_of_it() -> Resu
         .send_keys("the fault\u{e007}")
         .await?;
     browser
-        .until("return document.querySelector('.saved a')?.innerText === 'the fault'")
+        .until("return document.querySelector('.saved a')?.textContent.trim() === 'the fault'")
         .await?;
     browser.until(&shown(3)).await?;
     browser.close().await

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 
-use crate::harness::{SpanShape, Start, now, peak_memory, spans_request};
+use crate::harness::{SpanShape, Tripline, now, peak_memory, spans_request};
 
 /// Six ways to ask too much.
 const HOGS: [(&str, &str); 6] = [
@@ -38,11 +38,7 @@ const MEMORY_MAX: u64 = 1536 << 20;
 
 #[tokio::test]
 async fn six_runaway_queries_are_cut_while_every_span_is_acknowledged() -> Result<()> {
-    // All six at once.
-    let server = Start::default()
-        .env("TRIPLINE_SQL__CONCURRENCY_MAX", "6")
-        .start()
-        .await?;
+    let server = Tripline::start().await?;
     let mut client = TraceServiceClient::connect(format!("http://{}", server.otlp_grpc())).await?;
     let request = |first| {
         spans_request(SpanShape {

@@ -26,6 +26,11 @@ pub(super) const CALL_KEYS: [&str; 5] = [
     "resilience4j.circuit_breaker.outcome",
 ];
 
+/// SQL of the words for how a call ended.
+pub(super) fn outcomes() -> String {
+    Ended::WORDS.map(|(word, _)| format!("'{word}'")).join(", ")
+}
+
 /// A call, and what decides between calls that began at the same nanosecond.
 struct Read {
     call: Call,

@@ -75,6 +75,7 @@ pub(super) fn read(
         let set = session.set();
         let calls = set.calls_sql(&calls::CALL_KEYS, |segment| segment.may_hold_time(from, to));
         sql.replace("{calls}", &calls)
+            .replace("{outcomes}", &calls::outcomes())
     };
     session.run_concluded(|conn| {
         let mut records: BTreeMap<String, Record> = BTreeMap::new();

@@ -76,6 +76,11 @@ fn stored(attributes: [&str; 2], weight: Option<f64>) -> (tempfile::TempDir, Sto
 
 /// What is answered about the one breaker, hot and sealed.
 fn answers(store: &Store) -> [WhatIf; 2] {
+    answers_of(store, 1_000_000)
+}
+
+/// The same, of so many calls at most.
+fn answers_of(store: &Store, calls_max: usize) -> [WhatIf; 2] {
     [false, true].map(|is_sealed| {
         if is_sealed {
             store.seal_now().expect("sealed");
@@ -88,6 +93,7 @@ fn answers(store: &Store) -> [WhatIf; 2] {
                 from_unix_nano: BASE as i64 - 1,
                 to_unix_nano: (BASE + 200_000 * MS) as i64,
             },
+            calls_max,
             ..query(&known.first().expect("a breaker").breaker_id, &[])
         };
         what_if(&session, &asked)
@@ -155,6 +161,21 @@ fn nearly_all_calls_of_a_sample_are_replayed_with_their_share_said() {
             ("unknown", 1.0)
         );
         assert!(answer.limits.join(" ").contains("(sampling)"));
+    }
+}
+
+#[test]
+fn spans_that_do_not_say_how_their_call_ended_take_no_place_of_calls() {
+    let says = [
+        r#"{"circuit_breaker.name":"payment","circuit_breaker.state":"closed"}"#,
+        OURS_SAY[1],
+    ];
+    let (_dir, store) = stored(says, Some(1.0));
+    // Ten of a hundred say it.
+    for (calls_max, calls, is_cut) in [(5, 5, true), (9, 9, true), (10, 10, false)] {
+        for answer in answers_of(&store, calls_max) {
+            assert_eq!((answer.calls, answer.truncated), (calls, is_cut));
+        }
     }
 }
 

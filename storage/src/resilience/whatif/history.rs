@@ -23,16 +23,22 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// From the word of `circuit_breaker.outcome`; slowness is judged anew by the settings replayed.
+    /// The words of `circuit_breaker.outcome`, and what each means; slowness is judged anew by the settings replayed.
+    pub const WORDS: [(&'static str, Self); 7] = [
+        ("success", Self::Success),
+        ("failure", Self::Failure),
+        ("rejected", Self::Rejected),
+        ("slow_success", Self::Success),
+        ("slow_failure", Self::Failure),
+        ("ignored", Self::Ignored),
+        ("cancelled", Self::Cancelled),
+    ];
+
+    /// From one of [`Self::WORDS`].
     pub fn of_word(word: &str) -> Option<Self> {
-        Some(match word {
-            "success" | "slow_success" => Self::Success,
-            "failure" | "slow_failure" => Self::Failure,
-            "ignored" => Self::Ignored,
-            "cancelled" => Self::Cancelled,
-            "rejected" => Self::Rejected,
-            _ => return None,
-        })
+        let mut words = Self::WORDS.iter();
+        let known = words.find(|(known, _)| *known == word);
+        known.map(|(_, ended)| *ended)
     }
 }
 

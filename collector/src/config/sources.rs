@@ -205,14 +205,19 @@ fn explain(error: &toml::de::Error) -> String {
     format!("{}{}", masked(message), suggestion.unwrap_or_default())
 }
 
-/// Without the text that stands where something else belongs: it may be a secret.
+/// Without what stands where something else belongs: it may be a secret, and a token of digits is a number where nobody
+/// put quotes around it.
 fn masked(message: &str) -> String {
-    for kind in ["invalid type: string", "invalid value: string"] {
-        if let Some((_, expected)) = message
-            .strip_prefix(kind)
+    const KINDS: [&str; 3] = ["string", "integer", "floating point"];
+    for wrong in ["invalid type: ", "invalid value: "] {
+        let Some((found, expected)) = message
+            .strip_prefix(wrong)
             .and_then(|rest| rest.rsplit_once(", expected "))
-        {
-            return format!("{kind}, expected {expected}");
+        else {
+            continue;
+        };
+        if let Some(kind) = KINDS.iter().find(|kind| found.starts_with(**kind)) {
+            return format!("{wrong}{kind}, expected {expected}");
         }
     }
     message.to_owned()
@@ -463,14 +468,19 @@ mod tests {
             ("TRIPLINE_RECEIVE__AUTH__CREDENTIALS", "hunter2"),
             ("TRIPLINE_RECEIVE__AUTH__CREDENTIALS", "['hunter2']"),
             ("TRIPLINE_UI", "hunter2"),
+            ("TRIPLINE_RECEIVE__AUTH__CREDENTIALS", "[8675309]"),
         ];
-        for (name, value) in variables {
-            let error = load(None, env(&[(name, value)]), &Overrides::default());
-            let error = error.expect_err(name).to_string();
-            assert!(
-                !error.contains("hunter2") && error.contains("expected"),
-                "{error}"
-            );
+        let errors =
+            variables.map(|(name, value)| load(None, env(&[(name, value)]), &Overrides::default()));
+        // Without quotes a token of digits is a number.
+        let files = ["[ui]\ntoken = 8675309\n", "[ui]\ntoken = 8675.309\n"].map(|text| {
+            let (_dir, path) = file(text);
+            load(Some(&path), [], &Overrides::default())
+        });
+        for error in errors.into_iter().chain(files) {
+            let error = error.expect_err("it is in the wrong place").to_string();
+            let is_told = ["hunter2", "8675"].iter().any(|it| error.contains(it));
+            assert!(!is_told && error.contains("expected"), "{error}");
         }
     }
 

@@ -34,7 +34,7 @@ pub fn Live() -> impl IntoView {
 
 #[cfg(feature = "hydrate")]
 mod browser {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
 
     use leptos::prelude::*;
     use leptos::wasm_bindgen::JsCast;
@@ -49,6 +49,8 @@ mod browser {
 
     thread_local! {
         static STREAM: RefCell<Option<(web_sys::EventSource, Handler)>> = const { RefCell::new(None) };
+        /// A renewal is under way.
+        static IS_RENEWING: Cell<bool> = const { Cell::new(false) };
     }
 
     pub(super) fn turn(is_on: RwSignal<bool>, as_of: RwSignal<AsOf>) {
@@ -63,11 +65,17 @@ mod browser {
                 is_on.set(false);
                 return;
             };
+            // A page that takes longer than a tick is not asked for again meanwhile: the questions would pile up, and an
+            // older answer could come after a newer one.
             let handler = Closure::new(move |_: web_sys::MessageEvent| {
+                if IS_RENEWING.replace(true) {
+                    return;
+                }
                 spawn_local(async move {
                     if let Some(renewed) = renew().await {
                         as_of.set(said(renewed));
                     }
+                    IS_RENEWING.set(false);
                 });
             });
             source.set_onmessage(Some(handler.as_ref().unchecked_ref()));

@@ -2,8 +2,8 @@
 #![cfg(not(loom))]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use opentelemetry::logs::{AnyValue, LoggerProvider};
@@ -15,7 +15,10 @@ use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ScopeMetri
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use tripline_sdk::telemetry::{Telemetry, names};
-use tripline_sdk::{BreakerConfig, CircuitBreaker, ManualClock, Mode, OpenTime, Outcome};
+use tripline_sdk::{
+    BreakerConfig, CircuitBreaker, Listener, ManualClock, Mode, OpenTime, Origin, Outcome, State,
+    Transition,
+};
 
 /// Metric, attributes, value.
 type Point = (String, Vec<(String, String)>, f64);
@@ -220,6 +223,42 @@ fn settings_that_stay_the_same_are_not_told_again() {
     assert_eq!(bench.events(names::EVENT_CONFIGURED).len(), 1);
     breaker.set_mode(Mode::MetricsOnly);
     assert_eq!(bench.events(names::EVENT_CONFIGURED).len(), 2);
+}
+
+/// Takes it back at once where a breaker is told to observe only.
+#[derive(Default)]
+struct TakesBack {
+    breaker: OnceLock<CircuitBreaker<ManualClock>>,
+    told: Mutex<Vec<Mode>>,
+}
+
+impl Listener for TakesBack {
+    fn on_transition(&self, _: &str, change: &Transition) {
+        if let (State::MetricsOnly, Some(breaker)) = (change.to, self.breaker.get()) {
+            breaker.set_mode(Mode::Enforcing);
+        }
+    }
+
+    fn on_config(&self, _: Origin<'_>, config: &BreakerConfig) {
+        self.told.lock().unwrap().push(config.mode);
+    }
+}
+
+#[test]
+fn settings_that_whoever_heard_of_them_took_back_are_not_told() {
+    let listener = Arc::new(TakesBack::default());
+    let breaker = CircuitBreaker::builder("inventory", BreakerConfig::new())
+        .clock(ManualClock::default())
+        .listen_shared(listener.clone())
+        .build()
+        .unwrap();
+    assert!(listener.breaker.set(breaker.clone()).is_ok());
+    breaker.set_mode(Mode::MetricsOnly);
+    assert_eq!(breaker.config().mode, Mode::Enforcing);
+    assert_eq!(*listener.told.lock().unwrap(), [Mode::Enforcing]);
+    breaker.set_mode(Mode::ForcedOpen);
+    let told = [Mode::Enforcing, Mode::ForcedOpen];
+    assert_eq!(*listener.told.lock().unwrap(), told);
 }
 
 #[test]

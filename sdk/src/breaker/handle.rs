@@ -9,6 +9,7 @@ pub use watched::WatchedBreaker;
 use std::sync::Arc;
 
 use crate::clock::{Clock, Moment, MonotonicClock};
+use crate::sync::{Mutex, lock};
 
 use super::permit::{OwnedPermit, Permit};
 use super::{
@@ -54,6 +55,8 @@ pub(crate) struct Shared<C> {
     machine: Machine,
     clock: C,
     listener: Option<Arc<dyn Listener>>,
+    /// The settings that were told last.
+    told: Mutex<BreakerConfig>,
 }
 
 impl<C> std::fmt::Debug for Shared<C> {
@@ -405,9 +408,8 @@ impl<C: Clock> CircuitBreaker<C> {
     /// # Ok::<(), tripline_sdk::InvalidConfig>(())
     /// ```
     pub fn set_mode(&self, mode: Mode) {
-        let before = self.config();
         self.with_machine(|machine, now, announce| machine.set_mode(mode, now, announce));
-        self.announce_change(before);
+        self.announce_change();
     }
 
     /// Opens it for something it cannot see itself, such as a failed health check.
@@ -456,9 +458,8 @@ impl<C: Clock> CircuitBreaker<C> {
     /// # Errors
     /// Settings that cannot work, or another window.
     pub fn reconfigure(&self, config: BreakerConfig) -> Result<(), InvalidConfig> {
-        let before = self.config();
         self.with_machine(|machine, now, announce| machine.reconfigure(config, now, announce))?;
-        self.announce_change(before);
+        self.announce_change();
         Ok(())
     }
 
@@ -472,21 +473,25 @@ impl<C: Clock> CircuitBreaker<C> {
         })
     }
 
-    /// Settings that stay the same are not told again: told twice they mean that the breaker was made anew.
-    fn announce_change(&self, before: BreakerConfig) {
-        let seed = before.seed;
-        let now = BreakerConfig {
-            seed,
-            ..self.config()
+    /// Settings that stay the same are not told again: told twice they mean that the breaker was made anew. Compared is what
+    /// was told last, for whoever heard of this change may have taken it back by now.
+    fn announce_change(&self) {
+        let config = self.config();
+        let is_news = {
+            let mut told = lock(&self.shared.told);
+            let seed = told.seed;
+            let is_news = BreakerConfig { seed, ..config } != *told;
+            *told = config;
+            is_news
         };
-        if now != before {
-            self.announce_config();
+        if is_news {
+            self.announce_config(&config);
         }
     }
 
-    fn announce_config(&self) {
+    fn announce_config(&self, config: &BreakerConfig) {
         if let Some(listener) = &self.shared.listener {
-            listener.on_config(self.shared.origin(), &self.config());
+            listener.on_config(self.shared.origin(), config);
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{CircuitBreaker, Shared, WatchedBreaker};
 use crate::breaker::quota::OpenQuota;
 use crate::breaker::{BreakerConfig, InvalidConfig, Listener, Machine};
 use crate::clock::{Clock, MonotonicClock};
+use crate::sync::Mutex;
 
 /// Makes a [`CircuitBreaker`].
 ///
@@ -149,6 +150,7 @@ impl<C: Clock> CircuitBreakerBuilder<C> {
     /// Settings that cannot work.
     pub fn build(self) -> Result<CircuitBreaker<C>, InvalidConfig> {
         let machine = Machine::in_group(self.config, self.clock.now(), self.quota)?;
+        let config = machine.config();
         let breaker = CircuitBreaker {
             shared: Arc::new(Shared {
                 name: self.name,
@@ -156,12 +158,13 @@ impl<C: Clock> CircuitBreakerBuilder<C> {
                 machine,
                 clock: self.clock,
                 listener: self.listener,
+                told: Mutex::new(config),
             }),
         };
         if let Some(listener) = &breaker.shared.listener {
             listener.on_created(WatchedBreaker::new(&breaker.shared));
         }
-        breaker.announce_config();
+        breaker.announce_config(&config);
         Ok(breaker)
     }
 }

@@ -28,7 +28,9 @@ impl Segment {
     pub(crate) fn hops(&self, conn: &Connection) -> duckdb::Result<Vec<Arc<Hops>>> {
         let all = self.calls();
         let Some(live) = &self.live else {
-            return Ok(vec![Arc::new(hot_hops(conn, &all)?)]);
+            // Left behind by a process before this one: nothing comes after it.
+            let read = || Ok(vec![Arc::new(hot_hops(conn, &all)?)]);
+            return Ok(keep(Some(&self.kept.open_hops), read)?.into_owned());
         };
         // Who asks for the same meanwhile waits until it is there.
         let mut known = locked(&live.hops.0);
@@ -48,6 +50,17 @@ impl Segment {
             known.rows = rows;
         }
         Ok(known.read.clone())
+    }
+
+    /// How many spans it has; of one that was left behind they are counted, once.
+    pub(crate) fn count_spans(&self, conn: &Connection) -> duckdb::Result<u64> {
+        if let Some([spans, ..]) = self.known_rows() {
+            return Ok(spans);
+        }
+        let sql = format!("SELECT count(*)::UBIGINT FROM {}.spans", self.schema());
+        let read = || Ok(vec![conn.query_row(&sql, [], |row| row.get(0))?]);
+        let counted = keep(Some(&self.kept.spans), read)?;
+        Ok(counted.first().copied().unwrap_or_default())
     }
 
     /// Its halves that other segments may complete, calls nobody answered apart; of a sealed one.

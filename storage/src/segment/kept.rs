@@ -21,9 +21,10 @@ use crate::model::{Scope, ScopeFilter, TimeRange};
 use crate::rollup::sums::{alone, stored_edges, stored_services};
 use crate::rollup::{self, ByBucket, EdgeSum, Hops, ServiceSum, Summed, Totals};
 
-/// Answers about the whole of a sealed segment.
+/// Answers about the whole of a sealed segment, and some of a hot one that a process before this one left behind.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Kept {
+    pub(super) spans: OnceLock<Vec<u64>>,
     senders: OnceLock<Vec<Sender>>,
     newest: OnceLock<Vec<Newest>>,
     heard: OnceLock<Vec<Heard>>,

@@ -307,7 +307,7 @@ impl SegmentSet {
         conn: &Connection,
         range: TimeRange,
     ) -> duckdb::Result<Arc<ByBucket<EdgeCalls>>> {
-        let rows = self.hot_spans();
+        let rows = self.hot_spans(conn)?;
         let mut halves = 0;
         for segment in self.sealed_calls() {
             halves += segment.open_halves(conn)?;
@@ -326,10 +326,9 @@ impl SegmentSet {
     }
 
     /// Committed spans of its hot segments.
-    fn hot_spans(&self) -> u64 {
+    fn hot_spans(&self, conn: &Connection) -> duckdb::Result<u64> {
         let hot = self.segments.iter().filter(|segment| segment.is_text());
-        hot.map(|segment| segment.known_rows().map_or(0, |[spans, ..]| spans))
-            .sum()
+        hot.map(|segment| segment.count_spans(conn)).sum()
     }
 
     /// The sealed segments that may have calls.

@@ -1,5 +1,7 @@
 //! What a restart finds.
 
+use std::sync::Arc;
+
 use super::fixture::{append, config, log, number, spans, spans_at};
 use crate::store::{OpenError, Store, lock_holder, now_ns};
 
@@ -20,6 +22,32 @@ fn a_restart_finds_everything_committed() {
         300
     );
     assert_eq!(number(&store, "SELECT count(*) FROM logs"), 3);
+}
+
+#[test]
+fn spans_that_were_left_behind_are_counted_and_are_read_once() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut sent = 0;
+    // They are sealed soon after the start: who looks at once has them as they were left.
+    for _ in 0..20 {
+        let store = Store::open(config(dir.path())).expect("open");
+        let reader = store.reader().expect("a reader");
+        let segments = reader.segments().segments();
+        let left = segments
+            .iter()
+            .find(|segment| segment.is_text() && segment.live.is_none());
+        if let Some(left) = left {
+            let conn = reader.connection();
+            assert_eq!(left.count_spans(conn).expect("a number"), 100);
+            let [once, again] = [(); 2].map(|()| left.hops(conn).expect("spans"));
+            assert!(Arc::ptr_eq(&once[0], &again[0]));
+            return;
+        }
+        drop(reader);
+        append(&store, spans("shop", sent, sent + 100)).expect("spans");
+        sent += 100;
+    }
+    panic!("whatever was left behind was sealed before anybody looked");
 }
 
 #[test]

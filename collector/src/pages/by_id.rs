@@ -81,7 +81,12 @@ pub(super) fn hour_around(frame: &Frame, trace: &TraceDetail) -> Option<TimeRang
     if has_range(frame) {
         return None;
     }
-    let times = trace.spans.iter().map(|span| {
+    // A span may come without a time, which is none of the year 1970.
+    let timed = trace
+        .spans
+        .iter()
+        .filter(|span| span.start_time_unix_nano > 0);
+    let times = timed.map(|span| {
         let [start, end] = [span.start_time_unix_nano, span.end_time_unix_nano]
             .map(|ns| i64::try_from(ns).unwrap_or(TimeRange::LAST_UNIX_NANO));
         (start, end.max(start))
@@ -115,7 +120,50 @@ pub(super) fn show_found<T>(
 
 #[cfg(test)]
 mod tests {
+    use tripline_storage::model::SpanRecord;
+
     use super::*;
+
+    #[test]
+    fn what_a_trace_leads_to_is_of_its_time() {
+        let second = 1_000_000_000;
+        let day = 86_400 * second;
+        let span = |start: u64, end: u64| SpanRecord {
+            start_time_unix_nano: start,
+            end_time_unix_nano: end,
+            ..SpanRecord::default()
+        };
+        let trace = |spans: Vec<SpanRecord>| TraceDetail {
+            spans,
+            ..TraceDetail::default()
+        };
+        let frame = Frame {
+            now_ns: 20_000 * day,
+            ..Frame::default()
+        };
+        let long_ago = span(10_000 * day, 10_000 * day + 5 * second);
+        let from = i64::try_from(10_000 * day).expect("before 2262");
+        let expected = TimeRange {
+            from_unix_nano: from - HALF_AN_HOUR_NS,
+            to_unix_nano: from + 5_000_000_000 + HALF_AN_HOUR_NS,
+        };
+        for spans in [
+            vec![long_ago.clone()],
+            // Those without a time say nothing.
+            vec![span(0, 0), long_ago.clone(), span(0, 7)],
+        ] {
+            assert_eq!(hour_around(&frame, &trace(spans)), Some(expected));
+        }
+        let untold = trace(vec![span(0, 0)]);
+        assert_eq!(hour_around(&frame, &untold), None);
+        let now = span(frame.now_ns - 9 * second, frame.now_ns - 8 * second);
+        assert_eq!(hour_around(&frame, &trace(vec![now])), None);
+        let asked = Frame {
+            params: vec![("from".to_owned(), "now-1h".to_owned())],
+            ..frame
+        };
+        assert_eq!(hour_around(&asked, &trace(vec![long_ago])), None);
+    }
 
     #[test]
     fn the_range_shown_has_everything_found_in_it() {

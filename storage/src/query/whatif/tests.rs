@@ -172,7 +172,7 @@ fn spans_that_do_not_say_how_their_call_ended_take_no_place_of_calls() {
     ];
     let (_dir, store) = stored(says, Some(1.0));
     // Ten of a hundred say it.
-    for (calls_max, calls, is_cut) in [(5, 5, true), (9, 9, true), (10, 10, false)] {
+    for (calls_max, calls, is_cut) in [(2, 2, true), (5, 5, true), (9, 9, true), (10, 10, false)] {
         for answer in answers_of(&store, calls_max) {
             assert_eq!((answer.calls, answer.truncated), (calls, is_cut));
         }

@@ -121,7 +121,12 @@ impl Writer {
             }
             Err(error) if group.len() == 1 => {
                 let refusal = refusal(&error);
-                self.shared.counters.outcome::<(), _>("commit", &Err(error));
+                // What a client sent is no failure of the store.
+                if matches!(refusal, AppendError::Unavailable { .. }) {
+                    self.shared.counters.outcome::<(), _>("commit", &Err(error));
+                } else {
+                    tracing::warn!(%error, "a batch cannot be stored");
+                }
                 group
                     .into_iter()
                     .for_each(|pending| self.answer(pending, Err(refusal.copied())));
@@ -136,10 +141,11 @@ impl Writer {
         }
     }
 
-    /// Commits. Where queries hold the memory that a commit needs, it waits for them to be cut: their bounds are nearer
-    /// than a client's patience.
+    /// Commits. Where queries hold the memory that a commit needs, they are stopped, one after the other, until it passes:
+    /// that takes less than a client's patience.
     fn commit(&mut self, group: &[Pending], patience: Duration) -> duckdb::Result<()> {
         let deadline = Instant::now() + patience;
+        let mut shortage = None;
         loop {
             let committed = self.try_commit(group);
             let is_worth_waiting = committed.as_ref().is_err_and(is_out_of_memory)
@@ -148,7 +154,10 @@ impl Writer {
             if !is_worth_waiting {
                 return committed;
             }
-            tracing::debug!("a commit waits for memory");
+            shortage.get_or_insert_with(|| {
+                tracing::warn!("a commit waits for memory; queries give way");
+                self.shared.catalog.shortage().begin()
+            });
             std::thread::sleep(MEMORY_NAP);
         }
     }
@@ -204,6 +213,7 @@ impl Writer {
             bytes, items, rows, ..
         } = pending.batch;
         match (&result, rows) {
+            (Err(AppendError::Invalid { .. }), _) => Counters::add(&counters.invalid, 1),
             (Err(_), _) => Counters::add(&counters.unavailable, 1),
             (Ok(()), PreparedRows::Spans(_)) => Counters::add(&counters.spans, items),
             (Ok(()), PreparedRows::Logs(_)) => Counters::add(&counters.logs, items),

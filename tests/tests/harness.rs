@@ -1,6 +1,8 @@
 //! Starts the real binary on ports of its own, talks to it, ends it.
 
+mod disk;
 mod json;
+mod signal;
 mod telemetry;
 
 use std::io::{BufRead as _, BufReader};
@@ -11,7 +13,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
+pub use disk::SmallDisk;
 pub use json::text;
+pub use signal::{Signal, check_stored};
 pub use telemetry::{SpanShape, spans_request};
 
 /// Longest wait for anything a healthy server does.
@@ -193,6 +197,31 @@ impl Tripline {
         let (status, text) = self.get_text(path).await?;
         ensure!(status == 200, "GET {path} answered {status}: {text}");
         Ok(serde_json::from_str(&text)?)
+    }
+
+    /// The value of one sample of `/metrics`: its name, with its labels as they stand there.
+    pub async fn metric(&self, sample: &str) -> Result<u64> {
+        let (status, text) = self.get_text("/metrics").await?;
+        ensure!(status == 200, "/metrics answered {status}: {text}");
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '))
+            .with_context(|| format!("no {sample} in\n{text}"))?;
+        value.parse().with_context(|| format!("{sample} {value}"))
+    }
+
+    /// Asks again until a sample of `/metrics` has this value, or patience ends.
+    pub async fn wait_for_metric(&self, sample: &str, wanted: u64) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.metric(sample).await? != wanted {
+            ensure!(
+                Instant::now() < deadline,
+                "{sample} never was {wanted}\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
     }
 
     /// Sends one request over OTLP/HTTP, as JSON: `signal` is `traces`, `logs` or `metrics`. All of it must be taken.

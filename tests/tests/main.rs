@@ -3,6 +3,7 @@
 mod accounting;
 mod address;
 mod assets;
+mod bad_days;
 mod beside;
 mod browser;
 mod clients;

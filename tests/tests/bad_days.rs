@@ -88,7 +88,7 @@ async fn a_disk_that_is_full_at_a_seal_loses_nothing_and_sealing_goes_on_when_th
     // What was hot waits for the sealer at the next start.
     disk.fill(LEFT)?;
     let server = on(&disk, "100").start().await?;
-    server.wait_for_metric(SEALING_FAILS, 1).await?;
+    server.wait_for_metric(SEALING_FAILS, 1..=1).await?;
     ensure!(
         server.log().contains("sealing failed"),
         "not in the log: {}",
@@ -99,8 +99,8 @@ async fn a_disk_that_is_full_at_a_seal_loses_nothing_and_sealing_goes_on_when_th
     sender.send(&server, 2).await?;
     sender.check(&server).await?;
     disk.make_room()?;
-    server.wait_for_metric(SEALING_FAILS, 0).await?;
-    server.wait_for_metric(ROTATED, 0).await?;
+    server.wait_for_metric(SEALING_FAILS, 0..=0).await?;
+    server.wait_for_metric(ROTATED, 0..=0).await?;
     ensure!(server.metric(SEALED).await? > 0, "nothing was sealed");
     sender.check(&server).await?;
     ensure!(sender.send(&server, 1).await?, "there is room again");
@@ -117,7 +117,7 @@ async fn a_disk_that_is_full_at_a_compaction_loses_nothing_and_it_is_done_when_t
     // Each start seals what the one before it took.
     for segments in 0..4 {
         let server = on(&disk, "100").start().await?;
-        server.wait_for_metric(ROTATED, 0).await?;
+        server.wait_for_metric(ROTATED, 0..=0).await?;
         ensure!(server.metric(SEALED).await? == segments, "not {segments}");
         if segments < 3 {
             ensure!(sender.send(&server, 3).await?, "there is room");
@@ -126,7 +126,7 @@ async fn a_disk_that_is_full_at_a_compaction_loses_nothing_and_it_is_done_when_t
     }
     disk.fill(LEFT)?;
     let server = on(&disk, "3").start().await?;
-    server.wait_for_metric(COMPACTION_FAILS, 1).await?;
+    server.wait_for_metric(COMPACTION_FAILS, 1..=1).await?;
     ensure!(
         server.log().contains("compaction failed"),
         "not in the log: {}",
@@ -135,8 +135,8 @@ async fn a_disk_that_is_full_at_a_compaction_loses_nothing_and_it_is_done_when_t
     ensure!(server.metric(SEALED).await? == 3, "segments went away");
     sender.check(&server).await?;
     disk.make_room()?;
-    server.wait_for_metric(SEALED, 1).await?;
-    server.wait_for_metric(COMPACTION_FAILS, 0).await?;
+    server.wait_for_metric(SEALED, 1..=1).await?;
+    server.wait_for_metric(COMPACTION_FAILS, 0..=0).await?;
     sender.check(&server).await?;
     server.kill()?;
     sender.check(&on(&disk, "3").start().await?).await

@@ -4,8 +4,10 @@ mod disk;
 mod json;
 mod signal;
 mod telemetry;
+mod trace;
 
 use std::io::{BufRead as _, BufReader};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,7 +18,8 @@ use serde_json::Value;
 pub use disk::SmallDisk;
 pub use json::text;
 pub use signal::{Signal, check_stored};
-pub use telemetry::{SpanShape, spans_request};
+pub use telemetry::{SpanShape, logs_request, points_request, spans_request};
+pub use trace::{Call, calls_of_the_dead};
 
 /// Longest wait for anything a healthy server does.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,6 +44,8 @@ pub struct Start {
     arguments: Vec<String>,
     command: Option<&'static str>,
     http: Option<&'static str>,
+    /// The words before the program's own.
+    under: Vec<String>,
 }
 
 impl Start {
@@ -68,6 +73,12 @@ impl Start {
         self
     }
 
+    /// With its system calls written to this file, for [`calls_of_the_dead`].
+    pub fn traced(mut self, file: &Path) -> Self {
+        self.under = trace::tracer(file);
+        self
+    }
+
     /// Another command than `serve`.
     pub fn command(mut self, command: &'static str) -> Self {
         self.command = Some(command);
@@ -90,7 +101,17 @@ impl Start {
             .create(true)
             .append(true)
             .open(&log)?;
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tripline-under-test"))
+        let mut words = self.under.into_iter();
+        let program = env!("CARGO_BIN_EXE_tripline-under-test");
+        let mut command = match words.next() {
+            None => Command::new(program),
+            Some(first) => {
+                let mut command = Command::new(first);
+                command.args(words).arg(program);
+                command
+            }
+        };
+        let mut child = command
             .arg(self.command.unwrap_or("serve"))
             .args([
                 "--otlp-grpc",
@@ -210,13 +231,13 @@ impl Tripline {
         value.parse().with_context(|| format!("{sample} {value}"))
     }
 
-    /// Asks again until a sample of `/metrics` has this value, or patience ends.
-    pub async fn wait_for_metric(&self, sample: &str, wanted: u64) -> Result<()> {
+    /// Asks again until a sample of `/metrics` is one of these, or patience ends.
+    pub async fn wait_for_metric(&self, sample: &str, wanted: RangeInclusive<u64>) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        while self.metric(sample).await? != wanted {
+        while !wanted.contains(&self.metric(sample).await?) {
             ensure!(
                 Instant::now() < deadline,
-                "{sample} never was {wanted}\n{}",
+                "{sample} never was {wanted:?}\n{}",
                 self.log()
             );
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -25,5 +25,6 @@ mod saved;
 mod serving;
 mod settings;
 mod shell;
+mod syncing;
 mod transfer;
 mod walkthrough;

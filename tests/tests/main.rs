@@ -2,6 +2,7 @@
 
 mod accounting;
 mod address;
+mod alike;
 mod assets;
 mod bad_days;
 mod beside;

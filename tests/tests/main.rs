@@ -1,6 +1,7 @@
 //! The one integration binary: real ports, real DuckDB files, real clients, a real browser.
 
 mod accounting;
+mod accounts;
 mod address;
 mod alike;
 mod assets;

@@ -10,7 +10,7 @@ use crate::harness::{Start, Tripline, now, text};
 
 /// Relations of which each row is something that was sent, with how many rows one [`send_everything`] makes.
 const SENT: [(&str, usize); 6] = [
-    ("spans", 7),
+    ("spans", 8),
     ("logs", 12),
     ("metrics", 11),
     ("metric_points", 19),
@@ -101,17 +101,17 @@ fn spans(service: &str, start: u64) -> Value {
         "spanId": "01".repeat(8)}], "status": {"code": 2, "message": "no \u{20ac}"}, "droppedAttributesCount": 5,
         "droppedEventsCount": 6, "droppedLinksCount": 7}),
     ];
-    // A call, its answer within the same service, and what messages look like.
-    for (number, kind) in [(1, 3), (2, 2), (3, 4), (4, 5)] {
+    // A call and its answer within the same service, what messages look like, and a call that nobody answers.
+    for (number, kind) in [(1, 3), (2, 2), (3, 4), (4, 5), (5, 3)] {
         spans.push(json!({"traceId": trace, "spanId": id(service, number, 16), "parentSpanId": id(service, number - 1, 16),
             "name": format!("step {number}"), "kind": kind, "startTimeUnixNano": at(10 * number as u64),
             "endTimeUnixNano": at(800 - 10 * number as u64), "status": {"code": 1},
             "attributes": [text("http.request.method", "GET"), text("service.peer.name", "bank")]}));
     }
     // Nothing but ids; and times that are none.
-    spans.push(json!({"traceId": trace, "spanId": id(service, 5, 16)}));
+    spans.push(json!({"traceId": trace, "spanId": id(service, 6, 16)}));
     spans.push(
-        json!({"traceId": trace, "spanId": id(service, 6, 16), "kind": 1,
+        json!({"traceId": trace, "spanId": id(service, 7, 16), "kind": 1,
         "startTimeUnixNano": u64::MAX.to_string(), "endTimeUnixNano": "1"}),
     );
     json!({"resourceSpans": [{"resource": resource(service), "schemaUrl": "https://schema/1",

@@ -148,7 +148,9 @@ impl Writer {
         let mut shortage = None;
         loop {
             let committed = self.try_commit(group);
-            let is_worth_waiting = committed.as_ref().is_err_and(is_out_of_memory)
+            let is_worth_waiting = committed
+                .as_ref()
+                .is_err_and(|error| is_out_of_memory(&error.to_string()))
                 && Instant::now() < deadline
                 && !self.shared.closing.load(Relaxed);
             if !is_worth_waiting {
@@ -280,9 +282,11 @@ impl Drop for Writer {
     }
 }
 
-/// Whether a failure is DuckDB's memory limit, which others may have used up.
-fn is_out_of_memory(error: &duckdb::Error) -> bool {
-    error.to_string().contains("Out of Memory Error")
+/// Whether a failure is DuckDB's memory limit, which others may have used up. At COMMIT DuckDB 2.0.0 does not say so by its
+/// kind, only in the words that follow.
+fn is_out_of_memory(text: &str) -> bool {
+    let is_of_commit = text.contains("Failed to commit:") && text.contains(" used)");
+    is_of_commit || text.contains("Out of Memory Error")
 }
 
 /// What a failed commit means for the client: bad data is never retryable, everything else may pass.
@@ -302,6 +306,38 @@ fn refusal(error: &duckdb::Error) -> AppendError {
         AppendError::Unavailable {
             retry_after: Duration::from_secs(2),
             source: std::io::Error::other(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_out_of_memory;
+
+    #[test]
+    fn memory_that_is_missing_is_told_from_other_failures_of_a_commit() {
+        for (text, is_memory) in [
+            (
+                "Out of Memory Error: could not allocate block of size 256.0 KiB (63.9 MiB/64.0 MiB used)",
+                true,
+            ),
+            // As a COMMIT says it.
+            (
+                "TransactionContext Error: Failed to commit: failed to offload data block of size 256.0 KiB (0 bytes/0 bytes used).\n\
+                 This limit was set by the 'max_temp_directory_size' setting.",
+                true,
+            ),
+            (
+                "TransactionContext Error: Failed to commit: could not allocate block of size 256.0 KiB (63.9 MiB/64.0 MiB used)",
+                true,
+            ),
+            (
+                "TransactionContext Error: Failed to commit: Could not write file \"/d/hot.wal\": No space left on device",
+                false,
+            ),
+            ("Conversion Error: 60 KiB (all used)", false),
+        ] {
+            assert_eq!(is_out_of_memory(text), is_memory, "{text}");
         }
     }
 }

@@ -313,6 +313,40 @@ fn refusal(error: &duckdb::Error) -> AppendError {
 #[cfg(test)]
 mod tests {
     use super::is_out_of_memory;
+    use crate::fixture::small;
+    use crate::store::{StoreConfig, engine};
+
+    /// What the engine really says: it names a COMMIT otherwise than other statements.
+    #[test]
+    fn a_commit_that_the_engine_has_no_memory_for_is_worth_waiting() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let config = StoreConfig {
+            memory_bytes_max: 64 << 20,
+            temp_bytes_max: 0,
+            ..small(dir.path())
+        };
+        let conn = engine::start(&config).expect("an engine");
+        let hog = conn.try_clone().expect("a connection");
+        let file = dir.path().join("hot.duckdb");
+        conn.execute_batch(&format!(
+            "ATTACH '{}' AS h (ROW_GROUP_SIZE 16384);
+             CREATE TABLE h.t (a VARCHAR, b VARCHAR);
+             BEGIN;
+             INSERT INTO h.t SELECT uuid()::VARCHAR, repeat('y', 300) || i FROM range(1000) t(i);",
+            file.display()
+        ))
+        .expect("a transaction");
+        hog.execute_batch("CREATE TEMP TABLE hog (s VARCHAR)")
+            .expect("a table");
+        for rows in [1_000, 100] {
+            let sql = format!(
+                "INSERT INTO hog SELECT repeat(hash(i)::VARCHAR, 50) FROM range({rows}) t(i)"
+            );
+            while hog.execute_batch(&sql).is_ok() {}
+        }
+        let error = conn.execute_batch("COMMIT").expect_err("no memory is left");
+        assert!(is_out_of_memory(&error.to_string()), "{error}");
+    }
 
     #[test]
     fn memory_that_is_missing_is_told_from_other_failures_of_a_commit() {

@@ -26,29 +26,35 @@ mod rotation;
 mod runs;
 mod sealer;
 mod settled;
+mod shortage;
 mod slices;
 mod stats;
 mod steward;
 #[cfg(test)]
 mod tests;
+mod threads;
+mod trouble;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub(crate) use crate::as_of::now_ns;
 pub use leases::SegmentSet;
 pub use lock::{LockHolder, lock_holder};
 pub use reader::{ReadError, Reader};
-pub use stats::{DURATION_BUCKETS_SECONDS, Durations, RefusedSegment, StoreStats};
+pub(crate) use shortage::Shortage;
+pub use stats::{DURATION_BUCKETS_SECONDS, Durations, RefusedSegment, StoreStats, WORK};
+pub use trouble::Trouble;
 
 use self::catalog::Catalog;
 use self::lock::Lock;
 use self::queue::Queue;
 use self::rotation::Rotation;
 use self::stats::Counters;
+use self::threads::Thread;
 use crate::ingest::{Batch, PreparedRows, Rows};
 use crate::learned::LearnedStates;
 use crate::resilience::{EvidenceBatches, PeerRule, Recognisers};
@@ -275,17 +281,11 @@ pub struct Store {
     threads: Mutex<Vec<Thread>>,
 }
 
-/// A thread, and the channel that closes when it ends.
-struct Thread {
-    handle: std::thread::JoinHandle<()>,
-    ended: mpsc::Receiver<()>,
-}
-
 impl Store {
     /// Takes the data directory's lock, tidies up after a crash, starts the threads.
     pub fn open(config: StoreConfig) -> Result<Self, OpenError> {
         let dir = config.data_dir.clone();
-        std::fs::create_dir_all(&dir).map_err(|source| OpenError::from_io(&dir, source))?;
+        files::create_dir(&dir).map_err(|source| OpenError::from_io(&dir, source))?;
         let lock = Lock::take(&dir)?;
         let learned =
             LearnedStates::open(&dir).map_err(|source| OpenError::from_io(&dir, source))?;
@@ -311,28 +311,7 @@ impl Store {
             recovered.hot,
             recovered.recent,
         );
-        let mut threads = vec![spawn("tripline-writer", move || writer.run(), &dir)?];
-        let steward = Arc::clone(&shared);
-        threads.push(spawn(
-            "tripline-steward",
-            move || steward::run(&steward),
-            &dir,
-        )?);
-        let sealer = Arc::clone(&shared);
-        threads.push(spawn(
-            "tripline-sealer",
-            move || sealer::run(&sealer),
-            &dir,
-        )?);
-        if shared.config.is_maintained {
-            let keeper = Arc::clone(&shared);
-            let clock = keeper::clock_at_start(&shared);
-            threads.push(spawn(
-                "tripline-keeper",
-                move || keeper::run(&keeper, clock),
-                &dir,
-            )?);
-        }
+        let threads = start(&shared, writer).map_err(|source| OpenError::from_io(&dir, source))?;
         Ok(Self {
             shared,
             learned,
@@ -385,7 +364,7 @@ impl Store {
         {
             return Ok(());
         }
-        let why = locked(&self.shared.counters.work).last_error.clone();
+        let why = locked(&self.shared.counters.work).last_error();
         Err(ReadError::NotSealed {
             reason: why.unwrap_or_else(|| "it takes too long".to_owned()),
         })
@@ -399,15 +378,10 @@ impl Store {
     fn stop(&self, within: Duration) {
         let deadline = Instant::now() + within;
         self.shared.queue.close();
-        for thread in std::mem::take(&mut *locked(&self.threads)) {
+        let threads = std::mem::take(&mut *locked(&self.threads));
+        for thread in threads {
             // The writer is first: it drains the queue before the others hear of the end.
-            let left = deadline.saturating_duration_since(Instant::now());
-            match thread.ended.recv_timeout(left) {
-                Err(mpsc::RecvTimeoutError::Timeout) => {
-                    tracing::warn!("a store thread did not end in time");
-                }
-                _ => drop(thread.handle.join()),
-            }
+            thread.join(deadline.saturating_duration_since(Instant::now()));
             self.shared.closing.store(true, Relaxed);
             self.shared.steward().ring();
             self.shared.sealer.ring();
@@ -422,16 +396,25 @@ impl Drop for Store {
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static, dir: &Path) -> Result<Thread, OpenError> {
-    let (end, ended) = mpsc::sync_channel(1);
-    let handle = std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || {
-            let _end = end;
-            run();
-        })
-        .map_err(|source| OpenError::from_io(dir, source))?;
-    Ok(Thread { handle, ended })
+/// The threads; the writer first, which is the first to end.
+fn start(shared: &Arc<Shared>, writer: writer::Writer) -> std::io::Result<Vec<Thread>> {
+    let mut threads = vec![Thread::spawn("tripline-writer", move || writer.run())?];
+    let steward = Arc::clone(shared);
+    threads.push(Thread::spawn("tripline-steward", move || {
+        steward::run(&steward);
+    })?);
+    let sealer = Arc::clone(shared);
+    threads.push(Thread::spawn("tripline-sealer", move || {
+        sealer::run(&sealer);
+    })?);
+    if shared.config.is_maintained {
+        let keeper = Arc::clone(shared);
+        let clock = keeper::clock_at_start(shared);
+        threads.push(Thread::spawn("tripline-keeper", move || {
+            keeper::run(&keeper, clock);
+        })?);
+    }
+    Ok(threads)
 }
 
 /// Finishes the columns on the request's own task, and checks what the writer relies on.
@@ -485,6 +468,7 @@ fn snapshot(shared: &Shared) -> StoreStats {
         points_accepted: counters.points.load(Relaxed),
         batches_overloaded: counters.overloaded.load(Relaxed),
         batches_unavailable: counters.unavailable.load(Relaxed),
+        batches_invalid: counters.invalid.load(Relaxed),
         queue_bytes: shared.queue.bytes(),
         queue_bytes_max: shared.config.queue_bytes_max,
         commits: work.commits,
@@ -510,7 +494,8 @@ fn snapshot(shared: &Shared) -> StoreStats {
         segments_replaced: counters.replaced.load(Relaxed),
         segments_expired: counters.expired.load(Relaxed),
         rows_sealed: set.segments.iter().map(|segment| segment.meta.rows()).sum(),
-        last_error: work.last_error.clone(),
+        failing: work.failures.iter().map(|failure| failure.work).collect(),
+        last_error: work.last_error(),
     }
 }
 

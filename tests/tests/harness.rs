@@ -1,9 +1,13 @@
 //! Starts the real binary on ports of its own, talks to it, ends it.
 
+mod disk;
 mod json;
+mod signal;
 mod telemetry;
+mod trace;
 
 use std::io::{BufRead as _, BufReader};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,8 +15,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
+pub use disk::SmallDisk;
 pub use json::text;
-pub use telemetry::{SpanShape, spans_request};
+pub use signal::{Signal, check_stored};
+pub use telemetry::{SpanShape, logs_request, points_request, spans_request};
+pub use trace::{Call, calls_of_the_dead};
 
 /// Longest wait for anything a healthy server does.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,6 +44,8 @@ pub struct Start {
     arguments: Vec<String>,
     command: Option<&'static str>,
     http: Option<&'static str>,
+    /// The words before the program's own.
+    under: Vec<String>,
 }
 
 impl Start {
@@ -64,6 +73,12 @@ impl Start {
         self
     }
 
+    /// With its system calls written to this file, for [`calls_of_the_dead`].
+    pub fn traced(mut self, file: &Path) -> Self {
+        self.under = trace::tracer(file);
+        self
+    }
+
     /// Another command than `serve`.
     pub fn command(mut self, command: &'static str) -> Self {
         self.command = Some(command);
@@ -86,7 +101,17 @@ impl Start {
             .create(true)
             .append(true)
             .open(&log)?;
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tripline-under-test"))
+        let mut words = self.under.into_iter();
+        let program = env!("CARGO_BIN_EXE_tripline-under-test");
+        let mut command = match words.next() {
+            None => Command::new(program),
+            Some(first) => {
+                let mut command = Command::new(first);
+                command.args(words).arg(program);
+                command
+            }
+        };
+        let mut child = command
             .arg(self.command.unwrap_or("serve"))
             .args([
                 "--otlp-grpc",
@@ -193,6 +218,31 @@ impl Tripline {
         let (status, text) = self.get_text(path).await?;
         ensure!(status == 200, "GET {path} answered {status}: {text}");
         Ok(serde_json::from_str(&text)?)
+    }
+
+    /// The value of one sample of `/metrics`: its name, with its labels as they stand there.
+    pub async fn metric(&self, sample: &str) -> Result<u64> {
+        let (status, text) = self.get_text("/metrics").await?;
+        ensure!(status == 200, "/metrics answered {status}: {text}");
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '))
+            .with_context(|| format!("no {sample} in\n{text}"))?;
+        value.parse().with_context(|| format!("{sample} {value}"))
+    }
+
+    /// Asks again until a sample of `/metrics` is one of these, or patience ends.
+    pub async fn wait_for_metric(&self, sample: &str, wanted: RangeInclusive<u64>) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while !wanted.contains(&self.metric(sample).await?) {
+            ensure!(
+                Instant::now() < deadline,
+                "{sample} never was {wanted:?}\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
     }
 
     /// Sends one request over OTLP/HTTP, as JSON: `signal` is `traces`, `logs` or `metrics`. All of it must be taken.

@@ -1,8 +1,11 @@
 //! The one integration binary: real ports, real DuckDB files, real clients, a real browser.
 
 mod accounting;
+mod accounts;
 mod address;
+mod alike;
 mod assets;
+mod bad_days;
 mod beside;
 mod browser;
 mod clients;
@@ -24,5 +27,6 @@ mod saved;
 mod serving;
 mod settings;
 mod shell;
+mod syncing;
 mod transfer;
 mod walkthrough;

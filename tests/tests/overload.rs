@@ -78,6 +78,28 @@ async fn ten_times_too_much_is_refused_with_a_hint_and_counted_exactly() -> Resu
         peak_memory(server.pid())? >> 20
     );
     ensure!(stored + refused == batches * BATCH, "accounts differ");
+    // What the server printed is what its clients heard: each request was refused at the doors or by the store's queue.
+    let accepted = server.metric("tripline_store_accepted_total{signal=\"spans\"}");
+    ensure!(accepted.await? == stored, "the store counted otherwise");
+    let requests = |outcome: &str| {
+        format!(
+            "tripline_receiver_requests_total{{signal=\"traces\",transport=\"grpc\",outcome=\"{outcome}\"}}"
+        )
+    };
+    for (outcome, spans) in [
+        ("accepted", stored),
+        ("overloaded", refused),
+        ("unavailable", 0),
+    ] {
+        let counted = server.metric(&requests(outcome)).await?;
+        ensure!(counted * BATCH == spans, "{counted} requests {outcome}");
+    }
+    let items = "{receiver=\"otlp\",transport=\"grpc\"}";
+    for (outcome, spans) in [("accepted", stored), ("refused", refused), ("failed", 0)] {
+        let sample = format!("otelcol_receiver_{outcome}_spans{items}");
+        let counted = server.metric(&sample).await?;
+        ensure!(counted == spans, "{counted} spans {outcome}, not {spans}");
+    }
     ensure!(
         refused > stored,
         "the throttle did not bite: stored {stored}, refused {refused}"

@@ -50,11 +50,13 @@ pub(crate) const BROWSER: &[Need] = &[
     need("chromedriver", "chromium-driver"),
 ];
 
-/// Real servers that integration tests talk to, and the client of the first page's example.
+/// Real servers that integration tests talk to, the client of the first page's example, and the witness of what is on the
+/// disk before anybody is told.
 pub(crate) const PEERS: &[Need] = &[
     need("curl", "curl"),
     need("redis-server", "redis-server"),
     need("prometheus", "prometheus"),
+    need("strace", "strace"),
 ];
 
 /// Installs what is missing; says so when it cannot. Never an error by itself: the stage that

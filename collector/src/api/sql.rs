@@ -56,7 +56,7 @@ impl Door {
         }
         let reader = store.reader().map_err(failed)?;
         let (limits, as_of) = (self.limits.clone(), self.as_of_unix_nano);
-        let opened = Gate::frozen_at(reader.connection(), limits, as_of).map_err(failed)?;
+        let opened = Gate::frozen_at(&reader, limits, as_of).map_err(failed)?;
         Ok(Arc::clone(gate.insert(opened)))
     }
 }

@@ -179,7 +179,7 @@ fn ask_directory(
     let running = Arc::clone(&store);
     let query = move || {
         let reader = running.reader()?;
-        let gate = Gate::new(reader.connection(), limits)?;
+        let gate = Gate::new(&reader, limits)?;
         let outcome = gate.admit().and_then(|permit| {
             permit.run(&reader, &request, &mut |bytes| {
                 out.write_all(&bytes).map_err(|_| Gone)

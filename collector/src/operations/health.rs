@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tripline_storage::store::Store;
+use tripline_storage::store::{Store, Trouble};
 
 use super::prometheus::Exposition;
 use super::query_times::QueryTimes;
@@ -27,28 +27,35 @@ pub struct Readiness {
 /// The three routes. They need no token: they tell no telemetry.
 pub fn router(readiness: Readiness) -> Router {
     Router::new()
-        .route("/healthz", get(async || "alive\n"))
+        .route("/healthz", get(alive))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(readiness)
 }
 
-/// Ready when the store can be read; the receivers are bound before this router is.
+/// Alive unless a part of the store has ended that nothing but a restart brings back.
+async fn alive(State(readiness): State<Readiness>) -> Response {
+    match readiness.store.trouble() {
+        Some(trouble @ Trouble::Ended { .. }) => unavailable(&trouble),
+        _ => "alive\n".into_response(),
+    }
+}
+
+/// Ready when the store takes what is sent and can be read; the receivers are bound before this router is.
 async fn ready(State(readiness): State<Readiness>) -> Response {
+    if let Some(trouble) = readiness.store.trouble() {
+        return unavailable(&trouble);
+    }
     let outcome = tokio::task::spawn_blocking(move || readiness.store.reader().map(drop)).await;
     match outcome {
         Ok(Ok(())) => "ready\n".into_response(),
-        Ok(Err(error)) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("the store cannot be read: {error}\n"),
-        )
-            .into_response(),
-        Err(_) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the store's reader panicked\n",
-        )
-            .into_response(),
+        Ok(Err(error)) => unavailable(&format!("the store cannot be read: {error}")),
+        Err(_) => unavailable(&"the store's reader panicked"),
     }
+}
+
+fn unavailable(why: &dyn std::fmt::Display) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response()
 }
 
 async fn metrics(State(readiness): State<Readiness>) -> Response {

@@ -1,6 +1,6 @@
 //! The store's counters as Prometheus families.
 
-use tripline_storage::store::{DURATION_BUCKETS_SECONDS, Durations, StoreStats};
+use tripline_storage::store::{DURATION_BUCKETS_SECONDS, Durations, StoreStats, WORK};
 
 use super::prometheus::Exposition;
 
@@ -15,6 +15,13 @@ pub(super) fn write(text: &mut Exposition, stats: &StoreStats) {
         "gauge",
         "1 while background work fails.",
         failing,
+    );
+    labelled(
+        text,
+        ["tripline_store_failing", "gauge"],
+        "1 for work that failed when it was last tried.",
+        "work",
+        &WORK.map(|work| (work, u64::from(stats.failing.contains(&work)))),
     );
 }
 
@@ -39,6 +46,7 @@ fn intake(text: &mut Exposition, stats: &StoreStats) {
         &[
             ("overloaded", stats.batches_overloaded),
             ("unavailable", stats.batches_unavailable),
+            ("invalid", stats.batches_invalid),
         ],
     );
     text.single(

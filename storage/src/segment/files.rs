@@ -105,6 +105,17 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// Makes a directory that is not there, and those above it; their names are durable.
+pub(crate) fn create_dir(dir: &Path) -> io::Result<()> {
+    let dir = std::path::absolute(dir)?;
+    let missing: Vec<&Path> = dir.ancestors().take_while(|path| !path.is_dir()).collect();
+    fs::create_dir_all(&dir)?;
+    missing
+        .iter()
+        .filter_map(|path| path.parent())
+        .try_for_each(sync_dir)
+}
+
 /// Hands out segment numbers, each once for ever.
 #[derive(Debug)]
 pub(crate) struct Sequence {

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use duckdb::Connection;
-
 use super::SqlError;
 use super::watchdog::Watchdog;
 use crate::as_of::AsOf;
+use crate::store::Reader;
 
 /// Bounds of user SQL.
 #[derive(Debug, Clone)]
@@ -64,23 +63,23 @@ const FUNCTIONS: &str = include_str!("functions.sql");
 pub(super) const FUNCTION_SCHEMA: &str = "sql_functions";
 
 impl Gate {
-    /// A gate over the instance `connection` belongs to; it keeps a connection to watch memory with.
-    pub fn new(connection: &Connection, limits: Limits) -> duckdb::Result<Arc<Self>> {
-        Self::frozen_at(connection, limits, None)
+    /// A gate over the store `reader` belongs to; it keeps a connection to watch memory with, and no lease.
+    pub fn new(reader: &Reader, limits: Limits) -> duckdb::Result<Arc<Self>> {
+        Self::frozen_at(reader, limits, None)
     }
 
     /// The same, where `now()` answers this moment (nanoseconds since 1970) instead of the clock's.
     pub fn frozen_at(
-        connection: &Connection,
+        reader: &Reader,
         limits: Limits,
         as_of_unix_nano: Option<i64>,
     ) -> duckdb::Result<Arc<Self>> {
-        let probe = connection.try_clone()?;
+        let probe = reader.connection().try_clone()?;
         let functions = AsOf::new(as_of_unix_nano).fill(FUNCTIONS);
         probe.execute_batch(&format!(
             "CREATE SCHEMA IF NOT EXISTS {FUNCTION_SCHEMA};\n{functions}"
         ))?;
-        let watchdog = Watchdog::start(probe, &limits);
+        let watchdog = Watchdog::start(probe, &limits, reader.shortage().clone());
         Ok(Arc::new(Self {
             limits,
             running: AtomicUsize::new(0),

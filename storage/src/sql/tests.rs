@@ -40,7 +40,7 @@ fn house(limits: Limits) -> House {
     for batch in [spans(40, 80), log("hot")] {
         futures::executor::block_on(store.append(batch)).expect("stored");
     }
-    let gate = Gate::new(store.reader().expect("a reader").connection(), limits).expect("a gate");
+    let gate = Gate::new(&store.reader().expect("a reader"), limits).expect("a gate");
     House {
         store,
         gate,

@@ -1,9 +1,10 @@
-//! Stops statements: at their deadline, and when the instance holds too much memory or temporary disk.
+//! Stops statements: at their deadline, when the instance holds too much memory or temporary disk, and while a commit
+//! finds no memory.
 //!
 //! One thread. It sleeps while nothing runs; while something does it looks every [`TICK`]. DuckDB forgets an
 //! interrupt when a statement begins, so a stopped one is interrupted again at every tick until it is gone.
 //! Memory is the instance's: DuckDB does not say what a single query holds, so the longest-running query goes
-//! first, and the next only after the first had [`GRACE`] to give its memory back.
+//! first, and the next only after the first had [`GRACE`] to give its memory back, or [`SHORT_GRACE`] while a commit waits.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use duckdb::{Connection, InterruptHandle};
 
 use super::{Limits, SqlError};
+use crate::store::Shortage;
 
 /// How often running statements are looked at.
 const TICK: Duration = Duration::from_millis(10);
@@ -20,6 +22,8 @@ const TICK: Duration = Duration::from_millis(10);
 const MEMORY_EVERY: Duration = Duration::from_millis(50);
 /// How long an interrupted query may take to free its memory before another is interrupted.
 const GRACE: Duration = Duration::from_millis(500);
+/// The same while a commit waits: all that the shipped limits let in are stopped within half a second of its five.
+const SHORT_GRACE: Duration = Duration::from_millis(100);
 
 /// Growth of resident memory since a query began that makes it a suspect.
 const GROWTH_BYTES: u64 = 128 << 20;
@@ -37,6 +41,7 @@ enum Verdict {
     Memory = 2,
     Temp = 3,
     Resident = 4,
+    Shortage = 5,
 }
 
 struct Watched {
@@ -92,12 +97,12 @@ pub(super) struct Watch {
 }
 
 impl Watchdog {
-    pub(super) fn start(probe: Connection, limits: &Limits) -> Self {
+    pub(super) fn start(probe: Connection, limits: &Limits, shortage: Shortage) -> Self {
         let shared = Arc::new(Shared::default());
         let (in_thread, limits) = (Arc::clone(&shared), limits.clone());
         let thread = std::thread::Builder::new()
             .name("sql-watchdog".to_owned())
-            .spawn(move || watch(&in_thread, &probe, &limits))
+            .spawn(move || watch(&in_thread, &probe, &limits, &shortage))
             .expect("a process that starts can make a thread");
         Self {
             shared,
@@ -159,6 +164,9 @@ impl Watch {
             verdict if verdict == Verdict::Resident as u8 => {
                 "the process holds more memory than it may"
             }
+            verdict if verdict == Verdict::Shortage as u8 => {
+                "queries hold the memory that storing telemetry needs"
+            }
             _ if Instant::now() >= self.deadline => {
                 return Some(SqlError::Deadline {
                     limit: self.timeout,
@@ -181,7 +189,7 @@ impl Drop for Watch {
     }
 }
 
-fn watch(shared: &Shared, probe: &Connection, limits: &Limits) {
+fn watch(shared: &Shared, probe: &Connection, limits: &Limits, shortage: &Shortage) {
     let mut memory_next = Instant::now();
     let mut memory_stopped: Option<Instant> = None;
     let mut state = shared.lock();
@@ -204,7 +212,12 @@ fn watch(shared: &Shared, probe: &Connection, limits: &Limits) {
                 watched.handle.interrupt();
             }
         }
-        if now >= memory_next {
+        if shortage.lasts() {
+            let may_stop = memory_stopped.is_none_or(|at| at.elapsed() >= SHORT_GRACE);
+            if may_stop && stop_longest(&state, Verdict::Shortage) {
+                memory_stopped = Some(Instant::now());
+            }
+        } else if now >= memory_next {
             drop(state);
             let exceeded = exceeded(probe, limits);
             state = shared.lock();

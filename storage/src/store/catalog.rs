@@ -13,6 +13,7 @@ use super::conclusions::{self, Found, Latest};
 use super::failpoint;
 use super::leases::{NO_BREAKERS, SegmentSet, schema_of};
 use super::locked;
+use super::shortage::Shortage;
 use crate::as_of::AsOf;
 use crate::empty::EMPTY_SCHEMA;
 use crate::resilience::views as breakers;
@@ -42,6 +43,7 @@ pub(crate) struct Catalog {
     /// Gives connections; apart from `ddl`, so that no reader waits for views that are being made.
     door: Mutex<Connection>,
     ddl: Mutex<Ddl>,
+    shortage: Shortage,
 }
 
 struct Ddl {
@@ -90,6 +92,7 @@ impl Catalog {
             current: Mutex::new(Arc::new(empty)),
             door,
             ddl: Mutex::new(ddl),
+            shortage: Shortage::default(),
         })
     }
 
@@ -101,6 +104,11 @@ impl Catalog {
     /// When what comes in now came in, nanoseconds since the epoch.
     pub(crate) fn now_ns(&self) -> i64 {
         self.as_of.now_ns()
+    }
+
+    /// Whether commits find no memory.
+    pub(crate) fn shortage(&self) -> &Shortage {
+        &self.shortage
     }
 
     /// Leases the current set.

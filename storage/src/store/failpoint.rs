@@ -1,7 +1,7 @@
 //! Failpoints: numbered steps at which a test lets the process die or a step fail.
 //!
 //! `TRIPLINE_FAILPOINT=seal.3` aborts the process when step `seal.3` is reached, `seal.3:error` makes the step
-//! fail with an I/O error, `seal.3:once-error` only the first time. Without the variable a step costs one load
+//! fail with an I/O error, `seal.3:once-error` only the first time, `seal.3:panic` ends its thread. Without the variable a step costs one load
 //! and a compare. [`NAMES`] lists every step; a step not in it panics in debug builds, so that the list is true.
 
 use std::sync::OnceLock;
@@ -60,6 +60,7 @@ enum Action {
     Abort,
     Error,
     ErrorOnce(AtomicBool),
+    Panic,
 }
 
 static ARMED: OnceLock<Option<(String, Action)>> = OnceLock::new();
@@ -81,6 +82,7 @@ pub(crate) fn hit(step: &str) -> duckdb::Result<()> {
         Action::Error => Err(failure(step)),
         Action::ErrorOnce(done) if !done.swap(true, Relaxed) => Err(failure(step)),
         Action::ErrorOnce(_) => Ok(()),
+        Action::Panic => panic!("failpoint {step}"),
     }
 }
 
@@ -104,6 +106,7 @@ fn from_environment() -> Option<(String, Action)> {
         None => (value.as_str(), Action::Abort),
         Some((step, "error")) => (step, Action::Error),
         Some((step, "once-error")) => (step, Action::ErrorOnce(AtomicBool::new(false))),
+        Some((step, "panic")) => (step, Action::Panic),
         Some((_, other)) => {
             tracing::error!("TRIPLINE_FAILPOINT: unknown action {other:?}");
             return None;

@@ -8,6 +8,7 @@ use duckdb::{Connection, InterruptHandle};
 use super::catalog::Catalog;
 use super::conclusions::Conclusions;
 use super::leases::{NO_BREAKERS, SegmentSet};
+use super::shortage::Shortage;
 use crate::segment::views;
 
 /// Why nothing can be read.
@@ -30,6 +31,7 @@ pub struct Reader {
     conn: Connection,
     /// What it has concluded about breakers.
     conclusions: OnceCell<Arc<Conclusions>>,
+    shortage: Shortage,
     set: Arc<SegmentSet>,
 }
 
@@ -41,6 +43,7 @@ impl Reader {
         Ok(Self {
             conn,
             conclusions: OnceCell::new(),
+            shortage: catalog.shortage().clone(),
             set,
         })
     }
@@ -52,6 +55,7 @@ impl Reader {
         let other = Self {
             conn,
             conclusions: OnceCell::new(),
+            shortage: self.shortage.clone(),
             set: Arc::clone(&self.set),
         };
         if let Some(concluded) = self.conclusions.get() {
@@ -110,6 +114,11 @@ impl Reader {
     /// The connection; public relations resolve by their bare names once somebody asked for them.
     pub fn connection(&self) -> &Connection {
         &self.conn
+    }
+
+    /// Whether commits find no memory.
+    pub(crate) fn shortage(&self) -> &Shortage {
+        &self.shortage
     }
 
     /// The leased set, for queries that choose segments.

@@ -2,11 +2,14 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Upper bounds of the duration buckets, in seconds; the last bucket has none.
 pub const DURATION_BUCKETS_SECONDS: [f64; 10] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
+
+/// The work that may fail and is tried again, in the words of [`StoreStats::failing`].
+pub const WORK: [&str; 5] = ["commit", "rotation", "sealing", "compaction", "retention"];
 
 /// Durations of one kind of work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,6 +51,8 @@ pub struct StoreStats {
     pub batches_overloaded: u64,
     /// Batches refused because a commit failed.
     pub batches_unavailable: u64,
+    /// Batches refused because the engine cannot hold what is in them.
+    pub batches_invalid: u64,
     /// Bytes waiting in the queue or being committed.
     pub queue_bytes: usize,
     /// The queue's bound.
@@ -78,7 +83,9 @@ pub struct StoreStats {
     pub segments_expired: u64,
     /// Sealed rows known now.
     pub rows_sealed: u64,
-    /// What went wrong last in the background, and is not mended yet.
+    /// The work that failed when it was last tried.
+    pub failing: Vec<&'static str>,
+    /// What went wrong last, and is not mended yet.
     pub last_error: Option<String>,
 }
 
@@ -99,19 +106,37 @@ pub(crate) struct Counters {
     pub points: AtomicU64,
     pub overloaded: AtomicU64,
     pub unavailable: AtomicU64,
+    pub invalid: AtomicU64,
     pub replaced: AtomicU64,
     pub expired: AtomicU64,
     pub work: Mutex<Work>,
 }
 
-/// Durations and the last error, under one lock.
+/// Durations and failures, under one lock.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     pub commits: Durations,
     pub seals: Durations,
     pub compactions: Durations,
-    pub last_error: Option<String>,
+    /// What failed when it was last tried, each kind once, the latest last.
+    pub failures: Vec<Failure>,
     pub refused: Vec<RefusedSegment>,
+}
+
+/// Work that failed when it was last tried.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub work: &'static str,
+    pub error: String,
+    pub at: Instant,
+}
+
+impl Work {
+    /// What went wrong last, and is not mended yet.
+    pub(crate) fn last_error(&self) -> Option<String> {
+        let latest = self.failures.last()?;
+        Some(format!("{}: {}", latest.work, latest.error))
+    }
 }
 
 impl Counters {
@@ -123,23 +148,47 @@ impl Counters {
         pick(&mut super::locked(&self.work)).record(took);
     }
 
-    /// Notes a failure of background work, logs it, or clears it.
-    pub(crate) fn outcome<T, E: std::error::Error>(&self, what: &str, result: &Result<T, E>) {
+    /// Notes a failure of one of [`WORK`], logs it, or clears it; what else fails stays noted.
+    pub(crate) fn outcome<T, E: std::error::Error>(
+        &self,
+        what: &'static str,
+        result: &Result<T, E>,
+    ) {
+        debug_assert!(WORK.contains(&what), "{what} is not in the list of work");
         let mut work = super::locked(&self.work);
-        match result {
-            Ok(_) => {
-                if work
-                    .last_error
-                    .as_ref()
-                    .is_some_and(|error| error.starts_with(what))
-                {
-                    work.last_error = None;
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "{what} failed");
-                work.last_error = Some(format!("{what}: {error}"));
-            }
+        work.failures.retain(|failure| failure.work != what);
+        if let Err(error) = result {
+            tracing::error!(%error, "{what} failed");
+            work.failures.push(Failure {
+                work: what,
+                error: error.to_string(),
+                at: Instant::now(),
+            });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_stays_noted_until_it_is_mended_whatever_else_fails_and_mends() {
+        let counters = Counters::default();
+        let failed = || Err::<(), _>(std::io::Error::other("no room"));
+        let told = || {
+            let work = super::super::locked(&counters.work);
+            let failing: Vec<&str> = work.failures.iter().map(|failure| failure.work).collect();
+            (failing, work.last_error())
+        };
+        counters.outcome("commit", &failed());
+        counters.outcome("sealing", &failed());
+        let latest = Some("sealing: no room".to_owned());
+        assert_eq!(told(), (vec!["commit", "sealing"], latest));
+        counters.outcome::<(), std::io::Error>("sealing", &Ok(()));
+        let latest = Some("commit: no room".to_owned());
+        assert_eq!(told(), (vec!["commit"], latest));
+        counters.outcome::<(), std::io::Error>("commit", &Ok(()));
+        assert_eq!(told(), (Vec::new(), None));
     }
 }

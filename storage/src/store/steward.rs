@@ -16,9 +16,7 @@ pub(crate) fn run(shared: &Shared) {
     while !shared.closing.load(Relaxed) {
         if shared.rotation.needs_next() {
             let made = make_next(shared);
-            shared
-                .counters
-                .outcome("making the next hot segment", &made);
+            shared.counters.outcome("rotation", &made);
         }
         shared.catalog.bury();
         shared.steward().wait(TICK);

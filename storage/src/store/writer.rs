@@ -121,7 +121,12 @@ impl Writer {
             }
             Err(error) if group.len() == 1 => {
                 let refusal = refusal(&error);
-                self.shared.counters.outcome::<(), _>("commit", &Err(error));
+                // What a client sent is no failure of the store.
+                if matches!(refusal, AppendError::Unavailable { .. }) {
+                    self.shared.counters.outcome::<(), _>("commit", &Err(error));
+                } else {
+                    tracing::warn!(%error, "a batch cannot be stored");
+                }
                 group
                     .into_iter()
                     .for_each(|pending| self.answer(pending, Err(refusal.copied())));
@@ -136,19 +141,25 @@ impl Writer {
         }
     }
 
-    /// Commits. Where queries hold the memory that a commit needs, it waits for them to be cut: their bounds are nearer
-    /// than a client's patience.
+    /// Commits. Where queries hold the memory that a commit needs, they are stopped, one after the other, until it passes:
+    /// that takes less than a client's patience.
     fn commit(&mut self, group: &[Pending], patience: Duration) -> duckdb::Result<()> {
         let deadline = Instant::now() + patience;
+        let mut shortage = None;
         loop {
             let committed = self.try_commit(group);
-            let is_worth_waiting = committed.as_ref().is_err_and(is_out_of_memory)
+            let is_worth_waiting = committed
+                .as_ref()
+                .is_err_and(|error| is_out_of_memory(&error.to_string()))
                 && Instant::now() < deadline
                 && !self.shared.closing.load(Relaxed);
             if !is_worth_waiting {
                 return committed;
             }
-            tracing::debug!("a commit waits for memory");
+            shortage.get_or_insert_with(|| {
+                tracing::warn!("a commit waits for memory; queries give way");
+                self.shared.catalog.shortage().begin()
+            });
             std::thread::sleep(MEMORY_NAP);
         }
     }
@@ -204,6 +215,7 @@ impl Writer {
             bytes, items, rows, ..
         } = pending.batch;
         match (&result, rows) {
+            (Err(AppendError::Invalid { .. }), _) => Counters::add(&counters.invalid, 1),
             (Err(_), _) => Counters::add(&counters.unavailable, 1),
             (Ok(()), PreparedRows::Spans(_)) => Counters::add(&counters.spans, items),
             (Ok(()), PreparedRows::Logs(_)) => Counters::add(&counters.logs, items),
@@ -270,9 +282,11 @@ impl Drop for Writer {
     }
 }
 
-/// Whether a failure is DuckDB's memory limit, which others may have used up.
-fn is_out_of_memory(error: &duckdb::Error) -> bool {
-    error.to_string().contains("Out of Memory Error")
+/// Whether a failure is DuckDB's memory limit, which others may have used up. At COMMIT DuckDB 2.0.0 does not say so by its
+/// kind, only in the words that follow.
+fn is_out_of_memory(text: &str) -> bool {
+    let is_of_commit = text.contains("Failed to commit:") && text.contains(" used)");
+    is_of_commit || text.contains("Out of Memory Error")
 }
 
 /// What a failed commit means for the client: bad data is never retryable, everything else may pass.
@@ -292,6 +306,72 @@ fn refusal(error: &duckdb::Error) -> AppendError {
         AppendError::Unavailable {
             retry_after: Duration::from_secs(2),
             source: std::io::Error::other(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_out_of_memory;
+    use crate::fixture::small;
+    use crate::store::{StoreConfig, engine};
+
+    /// What the engine really says: it names a COMMIT otherwise than other statements.
+    #[test]
+    fn a_commit_that_the_engine_has_no_memory_for_is_worth_waiting() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let config = StoreConfig {
+            memory_bytes_max: 64 << 20,
+            temp_bytes_max: 0,
+            ..small(dir.path())
+        };
+        let conn = engine::start(&config).expect("an engine");
+        let hog = conn.try_clone().expect("a connection");
+        let file = dir.path().join("hot.duckdb");
+        conn.execute_batch(&format!(
+            "ATTACH '{}' AS h (ROW_GROUP_SIZE 16384);
+             CREATE TABLE h.t (a VARCHAR, b VARCHAR);
+             BEGIN;
+             INSERT INTO h.t SELECT uuid()::VARCHAR, repeat('y', 300) || i FROM range(1000) t(i);",
+            file.display()
+        ))
+        .expect("a transaction");
+        hog.execute_batch("CREATE TEMP TABLE hog (s VARCHAR)")
+            .expect("a table");
+        for rows in [1_000, 100] {
+            let sql = format!(
+                "INSERT INTO hog SELECT repeat(hash(i)::VARCHAR, 50) FROM range({rows}) t(i)"
+            );
+            while hog.execute_batch(&sql).is_ok() {}
+        }
+        let error = conn.execute_batch("COMMIT").expect_err("no memory is left");
+        assert!(is_out_of_memory(&error.to_string()), "{error}");
+    }
+
+    #[test]
+    fn memory_that_is_missing_is_told_from_other_failures_of_a_commit() {
+        for (text, is_memory) in [
+            (
+                "Out of Memory Error: could not allocate block of size 256.0 KiB (63.9 MiB/64.0 MiB used)",
+                true,
+            ),
+            // As a COMMIT says it.
+            (
+                "TransactionContext Error: Failed to commit: failed to offload data block of size 256.0 KiB (0 bytes/0 bytes used).\n\
+                 This limit was set by the 'max_temp_directory_size' setting.",
+                true,
+            ),
+            (
+                "TransactionContext Error: Failed to commit: could not allocate block of size 256.0 KiB (63.9 MiB/64.0 MiB used)",
+                true,
+            ),
+            (
+                "TransactionContext Error: Failed to commit: Could not write file \"/d/hot.wal\": No space left on device",
+                false,
+            ),
+            ("Conversion Error: 60 KiB (all used)", false),
+        ] {
+            assert_eq!(is_out_of_memory(text), is_memory, "{text}");
         }
     }
 }

@@ -1,7 +1,14 @@
 //! Telemetry shaped like a real service's, for tests that need some.
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, Exemplar, Gauge, Histogram, HistogramDataPoint, Metric,
+    NumberDataPoint, ResourceMetrics, ScopeMetrics, exemplar, metric, number_data_point,
+};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
@@ -71,15 +78,98 @@ pub fn spans_request(shape: SpanShape<'_>) -> ExportTraceServiceRequest {
         .collect();
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans {
-            resource: Some(Resource {
-                attributes: vec![text("service.name", shape.service)],
-                ..Resource::default()
-            }),
+            resource: Some(resource(shape.service)),
             scope_spans: vec![ScopeSpans {
                 spans,
                 ..ScopeSpans::default()
             }],
             ..ResourceSpans::default()
         }],
+    }
+}
+
+/// One request with a log record for each span of a shape, its number as an attribute.
+pub fn logs_request(shape: SpanShape<'_>) -> ExportLogsServiceRequest {
+    let records = (shape.first..shape.first + shape.count)
+        .map(|number| LogRecord {
+            time_unix_nano: shape.start_unix_nano + (number - shape.first) * 1000,
+            severity_number: 9,
+            body: Some(AnyValue {
+                value: Some(Value::StringValue(format!("item {number} was taken"))),
+            }),
+            attributes: vec![any("number", Value::IntValue(number as i64))],
+            ..LogRecord::default()
+        })
+        .collect();
+    ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs {
+            resource: Some(resource(shape.service)),
+            scope_logs: vec![ScopeLogs {
+                log_records: records,
+                ..ScopeLogs::default()
+            }],
+            ..ResourceLogs::default()
+        }],
+    }
+}
+
+/// One request with a data point for each span of a shape: an even number is the value of a gauge and of its exemplar, an
+/// odd one the count of a histogram, so that a request has rows for three tables.
+pub fn points_request(shape: SpanShape<'_>) -> ExportMetricsServiceRequest {
+    let (even, odd): (Vec<u64>, Vec<u64>) =
+        (shape.first..shape.first + shape.count).partition(|number| number.is_multiple_of(2));
+    let time = |number: u64| shape.start_unix_nano + (number - shape.first) * 1000;
+    let gauge = even.into_iter().map(|number| NumberDataPoint {
+        time_unix_nano: time(number),
+        value: Some(number_data_point::Value::AsInt(number as i64)),
+        exemplars: vec![Exemplar {
+            time_unix_nano: time(number),
+            value: Some(exemplar::Value::AsInt(number as i64)),
+            ..Exemplar::default()
+        }],
+        ..NumberDataPoint::default()
+    });
+    let histogram = odd.into_iter().map(|number| HistogramDataPoint {
+        time_unix_nano: time(number),
+        count: number,
+        bucket_counts: vec![number],
+        ..HistogramDataPoint::default()
+    });
+    let metrics = [
+        (
+            "queue.depth",
+            metric::Data::Gauge(Gauge {
+                data_points: gauge.collect(),
+            }),
+        ),
+        (
+            "latency",
+            metric::Data::Histogram(Histogram {
+                data_points: histogram.collect(),
+                aggregation_temporality: AggregationTemporality::Delta as i32,
+            }),
+        ),
+    ];
+    let metrics = metrics.map(|(name, data)| Metric {
+        name: name.into(),
+        data: Some(data),
+        ..Metric::default()
+    });
+    ExportMetricsServiceRequest {
+        resource_metrics: vec![ResourceMetrics {
+            resource: Some(resource(shape.service)),
+            scope_metrics: vec![ScopeMetrics {
+                metrics: metrics.into(),
+                ..ScopeMetrics::default()
+            }],
+            ..ResourceMetrics::default()
+        }],
+    }
+}
+
+fn resource(service: &str) -> Resource {
+    Resource {
+        attributes: vec![text("service.name", service)],
+        ..Resource::default()
     }
 }

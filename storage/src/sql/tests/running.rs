@@ -70,6 +70,41 @@ fn what_is_said_of_a_map_without_a_text_form_works() {
     }
 }
 
+/// Whoever holds memory that a commit needs goes, long before the deadline; afterwards statements run as ever.
+#[test]
+fn statements_give_way_while_a_commit_finds_no_memory() {
+    let house = house(Limits::default());
+    let endless = Request {
+        timeout: Some(Duration::from_secs(60)),
+        ..request(
+            "SELECT sum(hash(a.range, b.range)) FROM range(1000000) a, range(1000000) b",
+            Format::Json,
+        )
+    };
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..2)
+            .map(|_| scope.spawn(|| house.run(&endless)))
+            .collect();
+        while house.gate.running() < running.len() {
+            assert!(began.elapsed() < Duration::from_secs(30), "never ran");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let shortage = house.store.reader().expect("a reader").shortage().begin();
+        for ended in running {
+            let (_, outcome) = ended.join().expect("no panic");
+            assert!(
+                matches!(&outcome, Err(SqlError::Memory { what }) if what.contains("storing")),
+                "{outcome:?}"
+            );
+        }
+        drop(shortage);
+    });
+    assert!(began.elapsed() < Duration::from_secs(30), "too late");
+    let answer = house.json("SELECT count(*) FROM range(3000000) a, range(10) b");
+    assert_eq!(answer["rows"][0][0], 30_000_000);
+}
+
 /// Six ways to run away. Each has to end soon after its deadline (or before, at a bound), and the process must
 /// not grow beyond its bound.
 #[test]

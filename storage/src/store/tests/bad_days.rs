@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::fixture::{append, config, number, spans};
-use crate::store::Store;
+use super::fixture::{append, config, eventually, number, spans};
+use crate::store::{Store, StoreConfig};
 
 /// A directory with two sealed segments of a hundred spans each.
 fn two_segments(dir: &Path) -> Vec<PathBuf> {
@@ -203,6 +203,38 @@ fn a_full_disk_refuses_loses_nothing_and_mends_itself() {
         stored + 2_000
     );
     drop(store);
+}
+
+#[test]
+fn a_commit_that_finds_no_memory_says_so_and_is_done_when_there_is_some() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(StoreConfig {
+        memory_bytes_max: 96 << 20,
+        temp_bytes_max: 0,
+        ..config(dir.path())
+    })
+    .expect("open");
+    let reader = store.reader().expect("a reader");
+    let hog = reader.connection();
+    hog.execute_batch("CREATE TEMP TABLE hog (s VARCHAR)")
+        .expect("a table");
+    // To the last block.
+    for rows in [1_000, 100, 10] {
+        let sql =
+            format!("INSERT INTO hog SELECT repeat(hash(i)::VARCHAR, 50) FROM range({rows}) t(i)");
+        while hog.execute_batch(&sql).is_ok() {}
+    }
+    std::thread::scope(|scope| {
+        let appended = scope.spawn(|| append(&store, spans("shop", 0, 4_000)));
+        eventually("a commit finds no memory", || {
+            assert!(!appended.is_finished(), "it found some, or gave up");
+            reader.shortage().lasts()
+        });
+        hog.execute_batch("DROP TABLE hog").expect("dropped");
+        appended.join().expect("no panic").expect("stored");
+    });
+    assert!(!reader.shortage().lasts(), "it never ends");
+    assert_eq!(number(&store, "SELECT count(*) FROM spans"), 4_000);
 }
 
 #[test]

@@ -122,16 +122,75 @@ pub(super) fn log_with(service: &str, body: &str, attributes: &str) -> Batch {
     batch(service, Rows::Logs(columns))
 }
 
-/// One stream of each shape with a point, an exemplar beside the first.
-pub(super) fn metrics(service: &str, time_unix_nano: u64) -> Batch {
+/// Log records numbered `from..to`; the number is the body.
+pub(super) fn logs(service: &str, from: u64, to: u64) -> Batch {
+    let mut columns = LogColumns::default();
+    let now = u64::try_from(now_ns()).expect("after 1970");
+    for number in from..to {
+        columns.push(&LogRow {
+            time_unix_nano: now,
+            arrival_unix_nano: now,
+            body: Some(&number.to_string()),
+            body_type: Some("string"),
+            attributes: r#"{"a":1}"#,
+            ..LogRow::default()
+        });
+    }
+    batch(service, Rows::Logs(columns))
+}
+
+/// Data points numbered `from..to`: an even number is the value of a sum and of an exemplar, an odd one the count of a
+/// histogram.
+pub(super) fn points(service: &str, from: u64, to: u64) -> Batch {
     let mut columns = MetricColumns::default();
-    let series = |name: &str, kind: &'static str| SeriesRow {
+    columns.series = vec![series("requests", "sum"), series("latency", "histogram")];
+    let time_unix_nano = u64::try_from(now_ns()).expect("after 1970");
+    for number in from..to {
+        if !number.is_multiple_of(2) {
+            columns.push_histogram(&HistogramPointRow {
+                series: 1,
+                time_unix_nano,
+                count: number,
+                bucket_counts: Some(&[number]),
+                explicit_bounds: Some(&[]),
+                ..HistogramPointRow::default()
+            });
+            continue;
+        }
+        let value = Some(NumberValue::Int(i64::try_from(number).expect("small")));
+        columns.push_number(&NumberPointRow {
+            series: 0,
+            time_unix_nano,
+            start_unix_nano: 0,
+            flags: 0,
+            value,
+        });
+        columns.push_exemplar(&ExemplarRow {
+            series: 0,
+            point_unix_nano: time_unix_nano,
+            time_unix_nano,
+            value,
+            trace_id: None,
+            span_id: None,
+            filtered_attributes: "{}",
+        });
+    }
+    batch(service, Rows::Metrics(columns))
+}
+
+fn series(name: &str, kind: &'static str) -> SeriesRow {
+    SeriesRow {
         name: name.to_owned(),
         unit: "1".to_owned(),
         kind,
         attributes: r#"{"a":1}"#.to_owned(),
         ..SeriesRow::default()
-    };
+    }
+}
+
+/// One stream of each shape with a point, an exemplar beside the first.
+pub(super) fn metrics(service: &str, time_unix_nano: u64) -> Batch {
+    let mut columns = MetricColumns::default();
     columns.series = vec![series("requests", "sum"), series("latency", "histogram")];
     columns.push_number(&NumberPointRow {
         series: 0,

@@ -47,7 +47,7 @@ fn trips(session: &Session<'_>) -> Vec<BreakerTransition> {
 fn asked(store: &Store, sql: &str) -> String {
     let run = || {
         let reader = store.reader().expect("a reader");
-        let gate = Gate::new(reader.connection(), Limits::default()).expect("a gate");
+        let gate = Gate::new(&reader, Limits::default()).expect("a gate");
         let request = Request {
             query: sql.to_owned(),
             limit: None,

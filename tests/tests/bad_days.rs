@@ -1,0 +1,222 @@
+//! A full disk, a store that refuses, a writer that is no more: what was acknowledged stays, the server says what is wrong,
+//! and goes on when it can.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use tonic::Code;
+use tonic::transport::Channel;
+
+use crate::harness::{PATIENCE, Signal, SmallDisk, SpanShape, Start, Tripline, check_stored, now};
+
+/// Items a request.
+const BATCH: u64 = 1_000;
+/// What is left of a full disk: enough for a hot segment, too little for a sealed one of any size.
+const LEFT: u64 = 512 << 10;
+
+const SEALING_FAILS: &str = "tripline_store_failing{work=\"sealing\"}";
+const COMPACTION_FAILS: &str = "tripline_store_failing{work=\"compaction\"}";
+const SEALED: &str = "tripline_store_segments{state=\"sealed\"}";
+const ROTATED: &str = "tripline_store_segments{state=\"rotated\"}";
+
+/// What one service has sent, and heard of it.
+#[derive(Default)]
+struct Sender {
+    next: u64,
+    acknowledged: BTreeSet<u64>,
+}
+
+impl Sender {
+    /// Sends so many requests of each signal. Each is taken or refused for now; whether all were taken.
+    async fn send(&mut self, server: &Tripline, requests: u64) -> Result<bool> {
+        let channel = Channel::from_shared(format!("http://{}", server.otlp_grpc()))?
+            .connect()
+            .await?;
+        let mut taken = true;
+        for _ in 0..requests {
+            let shape = SpanShape {
+                service: "shop",
+                first: self.next,
+                count: BATCH,
+                start_unix_nano: now(),
+            };
+            self.next += BATCH;
+            let mut heard = 0;
+            for signal in Signal::ALL {
+                match signal.export(channel.clone(), shape).await {
+                    Ok(()) => heard += 1,
+                    Err(status) => {
+                        ensure!(status.code() == Code::Unavailable, "{signal:?}: {status:?}");
+                    }
+                }
+            }
+            // Of a number that was refused for one signal nothing is asked but that no request is halved.
+            if heard == Signal::ALL.len() {
+                self.acknowledged.extend(shape.first..shape.first + BATCH);
+            } else {
+                taken = false;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Whether all that was acknowledged is there once.
+    async fn check(&self, server: &Tripline) -> Result<()> {
+        for signal in Signal::ALL {
+            check_stored(server, signal, "shop", BATCH, &self.acknowledged).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A server on the small disk that merges so many segments into one.
+fn on(disk: &SmallDisk, fan_in: &str) -> Start {
+    Start::default()
+        .data_dir(disk.path())
+        .env("TRIPLINE_STORE__COMPACTION_FAN_IN", fan_in)
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_at_a_seal_loses_nothing_and_sealing_goes_on_when_there_is_room()
+-> Result<()> {
+    let disk = SmallDisk::mount(64)?;
+    let server = on(&disk, "100").start().await?;
+    let mut sender = Sender::default();
+    ensure!(sender.send(&server, 8).await?, "there is room");
+    server.kill()?;
+    // What was hot waits for the sealer at the next start.
+    disk.fill(LEFT)?;
+    let server = on(&disk, "100").start().await?;
+    server.wait_for_metric(SEALING_FAILS, 1..=1).await?;
+    ensure!(
+        server.log().contains("sealing failed"),
+        "not in the log: {}",
+        server.log()
+    );
+    sender.check(&server).await?;
+    // It goes on taking what there is room for, and refuses the rest for now.
+    sender.send(&server, 2).await?;
+    sender.check(&server).await?;
+    disk.make_room()?;
+    server.wait_for_metric(SEALING_FAILS, 0..=0).await?;
+    server.wait_for_metric(ROTATED, 0..=0).await?;
+    ensure!(server.metric(SEALED).await? > 0, "nothing was sealed");
+    sender.check(&server).await?;
+    ensure!(sender.send(&server, 1).await?, "there is room again");
+    sender.check(&server).await?;
+    server.kill()?;
+    sender.check(&on(&disk, "100").start().await?).await
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_at_a_compaction_loses_nothing_and_it_is_done_when_there_is_room()
+-> Result<()> {
+    let disk = SmallDisk::mount(64)?;
+    let mut sender = Sender::default();
+    // Each start seals what the one before it took.
+    for segments in 0..4 {
+        let server = on(&disk, "100").start().await?;
+        server.wait_for_metric(ROTATED, 0..=0).await?;
+        ensure!(server.metric(SEALED).await? == segments, "not {segments}");
+        if segments < 3 {
+            ensure!(sender.send(&server, 3).await?, "there is room");
+        }
+        server.kill()?;
+    }
+    disk.fill(LEFT)?;
+    let server = on(&disk, "3").start().await?;
+    server.wait_for_metric(COMPACTION_FAILS, 1..=1).await?;
+    ensure!(
+        server.log().contains("compaction failed"),
+        "not in the log: {}",
+        server.log()
+    );
+    ensure!(server.metric(SEALED).await? == 3, "segments went away");
+    sender.check(&server).await?;
+    disk.make_room()?;
+    server.wait_for_metric(SEALED, 1..=1).await?;
+    server.wait_for_metric(COMPACTION_FAILS, 0..=0).await?;
+    sender.check(&server).await?;
+    server.kill()?;
+    sender.check(&on(&disk, "3").start().await?).await
+}
+
+/// A server in which this step of its work goes wrong.
+async fn failing(step: &str) -> Result<Tripline> {
+    Start::default()
+        .env("TRIPLINE_FAILPOINT", step)
+        .start()
+        .await
+}
+
+#[tokio::test]
+async fn a_server_whose_commits_fail_is_alive_but_not_ready_until_one_passes() -> Result<()> {
+    let server = failing("commit.2:once-error").await?;
+    assert_eq!(server.get_text("/readyz").await?.0, 200);
+    let mut sender = Sender::default();
+    // The first commit fails: spans, of the three signals.
+    ensure!(!sender.send(&server, 1).await?, "nothing failed");
+    assert_eq!(
+        server
+            .number("SELECT count(*) FROM spans WHERE service_name = 'shop'")
+            .await?,
+        0
+    );
+    assert_eq!(server.get_text("/readyz").await?.0, 200, "the next passed");
+
+    let server = failing("commit.2:error").await?;
+    ensure!(!Sender::default().send(&server, 1).await?, "nothing failed");
+    let (status, said) = server.get_text("/readyz").await?;
+    ensure!(
+        status == 503 && said.contains("commit failed"),
+        "{status} {said}"
+    );
+    assert_eq!(server.get_text("/healthz").await?.0, 200, "it may pass");
+    assert_eq!(
+        server
+            .metric("tripline_store_failing{work=\"commit\"}")
+            .await?,
+        1
+    );
+    assert_eq!(
+        server
+            .metric("tripline_store_refused_batches_total{reason=\"unavailable\"}")
+            .await?,
+        3
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_whose_writer_is_gone_says_so_refuses_for_now_and_is_still_read() -> Result<()> {
+    let server = Start::default().start().await?;
+    let mut sender = Sender::default();
+    ensure!(sender.send(&server, 1).await?, "all is well");
+    let remains = server.kill()?;
+
+    let server = Start::default()
+        .data_dir(&remains.data_dir)
+        .env("TRIPLINE_FAILPOINT", "commit.2:panic")
+        .start()
+        .await?;
+    assert_eq!(server.get_text("/healthz").await?.0, 200);
+    // What the writer was at when it ended, and what comes after, is refused, not left without an answer.
+    ensure!(!sender.send(&server, 2).await?, "nothing failed");
+    let deadline = Instant::now() + PATIENCE;
+    for path in ["/healthz", "/readyz"] {
+        loop {
+            let (status, said) = server.get_text(path).await?;
+            if status == 503 && said.contains("tripline-writer") {
+                break;
+            }
+            ensure!(Instant::now() < deadline, "{path}: {status} {said}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    sender.check(&server).await?;
+    server.kill()?;
+    let server = Start::default().data_dir(&remains.data_dir).start().await?;
+    assert_eq!(server.get_text("/readyz").await?.0, 200);
+    sender.check(&server).await
+}

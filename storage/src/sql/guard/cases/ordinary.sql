@@ -215,3 +215,5 @@ SELECT printf('%5.2f %%', 12.345), format('{:>8}|{}', 'a', 1), bar(1, 0, 10, 20)
 SELECT hash(name), md5(name), encode(name), base64(encode(name)), to_hex(255) FROM spans
 
 SELECT typeof(attributes), pg_typeof(1), variant_typeof(attributes."http.route") FROM spans
+
+SELECT max(number(attributes."queue.wait")) FILTER (isfinite(number(attributes."queue.wait"))) FROM spans

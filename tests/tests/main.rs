@@ -15,6 +15,7 @@ mod first_page;
 mod harness;
 mod hogs;
 mod incidents;
+mod odd_values;
 mod operating;
 mod otlp;
 mod overload;

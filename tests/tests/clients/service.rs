@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::harness::Tripline;
 
 /// A virtual machine under an agent on a busy two-core machine takes its time.
-const START_PATIENCE: Duration = Duration::from_secs(120);
+pub const START_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Orders placed by [`check`]; each is one trace.
 const ORDERS: i64 = 5;

@@ -92,6 +92,17 @@ impl Outcome {
         }
     }
 
+    /// Both parts of a stage that ran in two.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.tally += other.tally;
+        self.problem = match (self.problem, other.problem) {
+            (Some(one), Some(another)) => Some(format!("{one}; {another}")),
+            (one, another) => one.or(another),
+        };
+        self.skipped |= other.skipped;
+        self
+    }
+
     pub(crate) fn is_ok(&self) -> bool {
         self.problem.is_none()
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::service::{START_PATIENCE, place};
+use super::service::{START_PATIENCE, exactly, place};
 use crate::harness::Tripline;
 
 /// What each app logs in the span of its request.
@@ -147,21 +147,19 @@ impl Drop for App {
     }
 }
 
-/// The one request an app was asked is one server span, and its log line leads to it.
-async fn is_found(server: &Tripline, has_logs: bool) -> Result<()> {
+/// The one request an app was asked is one server span.
+async fn one_span(server: &Tripline) -> Result<()> {
     let spans = "SELECT count(*) FROM spans WHERE service_name = 'hello' AND kind = 'server'";
-    server.wait_for(spans, 1).await?;
-    if has_logs {
-        let logs = format!(
-            "SELECT count(*) FROM logs JOIN spans USING (trace_id, span_id) \
-             WHERE body = '{LINE}' AND logs.service_name = 'hello' AND kind = 'server'"
-        );
-        let found = server.wait_for(&logs, 1).await?;
-        ensure!(found == 1, "{found} lines of log");
-    }
-    let found = server.number(spans).await?;
-    ensure!(found == 1, "{found} spans");
-    Ok(())
+    exactly(server, spans, 1).await
+}
+
+/// And its log line leads to that span.
+async fn one_line(server: &Tripline) -> Result<()> {
+    let lines = format!(
+        "SELECT count(*) FROM logs JOIN spans USING (trace_id, span_id) \
+         WHERE body = '{LINE}' AND logs.service_name = 'hello' AND kind = 'server'"
+    );
+    exactly(server, &lines, 1).await
 }
 
 /// Starts a snippet's app, asks it once and finds what it sent.
@@ -180,7 +178,8 @@ async fn check(
     }
     let mut app = App::start(command, directory)?;
     app.answers(server).await?;
-    is_found(server, true).await
+    one_span(server).await?;
+    one_line(server).await
 }
 
 /// A program of the prepared environment; its own script names the place where it was installed.
@@ -209,7 +208,7 @@ async fn the_readme_s_curl_sends_a_span_and_its_queries_find_it() -> Result<()> 
         .output()?;
     let said = String::from_utf8_lossy(&output.stdout);
     ensure!(said.starts_with("HTTP/1.1 200"), "{output:?}");
-    is_found(&server, false).await?;
+    one_span(&server).await?;
     let queries = printed("\n## The SQL to run next")?;
     let queries: Vec<&str> = queries
         .split(';')
@@ -325,5 +324,5 @@ async fn the_readme_s_go_is_what_is_built_and_runs() -> Result<()> {
     );
     let mut app = App::start(command, directory.path())?;
     app.answers(&server).await?;
-    is_found(&server, false).await
+    one_span(&server).await
 }

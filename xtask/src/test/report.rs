@@ -243,4 +243,21 @@ mod tests {
         assert!(!ignored().print(false, false));
         assert!(ignored().print(true, false));
     }
+
+    #[test]
+    fn a_stage_in_two_parts_is_as_bad_as_both() {
+        let passed = Tally {
+            passed: 3,
+            ..Tally::default()
+        };
+        let whole = Outcome::passed(passed).and(Outcome::passed(passed));
+        assert!(whole.is_ok());
+        assert_eq!(whole.tally.passed, 6);
+        let broken = Outcome::failed("one").and(Outcome::failed("another"));
+        assert_eq!(broken.problem.as_deref(), Some("one; another"));
+        assert_eq!(broken.tally.failed, 2);
+        let half = Outcome::passed(passed).and(Outcome::failed("another"));
+        assert_eq!(half.problem.as_deref(), Some("another"));
+        assert!(!half.is_ok());
+    }
 }

@@ -13,7 +13,7 @@ use super::tokens::{Kind, Token, tokens};
 pub(super) const PLACEHOLDER: &str = "value";
 /// Most values of one PIVOT column, as in DuckDB's `pivot_limit` but for people.
 pub(crate) const VALUES_MAX: usize = 200;
-/// Most PIVOTs of a statement: each costs a query, and a look at the whole text.
+/// Most PIVOTs of a statement, and most columns without values of one: each costs a query, and a look at the whole text.
 const PIVOTS_MAX: usize = 16;
 
 /// A statement whose PIVOT columns are not named yet.
@@ -73,7 +73,7 @@ fn incomplete(text: &str, all: &[Token], pivot: usize) -> Option<(usize, Pivots)
             Some((end, text.get(start..end)?.to_owned()))
         })
         .collect();
-    if columns.is_empty() {
+    if columns.is_empty() || columns.len() > PIVOTS_MAX {
         return None;
     }
     let starts = std::iter::once(0).chain(opens.iter().map(|open| open + 1));
@@ -317,6 +317,8 @@ mod tests {
         );
         let many = "FROM (PIVOT s ON a) UNION ALL ".repeat(PIVOTS_MAX + 1);
         assert_eq!(find(&many), None);
+        let wide = format!("PIVOT s ON {}a", "a, ".repeat(PIVOTS_MAX));
+        assert_eq!(find(&wide), None);
     }
 
     #[test]

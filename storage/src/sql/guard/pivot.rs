@@ -15,6 +15,8 @@ pub(super) const PLACEHOLDER: &str = "value";
 pub(crate) const VALUES_MAX: usize = 200;
 /// Most PIVOTs of a statement, and most columns without values of one: each costs a query, and a look at the whole text.
 const PIVOTS_MAX: usize = 16;
+/// Deepest nesting of one, in brackets: what each has before it is read.
+const DEPTH_MAX: usize = 64;
 
 /// A statement whose PIVOT columns are not named yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +50,9 @@ pub(super) fn find(text: &str) -> Option<Pivots> {
 /// The PIVOT at a token, with the place of its ON, if it begins what it stands in and needs values.
 fn incomplete(text: &str, all: &[Token], pivot: usize) -> Option<(usize, Pivots)> {
     let opens = open_before(all, pivot);
+    if opens.len() > DEPTH_MAX {
+        return None;
+    }
     let from = opens.last().map_or(0, |open| open + 1);
     let found = outside_brackets(&all[from..]);
     let first = found.first()?;
@@ -319,6 +324,8 @@ mod tests {
         assert_eq!(find(&many), None);
         let wide = format!("PIVOT s ON {}a", "a, ".repeat(PIVOTS_MAX));
         assert_eq!(find(&wide), None);
+        let deep = format!("{}PIVOT s ON a", "(".repeat(DEPTH_MAX + 1));
+        assert_eq!(find(&deep), None);
     }
 
     #[test]

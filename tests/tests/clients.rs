@@ -10,6 +10,7 @@ mod go;
 mod java;
 mod node;
 mod python;
+mod readme;
 mod recording;
 mod rust;
 mod service;

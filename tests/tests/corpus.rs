@@ -15,7 +15,7 @@ fn corpus(target: &str) -> Vec<PathBuf> {
         .map(|entry| entry.expect("readable").path())
         .collect();
     assert!(
-        files.len() >= 5,
+        files.len() >= 30,
         "the corpus of {target} has only {} files",
         files.len()
     );
@@ -54,6 +54,7 @@ fn every_truncation_and_bit_flip_of_the_corpus_is_answered_without_a_panic() {
         ("json", properties::json as fn(&[u8])),
         ("protobuf", properties::protobuf as fn(&[u8])),
         ("sql", properties::sql),
+        ("filter", properties::filter),
     ] {
         for path in corpus(target) {
             let whole = std::fs::read(&path).expect("readable");

@@ -18,6 +18,7 @@ mod first_page;
 mod harness;
 mod hogs;
 mod incidents;
+mod odd_values;
 mod operating;
 mod otlp;
 mod overload;

@@ -1,7 +1,7 @@
 //! The receivers against the conformance checklist, over real sockets.
 //!
 //! The store behind them is a stand-in that keeps, refuses or holds batches as the test wants; the real store
-//! behind the real receivers is tested elsewhere. `conformance` checks that no id of the checklist lacks a test.
+//! behind the real receivers is tested elsewhere (`guarded` starts the whole binary). `conformance` checks that no id of the checklist lacks a test.
 
 // Tells clippy that all of this is test code, helper functions included.
 #![cfg(test)]
@@ -11,6 +11,7 @@ mod answers;
 mod compression;
 mod conformance;
 mod cors;
+mod guarded;
 mod limits;
 mod payload;
 mod secure;

@@ -170,7 +170,10 @@ impl Language {
                 &["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
             )],
             Self::Java => &[Step("mvn", &["-q", "-B", "process-classes"])],
-            Self::Go => &[Step("go", &["build", "-o", "service", "."])],
+            Self::Go => &[
+                Step("go", &["build", "-o", "service", "."]),
+                Step("go", &["build", "-o", "hello-service", "./hello"]),
+            ],
         }
     }
 }

@@ -34,8 +34,9 @@ pub(crate) const BUNDLE: &[Need] = &[
     need("/usr/lib/rustlib/src/rust/library", "rust-web-src"),
 ];
 
-/// The toolchains of the stock OpenTelemetry clients.
+/// The toolchains of the stock OpenTelemetry clients, and the README's first way to send something.
 pub(crate) const CLIENTS: &[Need] = &[
+    need("curl", "curl"),
     need("python3", "python3-venv"),
     need("node", "nodejs"),
     need("npm", "npm"),

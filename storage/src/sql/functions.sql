@@ -18,6 +18,11 @@ CREATE OR REPLACE MACRO sql_functions.timezone(zone, t) AS
          ELSE error('times are UTC here; the time zone ' || zone || ' is not available') END;
 -- Attributes are VARIANT; the JSON arrow reads them as well.
 CREATE OR REPLACE MACRO sql_functions."->>"(a, b) AS json_extract_string(a::JSON, b);
+-- Any attribute as a number: a cast fails on a map, even TRY_CAST where keys differ only in case, and doubles that are
+-- not finite are kept as one.
+CREATE OR REPLACE MACRO sql_functions.number(a) AS
+    CASE WHEN variant_typeof(a::VARIANT) = 'OBJECT($double)' THEN TRY_CAST(variant_extract(a::VARIANT, '$double') AS DOUBLE)
+         WHEN variant_typeof(a::VARIANT) NOT SIMILAR TO '(OBJECT|ARRAY).*' THEN TRY_CAST(a AS DOUBLE) END;
 -- Bounds: one call of these can ask for gigabytes, and DuckDB neither counts that memory nor can be interrupted
 -- inside the call. In FROM they stream and have no bound.
 CREATE OR REPLACE MACRO sql_functions.range

@@ -127,8 +127,8 @@ fn check_here(text: &str) -> Result<Checked, Refusal> {
 
 fn check_query(text: &str) -> Result<Checked, Refusal> {
     if let Some(pivots) = pivot::find(text) {
-        // With values in place of those to look up it must be an ordinary query.
-        check_tree(&pivots.filled(|_| vec![pivot::PLACEHOLDER.to_owned()]))
+        // With values in place of those to look up it must be an ordinary query, or one with a PIVOT less to complete.
+        check_query(&pivots.filled(|_| vec![pivot::PLACEHOLDER.to_owned()]))
             .map_err(|refusal| refusal.moved(|at| Some(pivots.before_filling(at))))?;
         for values in pivots.lookups() {
             // A text of ours: its places mean nothing to who wrote the statement.

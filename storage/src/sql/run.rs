@@ -161,9 +161,7 @@ impl Run<'_> {
         self.find_our_functions()?;
         let text = match checked.kind() {
             CheckedKind::Query | CheckedKind::Explain => checked.text().to_owned(),
-            CheckedKind::Pivot(pivots) => {
-                guard::check(&self.with_values(pivots)?)?.text().to_owned()
-            }
+            CheckedKind::Pivot(pivots) => self.completed(pivots)?,
         };
         let columns = match checked.kind() {
             CheckedKind::Explain => {
@@ -203,6 +201,15 @@ impl Run<'_> {
         Ok(self
             .connection
             .execute_batch(&format!("SET search_path = '{path},{FUNCTION_SCHEMA}'"))?)
+    }
+
+    /// The statement with the values of all its PIVOTs, one PIVOT after the other.
+    fn completed(&self, first: &Pivots) -> Result<String, SqlError> {
+        let mut checked = guard::check(&self.with_values(first)?)?;
+        while let CheckedKind::Pivot(next) = checked.kind() {
+            checked = guard::check(&self.with_values(next)?)?;
+        }
+        Ok(checked.text().to_owned())
     }
 
     fn with_values(&self, pivots: &Pivots) -> Result<String, SqlError> {

@@ -73,7 +73,8 @@ test compares with the views of a store; do not edit by hand.
 - Ids are lower-case hex text: `WHERE trace_id = '5b8efff798038103d269b633813fc60c'`.
 - Attributes are `VARIANT`: `attributes.\"http.route\"` keeps the type the sender used; cast where a function needs
   one, `attributes.\"http.response.status_code\"::INTEGER >= 500`. Bytes are `{\"$bytes\":\"<hex>\"}`, doubles that are
-  not finite `{\"$double\":\"NaN\"}`.
+  not finite `{\"$double\":\"NaN\"}`, which `::DOUBLE` fails on: `number(attributes.\"k\")` reads every value, those
+  too, and is NULL where there is no number.
 - A map whose keys differ only in case (`{\"Id\":1,\"id\":2}`) has no text form: `attributes.\"k\"::VARCHAR` fails where
   one is stored, and so does `SUMMARIZE spans`. `attributes.\"k\"::JSON->>'$'` reads every value as text.
 - `now()`, `current_timestamp`, `today()` and `ago(INTERVAL 1 HOUR)` are UTC and compare with every time column.

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::recording;
-use super::service::{Protocol, Service};
+use super::service::{Protocol, Service, exactly};
 use crate::harness::{Tripline, now};
 
 /// How often the clients export metrics.
@@ -92,19 +92,19 @@ async fn check_one(server: &Tripline, service: &Service, guarded: &Guarded) -> R
     let state = format!(
         "SELECT count(*) FROM breakers WHERE name = '{name}' AND service_name = 'shop' AND state = 'closed' AND instances = 1"
     );
-    server.wait_for(&state, 1).await?;
+    exactly(server, &state, 1).await?;
     // The refused calls are seen as such, the failing ones lead to their traces.
     let refused = format!(
         "SELECT count(DISTINCT trace_id) FROM spans WHERE status_code = 'error' AND service_name = 'shop' \
          AND start_time >= make_timestamp_ns({}) AND events::VARCHAR LIKE '%{}%'",
         driven.opened.0, guarded.refusal
     );
-    server.wait_for(&refused, driven.rejected).await?;
+    exactly(server, &refused, driven.rejected).await?;
     for trace in &driven.failing {
         let found = format!(
             "SELECT count(DISTINCT trace_id) FROM spans WHERE trace_id = '{trace}' AND status_code = 'error'"
         );
-        server.wait_for(&found, 1).await?;
+        exactly(server, &found, 1).await?;
     }
     let incidents = server.get("/api/v1/incidents").await?;
     let items = incidents["items"].as_array().context("incidents")?;

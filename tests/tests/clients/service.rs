@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::harness::Tripline;
 
 /// A virtual machine under an agent on a busy two-core machine takes its time.
-const START_PATIENCE: Duration = Duration::from_secs(120);
+pub const START_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Orders placed by [`check`]; each is one trace.
 const ORDERS: i64 = 5;
@@ -195,52 +195,62 @@ pub async fn check(command: Command, protocol: Protocol, exemplars: Exemplars) -
 /// Exemplars that lead to a trace which is stored.
 const EXEMPLARS: &str = "SELECT count(*) FROM exemplars JOIN spans USING (trace_id, span_id)";
 
+/// Waits for a number that is known exactly: one more is as wrong as one less.
+pub async fn exactly(server: &Tripline, query: &str, wanted: i64) -> Result<()> {
+    let found = server.wait_for(query, wanted).await?;
+    ensure!(found == wanted, "{query:?} answered {found}, not {wanted}");
+    Ok(())
+}
+
 /// Server, inner and client span of each order in one trace, typed attributes, the failed one.
 async fn spans(server: &Tripline, traces: &[String]) -> Result<()> {
-    for trace in traces {
-        let of = |condition: &str| {
-            format!(
-                "SELECT count(*) FROM spans WHERE trace_id = '{trace}' AND service_name = 'shop' \
-                 AND {condition}"
-            )
-        };
+    // An SDK that was not answered in time sends a span again: it is one span.
+    const SPANS: &str = "SELECT count(DISTINCT span_id) FROM spans WHERE service_name = 'shop'";
+    for (number, trace) in (1..).zip(traces) {
+        let of = |condition: &str| format!("{SPANS} AND trace_id = '{trace}' AND {condition}");
         // The order's and the stock's handler, joined by the client span between them.
-        server.wait_for(&of("kind = 'server'"), 2).await?;
-        server.wait_for(&of("kind = 'client'"), 1).await?;
-        server
-            .wait_for(&of("name = 'price order' AND scope_name = 'shop'"), 1)
-            .await?;
-        server
-            .wait_for(&of("attributes.\"order.id\"::BIGINT BETWEEN 1 AND 5"), 1)
-            .await?;
+        exactly(server, &of("kind = 'server'"), 2).await?;
+        exactly(server, &of("kind = 'client'"), 1).await?;
+        let inner = of("name = 'price order' AND scope_name = 'shop'");
+        exactly(server, &inner, 1).await?;
+        let order = of(&format!("attributes.\"order.id\"::BIGINT = {number}"));
+        exactly(server, &order, 1).await?;
     }
-    let failed = "SELECT count(*) FROM spans WHERE kind = 'server' AND status_code = 'error'";
-    server.wait_for(failed, 1).await?;
-    Ok(())
+    exactly(server, &format!("{SPANS} AND name = 'price order'"), ORDERS).await?;
+    let failed = format!("{SPANS} AND kind = 'server' AND status_code = 'error'");
+    exactly(server, &failed, 1).await
 }
 
 /// The log line of each order leads to its span by trace id and span id.
 async fn logs(server: &Tripline, traces: &[String]) -> Result<()> {
-    for trace in traces {
+    for (number, trace) in (1..).zip(traces) {
         let joined = format!(
-            "SELECT count(*) FROM logs JOIN spans USING (trace_id, span_id) \
-             WHERE trace_id = '{trace}' AND body LIKE 'order % placed'"
+            "SELECT count(DISTINCT span_id) FROM logs JOIN spans USING (trace_id, span_id) \
+             WHERE trace_id = '{trace}' AND body = 'order {number} placed'"
         );
-        server.wait_for(&joined, 1).await?;
+        exactly(server, &joined, 1).await?;
     }
-    let errors =
-        "SELECT count(*) FROM logs WHERE severity_number >= 17 AND body LIKE 'payment of%'";
-    server.wait_for(errors, 1).await?;
-    Ok(())
+    let placed = "SELECT count(DISTINCT trace_id) FROM logs WHERE body LIKE 'order % placed'";
+    exactly(server, placed, ORDERS).await?;
+    let errors = "SELECT count(DISTINCT body) FROM logs WHERE severity_number >= 17 AND body LIKE 'payment of%'";
+    exactly(server, errors, 1).await
 }
 
-/// The counter's and the histogram's streams.
+/// The counter's and the histogram's streams, and what they add up to: orders are worth 1.5, 3, 4.5 and so on.
 async fn metrics(server: &Tripline) -> Result<()> {
     for name in ["orders.placed", "order.amount"] {
         let stream = format!("SELECT count(*) FROM metrics WHERE name = '{name}'");
-        server.wait_for(&stream, 1).await?;
+        exactly(server, &stream, 1).await?;
     }
-    Ok(())
+    let placed =
+        "SELECT coalesce(max(value), 0)::BIGINT FROM metric_points WHERE name = 'orders.placed'";
+    exactly(server, placed, ORDERS).await?;
+    let counted =
+        "SELECT coalesce(max(count), 0)::BIGINT FROM metric_points WHERE name = 'order.amount'";
+    exactly(server, counted, ORDERS).await?;
+    let worth =
+        "SELECT coalesce(max(2 * sum), 0)::BIGINT FROM metric_points WHERE name = 'order.amount'";
+    exactly(server, worth, (1..=ORDERS).map(|order| 3 * order).sum()).await
 }
 
 /// The same by the API: the service, the trace with its log, the stream's name.

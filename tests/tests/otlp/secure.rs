@@ -17,18 +17,18 @@ use super::server::{Server, start_with};
 use super::wire::{self, PROTOBUF};
 
 /// An authority, and what it has signed.
-struct Authority {
-    pem: String,
+pub(super) struct Authority {
+    pub(super) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
-struct Signed {
-    cert: String,
-    key: String,
+pub(super) struct Signed {
+    pub(super) cert: String,
+    pub(super) key: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -50,11 +50,11 @@ impl Authority {
         }
     }
 
-    fn server(&self) -> Signed {
+    pub(super) fn server(&self) -> Signed {
         self.sign(ExtendedKeyUsagePurpose::ServerAuth)
     }
 
-    fn client(&self) -> Signed {
+    pub(super) fn client(&self) -> Signed {
         self.sign(ExtendedKeyUsagePurpose::ClientAuth)
     }
 }
@@ -75,7 +75,11 @@ async fn start_tls(tls: TlsConfig) -> Server {
     .await
 }
 
-fn client_config(authority: &Authority, alpn: &[&str], own: Option<&Signed>) -> ClientConfig {
+pub(super) fn client_config(
+    authority: &Authority,
+    alpn: &[&str],
+    own: Option<&Signed>,
+) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap())
@@ -98,9 +102,12 @@ fn client_config(authority: &Authority, alpn: &[&str], own: Option<&Signed>) -> 
     config
 }
 
-type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;
+pub(super) type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;
 
-async fn connect(to: std::net::SocketAddr, config: ClientConfig) -> std::io::Result<TlsStream> {
+pub(super) async fn connect(
+    to: std::net::SocketAddr,
+    config: ClientConfig,
+) -> std::io::Result<TlsStream> {
     let stream = TcpStream::connect(to).await?;
     let name = ServerName::try_from("localhost").unwrap();
     tokio_rustls::TlsConnector::from(Arc::new(config))
@@ -108,7 +115,10 @@ async fn connect(to: std::net::SocketAddr, config: ClientConfig) -> std::io::Res
         .await
 }
 
-async fn send_tls(to: std::net::SocketAddr, config: ClientConfig) -> std::io::Result<u16> {
+pub(super) async fn send_tls(
+    to: std::net::SocketAddr,
+    config: ClientConfig,
+) -> std::io::Result<u16> {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = connect(to, config).await?;
     let body = traces_protobuf(1);
@@ -141,22 +151,22 @@ async fn s01_t05_tls_serves_both_protocols_and_alpn_picks_the_version() {
     let headers = [("content-type", PROTOBUF)];
     let answer = wire::converse(stream, "POST", "/v1/traces", &headers, &traces_protobuf(1)).await;
     assert_eq!(answer.status, 200);
-    let mut client = grpc_client(&server, ClientTlsConfig::new(), &authority)
+    let mut client = grpc_client(server.grpc, ClientTlsConfig::new(), &authority)
         .await
         .unwrap();
     client.export(traces(2)).await.unwrap();
     assert_eq!(server.stored.batches(), [1, 2]);
 }
 
-async fn grpc_client(
-    server: &Server,
+pub(super) async fn grpc_client(
+    to: std::net::SocketAddr,
     tls: ClientTlsConfig,
     authority: &Authority,
 ) -> Result<TraceServiceClient<Channel>, tonic::transport::Error> {
     let tls = tls
         .ca_certificate(Certificate::from_pem(&authority.pem))
         .domain_name("localhost");
-    let endpoint = Channel::from_shared(format!("https://{}", server.grpc))
+    let endpoint = Channel::from_shared(format!("https://{to}"))
         .unwrap()
         .tls_config(tls)?;
     Ok(TraceServiceClient::new(endpoint.connect().await?))
@@ -176,13 +186,13 @@ async fn s01_mutual_tls_refuses_no_certificate_and_a_strangers() {
         assert!(send_tls(server.http, config).await.is_err(), "not let in");
     }
     let identity = ClientTlsConfig::new().identity(Identity::from_pem(&own.cert, &own.key));
-    grpc_client(&server, identity, &authority)
+    grpc_client(server.grpc, identity, &authority)
         .await
         .unwrap()
         .export(traces(2))
         .await
         .unwrap();
-    let refused = match grpc_client(&server, ClientTlsConfig::new(), &authority).await {
+    let refused = match grpc_client(server.grpc, ClientTlsConfig::new(), &authority).await {
         Err(_) => true,
         Ok(mut client) => client.export(traces(1)).await.is_err(),
     };

@@ -92,6 +92,17 @@ impl Outcome {
         }
     }
 
+    /// Both parts of a stage that ran in two.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.tally += other.tally;
+        self.problem = match (self.problem, other.problem) {
+            (Some(one), Some(another)) => Some(format!("{one}; {another}")),
+            (one, another) => one.or(another),
+        };
+        self.skipped |= other.skipped;
+        self
+    }
+
     pub(crate) fn is_ok(&self) -> bool {
         self.problem.is_none()
     }
@@ -231,5 +242,22 @@ mod tests {
         };
         assert!(!ignored().print(false, false));
         assert!(ignored().print(true, false));
+    }
+
+    #[test]
+    fn a_stage_in_two_parts_is_as_bad_as_both() {
+        let passed = Tally {
+            passed: 3,
+            ..Tally::default()
+        };
+        let whole = Outcome::passed(passed).and(Outcome::passed(passed));
+        assert!(whole.is_ok());
+        assert_eq!(whole.tally.passed, 6);
+        let broken = Outcome::failed("one").and(Outcome::failed("another"));
+        assert_eq!(broken.problem.as_deref(), Some("one; another"));
+        assert_eq!(broken.tally.failed, 2);
+        let half = Outcome::passed(passed).and(Outcome::failed("another"));
+        assert_eq!(half.problem.as_deref(), Some("another"));
+        assert!(!half.is_ok());
     }
 }

@@ -30,6 +30,10 @@ const STAGE_LIMIT: Duration = Duration::from_secs(60 * 60);
 const CLIENT_TESTS: &str = "clients::";
 const BROWSER_TESTS: &str = "browser::";
 const CORPUS_TESTS: &str = "corpus::";
+/// Lives ten minutes and sleeps nearly all of them, so it begins with the unit tests where both are run.
+const SLEEPING_TESTS: &str = "accounting::";
+/// What the stage `integration` leaves to the others.
+const OTHER_KINDS: [&str; 3] = [CLIENT_TESTS, BROWSER_TESTS, CORPUS_TESTS];
 
 /// One step of `cargo xtask test`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -132,12 +136,7 @@ impl Stage {
             Self::Corpus => integration(workspace, &[CORPUS_TESTS], &[], filters),
             Self::Integration => {
                 packages::install(packages::PEERS);
-                integration(
-                    workspace,
-                    &[],
-                    &[CLIENT_TESTS, BROWSER_TESTS, CORPUS_TESTS],
-                    filters,
-                )
+                integration(workspace, &[], &OTHER_KINDS, filters)
             }
             Self::Client => client(workspace, filters),
             Self::Browser => browser(workspace, filters),
@@ -198,8 +197,8 @@ fn must_with(mut command: Command, arguments: &[&str]) -> anyhow::Result<()> {
     must(command)
 }
 
-/// The pinned cargo-deny, built once into the target directory: unoptimised, because two minutes
-/// of compiling are better spent than six and it runs for a second.
+/// The pinned cargo-deny, built once into the target directory: unoptimised and without what a debugger
+/// needs, because two minutes of compiling are better spent than six and it runs for a second.
 fn cargo_deny(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let root = workspace
         .target
@@ -211,6 +210,8 @@ fn cargo_deny(workspace: &Workspace) -> anyhow::Result<PathBuf> {
         let mut install = workspace.cargo(&["install", &name, "--locked", "--debug", "--root"]);
         install
             .arg(&root)
+            .env("CARGO_INCREMENTAL", "0")
+            .env("CARGO_PROFILE_DEV_DEBUG", "false")
             .env("CARGO_TARGET_DIR", root.join("build"));
         must(install).context("cargo-deny could not be installed")?;
         std::fs::remove_dir_all(root.join("build"))?;
@@ -329,6 +330,19 @@ fn integration(workspace: &Workspace, only: &[&str], skip: &[&str], filters: &[S
         harness.extend(only);
     }
     tests(workspace, &["--test", "integration"], &harness, filters)
+}
+
+/// The part of the stage `integration` that may begin long before it.
+pub(crate) fn sleeping(workspace: &Workspace) -> Outcome {
+    packages::install(packages::PEERS);
+    integration(workspace, &[SLEEPING_TESTS], &[], &[])
+}
+
+/// The other part.
+pub(crate) fn all_but_sleeping(workspace: &Workspace) -> Outcome {
+    let mut skip = OTHER_KINDS.to_vec();
+    skip.push(SLEEPING_TESTS);
+    integration(workspace, &[], &skip, &[])
 }
 
 fn client(workspace: &Workspace, filters: &[String]) -> Outcome {

@@ -1,6 +1,7 @@
 //! Comparisons with attributes, in the two forms they are kept in: hot text and sealed VARIANT.
 //!
-//! Kinds are kept apart: a number compares with numbers, text with text, `true` with booleans.
+//! Kinds are kept apart: a number compares with numbers, text with text, `true` with booleans. Doubles that are not
+//! finite are numbers, too, although they are kept as maps: infinity is more than any, NaN only differs from all.
 
 use duckdb::types::Value;
 
@@ -104,7 +105,41 @@ fn number(documents: &Documents, key: &str, operator: Operator, text: &str, sql:
     documents.is_kind(key, ["= 'DOUBLE'", "IN ('DOUBLE', 'FLOAT')"], sql);
     sql.push(" THEN ");
     double(documents, key, operator, amount, sql);
+    not_finite(documents, key, operator, sql);
     sql.push(" END");
+}
+
+/// The branch for values that are not finite, compared with a number, which always is. The whole value is compared,
+/// not a part of it: a path that row groups have no column for makes them put every document together.
+fn not_finite(documents: &Documents, key: &str, operator: Operator, sql: &mut Sql) {
+    const INFINITY: &str = r#"{"$double":"Infinity"}"#;
+    const NEGATIVE: &str = r#"{"$double":"-Infinity"}"#;
+    const NAN: &str = r#"{"$double":"NaN"}"#;
+    let fitting: &[&str] = match operator {
+        Operator::Greater | Operator::GreaterOrEqual => &[INFINITY],
+        Operator::Less | Operator::LessOrEqual => &[NEGATIVE],
+        Operator::NotEqual => &[INFINITY, NEGATIVE, NAN],
+        Operator::Equal | Operator::Matches | Operator::NotMatches => return,
+    };
+    sql.push(" WHEN ");
+    documents.is_kind(key, ["= 'OBJECT'", "= 'OBJECT($double)'"], sql);
+    sql.push(" THEN ");
+    if documents.is_text {
+        documents.text(key, sql);
+    } else {
+        documents.value(key, sql);
+    }
+    sql.push(" IN (");
+    for (at, value) in fitting.iter().enumerate() {
+        sql.push(if at == 0 { "" } else { ", " });
+        sql.bind(Value::Text((*value).to_owned()));
+        sql.push(if documents.is_text {
+            ""
+        } else {
+            "::JSON::VARIANT"
+        });
+    }
+    sql.push(")");
 }
 
 fn double(documents: &Documents, key: &str, operator: Operator, amount: f64, sql: &mut Sql) {
@@ -241,6 +276,62 @@ mod tests {
             assert_eq!(count(is_text, Operator::Equal, &Literal::Bool(true)), 1);
             assert_eq!(count(is_text, Operator::NotEqual, &Literal::Bool(false)), 1);
             assert_eq!(count(is_text, Operator::Equal, &text("true")), 0);
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_compare_as_numbers_do() {
+        let conn = Connection::open_in_memory().expect("DuckDB");
+        let mut writer = crate::attributes::AttributesWriter::new();
+        conn.execute_batch("CREATE TABLE texts (name VARCHAR, attributes VARCHAR)")
+            .expect("a table");
+        for (name, value) in [
+            ("five", 5.0),
+            ("infinity", f64::INFINITY),
+            ("negative", f64::NEG_INFINITY),
+            ("nan", f64::NAN),
+        ] {
+            writer.clear();
+            writer.begin_object();
+            assert!(writer.key("key"));
+            writer.double(value);
+            writer.end();
+            conn.execute("INSERT INTO texts VALUES (?, ?)", [name, writer.as_str()])
+                .expect("a row");
+        }
+        conn.execute_batch(
+            r#"INSERT INTO texts VALUES ('text', '{"key":"Infinity"}'), ('odd', '{"key":{"a":1,"A":2}}'),
+                   ('map', '{"key":{"$kvlist":{"$double":"Infinity"}}}');
+               CREATE TABLE variants AS SELECT name, attributes::JSON::VARIANT AS attributes FROM texts;"#,
+        )
+        .expect("tables");
+        for (operator, number, expected) in [
+            (Operator::Greater, "4", "five infinity"),
+            (Operator::GreaterOrEqual, "1e300", "infinity"),
+            (Operator::Less, "5", "negative"),
+            (Operator::LessOrEqual, "5", "five negative"),
+            (Operator::Equal, "5", "five"),
+            (Operator::NotEqual, "5", "infinity nan negative"),
+        ] {
+            for is_text in [true, false] {
+                let documents = Documents {
+                    column: "f.attributes",
+                    inside: "",
+                    is_text,
+                };
+                let mut sql = Sql::default();
+                let literal = Literal::Number(number.to_owned());
+                comparison(&documents, "key", operator, &literal, &mut sql);
+                let table = if is_text { "texts" } else { "variants" };
+                let asked = format!(
+                    "SELECT string_agg(name, ' ' ORDER BY name) FROM {table} f WHERE coalesce(({}), FALSE)",
+                    sql.text()
+                );
+                let found: String = conn
+                    .query_row(&asked, params_from_iter(sql.values()), |row| row.get(0))
+                    .unwrap_or_else(|error| panic!("{asked}: {error}"));
+                assert_eq!(found, expected, "{operator:?} {number}, is_text: {is_text}");
+            }
         }
     }
 

@@ -427,6 +427,7 @@ const FUNCTIONS: &[&str] = &[
     "nth_value",
     "ntile",
     "nullif",
+    "number",
     "octet_length",
     "ord",
     "overlay",

@@ -76,7 +76,7 @@ fn parser_error(text: &str, answer: &Value) -> Refusal {
             .any(|token| token.is(text, "PIVOT"))
         {
             return Refusal::refused(
-                "a PIVOT inside another query has to name its values: PIVOT … ON x IN (…)",
+                "a PIVOT that begins neither the statement nor what stands in parentheses has to name its values: PIVOT … ON x IN (…)",
                 None,
             );
         }

@@ -215,3 +215,17 @@ SELECT printf('%5.2f %%', 12.345), format('{:>8}|{}', 'a', 1), bar(1, 0, 10, 20)
 SELECT hash(name), md5(name), encode(name), base64(encode(name)), to_hex(255) FROM spans
 
 SELECT typeof(attributes), pg_typeof(1), variant_typeof(attributes."http.route") FROM spans
+
+SELECT max(number(attributes."queue.wait")) FILTER (isfinite(number(attributes."queue.wait"))) FROM spans
+
+FROM (PIVOT spans ON kind USING count(*))
+
+SELECT * FROM (PIVOT spans ON kind, status_code USING count(*) GROUP BY service_name) ORDER BY service_name
+
+WITH s AS (FROM spans WHERE duration_ns >= 0), p AS (PIVOT s ON kind USING count(*) GROUP BY name) SELECT p.* FROM p
+
+WITH s AS (SELECT name, kind FROM spans) SELECT count(*) FROM (PIVOT s ON kind USING count(*) GROUP BY name)
+
+PIVOT (FROM (PIVOT spans ON kind USING count(*) GROUP BY name)) ON name USING count(*)
+
+SELECT * FROM (WITH s AS (FROM spans) PIVOT s ON kind USING avg(duration_ns) GROUP BY name)

@@ -423,7 +423,16 @@ DESCRIBE SHOW TABLES
 SELECT * FROM spans AT (VERSION => 1)
 
 -- name its values
-FROM (PIVOT spans ON kind USING count(*))
+SELECT 1 UNION ALL PIVOT spans ON kind USING count(*)
+
+-- getenv
+SELECT * FROM (PIVOT spans ON getenv(name) USING count(*))
+
+-- read_text
+WITH t AS (FROM read_text('x')) SELECT * FROM (PIVOT t ON content USING count(*))
+
+-- getenv
+WITH p AS (PIVOT (SELECT getenv('x') AS a) ON a USING count(*)) FROM p
 
 -- the type "main.mood"
 SELECT 'x'::main.mood

@@ -1,0 +1,1 @@
+SELECT system.main.range(99999999)

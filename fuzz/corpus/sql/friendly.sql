@@ -1,0 +1,1 @@
+FROM spans SELECT name LIMIT 10%

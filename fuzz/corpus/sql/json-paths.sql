@@ -1,0 +1,1 @@
+SELECT attributes::JSON->>'$.a[*].b', json_extract(attributes::JSON, '$..*') FROM spans

@@ -1,0 +1,1 @@
+SELECT * FROM spans s, LATERAL (SELECT unnest([s.name, s.kind])) t(x)

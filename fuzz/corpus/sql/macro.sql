@@ -1,0 +1,1 @@
+CREATE MACRO f(a) AS a; SELECT f(1)

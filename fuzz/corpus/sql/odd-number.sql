@@ -1,0 +1,1 @@
+SELECT number(attributes."x"), 1e400, 0x1F, 1_000, .5e-10

@@ -1,0 +1,1 @@
+WITH a AS (FROM spans), b AS (PIVOT a ON kind USING count(*)) FROM b

@@ -1,0 +1,1 @@
+PIVOT (FROM (PIVOT spans ON kind USING count(*))) ON status_code USING count(*)

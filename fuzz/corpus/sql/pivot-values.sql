@@ -1,0 +1,1 @@
+FROM (PIVOT spans ON kind IN ('server') USING count(*))

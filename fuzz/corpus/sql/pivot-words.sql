@@ -1,0 +1,1 @@
+SELECT "pivot", (SELECT 1 AS "ON") FROM spans PIVOT

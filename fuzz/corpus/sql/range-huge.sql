@@ -1,0 +1,1 @@
+SELECT list(range(9223372036854775807)), repeat('a', 1e18::BIGINT)

@@ -1,0 +1,1 @@
+SELECT * FROM spans TABLESAMPLE reservoir(20%)

@@ -1,0 +1,1 @@
+SELECT * FROM information_schema.tables, duckdb_settings(), pg_catalog.pg_class

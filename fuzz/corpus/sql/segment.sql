@@ -1,0 +1,1 @@
+SELECT * FROM hot_1.spans

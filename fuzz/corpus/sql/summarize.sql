@@ -1,0 +1,1 @@
+SUMMARIZE SELECT name, duration_ns FROM spans

@@ -1,0 +1,1 @@
+UNPIVOT (SELECT calls, errors FROM red) ON COLUMNS(*) INTO NAME n VALUE v

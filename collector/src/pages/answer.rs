@@ -38,6 +38,7 @@ pub(super) fn problem_page(frame: &Frame, problem: &Problem) -> Response {
     let mut response = page(frame, problem.status, problem.title, |frame| {
         if problem.status == StatusCode::NOT_FOUND {
             views::missing(
+                frame,
                 &problem.detail,
                 "A range does not matter for an address: check the id or the name.",
             )

@@ -19,8 +19,8 @@ use super::incidents::strip;
 use super::{last_week, own_breakers, proxies};
 use crate::frame::Frame;
 use crate::parts::{
-    basis_note, cut_note, error_share, export_links, figure, list_note, nothing_of, place,
-    positive, requests_note, service_basis, service_link_in, since, sort_head,
+    basis_note, cut_note, durations_note, error_share, export_links, figure, list_note, nothing_of,
+    place, positive, rates_note, requests_note, service_basis, service_link_in, since, sort_head,
 };
 use crate::units;
 
@@ -41,7 +41,7 @@ pub struct Overview {
     pub doors: Vec<Door>,
     /// Incidents that touch the range.
     pub incidents: Page<Incident>,
-    /// Which signals each service sends.
+    /// Which signals each service sends, and how much.
     pub coverage: Page<ServiceCoverage>,
     /// When services were last heard, whenever that was.
     pub heard: Vec<LastHeard>,
@@ -73,13 +73,11 @@ pub struct OverviewHow {
     pub requests: String,
     /// Of the halves that movers are found by.
     pub movers: String,
+    /// Of the spans, log records and metric points in the range.
+    pub stored: [String; 3],
+    /// Of the services that sent them.
+    pub senders: String,
 }
-
-/// SQL of what is stored, of any time.
-const SPANS_SQL: &str = "SELECT count(*) AS spans FROM spans";
-const LOGS_SQL: &str = "SELECT count(*) AS log_records FROM logs";
-const STREAMS_SQL: &str = "SELECT count(*) AS metric_streams FROM metrics";
-const STORED_SERVICES_SQL: &str = "SELECT count(*) AS services\nFROM (SELECT DISTINCT environment, service_namespace, cluster, service_name FROM resources)";
 
 /// What was sent to one receiver since the start.
 #[derive(Debug, Clone, Default)]
@@ -103,12 +101,7 @@ pub fn overview(data: &Overview, frame: &Frame) -> AnyView {
     view! {
         <h1 class="visually-hidden">"Overview"</h1>
         {strip(&data.incidents, frame)}
-        <section class="figures" id="stored" data-live aria-label="Stored">
-            {signal("Spans", counts.spans, ("stored, resent ones counted again", SPANS_SQL), "traces", counts, frame)}
-            {signal("Log records", counts.logs, ("stored", LOGS_SQL), "logs", counts, frame)}
-            {signal("Metric streams", counts.metric_streams, ("", STREAMS_SQL), "metrics", counts, frame)}
-            {figure("Services", units::count(counts.services), view! { <a href=frame.link("/graph", &[])>"see the graph"</a> " " {frame.how(STORED_SERVICES_SQL)} }.into_any())}
-        </section>
+        {stored(&data.coverage.items, &data.how, frame)}
         {moved(data, frame)}
         <section class="panel" id="services" data-live>
             <div class="panel-head"><h2>"Services"</h2>{frame.how(&data.how.services)}</div>
@@ -279,28 +272,47 @@ fn breakers_of(service: &ServiceSummary, breakers: &[Breaker], frame: &Frame) ->
     view! { <a href=link><span class=class>{text}</span></a> }.into_any()
 }
 
-/// How many of a signal are stored, and how they were counted: in words and in SQL.
-fn signal(
-    name: &str,
-    value: u64,
-    (how, sql): (&'static str, &str),
-    signal: &str,
-    counts: &LiveCounts,
-    frame: &Frame,
-) -> AnyView {
-    let newest = counts
-        .ages
-        .iter()
-        .find(|age| age.signal == signal)
-        .and_then(|age| positive(age.newest_unix_nano));
-    let joint = if how.is_empty() { "" } else { ", " };
-    let detail = match newest {
-        Some(_) => {
-            view! { {how} {joint} "newest " {since(newest, frame)} " " {frame.how(sql)} }.into_any()
-        }
-        None => view! { "none yet" }.into_any(),
-    };
-    figure(name, units::count(value), detail)
+/// How much of each signal is stored of the range and scope, and from how many services.
+fn stored(sent: &[ServiceCoverage], how: &OverviewHow, frame: &Frame) -> AnyView {
+    let sum = |of: fn(&ServiceCoverage) -> u64| sent.iter().map(of).sum::<u64>();
+    let newest =
+        |of: fn(&ServiceCoverage) -> Option<i64>| positive(sent.iter().filter_map(of).max());
+    let [of_spans, of_logs, of_points] = &how.stored;
+    let words = ["in range, resent ones counted again", "in range"];
+    let spans = detail(
+        words[0],
+        newest(|one| one.newest_span_unix_nano),
+        of_spans,
+        frame,
+    );
+    let logs = detail(
+        words[1],
+        newest(|one| one.newest_log_unix_nano),
+        of_logs,
+        frame,
+    );
+    let points = detail(
+        words[1],
+        newest(|one| one.newest_metric_unix_nano),
+        of_points,
+        frame,
+    );
+    let services = view! { "in range, " <a href=frame.link("/graph", &[])>"see the graph"</a> " " {frame.how(&how.senders)} };
+    view! {
+        <section class="figures" id="stored" data-live aria-label="Stored in this range">
+            {figure("Spans", units::count(sum(|one| one.spans)), spans)}
+            {figure("Log records", units::count(sum(|one| one.logs)), logs)}
+            {figure("Metric points", units::count(sum(|one| one.metric_points)), points)}
+            {figure("Services", units::count(sent.len() as u64), services.into_any())}
+        </section>
+    }
+    .into_any()
+}
+
+/// How a signal was counted, in words and in SQL, and how old the newest of it is.
+fn detail(words: &'static str, newest: Option<u64>, sql: &str, frame: &Frame) -> AnyView {
+    let newest = newest.map(|newest| view! { ", newest " {since(Some(newest), frame)} });
+    view! { {words} {newest} " " {frame.how(sql)} }.into_any()
 }
 
 /// A proxy beside an application of the list, while proxies are folded.
@@ -313,7 +325,7 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
         return nothing_of(
             "traces",
             "No service sent a span in this range.",
-            "Widen the range; the counts above are of everything stored.",
+            "Widen the range, or look at another scope.",
             frame,
         );
     }
@@ -358,6 +370,8 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
         {proxies::line(&proxies::beside(&all.items), frame)}
         {requests_note(data.services.items.iter().map(|service| service.requests.as_ref()), "Durations and what is drawn over time are of spans.", &data.how.requests, frame)}
         {basis_note(by_spans.map(|service| service.basis))}
+        {durations_note(all.items.iter().map(|service| service.basis))}
+        {rates_note(frame)}
         {export_links(frame, "services")}
     }
     .into_any()

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use tripline_storage::query::{self, how};
+use tripline_web::frame::Frame;
 use tripline_web::pages as views;
 
 use super::answer::{complaint_of, page, show};
@@ -10,6 +11,7 @@ use super::find::pasted_trace;
 use super::request::PageRequest;
 use super::traces::HEATMAP_COLUMNS;
 use crate::api::AppState;
+use crate::api::problem::Problem;
 
 /// Streams or groups on the page.
 const METRIC_LINES_MAX: usize = 20;
@@ -30,15 +32,7 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
     });
     let (mut of_list, of_points) = match questions {
         Ok(questions) => questions,
-        Err(problem) => {
-            let data = views::Explore {
-                complaint: Some(complaint_of(&problem)),
-                ..views::Explore::default()
-            };
-            return page(&frame, problem.status, "Metrics", |frame| {
-                views::explore(&data, frame)
-            });
-        }
+        Err(problem) => return complained(&frame, &problem),
     };
     of_list.limit = 2_000;
     let wants_heatmap = frame.param("view") == Some("heatmap");
@@ -68,5 +62,19 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
             })
         })
         .await;
-    show(&frame, "Metrics", answer, views::explore)
+    match answer {
+        Err(problem) if problem.is_of_filter() => complained(&frame, &problem),
+        answer => show(&frame, "Metrics", answer, views::explore),
+    }
+}
+
+/// The page of a question that cannot be asked.
+fn complained(frame: &Frame, problem: &Problem) -> Response {
+    let data = views::Explore {
+        complaint: Some(complaint_of(problem)),
+        ..views::Explore::default()
+    };
+    page(frame, problem.status, "Metrics", |frame| {
+        views::explore(&data, frame)
+    })
 }

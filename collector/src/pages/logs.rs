@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use tripline_storage::model::{LogQuery, LogRecord, Page, TimeRange};
 use tripline_storage::query::{self, QueryError, Session, how};
+use tripline_web::frame::Frame;
 use tripline_web::pages as views;
 
 use super::answer::{complaint_of, page, problem_page};
@@ -30,15 +31,7 @@ pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) ->
     }
     let question = match params.logs() {
         Ok(question) => question,
-        Err(problem) => {
-            let data = views::LogsPage {
-                complaint: Some(complaint_of(&problem)),
-                ..views::LogsPage::default()
-            };
-            return page(&frame, problem.status, "Logs", |frame| {
-                views::logs(&data, frame)
-            });
-        }
+        Err(problem) => return complained(&frame, &problem),
     };
     let wants_patterns = frame.param("view") == Some("patterns");
     let Ok(moment) = frame.param("around").map(str::parse::<u64>).transpose() else {
@@ -61,7 +54,21 @@ pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) ->
             Ok((data, found))
         })
         .await;
-    show_found(frame, "Logs", answer, views::logs)
+    match answer {
+        Err(problem) if problem.is_of_filter() => complained(&frame, &problem),
+        answer => show_found(frame, "Logs", answer, views::logs),
+    }
+}
+
+/// The page of a question that cannot be asked.
+fn complained(frame: &Frame, problem: &Problem) -> Response {
+    let data = views::LogsPage {
+        complaint: Some(complaint_of(problem)),
+        ..views::LogsPage::default()
+    };
+    page(frame, problem.status, "Logs", |frame| {
+        views::logs(&data, frame)
+    })
 }
 
 /// The records, those around a moment, or their patterns; and how many there are over time.

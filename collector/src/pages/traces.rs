@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use tripline_storage::model::{DifferencesQuery, HeatmapQuery, Selection, TraceQuery};
 use tripline_storage::query::{self, QueryError, Session, how};
+use tripline_web::frame::Frame;
 use tripline_web::pages as views;
 
 use super::answer::{complaint_of, page};
@@ -11,6 +12,7 @@ use super::by_id::{has_range, show_found, time_of_traces};
 use super::find::pasted_trace;
 use super::request::PageRequest;
 use crate::api::AppState;
+use crate::api::problem::Problem;
 
 /// Steps of time in a heatmap.
 pub(super) const HEATMAP_COLUMNS: u32 = 72;
@@ -26,15 +28,7 @@ pub(super) async fn traces(State(state): State<AppState>, request: PageRequest) 
         .and_then(|question| Ok((question, params.selection()?)));
     let (question, selection) = match asked {
         Ok(asked) => asked,
-        Err(problem) => {
-            let data = views::TracesPage {
-                complaint: Some(complaint_of(&problem)),
-                ..views::TracesPage::default()
-            };
-            return page(&frame, problem.status, "Traces", |frame| {
-                views::traces(&data, frame)
-            });
-        }
+        Err(problem) => return complained(&frame, &problem),
     };
     let is_timeless = !has_range(&frame) && question.names_an_id();
     let answer = state
@@ -51,7 +45,21 @@ pub(super) async fn traces(State(state): State<AppState>, request: PageRequest) 
             Ok((traces_page(session, question, selection)?, found))
         })
         .await;
-    show_found(frame, "Traces", answer, views::traces)
+    match answer {
+        Err(problem) if problem.is_of_filter() => complained(&frame, &problem),
+        answer => show_found(frame, "Traces", answer, views::traces),
+    }
+}
+
+/// The page of a question that cannot be asked.
+fn complained(frame: &Frame, problem: &Problem) -> Response {
+    let data = views::TracesPage {
+        complaint: Some(complaint_of(problem)),
+        ..views::TracesPage::default()
+    };
+    page(frame, problem.status, "Traces", |frame| {
+        views::traces(&data, frame)
+    })
 }
 
 /// The traces of a question, and how long their spans took over time; with a box, those with spans in it, and what

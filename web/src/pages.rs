@@ -42,7 +42,7 @@ pub use overview::{
 pub use service::{PartHow, ServiceHow, ServicePage, ServicePart, service, service_markdown};
 pub use sql::{Relation, SqlLimits, SqlOutcome, SqlPage, SqlTable, is_query, sql};
 pub use status::{StatusSection, status};
-pub use trace::{TracePage, trace};
+pub use trace::{TRACE_VIEWS, TracePage, trace};
 pub use traces::{TracesHow, TracesPage, box_of, box_param, traces};
 pub use whatif::what_if;
 

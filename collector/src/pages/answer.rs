@@ -1,5 +1,7 @@
 //! Answers as pages: what was found, what cannot be asked, what failed, and who may not come in.
 
+use std::time::Duration;
+
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use tripline_web::frame::Frame;
@@ -46,12 +48,17 @@ pub(super) fn problem_page(frame: &Frame, problem: &Problem) -> Response {
             views::failed(frame, problem.title, &problem.detail)
         }
     });
-    if let Some(after) = problem.retry_after {
+    may_retry(&mut response, problem.retry_after);
+    response
+}
+
+/// Says when to ask again, if that helps.
+pub(super) fn may_retry(response: &mut Response, after: Option<Duration>) {
+    if let Some(after) = after {
         response
             .headers_mut()
             .insert(header::RETRY_AFTER, after.as_secs().max(1).into());
     }
-    response
 }
 
 /// What is wrong with a question, for the page that asked it.

@@ -22,6 +22,7 @@ mod span_panel;
 mod sql;
 mod status;
 mod trace;
+mod trace_clocks;
 mod trace_scopes;
 mod trace_tabs;
 mod traces;

@@ -8,6 +8,7 @@ use tripline_storage::model::{SpanRecord, TraceDetail};
 
 use super::span_marks;
 use super::span_panel::{log_line, panel};
+use super::trace_clocks;
 use super::trace_scopes::TraceScopes;
 use super::trace_tabs;
 use super::waterfall::{Row, Waterfall};
@@ -326,6 +327,7 @@ fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
             </div>
         </div>
         {cut(trace)}
+        {trace_clocks::note(&trace.spans)}
     }
     .into_any()
 }

@@ -4,6 +4,7 @@ mod first_run;
 mod guards;
 mod receivers;
 mod recipes;
+mod stored;
 
 use leptos::prelude::*;
 use tripline_storage::analysis::{MOVER_CALLS_MIN, Move, movers};
@@ -15,12 +16,13 @@ use tripline_storage::model::{
 use self::first_run::first_run;
 use self::guards::{Standing, standing};
 pub use self::receivers::{Credential, Receiver, Receivers};
+use self::stored::stored;
 use super::incidents::strip;
 use super::{last_week, own_breakers, proxies};
 use crate::frame::Frame;
 use crate::parts::{
-    basis_note, cut_note, durations_note, error_share, export_links, figure, list_note, nothing_of,
-    place, positive, rates_note, requests_note, service_basis, service_link_in, since, sort_head,
+    basis_note, cut_note, durations_note, error_share, export_links, list_note, nothing_of, place,
+    positive, rates_note, requests_note, service_basis, service_link_in, since, sort_head,
 };
 use crate::units;
 
@@ -270,49 +272,6 @@ fn breakers_of(service: &ServiceSummary, breakers: &[Breaker], frame: &Frame) ->
     };
     let link = frame.link_in(&service.scope, "/breakers", &[]);
     view! { <a href=link><span class=class>{text}</span></a> }.into_any()
-}
-
-/// How much of each signal is stored of the range and scope, and from how many services.
-fn stored(sent: &[ServiceCoverage], how: &OverviewHow, frame: &Frame) -> AnyView {
-    let sum = |of: fn(&ServiceCoverage) -> u64| sent.iter().map(of).sum::<u64>();
-    let newest =
-        |of: fn(&ServiceCoverage) -> Option<i64>| positive(sent.iter().filter_map(of).max());
-    let [of_spans, of_logs, of_points] = &how.stored;
-    let words = ["in range, resent ones counted again", "in range"];
-    let spans = detail(
-        words[0],
-        newest(|one| one.newest_span_unix_nano),
-        of_spans,
-        frame,
-    );
-    let logs = detail(
-        words[1],
-        newest(|one| one.newest_log_unix_nano),
-        of_logs,
-        frame,
-    );
-    let points = detail(
-        words[1],
-        newest(|one| one.newest_metric_unix_nano),
-        of_points,
-        frame,
-    );
-    let services = view! { "in range, " <a href=frame.link("/graph", &[])>"see the graph"</a> " " {frame.how(&how.senders)} };
-    view! {
-        <section class="figures" id="stored" data-live aria-label="Stored in this range">
-            {figure("Spans", units::count(sum(|one| one.spans)), spans)}
-            {figure("Log records", units::count(sum(|one| one.logs)), logs)}
-            {figure("Metric points", units::count(sum(|one| one.metric_points)), points)}
-            {figure("Services", units::count(sent.len() as u64), services.into_any())}
-        </section>
-    }
-    .into_any()
-}
-
-/// How a signal was counted, in words and in SQL, and how old the newest of it is.
-fn detail(words: &'static str, newest: Option<u64>, sql: &str, frame: &Frame) -> AnyView {
-    let newest = newest.map(|newest| view! { ", newest " {since(Some(newest), frame)} });
-    view! { {words} {newest} " " {frame.how(sql)} }.into_any()
 }
 
 /// A proxy beside an application of the list, while proxies are folded.

@@ -61,8 +61,20 @@ pub(super) fn may_retry(response: &mut Response, after: Option<Duration>) {
     }
 }
 
+/// The page of a question that cannot be asked, with what is wrong.
+pub(super) fn complained(
+    frame: &Frame,
+    title: &str,
+    problem: &Problem,
+    body: impl FnOnce(Complaint, &Frame) -> views::View,
+) -> Response {
+    page(frame, problem.status, title, |frame| {
+        body(complaint_of(problem), frame)
+    })
+}
+
 /// What is wrong with a question, for the page that asked it.
-pub(super) fn complaint_of(problem: &Problem) -> Complaint {
+fn complaint_of(problem: &Problem) -> Complaint {
     let at = problem
         .members
         .get("filter")

@@ -5,13 +5,13 @@ use axum::response::Response;
 use tripline_storage::query::{self, how};
 use tripline_web::frame::Frame;
 use tripline_web::pages as views;
+use tripline_web::parts::Complaint;
 
-use super::answer::{complaint_of, page, show};
+use super::answer::{complained, show};
 use super::find::pasted_trace;
 use super::request::PageRequest;
 use super::traces::HEATMAP_COLUMNS;
 use crate::api::AppState;
-use crate::api::problem::Problem;
 
 /// Streams or groups on the page.
 const METRIC_LINES_MAX: usize = 20;
@@ -32,7 +32,7 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
     });
     let (mut of_list, of_points) = match questions {
         Ok(questions) => questions,
-        Err(problem) => return complained(&frame, &problem),
+        Err(problem) => return complained(&frame, "Metrics", &problem, refused),
     };
     of_list.limit = 2_000;
     let wants_heatmap = frame.param("view") == Some("heatmap");
@@ -63,18 +63,16 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
         })
         .await;
     match answer {
-        Err(problem) if problem.is_of_filter() => complained(&frame, &problem),
+        Err(problem) if problem.is_of_filter() => complained(&frame, "Metrics", &problem, refused),
         answer => show(&frame, "Metrics", answer, views::explore),
     }
 }
 
 /// The page of a question that cannot be asked.
-fn complained(frame: &Frame, problem: &Problem) -> Response {
+fn refused(complaint: Complaint, frame: &Frame) -> views::View {
     let data = views::Explore {
-        complaint: Some(complaint_of(problem)),
+        complaint: Some(complaint),
         ..views::Explore::default()
     };
-    page(frame, problem.status, "Metrics", |frame| {
-        views::explore(&data, frame)
-    })
+    views::explore(&data, frame)
 }

@@ -93,8 +93,8 @@ pub(super) fn run(flags: &DemoFlags) -> anyhow::Result<()> {
     })
 }
 
-/// Refuses what the shop cannot send to: it speaks plain gRPC over TCP and knows no secret. Else it would run, and the pages
-/// would wait for what never comes.
+/// Refuses what the shop cannot send to: it speaks plain gRPC over TCP and knows no secret. Else it would run, and the
+/// pages would wait for what never comes.
 fn check_reachable(config: &Config) -> anyhow::Result<()> {
     let address = &config.otlp_grpc;
     anyhow::ensure!(

@@ -1,5 +1,5 @@
-//! Numbers of a page and what they stand on: the range and scope they obey, what rates are over, what is a sample, and the SQL
-//! of instances and versions.
+//! Numbers of a page and what they stand on: the range and scope they obey, what rates are over, what is a sample, and
+//! the SQL of instances and versions.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};

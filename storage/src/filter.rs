@@ -38,6 +38,7 @@ pub use fields::{
     Field, FieldKind, KINDS, PART_FIELDS, PartField, Place, SEVERITIES, STATUSES, fields,
     part_field,
 };
+use lex::{Token, TokenKind};
 pub(crate) use quantity::unit_ns;
 pub use quantity::{Measure, Quantity};
 
@@ -61,11 +62,19 @@ pub enum Signal {
     Metrics,
 }
 
-/// A filter that can be asked of a signal.
-#[derive(Debug, Clone, PartialEq)]
+/// A filter that can be asked of a signal. Two are equal that mean the same, however they are written.
+#[derive(Debug, Clone)]
 pub struct Filter {
     signal: Signal,
     expression: Expression,
+    /// As it was written: for complaints that come after it was read.
+    source: String,
+}
+
+impl PartialEq for Filter {
+    fn eq(&self, other: &Self) -> bool {
+        self.signal == other.signal && self.expression == other.expression
+    }
 }
 
 /// What must hold.
@@ -230,7 +239,39 @@ impl Filter {
     /// It is not one, or asks what the signal does not know; the column says where.
     pub fn parse(text: &str, signal: Signal) -> Result<Self, FilterError> {
         let expression = parse::parse(text, signal)?;
-        Ok(Self { signal, expression })
+        Ok(Self {
+            signal,
+            expression,
+            source: text.to_owned(),
+        })
+    }
+
+    /// The filter as it was written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// That one of its regular expressions is none to the engine, and where that is written: there are others than RE2
+    /// knows, which reading a filter does not tell.
+    pub fn refused_regex(&self, pattern: &str) -> FilterError {
+        let tokens = lex::tokens(&self.source).unwrap_or_default();
+        let is_it = |pair: &&[Token]| {
+            let is_regex = matches!(
+                pair[0].kind,
+                TokenKind::Operator(Operator::Matches | Operator::NotMatches)
+            );
+            let is_its = |text: &String| text == pattern;
+            is_regex
+                && matches!(&pair[1].kind, TokenKind::Word(text) | TokenKind::Quoted(text) if is_its(text))
+        };
+        let column = tokens
+            .windows(2)
+            .find(is_it)
+            .map_or(1, |pair| pair[1].column);
+        FilterError::at(
+            column,
+            "a regular expression is not one the engine (RE2) knows",
+        )
     }
 
     /// What is filtered.

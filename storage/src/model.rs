@@ -56,8 +56,9 @@ pub use lane::{InstanceLane, Lane, LaneSegment, LanesQuery};
 pub use live::{LiveCounts, NearMiss, ServiceCoverage, SignalAge};
 pub use log::{LogHistogram, LogHistogramStep, LogPattern, LogPatterns, LogQuery, LogRecord};
 pub use metric::{
-    ExemplarRecord, Grouping, MetricHeatmap, MetricHeatmapCell, MetricHeatmapRow, MetricPoint,
-    MetricPoints, MetricPointsQuery, MetricSeries, MetricSummary, MetricsQuery,
+    EXEMPLARS_COUNTED_MAX, ExemplarRecord, Grouping, MetricHeatmap, MetricHeatmapCell,
+    MetricHeatmapRow, MetricPoint, MetricPoints, MetricPointsQuery, MetricSeries, MetricSummary,
+    MetricsQuery,
 };
 pub use review::BreakerReview;
 pub use service::{

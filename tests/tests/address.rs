@@ -3,6 +3,8 @@
 
 pub(crate) mod how;
 mod lists;
+mod refused;
+mod shown;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};

@@ -18,6 +18,9 @@ pub const KEPT: [&str; 5] = [
     "proxies",
 ];
 
+/// Of these, what narrows a page to a scope.
+pub const SCOPES: [&str; 3] = ["environment", "service_namespace", "cluster"];
+
 /// What every page is rendered with, taken from the request and the moment.
 #[derive(Debug, Clone, Default)]
 pub struct Frame {

@@ -22,6 +22,7 @@ mod span_panel;
 mod sql;
 mod status;
 mod trace;
+mod trace_clocks;
 mod trace_scopes;
 mod trace_tabs;
 mod traces;
@@ -39,10 +40,10 @@ pub use logs::{AROUND_NS, Around, LogsHow, LogsPage, logs};
 pub use overview::{
     Credential, Door, LastHeard, Overview, OverviewHow, Receiver, Receivers, overview,
 };
-pub use service::{PartHow, ServiceHow, ServicePage, ServicePart, service};
+pub use service::{PartHow, ServiceHow, ServicePage, ServicePart, service, service_markdown};
 pub use sql::{Relation, SqlLimits, SqlOutcome, SqlPage, SqlTable, is_query, sql};
 pub use status::{StatusSection, status};
-pub use trace::{TracePage, trace};
+pub use trace::{TRACE_VIEWS, TracePage, trace};
 pub use traces::{TracesHow, TracesPage, box_of, box_param, traces};
 pub use whatif::what_if;
 
@@ -64,8 +65,10 @@ pub fn failed(frame: &Frame, title: &str, detail: &str) -> AnyView {
 }
 
 /// Nothing is at this address.
-pub fn missing(sentence: &str, advice: &str) -> AnyView {
-    view! { <section class="panel">{nothing(sentence, advice)}</section> }.into_any()
+pub fn missing(frame: &Frame, sentence: &str, advice: &str) -> AnyView {
+    let home = frame.link("/", &[]);
+    view! { <h1>"Not found"</h1><section class="panel">{nothing(sentence, advice)}<p><a class="button" href=home>"To the overview"</a></p></section> }
+        .into_any()
 }
 
 /// Asks for the token; the full address comes back after it.

@@ -21,8 +21,8 @@ pub use self::figures::{error_share, failed_of, figure, severity_of_share};
 pub use self::ids::copied_id;
 pub use self::instead::{Complaint, complaint, failure, nothing, nothing_of};
 pub use self::notes::{
-    basis_note, basis_tag, cut_note, export_links, list_note, metrics_named, requests_note,
-    service_basis,
+    basis_note, basis_tag, cut_note, durations_note, export_links, list_note, metrics_named,
+    rates_note, requests_note, service_basis,
 };
 pub use self::saved::saved_page;
 pub use self::scopes::ScopeParts;

@@ -78,6 +78,11 @@ impl Problem {
             .with("filter", text)
     }
 
+    /// Whether it is about a filter, and says where.
+    pub fn is_of_filter(&self) -> bool {
+        self.members.contains_key("filter")
+    }
+
     /// The thing asked for is not stored.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
@@ -158,6 +163,7 @@ impl From<QueryError> for Problem {
                 "A parameter cannot be used",
                 detail,
             ),
+            QueryError::Filter { text, error } => Self::filter("q", &text, &error),
             QueryError::Settings(detail) => Self::new(
                 StatusCode::BAD_REQUEST,
                 "invalid-parameter",

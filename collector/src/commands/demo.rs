@@ -64,6 +64,7 @@ pub(super) fn run(flags: &DemoFlags) -> anyhow::Result<()> {
     if let Some(part) = flags.only {
         return run_only(part, flags);
     }
+    check_reachable(&flags.serve.load()?)?;
     let flags = flags.clone();
     serve::run_with(&flags.serve.clone(), move |running| {
         let Some(endpoint) = running.addresses.otlp_grpc.clone() else {
@@ -90,6 +91,29 @@ pub(super) fn run(flags: &DemoFlags) -> anyhow::Result<()> {
             .context("cannot start the shop's thread")?;
         Ok(Some(serve::Companion { stop, ended }))
     })
+}
+
+/// Refuses what the shop cannot send to: it speaks plain gRPC over TCP and knows no secret. Else it would run, and the
+/// pages would wait for what never comes.
+fn check_reachable(config: &Config) -> anyhow::Result<()> {
+    let address = &config.otlp_grpc;
+    anyhow::ensure!(
+        !address.is_empty(),
+        "the demo sends over OTLP/gRPC; give --otlp-grpc an address"
+    );
+    anyhow::ensure!(
+        !address.starts_with("unix:"),
+        "the demo sends over TCP, and OTLP/gRPC listens on {address}; give --otlp-grpc a host and port"
+    );
+    anyhow::ensure!(
+        config.receive.grpc.listen.tls.is_none(),
+        "the demo sends without TLS, and OTLP/gRPC listens on {address} with it; leave out receive.grpc.listen.tls"
+    );
+    anyhow::ensure!(
+        config.receive.auth.credentials.is_empty(),
+        "the demo sends without a credential, and OTLP/gRPC on {address} asks for one; leave out receive.auth"
+    );
+    Ok(())
 }
 
 impl DemoFlags {
@@ -121,4 +145,37 @@ fn on_one_thread(shop: impl Future<Output = anyhow::Result<()>>) -> anyhow::Resu
         .enable_all()
         .build()?
         .block_on(shop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receive::{AuthConfig, TlsConfig};
+
+    #[test]
+    fn the_shop_opens_only_where_it_can_send() {
+        assert!(check_reachable(&Config::default()).is_ok());
+        let socket = Config {
+            otlp_grpc: "unix:/run/otlp.sock".to_owned(),
+            ..Config::default()
+        };
+        let nowhere = Config {
+            otlp_grpc: String::new(),
+            ..Config::default()
+        };
+        let mut encrypted = Config::default();
+        encrypted.receive.grpc.listen.tls = Some(TlsConfig::default());
+        let mut closed = Config::default();
+        closed.receive.auth =
+            toml::from_str::<AuthConfig>("credentials = [{ bearer = 'x' }]").expect("settings");
+        for (config, words) in [
+            (socket, "listens on unix:/run/otlp.sock"),
+            (nowhere, "give --otlp-grpc an address"),
+            (encrypted, "without TLS"),
+            (closed, "without a credential"),
+        ] {
+            let why = check_reachable(&config).expect_err(words).to_string();
+            assert!(why.contains(words) && !why.contains("http://"), "{why}");
+        }
+    }
 }

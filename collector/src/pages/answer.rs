@@ -1,5 +1,7 @@
 //! Answers as pages: what was found, what cannot be asked, what failed, and who may not come in.
 
+use std::time::Duration;
+
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use tripline_web::frame::Frame;
@@ -38,6 +40,7 @@ pub(super) fn problem_page(frame: &Frame, problem: &Problem) -> Response {
     let mut response = page(frame, problem.status, problem.title, |frame| {
         if problem.status == StatusCode::NOT_FOUND {
             views::missing(
+                frame,
                 &problem.detail,
                 "A range does not matter for an address: check the id or the name.",
             )
@@ -45,16 +48,33 @@ pub(super) fn problem_page(frame: &Frame, problem: &Problem) -> Response {
             views::failed(frame, problem.title, &problem.detail)
         }
     });
-    if let Some(after) = problem.retry_after {
+    may_retry(&mut response, problem.retry_after);
+    response
+}
+
+/// Says when to ask again, if that helps.
+pub(super) fn may_retry(response: &mut Response, after: Option<Duration>) {
+    if let Some(after) = after {
         response
             .headers_mut()
             .insert(header::RETRY_AFTER, after.as_secs().max(1).into());
     }
-    response
+}
+
+/// The page of a question that cannot be asked, with what is wrong.
+pub(super) fn complained(
+    frame: &Frame,
+    title: &str,
+    problem: &Problem,
+    body: impl FnOnce(Complaint, &Frame) -> views::View,
+) -> Response {
+    page(frame, problem.status, title, |frame| {
+        body(complaint_of(problem), frame)
+    })
 }
 
 /// What is wrong with a question, for the page that asked it.
-pub(super) fn complaint_of(problem: &Problem) -> Complaint {
+fn complaint_of(problem: &Problem) -> Complaint {
     let at = problem
         .members
         .get("filter")

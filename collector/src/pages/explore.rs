@@ -3,9 +3,11 @@
 use axum::extract::State;
 use axum::response::Response;
 use tripline_storage::query::{self, how};
+use tripline_web::frame::Frame;
 use tripline_web::pages as views;
+use tripline_web::parts::Complaint;
 
-use super::answer::{complaint_of, page, show};
+use super::answer::{complained, show};
 use super::find::pasted_trace;
 use super::request::PageRequest;
 use super::traces::HEATMAP_COLUMNS;
@@ -30,15 +32,7 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
     });
     let (mut of_list, of_points) = match questions {
         Ok(questions) => questions,
-        Err(problem) => {
-            let data = views::Explore {
-                complaint: Some(complaint_of(&problem)),
-                ..views::Explore::default()
-            };
-            return page(&frame, problem.status, "Metrics", |frame| {
-                views::explore(&data, frame)
-            });
-        }
+        Err(problem) => return complained(&frame, "Metrics", &problem, refused),
     };
     of_list.limit = 2_000;
     let wants_heatmap = frame.param("view") == Some("heatmap");
@@ -68,5 +62,17 @@ pub(super) async fn explore(State(state): State<AppState>, request: PageRequest)
             })
         })
         .await;
-    show(&frame, "Metrics", answer, views::explore)
+    match answer {
+        Err(problem) if problem.is_of_filter() => complained(&frame, "Metrics", &problem, refused),
+        answer => show(&frame, "Metrics", answer, views::explore),
+    }
+}
+
+/// The page of a question that cannot be asked.
+fn refused(complaint: Complaint, frame: &Frame) -> views::View {
+    let data = views::Explore {
+        complaint: Some(complaint),
+        ..views::Explore::default()
+    };
+    views::explore(&data, frame)
 }

@@ -4,9 +4,11 @@ use axum::extract::State;
 use axum::response::Response;
 use tripline_storage::model::{LogQuery, LogRecord, Page, TimeRange};
 use tripline_storage::query::{self, QueryError, Session, how};
+use tripline_web::frame::Frame;
 use tripline_web::pages as views;
+use tripline_web::parts::Complaint;
 
-use super::answer::{complaint_of, page, problem_page};
+use super::answer::{complained, problem_page};
 use super::by_id::{has_range, show_found, time_of_logs};
 use super::find::pasted_trace;
 use super::request::PageRequest;
@@ -30,15 +32,7 @@ pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) ->
     }
     let question = match params.logs() {
         Ok(question) => question,
-        Err(problem) => {
-            let data = views::LogsPage {
-                complaint: Some(complaint_of(&problem)),
-                ..views::LogsPage::default()
-            };
-            return page(&frame, problem.status, "Logs", |frame| {
-                views::logs(&data, frame)
-            });
-        }
+        Err(problem) => return complained(&frame, "Logs", &problem, refused),
     };
     let wants_patterns = frame.param("view") == Some("patterns");
     let Ok(moment) = frame.param("around").map(str::parse::<u64>).transpose() else {
@@ -61,7 +55,19 @@ pub(super) async fn logs(State(state): State<AppState>, request: PageRequest) ->
             Ok((data, found))
         })
         .await;
-    show_found(frame, "Logs", answer, views::logs)
+    match answer {
+        Err(problem) if problem.is_of_filter() => complained(&frame, "Logs", &problem, refused),
+        answer => show_found(frame, "Logs", answer, views::logs),
+    }
+}
+
+/// The page of a question that cannot be asked.
+fn refused(complaint: Complaint, frame: &Frame) -> views::View {
+    let data = views::LogsPage {
+        complaint: Some(complaint),
+        ..views::LogsPage::default()
+    };
+    views::logs(&data, frame)
 }
 
 /// The records, those around a moment, or their patterns; and how many there are over time.

@@ -22,7 +22,7 @@ pub(super) async fn overview(
     headers: HeaderMap,
     request: PageRequest,
 ) -> Response {
-    let PageRequest { frame, params } = request;
+    let PageRequest { mut frame, params } = request;
     let order = match params.service_order() {
         Ok(order) => order.unwrap_or(ServiceOrder::Impact),
         Err(problem) => return problem_page(&frame, &problem),
@@ -43,11 +43,13 @@ pub(super) async fn overview(
     let answer = state
         .ask(move |session| {
             let seconds = query::covered(session, question.range)?.seconds();
-            Ok(views::Overview {
+            let page = views::Overview {
                 how: views::OverviewHow {
                     services: how::services(&question, None, seconds),
                     requests: how::requests(&question, None, seconds),
                     movers: how::movers(&question),
+                    stored: how::stored(&question),
+                    senders: how::stored_services(&question),
                 },
                 counts: query::live_counts(session)?,
                 services: query::services(session, &question)?,
@@ -63,9 +65,14 @@ pub(super) async fn overview(
                 doors,
                 heard,
                 receivers,
-            })
+            };
+            Ok((page, seconds))
         })
         .await;
+    let answer = answer.map(|(page, seconds)| {
+        frame.covered_seconds = Some(seconds);
+        page
+    });
     show(&frame, "Overview", answer, views::overview)
 }
 

@@ -3,6 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::Response;
+use tripline_web::choices;
 use tripline_web::frame::{BundleNote, Frame, SavedPage};
 use tripline_web::range::Range;
 
@@ -82,6 +83,10 @@ impl FromRequestParts<AppState> for PageRequest {
                 .params
                 .retain(|(name, _)| name != "from" && name != "to");
             return Err(problem_page(&frame, &Problem::parameter("from", why)));
+        }
+        if let Some((wrong, why)) = choices::wrong(&frame) {
+            frame.params.retain(|(name, _)| name != wrong);
+            return Err(problem_page(&frame, &Problem::parameter(wrong, why)));
         }
         Ok(Self {
             params: with_range(params, &range),

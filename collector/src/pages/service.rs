@@ -107,7 +107,7 @@ impl Asked {
             how: views::PartHow {
                 over_time: how::over_time(&question),
                 operations: how::operations(&question, seconds),
-                versions: how::versions(&question),
+                versions: how::versions(&question, seconds),
             },
         })
     }
@@ -179,8 +179,13 @@ pub(super) async fn one(
                     ))
                 },
             )?;
+            let seen = match summaries.is_empty() {
+                true => query::coverage(session, range, &asked.services.scope)?.items,
+                false => Vec::new(),
+            };
             let page = views::ServicePage {
                 parts,
+                seen,
                 summaries,
                 graph,
                 breakers,
@@ -192,6 +197,7 @@ pub(super) async fn one(
                 how: views::ServiceHow {
                     figures: how::services(&asked.services, Some(name.as_str()), seconds),
                     requests: how::requests(&asked.services, Some(name.as_str()), seconds),
+                    instances: how::instances(&of_instances, seconds),
                     neighbours: how::edges(&of_graph, seconds),
                     failures: how::traces(&of_failed)?,
                     logs: how::log_records(&of_logs)?,
@@ -203,6 +209,7 @@ pub(super) async fn one(
         .await;
     let answer = answer.map(|(page, covered)| {
         frame.covered_seconds = Some(covered.seconds());
+        frame.markdown = Some(views::service_markdown(&page, &frame));
         page
     });
     show(&frame, &title, answer, views::service)

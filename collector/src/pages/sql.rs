@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use tripline_web::pages as views;
 
-use super::answer::page;
+use super::answer::{may_retry, page};
 use super::find::pasted_trace;
 use super::request::PageRequest;
 use crate::api::AppState;
@@ -22,12 +22,16 @@ pub(super) async fn editor(State(state): State<AppState>, request: PageRequest) 
         return response;
     }
     let query = frame.param("q").unwrap_or_default().to_owned();
-    let outcome = match query.trim() {
+    let answer = match query.trim() {
         "" => None,
-        _ => Some(sql_outcome(
-            sql::document(&state, &query, SQL_ROWS_MAX).await,
-        )),
+        _ => Some(sql::document(&state, &query, SQL_ROWS_MAX).await),
     };
+    // What the API would answer: who asks without eyes is told by the status.
+    let refused = match &answer {
+        Some(Err(problem)) => Some((problem.status, problem.retry_after)),
+        _ => None,
+    };
+    let outcome = answer.map(sql_outcome);
     let relations = sql::relations();
     let data = views::SqlPage {
         query,
@@ -35,9 +39,10 @@ pub(super) async fn editor(State(state): State<AppState>, request: PageRequest) 
         relations,
         limits: sql_limits(&state),
     };
-    page(&frame, StatusCode::OK, "SQL", |frame| {
-        views::sql(&data, frame)
-    })
+    let (status, retry_after) = refused.unwrap_or((StatusCode::OK, None));
+    let mut response = page(&frame, status, "SQL", |frame| views::sql(&data, frame));
+    may_retry(&mut response, retry_after);
+    response
 }
 
 /// The bounds of a query, as they are configured.

@@ -4,9 +4,11 @@ use axum::extract::State;
 use axum::response::Response;
 use tripline_storage::model::{DifferencesQuery, HeatmapQuery, Selection, TraceQuery};
 use tripline_storage::query::{self, QueryError, Session, how};
+use tripline_web::frame::Frame;
 use tripline_web::pages as views;
+use tripline_web::parts::Complaint;
 
-use super::answer::{complaint_of, page};
+use super::answer::complained;
 use super::by_id::{has_range, show_found, time_of_traces};
 use super::find::pasted_trace;
 use super::request::PageRequest;
@@ -26,15 +28,7 @@ pub(super) async fn traces(State(state): State<AppState>, request: PageRequest) 
         .and_then(|question| Ok((question, params.selection()?)));
     let (question, selection) = match asked {
         Ok(asked) => asked,
-        Err(problem) => {
-            let data = views::TracesPage {
-                complaint: Some(complaint_of(&problem)),
-                ..views::TracesPage::default()
-            };
-            return page(&frame, problem.status, "Traces", |frame| {
-                views::traces(&data, frame)
-            });
-        }
+        Err(problem) => return complained(&frame, "Traces", &problem, refused),
     };
     let is_timeless = !has_range(&frame) && question.names_an_id();
     let answer = state
@@ -51,7 +45,19 @@ pub(super) async fn traces(State(state): State<AppState>, request: PageRequest) 
             Ok((traces_page(session, question, selection)?, found))
         })
         .await;
-    show_found(frame, "Traces", answer, views::traces)
+    match answer {
+        Err(problem) if problem.is_of_filter() => complained(&frame, "Traces", &problem, refused),
+        answer => show_found(frame, "Traces", answer, views::traces),
+    }
+}
+
+/// The page of a question that cannot be asked.
+fn refused(complaint: Complaint, frame: &Frame) -> views::View {
+    let data = views::TracesPage {
+        complaint: Some(complaint),
+        ..views::TracesPage::default()
+    };
+    views::traces(&data, frame)
 }
 
 /// The traces of a question, and how long their spans took over time; with a box, those with spans in it, and what

@@ -161,6 +161,9 @@ impl GraphEdge {
 /// Calls from one service to another as the sidecars beside them count them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MeshCalls {
+    /// Scope of the sidecar that counted them.
+    #[serde(flatten)]
+    pub scope: Scope,
     /// The application whose sidecar sent them on, or who sent them.
     pub caller: String,
     /// Whom they reached: an application, or what the sidecar names.

@@ -58,6 +58,15 @@ pub struct ServiceCoverage {
     pub scope: Scope,
     /// Its name.
     pub service_name: String,
+    /// Spans in the range; what was sent again counts again.
+    #[serde(default)]
+    pub spans: u64,
+    /// Log records in the range.
+    #[serde(default)]
+    pub logs: u64,
+    /// Metric points in the range.
+    #[serde(default)]
+    pub metric_points: u64,
     /// Newest span in the range.
     #[serde(with = "exact::option")]
     pub newest_span_unix_nano: Option<i64>,

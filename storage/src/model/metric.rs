@@ -67,6 +67,9 @@ pub struct MetricPointsQuery {
     pub points_max: usize,
 }
 
+/// Exemplars of a metric that are looked at.
+pub const EXEMPLARS_COUNTED_MAX: u64 = 10_000;
+
 /// Streams of one metric with their points.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MetricPoints {
@@ -76,6 +79,9 @@ pub struct MetricPoints {
     pub truncated: bool,
     /// Streams in all, or groups.
     pub total_series: u64,
+    /// Exemplars of these streams, shown or not; of more than [`EXEMPLARS_COUNTED_MAX`] so many.
+    #[serde(default)]
+    pub total_exemplars: u64,
     /// What the streams can be grouped by, as a filter writes it: attributes of theirs, and what else tells them
     /// apart.
     #[serde(default)]

@@ -93,8 +93,11 @@ pub struct ServiceSummary {
     /// The same as its metrics count them, every one: only where spans are not known to be all there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<RequestCounts>,
-    /// Calls a second over the range: of `requests` if there are any, else of the spans (weighted).
+    /// Calls a second over `rate_seconds`: of `requests` if there are any, else of the spans (weighted).
     pub rate_per_second: f64,
+    /// Seconds of the range that rates are over: from the oldest span stored, of any service, to now at the latest.
+    #[serde(default)]
+    pub rate_seconds: f64,
     /// Failed share of the same (weighted), 0 to 1; 0 without calls.
     pub error_ratio: f64,
     /// Latency of the calls.
@@ -169,7 +172,7 @@ pub struct ProxyCalls {
     /// Of the weight, that of failed calls.
     #[serde(default)]
     pub error_weight: f64,
-    /// Calls a second over the range (weighted).
+    /// Calls a second over the `rate_seconds` of its service (weighted).
     pub rate_per_second: f64,
     /// Latency of the calls.
     pub latency: Latency,

@@ -1,4 +1,4 @@
-//! Which signals each service sends, and which breakers nearly show.
+//! Which signals each service sends and how much, and which breakers nearly show.
 
 use std::collections::BTreeMap;
 
@@ -37,6 +37,9 @@ pub fn coverage(
                 later(&mut service.newest_metric_unix_nano, newest.metric);
                 service.has_version |= newest.has_version;
                 service.has_instance_id |= newest.has_instance_id;
+                service.spans += newest.spans;
+                service.logs += newest.logs;
+                service.metric_points += newest.metric_points;
             }
         }
         Ok(())

@@ -91,8 +91,9 @@ pub(super) fn check_regexes(conn: &Connection, filter: &Filter) -> Result<(), Qu
     regexes(filter.expression(), &mut patterns);
     for pattern in patterns {
         conn.query_row("SELECT regexp_matches('', ?)", [pattern], |_| Ok(()))
-            .map_err(|_| {
-                QueryError::Invalid("a regular expression is not one the engine (RE2) knows")
+            .map_err(|_| QueryError::Filter {
+                text: filter.source().to_owned(),
+                error: filter.refused_regex(pattern),
             })?;
     }
     Ok(())

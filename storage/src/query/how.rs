@@ -1,8 +1,13 @@
 //! How a number of a page comes about: SQL over the public relations that answers the same question, its range, scope
 //! and filter written as literals. People open it in `/sql` and go on from there; nothing of it is run here.
 
+mod senders;
+mod stored;
+
 use duckdb::types::Value;
 
+pub use self::senders::{instances, versions};
+pub use self::stored::{stored, stored_services};
 use super::activity::COUNTED_BEFORE_NS;
 use super::conditions::Conditions;
 use super::heatmap::{Grid, ONCE};
@@ -30,7 +35,6 @@ const OF_EDGES: &str = include_str!("how/of_edges.sql");
 const SUMMED: &str = include_str!("how/summed.sql");
 const REQUEST_STREAMS: &str = include_str!("how/request_streams.sql");
 const REQUEST_POINTS: &str = include_str!("how/request_points.sql");
-const VERSIONS: &str = include_str!("how/versions.sql");
 const HEATMAP: &str = include_str!("how/heatmap.sql");
 const TRACES: &str = include_str!("how/traces.sql");
 const ORDERED_TRACES: &str = include_str!("how/ordered_traces.sql");
@@ -142,18 +146,6 @@ pub fn operations(query: &ServiceQuery, seconds: f64) -> String {
         conditions: &calls_of_service(query),
     };
     counted.summed("name", seconds, "calls DESC, name")
-}
-
-/// The versions of one service.
-pub fn versions(query: &ServiceQuery) -> String {
-    let mut conditions = Conditions::default();
-    of_service(query, &mut conditions);
-    conditions.add(
-        "kind IN ('server', 'consumer') AND NOT coalesce(sidecar, false) AND NOT coalesce(resent, false) \
-         AND start_time >= make_timestamp_ns(?) AND start_time < make_timestamp_ns(?)",
-        bounds(query.range),
-    );
-    VERSIONS.replace("{where}", &clause(&conditions))
 }
 
 /// Calls, failures and durations of each edge; rates are over `seconds`.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use duckdb::Connection;
 
 use super::{QueryError, Session};
+use crate::as_of::now_ns;
 use crate::ask::{Ask, NONE};
 use crate::model::{LiveCounts, Scope, SignalAge, TimeRange};
 use crate::segment::Segment;
@@ -84,7 +85,8 @@ pub fn scopes(session: &Session<'_>) -> Result<[Vec<String>; 3], QueryError> {
     ])
 }
 
-/// The part of `range` in which calls can be: it starts with the oldest span or roll-up stored. Rates are over this.
+/// The part of `range` in which calls can be, from the oldest span or roll-up stored, of any service, to now: of a range
+/// of the past that all lies after the oldest, the whole. Rates are over this.
 pub fn covered(session: &Session<'_>, range: TimeRange) -> Result<TimeRange, QueryError> {
     let segments: Vec<&Segment> = session
         .set()
@@ -105,10 +107,13 @@ pub fn covered(session: &Session<'_>, range: TimeRange) -> Result<TimeRange, Que
         oldest.max(range.from_unix_nano)
     });
     // A moment of data is no base for a rate.
-    let latest = range.to_unix_nano.saturating_sub(COVERED_MIN_NS);
+    let to = now_ns()
+        .max(range.from_unix_nano.saturating_add(COVERED_MIN_NS))
+        .min(range.to_unix_nano);
+    let latest = to.saturating_sub(COVERED_MIN_NS);
     Ok(TimeRange {
         from_unix_nano: from.min(latest).max(range.from_unix_nano),
-        to_unix_nano: range.to_unix_nano,
+        to_unix_nano: to,
     })
 }
 

@@ -50,6 +50,7 @@ pub fn mesh_calls(
                 cluster: row.get(2)?,
             };
             let calls = MeshCalls {
+                scope,
                 caller: named(row.get(3)?),
                 callee: named(row.get(4)?),
                 by_caller: row.get(5)?,
@@ -60,7 +61,7 @@ pub fn mesh_calls(
                 p95_ns: row.get(10)?,
             };
             let touches = |service: &String| *service == calls.caller || *service == calls.callee;
-            if is_in(&scope, &query.scope) && query.service.as_ref().is_none_or(touches) {
+            if is_in(&calls.scope, &query.scope) && query.service.as_ref().is_none_or(touches) {
                 found.push(calls);
             }
         }

@@ -19,7 +19,8 @@ use super::trace::{EXEMPLAR_COLUMNS, exemplar_record};
 use super::{QueryError, Session, document};
 use crate::ask::Ask;
 use crate::model::{
-    ExemplarRecord, MetricPoint, MetricPoints, MetricPointsQuery, MetricSeries, Scope,
+    EXEMPLARS_COUNTED_MAX, ExemplarRecord, MetricPoint, MetricPoints, MetricPointsQuery,
+    MetricSeries, Scope,
 };
 use distribution::Distribution;
 pub use heatmap::metric_heatmap;
@@ -73,7 +74,9 @@ fn one_by_one(
             series.points.drain(..cut);
         }
     })?;
-    for (id, exemplar) in exemplars(conn, query, &ids)? {
+    let exemplars = exemplars(conn, query, &ids)?;
+    let total_exemplars = exemplars.len() as u64;
+    for (id, exemplar) in exemplars {
         if let Some(series) = series
             .get_mut(&id)
             .filter(|series| series.exemplars.len() < EXEMPLARS_MAX)
@@ -85,6 +88,7 @@ fn one_by_one(
         series: series.into_values().collect(),
         truncated,
         total_series,
+        total_exemplars,
         ..MetricPoints::default()
     })
 }
@@ -318,7 +322,7 @@ fn exemplars(
     let sql = format!(
         "SELECT {EXEMPLAR_COLUMNS}, series_id FROM exemplars WHERE name = ? \
          AND point_time >= make_timestamp_ns(?) AND point_time < make_timestamp_ns(?) \
-         AND series_id IN (SELECT unnest(string_split(?, ','))::UBIGINT) ORDER BY time DESC LIMIT 10000"
+         AND series_id IN (SELECT unnest(string_split(?, ','))::UBIGINT) ORDER BY time DESC LIMIT {EXEMPLARS_COUNTED_MAX}"
     );
     let mut statement = conn.ask(&sql)?;
     let (from, to) = (query.range.from_unix_nano, query.range.to_unix_nano);

@@ -233,6 +233,9 @@ fn summaries(
         services.insert(key, summary);
     }
     add_senders(set, conn, query, &mut services)?;
+    for service in services.values_mut() {
+        service.rate_seconds = seconds;
+    }
     // Of few calls a sampler may have kept none.
     let silent = services.iter().filter(|(_, service)| service.spans == 0);
     uncertain.extend(silent.map(|(key, _)| (key.clone(), 0.0)));

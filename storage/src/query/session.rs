@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use duckdb::{Connection, InterruptHandle};
 
+use crate::filter::FilterError;
 use crate::store::{Reader, SegmentSet};
 
 /// A leased reader with a deadline. Questions on one session run one after the other.
@@ -23,6 +24,14 @@ pub enum QueryError {
     /// The question itself is wrong: its cursor, a filter.
     #[error("{0}")]
     Invalid(&'static str),
+    /// What a filter says is nothing the engine can be asked.
+    #[error("{error}")]
+    Filter {
+        /// The filter as it was written.
+        text: String,
+        /// What is wrong, and where.
+        error: FilterError,
+    },
     /// Settings of a breaker that cannot be read or cannot work.
     #[error("{0}")]
     Settings(String),

@@ -50,7 +50,7 @@ pub(crate) struct Sender {
     pub service_instance_id: Option<String>,
 }
 
-/// The newest of each signal from one service, in nanoseconds.
+/// The newest of each signal from one service, in nanoseconds, and how much there is of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Newest {
     pub scope: Scope,
@@ -61,6 +61,9 @@ pub(crate) struct Newest {
     pub metric: Option<i64>,
     pub has_version: bool,
     pub has_instance_id: bool,
+    pub spans: u64,
+    pub logs: u64,
+    pub metric_points: u64,
 }
 
 /// An instance of a service, whatever its version: scope, service and id.
@@ -115,7 +118,7 @@ impl Segment {
         keep((!self.is_text()).then_some(&self.kept.senders), read)
     }
 
-    /// The newest of each signal of each service, of the rows in the range.
+    /// The newest of each signal of each service and how much there is, of the rows in the range.
     pub(crate) fn newest(
         &self,
         conn: &Connection,
@@ -135,6 +138,9 @@ impl Segment {
                     metric: row.get(7)?,
                     has_version: row.get(8)?,
                     has_instance_id: row.get(9)?,
+                    spans: row.get(10)?,
+                    logs: row.get(11)?,
+                    metric_points: row.get(12)?,
                 })
             })
         };

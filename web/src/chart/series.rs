@@ -135,6 +135,7 @@ pub fn noted_series(
             </div>
             <div class="chart-x">{times}</div>
         </figure>
+        {read_note(lines.len() + older.len())}
     }
     .into_any()
 }
@@ -164,13 +165,25 @@ fn path_of(line: &Line, x: impl Fn(u64) -> f64, y: impl Fn(f64) -> f64) -> Strin
     d
 }
 
+/// Lines whose values are read under the pointer.
+const LINES_READ_MAX: usize = 8;
+
+/// That the lens does not read all lines.
+fn read_note(lines: usize) -> Option<AnyView> {
+    (lines > LINES_READ_MAX).then(|| {
+        let text =
+            format!("Values under the pointer are of the first {LINES_READ_MAX} of {lines} lines.");
+        view! { <p class="note needs-wasm">{text}</p> }.into_any()
+    })
+}
+
 fn lens<'a>(lines: impl Iterator<Item = &'a Line>, (from, to): (u64, u64), unit: &str) -> AnyView {
     let step = ((to - from) / STEPS).max(1);
     let times = (0..STEPS)
         .map(|n| utc_words(from + n * step, to - from))
         .collect();
     let series = lines
-        .take(8)
+        .take(LINES_READ_MAX)
         .map(|line| LensSeries {
             name: line.name.clone(),
             values: sampled(line, from, step, unit),

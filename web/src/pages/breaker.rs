@@ -216,6 +216,9 @@ fn trips(data: &BreakerPage, frame: &Frame) -> AnyView {
     .into_any()
 }
 
+/// Traces named that contributed to a trip.
+const CONTRIBUTING_MAX: usize = 8;
+
 fn row(change: &BreakerTransition, pattern: &str, frame: &Frame) -> AnyView {
     let width = u64::try_from(change.time_unix_nano - change.time_lo_unix_nano).unwrap_or(0);
     let doubt = (width > 0).then(|| view! { " " <span class="tag">{format!("up to {} earlier", units::duration(width))}</span> });
@@ -230,13 +233,18 @@ fn row(change: &BreakerTransition, pattern: &str, frame: &Frame) -> AnyView {
     let contributing = change
         .contributing_trace_ids
         .iter()
-        .take(8)
+        .take(CONTRIBUTING_MAX)
         .map(|id| {
             let link = frame.link(&format!("/traces/{}", segment(id)), &[]);
             let short: String = id.chars().take(6).collect();
             view! { <a href=link><code class="id">{short}</code></a>" " }
         })
         .collect_view();
+    let left = change
+        .contributing_trace_ids
+        .len()
+        .saturating_sub(CONTRIBUTING_MAX);
+    let more = (left > 0).then(|| format!("and {left} more"));
     let share = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), units::percent);
     view! {
         <tr>
@@ -246,7 +254,7 @@ fn row(change: &BreakerTransition, pattern: &str, frame: &Frame) -> AnyView {
             <td>{change.reason.clone().map_or_else(|| "not reported".to_owned(), |reason| reason.replace('_', " "))}</td>
             <td class="num">{share(change.failure_rate)}</td><td class="num">{share(change.slow_rate)}</td>
             <td class="num">{change.window_calls.map_or_else(|| "–".to_owned(), |calls| units::count(u64::from(calls)))}</td>
-            <td class="nowrap">{trace}</td><td>{contributing}</td>
+            <td class="nowrap">{trace}</td><td>{contributing}{more}</td>
             <td class="quiet" title=format!("{} % sure", change.confidence)>{change.evidence.replace('_', " ")}</td>
         </tr>
     }

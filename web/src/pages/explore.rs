@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use leptos::prelude::*;
 use tripline_storage::filter::Signal;
 use tripline_storage::model::{
-    MetricHeatmap, MetricPoint, MetricPoints, MetricSeries, MetricSummary, Page,
+    EXEMPLARS_COUNTED_MAX, MetricHeatmap, MetricPoint, MetricPoints, MetricSeries, MetricSummary,
+    Page,
 };
 
 use super::filter::bar;
@@ -279,6 +280,7 @@ fn lines(points: &MetricPoints, show: &str, frame: &Frame) -> AnyView {
     };
     view! {
         {time_series(&lines, &marks, frame.bounds(), unit)}
+        {(!marks.is_empty()).then(|| exemplars_note(marks.len() as u64, points.total_exemplars))}
         {table(points, &names, show, unit)}
         {cut_note(points)}
     }
@@ -431,6 +433,27 @@ fn attribute_names_of(series: &[MetricSeries]) -> Vec<String> {
         .collect()
 }
 
+/// Exemplars drawn as dots: more would hide the lines.
+const EXEMPLARS_DRAWN_MAX: usize = 200;
+
+/// How many exemplars are drawn, where there are more.
+fn exemplars_note(drawn: u64, total: u64) -> Option<AnyView> {
+    if drawn >= total {
+        return None;
+    }
+    let at_least = if total >= EXEMPLARS_COUNTED_MAX {
+        " or more"
+    } else {
+        ""
+    };
+    let text = format!(
+        "{} of {}{at_least} exemplars are drawn: of those that name a trace, the newest of each stream.",
+        units::count(drawn),
+        units::count(total)
+    );
+    Some(view! { <p class="note">{text}</p> }.into_any())
+}
+
 fn exemplars(points: &MetricPoints, frame: &Frame) -> Vec<Mark> {
     let all = points.series.iter().flat_map(|series| &series.exemplars);
     all.filter_map(|exemplar| {
@@ -450,7 +473,7 @@ fn exemplars(points: &MetricPoints, frame: &Frame) -> Vec<Mark> {
             ),
         })
     })
-    .take(200)
+    .take(EXEMPLARS_DRAWN_MAX)
     .collect()
 }
 

@@ -20,7 +20,7 @@ use super::ejection::severity_of_edge;
 use super::last_week::{self, GraphThen};
 use super::proxies;
 use crate::frame::Frame;
-use crate::parts::{nothing_of, other_fields, requests_note, severity_of_share};
+use crate::parts::{nothing_of, other_fields, rates_note, requests_note, severity_of_share};
 use crate::units;
 
 /// What the page shows.
@@ -78,6 +78,7 @@ pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
             <div id="graph-notes" data-live>
                 {sidecars(&data.graph, frame)}
                 {requests_note(graph.nodes.iter().map(|node| node.requests.as_ref()), "They are in the boxes; arrows and durations are of spans.", &data.how_requests, frame)}
+                {data.scrubber.chosen.is_none().then(|| rates_note(frame))}
                 {graph.truncated.then(|| view! { <p class="note amber">{format!("The {} busiest of {} edges are shown.", graph.edges.len(), graph.total_edges)}</p> })}
             </div>
         </section>

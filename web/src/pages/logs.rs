@@ -260,16 +260,23 @@ fn results(page: &Page<LogRecord>, frame: &Frame) -> AnyView {
             frame,
         );
     }
-    let columns = columns_of(frame);
+    let mut columns = columns_of(frame);
+    let cut = cut_note(
+        COLUMNS_MAX as u64,
+        columns.len() as u64,
+        "column",
+        "in the order of the address",
+    );
+    columns.truncate(COLUMNS_MAX);
     let rows = page
         .items
         .iter()
         .map(|log| row(log, &columns, frame))
         .collect_view();
-    view! { {column_heads(&columns, frame)} <div class="log-list">{rows}</div> {list_note(page, "log record", "newest first", frame)} {export_links(frame, "logs")} }.into_any()
+    view! { {column_heads(&columns, frame)} {cut} <div class="log-list">{rows}</div> {list_note(page, "log record", "newest first", frame)} {export_links(frame, "logs")} }.into_any()
 }
 
-/// Columns at most.
+/// Columns shown at most.
 const COLUMNS_MAX: usize = 8;
 
 /// The keys in the address whose values stand in each row.
@@ -277,7 +284,7 @@ fn columns_of(frame: &Frame) -> Vec<String> {
     let keys = frame.param("cols").unwrap_or_default().split(',');
     let mut columns: Vec<String> = Vec::new();
     for key in keys.map(str::trim).filter(|key| !key.is_empty()) {
-        if columns.len() < COLUMNS_MAX && !columns.iter().any(|there| there == key) {
+        if !columns.iter().any(|there| there == key) {
             columns.push(key.to_owned());
         }
     }

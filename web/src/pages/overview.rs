@@ -4,6 +4,7 @@ mod first_run;
 mod guards;
 mod receivers;
 mod recipes;
+mod stored;
 
 use leptos::prelude::*;
 use tripline_storage::analysis::{MOVER_CALLS_MIN, Move, movers};
@@ -15,12 +16,13 @@ use tripline_storage::model::{
 use self::first_run::first_run;
 use self::guards::{Standing, standing};
 pub use self::receivers::{Credential, Receiver, Receivers};
+use self::stored::stored;
 use super::incidents::strip;
 use super::{last_week, own_breakers, proxies};
 use crate::frame::Frame;
 use crate::parts::{
-    basis_note, cut_note, error_share, export_links, figure, list_note, nothing_of, place,
-    positive, requests_note, service_basis, service_link_in, since, sort_head,
+    basis_note, cut_note, durations_note, error_share, export_links, list_note, nothing_of, place,
+    positive, rates_note, requests_note, service_basis, service_link_in, since, sort_head,
 };
 use crate::units;
 
@@ -41,7 +43,7 @@ pub struct Overview {
     pub doors: Vec<Door>,
     /// Incidents that touch the range.
     pub incidents: Page<Incident>,
-    /// Which signals each service sends.
+    /// Which signals each service sends, and how much.
     pub coverage: Page<ServiceCoverage>,
     /// When services were last heard, whenever that was.
     pub heard: Vec<LastHeard>,
@@ -73,13 +75,11 @@ pub struct OverviewHow {
     pub requests: String,
     /// Of the halves that movers are found by.
     pub movers: String,
+    /// Of the spans, log records and metric points in the range.
+    pub stored: [String; 3],
+    /// Of the services that sent them.
+    pub senders: String,
 }
-
-/// SQL of what is stored, of any time.
-const SPANS_SQL: &str = "SELECT count(*) AS spans FROM spans";
-const LOGS_SQL: &str = "SELECT count(*) AS log_records FROM logs";
-const STREAMS_SQL: &str = "SELECT count(*) AS metric_streams FROM metrics";
-const STORED_SERVICES_SQL: &str = "SELECT count(*) AS services\nFROM (SELECT DISTINCT environment, service_namespace, cluster, service_name FROM resources)";
 
 /// What was sent to one receiver since the start.
 #[derive(Debug, Clone, Default)]
@@ -103,12 +103,7 @@ pub fn overview(data: &Overview, frame: &Frame) -> AnyView {
     view! {
         <h1 class="visually-hidden">"Overview"</h1>
         {strip(&data.incidents, frame)}
-        <section class="figures" id="stored" data-live aria-label="Stored">
-            {signal("Spans", counts.spans, ("stored, resent ones counted again", SPANS_SQL), "traces", counts, frame)}
-            {signal("Log records", counts.logs, ("stored", LOGS_SQL), "logs", counts, frame)}
-            {signal("Metric streams", counts.metric_streams, ("", STREAMS_SQL), "metrics", counts, frame)}
-            {figure("Services", units::count(counts.services), view! { <a href=frame.link("/graph", &[])>"see the graph"</a> " " {frame.how(STORED_SERVICES_SQL)} }.into_any())}
-        </section>
+        {stored(&data.coverage.items, &data.how, frame)}
         {moved(data, frame)}
         <section class="panel" id="services" data-live>
             <div class="panel-head"><h2>"Services"</h2>{frame.how(&data.how.services)}</div>
@@ -279,30 +274,6 @@ fn breakers_of(service: &ServiceSummary, breakers: &[Breaker], frame: &Frame) ->
     view! { <a href=link><span class=class>{text}</span></a> }.into_any()
 }
 
-/// How many of a signal are stored, and how they were counted: in words and in SQL.
-fn signal(
-    name: &str,
-    value: u64,
-    (how, sql): (&'static str, &str),
-    signal: &str,
-    counts: &LiveCounts,
-    frame: &Frame,
-) -> AnyView {
-    let newest = counts
-        .ages
-        .iter()
-        .find(|age| age.signal == signal)
-        .and_then(|age| positive(age.newest_unix_nano));
-    let joint = if how.is_empty() { "" } else { ", " };
-    let detail = match newest {
-        Some(_) => {
-            view! { {how} {joint} "newest " {since(newest, frame)} " " {frame.how(sql)} }.into_any()
-        }
-        None => view! { "none yet" }.into_any(),
-    };
-    figure(name, units::count(value), detail)
-}
-
 /// A proxy beside an application of the list, while proxies are folded.
 fn is_hidden(service: &ServiceSummary, frame: &Frame) -> bool {
     service.proxy_of.is_some() && !frame.shows_proxies()
@@ -313,7 +284,7 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
         return nothing_of(
             "traces",
             "No service sent a span in this range.",
-            "Widen the range; the counts above are of everything stored.",
+            "Widen the range, or look at another scope.",
             frame,
         );
     }
@@ -358,6 +329,8 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
         {proxies::line(&proxies::beside(&all.items), frame)}
         {requests_note(data.services.items.iter().map(|service| service.requests.as_ref()), "Durations and what is drawn over time are of spans.", &data.how.requests, frame)}
         {basis_note(by_spans.map(|service| service.basis))}
+        {durations_note(all.items.iter().map(|service| service.basis))}
+        {rates_note(frame)}
         {export_links(frame, "services")}
     }
     .into_any()

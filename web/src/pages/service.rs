@@ -2,17 +2,19 @@
 
 mod figures;
 mod instances;
+mod markdown;
 mod newest;
 mod over_time;
 mod versions;
 
 use leptos::prelude::*;
 use tripline_storage::model::{
-    Breaker, Graph, InstanceSummary, LogRecord, Page, RedPoint, Scope, ServiceDetail,
-    ServiceSummary, TraceSummary,
+    Breaker, Graph, InstanceSummary, LogRecord, Page, RedPoint, Scope, ServiceCoverage,
+    ServiceDetail, ServiceSummary, TraceSummary,
 };
 
 use self::figures::figures;
+pub use self::markdown::service_markdown;
 use self::newest::{failures, log_table};
 use self::over_time::over_time;
 use self::versions::versions;
@@ -20,8 +22,11 @@ use super::breakers::panel_of;
 use super::graph::{edge_table, picture};
 use super::{last_week, own_breakers, proxies};
 use crate::address::segment;
-use crate::frame::Frame;
-use crate::parts::{colour, cut_note, error_share, nothing, nothing_of};
+use crate::frame::{Frame, SCOPES};
+use crate::parts::{
+    colour, cut_note, error_share, nothing, nothing_of, place as place_of, rates_note,
+    service_link_in,
+};
 use crate::units;
 
 /// What the page shows.
@@ -45,6 +50,8 @@ pub struct ServicePage {
     pub logs: Page<LogRecord>,
     /// Its instances, busiest first.
     pub instances: Page<InstanceSummary>,
+    /// What was seen instead, where it was not: each service that sent anything in the range and scope.
+    pub seen: Vec<ServiceCoverage>,
     /// It at the same time last week, once a scope it lived in, if that is compared with.
     pub last_week: Option<Vec<ServiceSummary>>,
     /// SQL of its numbers.
@@ -71,6 +78,8 @@ pub struct ServiceHow {
     pub figures: String,
     /// Of its requests, as metrics count.
     pub requests: String,
+    /// Of its instances.
+    pub instances: String,
     /// Of callers and callees.
     pub neighbours: String,
     /// Of the newest failures.
@@ -149,13 +158,13 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
             <p><a href=traces>"Traces"</a> " · " <a href=logs>"Logs"</a> " · " <a href=metrics>"Metrics"</a> " " {elsewhere}</p>
         </div></div>
         {if data.summaries.is_empty() {
-            view! { <section class="panel" id="no-calls" data-live>{nothing_of("traces", "This service sent no span in this range.", "Widen the range, or look at its logs and metrics.", frame)}</section> }.into_any()
+            unseen(data, frame)
         } else { view! {
             <div id="service-notes" data-live>{compared}{proxies::line(&proxies::folded_in(&data.summaries), frame)}</div>
             {scopes}
-            <div id="service-cut" data-live>{cut}</div>
+            <div id="service-cut" data-live>{cut}{rates_note(frame)}</div>
         }.into_any() }}
-        {instances::panel(&data.name, &data.instances, frame)}
+        {instances::panel(data, frame)}
         <section class="panel" id="neighbours" data-live><div class="panel-head"><h2>"Callers and callees"</h2>{frame.how(&data.how.neighbours)}</div>
             {if data.graph.edges.is_empty() {
                 nothing("No call to or from it in this range.", "Edges come from client and server spans that share a trace.")
@@ -168,6 +177,44 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
         <section class="panel" id="service-logs" data-live><div class="panel-head"><h2>"Newest warnings and errors"</h2>{frame.how(&data.how.logs)}</div>{log_table(data, frame)}</section>
     }
     .into_any()
+}
+
+/// Services offered where the one asked for was not seen.
+const SEEN_MAX: usize = 30;
+
+/// That nobody of this name sent anything, and who did.
+fn unseen(data: &ServicePage, frame: &Frame) -> AnyView {
+    let is_narrowed = SCOPES.iter().any(|name| frame.param(name).is_some());
+    let place = if is_narrowed {
+        "range and scope"
+    } else {
+        "range"
+    };
+    let sentence = format!(
+        "No service called {} sent anything in this {place}.",
+        data.name
+    );
+    let advice = "Widen the range, choose another scope, or check the name.";
+    let links = data
+        .seen
+        .iter()
+        .take(SEEN_MAX)
+        .map(|seen| {
+            let told = place_of(&seen.scope);
+            view! { <li>{service_link_in(frame, &seen.scope, Some(&seen.service_name))} " " <span class="quiet">{told}</span></li> }
+        })
+        .collect_view();
+    let cut = cut_note(
+        data.seen.len().min(SEEN_MAX) as u64,
+        data.seen.len() as u64,
+        "service",
+        "by scope and name",
+    );
+    let seen = (!data.seen.is_empty()).then(|| {
+        view! { <h2>{format!("Seen in this {place}")}</h2><ul class="legend">{links}</ul>{cut} }
+    });
+    view! { <section class="panel" id="no-calls" data-live>{nothing_of("traces", &sentence, advice, frame)}{seen}</section> }
+        .into_any()
 }
 
 /// It in one scope: its figures, and over time if it was called there.

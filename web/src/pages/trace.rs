@@ -8,6 +8,7 @@ use tripline_storage::model::{SpanRecord, TraceDetail};
 
 use super::span_marks;
 use super::span_panel::{log_line, panel};
+use super::trace_clocks;
 use super::trace_scopes::TraceScopes;
 use super::trace_tabs;
 use super::waterfall::{Row, Waterfall};
@@ -38,12 +39,15 @@ pub struct TracePage {
 
 const TABS: [(&str, &str); 6] = [
     ("", "Waterfall"),
-    ("critical", "Critical path"),
-    ("flame", "Flame graph"),
-    ("statistics", "Statistics"),
-    ("graph", "Graph"),
-    ("compare", "Compare"),
+    (TRACE_VIEWS[0], "Critical path"),
+    (TRACE_VIEWS[1], "Flame graph"),
+    (TRACE_VIEWS[2], "Statistics"),
+    (TRACE_VIEWS[3], "Graph"),
+    (TRACE_VIEWS[4], "Compare"),
 ];
+
+/// What `view` of a trace says, where it is not the waterfall.
+pub const TRACE_VIEWS: [&str; 5] = ["critical", "flame", "statistics", "graph", "compare"];
 
 /// The page.
 pub fn trace(page: &TracePage, frame: &Frame) -> AnyView {
@@ -323,6 +327,7 @@ fn heading(trace: &TraceDetail, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
             </div>
         </div>
         {cut(trace)}
+        {trace_clocks::note(&trace.spans)}
     }
     .into_any()
 }

@@ -101,6 +101,29 @@ pub fn basis_note(bases: impl Iterator<Item = Basis>) -> Option<AnyView> {
         .then(|| view! { <p class="note">"Counted from the spans that arrived; where no sampler wrote a weight, how they were sampled is not known."</p> }.into_any())
 }
 
+/// Below rates that are not over the whole range: what they are over.
+pub fn rates_note(frame: &Frame) -> Option<AnyView> {
+    let (from, to) = frame.bounds();
+    let covered = frame.covered_seconds?;
+    // What differs by less than a second is told alike.
+    if covered + 1.0 >= to.saturating_sub(from) as f64 / 1e9 {
+        return None;
+    }
+    let length = units::duration((covered * 1e9) as u64);
+    let text = format!(
+        "Rates are over {length} of this range: from the oldest span stored to now at the latest."
+    );
+    Some(view! { <p class="note">{text}</p> }.into_any())
+}
+
+/// Below durations of calls of which some are a sample: what a quantile is of.
+pub fn durations_note(bases: impl Iterator<Item = Basis>) -> Option<AnyView> {
+    let mut bases = bases;
+    bases
+        .any(|basis| basis == Basis::Sampled)
+        .then(|| view! { <p class="note">"Where calls are sampled, durations are of the spans that were recorded, each counted once; counts, rates and failed shares are of the calls these stand for."</p> }.into_any())
+}
+
 /// The list of this page as a file: the same question, as many rows as a file may have.
 pub fn export_links(frame: &Frame, list: &str) -> AnyView {
     let link = |format: &str| {

@@ -11,6 +11,7 @@
 -- A weight is how many calls a span stands for, those included that a sampler did not keep.
 SELECT {key}, sum(calls)::UBIGINT AS calls, sum(errors)::UBIGINT AS errors,
     sum(error_weight) / sum(weight) AS error_ratio, sum(weight) / {seconds} AS rate_per_second,
+    -- Durations are of the spans that were recorded, each counted once, whatever it stands for.
     -- Bucket b counts durations up to 2^(b/8) ns; the middle of the bucket is shown.
     2 ** ((min(bucket) FILTER (below >= greatest(ceil(0.50 * all_timed), 1)) - 0.5) / 8) / 1e6 AS p50_ms,
     2 ** ((min(bucket) FILTER (below >= greatest(ceil(0.95 * all_timed), 1)) - 0.5) / 8) / 1e6 AS p95_ms,

@@ -59,7 +59,9 @@ pub(super) fn grouped(
             group.add(raw, steps);
         }
     })?;
-    for (id, exemplar) in exemplars(conn, query, &ids)? {
+    let exemplars = exemplars(conn, query, &ids)?;
+    let total_exemplars = exemplars.len() as u64;
+    for (id, exemplar) in exemplars {
         if let Some(group) = group_of
             .get(&id)
             .and_then(|at| groups.get_mut(*at))
@@ -75,6 +77,7 @@ pub(super) fn grouped(
             .collect(),
         truncated: is_cut,
         total_series,
+        total_exemplars,
         keys: Vec::new(),
         grouping: Some(Grouping {
             by,

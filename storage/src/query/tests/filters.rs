@@ -453,6 +453,24 @@ fn hostile_keys_and_values_find_nothing_and_break_nothing() {
 }
 
 #[test]
+fn what_the_engine_refuses_of_a_regular_expression_is_told_with_its_column() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = filled(dir.path());
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    let text = "kind = server AND name ~ \"^a\" AND NOT peer !~ \"(?x)b\"";
+    let question = TraceQuery {
+        filter: Some(Filter::parse(text, Signal::Spans).expect("ours reads it")),
+        limit: 1,
+        ..TraceQuery::default()
+    };
+    let Err(QueryError::Filter { text: told, error }) = spans(&session, &question) else {
+        panic!("RE2 knows no (?x)");
+    };
+    assert_eq!((told.as_str(), error.column), (text, 47));
+}
+
+#[test]
 fn completion_knows_the_keys_and_values_that_are_stored() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = filled(dir.path());

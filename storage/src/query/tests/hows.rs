@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::filter::{Filter, Signal};
-use crate::model::{ScopeFilter, ServiceQuery};
-use crate::query::{how, service};
+use crate::model::{InstancesQuery, Latency, ScopeFilter, ServiceQuery};
+use crate::query::{how, instances, service};
 
 /// The rows of a query, each a text of its columns.
 pub(super) fn rows(session: &Session<'_>, sql: &str, columns: &str) -> Vec<String> {
@@ -125,7 +125,7 @@ fn the_numbers_of_one_service_are_those_of_their_sql() {
     assert_eq!(
         rows(
             &session,
-            &how::versions(&question),
+            &how::versions(&question, 60.0),
             "service_version, calls, errors"
         ),
         ["1.2 40 4"]
@@ -140,7 +140,72 @@ fn the_numbers_of_one_service_are_those_of_their_sql() {
     assert!(found.operations.is_empty() && found.versions.is_empty());
     let none: [String; 0] = [];
     assert_eq!(rows(&session, &how::over_time(&other), "calls"), none);
-    assert_eq!(rows(&session, &how::versions(&other), "calls"), none);
+    assert_eq!(rows(&session, &how::versions(&other, 60.0), "calls"), none);
+}
+
+/// `45.3 60.1 60.1`: milliseconds, as the SQL has them.
+fn quantiles(latency: Latency) -> String {
+    [latency.p50_ns, latency.p95_ns, latency.p99_ns]
+        .map(|ns| format!("{:.3}", ns.expect("calls") / 1e6))
+        .join(" ")
+}
+
+#[test]
+fn the_numbers_of_versions_and_instances_are_those_of_their_sql_in_a_range_that_cuts_them() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = filled(dir.path());
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    let quantile_columns =
+        "format('{:.3f}', p50_ms), format('{:.3f}', p95_ms), format('{:.3f}', p99_ms)";
+    // The second begins and ends within a bucket.
+    let cut = TimeRange {
+        from_unix_nano: BASE as i64 + 4_000_000_000,
+        to_unix_nano: BASE as i64 + 23_000_000_000,
+    };
+    for (range, calls) in [(RANGE, 40), (cut, 30)] {
+        let question = ServiceQuery {
+            service: "shop".to_owned(),
+            range,
+            scope: ScopeFilter::default(),
+            own: None,
+            steps: 60,
+        };
+        let found = service(&session, &question).expect("a service").versions;
+        assert_eq!(found.iter().map(|one| one.calls).sum::<u64>(), calls);
+        let told: Vec<String> = found
+            .iter()
+            .map(|one| {
+                let version = one.version.as_deref().expect("a version");
+                let numbers = quantiles(one.latency);
+                format!("{version} {} {} {numbers}", one.calls, one.errors)
+            })
+            .collect();
+        let columns = format!("service_version, calls, errors, {quantile_columns}");
+        let sql = how::versions(&question, 60.0);
+        assert_eq!(rows(&session, &sql, &columns), told, "{sql}");
+
+        let asked = InstancesQuery {
+            service: "shop".to_owned(),
+            range,
+            scope: ScopeFilter::default(),
+            limit: 10,
+        };
+        let found = instances(&session, &asked).expect("instances").items;
+        let told: Vec<String> = found
+            .iter()
+            .map(|one| {
+                let id = one.instance_id.as_deref().unwrap_or("-");
+                let numbers = quantiles(one.latency);
+                format!("{id} {} {} {numbers}", one.calls, one.errors)
+            })
+            .collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        let columns =
+            format!("coalesce(service_instance_id, '-'), calls, errors, {quantile_columns}");
+        let sql = how::instances(&asked, 60.0);
+        assert_eq!(rows(&session, &sql, &columns), told, "{sql}");
+    }
 }
 
 #[test]

@@ -140,7 +140,8 @@ fn check(session: &Session<'_>, range: TimeRange, calls: u64) {
         (how::edges(&of_graph, 60.0), 2),
         (how::over_time(&of_service), 1),
         (how::operations(&of_service, 60.0), 1),
-        (how::versions(&of_service), 1),
+        (how::versions(&of_service, 60.0), 1),
+        (how::instances(&of_instances, 60.0), 1),
     ] {
         let told = rows(session, &sql, "format('{:.6f}', error_ratio)");
         assert_eq!(told, vec!["0.090909"; count], "{sql}");

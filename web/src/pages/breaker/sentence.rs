@@ -7,7 +7,7 @@ use crate::pages::ejection::{is_ejection, of_hosts};
 use crate::parts::positive;
 use crate::units;
 
-/// "checkout → payment is OPEN on 9 of 12 pods since 03:02:14; 62 of 100 calls failed (limit 50 %), …"
+/// "checkout → payment is OPEN on 9 of 12 pods since 03:02:14 UTC; 62 of 100 calls failed (limit 50 %), …"
 pub(super) fn sentence(data: &BreakerPage) -> String {
     let member = member(data);
     let mut text = standing(data, member);
@@ -44,6 +44,11 @@ fn trip<'a>(
     member.map(|member| &member.trip).or_else(newest)
 }
 
+/// "03:02:14 UTC": no browser turns what stands in a sentence into its own time.
+fn told_time(ns: u64) -> String {
+    format!("{} UTC", units::time_of_day(ns, 0))
+}
+
 /// Whom it guards, and whether it refuses.
 fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
     let breaker = &data.detail.breaker;
@@ -53,15 +58,13 @@ fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
         .or_else(|| breaker.peer_address.clone())
         .unwrap_or_else(|| breaker.name.clone());
     let edge = format!("{} → {callee}", breaker.service_name);
-    let time = |ns: i64| units::time_of_day(u64::try_from(ns).unwrap_or(0), 0);
+    let time = |ns: i64| told_time(u64::try_from(ns).unwrap_or(0));
     let now_open = breaker.instances_open > 0;
     match (member, now_open) {
         _ if is_ejection(&breaker.pattern) => ejection(data, &edge),
         (_, true) => {
-            let since = positive(breaker.since_unix_nano).map_or_else(
-                || "a time that is not reported".to_owned(),
-                |ns| units::time_of_day(ns, 0),
-            );
+            let since = positive(breaker.since_unix_nano)
+                .map_or_else(|| "a time that is not reported".to_owned(), told_time);
             format!(
                 "{edge} is OPEN on {} of {} since {since}",
                 breaker.instances_open,
@@ -93,7 +96,7 @@ fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
     }
 }
 
-/// "checkout → payment: 1 of 12 hosts out, by 2 of 3 instances, since 03:02:14"; of one host whether it gets calls.
+/// "checkout → payment: 1 of 12 hosts out, by 2 of 3 instances, since 03:02:14 UTC"; of one host whether it gets calls.
 fn ejection(data: &BreakerPage, edge: &str) -> String {
     let breaker = &data.detail.breaker;
     let what = match (&breaker.key, &breaker.hosts) {
@@ -107,7 +110,7 @@ fn ejection(data: &BreakerPage, edge: &str) -> String {
         return format!("{edge}: {what}");
     }
     let since = positive(breaker.since_unix_nano)
-        .map(|ns| format!(", since {}", units::time_of_day(ns, 0)))
+        .map(|ns| format!(", since {}", told_time(ns)))
         .unwrap_or_default();
     format!(
         "{edge}: {what}, by {} of {}{since}",

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use tripline_storage::model::MeshCalls;
 
 use crate::frame::Frame;
-use crate::parts::severity_of_share;
+use crate::parts::{place, severity_of_share};
 use crate::units;
 
 /// A table of its own: applications and sidecars see one hop differently, and nobody may add the two up.
@@ -23,7 +23,7 @@ pub(super) fn table(calls: &[MeshCalls], frame: &Frame) -> Option<AnyView> {
                 "the callee's sidecar"
             };
             view! {
-                <tr><td>{calls.caller.clone()}</td><td>{calls.callee.clone()}</td><td class="quiet">{by}</td>
+                <tr><td>{calls.caller.clone()}</td><td>{calls.callee.clone()}</td><td class="quiet">{by}</td><td class="quiet">{place(&calls.scope)}</td>
                 <td class="num">{units::count(calls.calls)}</td><td class="num">{units::rate(calls.weight.max(calls.calls as f64) / seconds)}</td>
                 <td class="num"><span class=format!("share {}", severity_of_share(failed))>{units::percent(failed)}</span></td>
                 <td class="num">{units::duration_or_dash(calls.p95_ns)}</td></tr>
@@ -34,7 +34,7 @@ pub(super) fn table(calls: &[MeshCalls], frame: &Frame) -> Option<AnyView> {
         view! {
             <section class="panel" id="mesh" data-live><h2>"Calls as sidecars count them"</h2>
             <p class="note">"Above, a hop is counted by the applications' spans where they sent any. Here it is counted by the sidecar that sent it on, else by the one that let it in: retries of the mesh are calls here and no calls there."</p>
-            <div class="scroll"><table class="list"><thead><tr><th>"Caller"</th><th>"Callee"</th><th>"Counted by"</th><th class="num">"Calls"</th><th class="num">"Rate"</th><th class="num">"Failed"</th><th class="num">"p95"</th></tr></thead><tbody>{rows}</tbody></table></div></section>
+            <div class="scroll"><table class="list"><thead><tr><th>"Caller"</th><th>"Callee"</th><th>"Counted by"</th><th>"Scope"</th><th class="num">"Calls"</th><th class="num">"Rate"</th><th class="num">"Failed"</th><th class="num">"p95"</th></tr></thead><tbody>{rows}</tbody></table></div></section>
         }
         .into_any(),
     )

@@ -9,7 +9,7 @@ use crate::frame::Frame;
 use crate::pages::breaker_marks::path_of;
 use crate::pages::ejection::mark_of_edge;
 use crate::pages::last_week::{self, GraphThen};
-use crate::parts::{ScopeParts, basis_note, basis_tag, severity_of_share};
+use crate::parts::{ScopeParts, basis_note, basis_tag, durations_note, severity_of_share};
 use crate::units;
 
 /// The same numbers as a table, beside those of last week if there are any.
@@ -59,6 +59,7 @@ pub(in crate::pages) fn edge_table(
         </table></div>
         {counted_note()}
         {basis_note(graph.edges.iter().map(|edge| edge.basis))}
+        {durations_note(graph.edges.iter().map(|edge| edge.basis))}
     }
     .into_any()
 }

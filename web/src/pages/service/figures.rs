@@ -8,7 +8,7 @@ use crate::address::name_segment;
 use crate::frame::Frame;
 use crate::pages::last_week;
 use crate::parts::{
-    basis_tag, error_share, failed_of, figure, place, service_basis, service_link,
+    basis_tag, durations_note, error_share, failed_of, figure, place, service_basis, service_link,
     severity_of_share,
 };
 use crate::units;
@@ -33,6 +33,10 @@ pub(super) fn figures(
         "version not reported".to_owned()
     } else {
         summary.versions.join(", ")
+    };
+    let instances = match summary.instances {
+        0 => "not reported".to_owned(),
+        instances => units::count(instances),
     };
     let then = data
         .last_week
@@ -75,9 +79,10 @@ pub(super) fn figures(
                 {figure("Errors", units::percent(summary.error_ratio), view! { <span class=failed_class>{failed}</span> " " {frame.how(counted_by)}{was_share} }.into_any())}
                 {figure("p50", units::duration_or_dash(summary.latency.p50_ns), view! { "median " {frame.how(&data.how.figures)}{was_p50} }.into_any())}
                 {figure("p95", units::duration_or_dash(summary.latency.p95_ns), view! { {was_p95} " p99 " {units::duration_or_dash(summary.latency.p99_ns)} " " {frame.how(&data.how.figures)} }.into_any())}
-                {figure("Instances", units::count(summary.instances), view! { {versions} }.into_any())}
+                {figure("Instances", instances, view! { {versions} }.into_any())}
             </section>
             {by_spans(summary, data, frame)}
+            {durations_note(std::iter::once(summary.basis))}
             {alone}
             {proxy.map(|proxy| proxy_figures(&proxy))}
         </div>

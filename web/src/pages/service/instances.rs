@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use tripline_storage::filter::{Expression, Key, KeyScope, Literal};
 use tripline_storage::model::{CountedSpans, InstanceSummary, Page};
 
+use super::ServicePage;
 use crate::frame::Frame;
 use crate::parts::{error_share, list_note, positive, since};
 use crate::units;
@@ -12,22 +13,19 @@ use crate::units;
 const FIX: &str = "set service.instance.id in OTEL_RESOURCE_ATTRIBUTES (the pod's name)";
 
 /// The panel; nothing without a span in the range.
-pub(super) fn panel(
-    service: &str,
-    instances: &Page<InstanceSummary>,
-    frame: &Frame,
-) -> Option<AnyView> {
+pub(super) fn panel(data: &ServicePage, frame: &Frame) -> Option<AnyView> {
+    let instances = &data.instances;
     let counted = instances.items.first()?.counted;
     let rows = instances
         .items
         .iter()
-        .map(|instance| row(service, instance, frame))
+        .map(|instance| row(&data.name, instance, frame))
         .collect_view();
     let basis = format!("counted from {} that are stored", words_of(counted));
     Some(
         view! {
             <section class="panel" id="instances" data-live>
-                <div class="panel-head"><h2>"Instances"</h2><p class="quiet">{basis}</p>{frame.how(&how(service, counted, frame))}</div>
+                <div class="panel-head"><h2>"Instances"</h2><p class="quiet">{basis}</p>{frame.how(&data.how.instances)}</div>
                 <div class="scroll"><table class="list">
                     <thead><tr><th>"Instance"</th><th>"Version"</th><th>"Pod"</th><th>"Host"</th><th class="num">"Calls"</th><th class="num">"Errors"</th>
                     <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"Last seen"</th></tr></thead>
@@ -68,17 +66,6 @@ fn words_of(counted: CountedSpans) -> &'static str {
         CountedSpans::Outgoing => "its client and producer spans",
         CountedSpans::ProxyOutgoing => "its sidecar's client and producer spans",
         CountedSpans::Other => "its internal spans",
-    }
-}
-
-/// The same in SQL.
-fn condition_of(counted: CountedSpans) -> &'static str {
-    match counted {
-        CountedSpans::Entry => "kind IN ('server', 'consumer') AND NOT coalesce(sidecar, false)",
-        CountedSpans::ProxyEntry => "kind IN ('server', 'consumer') AND sidecar",
-        CountedSpans::Outgoing => "kind IN ('client', 'producer') AND NOT coalesce(sidecar, false)",
-        CountedSpans::ProxyOutgoing => "kind IN ('client', 'producer') AND sidecar",
-        CountedSpans::Other => "kind NOT IN ('server', 'consumer', 'client', 'producer')",
     }
 }
 
@@ -146,34 +133,6 @@ fn filter_of(id: Option<&str>) -> String {
     condition.to_string()
 }
 
-/// Instances are counted over whole buckets of the roll-ups, nanoseconds.
-const BUCKET_NS: u64 = 10_000_000_000;
-
-/// The SQL of these numbers, with the range and scope of the page in it.
-fn how(service: &str, counted: CountedSpans, frame: &Frame) -> String {
-    let quoted = |text: &str| format!("'{}'", text.replace('\0', "").replace('\'', "''"));
-    let (from, to) = frame.bounds();
-    let (from, to) = (
-        from / BUCKET_NS * BUCKET_NS,
-        to.div_ceil(BUCKET_NS) * BUCKET_NS,
-    );
-    let scope: String = ["environment", "service_namespace", "cluster"]
-        .iter()
-        .filter_map(|name| Some(format!("\n    AND {name} = {}", quoted(frame.param(name)?))))
-        .collect();
-    format!(
-        "SELECT environment, service_instance_id, service_version, count(*) AS calls,\n    \
-         count(*) FILTER (status_code = 'error') AS errors, max(start_time) AS last_seen,\n    \
-         coalesce(sum(coalesce(weight, 1)) FILTER (status_code = 'error'), 0) / sum(coalesce(weight, 1)) AS error_ratio\n\
-         FROM spans\n\
-         WHERE service_name = {} AND {} AND NOT coalesce(resent, false)\n    \
-         AND start_time >= make_timestamp_ns({from}) AND start_time < make_timestamp_ns({to}){scope}\n\
-         GROUP BY ALL ORDER BY calls DESC",
-        quoted(service),
-        condition_of(counted)
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use tripline_storage::filter::{Filter, Signal};
@@ -196,20 +155,5 @@ mod tests {
             assert_eq!(filter.expression(), &wanted, "{text}");
         }
         assert_eq!(filter_of(None), "instance absent");
-    }
-
-    #[test]
-    fn the_sql_behind_the_numbers_names_the_spans_that_are_counted() {
-        let sql = how("it's", CountedSpans::Outgoing, &Frame::default());
-        assert!(
-            sql.contains(
-                "WHERE service_name = 'it''s' AND kind IN ('client', 'producer') AND NOT coalesce(sidecar, false) AND"
-            ),
-            "{sql}"
-        );
-        assert!(
-            how("x", CountedSpans::ProxyEntry, &Frame::default())
-                .contains("'consumer') AND sidecar AND")
-        );
     }
 }

@@ -2,7 +2,8 @@
 
 use tripline_storage::model::{
     Attribute, AttributeValue, Breaker, EarlierCalls, Graph, LiveCounts, LogRecord, MeshCalls,
-    MetricPoints, MetricSummary, PulsePoint, Scope, ServiceSummary, TraceDetail, TraceSummary,
+    MetricPoints, MetricSummary, PulsePoint, Scope, ServiceCoverage, ServiceSummary, TraceDetail,
+    TraceSummary,
 };
 
 use super::incident_data::{
@@ -29,15 +30,19 @@ fn graph_of(text: &str) -> Graph {
 
 fn overview_page(text: &str) -> Overview {
     let service = service_of(text);
-    let counts = LiveCounts {
+    let sent = ServiceCoverage {
+        service_name: text.to_owned(),
         spans: 1_234_567,
         logs: 42,
-        metric_streams: 7,
-        services: 3,
-        ..LiveCounts::default()
+        metric_points: 7,
+        ..ServiceCoverage::default()
     };
     Overview {
-        counts,
+        counts: LiveCounts {
+            spans: 2_234_567,
+            ..LiveCounts::default()
+        },
+        coverage: Page::whole(vec![sent]),
         services: Page::whole(vec![service.clone()]),
         last_week: Some(vec![service.clone()]),
         incidents: Page::whole(vec![incident_of(text).incident]),

@@ -1,0 +1,103 @@
+//! What a number or a time leaves open is told beside it: its zone, its scope, how many more there are.
+
+use tripline_storage::model::{Graph, MeshCalls, Scope, ServiceCoverage};
+
+use super::incident_data::breaker_page;
+use super::*;
+use crate::chart::{Line, time_series};
+
+#[test]
+fn the_times_of_a_breakers_sentence_say_their_zone() {
+    let mut page = breaker_page("payment");
+    let path = "/breakers/payment/payment";
+    let html = render(&frame(path, &[]), "payment", |f| breaker(&page, f));
+    let since = html.split("instances since ").nth(1).expect("a sentence");
+    assert_eq!(since.get(8..12), Some(" UTC"), "{html}");
+    page.detail.breaker.instances_open = 0;
+    let html = render(&frame(path, &[]), "payment", |f| breaker(&page, f));
+    let from = html.split("instances from ").nth(1).expect("a sentence");
+    assert_eq!(from.get(8..12), Some(" UTC"), "{html}");
+}
+
+#[test]
+fn the_calls_of_a_mesh_say_whose_scope_counted_them() {
+    let of = |environment: &str| MeshCalls {
+        scope: Scope {
+            environment: Some(environment.to_owned()),
+            ..Scope::default()
+        },
+        calls: 1,
+        ..MeshCalls::default()
+    };
+    let node = json!({"name": "cart", "kind": "service", "inferred": false, "calls": 1, "errors": 0, "latency": {},
+        "has_proxy": true});
+    let nodes: Graph =
+        read(json!({"nodes": [node], "edges": [], "truncated": false, "total_edges": 0}));
+    let data = GraphPage {
+        graph: nodes,
+        mesh: vec![of("prod"), of("canary")],
+        ..GraphPage::default()
+    };
+    let asked = frame("/graph", &[("proxies", "show")]);
+    let html = render(&asked, "Graph", |f| graph(&data, f));
+    let table = html.split("id=\"mesh\"").nth(1).expect("a table");
+    for words in ["<th>Scope</th>", ">prod<", ">canary<"] {
+        assert!(table.contains(words), "{words}\n{table}");
+    }
+}
+
+#[test]
+fn a_chart_of_many_lines_says_how_many_are_read_under_the_pointer() {
+    let lines = |count: usize| -> Vec<Line> {
+        let line = |at: usize| Line {
+            name: format!("line {at}"),
+            points: vec![(NOW, Some(1.0))],
+        };
+        (0..count).map(line).collect()
+    };
+    let drawn = |count: usize| {
+        render(&frame("/explore", &[]), "Metrics", |f| {
+            time_series(&lines(count), &[], f.bounds(), "s")
+        })
+    };
+    assert!(drawn(9).contains("Values under the pointer are of the first 8 of 9 lines."));
+    assert!(!drawn(8).contains("Values under the pointer"));
+}
+
+#[test]
+fn a_log_list_says_how_many_of_the_columns_asked_for_it_shows() {
+    let keys: Vec<String> = (0..10).map(|at| format!("key.{at}")).collect();
+    let page = LogsPage {
+        found: cut(&log("said")),
+        ..LogsPage::default()
+    };
+    let shown = |count: usize| {
+        let asked = frame("/logs", &[("cols", &keys[..count].join(","))]);
+        render(&asked, "Logs", |f| logs(&page, f))
+    };
+    assert!(shown(10).contains("8 of 10 columns"));
+    assert!(!shown(8).contains(" columns, "));
+}
+
+#[test]
+fn a_service_that_was_not_seen_names_no_more_others_than_fit() {
+    let seen = (0..40).map(|at| ServiceCoverage {
+        service_name: format!("s-{at:02}"),
+        ..ServiceCoverage::default()
+    });
+    let data = ServicePage {
+        name: "nosuch".to_owned(),
+        seen: seen.collect(),
+        ..ServicePage::default()
+    };
+    let asked = frame("/services/nosuch", &[("environment", "prod")]);
+    let html = render(&asked, "nosuch", |f| service(&data, f));
+    for words in [
+        "No service called nosuch sent anything in this range and scope.",
+        "/services/s-29?environment=prod",
+        "30 of 40 services, by scope and name, the rest was cut",
+    ] {
+        assert!(html.contains(words), "{words}\n{html}");
+    }
+    assert!(!html.contains("/services/s-30"), "{html}");
+}

@@ -1,5 +1,6 @@
 //! Starts the real binary on ports of its own, talks to it, ends it.
 
+mod html;
 mod json;
 mod telemetry;
 
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
+pub use html::{attribute, cells, tags, words};
 pub use json::text;
 pub use telemetry::{SpanShape, spans_request};
 

@@ -24,5 +24,6 @@ mod saved;
 mod serving;
 mod settings;
 mod shell;
+mod trace_views;
 mod transfer;
 mod walkthrough;

@@ -103,11 +103,10 @@ fn drawing(graph: &Graph, seconds: Option<f64>, frame: &Frame) -> AnyView {
         .zip(labels::place(&asked, &places))
         .map(|(label, (x, y))| label.draw(x, y, frame))
         .collect_view();
-    let nodes = graph
-        .nodes
+    let nodes = places
         .iter()
-        .zip(&places)
-        .map(|(node, place)| node_box(node, *place, seconds, told, frame))
+        .enumerate()
+        .map(|(at, place)| node_box((graph, at), *place, seconds, told, frame))
         .collect_view();
     view! {
         <svg class="graph" width=width height=height viewBox=format!("0 0 {width} {height}") role="group" aria-label="Call graph; the table below has the same numbers">
@@ -312,12 +311,13 @@ const TEXT_LEFT: f64 = 23.0;
 const TEXT_ROOM: f64 = NODE_WIDTH - TEXT_LEFT - 6.0;
 
 fn node_box(
-    node: &GraphNode,
+    (graph, at): (&Graph, usize),
     place: Place,
     seconds: Option<f64>,
     told: ScopeParts,
     frame: &Frame,
 ) -> AnyView {
+    let node = &graph.nodes[at];
     let counts = node.counts();
     let calls = counts.calls;
     let wanted = frame.param("find").map(str::to_lowercase);
@@ -356,6 +356,10 @@ fn node_box(
     let beside = match &node.proxy_of {
         Some(application) => format!("; the sidecar of {application}"),
         None if node.has_proxy => "; its sidecar's spans are folded into it".to_owned(),
+        None if is_waiting(graph, at) => {
+            "; no span says who took these messages: nobody yet, or somebody who sends none"
+                .to_owned()
+        }
         None => String::new(),
     };
     let basis = match &node.requests {
@@ -399,6 +403,14 @@ fn node_box(
         </a>
     }
     .into_any()
+}
+
+/// Whether a node is a queue that messages go into and, as far as spans tell, none comes out of: a message that is taken
+/// is drawn from its sender to who took it.
+fn is_waiting(graph: &Graph, at: usize) -> bool {
+    let node = &graph.nodes[at];
+    let is_queue = node.kind == NodeKind::Messaging && node.inferred;
+    is_queue && graph.edges.iter().all(|edge| edge.caller != at)
 }
 
 /// A rate, or how many.

@@ -208,6 +208,14 @@ fn messages_and_inferred_peers_are_told_apart_by_their_class() {
     assert!(messages > 20, "{messages}");
     assert_eq!(drawn(["edge", "async"]), messages);
     assert_eq!(drawn(["node", "peer"]), 10);
+    // Of ten queues those of the last layer lead nowhere: what is in them was not seen to be taken.
+    let ends = (0..graph.nodes.len())
+        .filter(|at| graph.nodes[*at].kind == NodeKind::Messaging)
+        .filter(|at| graph.edges.iter().all(|edge| edge.caller != *at));
+    assert_eq!(
+        html.matches("no span says who took these messages").count(),
+        ends.count()
+    );
 }
 
 /// One edge with breakers of these names and states.

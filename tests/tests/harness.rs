@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-pub use html::{attribute, cells, tags, words};
+pub use html::{attribute, cells, link_before, tags, words};
 pub use json::text;
 pub use telemetry::{SpanShape, spans_request};
 

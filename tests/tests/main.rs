@@ -24,6 +24,7 @@ mod saved;
 mod serving;
 mod settings;
 mod shell;
+mod signals;
 mod trace_views;
 mod transfer;
 mod walkthrough;

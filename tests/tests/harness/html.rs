@@ -52,3 +52,10 @@ pub fn cells(html: &str) -> Vec<Vec<String>> {
         })
         .collect()
 }
+
+/// Where the last link before some text of a page leads.
+pub fn link_before(html: &str, text: &str) -> Option<String> {
+    let before = html.get(..html.find(text)?)?;
+    let (_, link) = before.rsplit_once(" href=\"")?;
+    Some(link.split('"').next()?.replace("&amp;", "&"))
+}

@@ -3,7 +3,6 @@
 //! Needs `chromedriver` and `chromium`, and a binary with the bundle in it.
 
 mod breakers;
-mod driver;
 mod editors;
 mod huge;
 mod journeys;
@@ -11,8 +10,8 @@ mod live;
 mod walk;
 
 use anyhow::Result;
+use tripline_tests::driver::Browser;
 
-use self::driver::Browser;
 use crate::dashboard::plant;
 use crate::harness::Tripline;
 use crate::pages::seed;

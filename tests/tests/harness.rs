@@ -15,9 +15,8 @@ use serde_json::Value;
 pub use html::{attribute, cells, link_before, tags, words};
 pub use json::text;
 pub use telemetry::{SpanShape, spans_request};
-
-/// Longest wait for anything a healthy server does.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub use tripline_tests::driver::PATIENCE;
+use tripline_tests::driver::Served;
 
 /// A running `tripline`, ended by `Drop` at the latest.
 pub struct Tripline {
@@ -296,6 +295,12 @@ impl Tripline {
             data_dir: self.data_dir.clone(),
             _scratch: self.scratch.take(),
         }
+    }
+}
+
+impl Served for Tripline {
+    fn http(&self) -> &str {
+        self.address("http")
     }
 }
 

@@ -3,8 +3,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 use fantoccini::Locator;
+use tripline_tests::driver::Browser;
 
-use super::driver::Browser;
 use super::walk::{assert_accessible, assert_silent};
 use crate::harness::{Tripline, now};
 use crate::incidents::story::{SECOND, rfc3339, span_id, story, trace_id};

@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
+use tripline_tests::driver::Browser;
 
-use super::driver::Browser;
 use super::{filled, opened};
 use crate::harness::{Tripline, now};
 use crate::pages::TRACE;

@@ -3,9 +3,12 @@
 //! Needs `chromedriver` and `chromium`, and a binary with the bundle in it.
 
 mod breakers;
+mod demo;
 mod editors;
+mod graphs;
 mod huge;
 mod journeys;
+mod keys;
 mod live;
 mod walk;
 

@@ -12,6 +12,7 @@ mod demo;
 mod durability;
 mod encodings;
 mod first_page;
+mod graphs;
 mod harness;
 mod hogs;
 mod incidents;

@@ -186,7 +186,7 @@ mod tests {
 
     fn services<'a>(names: &[&'a str]) -> Vec<Node<'a>> {
         let service = |name: &&'a str| Node {
-            name,
+            name: *name,
             is_peer: false,
         };
         names.iter().map(service).collect()

@@ -5,7 +5,7 @@ use serde_json::json;
 use tripline_tests::driver::Browser;
 
 use crate::graphs::{BOXES, large};
-use crate::harness::Tripline;
+use crate::harness::{Tripline, now};
 use crate::incidents::story::{SECOND, story};
 use crate::pages::says;
 
@@ -57,11 +57,7 @@ async fn sixty_services_and_two_hundred_edges_are_readable() -> Result<()> {
 #[tokio::test]
 async fn labels_of_edges_hide_no_box() -> Result<()> {
     let server = Tripline::start().await?;
-    story(
-        &server,
-        (crate::harness::now() - 300 * SECOND) / SECOND * SECOND,
-    )
-    .await?;
+    story(&server, (now() - 300 * SECOND) / SECOND * SECOND).await?;
     says(&server, "/graph?from=now-10m", &["edge-breaker"]).await?;
     let browser = Browser::open(1280, 900).await?;
     browser.enter(&server, "/graph?from=now-10m").await?;

@@ -169,7 +169,7 @@ async fn the_first_page_of_all_is_accessible_and_silent() -> Result<()> {
 
 /// Who may not come in sees a form for the token, whatever the address.
 #[tokio::test]
-async fn the_form_for_the_token_is_accessible_and_silent() -> Result<()> {
+async fn the_form_for_the_token_is_accessible_and_fits_a_phone() -> Result<()> {
     let start = Start::default().env("TRIPLINE_UI__TOKEN", "s3cret");
     let server = start.start().await?;
     let browser = Browser::open(1280, 900).await?;

@@ -185,8 +185,8 @@ mod tests {
     use super::*;
 
     fn services<'a>(names: &[&'a str]) -> Vec<Node<'a>> {
-        let service = |name: &&'a str| Node {
-            name: *name,
+        let service = |&name: &&'a str| Node {
+            name,
             is_peer: false,
         };
         names.iter().map(service).collect()

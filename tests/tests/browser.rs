@@ -3,16 +3,18 @@
 //! Needs `chromedriver` and `chromium`, and a binary with the bundle in it.
 
 mod breakers;
-mod driver;
+mod demo;
 mod editors;
+mod graphs;
 mod huge;
 mod journeys;
+mod keys;
 mod live;
 mod walk;
 
 use anyhow::Result;
+use tripline_tests::driver::Browser;
 
-use self::driver::Browser;
 use crate::dashboard::plant;
 use crate::harness::Tripline;
 use crate::pages::seed;

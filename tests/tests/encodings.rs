@@ -7,7 +7,7 @@ use crate::harness::{Tripline, now, text};
 use crate::pages::says;
 
 /// A gauge that is 0, then 1 while its counter says that calls are refused.
-async fn plant(server: &Tripline) -> Result<()> {
+pub(crate) async fn plant(server: &Tripline) -> Result<()> {
     let start = now() - 91_000_000_000;
     let points = |value: &dyn Fn(u64) -> u64, outcome: Option<&str>| -> Vec<Value> {
         let mut attributes = vec![text("circuit_breaker.name", "pay")];

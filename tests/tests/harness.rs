@@ -1,6 +1,7 @@
 //! Starts the real binary on ports of its own, talks to it, ends it.
 
 mod disk;
+mod html;
 mod json;
 mod signal;
 mod telemetry;
@@ -16,13 +17,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 pub use disk::SmallDisk;
+pub use html::{attribute, cells, link_before, tags, words};
 pub use json::text;
 pub use signal::{Signal, check_stored};
 pub use telemetry::{SpanShape, logs_request, points_request, spans_request};
 pub use trace::{Call, calls_of_the_dead};
-
-/// Longest wait for anything a healthy server does.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub use tripline_tests::driver::PATIENCE;
+use tripline_tests::driver::Served;
 
 /// A running `tripline`, ended by `Drop` at the latest.
 pub struct Tripline {
@@ -344,6 +345,12 @@ impl Tripline {
             data_dir: self.data_dir.clone(),
             _scratch: self.scratch.take(),
         }
+    }
+}
+
+impl Served for Tripline {
+    fn http(&self) -> &str {
+        self.address("http")
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where the boxes of a call graph go: layers from callers to callees, the same picture for the same graph.
 //!
-//! Pure and deterministic: names decide every tie, so a refresh never shuffles what one is looking at.
+//! Pure and deterministic: names decide every tie, so a refresh never shuffles what one is looking at. A layer is ordered
+//! by its callers alone, never by what it calls: a service that calls one more leaves everything before it where it was.
 //! Cycles are cut at the edge that closes them in name order; positions are in SVG user units.
 
 use std::collections::BTreeMap;
@@ -9,9 +10,19 @@ use std::collections::BTreeMap;
 pub const NODE_WIDTH: f64 = 176.0;
 /// Height of a node.
 pub const NODE_HEIGHT: f64 = 52.0;
-const GAP_X: f64 = 216.0;
+/// Between the boxes of neighbouring layers.
+pub const GAP_X: f64 = 216.0;
 const GAP_Y: f64 = 26.0;
 const MARGIN: f64 = 16.0;
+
+/// What gets a place.
+#[derive(Debug, Clone, Copy)]
+pub struct Node<'a> {
+    /// Decides ties.
+    pub name: &'a str,
+    /// Known from others only: it stands below the services of its layer.
+    pub is_peer: bool,
+}
 
 /// Where one node is: its top left corner.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,11 +44,11 @@ pub struct Picture {
     pub height: f64,
 }
 
-/// Lays out `names` joined by `edges` (indices of caller and callee).
-pub fn layered(names: &[&str], edges: &[(usize, usize)]) -> Picture {
-    let forward = without_cycles(names, edges);
-    let ranks = longest_paths(names.len(), &forward);
-    let layers = order_layers(names, &forward, &ranks);
+/// Lays out `nodes` joined by `edges` (indices of caller and callee).
+pub fn layered(nodes: &[Node<'_>], edges: &[(usize, usize)]) -> Picture {
+    let forward = without_cycles(nodes, edges);
+    let ranks = longest_paths(nodes.len(), &forward);
+    let layers = order_layers(nodes, &forward, &ranks);
     let tallest = layers.iter().map(Vec::len).max().unwrap_or(0) as f64;
     let height = (tallest * (NODE_HEIGHT + GAP_Y) - GAP_Y).max(NODE_HEIGHT) + 2.0 * MARGIN;
     let mut places = vec![
@@ -45,7 +56,7 @@ pub fn layered(names: &[&str], edges: &[(usize, usize)]) -> Picture {
             x: MARGIN,
             y: MARGIN
         };
-        names.len()
+        nodes.len()
     ];
     for (column, layer) in layers.iter().enumerate() {
         let used = layer.len() as f64 * (NODE_HEIGHT + GAP_Y) - GAP_Y;
@@ -66,9 +77,9 @@ pub fn layered(names: &[&str], edges: &[(usize, usize)]) -> Picture {
 }
 
 /// Drops self-edges and the edges that close a cycle, met depth first in name order.
-fn without_cycles(names: &[&str], edges: &[(usize, usize)]) -> Vec<(usize, usize)> {
-    let mut callees: Vec<Vec<usize>> = vec![Vec::new(); names.len()];
-    let mut has_caller = vec![false; names.len()];
+fn without_cycles(nodes: &[Node<'_>], edges: &[(usize, usize)]) -> Vec<(usize, usize)> {
+    let mut callees: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
+    let mut has_caller = vec![false; nodes.len()];
     for &(from, to) in edges {
         if from != to {
             callees[from].push(to);
@@ -76,13 +87,13 @@ fn without_cycles(names: &[&str], edges: &[(usize, usize)]) -> Vec<(usize, usize
         }
     }
     for list in &mut callees {
-        list.sort_by_key(|&node| names[node]);
+        list.sort_by_key(|&node| nodes[node].name);
         list.dedup();
     }
-    let mut starts: Vec<usize> = (0..names.len()).collect();
-    starts.sort_by_key(|&node| (has_caller[node], names[node]));
+    let mut starts: Vec<usize> = (0..nodes.len()).collect();
+    starts.sort_by_key(|&node| (has_caller[node], nodes[node].name));
     let mut kept = Vec::new();
-    let mut state = vec![0_u8; names.len()];
+    let mut state = vec![0_u8; nodes.len()];
     for start in starts {
         visit(start, &callees, &mut state, &mut kept);
     }
@@ -134,83 +145,125 @@ fn longest_paths(nodes: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     ranks
 }
 
-/// Nodes by layer, each layer sorted by the middle of its neighbours (four sweeps), then by name.
-fn order_layers(names: &[&str], edges: &[(usize, usize)], ranks: &[usize]) -> Vec<Vec<usize>> {
-    let mut layers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+/// Nodes by layer, each layer sorted by the middle of its callers, peers after services, then by name.
+fn order_layers(nodes: &[Node<'_>], edges: &[(usize, usize)], ranks: &[usize]) -> Vec<Vec<usize>> {
+    let mut callers: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
+    for &(from, to) in edges {
+        callers[to].push(from);
+    }
+    let mut by_rank: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (node, &rank) in ranks.iter().enumerate() {
-        layers.entry(rank).or_default().push(node);
+        by_rank.entry(rank).or_default().push(node);
     }
-    let mut layers: Vec<Vec<usize>> = layers.into_values().collect();
-    for layer in &mut layers {
-        layer.sort_by_key(|&node| names[node]);
-    }
-    let mut position = vec![0.0; names.len()];
-    for sweep in 0..4 {
-        let order: Vec<usize> = if sweep % 2 == 0 {
-            (0..layers.len()).collect()
-        } else {
-            (0..layers.len()).rev().collect()
+    // Rows from the middle of a layer, which the layers share.
+    let mut position = vec![0.0; nodes.len()];
+    let mut layers = Vec::with_capacity(by_rank.len());
+    for mut layer in by_rank.into_values() {
+        let middle = |node: usize| {
+            let of = &callers[node];
+            let sum: f64 = of.iter().map(|&caller| position[caller]).sum();
+            sum / of.len().max(1) as f64
         };
-        for at in order {
-            place_layer(&mut layers[at], names, edges, &mut position);
+        layer.sort_by(|&a, &b| {
+            let (one, other) = (nodes[a], nodes[b]);
+            one.is_peer
+                .cmp(&other.is_peer)
+                .then_with(|| middle(a).total_cmp(&middle(b)))
+                .then_with(|| one.name.cmp(other.name))
+        });
+        let half = (layer.len() as f64 - 1.0) / 2.0;
+        for (row, &node) in layer.iter().enumerate() {
+            position[node] = row as f64 - half;
         }
+        layers.push(layer);
     }
     layers
-}
-
-fn place_layer(
-    layer: &mut [usize],
-    names: &[&str],
-    edges: &[(usize, usize)],
-    position: &mut [f64],
-) {
-    let middle = |node: usize, position: &[f64]| {
-        let (mut sum, mut found) = (0.0, 0.0);
-        for &(from, to) in edges {
-            let other = if to == node {
-                from
-            } else if from == node {
-                to
-            } else {
-                continue;
-            };
-            sum += position[other];
-            found += 1.0;
-        }
-        if found > 0.0 { sum / found } else { 0.0 }
-    };
-    let mut keyed: Vec<(f64, usize)> = layer
-        .iter()
-        .map(|&node| (middle(node, position), node))
-        .collect();
-    keyed.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| names[a.1].cmp(names[b.1])));
-    let half = (keyed.len() as f64 - 1.0) / 2.0;
-    for (row, (slot, (_, node))) in layer.iter_mut().zip(keyed).enumerate() {
-        *slot = node;
-        position[node] = row as f64 - half;
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn services<'a>(names: &[&'a str]) -> Vec<Node<'a>> {
+        let service = |&name: &&'a str| Node {
+            name,
+            is_peer: false,
+        };
+        names.iter().map(service).collect()
+    }
+
     #[test]
     fn callers_stand_left_of_callees_whatever_the_order_of_the_input() {
-        let names = ["web", "cart", "db"];
-        let picture = layered(&names, &[(0, 1), (1, 2), (0, 2)]);
+        let picture = layered(&services(&["web", "cart", "db"]), &[(0, 1), (1, 2), (0, 2)]);
         assert!(picture.places[0].x < picture.places[1].x);
         assert!(picture.places[1].x < picture.places[2].x);
-        let reversed = layered(&["db", "cart", "web"], &[(2, 0), (1, 0), (2, 1)]);
+        let reversed = layered(&services(&["db", "cart", "web"]), &[(2, 0), (1, 0), (2, 1)]);
         assert_eq!(picture.places[0], reversed.places[2]);
         assert_eq!(picture.places[2], reversed.places[0]);
     }
 
     #[test]
     fn cycles_and_self_calls_end() {
-        let picture = layered(&["a", "b"], &[(0, 1), (1, 0), (0, 0)]);
+        let picture = layered(&services(&["a", "b"]), &[(0, 1), (1, 0), (0, 0)]);
         assert!(picture.places[0].x < picture.places[1].x);
         assert_eq!(layered(&[], &[]).places.len(), 0);
+    }
+
+    #[test]
+    fn inferred_peers_stand_below_the_services_of_their_layer() {
+        let mut nodes = services(&["web", "a-peer", "cart", "zoo"]);
+        nodes[1].is_peer = true;
+        let places = layered(&nodes, &[(0, 1), (0, 2), (0, 3)]).places;
+        assert_eq!(places[1].x, places[3].x, "one layer");
+        assert!(
+            places[1].y > places[3].y && places[3].y > places[2].y,
+            "{places:?}"
+        );
+    }
+
+    /// Two ways of callers to the last layer: `web` to `cart` and `pay`, `api` to `user` and `mail`, these to three stores.
+    const SHOP: [&str; 9] = [
+        "api", "web", "cart", "mail", "pay", "user", "carts", "ledger", "users",
+    ];
+    const CALLS: [(usize, usize); 8] = [
+        (1, 2),
+        (1, 4),
+        (0, 5),
+        (0, 3),
+        (2, 6),
+        (4, 7),
+        (5, 8),
+        (3, 8),
+    ];
+
+    #[test]
+    fn one_call_more_at_the_far_end_moves_nothing_before_it() {
+        let before = layered(&services(&SHOP), &CALLS);
+        // Each service of the last layer but one comes to call each store, or a new one.
+        for caller in [2, 3, 4, 5] {
+            for callee in [6, 7, 8, 9] {
+                let mut names = SHOP.to_vec();
+                names.push("vault");
+                let mut calls = CALLS.to_vec();
+                // It is there from the beginning, so that its layer is as high as before.
+                let there = layered(&services(&names), &[&calls[..], &[(4, 9)][..]].concat());
+                calls.extend([(4, 9), (caller, callee)]);
+                let after = layered(&services(&names), &calls);
+                assert_eq!(
+                    there.places[..6],
+                    after.places[..6],
+                    "{} calls {}",
+                    names[caller],
+                    names[callee]
+                );
+            }
+        }
+        // A layer more is a layer more to the right.
+        let names: Vec<&str> = SHOP.iter().copied().chain(["disk"]).collect();
+        let calls: Vec<(usize, usize)> = CALLS.iter().copied().chain([(7, 9)]).collect();
+        let deeper = layered(&services(&names), &calls);
+        assert_eq!(deeper.places[..9], before.places[..]);
+        assert!(deeper.places[9].x > before.width - MARGIN);
     }
 
     #[test]
@@ -218,7 +271,7 @@ mod tests {
         let names: Vec<String> = (0..60).map(|n| format!("service-{n:02}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let edges: Vec<(usize, usize)> = (0..200).map(|n| (n * 7 % 60, n * 13 % 60)).collect();
-        let places = layered(&names, &edges).places;
+        let places = layered(&services(&names), &edges).places;
         for (i, a) in places.iter().enumerate() {
             for b in &places[i + 1..] {
                 assert!((a.x - b.x).abs() >= NODE_WIDTH || (a.y - b.y).abs() >= NODE_HEIGHT);

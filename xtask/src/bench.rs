@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::shell;
 use crate::workspace::Workspace;
+use crate::{bundle, packages, shell};
 
 /// No benchmark run takes longer than this on the machine of BENCHMARKS.md.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 /// Measure the numbers of BENCHMARKS.md on this machine.
 ///
 ///   cargo xtask bench                    all of them
-///   cargo xtask bench -- ingest          one: ingest, latency, disk, queries, recognition or breakers
+///   cargo xtask bench -- ingest          one: ingest, latency, disk, queries, recognition, breakers or interactions
 ///   cargo xtask bench -- queries 0.1     with a tenth of the load
 ///   cargo xtask bench -- sdk             the SDK's policies beside others'
 #[derive(clap::Args)]
@@ -27,6 +27,13 @@ pub(crate) struct Args {
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
     if args.bench.first().is_some_and(|kind| kind == "sdk") {
         return policies(workspace);
+    }
+    // A browser is needed for what people feel, and the bundle, which the server has in it when it is compiled.
+    let kind = args.bench.first().map_or("all", String::as_str);
+    if matches!(kind, "all" | "interactions") {
+        packages::install(packages::BUNDLE);
+        packages::install(packages::BROWSER);
+        bundle::build(workspace)?;
     }
     let build = workspace.cargo(&["build", "--package", "tripline-tests", "--bins"]);
     shell::must(&mut shell::within(LIMIT, build))?;

@@ -212,6 +212,12 @@ fn equal_calls_share_a_block_of_the_flame_graph() {
         .find(|block| block.name == "x1")
         .expect("a block");
     assert_eq!((x.spans, x.total_ns, x.depth, x.longest), (2, 50, 1, 1));
+    // What began first stands first.
+    let lefts: Vec<(&str, u64)> = blocks
+        .iter()
+        .map(|block| (block.name.as_str(), block.left_ns))
+        .collect();
+    assert_eq!(lefts, [("a", 0), ("x1", 0), ("a9", 50)]);
 }
 
 fn any_trace() -> impl Strategy<Value = Vec<SpanRecord>> {

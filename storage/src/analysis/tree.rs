@@ -72,16 +72,16 @@ impl Tree {
     }
 }
 
-/// Parents before children; spans only a cycle reaches start at the first of them.
+/// Parents before children, siblings in the order given; spans only a cycle reaches start at the first of them.
 fn walk(spans: usize, children: &[Vec<usize>], mut roots: Vec<usize>) -> (Vec<usize>, Vec<usize>) {
     let mut seen = vec![false; spans];
     let mut order = Vec::with_capacity(spans);
-    let mut next: Vec<usize> = roots.clone();
+    let mut next: Vec<usize> = roots.iter().rev().copied().collect();
     for rest in 0..=spans {
         while let Some(at) = next.pop() {
             if !std::mem::replace(&mut seen[at], true) {
                 order.push(at);
-                next.extend(&children[at]);
+                next.extend(children[at].iter().rev());
             }
         }
         if rest < spans && !seen[rest] {

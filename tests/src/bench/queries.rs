@@ -67,17 +67,17 @@ pub async fn run(scale: f64) -> Result<()> {
         &newest,
     )
     .await?;
-    let large = large_trace(&server).await?;
+    let large = large_trace(&server, 20).await?;
     pages(&server, &traces, &large).await?;
     println!("  peak memory {} MiB", server.peak_memory()? >> 20);
     Ok(())
 }
 
-/// Stores a trace of 20 batches, all under one root; its page.
-async fn large_trace(server: &Server) -> Result<String> {
+/// Stores a trace of so many batches, all under one root; its page.
+pub async fn large_trace(server: &Server, batches: u64) -> Result<String> {
     let first = 1 << 30;
     let mut client = TraceServiceClient::connect(server.grpc()).await?;
-    for batch in first..first + 20 {
+    for batch in first..first + batches {
         let request = shapes::in_one_trace(shapes::spans(batch, now()), first * shapes::BATCH);
         client.export(request).await?;
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use tripline_tests::driver::Served;
 
 /// A running server in a temporary directory.
 pub struct Server {
@@ -103,10 +104,7 @@ impl Server {
 
     /// A GET; the body as text.
     pub async fn get(&self, path: &str) -> Result<String> {
-        let url = format!(
-            "http://{}{path}",
-            self.addresses["http"].as_str().unwrap_or_default()
-        );
+        let url = format!("http://{}{path}", self.http());
         let response = self.client.get(url).send().await?;
         let status = response.status();
         let text = response.text().await?;
@@ -134,6 +132,12 @@ impl Server {
             last = now;
         }
         Ok(())
+    }
+}
+
+impl Served for Server {
+    fn http(&self) -> &str {
+        self.addresses["http"].as_str().unwrap_or_default()
     }
 }
 

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use tripline_tests::driver::Browser;
 
-use super::driver::Browser;
 use crate::harness::{Tripline, now};
 use crate::pages::TRACE;
 

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use fantoccini::Locator;
 use serde_json::json;
+use tripline_tests::driver::Browser;
 
-use super::driver::Browser;
 use super::opened;
 use crate::harness::now;
 use crate::pages::TRACE;

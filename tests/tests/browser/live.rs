@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use tripline_tests::driver::Browser;
 
-use super::driver::Browser;
 use super::opened;
 use crate::harness::{Tripline, now, text};
 use crate::incidents::story::{SECOND, story};

@@ -2,11 +2,11 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
+use tripline_tests::driver::Browser;
 
-use super::driver::Browser;
 use super::{filled, opened};
-use crate::harness::{Tripline, now};
-use crate::pages::TRACE;
+use crate::harness::{Start, Tripline, now};
+use crate::pages::{TRACE, says};
 
 /// Every page of the walk: address and the name of its picture.
 fn pages() -> Vec<(String, &'static str)> {
@@ -42,6 +42,54 @@ fn pages() -> Vec<(String, &'static str)> {
         ("/status".to_owned(), "status"),
         ("/nothing".to_owned(), "not-found"),
     ]
+}
+
+/// The same pages in their other states: nothing found, something asked wrongly, something that is not there, a choice made.
+fn states() -> Vec<(String, &'static str)> {
+    let page = |path: &str, name: &'static str| (path.to_owned(), name);
+    let never = "from=2001-01-01T00:00:00Z&to=2001-01-02T00:00:00Z";
+    vec![
+        page("/?from=yesterday", "range-complaint"),
+        (format!("/?{never}"), "overview-empty"),
+        page("/traces?service=nobody", "traces-empty"),
+        page("/traces?box=nonsense", "box-complaint"),
+        page(&format!("/traces/{:032x}", 0xdead), "trace-absent"),
+        page(
+            &format!("/traces/{TRACE}?find=charge&fold=0515810000000003"),
+            "trace-found",
+        ),
+        page(
+            &format!("/traces/{TRACE}?span=0000000000000bad"),
+            "span-absent",
+        ),
+        page("/logs?text=nothing-says-this", "logs-empty"),
+        page("/logs?q=severity+%3D+loud", "logs-complaint"),
+        page("/logs?cols=service.version", "logs-columns"),
+        (
+            format!("/logs?around={}", now() - 2_000_000_000),
+            "logs-around",
+        ),
+        page("/explore", "metrics"),
+        page("/explore?metric=nobody.sends.this", "metric-absent"),
+        page("/explore?q=root(a+%3D+1)", "metrics-complaint"),
+        page("/explore?metric=queue.depth&by=service", "explore-grouped"),
+        page("/graph?service=checkout&top=20&find=pay", "graph-focused"),
+        page("/graph?compare=week&proxies=show", "graph-compared"),
+        (format!("/graph?{never}"), "graph-empty"),
+        page("/services/nobody", "service-absent"),
+        page("/breakers?tab=review", "breakers-review-empty"),
+        page("/breakers/checkout/payment", "breaker-absent"),
+        page("/incidents", "incidents-empty"),
+        page("/incidents/20260101T000000Z", "incident-absent"),
+        page("/sql", "sql-empty"),
+        page("/sql?q=SELEC+1", "sql-complaint"),
+        page("/find?q=nobody", "find"),
+    ]
+}
+
+/// Every page, in every state that needs no trip of a breaker.
+fn all() -> Vec<(String, &'static str)> {
+    pages().into_iter().chain(states()).collect()
 }
 
 /// The slow spans of the last hour.
@@ -91,14 +139,7 @@ async fn the_islands_live_and_no_page_complains() -> Result<()> {
 async fn pages_fit_a_phone() -> Result<()> {
     let server = filled().await?;
     let browser = Browser::open(500, 850).await?;
-    browser.screen(390, 844).await?;
-    for (path, name) in pages() {
-        browser.go(&server, &path).await?;
-        let is_wide = browser.scrolls_sideways().await?;
-        browser.picture(&format!("{name}-narrow")).await?;
-        assert_eq!(browser.script("return innerWidth").await?, json!(390));
-        assert!(!is_wide, "{path} scrolls sideways");
-    }
+    assert_narrow(&server, &browser, &all()).await?;
     // A long name widens its table, which scrolls by itself, headings for screen readers included.
     browser.go(&server, "/").await?;
     let widened = "document.querySelector('#services td').style.minWidth = '900px'; \
@@ -110,7 +151,7 @@ async fn pages_fit_a_phone() -> Result<()> {
 #[tokio::test]
 async fn no_page_has_a_serious_accessibility_violation() -> Result<()> {
     let (server, browser) = opened().await?;
-    assert_accessible(&server, &browser, &pages()).await?;
+    assert_accessible(&server, &browser, &all()).await?;
     browser.close().await
 }
 
@@ -122,7 +163,51 @@ async fn the_first_page_of_all_is_accessible_and_silent() -> Result<()> {
     let first = [("/".to_owned(), "first-run")];
     assert_accessible(&server, &browser, &first).await?;
     assert_silent(&server, &browser, &first).await?;
+    assert_narrow(&server, &browser, &first).await?;
     browser.close().await
+}
+
+/// Who may not come in sees a form for the token, whatever the address.
+#[tokio::test]
+async fn the_form_for_the_token_is_accessible_and_fits_a_phone() -> Result<()> {
+    let start = Start::default().env("TRIPLINE_UI__TOKEN", "s3cret");
+    let server = start.start().await?;
+    let browser = Browser::open(1280, 900).await?;
+    let form = [("/traces?q=status+%3D+error".to_owned(), "login")];
+    assert_accessible(&server, &browser, &form).await?;
+    assert_narrow(&server, &browser, &form).await?;
+    browser.close().await
+}
+
+/// Breakers whose numbers nobody understands are offered to be explained.
+#[tokio::test]
+async fn numbers_of_unknown_meaning_are_accessible_and_fit_a_phone() -> Result<()> {
+    let server = Tripline::start().await?;
+    crate::encodings::plant(&server).await?;
+    says(&server, "/breakers", &["Numbers of unknown meaning"]).await?;
+    let browser = Browser::open(1280, 900).await?;
+    let offers = [("/breakers".to_owned(), "encodings")];
+    assert_accessible(&server, &browser, &offers).await?;
+    assert_silent(&server, &browser, &offers).await?;
+    assert_narrow(&server, &browser, &offers).await?;
+    browser.close().await
+}
+
+/// On a phone no page is wider than the screen.
+pub(super) async fn assert_narrow(
+    server: &Tripline,
+    browser: &Browser,
+    pages: &[(String, &str)],
+) -> Result<()> {
+    browser.screen(390, 844).await?;
+    for (path, name) in pages {
+        browser.go(server, path).await?;
+        let is_wide = browser.scrolls_sideways().await?;
+        browser.picture(&format!("{name}-narrow")).await?;
+        assert_eq!(browser.script("return innerWidth").await?, json!(390));
+        assert!(!is_wide, "{path} scrolls sideways");
+    }
+    Ok(())
 }
 
 /// No page has a violation that axe-core calls serious or critical, light and dark.
@@ -160,7 +245,7 @@ pub(super) async fn assert_accessible(
 #[tokio::test]
 async fn the_console_stays_silent() -> Result<()> {
     let (server, browser) = opened().await?;
-    assert_silent(&server, &browser, &pages()).await?;
+    assert_silent(&server, &browser, &all()).await?;
     browser.close().await
 }
 

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-/// Letters after `g`, and where they lead.
+/// Letters after `g`, and where they lead: every page of the navigation.
 pub const PLACES: [(&str, &str, &str); 9] = [
     ("o", "/", "overview"),
     ("g", "/graph", "graph"),
@@ -10,9 +10,9 @@ pub const PLACES: [(&str, &str, &str); 9] = [
     ("l", "/logs", "logs"),
     ("m", "/explore", "metrics"),
     ("b", "/breakers", "breakers"),
+    ("i", "/incidents", "incidents"),
     ("q", "/sql", "SQL"),
     ("s", "/status", "status"),
-    ("d", "/", "dashboard"),
 ];
 
 /// Listens for the keys of the whole page and shows their map.
@@ -29,7 +29,7 @@ pub fn Keys() -> impl IntoView {
                 <dt><kbd>"/"</kbd></dt><dd>"search"</dd>
                 <dt><kbd>"j"</kbd>" "<kbd>"k"</kbd></dt><dd>"next, previous row"</dd>
                 <dt><kbd>"Esc"</kbd></dt><dd>"close"</dd>
-                {PLACES[..8]
+                {PLACES
                     .iter()
                     .map(|(key, _, name)| view! { <dt><kbd>"g"</kbd>" "<kbd>{*key}</kbd></dt><dd>{*name}</dd> })
                     .collect_view()}

@@ -3,12 +3,13 @@
 use leptos::prelude::*;
 use tripline_storage::model::{EdgeBreaker, Graph, GraphEdge, GraphNode, NodeKind};
 
+use super::lettering::{NAME, SMALL};
 use super::table::scopes_told;
 use super::{Flow, labels};
 use crate::address::name_segment;
 use crate::frame::Frame;
-use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Picture, Place, layered};
-use crate::pages::breaker_marks::path_of;
+use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Node, Picture, Place, layered};
+use crate::pages::breaker_marks::{named as breaker_name, path_of};
 use crate::pages::ejection::{glyph_of_edge, is_ejection, severity_of_edge, words_of_edge};
 use crate::parts::{ScopeParts, metrics_named, severity_of_share};
 use crate::units;
@@ -26,19 +27,52 @@ pub(in crate::pages) fn trace_picture(graph: &Graph, frame: &Frame) -> AnyView {
     drawing(graph, None, frame)
 }
 
-/// `seconds` is what rates are over; `None` draws counts.
-fn drawing(graph: &Graph, seconds: Option<f64>, frame: &Frame) -> AnyView {
-    let told = scopes_told(graph, frame);
-    // Inferred peers sort after services of the same layer: drawn apart.
-    let names: Vec<String> = graph
-        .nodes
+/// The same graph in an order of its own, whichever it came in: what is busiest changes, and nothing moves for it.
+fn in_order(graph: &Graph) -> Graph {
+    let key = |at: usize| {
+        let node = graph.nodes.get(at);
+        node.map(|node| (&node.name, &node.scope, node.kind))
+    };
+    let mut order: Vec<usize> = (0..graph.nodes.len()).collect();
+    order.sort_by_key(|at| key(*at));
+    let mut places = vec![0; order.len()];
+    for (place, at) in order.iter().enumerate() {
+        places[*at] = place;
+    }
+    let place_of = |at: usize| places.get(at).copied();
+    let mut edges: Vec<GraphEdge> = graph
+        .edges
         .iter()
-        .map(|n| {
-            let kind = if n.inferred { "~" } else { "" };
-            format!("{kind}{} {}", n.name, told.place(&n.scope))
+        .filter_map(|edge| {
+            Some(GraphEdge {
+                caller: place_of(edge.caller)?,
+                callee: place_of(edge.callee)?,
+                ..edge.clone()
+            })
         })
         .collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    edges.sort_by_key(|edge| (edge.caller, edge.callee, edge.kind, edge.is_async));
+    Graph {
+        nodes: order.iter().map(|at| graph.nodes[*at].clone()).collect(),
+        edges,
+        ..*graph
+    }
+}
+
+/// `seconds` is what rates are over; `None` draws counts.
+fn drawing(graph: &Graph, seconds: Option<f64>, frame: &Frame) -> AnyView {
+    let graph = &in_order(graph);
+    let told = scopes_told(graph, frame);
+    let names: Vec<String> = graph.nodes.iter().map(|node| named(node, told)).collect();
+    let nodes: Vec<Node<'_>> = graph
+        .nodes
+        .iter()
+        .zip(&names)
+        .map(|(node, name)| Node {
+            name,
+            is_peer: node.inferred,
+        })
+        .collect();
     let pairs: Vec<(usize, usize)> = graph
         .edges
         .iter()
@@ -48,7 +82,7 @@ fn drawing(graph: &Graph, seconds: Option<f64>, frame: &Frame) -> AnyView {
         places,
         width,
         height,
-    } = layered(&names, &pairs);
+    } = layered(&nodes, &pairs);
     let lines = graph
         .edges
         .iter()
@@ -69,11 +103,10 @@ fn drawing(graph: &Graph, seconds: Option<f64>, frame: &Frame) -> AnyView {
         .zip(labels::place(&asked, &places))
         .map(|(label, (x, y))| label.draw(x, y, frame))
         .collect_view();
-    let nodes = graph
-        .nodes
+    let nodes = places
         .iter()
-        .zip(&places)
-        .map(|(node, place)| node_box(node, *place, seconds, told, frame))
+        .enumerate()
+        .map(|(at, place)| node_box((graph, at), *place, seconds, told, frame))
         .collect_view();
     view! {
         <svg class="graph" width=width height=height viewBox=format!("0 0 {width} {height}") role="group" aria-label="Call graph; the table below has the same numbers">
@@ -191,13 +224,13 @@ impl<'a> Label<'a> {
 
     /// How much room it needs, and along which edge.
     fn asked(&self, places: &[Place]) -> labels::Asked {
-        let length = |text: &str| text.chars().count();
-        let first = length(&self.rate) + self.lost.as_deref().map_or(0, length) + length(&self.p95);
-        let second = self.breaker.as_ref().map_or(0, |(_, text)| length(text));
+        let width = |text: &str| SMALL.width(text);
+        let first = width(&self.rate) + self.lost.as_deref().map_or(0.0, width) + width(&self.p95);
+        let second = self.breaker.as_ref().map(|(_, text)| width(text));
         labels::Asked {
             curve: curve(self.edge, places),
-            characters: first.max(second),
-            lines: if second > 0 { 2 } else { 1 },
+            width: first.max(second.unwrap_or(0.0)),
+            lines: if second.is_some() { 2 } else { 1 },
         }
     }
 
@@ -210,7 +243,7 @@ impl<'a> Label<'a> {
         let breaker = self.breaker.as_ref().map(|(breaker, text)| {
             let instances = units::counted(u64::from(breaker.instances), "instance");
             let does = if is_ejection(&breaker.pattern) { "ejecting" } else { "open" };
-            let title = format!("{} of {instances} {does}", breaker.instances_open);
+            let title = format!("{}: {} of {instances} {does}", named_breaker(breaker), breaker.instances_open);
             let class = format!("edge-label breaker-state {}", severity_of_edge(breaker));
             let below = y + labels::LINE;
             let link = self.caller.map(|caller| {
@@ -223,43 +256,68 @@ impl<'a> Label<'a> {
     }
 }
 
-/// The worst breaker of an edge in few words. The arrow ends at the callee: a breaker named after it needs no second
-/// name.
-fn breaker_words(edge: &GraphEdge, worst: &EdgeBreaker, callee: &str) -> String {
-    let words = words_of_edge(worst);
-    let alike = edge
-        .breakers
-        .iter()
-        .filter(|breaker| words_of_edge(breaker) == words);
-    let (alike, all) = (alike.count(), edge.breakers.len());
-    let more = match all {
-        1 => String::new(),
-        _ if alike == all => format!(" (all {all})"),
-        _ => format!(" ({alike} of {all})"),
-    };
-    let state = format!("{} {words}", glyph_of_edge(worst));
-    let text = if worst.name == callee || (alike == all && all > 1) {
-        format!("{state}{more}")
-    } else {
-        format!("{}: {state}{more}", worst.name)
-    };
-    let refused = match Flow::of(edge).refused {
-        0 => String::new(),
-        refused => format!(" · {} refused", units::count(refused)),
-    };
-    shortened(&text, 26) + &refused
+fn named_breaker(breaker: &EdgeBreaker) -> String {
+    breaker_name(&breaker.name, breaker.key.as_deref())
 }
 
-/// Characters of a box's second line, and of its third.
-const DETAIL_MAX: usize = 25;
+/// The worst breaker of an edge in few words, as many as there is room for. The arrow ends at the callee: a breaker named
+/// after it needs no second name.
+fn breaker_words(edge: &GraphEdge, worst: &EdgeBreaker, callee: &str) -> String {
+    let words = words_of_edge(worst);
+    let alike = |breaker: &&EdgeBreaker| words_of_edge(breaker) == words;
+    let alike = edge.breakers.iter().filter(alike).count();
+    let all = edge.breakers.len();
+    let are_well = || {
+        edge.breakers
+            .iter()
+            .all(|one| severity_of_edge(one) == "fine")
+    };
+    let (state, is_of_all) = match all {
+        0 | 1 => (words.clone(), false),
+        _ if alike == all => (format!("{words} (all {all})"), true),
+        // Of several kinds, each with a word of its own for it.
+        _ if are_well() => (format!("none of {all} refuses"), true),
+        _ => (format!("{words} ({alike} of {all})"), false),
+    };
+    let glyph = glyph_of_edge(worst);
+    let (refused, shortly) = match Flow::of(edge).refused {
+        0 => (String::new(), String::new()),
+        count => (
+            format!(" · {} refused", units::count(count)),
+            format!(" · {} refused", units::compact(count as f64)),
+        ),
+    };
+    let whole = format!("{glyph} {state}{refused}");
+    let needs_name = worst.name != callee && !is_of_all;
+    let room = labels::ROOM - SMALL.width(&format!(": {whole}"));
+    let name = SMALL.cut(&worst.name, room);
+    // Of one letter nobody knows which it is.
+    let is_told = name == worst.name || name.chars().count() > 2;
+    let named = (needs_name && is_told).then(|| format!("{name}: {whole}"));
+    named
+        .into_iter()
+        .chain([
+            whole,
+            format!("{glyph} {state}{shortly}"),
+            format!("{glyph} {words}{shortly}"),
+        ])
+        .find(|text| SMALL.width(text) <= labels::ROOM)
+        .unwrap_or_else(|| SMALL.cut(&format!("{glyph} {words}"), labels::ROOM))
+}
+
+/// Where the text of a box begins, from its left edge.
+const TEXT_LEFT: f64 = 23.0;
+/// Width of the text of a box: it ends before the box does.
+const TEXT_ROOM: f64 = NODE_WIDTH - TEXT_LEFT - 6.0;
 
 fn node_box(
-    node: &GraphNode,
+    (graph, at): (&Graph, usize),
     place: Place,
     seconds: Option<f64>,
     told: ScopeParts,
     frame: &Frame,
 ) -> AnyView {
+    let node = &graph.nodes[at];
     let counts = node.counts();
     let calls = counts.calls;
     let wanted = frame.param("find").map(str::to_lowercase);
@@ -293,13 +351,15 @@ fn node_box(
     // Metrics count every request; spans may be a sample.
     let amount = amount(counts.all(), calls, seconds);
     let detail = [format!("{kind}{amount}{p95}"), format!("{kind}{amount}")];
-    let detail = detail
-        .iter()
-        .find(|text| text.chars().count() <= DETAIL_MAX);
+    let detail = detail.iter().find(|text| SMALL.width(text) <= TEXT_ROOM);
     let detail = detail.cloned().unwrap_or(amount);
     let beside = match &node.proxy_of {
         Some(application) => format!("; the sidecar of {application}"),
         None if node.has_proxy => "; its sidecar's spans are folded into it".to_owned(),
+        None if is_waiting(graph, at) => {
+            "; no span says who took these messages: nobody yet, or somebody who sends none"
+                .to_owned()
+        }
         None => String::new(),
     };
     let basis = match &node.requests {
@@ -324,8 +384,8 @@ fn node_box(
         (17.0, 31.0)
     };
     let lives_in = (!lives_in.is_empty()).then(|| {
-        let text = shortened_inside(&lives_in, DETAIL_MAX);
-        view! { <text x=place.x + 23.0 y=place.y + 44.0 class="node-detail">{text}</text> }
+        let text = SMALL.cut_inside(&lives_in, TEXT_ROOM);
+        view! { <text x=place.x + TEXT_LEFT y=place.y + 44.0 class="node-detail">{text}</text> }
     });
     let radius = if node.kind == NodeKind::Database {
         24
@@ -337,12 +397,20 @@ fn node_box(
             <title>{title}</title>
             <rect x=place.x y=place.y width=NODE_WIDTH height=NODE_HEIGHT rx=radius></rect>
             <rect class="node-mark" x=place.x + 10.0 y=place.y + 13.0 width="4" height=NODE_HEIGHT - 26.0 rx="2"></rect>
-            <text x=place.x + 23.0 y=place.y + name_y class="node-name">{shortened(&node.name, 20)}</text>
-            <text x=place.x + 23.0 y=place.y + detail_y class="node-detail">{shortened(&detail, DETAIL_MAX)}</text>
+            <text x=place.x + TEXT_LEFT y=place.y + name_y class="node-name">{NAME.cut(&node.name, TEXT_ROOM)}</text>
+            <text x=place.x + TEXT_LEFT y=place.y + detail_y class="node-detail">{SMALL.cut(&detail, TEXT_ROOM)}</text>
             {lives_in}
         </a>
     }
     .into_any()
+}
+
+/// Whether a node is a queue that messages go into and, as far as spans tell, none comes out of: a message that is taken
+/// is drawn from its sender to who took it.
+fn is_waiting(graph: &Graph, at: usize) -> bool {
+    let node = &graph.nodes[at];
+    let is_queue = node.kind == NodeKind::Messaging && node.inferred;
+    is_queue && graph.edges.iter().all(|edge| edge.caller != at)
 }
 
 /// A rate, or how many.
@@ -353,44 +421,5 @@ fn amount(weight: f64, calls: u64, seconds: Option<f64>) -> String {
     }
 }
 
-fn shortened(text: &str, max: usize) -> String {
-    if text.chars().count() <= max {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(max - 1).collect();
-    short.push('…');
-    short
-}
-
-/// The same in the middle: of `prod / eu-west-1` and `prod / eu-west-2` either end may be what differs.
-fn shortened_inside(text: &str, max: usize) -> String {
-    let characters: Vec<char> = text.chars().collect();
-    if characters.len() <= max {
-        return text.to_owned();
-    }
-    let before = (max - 1) / 2;
-    let after = max - 1 - before;
-    let (start, end) = (
-        &characters[..before],
-        &characters[characters.len() - after..],
-    );
-    start.iter().chain(&['…']).chain(end).collect()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_that_is_too_long_keeps_both_ends() {
-        let told = |number: u32| {
-            shortened_inside(
-                &format!("production / payments / eu-west-{number}"),
-                DETAIL_MAX,
-            )
-        };
-        assert_eq!(told(1), "production /… / eu-west-1");
-        assert_ne!(told(1), told(2));
-        assert_eq!(shortened_inside("prod / eu-1", DETAIL_MAX), "prod / eu-1");
-    }
-}
+mod tests;

@@ -1,21 +1,23 @@
 //! Where the labels of edges stand: on their curve, clear of boxes and of each other where there is room.
 
-use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Place};
+use crate::layout::{GAP_X, NODE_HEIGHT, NODE_WIDTH, Place};
 
 /// Height of a line of text, in the units of the drawing.
 pub const LINE: f64 = 13.0;
-/// Width of a character of the label's font, on the wide side.
-const CHARACTER: f64 = 6.1;
 /// Kept free between a label and a box.
 const GAP: f64 = 9.0;
+/// Length of an arrow's head.
+const HEAD: f64 = 4.0;
+/// Width of the widest label that hides neither box of its edge.
+pub const ROOM: f64 = GAP_X - 2.0 * GAP - HEAD;
 
 /// A label that wants a place.
 #[derive(Debug, Clone)]
 pub struct Asked {
     /// Points of its edge's cubic curve.
     pub curve: [(f64, f64); 4],
-    /// Characters of its longest line.
-    pub characters: usize,
+    /// Width of its longest line.
+    pub width: f64,
     /// Lines of text.
     pub lines: usize,
 }
@@ -64,14 +66,17 @@ pub fn place(asked: &[Asked], nodes: &[Place]) -> Vec<(f64, f64)> {
 }
 
 fn best(label: &Asked, taken: &[Area]) -> ((f64, f64), Area) {
-    let width = label.characters as f64 * CHARACTER;
+    let width = label.width;
     let below = label.lines.saturating_sub(1) as f64 * LINE;
     let (start, end) = (label.curve[0], label.curve[3]);
     let mut best: Option<(f64, (f64, f64), Area)> = None;
     for t in [0.8, 0.68, 0.56, 0.9, 0.44, 0.32, 0.2] {
         for lift in [6.0 + below, -LINE, 6.0 + below + LINE, -2.0 * LINE, 6.0] {
             let (mut x, y) = at(&label.curve, t);
-            let (low, high) = (start.0 + width / 2.0 + GAP, end.0 - width / 2.0 - GAP - 4.0);
+            let (low, high) = (
+                start.0 + width / 2.0 + GAP,
+                end.0 - width / 2.0 - GAP - HEAD,
+            );
             if end.0 > start.0 {
                 x = if low < high {
                     x.clamp(low, high)
@@ -123,12 +128,12 @@ mod tests {
         let asked: Vec<Asked> = [1, 2, 3, 4, 2]
             .map(|to| Asked {
                 curve: curve(to),
-                characters: 26,
+                width: 160.0,
                 lines: 2,
             })
             .into();
         let placed = place(&asked, &nodes);
-        let half = 26.0 * CHARACTER / 2.0;
+        let half = 160.0 / 2.0;
         let areas: Vec<Area> = placed
             .iter()
             .map(|(x, y)| [x - half, y - 11.0, x + half, y + LINE + 3.0])

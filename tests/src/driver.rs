@@ -1,4 +1,4 @@
-//! Chromium and its driver, as the tests use them.
+//! Chromium and its driver, as the tests and the benchmark use them.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -9,7 +9,14 @@ use fantoccini::elements::Element;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 
-use crate::harness::{PATIENCE, Tripline};
+/// Longest wait for anything a healthy server or browser does.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server whose pages are opened.
+pub trait Served {
+    /// `host:port` of its pages.
+    fn http(&self) -> &str;
+}
 
 /// A browser of its own, ended with the test.
 pub struct Browser {
@@ -75,7 +82,7 @@ impl Browser {
     }
 
     /// Opens a page of the server.
-    pub async fn go(&self, server: &Tripline, path: &str) -> Result<()> {
+    pub async fn go(&self, server: &impl Served, path: &str) -> Result<()> {
         Ok(self
             .client
             .goto(&format!("http://{}{path}", server.http()))
@@ -83,7 +90,7 @@ impl Browser {
     }
 
     /// Opens a page of the server, and waits until its islands live.
-    pub async fn enter(&self, server: &Tripline, path: &str) -> Result<()> {
+    pub async fn enter(&self, server: &impl Served, path: &str) -> Result<()> {
         self.go(server, path).await?;
         self.until_live().await
     }

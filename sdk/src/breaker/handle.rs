@@ -132,9 +132,10 @@ impl<C: Clock> Shared<C> {
             return State::Closed;
         }
         match self.machine.state(admission.start()) {
+            // Where somebody else decides a probe is a call like any other.
+            state @ (State::MetricsOnly | State::ForcedOpen | State::Disabled) => state,
             _ if admission.is_probe() => State::HalfOpen,
-            State::Open | State::HalfOpen => State::Closed,
-            state => state,
+            State::Closed | State::Open | State::HalfOpen => State::Closed,
         }
     }
 }

@@ -268,9 +268,9 @@ impl Live {
         let (when, made) = (self.moment(at), self.made);
         let called = &mut self.story.calls[index];
         called.state = match self.machine.state(when) {
+            state @ (State::MetricsOnly | State::ForcedOpen | State::Disabled) => state,
             _ if admission.is_probe() => State::HalfOpen,
-            State::Open | State::HalfOpen => State::Closed,
-            state => state,
+            State::Closed | State::Open | State::HalfOpen => State::Closed,
         }
         .as_str();
         let changes = &mut self.story.changes;

@@ -143,8 +143,7 @@ fn push_changes(logs: &mut LogColumns, story: &Story, name: &str, resource: u32,
     }
 }
 
-/// The answer for a breaker, which must repeat all that was recorded. Of instances that only observe not every shadow
-/// ends when it did (ARCHITECTURE, known gaps): beside them trips alone are compared.
+/// The answer for a breaker, which must repeat all that was recorded.
 fn exactly(session: &Session<'_>, breaker: &Breaker, query: &WhatIfQuery) -> WhatIf {
     let answer = what_if(session, query)
         .expect("an answer")
@@ -152,10 +151,6 @@ fn exactly(session: &Session<'_>, breaker: &Breaker, query: &WhatIfQuery) -> Wha
     let about = format!("{} {:?}: {:?}", breaker.name, query.range, answer.limits);
     assert_eq!(answer.settings_source, "event");
     assert_eq!(answer.baseline.reproduced, answer.baseline.trips, "{about}");
-    let number: u64 = breaker.name[1..].parse().expect("a number");
-    if Twist::of(number, 1) == Twist::Observes {
-        return answer;
-    }
     assert!(answer.baseline.exact, "{about} {:?}", answer.baseline);
     assert_eq!(answer.baseline.extra, 0, "{about}");
     let [recorded, happened] = [&answer.recorded, &answer.happened]

@@ -27,6 +27,8 @@ const TOLD: &str = include_str!("told.sql");
 const REACH_NS: i64 = 3_600_000_000_000;
 /// A call that counts in a window began so much before it at most, nanoseconds.
 const LONG_CALL_NS: i64 = 60_000_000_000;
+/// A span began so much before its call at most, as `calls.sql` has it, nanoseconds.
+const LEAD_NS: i64 = 60_000_000_000;
 /// Calls before the range that are read at most.
 const BEFORE_MAX: usize = 200_000;
 
@@ -71,7 +73,8 @@ pub(super) fn read(
     let breaker = &detail.breaker;
     let (from, until) = (query.range.from_unix_nano, query.range.to_unix_nano);
     let question = |sql: &str, range: TimeRange| {
-        let (from, to) = (range.from_unix_nano, range.to_unix_nano);
+        let from = range.from_unix_nano.saturating_sub(LEAD_NS);
+        let to = range.to_unix_nano.saturating_add(LEAD_NS);
         let set = session.set();
         let calls = set.calls_sql(&calls::CALL_KEYS, |segment| segment.may_hold_time(from, to));
         sql.replace("{calls}", &calls)

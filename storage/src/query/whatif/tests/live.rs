@@ -129,6 +129,8 @@ pub struct Called {
     pub outcome: &'static str,
     /// What it met.
     pub state: &'static str,
+    /// When its breaker's clock was at its origin.
+    pub clock: u64,
 }
 
 /// What one instance did.
@@ -230,6 +232,7 @@ impl Live {
             length: 0,
             outcome: "rejected",
             state: "closed",
+            clock: made,
         };
         match admitted {
             Ok(admission) => {

@@ -27,6 +27,11 @@ const CUTS: [(u64, u64); 9] = [
     (1_300, 2_900),
 ];
 
+/// A span of an instance that says by which times its breaker counted the call began so long before that, and ended so
+/// long after it.
+const LEAD: u64 = 300_000;
+const TAIL: u64 = 200_000;
+
 /// How often something was told.
 type Seen = BTreeMap<&'static str, usize>;
 
@@ -95,9 +100,22 @@ fn push_calls(
     (resource, first_id): (u32, u64),
     seen: &mut Seen,
 ) {
+    // Every second instance: the others are an older SDK's, whose spans stand for their calls.
+    let says_times = resource % 2 == 1;
     for (id, call) in (first_id..).zip(&story.calls) {
+        let (times, lead, tail) = if says_times {
+            let times = format!(
+                r#","circuit_breaker.admitted_unix_nano":{},"circuit_breaker.duration_ns":{},"circuit_breaker.clock_start_unix_nano":{}"#,
+                BASE + call.start,
+                call.length,
+                BASE + call.clock
+            );
+            (times, LEAD, TAIL)
+        } else {
+            (String::new(), 0, 0)
+        };
         let attributes = format!(
-            r#"{{"circuit_breaker.name":"{name}","circuit_breaker.outcome":"{}","circuit_breaker.state":"{}"}}"#,
+            r#"{{"circuit_breaker.name":"{name}","circuit_breaker.outcome":"{}","circuit_breaker.state":"{}"{times}}}"#,
             call.outcome, call.state
         );
         *seen.entry(call.outcome).or_default() += 1;
@@ -107,8 +125,8 @@ fn push_calls(
             span_id: id.to_be_bytes(),
             name: "call",
             kind: "internal",
-            start_unix_nano: BASE + call.start,
-            end_unix_nano: BASE + call.start + call.length,
+            start_unix_nano: BASE + call.start - lead,
+            end_unix_nano: BASE + call.start + call.length + tail,
             status_code: "unset",
             attributes: &attributes,
             ..SpanRow::default()

@@ -24,6 +24,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// One recogniser: everything one library or mesh is known by.
 #[derive(Debug, Clone, Deserialize)]
@@ -59,6 +60,21 @@ pub struct RecogniserFile {
     /// Errors that say a call was refused.
     #[serde(default, rename = "rejection")]
     pub rejections: Vec<RejectionRule>,
+    /// What a replay of its breakers' calls goes by.
+    pub replay: Option<ReplayRules>,
+    /// Why it says nothing of that, if it does not.
+    pub no_replay: Option<String>,
+}
+
+/// A library's breaker as what-if replays it: from the project's sources at the version named. It is never promised to be
+/// reproduced: its baseline says how many of its recorded trips the replay finds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayRules {
+    /// Its defaults, as settings of ours: names as in the event `circuit_breaker.configured`, without the prefix.
+    pub defaults: Map<String, Value>,
+    /// Its rules that have no counterpart here, in words.
+    pub differs: Vec<String>,
 }
 
 fn breaker() -> String {

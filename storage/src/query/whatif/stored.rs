@@ -14,10 +14,11 @@ use super::calls::{self, Found, Wanted};
 use super::refused;
 use crate::ask::Ask as _;
 use crate::model::{BreakerDetail, Scope, TimeRange, WhatIfQuery};
+use crate::resilience::Recognisers;
 use crate::resilience::whatif::history::Change;
 use crate::resilience::whatif::lives::{Asked, Life, lives};
 use crate::resilience::whatif::record::{Record, Report};
-use crate::resilience::whatif::{foreign, settings};
+use crate::resilience::whatif::settings;
 
 const CALLS: &str = include_str!("calls.sql");
 const EDGE_CALLS: &str = include_str!("edge_calls.sql");
@@ -275,8 +276,9 @@ fn newest(
             strange,
         });
     }
-    let (shown, source) = match foreign::library(&detail.breaker.origin) {
-        Some(library) => (library.defaults, format!("defaults of {}", library.origin)),
+    let origin = &detail.breaker.origin;
+    let (shown, source) = match Recognisers::shipped().replay_rules(origin) {
+        Some(rules) => (rules.defaults.clone(), format!("defaults of {origin}")),
         None => (
             settings::write(&BreakerConfig::new()),
             "defaults of the SDK; its own are not reported".to_owned(),

@@ -157,10 +157,9 @@ impl Part<'_> {
         }
         let earliest = self.calls.first().map_or(from, |call| call.start);
         let begin = anchor.unwrap_or(earliest).min(earliest).min(from);
+        let made = self.birth.map(|birth| birth.at);
         let history = History {
-            origin: (self.clock)
-                .or(self.birth.map(|birth| birth.at))
-                .unwrap_or(begin),
+            origin: self.clock.or(made).unwrap_or(begin),
             from,
             until,
             start,

@@ -34,7 +34,7 @@ names! {
     BREAKER_ADMITTED = "circuit_breaker.admitted_unix_nano";
     /// Attribute of spans: for how many nanoseconds the call ran, as the breaker measured it.
     BREAKER_DURATION = "circuit_breaker.duration_ns";
-    /// Attribute of spans: the origin of the breaker's clock, from which the steps of its window are
+    /// Attribute of spans: the origin of the breaker's clock, from which steps of its window are
     /// counted, nanoseconds since the Unix epoch.
     BREAKER_CLOCK_START = "circuit_breaker.clock_start_unix_nano";
     /// Attribute of transitions: the state before.

@@ -411,3 +411,22 @@ fn calls_and_transitions_are_told_by_the_times_at_which_they_counted() {
         "to the nanosecond"
     );
 }
+
+#[test]
+fn a_call_that_panics_is_told_as_the_failure_it_counts_as() {
+    let bench = bench();
+    let breaker = bench.breaker();
+    let (provider, exporter) = spans();
+    provider.tracer("test").in_span("call", |_| {
+        let call = std::panic::AssertUnwindSafe(|| {
+            let _permit = breaker.acquire().unwrap();
+            panic!("as calls may");
+        });
+        assert!(std::panic::catch_unwind(call).is_err());
+    });
+    assert_eq!(breaker.snapshot().totals.failure, 1);
+    let spans = exporter.get_finished_spans().unwrap();
+    let told = pairs(spans[0].attributes.iter());
+    let outcome = (names::BREAKER_OUTCOME.to_owned(), "failure".to_owned());
+    assert!(told.contains(&outcome), "{told:?}");
+}

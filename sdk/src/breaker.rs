@@ -22,6 +22,7 @@ mod quota;
 mod recent;
 mod replay;
 mod totals;
+mod wall;
 mod word;
 
 pub use config::{
@@ -37,3 +38,4 @@ pub use keyed::{KeyedBreakers, KeyedConfig};
 pub use machine::{Admission, Machine};
 pub use permit::{OwnedPermit, Permit};
 pub use replay::{RecordedCall, ReplayReport, replay};
+pub use wall::CallTimes;

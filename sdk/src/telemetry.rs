@@ -17,6 +17,7 @@
 //! | log event | [`names::EVENT_STATE_CHANGED`], [`names::EVENT_CONFIGURED`] |
 //! | counters of the parts of a policy | [`names::RETRY_CALLS`], [`names::RETRY_ATTEMPTS`], [`names::TIMEOUT_CALLS`], [`names::RATE_LIMITER_CALLS`], [`names::BULKHEAD_CALLS`], [`names::FALLBACK_CALLS`], [`names::HEDGE_CALLS`], [`names::HEDGE_ATTEMPTS`] |
 //! | attributes of the caller's span | [`names::BREAKER_NAME`], [`names::BREAKER_STATE`], [`names::BREAKER_OUTCOME`] |
+//! | the same, by which times the breaker counted the call | [`names::BREAKER_ADMITTED`], [`names::BREAKER_DURATION`], [`names::BREAKER_CLOCK_START`] |
 //!
 //! A span holds the outcome of one call: of several in one span the last is told, while the counters know them all. Where
 //! a policy tries again, a span of its own around each try lets spans, counters and a replay agree.
@@ -52,7 +53,7 @@ mod policy;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry::global::BoxedTracer;
 use opentelemetry::logs::Logger;
@@ -61,9 +62,10 @@ use opentelemetry::trace::{Span, SpanContext, SpanKind, TraceContextExt, Tracer}
 use opentelemetry::{Context, KeyValue, global};
 
 use crate::breaker::{
-    BreakerConfig, CallId, CallOutcome, Listener, Origin, Snapshot, State, Transition,
+    BreakerConfig, CallId, CallOutcome, CallTimes, Listener, Origin, Snapshot, State, Transition,
     WatchedBreaker,
 };
+use crate::clock::nanos;
 use crate::report::{PolicyEvent, WatchedPolicy};
 use event::Sink;
 use exemplars::Exemplars;
@@ -319,10 +321,10 @@ impl Telemetry {
 
 impl Listener for Telemetry {
     fn on_transition(&self, name: &str, change: &Transition) {
-        self.on_announced(Origin { name, key: None }, change, Duration::ZERO);
+        self.on_announced(Origin { name, key: None }, change, SystemTime::now());
     }
 
-    fn on_announced(&self, origin: Origin<'_>, change: &Transition, age: Duration) {
+    fn on_announced(&self, origin: Origin<'_>, change: &Transition, at: SystemTime) {
         if !change.shadow {
             let mut attributes = named(origin);
             attributes.extend([
@@ -336,7 +338,7 @@ impl Listener for Telemetry {
         let hash = self.config_hash(origin.name);
         self.shared
             .sink
-            .emit(event::state_changed(origin, change, age, call, &hash));
+            .emit(event::state_changed(origin, change, at, call, &hash));
         if let Some(flush) = &self.shared.flush {
             flush();
         }
@@ -353,12 +355,19 @@ impl Listener for Telemetry {
         })
     }
 
-    fn on_call(&self, origin: Origin<'_>, state: State, outcome: CallOutcome) {
+    fn on_call(
+        &self,
+        origin: Origin<'_>,
+        state: State,
+        outcome: CallOutcome,
+        times: &dyn Fn() -> CallTimes,
+    ) {
         let rejected = outcome == CallOutcome::Rejected;
         let attributes = || {
             let mut attributes = named(origin);
             attributes.push(KeyValue::new(names::BREAKER_STATE, state.as_str()));
             attributes.push(KeyValue::new(names::BREAKER_OUTCOME, outcome.as_str()));
+            attributes.extend(timed(times()));
             attributes
         };
         let orphan = Context::map_current(|context| {
@@ -523,6 +532,16 @@ fn named(origin: Origin<'_>) -> Vec<KeyValue> {
             .map(|key| KeyValue::new(names::BREAKER_KEY, key.to_owned())),
     );
     attributes
+}
+
+fn timed(times: CallTimes) -> [KeyValue; 3] {
+    let whole = |nanos: u64| i64::try_from(nanos).unwrap_or(i64::MAX);
+    let start = whole(times.clock_start_unix_nano);
+    [
+        KeyValue::new(names::BREAKER_ADMITTED, whole(times.admitted_unix_nano)),
+        KeyValue::new(names::BREAKER_DURATION, whole(nanos(times.duration))),
+        KeyValue::new(names::BREAKER_CLOCK_START, start),
+    ]
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -4,16 +4,16 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use opentelemetry::logs::{AnyValue, LoggerProvider};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::trace::{TraceContextExt, Tracer, TracerProvider};
-use opentelemetry::{Context, Key};
+use opentelemetry::{Context, Key, Value};
 use opentelemetry_sdk::logs::{InMemoryLogExporter, SdkLogRecord, SdkLoggerProvider};
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ScopeMetrics};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
-use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use tripline_sdk::telemetry::{Telemetry, names};
 use tripline_sdk::{
     BreakerConfig, CircuitBreaker, Listener, ManualClock, Mode, OpenTime, Origin, Outcome, State,
@@ -354,4 +354,118 @@ fn the_callers_span_carries_the_breaker_and_a_storm_of_refusals_is_sampled() {
         10_000,
         "all of them are counted"
     );
+}
+
+/// A tracer, and where its spans go.
+fn spans() -> (SdkTracerProvider, InMemorySpanExporter) {
+    let exporter = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder()
+        .with_simple_exporter(exporter.clone())
+        .build();
+    (provider, exporter)
+}
+
+#[test]
+fn a_probe_of_a_breaker_that_only_observes_is_told_as_any_other_call() {
+    let bench = bench();
+    let breaker = bench.breaker();
+    breaker.set_mode(Mode::MetricsOnly);
+    trip(&breaker);
+    bench.clock.advance(Duration::from_secs(5));
+    let (provider, exporter) = spans();
+    provider.tracer("test").in_span("call", |_| {
+        let permit = breaker.acquire().unwrap();
+        assert!(permit.is_probe(), "in the shadow");
+        permit.finish(Outcome::Success);
+    });
+    let spans = exporter.get_finished_spans().unwrap();
+    let told = pairs(spans[0].attributes.iter());
+    let state = (names::BREAKER_STATE.to_owned(), "metrics_only".to_owned());
+    assert!(told.contains(&state), "{told:?}");
+}
+
+/// The whole number in an attribute of a span.
+fn number(span: &SpanData, name: &str) -> i64 {
+    let found = span
+        .attributes
+        .iter()
+        .find(|pair| pair.key.as_str() == name);
+    match found.map(|pair| &pair.value) {
+        Some(Value::I64(number)) => *number,
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+#[test]
+fn calls_and_transitions_are_told_by_the_times_at_which_they_counted() {
+    let bench = bench();
+    let open = Duration::from_millis(3);
+    let config = BreakerConfig::new()
+        .only_consecutive(2)
+        .open(OpenTime::fixed(open));
+    let breaker = CircuitBreaker::builder("inventory", config)
+        .listen(bench.telemetry.clone())
+        .build()
+        .unwrap();
+    let (provider, exporter) = spans();
+    let tracer = provider.tracer("test");
+    for _ in 0..2 {
+        tracer.in_span("call", |_| {
+            breaker.acquire().unwrap().finish(Outcome::Failure);
+        });
+    }
+    tracer.in_span("refused", |_| {
+        // Whoever takes longer than that to come here finds it half-open.
+        let _ = breaker.acquire();
+    });
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while breaker.acquire().is_err() {
+        assert!(Instant::now() < deadline, "it probes");
+        std::thread::yield_now();
+    }
+    let spans = exporter.get_finished_spans().unwrap();
+    let [first, second, refused] = &spans[..] else {
+        panic!("three spans");
+    };
+    let start = number(first, names::BREAKER_CLOCK_START);
+    let ended = |span: &SpanData| {
+        assert_eq!(number(span, names::BREAKER_CLOCK_START), start);
+        number(span, names::BREAKER_ADMITTED) + number(span, names::BREAKER_DURATION)
+    };
+    assert!(start < number(first, names::BREAKER_ADMITTED));
+    assert!(ended(first) <= number(second, names::BREAKER_ADMITTED));
+    assert!(ended(second) <= number(refused, names::BREAKER_ADMITTED));
+    let changes: Vec<i64> = bench
+        .events(names::EVENT_STATE_CHANGED)
+        .iter()
+        .map(|event| {
+            let since = event.timestamp().unwrap().duration_since(UNIX_EPOCH);
+            i64::try_from(since.unwrap().as_nanos()).unwrap()
+        })
+        .collect();
+    let opened = ended(second);
+    assert_eq!(
+        changes[..2],
+        [opened, opened + 3_000_000],
+        "to the nanosecond"
+    );
+}
+
+#[test]
+fn a_call_that_panics_is_told_as_the_failure_it_counts_as() {
+    let bench = bench();
+    let breaker = bench.breaker();
+    let (provider, exporter) = spans();
+    provider.tracer("test").in_span("call", |_| {
+        let call = std::panic::AssertUnwindSafe(|| {
+            let _permit = breaker.acquire().unwrap();
+            panic!("as calls may");
+        });
+        assert!(std::panic::catch_unwind(call).is_err());
+    });
+    assert_eq!(breaker.snapshot().totals.failure, 1);
+    let spans = exporter.get_finished_spans().unwrap();
+    let told = pairs(spans[0].attributes.iter());
+    let outcome = (names::BREAKER_OUTCOME.to_owned(), "failure".to_owned());
+    assert!(told.contains(&outcome), "{told:?}");
 }

@@ -293,6 +293,8 @@ async fn spans_counters_and_the_replay_of_a_retried_call_agree() -> anyhow::Resu
     let baseline = &answer["baseline"];
     assert_eq!(baseline["trips"], 1, "{baseline}");
     assert_eq!(baseline["reproduced"], 1, "{baseline}");
+    // Its spans say by which times the breaker counted their calls.
+    assert_eq!(baseline["exact"], true, "{baseline}");
     Ok(())
 }
 

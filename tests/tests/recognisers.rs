@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use tripline_collector::decode::{Logs, Metrics, Signal, Traces};
 use tripline_storage::ingest::Batch;
+use tripline_storage::resilience::whatif::settings;
 use tripline_storage::resilience::{RecogniserFile, SHIPPED};
 use tripline_storage::store::{Store, StoreConfig};
 
@@ -242,10 +243,7 @@ fn every_recogniser_has_a_fixture_and_support_md_counts_them() {
             );
         }
     }
-    let files: Vec<RecogniserFile> = SHIPPED
-        .iter()
-        .map(|(name, text)| RecogniserFile::parse(name, text).expect("a recogniser"))
-        .collect();
+    let files = files();
     let known: BTreeSet<&str> = files.iter().map(|file| file.origin.as_str()).collect();
     let covered: BTreeSet<&str> = counts.keys().map(String::as_str).collect();
     assert_eq!(known, covered, "recognisers and the fixtures' recognisers");
@@ -276,4 +274,30 @@ fn every_recogniser_has_a_fixture_and_support_md_counts_them() {
         on_disk == text,
         "SUPPORT.md is stale: TRIPLINE_UPDATE=1 cargo test -p tripline-tests recognisers"
     );
+}
+
+/// The recognisers that come with the binary.
+fn files() -> Vec<RecogniserFile> {
+    SHIPPED
+        .iter()
+        .map(|(name, text)| RecogniserFile::parse(name, text).expect("a recogniser"))
+        .collect()
+}
+
+#[test]
+fn every_recogniser_says_how_its_breakers_are_replayed_or_why_they_are_not() {
+    let mut replayed = 0;
+    for file in files() {
+        let origin = &file.origin;
+        match (&file.replay, &file.no_replay) {
+            (Some(rules), None) => {
+                settings::read(&rules.defaults).expect(origin);
+                assert!(!rules.differs.is_empty(), "{origin} is no copy of ours");
+                replayed += 1;
+            }
+            (None, Some(why)) => assert!(!why.is_empty(), "{origin}"),
+            both => panic!("{origin}: {both:?}"),
+        }
+    }
+    assert!(replayed > 10, "{replayed} libraries");
 }

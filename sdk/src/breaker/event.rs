@@ -1,7 +1,7 @@
 //! What a breaker says about itself: its state, its transitions, its rejections, its numbers.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::clock::Moment;
 use crate::window::Sums;
@@ -525,9 +525,9 @@ pub trait Listener: Send + Sync {
     /// A breaker changed its state.
     fn on_transition(&self, name: &str, change: &Transition);
 
-    /// The same with all there is to know: which breaker, and how long ago it took effect (a
-    /// transition that time alone caused is noticed by whoever comes next).
-    fn on_announced(&self, origin: Origin<'_>, change: &Transition, _age: Duration) {
+    /// The same with all there is to know: which breaker, and when it took effect by the wall clock
+    /// (a transition that time alone caused is noticed by whoever comes next).
+    fn on_announced(&self, origin: Origin<'_>, change: &Transition, _at: SystemTime) {
         self.on_transition(origin.name, change);
     }
 
@@ -537,8 +537,16 @@ pub trait Listener: Send + Sync {
         CallId::default()
     }
 
-    /// A call ended, or was refused, on this thread; `state` is what it met.
-    fn on_call(&self, _origin: Origin<'_>, _state: State, _outcome: CallOutcome) {}
+    /// A call ended, or was refused, on this thread; `state` is what it met. Who wants to know when
+    /// it ran asks `times`, which costs three readings of clocks.
+    fn on_call(
+        &self,
+        _origin: Origin<'_>,
+        _state: State,
+        _outcome: CallOutcome,
+        _times: &dyn Fn() -> super::CallTimes,
+    ) {
+    }
 
     /// A breaker was made, or its settings changed.
     fn on_config(&self, _origin: Origin<'_>, _config: &super::BreakerConfig) {}

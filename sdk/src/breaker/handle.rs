@@ -12,6 +12,7 @@ use crate::clock::{Clock, Moment, MonotonicClock};
 use crate::sync::{Mutex, lock};
 
 use super::permit::{OwnedPermit, Permit};
+use super::wall::WallClock;
 use super::{
     Admission, BreakerConfig, CallId, CallOutcome, InvalidConfig, Listener, Machine, Mode, Origin,
     Outcome, RejectReason, Rejection, Snapshot, State, Transition,
@@ -54,6 +55,7 @@ pub(crate) struct Shared<C> {
     key: Option<Box<str>>,
     machine: Machine,
     clock: C,
+    wall: WallClock,
     listener: Option<Arc<dyn Listener>>,
     /// The settings that were told last.
     told: Mutex<BreakerConfig>,
@@ -80,8 +82,8 @@ impl<C: Clock> Shared<C> {
     #[inline]
     fn announce(&self, change: &Transition) {
         if let Some(listener) = &self.listener {
-            let age = self.clock.now().since(change.at);
-            listener.on_announced(self.origin(), change, age);
+            let at = self.wall.time(&self.clock, change.at);
+            listener.on_announced(self.origin(), change, at);
         }
     }
 
@@ -102,7 +104,8 @@ impl<C: Clock> Shared<C> {
                 RejectReason::ForcedOpen => State::ForcedOpen,
                 RejectReason::Ramp => State::Closed,
             };
-            listener.on_call(self.origin(), state, CallOutcome::Rejected);
+            let times = move || self.wall.times(&self.clock, now, now);
+            listener.on_call(self.origin(), state, CallOutcome::Rejected, &times);
         }
         admitted
     }
@@ -113,7 +116,9 @@ impl<C: Clock> Shared<C> {
         let now = self.clock.now();
         if let Some(listener) = &self.listener {
             let outcome = self.machine.outcome_of(&admission, outcome, now);
-            listener.on_call(self.origin(), self.met(&admission), outcome);
+            let start = admission.start();
+            let times = move || self.wall.times(&self.clock, start, now);
+            listener.on_call(self.origin(), self.met(&admission), outcome, &times);
         }
         self.machine
             .record(admission, outcome, now, || self.current_call(), announce);
@@ -123,7 +128,14 @@ impl<C: Clock> Shared<C> {
         let announce = &mut |change: &Transition| self.announce(change);
         let (now, panicked) = (self.clock.now(), std::thread::panicking());
         if let Some(listener) = &self.listener {
-            listener.on_call(self.origin(), self.met(&admission), CallOutcome::Cancelled);
+            let outcome = if panicked {
+                self.machine.outcome_of(&admission, Outcome::Failure, now)
+            } else {
+                CallOutcome::Cancelled
+            };
+            let start = admission.start();
+            let times = move || self.wall.times(&self.clock, start, now);
+            listener.on_call(self.origin(), self.met(&admission), outcome, &times);
         }
         self.machine
             .cancel(admission, panicked, now, || self.current_call(), announce);
@@ -135,9 +147,10 @@ impl<C: Clock> Shared<C> {
             return State::Closed;
         }
         match self.machine.state(admission.start()) {
+            // Where somebody else decides a probe is a call like any other.
+            state @ (State::MetricsOnly | State::ForcedOpen | State::Disabled) => state,
             _ if admission.is_probe() => State::HalfOpen,
-            State::Open | State::HalfOpen => State::Closed,
-            state => state,
+            State::Closed | State::Open | State::HalfOpen => State::Closed,
         }
     }
 }

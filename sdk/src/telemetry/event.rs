@@ -49,12 +49,10 @@ impl<L: Logger + Send + Sync> Sink for L {
 pub(super) fn state_changed(
     origin: Origin<'_>,
     change: &Transition,
-    age: Duration,
+    at: SystemTime,
     call: Option<CallId>,
     config_hash: &str,
 ) -> Event {
-    let now = SystemTime::now();
-    let at = now.checked_sub(age).unwrap_or(now);
     let count = |count: u64| AnyValue::Int(i64::try_from(count).unwrap_or(i64::MAX));
     let millis =
         |length: Duration| AnyValue::Int(i64::try_from(length.as_millis()).unwrap_or(i64::MAX));

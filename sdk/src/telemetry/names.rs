@@ -29,6 +29,14 @@ names! {
     BREAKER_STATE = "circuit_breaker.state";
     /// Attribute: how a call ended.
     BREAKER_OUTCOME = "circuit_breaker.outcome";
+    /// Attribute of spans: when the breaker let the call through, or refused it, nanoseconds since
+    /// the Unix epoch.
+    BREAKER_ADMITTED = "circuit_breaker.admitted_unix_nano";
+    /// Attribute of spans: for how many nanoseconds the call ran, as the breaker measured it.
+    BREAKER_DURATION = "circuit_breaker.duration_ns";
+    /// Attribute of spans: the origin of the breaker's clock, from which steps of its window are
+    /// counted, nanoseconds since the Unix epoch.
+    BREAKER_CLOCK_START = "circuit_breaker.clock_start_unix_nano";
     /// Attribute of transitions: the state before.
     BREAKER_FROM_STATE = "circuit_breaker.from_state";
     /// Attribute of transitions: the state after.

@@ -11,7 +11,9 @@ use std::sync::LazyLock;
 use self::build::Parts;
 use super::evidence::Evidence;
 use super::needles::Needles;
-use super::rules::{LogRule, Match, RecogniserFile, RejectionRule, RulesError, SpanRule};
+use super::rules::{
+    LogRule, Match, RecogniserFile, RejectionRule, ReplayRules, RulesError, SpanRule,
+};
 use super::source::{Fields, Needs, Source};
 use super::template::Template;
 use super::{SHIPPED, wildcard, words};
@@ -69,6 +71,7 @@ pub(super) struct Origin {
     enable: Option<String>,
     states: BTreeMap<String, String>,
     reasons: BTreeMap<String, String>,
+    replay: Option<ReplayRules>,
 }
 
 impl Origin {
@@ -324,6 +327,12 @@ impl Recognisers {
     pub fn enable(&self, origin: &str) -> Option<&str> {
         let known = self.origins.iter().find(|known| known.name == origin)?;
         known.enable.as_deref()
+    }
+
+    /// What a replay of the breakers of an origin goes by, if that is known.
+    pub(crate) fn replay_rules(&self, origin: &str) -> Option<&ReplayRules> {
+        let known = self.origins.iter().find(|known| known.name == origin)?;
+        known.replay.as_ref()
     }
 
     /// Whether a log rule is about events of this name. What a rule knows by its whole name is no pattern's.

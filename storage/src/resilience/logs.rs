@@ -284,7 +284,7 @@ impl Recognisers {
         let peer = attribute(record, &PEERS, |peer| !peer.is_empty());
         let peer = peer.as_deref();
         let resource = record.resource?;
-        let (subject, state) = rejected(rejection, origin, resource, text, record, peer)?;
+        let (subject, state) = rejected(rejection, origin, resource, (None, text), record, peer)?;
         if subject.name.is_empty() {
             return None;
         }
@@ -333,12 +333,13 @@ pub(super) struct Record<'a> {
     pub span_id: Option<String>,
 }
 
-/// The breaker whose refusal an error text tells of, and its state; its name is empty where the text names none.
+/// The breaker whose refusal an error (its type and its text) tells of, and its state; its name is empty where the text
+/// names none. An error whose type is not said has the one that the attributes say.
 pub(super) fn rejected(
     rejection: &Rejection,
     origin: &Origin,
     resource: &ResourceRow,
-    text: &str,
+    (kind, text): (Option<&str>, &str),
     record: &Record<'_>,
     peer: Option<&str>,
 ) -> Option<(Subject, &'static str)> {
@@ -354,6 +355,11 @@ pub(super) fn rejected(
     item.holes
         .extend(peer.map(|peer| ("peer".to_owned(), peer.to_owned())));
     item.holes.push(("message".to_owned(), text.to_owned()));
+    let kind = kind
+        .map(str::to_owned)
+        .or_else(|| attribute(record, &ERROR_TYPES, |kind| !kind.is_empty()));
+    item.holes
+        .extend(kind.map(|kind| ("type".to_owned(), kind)));
     let is_other = || !rejection.needs.all(&item) || rejection.unless.any(&item);
     if !is_scope(&rejection.rule.scope, record.scope) || is_other() {
         return None;
@@ -365,6 +371,9 @@ pub(super) fn rejected(
         .filter(|state| *state != "closed");
     let pattern = rejection.rule.pattern.as_deref().unwrap_or(&origin.pattern);
     let (name, key) = refuser(rejection, pattern, &item, peer);
+    if rejection.rule.named && name.is_empty() {
+        return None;
+    }
     let subject = Subject {
         key,
         ..Subject::of(resource, &origin.name, pattern, name)

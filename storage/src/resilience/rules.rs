@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `some.attribute` | the attribute of this key, else of the key in another spelling: separators and case do not count (R8); of a log record without it, the member of a body that is JSON or logfmt |
 //! | `*some.attribute` | the attribute whose key ends so where a word begins, in any spelling: `acme.some.attribute` |
-//! | `@hole` | a hole of the rule's `text`, a member of its JSON, or `@peer`, the callee that is named; of an error `@message`, all of its text; of a log record `@body`, all of its body |
+//! | `@hole` | a hole of the rule's `text`, a member of its JSON, or `@peer`, the callee that is named; of an error `@message`, all of its text, and `@type`, its type; of a log record `@body`, all of its body |
 //! | `=literal` | itself |
 //! | `… \| istio_service` | of any but a literal: the service in Envoy's name for a cluster, `payment` of `outbound\|8080\|\|payment.shop.svc.cluster.local`; none where the cluster is no callee |
 //! | `… \| envoy_cluster` | of `@before`: the cluster in the name of a statistic, `payment` of `cluster.payment` |
@@ -24,6 +24,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// One recogniser: everything one library or mesh is known by.
 #[derive(Debug, Clone, Deserialize)]
@@ -59,6 +60,21 @@ pub struct RecogniserFile {
     /// Errors that say a call was refused.
     #[serde(default, rename = "rejection")]
     pub rejections: Vec<RejectionRule>,
+    /// What a replay of its breakers' calls goes by.
+    pub replay: Option<ReplayRules>,
+    /// Why it says nothing of that, if it does not.
+    pub no_replay: Option<String>,
+}
+
+/// A library's breaker as what-if replays it: from the project's sources at the version named. It is never promised to be
+/// reproduced: its baseline says how many of its recorded trips the replay finds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayRules {
+    /// Its defaults, as settings of ours: names as in the event `circuit_breaker.configured`, without the prefix.
+    pub defaults: Map<String, Value>,
+    /// Its rules that have no counterpart here, in words.
+    pub differs: Vec<String>,
 }
 
 fn breaker() -> String {
@@ -256,6 +272,9 @@ pub struct RejectionRule {
     /// Sources of the breaker's name.
     #[serde(default)]
     pub breaker: Vec<String>,
+    /// Only where one of these is there: the error alone is anybody's.
+    #[serde(default)]
+    pub named: bool,
     /// The state a refusal proves, where no hole `state` of the template says another.
     #[serde(default = "open")]
     pub state: String,

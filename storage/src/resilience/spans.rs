@@ -224,7 +224,7 @@ impl Recognisers {
             for rule in self.rejections_of_type(&record) {
                 if !refused.contains(&row)
                     && let Some(found) =
-                        self.rejection(rule, &record, record.time, message, peer(row))
+                        self.rejection(rule, &record, record.time, (None, message), peer(row))
                     && seen.add_error(row, found, peer(row))
                 {
                     refused.insert(row);
@@ -237,7 +237,8 @@ impl Recognisers {
                 continue;
             }
             let record = record(row);
-            if let Some(found) = self.rejection(rule, &record, record.time, message, peer(row))
+            if let Some(found) =
+                self.rejection(rule, &record, record.time, (None, message), peer(row))
                 && seen.add_error(row, found, peer(row))
             {
                 refused.insert(row);
@@ -360,7 +361,8 @@ impl Recognisers {
             if !rejection.rule.types.contains(&kind) && !rejection.is_said_in(&message) {
                 return None;
             }
-            self.rejection(rule, record, event.time.or(record.time), &message, peer)
+            let error = (Some(kind.as_str()), message.as_str());
+            self.rejection(rule, record, event.time.or(record.time), error, peer)
         })
     }
 
@@ -369,13 +371,12 @@ impl Recognisers {
         rule: usize,
         record: &Record<'_>,
         time: Option<i64>,
-        message: &str,
+        error: (Option<&str>, &str),
         peer: Option<&str>,
     ) -> Option<Seen> {
         let rejection = &self.rejections[rule];
         let origin = &self.origins[rejection.origin];
-        let (subject, state) =
-            rejected(rejection, origin, record.resource?, message, record, peer)?;
+        let (subject, state) = rejected(rejection, origin, record.resource?, error, record, peer)?;
         let sample = SampleRow {
             subject: Subject {
                 peer_service: peer.map(str::to_owned),
@@ -384,7 +385,7 @@ impl Recognisers {
             },
             time_unix_nano: time?,
             state: Some(state),
-            raw_state: Some(message.to_owned()),
+            raw_state: Some(error.1.to_owned()),
             trace_id: record.trace_id.clone(),
             span_id: record.span_id.clone(),
             evidence: "span",

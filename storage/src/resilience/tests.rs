@@ -1,5 +1,6 @@
 //! Evidence in, relations out: through the store's own door, hot and sealed.
 
+mod aliasing;
 mod appearing;
 mod as_of;
 mod clocked;

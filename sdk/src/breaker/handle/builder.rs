@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CircuitBreaker, Shared, WatchedBreaker};
+use super::{CircuitBreaker, Shared, WallClock, WatchedBreaker};
 use crate::breaker::quota::OpenQuota;
 use crate::breaker::{BreakerConfig, InvalidConfig, Listener, Machine};
 use crate::clock::{Clock, MonotonicClock};
@@ -157,6 +157,7 @@ impl<C: Clock> CircuitBreakerBuilder<C> {
                 key: self.key,
                 machine,
                 clock: self.clock,
+                wall: WallClock::default(),
                 listener: self.listener,
                 told: Mutex::new(config),
             }),

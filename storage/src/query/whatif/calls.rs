@@ -16,12 +16,15 @@ use crate::resilience::whatif::record::Record;
 /// So many times more calls than are wanted are read without asking for their order, which costs more than reading.
 const UNORDERED: usize = 2;
 
-/// Attributes by which spans tell that they are a breaker's call, and how it ended: our SDK's, and those of the
-/// recogniser files whose spans have an outcome.
-pub(super) const CALL_KEYS: [&str; 5] = [
+/// Attributes by which spans tell that they are a breaker's call, when that was and how it ended: our SDK's, and those of
+/// the recogniser files whose spans have an outcome.
+pub(super) const CALL_KEYS: [&str; 8] = [
     BREAKER_KEYS[0],
     BREAKER_KEYS[1],
     BREAKER_KEYS[2],
+    "circuit_breaker.admitted_unix_nano",
+    "circuit_breaker.duration_ns",
+    "circuit_breaker.clock_start_unix_nano",
     "resilience4j.circuit_breaker.name",
     "resilience4j.circuit_breaker.outcome",
 ];
@@ -38,6 +41,8 @@ struct Read {
     span_id: [u8; 16],
     /// Calls it stands for, if its span says so.
     weight: Option<f64>,
+    /// Origin of its breaker's clock, if its span says so.
+    clock: Option<i64>,
 }
 
 /// What was read.
@@ -85,8 +90,10 @@ pub(super) fn read(
             .sum(),
         is_unknown: calls.iter().any(|read| read.weight.is_none()),
     };
-    for (instance, calls) in instances.into_iter().zip(by_instance(calls)) {
-        into.entry(instance).or_default().calls.extend(calls);
+    for (instance, own) in instances.into_iter().zip(by_instance(&calls)) {
+        let record = into.entry(instance).or_default();
+        record.calls.extend(own.calls);
+        record.clocks.extend(own.clocks);
     }
     Ok(found)
 }
@@ -102,10 +109,11 @@ pub(super) fn read_before(
     let is_cut = calls.len() >= wanted.calls_max;
     calls.drain(..surplus);
     let oldest = calls.first().map(|read| read.call.start);
-    for (instance, mut calls) in instances.iter().zip(by_instance(calls)) {
+    for (instance, mut own) in instances.iter().zip(by_instance(&calls)) {
         if let Some(record) = into.get_mut(instance) {
-            calls.append(&mut record.calls);
-            record.calls = calls;
+            own.calls.append(&mut record.calls);
+            own.clocks.append(&mut record.clocks);
+            (record.calls, record.clocks) = (own.calls, own.clocks);
         }
     }
     // Of those that began with the oldest one some may be missing.
@@ -115,17 +123,29 @@ pub(super) fn read_before(
         .map_or(from, |oldest| oldest.saturating_add(1)))
 }
 
-/// The calls of each instance, by its number.
-fn by_instance(calls: Vec<Read>) -> impl Iterator<Item = Vec<Call>> {
-    let mut apart: Vec<Vec<Call>> = Vec::new();
+/// What was read of one instance: its calls, and the origins of its clock by the first call that names each.
+#[derive(Clone, Default)]
+struct Own {
+    calls: Vec<Call>,
+    clocks: Vec<(i64, i64)>,
+}
+
+/// What was read of each instance, by its number.
+fn by_instance(calls: &[Read]) -> impl Iterator<Item = Own> {
+    let mut apart: Vec<Own> = Vec::new();
     for read in calls {
         let at = read.instance as usize;
         if apart.len() <= at {
-            apart.resize_with(at + 1, Vec::new);
+            apart.resize_with(at + 1, Own::default);
         }
-        apart[at].push(read.call);
+        let own = &mut apart[at];
+        own.calls.push(read.call);
+        let known = own.clocks.last().map(|(_, clock)| *clock);
+        if let Some(clock) = read.clock.filter(|clock| known != Some(*clock)) {
+            own.clocks.push((read.call.start, clock));
+        }
     }
-    apart.into_iter().chain(std::iter::repeat(Vec::new()))
+    apart.into_iter().chain(std::iter::repeat(Own::default()))
 }
 
 /// Calls in the order they began, and the instances they name by number; if there are more than `enough`, at least so
@@ -191,6 +211,7 @@ fn take(columns: &StructArray, calls: &mut Vec<Read>, instances: &mut Vec<String
     let outcomes = columns.column(3).as_string::<i32>();
     let span_ids = columns.column(4).as_string::<i32>();
     let weights = columns.column(5).as_primitive::<Float64Type>();
+    let clocks = columns.column(6).as_primitive::<Int64Type>();
     let mut instance = 0;
     calls.reserve(columns.len());
     for row in 0..columns.len() {
@@ -218,6 +239,7 @@ fn take(columns: &StructArray, calls: &mut Vec<Read>, instances: &mut Vec<String
             instance: u32::try_from(instance).unwrap_or(u32::MAX),
             span_id,
             weight: weights.is_valid(row).then(|| weights.value(row)),
+            clock: clocks.is_valid(row).then(|| clocks.value(row)),
         });
     }
 }

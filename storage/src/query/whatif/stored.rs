@@ -14,10 +14,11 @@ use super::calls::{self, Found, Wanted};
 use super::refused;
 use crate::ask::Ask as _;
 use crate::model::{BreakerDetail, Scope, TimeRange, WhatIfQuery};
+use crate::resilience::Recognisers;
 use crate::resilience::whatif::history::Change;
 use crate::resilience::whatif::lives::{Asked, Life, lives};
 use crate::resilience::whatif::record::{Record, Report};
-use crate::resilience::whatif::{foreign, settings};
+use crate::resilience::whatif::settings;
 
 const CALLS: &str = include_str!("calls.sql");
 const EDGE_CALLS: &str = include_str!("edge_calls.sql");
@@ -27,6 +28,8 @@ const TOLD: &str = include_str!("told.sql");
 const REACH_NS: i64 = 3_600_000_000_000;
 /// A call that counts in a window began so much before it at most, nanoseconds.
 const LONG_CALL_NS: i64 = 60_000_000_000;
+/// A span began so much before its call at most, as `calls.sql` has it, nanoseconds.
+const LEAD_NS: i64 = 60_000_000_000;
 /// Calls before the range that are read at most.
 const BEFORE_MAX: usize = 200_000;
 
@@ -71,7 +74,8 @@ pub(super) fn read(
     let breaker = &detail.breaker;
     let (from, until) = (query.range.from_unix_nano, query.range.to_unix_nano);
     let question = |sql: &str, range: TimeRange| {
-        let (from, to) = (range.from_unix_nano, range.to_unix_nano);
+        let from = range.from_unix_nano.saturating_sub(LEAD_NS);
+        let to = range.to_unix_nano.saturating_add(LEAD_NS);
         let set = session.set();
         let calls = set.calls_sql(&calls::CALL_KEYS, |segment| segment.may_hold_time(from, to));
         sql.replace("{calls}", &calls)
@@ -273,8 +277,9 @@ fn newest(
             strange,
         });
     }
-    let (shown, source) = match foreign::library(&detail.breaker.origin) {
-        Some(library) => (library.defaults, format!("defaults of {}", library.origin)),
+    let origin = &detail.breaker.origin;
+    let (shown, source) = match Recognisers::shipped().replay_rules(origin) {
+        Some(rules) => (rules.defaults.clone(), format!("defaults of {origin}")),
         None => (
             settings::write(&BreakerConfig::new()),
             "defaults of the SDK; its own are not reported".to_owned(),

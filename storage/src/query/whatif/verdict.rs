@@ -4,7 +4,7 @@ use tripline_sdk::State;
 
 use super::{OURS, mean};
 use crate::model::{Baseline, Breaker, Outcome};
-use crate::resilience::whatif::foreign;
+use crate::resilience::Recognisers;
 use crate::resilience::whatif::history::{Call, Ended, History};
 use crate::resilience::whatif::replay::Replayed;
 use crate::resilience::whatif::spells::Spells;
@@ -102,12 +102,13 @@ pub(super) fn baseline(
         }
     );
     if !found.exact {
-        found.differs = match foreign::library(&breaker.origin) {
-            Some(library) => library.differs.iter().map(|rule| (*rule).to_owned()).collect(),
+        found.differs = match Recognisers::shipped().replay_rules(&breaker.origin) {
+            Some(rules) => rules.differs.clone(),
             None if is_ours => vec![
-                "A span is not always the breaker's call: work before or after it in the same span moves its times.".to_owned(),
+                "A span that does not say when its breaker counted the call stands for it as a whole: work before or after it in the same span moves its times.".to_owned(),
+                "Calls that ended within microseconds of one another may have counted in another order than they ended.".to_owned(),
                 "Calls whose spans were not stored (sampling, retention) are missing from the window.".to_owned(),
-                "The steps of a window of time are counted from when its process first read the clock, here from when the breaker was made.".to_owned(),
+                "The steps of a window of time are counted from the origin of its breaker's clock, where no span says when that was from when the breaker was made.".to_owned(),
             ],
             None => vec!["The rules of this library are not known.".to_owned()],
         };

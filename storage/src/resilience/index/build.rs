@@ -35,6 +35,7 @@ impl Parts {
             enable: file.enable,
             states: file.states,
             reasons: file.reasons,
+            replay: file.replay,
         });
         for rule in file.metrics {
             self.metrics.push(metric(origin, rule)?);

@@ -24,7 +24,7 @@ const SEEDS: [u64; 3] = [20_261_122, 11, 4_242];
 const HISTORIES: u64 = 8;
 const DOTTED: &str = "resilience4j-dotted";
 const PROMETHEUS: &str = "resilience4j-prometheus";
-const GOBREAKER: &str = "gobreaker";
+pub(super) const GOBREAKER: &str = "gobreaker";
 const HYSTRIX: &str = "hystrix";
 const OPOSSUM: &str = "opossum";
 
@@ -183,7 +183,7 @@ fn opossum(history: &History) -> Vec<Point<'static>> {
 }
 
 /// What a service logs of each change, in one of three wordings.
-fn log_lines(store: &Store, history: &History) {
+pub(super) fn log_lines(store: &Store, history: &History) {
     let word = |state: &'static str| {
         if state == "half_open" {
             "half-open"

@@ -67,6 +67,7 @@ pub fn lives(record: Record, asked: &Asked) -> Vec<Life> {
         reports,
         changes,
         mut calls,
+        clocks,
     } = record;
     let mut lives = Vec::new();
     // The latest first: each takes the end of the calls that are left.
@@ -77,6 +78,10 @@ pub fn lives(record: Record, asked: &Asked) -> Vec<Life> {
         let first = calls.partition_point(|call| call.start < time.start);
         let part = Part {
             calls: calls.split_off(first),
+            clock: clocks
+                .iter()
+                .rfind(|(at, _)| time.contains(at))
+                .map(|(_, clock)| *clock),
             changes: changes_in(&changes, birth, &time),
             time,
             birth,
@@ -121,6 +126,8 @@ struct Part<'a> {
     unclear: &'a [i64],
     changes: Vec<Change>,
     calls: Vec<Call>,
+    /// The origin of its clock, if calls say when that was.
+    clock: Option<i64>,
 }
 
 impl Part<'_> {
@@ -150,8 +157,9 @@ impl Part<'_> {
         }
         let earliest = self.calls.first().map_or(from, |call| call.start);
         let begin = anchor.unwrap_or(earliest).min(earliest).min(from);
+        let made = self.birth.map(|birth| birth.at);
         let history = History {
-            origin: self.birth.map_or(begin, |birth| birth.at),
+            origin: self.clock.or(made).unwrap_or(begin),
             from,
             until,
             start,
@@ -219,7 +227,7 @@ impl Part<'_> {
             .settings
             .iter()
             .any(|told| matches!(told.config.window, WindowConfig::Time { .. }));
-        if is_stepped && self.birth.is_none() {
+        if is_stepped && self.birth.is_none() && self.clock.is_none() {
             doubts.push(Doubt::Origin);
         }
         if self.told_by(history.from).is_none() {
@@ -366,6 +374,7 @@ mod tests {
             reports: vec![report(0, BreakerConfig::new())],
             changes,
             calls: (0..200).map(call).collect(),
+            ..Record::default()
         }
     }
 
@@ -373,6 +382,45 @@ mod tests {
         let mut found = lives(record, asked);
         assert_eq!(found.len(), 1, "{found:?}");
         found.remove(0)
+    }
+
+    #[test]
+    fn the_clock_counts_from_where_the_calls_of_a_life_say_it_began() {
+        let stepped = |mut record: Record| {
+            let window = WindowConfig::Time {
+                length: Duration::from_secs(10),
+                buckets: 10,
+            };
+            record.reports[0].config.window = window;
+            record
+        };
+        let mut told = stepped(record(vec![]));
+        told.clocks = vec![(0, -7), (90 * SECOND, 80 * SECOND)];
+        told.reports.push(Report {
+            at: 85 * SECOND,
+            ..told.reports[0].clone()
+        });
+        let origins = |record: Record| -> Vec<i64> {
+            let found = lives(record, &asked(0, 150));
+            found.iter().map(|life| life.history.origin).collect()
+        };
+        assert_eq!(origins(told), [-7, 80 * SECOND], "a process each");
+        // Without, from when the breaker was made; where nobody says that either it is a doubt.
+        let mut untold = stepped(record(vec![]));
+        assert_eq!(origins(untold.clone()), [0]);
+        untold.reports.clear();
+        let mut fallback = asked(0, 150);
+        fallback.fallback.window = WindowConfig::Time {
+            length: Duration::from_secs(10),
+            buckets: 10,
+        };
+        assert!(
+            only(untold.clone(), &fallback)
+                .doubts
+                .contains(&Doubt::Origin)
+        );
+        untold.clocks = vec![(0, -7)];
+        assert!(!only(untold, &fallback).doubts.contains(&Doubt::Origin));
     }
 
     #[test]

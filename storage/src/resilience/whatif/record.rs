@@ -26,4 +26,7 @@ pub struct Record {
     pub changes: Vec<Change>,
     /// Calls.
     pub calls: Vec<Call>,
+    /// When the origin of its clock was, from the call on that began then; both nanoseconds since 1970. Only where calls
+    /// say so.
+    pub clocks: Vec<(i64, i64)>,
 }

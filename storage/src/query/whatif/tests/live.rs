@@ -129,6 +129,8 @@ pub struct Called {
     pub outcome: &'static str,
     /// What it met.
     pub state: &'static str,
+    /// When its breaker's clock was at its origin.
+    pub clock: u64,
 }
 
 /// What one instance did.
@@ -230,6 +232,7 @@ impl Live {
             length: 0,
             outcome: "rejected",
             state: "closed",
+            clock: made,
         };
         match admitted {
             Ok(admission) => {
@@ -268,9 +271,9 @@ impl Live {
         let (when, made) = (self.moment(at), self.made);
         let called = &mut self.story.calls[index];
         called.state = match self.machine.state(when) {
+            state @ (State::MetricsOnly | State::ForcedOpen | State::Disabled) => state,
             _ if admission.is_probe() => State::HalfOpen,
-            State::Open | State::HalfOpen => State::Closed,
-            state => state,
+            State::Closed | State::Open | State::HalfOpen => State::Closed,
         }
         .as_str();
         let changes = &mut self.story.changes;

@@ -68,6 +68,11 @@ async fn the_sixty_seconds_are_walked_from_a_pasted_link() -> Result<()> {
             "was the first to fail",
             "psp 9.1 rolled out",
             "POST /checkout",
+            "aria-label=\"Call graph",
+            "2 instances refused at ",
+            "○ open",
+            "<h2>Latency before, during and after</h2>",
+            "Before (5 min)",
         ],
     )
     .await?;
@@ -185,6 +190,32 @@ async fn the_api_tells_the_same_story() -> Result<()> {
         "{}",
         whole["recovery"]
     );
+    let courses = whole["before_after"]["courses"]
+        .as_array()
+        .context("courses")?;
+    let named: Vec<(&Value, &Value, &Value)> = courses
+        .iter()
+        .map(|course| (&course["service"], &course["peer"], &course["operation"]))
+        .collect();
+    ensure!(
+        named.contains(&(&json!("payment"), &json!("psp"), &Value::Null))
+            && named.contains(&(&json!("checkout"), &json!("payment"), &Value::Null))
+            && named.contains(&(&json!("checkout"), &Value::Null, &json!("POST /checkout"))),
+        "{courses:?}"
+    );
+    for course in courses {
+        let (before, during) = (&course["before"], &course["during"]);
+        ensure!(
+            before["errors"] == 0 && during["errors"].as_u64() > Some(0),
+            "{course}"
+        );
+        ensure!(during["latency"]["p95_ns"].is_number(), "{course}");
+    }
+    let worst = &whole["worst"];
+    ensure!(worst["instances_open"] == 2, "{worst}");
+    for edge in worst["graph"]["edges"].as_array().context("edges")? {
+        ensure!(edge["breakers"][0]["state"] == "open", "{edge}");
+    }
     let of_search = server.get("/api/v1/incidents?service=search").await?;
     ensure!(of_search["total"] == 0, "{of_search}");
     for (path, expected) in [

@@ -160,6 +160,11 @@ fn pages_say_what_they_know() {
             "/traces/0af7651916cd43dd8448eb211c80319c",
             "3 proxy spans are",
             "shown: hide them",
+            "What else checkout was doing (± 5 s)",
+            "/traces/0af7651916cd43dd8448eb211c80319c?span=00f067aa0ba902b7",
+            "777 ms",
+            "<span class=\"tag\">flag</span>",
+            "checkout reports no version: deploys of it cannot be seen.",
             "https://jaeger.example/5b8aa5a2d2c872e8321cf37308d69df2",
         ],
     );

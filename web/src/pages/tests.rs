@@ -15,6 +15,7 @@ mod metrics;
 mod operating;
 mod records;
 mod silent;
+mod ten_states;
 mod what_if;
 
 use leptos::serde_json::{Value, from_value, json};

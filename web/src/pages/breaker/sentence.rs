@@ -62,8 +62,12 @@ fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
                 || "a time that is not reported".to_owned(),
                 |ns| units::time_of_day(ns, 0),
             );
+            let open = match breaker.state.as_str() {
+                "forced_open" => "FORCED OPEN",
+                _ => "OPEN",
+            };
             format!(
-                "{edge} is OPEN on {} of {} since {since}",
+                "{edge} is {open} on {} of {} since {since}",
                 breaker.instances_open,
                 instances_in_all(breaker.instances)
             )
@@ -80,6 +84,10 @@ fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
                 breaker.state.replace('_', " ")
             )
         }
+        (None, false) if breaker.state == "unknown" => format!(
+            "{edge} is unknown on {}: what they report is not understood, so it may have opened in this range",
+            instances_in_all(breaker.instances)
+        ),
         // Instances that fell silent do not count.
         (None, false) if breaker.instances == 0 => format!(
             "{edge} is {}; it did not open in this range",

@@ -299,10 +299,9 @@ async fn counters_and_pages_agree(server: &Tripline) -> anyhow::Result<()> {
     }
     let graph = server.get(&format!("/api/v1/graph?{range}")).await?;
     let edges = graph["edges"].as_array().into_iter().flatten();
-    let breakers = edges.flat_map(|edge| edge["breakers"].as_array().into_iter().flatten());
-    let of_shard = breakers
-        .into_iter()
-        .find(|breaker| breaker["name"] == "inventory" && breaker["key"] == "shard-0");
+    let mut breakers = edges.flat_map(|edge| edge["breakers"].as_array().into_iter().flatten());
+    let of_shard =
+        breakers.find(|breaker| breaker["name"] == "inventory" && breaker["key"] == "shard-0");
     let of_shard = of_shard.context("the breaker on its edge")?;
     ensure!(
         of_shard["rejected"] == rejected && of_shard["rejected_basis"] == "counter",

@@ -15,5 +15,5 @@ chosen AS MATERIALIZED (
 SELECT entry, phase, NULL::USMALLINT AS bucket, sum(calls)::UBIGINT, sum(errors)::UBIGINT, sum(weight)::DOUBLE, sum(error_weight)::DOUBLE
 FROM chosen GROUP BY ALL
 UNION ALL
-SELECT entry, phase, counted.key, sum(counted.value)::UBIGINT, 0, 0, 0
+SELECT entry, phase, counted.key, sum(counted.value)::UBIGINT, 0::UBIGINT, 0, 0
 FROM (SELECT entry, phase, unnest(map_entries(duration_histogram)) AS counted FROM chosen) GROUP BY ALL

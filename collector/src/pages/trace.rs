@@ -51,12 +51,13 @@ pub(super) async fn trace(
                 ),
             };
             let proxies = trace.spans.iter().filter(|span| span.sidecar).count() as u64;
+            let trace = seen(trace, hides_sidecars);
             let beside = match &open {
                 Some(span_id) => beside(session, &trace, span_id)?,
                 None => None,
             };
             Ok(Some(views::TracePage {
-                trace: seen(trace, hides_sidecars),
+                trace,
                 other,
                 proxies,
                 beside,

@@ -18,6 +18,7 @@ mod questions;
 mod request;
 mod saved;
 mod service;
+mod span_beside;
 mod sql;
 mod status;
 mod trace;

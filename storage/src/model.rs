@@ -11,6 +11,7 @@ mod attribute;
 mod breaker;
 mod completion;
 mod counts;
+mod course;
 mod encoding;
 mod finding;
 mod graph;
@@ -39,6 +40,7 @@ pub use breaker::{
 };
 pub use completion::{Completion, CompletionItem};
 pub use counts::CallCounts;
+pub use course::{BeforeAfter, Course, Phase, WorstMoment};
 pub use encoding::{EncodingOffer, EncodingValue, Encodings, EncodingsQuery, LearnedState};
 pub use finding::{Finding, FindingsQuery};
 pub use graph::{

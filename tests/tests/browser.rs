@@ -13,6 +13,7 @@ mod live;
 mod walk;
 
 use anyhow::Result;
+use serde_json::json;
 use tripline_tests::driver::Browser;
 
 use crate::dashboard::plant;
@@ -30,4 +31,15 @@ async fn filled() -> Result<Tripline> {
 /// Such a server and a window of the usual size.
 async fn opened() -> Result<(Tripline, Browser)> {
     Ok((filled().await?, Browser::open(1280, 900).await?))
+}
+
+/// The same on the logs of a reader in Kathmandu, which is 5 h 45 min ahead of UTC, all year.
+async fn opened_in_kathmandu() -> Result<(Tripline, Browser)> {
+    let (server, browser) = opened().await?;
+    let zone = json!({"timezoneId": "Asia/Kathmandu"});
+    browser
+        .devtools("Emulation.setTimezoneOverride", zone)
+        .await?;
+    browser.enter(&server, "/logs").await?;
+    Ok((server, browser))
 }

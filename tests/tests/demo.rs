@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
-use crate::harness::{Start, Tripline};
+use crate::harness::{Start, Tripline, now};
 
 /// A newcomer's patience.
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
@@ -274,6 +274,42 @@ const SPANS_AGREE: &str = r#"SELECT coalesce((counted.failed = told.failed AND c
             SELECT attributes."circuit_breaker.outcome"::VARCHAR AS outcome FROM spans
             WHERE service_name = 'orders' AND attributes."circuit_breaker.name"::VARCHAR = 'inventory')) AS told"#;
 
+/// What the SDK's counter of one breaker's calls says last, by outcome.
+const SDK_COUNTER: &str = r#"SELECT coalesce(max(value), 0)::BIGINT FROM metric_points WHERE name = 'circuit_breaker.calls'
+    AND service_name = 'orders' AND attributes."circuit_breaker.name"::VARCHAR = 'inventory'
+    AND attributes."circuit_breaker.key"::VARCHAR = 'shard-0' AND attributes."circuit_breaker.outcome"::VARCHAR = "#;
+
+/// The page of the shard's breaker and the graph say of a closed window what the SDK's own counter says.
+async fn counters_and_pages_agree(server: &Tripline) -> anyhow::Result<()> {
+    let failed = server.number(&format!("{SDK_COUNTER}'failure'")).await?;
+    let rejected = server.number(&format!("{SDK_COUNTER}'rejected'")).await?;
+    ensure!(
+        failed > 0 && rejected > 0,
+        "{failed} failed, {rejected} refused"
+    );
+    let end = now();
+    let range = format!("from={}&to={end}", end - 600_000_000_000);
+    let page = format!("/breakers/orders/inventory/shard-0?{range}");
+    let (status, html) = server.get_text(&page).await?;
+    // Thousands have commas.
+    let html = html.replace(',', "");
+    for said in [format!("{failed} failed"), format!("{rejected} refused")] {
+        let outcome = format!("class=\"outcome\">{said}<");
+        ensure!(status == 200 && html.contains(&outcome), "{said}\n{html}");
+    }
+    let graph = server.get(&format!("/api/v1/graph?{range}")).await?;
+    let edges = graph["edges"].as_array().into_iter().flatten();
+    let mut breakers = edges.flat_map(|edge| edge["breakers"].as_array().into_iter().flatten());
+    let of_shard =
+        breakers.find(|breaker| breaker["name"] == "inventory" && breaker["key"] == "shard-0");
+    let of_shard = of_shard.context("the breaker on its edge")?;
+    ensure!(
+        of_shard["rejected"] == rejected && of_shard["rejected_basis"] == "counter",
+        "{rejected}: {of_shard}"
+    );
+    Ok(())
+}
+
 #[tokio::test]
 async fn spans_counters_and_the_replay_of_a_retried_call_agree() -> anyhow::Result<()> {
     let server = Start::default()
@@ -288,6 +324,7 @@ async fn spans_counters_and_the_replay_of_a_retried_call_agree() -> anyhow::Resu
     })
     .await?;
     assert!(agree, "{}", server.log());
+    counters_and_pages_agree(&server).await?;
     let question = "/api/v1/whatif?service=orders&name=inventory&key=shard-0&from=now-10m";
     let answer = server.get(question).await?;
     let baseline = &answer["baseline"];

@@ -68,6 +68,11 @@ async fn the_sixty_seconds_are_walked_from_a_pasted_link() -> Result<()> {
             "was the first to fail",
             "psp 9.1 rolled out",
             "POST /checkout",
+            "aria-label=\"Call graph",
+            "2 instances refused at ",
+            "○ open",
+            "<h2>Latency before, during and after</h2>",
+            "Before (5 min)",
         ],
     )
     .await?;
@@ -78,8 +83,31 @@ async fn the_sixty_seconds_are_walked_from_a_pasted_link() -> Result<()> {
         html.contains("DEADLINE_EXCEEDED") && html.contains("tripped it"),
         "{html}"
     );
-    // 32 s: the span panel.
-    says(&server, &trace, &["aria-label=\"Span\"", "Charge"]).await?;
+    // 32 s: the span panel, with what else the peer was doing and what changed of it.
+    let failed_before = format!("/traces/{}?span={}", trace_id(90), span_id(90, 4));
+    let html = says(
+        &server,
+        &trace,
+        &[
+            "aria-label=\"Span\"",
+            "Charge",
+            "What else psp was doing (± 5 s)",
+            &failed_before,
+            "psp 9.1 rolled out",
+        ],
+    )
+    .await?;
+    // Its own spans are no other ones, and nobody else's are its.
+    let beside = html.split("id=\"span-beside\"").nth(1).context("it")?;
+    let beside = beside.split("</section>").next().unwrap_or_default();
+    ensure!(!beside.contains(&trace_id(91)), "{beside}");
+    ensure!(!beside.contains(&span_id(90, 2)), "{beside}");
+    ensure!(!beside.contains("reports no version"), "{beside}");
+    // Of a call its callee is who answered it.
+    let call = format!("/traces/{}?span={}", trace_id(91), span_id(91, 3));
+    says(&server, &call, &["What else psp was doing (± 5 s)"]).await?;
+    let (_, tab) = server.get_text(&format!("{call}&view=graph")).await?;
+    ensure!(!tab.contains("What else"), "{tab}");
     // A refused call says who refused it, and leads to the trace that tripped that breaker.
     says(
         &server,
@@ -185,6 +213,32 @@ async fn the_api_tells_the_same_story() -> Result<()> {
         "{}",
         whole["recovery"]
     );
+    let courses = whole["before_after"]["courses"]
+        .as_array()
+        .context("courses")?;
+    let named: Vec<(&Value, &Value, &Value)> = courses
+        .iter()
+        .map(|course| (&course["service"], &course["peer"], &course["operation"]))
+        .collect();
+    ensure!(
+        named.contains(&(&json!("payment"), &json!("psp"), &Value::Null))
+            && named.contains(&(&json!("checkout"), &json!("payment"), &Value::Null))
+            && named.contains(&(&json!("checkout"), &Value::Null, &json!("POST /checkout"))),
+        "{courses:?}"
+    );
+    for course in courses {
+        let (before, during) = (&course["before"], &course["during"]);
+        ensure!(
+            before["errors"] == 0 && during["errors"].as_u64() > Some(0),
+            "{course}"
+        );
+        ensure!(during["latency"]["p95_ns"].is_number(), "{course}");
+    }
+    let worst = &whole["worst"];
+    ensure!(worst["instances_open"] == 2, "{worst}");
+    for edge in worst["graph"]["edges"].as_array().context("edges")? {
+        ensure!(edge["breakers"][0]["state"] == "open", "{edge}");
+    }
     let of_search = server.get("/api/v1/incidents?service=search").await?;
     ensure!(of_search["total"] == 0, "{of_search}");
     for (path, expected) in [

@@ -17,6 +17,7 @@ mod overview;
 mod own_breakers;
 mod proxies;
 mod service;
+mod span_beside;
 mod span_marks;
 mod span_panel;
 mod sql;
@@ -41,6 +42,7 @@ pub use overview::{
     Credential, Door, LastHeard, Overview, OverviewHow, Receiver, Receivers, overview,
 };
 pub use service::{PartHow, ServiceHow, ServicePage, ServicePart, service, service_markdown};
+pub use span_beside::{BesideSpan, Callee, callee_of};
 pub use sql::{Relation, SqlLimits, SqlOutcome, SqlPage, SqlTable, is_query, sql};
 pub use status::{StatusSection, status};
 pub use trace::{TRACE_VIEWS, TracePage, trace};

@@ -10,6 +10,7 @@ use tripline_web::pages as views;
 use super::answer::problem_page;
 use super::by_id::{hour_around, show_found};
 use super::request::PageRequest;
+use super::span_beside::beside;
 use crate::api::AppState;
 use crate::api::params::hex_id;
 use crate::api::problem::Problem;
@@ -29,6 +30,10 @@ pub(super) async fn trace(
         .param("with")
         .map(|text| hex_id("with", text.trim(), 32));
     let hides_sidecars = frame.hides_sidecars();
+    // The tabs have no panel.
+    let is_waterfall = frame.param("view").unwrap_or_default().is_empty();
+    let open = frame.param("span").filter(|_| is_waterfall);
+    let open = open.map(str::to_owned);
     let title = format!("Trace {}", &id[..8]);
     let missing = format!("No trace {id} is stored. It may have expired, or never arrived.");
     let answer = state
@@ -46,10 +51,16 @@ pub(super) async fn trace(
                 ),
             };
             let proxies = trace.spans.iter().filter(|span| span.sidecar).count() as u64;
+            let trace = seen(trace, hides_sidecars);
+            let beside = match &open {
+                Some(span_id) => beside(session, &trace, span_id)?,
+                None => None,
+            };
             Ok(Some(views::TracePage {
-                trace: seen(trace, hides_sidecars),
+                trace,
                 other,
                 proxies,
+                beside,
             }))
         })
         .await

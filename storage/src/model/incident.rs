@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BreakerTransition, Finding, Scope, ScopeFilter, TimeRange, exact};
+use super::{
+    BeforeAfter, BreakerTransition, Finding, Scope, ScopeFilter, TimeRange, WorstMoment, exact,
+};
 
 /// Asks for incidents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +123,12 @@ pub struct IncidentDetail {
     pub blast: BlastRadius,
     /// Whether it gets better.
     pub recovery: Recovery,
+    /// How its calls, and the requests at its entry points, did before, during and after it.
+    #[serde(default)]
+    pub before_after: BeforeAfter,
+    /// Its calls while most instances refused.
+    #[serde(default)]
+    pub worst: WorstMoment,
     /// Every transition of its breakers during it, oldest first; to `stale` where an instance fell silent.
     pub transitions: Vec<BreakerTransition>,
     /// What makes it worse or hard to see, about the services in it.

@@ -82,6 +82,35 @@ pub fn graph_beside(
     Ok((assemble(now.nodes, shown, &guards_now), calls))
 }
 
+/// The calls of a range between some services, at most so many edges, and their breakers as they were at its end. A service
+/// without such a call is left out.
+pub(super) fn graph_among(
+    session: &Session<'_>,
+    range: TimeRange,
+    among: &BTreeSet<(Scope, String)>,
+    edges_max: usize,
+) -> Result<Graph, QueryError> {
+    let query = GraphQuery {
+        range,
+        scope: Scope::default(),
+        service: None,
+        edges_max,
+    };
+    let (mut found, guards) = read(session, &query, None)?;
+    let is_among = |(scope, name, _): &NodeKey| among.contains(&(scope.clone(), name.clone()));
+    found
+        .edges
+        .retain(|(caller, callee, ..), _| is_among(caller) && is_among(callee));
+    let shown = busiest(found.edges, edges_max);
+    let ends: BTreeSet<&NodeKey> = shown
+        .edges
+        .iter()
+        .flat_map(|((caller, callee, ..), _)| [caller, callee])
+        .collect();
+    found.nodes.retain(|key, _| ends.contains(key));
+    Ok(assemble(found.nodes, shown, &guards))
+}
+
 /// What there is in the range, with the numbers of a step of it if one is asked for, and the breakers at its end.
 fn read(
     session: &Session<'_>,

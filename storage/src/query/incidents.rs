@@ -3,11 +3,13 @@
 //! Trips become *episodes* (a breaker from its first refusing instance to the last that closed, or fell silent:
 //! [`silences`]), episodes that follow each other along calls become incidents ([`links`]), and the likely root is the
 //! episode that came first, has nothing open below it and whose callee fails by itself ([`root`]). The list needs
-//! transitions and roll-ups only; [`incident`] adds what raw spans, logs and samples say.
+//! transitions and roll-ups only; [`incident`] adds what raw spans, logs and samples say, how calls did before and after
+//! ([`courses`]), and the calls as a graph when most refused ([`worst`]).
 
 mod blast;
 mod causes;
 mod changes;
+mod courses;
 mod episodes;
 mod links;
 mod onsets;
@@ -17,6 +19,7 @@ mod silences;
 #[cfg(test)]
 mod tests;
 mod windows;
+mod worst;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,8 +34,8 @@ use super::findings::findings;
 use super::{QueryError, Session, refused_spans, sample};
 use crate::ask::Ask;
 use crate::model::{
-    FindingsQuery, Incident, IncidentBreaker, IncidentDetail, IncidentsQuery, Page, Scope,
-    TimeRange,
+    EntryPoint, FindingsQuery, Incident, IncidentBreaker, IncidentDetail, IncidentsQuery, Page,
+    Scope, TimeRange,
 };
 
 const SECOND: i64 = 1_000_000_000;
@@ -332,11 +335,14 @@ fn detail(session: &Session<'_>, found: Found, now: i64) -> Result<IncidentDetai
         limit: 20,
     };
     let known = &incident;
-    let ((blast, recovery), (findings, onsets, error_classes)) = session.both(
+    let (hurt, (findings, onsets, error_classes)) = session.both(
         |session| {
             let blast = blast::blast_radius(session, known, now, sample::SPANS_MAX)?;
             let recovery = recovery::recovery(session, known, &transitions, &blast, now)?;
-            Ok((blast, recovery))
+            let entries = &blast.entry_points;
+            let before_after = courses::before_after(session, known, &nodes, entries, now)?;
+            let worst = worst::worst_moment(session, known, &nodes, entries, &recovery.open, now)?;
+            Ok((blast, recovery, before_after, worst))
         },
         |session| {
             let onsets = onsets::onsets(session, known, &nodes)?;
@@ -344,6 +350,7 @@ fn detail(session: &Session<'_>, found: Found, now: i64) -> Result<IncidentDetai
             Ok((findings(session, &of_findings)?, onsets, error_classes))
         },
     )?;
+    let (blast, recovery, before_after, worst) = hurt;
     if let Some(root) = &mut incident.root {
         root.evidence.extend(onsets::clue(&onsets, &root.service));
         root.evidence
@@ -369,6 +376,8 @@ fn detail(session: &Session<'_>, found: Found, now: i64) -> Result<IncidentDetai
         services_without_version,
         blast,
         recovery,
+        before_after,
+        worst,
         transitions,
         findings_total: findings.total.unwrap_or_default(),
         findings: findings.items,
@@ -413,6 +422,17 @@ fn nodes_text(nodes: &BTreeSet<Node>) -> String {
         .map(|(scope, service)| format!("{}\u{1f}{}", plain(service), scope_text(scope)))
         .collect();
     texts.join("\u{1e}")
+}
+
+/// Entry points as the SQL splits them: the service, its operation, then its scope.
+fn entries_text(entries: &[EntryPoint]) -> String {
+    let texts: Vec<String> = entries.iter().map(entry_text).collect();
+    texts.join("\u{1e}")
+}
+
+fn entry_text(entry: &EntryPoint) -> String {
+    let (service, name) = (plain(&entry.service), plain(&entry.name));
+    format!("{service}\u{1f}{name}\u{1f}{}", scope_text(&entry.scope))
 }
 
 /// Text without what parts texts.

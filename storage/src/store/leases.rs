@@ -76,15 +76,20 @@ impl SegmentSet {
         Ok(())
     }
 
+    /// The segments that `pick` picks of those that may have rows of a relation.
+    fn picked(
+        &self,
+        relation: &str,
+        pick: impl Fn(&Segment) -> bool,
+    ) -> impl Iterator<Item = &Segment> {
+        let segments = self.segments.iter().map(Arc::as_ref);
+        segments.filter(move |segment| segment.may_have(relation) && pick(segment))
+    }
+
     /// The body of a fact relation (`spans`, `logs`, `metric_points`, `exemplars`) over the segments that
     /// `pick` picks: the same columns as the public view, planned over fewer files.
     pub fn relation_sql(&self, relation: &str, pick: impl Fn(&Segment) -> bool) -> Option<String> {
-        let picked = self
-            .segments
-            .iter()
-            .map(Arc::as_ref)
-            .filter(|segment| segment.may_have(relation) && pick(segment));
-        views::relation(relation, picked)
+        views::relation(relation, self.picked(relation, pick))
     }
 
     /// What questions about calls read of the spans of the segments that `pick` picks: their columns but for documents,
@@ -94,12 +99,7 @@ impl SegmentSet {
         keys: &[&'static str],
         pick: impl Fn(&Segment) -> bool,
     ) -> String {
-        let picked = self
-            .segments
-            .iter()
-            .map(Arc::as_ref)
-            .filter(|segment| segment.may_have("spans") && pick(segment));
-        views::calls(keys, picked)
+        views::calls(keys, self.picked("spans", pick))
     }
 
     /// What recognisers read of the spans of the segments that `pick` picks: events as JSON text, and attributes as text or
@@ -110,12 +110,7 @@ impl SegmentSet {
         only: &str,
         pick: impl Fn(&Segment) -> bool,
     ) -> String {
-        let picked = self
-            .segments
-            .iter()
-            .map(Arc::as_ref)
-            .filter(|segment| segment.may_have("spans") && pick(segment));
-        views::readable_spans(keys, only, picked)
+        views::readable_spans(keys, only, self.picked("spans", pick))
     }
 
     /// SQL of the streams that count requests (their metrics have a name of `{names}`), and of their points after
@@ -124,12 +119,7 @@ impl SegmentSet {
         &self,
         pick: impl Fn(&Segment) -> bool,
     ) -> Option<[String; 2]> {
-        let picked = self
-            .segments
-            .iter()
-            .map(Arc::as_ref)
-            .filter(|segment| segment.may_have("metric_points") && pick(segment));
-        views::request_points(picked)
+        views::request_points(self.picked("metric_points", pick))
     }
 
     /// The same as [`Self::relation_sql`]; `None` when no picked segment has rows of it.

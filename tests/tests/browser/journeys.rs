@@ -5,7 +5,7 @@ use fantoccini::Locator;
 use serde_json::json;
 use tripline_tests::driver::Browser;
 
-use super::opened;
+use super::{opened, opened_in_kathmandu};
 use crate::harness::now;
 use crate::pages::TRACE;
 
@@ -272,14 +272,7 @@ async fn an_id_is_copied_where_the_browser_has_no_clipboard_too() -> Result<()> 
 
 #[tokio::test]
 async fn times_are_the_readers_own_and_say_utc_in_their_title() -> Result<()> {
-    let (server, browser) = opened().await?;
-    browser
-        .devtools(
-            "Emulation.setTimezoneOverride",
-            json!({"timezoneId": "Asia/Kathmandu"}),
-        )
-        .await?;
-    browser.enter(&server, "/logs").await?;
+    let (_server, browser) = opened_in_kathmandu().await?;
     browser
         .until("return document.querySelector('.log-list time') !== null && document.querySelector('time[data-clock]') === null")
         .await?;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tripline_tests::driver::Browser;
 
-use super::opened;
+use super::{opened, opened_in_kathmandu};
 use crate::harness::{Tripline, now, text};
 use crate::incidents::story::{SECOND, story};
 use crate::pages::{says, seed};
@@ -245,14 +245,7 @@ fn in_kathmandu(utc: &str) -> Result<String> {
 
 #[tokio::test]
 async fn the_moment_of_a_live_page_is_on_the_readers_own_clock() -> Result<()> {
-    let (server, browser) = opened().await?;
-    browser
-        .devtools(
-            "Emulation.setTimezoneOverride",
-            json!({"timezoneId": "Asia/Kathmandu"}),
-        )
-        .await?;
-    browser.enter(&server, "/logs").await?;
+    let (_server, browser) = opened_in_kathmandu().await?;
     browser.click("button.live").await?;
     browser.until(&says_in(".live-as-of", "as of")).await?;
     let told = browser

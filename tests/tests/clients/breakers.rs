@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::recording;
 use super::service::{Protocol, Service, exactly};
 use crate::harness::{Tripline, now};
+use crate::pages::says;
 
 /// How often the clients export metrics.
 pub const EXPORT: Duration = Duration::from_secs(1);
@@ -105,6 +106,9 @@ async fn check_one(server: &Tripline, service: &Service, guarded: &Guarded) -> R
             "SELECT count(DISTINCT trace_id) FROM spans WHERE trace_id = '{trace}' AND status_code = 'error'"
         );
         exactly(server, &found, 1).await?;
+    }
+    if guarded.evidence == Evidence::Metric {
+        counted(server, guarded, &driven).await?;
     }
     let incidents = server.get("/api/v1/incidents").await?;
     let items = incidents["items"].as_array().context("incidents")?;
@@ -239,6 +243,28 @@ async fn changes(server: &Tripline, guarded: &Guarded, driven: &Driven) -> Resul
         // None of these libraries says why, and nothing is made up.
         ensure!(row[6].is_null(), "{row:?}");
     }
+    Ok(())
+}
+
+/// To the last call, the library's own counters say what was done with the breaker, and so does its page of the window from
+/// before the first call to after the last.
+async fn counted(server: &Tripline, guarded: &Guarded, driven: &Driven) -> Result<()> {
+    let name = guarded.breaker;
+    let failed = i64::try_from(driven.failing.len())?;
+    for (column, done) in [("failed", failed), ("rejected", driven.rejected)] {
+        let largest = format!(
+            "SELECT coalesce(max({column}), 0)::BIGINT FROM breaker_samples \
+             WHERE name = '{name}' AND service_name = 'shop' AND pattern = 'breaker' AND evidence = 'metric'"
+        );
+        let found = server.wait_for(&largest, done).await?;
+        ensure!(found == done, "{column}: {found} counted, {done} done");
+    }
+    let said = [
+        format!("class=\"outcome\">{failed} failed<"),
+        format!("class=\"outcome\">{} refused<", driven.rejected),
+    ];
+    let page = format!("/breakers/shop/{name}?from={}&to={}", driven.whole.0, now());
+    says(server, &page, &[&said[0], &said[1]]).await?;
     Ok(())
 }
 

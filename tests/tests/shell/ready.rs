@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::{err, out, tripline};
 use crate::harness::{Tripline, now};
 
-/// What each ready-made assertion forbids, ten to twenty minutes ago: cart's breaker opens on pod-2 and stays open, opens
+/// What each ready-made assertion forbids, ten to twenty minutes ago, but for a breaker of shelf, which was heard of two
+/// hours ago, and one of attic, which reports a number that nobody knows: cart's breaker opens on pod-2 and stays open, opens
 /// and closes on pod-1, and flaps in another environment; nobody says which traces tripped it. One call in five of till
 /// fails after three tries, and one was sent five times.
 async fn trouble(server: &Tripline) -> Result<()> {
@@ -46,6 +47,25 @@ async fn trouble(server: &Tripline) -> Result<()> {
             ]
         })
         .collect();
+    // Their pods are alive, so what they told last still holds.
+    let alive = || json!({"timeUnixNano": now().to_string(), "body": {"stringValue": "alive"}});
+    let long_ago = log(
+        -7_200,
+        "circuit_breaker.state_changed",
+        vec![
+            text("circuit_breaker.name", "boards"),
+            text("circuit_breaker.from_state", "half_open"),
+            text("circuit_breaker.to_state", "closed"),
+        ],
+    );
+    let numbers: Vec<Value> = (1..=6)
+        .map(|ago: u64| {
+            let time = (now() - ago * 10 * SECOND).to_string();
+            json!({"timeUnixNano": time, "asInt": "7", "attributes": [text("circuit_breaker.name", "ladder")]})
+        })
+        .collect();
+    let metrics = json!({"resourceMetrics": [{"resource": {"attributes": [text("service.name", "attic")]},
+        "scopeMetrics": [{"metrics": [{"name": "my.circuit_breaker.state", "gauge": {"dataPoints": numbers}}]}]}]});
     let fault = vec![
         text("change.kind", "fault"),
         text("change.service", "stock"),
@@ -54,6 +74,10 @@ async fn trouble(server: &Tripline) -> Result<()> {
         from_pod("pod-1", "prod", recovers),
         from_pod("pod-2", "prod", stays_open),
         from_pod("pod-3", "staging", flaps),
+        from_pod("pod-1", "prod", vec![alive()]),
+        from_pod("pod-2", "prod", vec![alive()]),
+        from_pod("pod-3", "staging", vec![alive()]),
+        {"resource": {"attributes": [text("service.name", "shelf")]}, "scopeLogs": [{"logRecords": [long_ago]}]},
         {"resource": {"attributes": [text("service.name", "drill")]},
             "scopeLogs": [{"logRecords": [log(-10, "tripline.change", fault)]}]}]});
     let mut spans = Vec::new();
@@ -85,7 +109,7 @@ async fn trouble(server: &Tripline) -> Result<()> {
     }
     let till = json!({"attributes": [text("service.name", "till")]});
     let traces = json!({"resourceSpans": [{"resource": till, "scopeSpans": [{"spans": spans}]}]});
-    for (path, body) in [("traces", traces), ("logs", logs)] {
+    for (path, body) in [("traces", traces), ("logs", logs), ("metrics", metrics)] {
         server.send(path, &body).await?;
     }
     Ok(())
@@ -97,8 +121,18 @@ async fn every_ready_made_assertion_fails_where_what_it_forbids_has_happened() -
     trouble(&server).await?;
     let dir = server.data_dir().to_owned();
     // Name, how many rows, and what is in them.
-    let cases: [(&str, usize, &[&str]); 9] = [
+    let cases: [(&str, usize, &[&str]); 11] = [
         ("no breaker is open now", 1, &["state=open"]),
+        (
+            "no breaker's state is unknown",
+            1,
+            &["service_name=attic", "name=ladder"],
+        ),
+        (
+            "no breaker fell silent",
+            1,
+            &["service_name=shelf", "name=boards"],
+        ),
         (
             "no breaker opened in the last hour",
             7,

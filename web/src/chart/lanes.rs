@@ -1,7 +1,7 @@
 //! Swimlanes: states through time, one row a breaker or instance. Data in, SVG out.
 //!
 //! Closed is thin, half-open hatched, open solid; a trip is never under three pixels. A state is told by its shape,
-//! its words (title) and its colour. The bounds of an inferred beginning are drawn as a thin line before it.
+//! its words (title) and its colour; no two of the ten look alike. The bounds of an inferred beginning are drawn as a thin line before it.
 
 use leptos::prelude::*;
 use tripline_storage::model::LaneSegment;
@@ -37,18 +37,21 @@ pub fn lane(segments: &[LaneSegment], (from, to): (u64, u64)) -> AnyView {
             view! { {doubt}<rect class=class x=left y=y width=width height=height><title>{words(segment)}</title></rect> }
         })
         .collect_view();
-    let label = segments
-        .iter()
-        .filter(|s| s.open > 0)
-        .map(words)
-        .collect::<Vec<_>>()
-        .join("; ");
-    let label = if label.is_empty() {
-        "never open in this range".to_owned()
-    } else {
-        label
-    };
+    let label = label(segments);
     view! { <svg class="lane" viewBox="0 0 1000 18" preserveAspectRatio="none" role="img" aria-label=label>{bars}</svg> }.into_any()
+}
+
+/// The lane for those who do not see it: everything that was not closed, and where nobody knows, that.
+fn label(segments: &[LaneSegment]) -> String {
+    let told: Vec<String> = segments
+        .iter()
+        .filter(|segment| segment.state != "closed")
+        .map(words)
+        .collect();
+    if told.is_empty() {
+        return "never open in this range".to_owned();
+    }
+    told.join("; ")
 }
 
 /// The two ends of the range of lanes.
@@ -57,11 +60,12 @@ pub fn axis((from, to): (u64, u64)) -> AnyView {
     view! { {time_label(from, length)} " – " {time_label(to, length)} }.into_any()
 }
 
-/// Top and height of a state's bar.
+/// Top and height of a state's bar: the more it refuses, the higher. Those of one height differ in how they are filled.
 fn shape(state: &str) -> (f64, f64) {
     match state {
         "open" | "forced_open" => (1.0, 16.0),
-        "half_open" | "saturated" | "throttling" | "ejecting" => (4.0, 10.0),
+        "half_open" | "saturated" | "ejecting" => (4.0, 10.0),
+        "throttling" | "metrics_only" | "unknown" => (6.0, 6.0),
         _ => (7.5, 3.0),
     }
 }
@@ -96,7 +100,49 @@ pub fn words(segment: &LaneSegment) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tripline_storage::model::STATES;
+
     use super::*;
+
+    /// What the stylesheet says of a state: the declarations of every rule that names its class.
+    fn style_of(state: &str) -> String {
+        let class = format!(".lane-{state}");
+        let rules = crate::STYLE.split('}');
+        let declared = rules.filter_map(|rule| {
+            let (selectors, declarations) = rule.rsplit_once('{')?;
+            let is_named = selectors.split(',').any(|one| one.trim() == class);
+            is_named.then_some(declarations)
+        });
+        declared.collect()
+    }
+
+    #[test]
+    fn no_two_states_look_alike_and_each_says_its_name() {
+        let looks: Vec<_> = STATES
+            .iter()
+            .map(|state| (shape(state), style_of(state)))
+            .collect();
+        for (at, look) in looks.iter().enumerate() {
+            let is_new = looks[..at].iter().all(|other| other != look);
+            assert!(is_new, "{}: {look:?}", STATES[at]);
+        }
+        for state in STATES {
+            let segment = LaneSegment {
+                to_unix_nano: 1_000_000_000,
+                state: state.to_owned(),
+                ..LaneSegment::default()
+            };
+            let html = lane(&[segment], (0, 2_000_000_000)).to_html();
+            let said = format!("{} from 00:00:00.000 UTC for 1 s", state.replace('_', " "));
+            assert!(html.contains(&format!("<title>{said}")), "{html}");
+            assert!(html.contains(&format!("lane-bar lane-{state}")), "{html}");
+            let label = match state {
+                "closed" => "never open in this range",
+                _ => said.as_str(),
+            };
+            assert!(html.contains(&format!("aria-label=\"{label}\"")), "{html}");
+        }
+    }
 
     #[test]
     fn a_short_trip_is_wide_enough_to_see_and_says_its_doubt() {

@@ -196,6 +196,10 @@ fn instances_of(breaker: &Breaker) -> AnyView {
     if all == 0 {
         return view! { <span class="quiet">"none heard"</span> }.into_any();
     }
+    // Nobody knows whether these refuse.
+    if breaker.state == "unknown" {
+        return format!("not known of {all}").into_any();
+    }
     format!("{open} of {all} {}", refusing_word(&breaker.pattern)).into_any()
 }
 

@@ -13,7 +13,7 @@ mod table;
 use leptos::prelude::*;
 use tripline_storage::model::{Graph, GraphEdge, MeshCalls};
 
-pub(super) use self::drawing::{picture, trace_picture};
+pub(super) use self::drawing::{picture, picture_over, trace_picture};
 use self::flow::Flow;
 pub use self::scrubber::Scrubber;
 pub(super) use self::table::edge_table;

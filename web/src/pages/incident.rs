@@ -1,5 +1,6 @@
 //! `/incidents/{id}`: where it began and why that is likely, who is hurt, what changed, whether it gets better.
 
+mod calls;
 mod markdown;
 
 use leptos::prelude::*;
@@ -34,10 +35,12 @@ pub fn incident(data: &IncidentDetail, frame: &Frame) -> AnyView {
         {verdict(&data.recovery)}
         {root(incident, frame)}
         {cascade(data, frame)}
+        {calls::worst(&data.worst, frame)}
         {windows(incident, frame)}
         {classes(data, frame)}
         {changes(data, frame)}
         {blast(&data.blast, frame)}
+        {calls::before_after(&data.before_after, frame)}
         {recovery(data, frame)}
         {findings(data)}
         <section class="panel"><h2>"Hand it on"</h2>

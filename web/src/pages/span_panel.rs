@@ -1,10 +1,11 @@
-//! One span in full: what it says of itself, its events, its logs, and the ways on from it.
+//! One span in full: what it says of itself, its events, its logs, what was beside it, and the ways on from it.
 
 use leptos::prelude::*;
 use tripline_storage::filter::{KeyScope, Signal};
 use tripline_storage::model::{LogRecord, SpanRecord};
 
 use super::logs::severity;
+use super::span_beside::{self, BesideSpan};
 use super::span_marks;
 use super::waterfall::Waterfall;
 use crate::address::segment;
@@ -18,7 +19,12 @@ use crate::units;
 const LOGS_MAX: usize = 100;
 
 /// The panel beside the waterfall.
-pub(super) fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> AnyView {
+pub(super) fn panel(
+    span: &SpanRecord,
+    waterfall: &Waterfall<'_>,
+    beside: Option<&BesideSpan>,
+    frame: &Frame,
+) -> AnyView {
     let start = span.start_time_unix_nano;
     let offset = (start > 0).then(|| units::offset(start, waterfall.start_ns));
     let links = span
@@ -94,6 +100,7 @@ pub(super) fn panel(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame)
             {span_logs(span, waterfall)}
             {(!span.links.is_empty()).then(|| view! { <h3>"Links"</h3><ul>{links}</ul> })}
             <p><a href=around>"Logs of this span →"</a></p>
+            {beside.map(|data| span_beside::beside(data, span, frame))}
             <h3>"Resource"</h3> {attribute_table(&span.resource_attributes, KeyScope::Resource, Signal::Spans, frame)}
         </aside>
     }

@@ -15,6 +15,7 @@ mod metrics;
 mod operating;
 mod records;
 mod silent;
+mod ten_states;
 mod told;
 mod what_if;
 

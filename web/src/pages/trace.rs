@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use tripline_storage::analysis::{CriticalPath, Section, critical_path};
 use tripline_storage::model::{SpanRecord, TraceDetail};
 
+use super::span_beside::BesideSpan;
 use super::span_marks;
 use super::span_panel::{log_line, panel};
 use super::trace_clocks;
@@ -35,6 +36,8 @@ pub struct TracePage {
     pub other: Option<Result<TraceDetail, String>>,
     /// Spans of it that proxies beside applications wrote, shown or not.
     pub proxies: u64,
+    /// What there is beside the span that is open.
+    pub beside: Option<BesideSpan>,
 }
 
 const TABS: [(&str, &str); 6] = [
@@ -96,7 +99,7 @@ fn with_panel(data: &TracePage, waterfall: &Waterfall<'_>, frame: &Frame) -> Any
                 {body(waterfall, &rows, &critical, chosen, frame)}
                 {loose(waterfall, frame)}
             </section>
-            {chosen.map(|span| panel(span, waterfall, frame))}
+            {chosen.map(|span| panel(span, waterfall, data.beside.as_ref(), frame))}
         </div>
     }
     .into_any()

@@ -3,6 +3,16 @@ SELECT service_name, name, "key", state, since
 FROM breakers
 WHERE state IN ('open', 'forced_open', 'half_open');
 
+-- no breaker's state is unknown
+SELECT environment, service_namespace, cluster, service_name, name, "key", state, evidence
+FROM breakers
+WHERE state = 'unknown';
+
+-- no breaker fell silent
+SELECT environment, service_namespace, cluster, service_name, name, "key", state, last_seen
+FROM breakers
+WHERE state = 'stale';
+
 -- no breaker opened in the last hour
 SELECT time, service_name, name, "key", reason, trace_id
 FROM breaker_transitions

@@ -33,18 +33,7 @@ pub(super) fn recovery(
         .iter()
         .map(|b| b.breaker_id.as_str())
         .collect();
-    let entries: Vec<String> = blast
-        .entry_points
-        .iter()
-        .map(|entry| {
-            let scope = super::scope_text(&entry.scope);
-            format!(
-                "{}\u{1f}{}\u{1f}{scope}",
-                super::plain(&entry.service),
-                super::plain(&entry.name)
-            )
-        })
-        .collect();
+    let entries = super::entries_text(&blast.entry_points);
     let until = match incident.end_unix_nano {
         Some(_) => (finish + FIVE_MINUTES_NS).min(now),
         None => now,
@@ -67,7 +56,7 @@ pub(super) fn recovery(
         let shares: (Option<f64>, Option<f64>, Option<f64>) = conn.ask_row(
             &ENTRY_ERRORS.replace("{red}", &red),
             params![
-                entries.join("\u{1e}"),
+                entries,
                 incident.start_unix_nano - FIVE_MINUTES_NS - 20 * SECOND,
                 incident.start_unix_nano - 20 * SECOND,
                 until - FIVE_MINUTES_NS,

@@ -124,6 +124,8 @@ fn check(store: &Store) {
     );
 
     blast(&whole.blast);
+    before_after(&whole.before_after);
+    worst(&whole.worst);
     let classes: Vec<(&str, &str, &str)> = whole
         .error_classes
         .iter()
@@ -193,6 +195,89 @@ fn blast(found: &crate::model::BlastRadius) {
     );
 }
 
+/// Compared are the seconds 0 to 180, 180 to 240 and 240 to 540, of which there are requests until 270. Calls take so long
+/// as the caller waits, and 10 ms more where psp fails: 12 calls of payment (it refuses the rest), 42 of checkout, and 60
+/// requests.
+fn before_after(found: &crate::model::BeforeAfter) {
+    let second = |ns: i64| (ns - BASE as i64) / S as i64;
+    let times = [found.before, found.during, found.after].map(|range| {
+        let range = range.expect("it is over");
+        (second(range.from_unix_nano), second(range.to_unix_nano))
+    });
+    assert_eq!(times, [(-120, 180), (180, 240), (240, 540)]);
+    let expected = [
+        (
+            "checkout",
+            Some("payment"),
+            None,
+            [(360, 0, 38, 38), (102, 42, 38, 48), (60, 0, 38, 38)],
+        ),
+        (
+            "payment",
+            Some("psp"),
+            None,
+            [(360, 0, 34, 34), (72, 12, 34, 44), (60, 0, 34, 34)],
+        ),
+        (
+            "checkout",
+            None,
+            Some("POST /buy"),
+            [(360, 0, 40, 40), (120, 42, 40, 50), (60, 0, 40, 40)],
+        ),
+    ];
+    assert_eq!(found.courses.len(), expected.len(), "{found:?}");
+    for (course, (service, peer, operation, phases)) in found.courses.iter().zip(expected) {
+        let names = (
+            course.service.as_str(),
+            course.peer.as_deref(),
+            course.operation.as_deref(),
+        );
+        assert_eq!(names, (service, peer, operation));
+        let after = course.after.expect("it is over");
+        for (phase, (calls, errors, p50, p95)) in [course.before, course.during, after]
+            .into_iter()
+            .zip(phases)
+        {
+            assert_eq!((phase.calls, phase.errors), (calls, errors), "{course:?}");
+            for (ns, ms) in [(phase.latency.p50_ns, p50), (phase.latency.p95_ns, p95)] {
+                let ratio = ns.expect("calls") / (f64::from(ms) * 1e6);
+                assert!((0.95..1.05).contains(&ratio), "{ms} ms: {course:?}");
+            }
+        }
+    }
+}
+
+/// Three instances refuse last from second 222 to just before 231, after a probe failed. Search and its breaker are on no
+/// common path.
+fn worst(found: &crate::model::WorstMoment) {
+    assert_eq!(found.time_unix_nano, (BASE + 231 * S) as i64 - 1);
+    assert_eq!(found.instances_open, 3);
+    let graph = &found.graph;
+    let nodes: Vec<&str> = graph.nodes.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!(nodes, ["checkout", "payment", "psp"]);
+    let edges: Vec<(&str, &str, u64, Vec<(&str, &str, u32)>)> = graph
+        .edges
+        .iter()
+        .map(|edge| {
+            let breakers = edge.breakers.iter();
+            let states = breakers.map(|b| (b.name.as_str(), b.state.as_str(), b.instances_open));
+            (
+                nodes[edge.caller],
+                nodes[edge.callee],
+                edge.calls,
+                states.collect(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        edges,
+        [
+            ("checkout", "payment", 102, vec![("payment", "open", 2)]),
+            ("payment", "psp", 72, vec![("psp", "open", 1)]),
+        ]
+    );
+}
+
 /// Ids of the story begin with a time: one trace in four is chosen by its hash.
 #[test]
 fn of_many_spans_who_is_hurt_is_estimated_and_says_how_surely() {
@@ -256,6 +341,8 @@ fn what_the_same_services_do_in_another_environment_is_no_part_of_it() {
     let check = |beside: IncidentDetail| {
         assert_eq!(beside.incident, alone.incident);
         assert_eq!(beside.blast, alone.blast);
+        assert_eq!(beside.before_after, alone.before_after);
+        assert_eq!(beside.worst, alone.worst);
         assert_eq!(beside.changes, alone.changes);
         assert_eq!(beside.error_classes, alone.error_classes);
         assert_eq!(beside.onsets, alone.onsets);

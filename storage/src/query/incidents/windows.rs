@@ -13,7 +13,7 @@ use crate::store::SegmentSet;
 /// Ranks of spans by which a service answers calls (`rollup/sum_red.sql`): its own entry spans and its proxy's.
 const ANSWERING: u8 = 2;
 /// What was usual is measured over so long before.
-const BEFORE_NS: i64 = 300 * SECOND;
+pub(super) const BEFORE_NS: i64 = 300 * SECOND;
 /// A window of the breaker lies before its trip: errors of this time belong to the incident.
 const LEAD_NS: i64 = 20 * SECOND;
 /// How much of an incident is looked at for its cause.
@@ -47,11 +47,15 @@ struct Window {
     finish: i64,
 }
 
+/// What belongs to an incident begins here: whole buckets, from shortly before its first trip.
+pub(super) fn begins(incident: &Incident) -> i64 {
+    (incident.start_unix_nano - LEAD_NS).div_euclid(BUCKET_NS) * BUCKET_NS
+}
+
 impl Window {
     fn of(number: usize, incident: &Incident) -> Self {
-        let floor = |ns: i64| ns.div_euclid(BUCKET_NS) * BUCKET_NS;
         let start = incident.start_unix_nano;
-        let during = floor(start - LEAD_NS);
+        let during = begins(incident);
         let trips = incident.breakers.iter().map(|b| b.trip.time_unix_nano);
         let last = trips.max().unwrap_or(start);
         Self {

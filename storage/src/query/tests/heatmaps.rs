@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::filter::{Filter, Signal};
-use crate::model::{DifferencesQuery, Heatmap, HeatmapQuery, Selection};
+use crate::model::{Differences, DifferencesQuery, Heatmap, HeatmapQuery, Selection};
 use crate::query::{differences, heatmap};
+use crate::store::Reader;
 
 fn question(filter: &str) -> TraceQuery {
     TraceQuery {
@@ -105,6 +106,36 @@ fn sums_of_senders_have_the_cells_that_the_spans_have() {
     }
 }
 
+/// A request of the second with its number.
+fn request(number: u64, length_ns: u64, attributes: &str) -> SpanRow<'_> {
+    let start = BASE + number * 1_000_000_000;
+    SpanRow {
+        trace_id: u128::from(number + 1).to_be_bytes(),
+        span_id: (number + 1).to_be_bytes(),
+        name: "GET /",
+        kind: "server",
+        start_unix_nano: start,
+        end_unix_nano: start + length_ns,
+        status_code: "unset",
+        attributes,
+        ..SpanRow::default()
+    }
+}
+
+/// In what the requests of half a second and more differ from the others.
+fn of_the_slow(reader: &Reader) -> Differences {
+    let asked = DifferencesQuery {
+        spans: question("kind = server"),
+        selection: Selection {
+            from_unix_nano: BASE as i64,
+            to_unix_nano: BASE as i64 + 300_000_000_000,
+            min_ns: 500_000_000,
+            max_ns: i64::MAX,
+        },
+    };
+    differences(&Session::new(reader), &asked).expect("differences")
+}
+
 /// 300 requests; those of one tenant in one zone are slow.
 fn planted(store: &Store) {
     let mut columns = SpanColumns::default();
@@ -120,23 +151,11 @@ fn planted(store: &Store) {
             ["a", "b"][(number % 2) as usize],
             number % 3 == 0,
         );
-        let start = BASE + number * 1_000_000_000;
-        columns.push(&SpanRow {
-            trace_id: u128::from(number + 1).to_be_bytes(),
-            span_id: (number + 1).to_be_bytes(),
-            name: "GET /",
-            kind: "server",
-            start_unix_nano: start,
-            end_unix_nano: start
-                + if is_slow {
-                    900_000_000
-                } else {
-                    20_000_000 + number
-                },
-            status_code: "unset",
-            attributes: &attributes,
-            ..SpanRow::default()
-        });
+        let length = match is_slow {
+            true => 900_000_000,
+            false => 20_000_000 + number,
+        };
+        columns.push(&request(number, length, &attributes));
     }
     append(store, "shop", Rows::Spans(columns));
 }
@@ -167,16 +186,7 @@ fn the_planted_cause_comes_first_and_its_counts_are_right() {
     planted(&store);
     for state in ["hot", "sealed"] {
         let reader = store.reader().expect("a reader");
-        let asked = DifferencesQuery {
-            spans: question("kind = server"),
-            selection: Selection {
-                from_unix_nano: BASE as i64,
-                to_unix_nano: BASE as i64 + 300_000_000_000,
-                min_ns: 500_000_000,
-                max_ns: i64::MAX,
-            },
-        };
-        let found = differences(&Session::new(&reader), &asked).expect("differences");
+        let found = of_the_slow(&reader);
         let slow = (0..300).filter(|n| n % 7 == 0).count() as u64;
         assert_eq!(
             (found.selected, found.others, found.is_sampled),
@@ -227,31 +237,11 @@ fn differences_beyond_the_list_are_counted() {
             0 => (r#"{"tenant":"acme"}"#.to_owned(), 900_000_000),
             _ => (format!(r#"{{"n":"v{}"}}"#, number % 60), 20_000_000),
         };
-        let start = BASE + number * 1_000_000_000;
-        columns.push(&SpanRow {
-            trace_id: u128::from(number + 1).to_be_bytes(),
-            span_id: (number + 1).to_be_bytes(),
-            name: "GET /",
-            kind: "server",
-            start_unix_nano: start,
-            end_unix_nano: start + length,
-            status_code: "unset",
-            attributes: &attributes,
-            ..SpanRow::default()
-        });
+        columns.push(&request(number, length, &attributes));
     }
     append(&store, "shop", Rows::Spans(columns));
     let reader = store.reader().expect("a reader");
-    let asked = DifferencesQuery {
-        spans: question("kind = server"),
-        selection: Selection {
-            from_unix_nano: BASE as i64,
-            to_unix_nano: BASE as i64 + 300_000_000_000,
-            min_ns: 500_000_000,
-            max_ns: i64::MAX,
-        },
-    };
-    let found = differences(&Session::new(&reader), &asked).expect("differences");
+    let found = of_the_slow(&reader);
     assert_eq!((found.selected, found.others), (1, 120));
     assert_eq!((found.items.len(), found.total), (40, 61));
 }

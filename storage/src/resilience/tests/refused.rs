@@ -386,9 +386,27 @@ fn the_error_of_a_record_is_of_the_breaker_that_stands_beside_it() {
     );
 }
 
+/// These columns of the samples that log records make, one a second, each a body and attributes.
+fn told_by(columns: &str, records: &[(&str, &str)]) -> Vec<String> {
+    let begin = now() - 100 * SECOND;
+    let records: Vec<Log<'_>> = (0..)
+        .zip(records.iter().copied())
+        .map(|(number, (body, attributes))| Log {
+            time: begin + number * SECOND,
+            body: Some(body),
+            attributes,
+            ..Log::default()
+        })
+        .collect();
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    append(&store, logs("cart", "pod-1", &records));
+    let sql = format!("SELECT {columns} FROM breaker_samples ORDER BY time");
+    rows(&store, &sql)
+}
+
 #[test]
 fn the_error_of_a_record_is_of_the_breaker_that_is_named_beside_it_in_any_word() {
-    let time = now() - 100 * SECOND;
     let records = [
         r#"{"breaker":"a","err":"circuit breaker is open"}"#,
         r#"{"error":"circuit breaker is open","name":"b"}"#,
@@ -404,27 +422,13 @@ fn the_error_of_a_record_is_of_the_breaker_that_is_named_beside_it_in_any_word()
         r#"{"exception.message":"","exception.type":"com.alibaba.csp.sentinel.slots.block.degrade.DegradeException"}"#,
         "2026-11-23 07:00:00|1|GET:/j,DegradeException,default,origin|61,0",
     ];
-    let records: Vec<Log<'_>> = (0..)
-        .zip(records)
-        .map(|(number, told)| Log {
-            time: time + number * SECOND,
-            body: Some(if told.starts_with('{') {
-                "call failed"
-            } else {
-                told
-            }),
-            attributes: if told.starts_with('{') { told } else { "{}" },
-            ..Log::default()
-        })
-        .collect();
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = open(dir.path());
-    append(&store, logs("cart", "pod-1", &records));
+    // A document is attributes, any other text the body.
+    let records = records.map(|told| match told.starts_with('{') {
+        true => ("call failed", told),
+        false => (told, "{}"),
+    });
     assert_eq!(
-        rows(
-            &store,
-            "SELECT name, state, evidence, origin FROM breaker_samples ORDER BY time"
-        ),
+        told_by("name, state, evidence, origin", &records),
         [
             "a open log gobreaker",
             "b open log gobreaker",
@@ -446,23 +450,10 @@ fn a_body_of_members_says_which_error_of_which_breaker() {
         // Nobody says which.
         r#"{"msg":"call failed","error":"circuit breaker is open"}"#,
     ];
-    let time = now() - 10 * SECOND;
-    let records: Vec<Log<'_>> = (0..)
-        .zip(records)
-        .map(|(number, body)| Log {
-            time: time + number * SECOND,
-            body: Some(body),
-            attributes: "{}",
-            ..Log::default()
-        })
-        .collect();
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = open(dir.path());
-    append(&store, logs("cart", "pod-1", &records));
     assert_eq!(
-        rows(
-            &store,
-            "SELECT name, state, raw_state, origin FROM breaker_samples ORDER BY time"
+        told_by(
+            "name, state, raw_state, origin",
+            &records.map(|body| (body, "{}"))
         ),
         [
             "pay open circuit breaker is open gobreaker",

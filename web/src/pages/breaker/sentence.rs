@@ -65,8 +65,12 @@ fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
         (_, true) => {
             let since = positive(breaker.since_unix_nano)
                 .map_or_else(|| "a time that is not reported".to_owned(), told_time);
+            let open = match breaker.state.as_str() {
+                "forced_open" => "FORCED OPEN",
+                _ => "OPEN",
+            };
             format!(
-                "{edge} is OPEN on {} of {} since {since}",
+                "{edge} is {open} on {} of {} since {since}",
                 breaker.instances_open,
                 instances_in_all(breaker.instances)
             )
@@ -83,6 +87,10 @@ fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
                 breaker.state.replace('_', " ")
             )
         }
+        (None, false) if breaker.state == "unknown" => format!(
+            "{edge} is unknown on {}: what they report is not understood, so it may have opened in this range",
+            instances_in_all(breaker.instances)
+        ),
         // Instances that fell silent do not count.
         (None, false) if breaker.instances == 0 => format!(
             "{edge} is {}; it did not open in this range",

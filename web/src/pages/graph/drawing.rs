@@ -19,7 +19,12 @@ const LABELLED_EDGES_MAX: usize = 40;
 
 /// The drawing alone; the service page uses it too.
 pub(in crate::pages) fn picture(graph: &Graph, frame: &Frame) -> AnyView {
-    drawing(graph, Some(frame.seconds()), frame)
+    picture_over(graph, frame.seconds(), frame)
+}
+
+/// The drawing of another time than the page's, so many seconds long.
+pub(in crate::pages) fn picture_over(graph: &Graph, seconds: f64, frame: &Frame) -> AnyView {
+    drawing(graph, Some(seconds), frame)
 }
 
 /// The drawing of one trace: calls, not rates.

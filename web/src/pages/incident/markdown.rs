@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tripline_storage::model::IncidentDetail;
+use tripline_storage::model::{IncidentDetail, Phase};
 
 use crate::pages::incidents::{chain, edge_of};
 use crate::units;
@@ -72,10 +72,35 @@ pub fn markdown(data: &IncidentDetail) -> String {
             entry.service, entry.name, entry.failed, entry.degraded, entry.unaffected
         );
     }
+    out.push_str(
+        "\n## Latency\n\nMedian / 95th percentile of the calls.\n\n| calls | before | during | after |\n|---|---|---|---|\n",
+    );
+    for course in &data.before_after.courses {
+        let arrow = if course.peer.is_some() { "→ " } else { "" };
+        let what = course.peer.as_ref().or(course.operation.as_ref());
+        let _ = writeln!(
+            out,
+            "| {} {arrow}{} | {} | {} | {} |",
+            course.service,
+            what.map_or("", String::as_str),
+            quantiles(Some(course.before)),
+            quantiles(Some(course.during)),
+            quantiles(course.after)
+        );
+    }
     let _ = writeln!(
         out,
         "\n**{}**: {}",
         data.recovery.verdict, data.recovery.reason
     );
     out
+}
+
+/// `38 ms / 48 ms`.
+fn quantiles(phase: Option<Phase>) -> String {
+    let Some(phase) = phase.filter(|phase| phase.calls > 0) else {
+        return "no calls".to_owned();
+    };
+    let [p50, p95] = [phase.latency.p50_ns, phase.latency.p95_ns].map(units::duration_or_dash);
+    format!("{p50} / {p95}")
 }

@@ -45,7 +45,13 @@ pub(super) fn standing<'a>(breakers: impl Iterator<Item = &'a Breaker>) -> Optio
         return Some(Standing { class, text });
     }
     if doubtful > 0 {
-        return say("share warn", "half_open", doubtful, "recovering");
+        // What is full or throttles does not recover from anything.
+        let with = |state: &str| all.iter().filter(|one| one.state == state).count();
+        return match (with("half_open"), with("saturated"), with("throttling")) {
+            (0, 0, throttling) => say("share warn", "throttling", throttling, "throttling"),
+            (0, saturated, _) => say("share warn", "saturated", saturated, "saturated"),
+            (probing, ..) => say("share warn", "half_open", probing, "recovering"),
+        };
     }
     let closed = count(|one| severity_of_breaker(one) == "fine");
     if closed > 0 {
@@ -97,6 +103,11 @@ mod tests {
             of(&["closed", "half_open", "unknown"]),
             "share warn: ◐ 1 of 3 recovering"
         );
+        assert_eq!(
+            of(&["closed", "saturated", "saturated"]),
+            "share warn: ◆ 2 of 3 saturated"
+        );
+        assert_eq!(of(&["throttling"]), "share warn: ◇ 1 throttling");
         let retries = Breaker {
             pattern: "retry".to_owned(),
             ..Breaker::default()

@@ -1,9 +1,9 @@
 //! The pages, each once, with `text` wherever telemetry or a URL can put text.
 
 use tripline_storage::model::{
-    Attribute, AttributeValue, Breaker, EarlierCalls, Graph, LiveCounts, LogRecord, MeshCalls,
-    MetricPoints, MetricSummary, PulsePoint, Scope, ServiceCoverage, ServiceSummary, TraceDetail,
-    TraceSummary,
+    Attribute, AttributeValue, Breaker, Change, EarlierCalls, Graph, LiveCounts, LogRecord,
+    MeshCalls, MetricPoints, MetricSummary, PulsePoint, Scope, ServiceCoverage, ServiceSummary,
+    SpanSummary, TimeRange, TraceDetail, TraceSummary,
 };
 
 use super::incident_data::{
@@ -93,6 +93,37 @@ fn graph_page(text: &str) -> GraphPage {
     }
 }
 
+/// Beside the span that is open: the callee failed before in another trace, logged it, and had been changed.
+fn beside_span(text: &str) -> BesideSpan {
+    let now = i64::try_from(NOW).expect("this century");
+    let second = 1_000_000_000;
+    let other: SpanSummary = read(
+        json!({"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "00f067aa0ba902b7", "parent_span_id": null,
+            "service_name": text, "name": text, "kind": "server", "status_code": "error",
+            "start_time_unix_nano": (NOW - 2_000_000_000).to_string(), "duration_ns": 777_000_000}),
+    );
+    BesideSpan {
+        callee: Callee {
+            scope: Scope::default(),
+            service: text.to_owned(),
+        },
+        range: TimeRange {
+            from_unix_nano: now - 5 * second,
+            to_unix_nano: now + 5 * second,
+        },
+        spans: vec![other],
+        logs: Page::whole(vec![read(log(text))]),
+        changes: vec![Change {
+            time_unix_nano: now - 60 * second,
+            service_name: Some(text.to_owned()),
+            kind: "flag".to_owned(),
+            description: text.to_owned(),
+            evidence: "reported".to_owned(),
+        }],
+        has_no_version: true,
+    }
+}
+
 fn trace_page(text: &str) -> TracePage {
     let mut trace_data = TraceDetail {
         trace_id: "5b8aa5a2d2c872e8321cf37308d69df2".to_owned(),
@@ -128,6 +159,7 @@ fn trace_page(text: &str) -> TracePage {
         trace: trace_data.clone(),
         other: Some(Ok(trace_data)),
         proxies: 3,
+        beside: Some(beside_span(text)),
     }
 }
 

@@ -1,15 +1,16 @@
 //! An incident and its breakers, made up, with text of somebody else's choice in every place.
 
 use tripline_storage::model::{
-    Baseline, BlastRadius, Breaker, BreakerActivity, BreakerConfig, BreakerDetail, BreakerInstance,
-    BreakerReview, BreakerTransition, BreakerWindow, ChangeEvent, ChangedSetting, Clue,
-    EncodingOffer, EncodingValue, Encodings, EntryPoint, ErrorClass, Finding, Incident,
-    IncidentBreaker, IncidentDetail, InstanceLane, Lane, LaneSegment, LearnedState, OpenAt,
-    Outcome, OutcomeCalls, Page, Probe, Proposal, Recovery, RejectedInMinute, Root, SettingsChange,
-    TimeRange, Trial, TripTrace, WhatIf, WindowLimits,
+    Baseline, BeforeAfter, BlastRadius, Breaker, BreakerActivity, BreakerConfig, BreakerDetail,
+    BreakerInstance, BreakerReview, BreakerTransition, BreakerWindow, ChangeEvent, ChangedSetting,
+    Clue, Course, EncodingOffer, EncodingValue, Encodings, EntryPoint, ErrorClass, Finding,
+    Incident, IncidentBreaker, IncidentDetail, InstanceLane, Lane, LaneSegment, Latency,
+    LearnedState, OpenAt, Outcome, OutcomeCalls, Page, Phase, Probe, Proposal, Recovery,
+    RejectedInMinute, Root, SettingsChange, TimeRange, Trial, TripTrace, WhatIf, WindowLimits,
+    WorstMoment,
 };
 
-use super::NOW;
+use super::{NOW, json, read};
 use crate::pages::{BreakerHow, BreakerPage};
 
 const SECOND: i64 = 1_000_000_000;
@@ -191,6 +192,8 @@ pub(super) fn incident_of(text: &str) -> IncidentDetail {
             entry_error_share: Some(0.3),
             entry_error_share_before: Some(0.01),
         },
+        before_after: before_after_of(text),
+        worst: worst_of(text),
         transitions: vec![change(text, 0, "closed", "open")],
         findings: vec![Finding {
             kind: "half_open_herd".to_owned(),
@@ -199,6 +202,65 @@ pub(super) fn incident_of(text: &str) -> IncidentDetail {
         }],
         findings_total: 21,
         ..IncidentDetail::default()
+    }
+}
+
+/// An edge whose calls were slow and failed, and an entry point that nobody came to before.
+fn before_after_of(text: &str) -> BeforeAfter {
+    let phase = |p50_ms: f64, p95_ms: f64, errors: u64| Phase {
+        calls: 100,
+        errors,
+        weight: 100.0,
+        error_weight: errors as f64,
+        latency: Latency {
+            p50_ns: Some(p50_ms * 1e6),
+            p95_ns: Some(p95_ms * 1e6),
+            p99_ns: None,
+        },
+    };
+    let range = |from_s: i64, to_s: i64| TimeRange {
+        from_unix_nano: start() + from_s * SECOND,
+        to_unix_nano: start() + to_s * SECOND,
+    };
+    let edge = Course {
+        service: text.to_owned(),
+        peer: Some("payment".to_owned()),
+        before: phase(38.0, 41.0, 0),
+        during: phase(212.0, 987.0, 29),
+        ..Course::default()
+    };
+    let entry = Course {
+        service: "checkout".to_owned(),
+        operation: Some(text.to_owned()),
+        during: phase(44.0, 77.0, 0),
+        ..Course::default()
+    };
+    BeforeAfter {
+        before: Some(range(-320, -20)),
+        during: Some(range(-20, 100)),
+        after: None,
+        courses: vec![edge, entry],
+    }
+}
+
+fn worst_of(text: &str) -> WorstMoment {
+    let node = |name: &str| {
+        json!({"name": name, "kind": "service", "inferred": false, "calls": 100, "errors": 29,
+        "latency": {"p50_ns": null, "p95_ns": null, "p99_ns": null}})
+    };
+    let breaker = json!({"breaker_id": "00112233445566aa", "name": text, "key": null, "state": "forced_open",
+        "instances": 12, "instances_open": 9, "peer_evidence": "name"});
+    let graph = json!({"nodes": [node(text), node("payment")], "truncated": false, "total_edges": 1,
+        "edges": [{"caller": 0, "callee": 1, "kind": "service", "is_async": false, "calls": 100, "errors": 29,
+            "weight": 100.0, "basis": "all", "latency": {"p50_ns": null, "p95_ns": null, "p99_ns": null}, "breakers": [breaker]}]});
+    WorstMoment {
+        time_unix_nano: start() + 30 * SECOND,
+        instances_open: 9,
+        range: Some(TimeRange {
+            from_unix_nano: start() - 20 * SECOND,
+            to_unix_nano: start() + 30 * SECOND,
+        }),
+        graph: read(graph),
     }
 }
 

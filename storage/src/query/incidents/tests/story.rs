@@ -66,6 +66,8 @@ impl Request {
 
     fn send(&self, spans: &mut Spans) {
         let fails = self.psp_fails;
+        // What fails takes longer, but not so long that it is slow.
+        let late = if fails { 10 } else { 0 };
         let status = |failed: bool| if failed { "error" } else { "unset" };
         let breaker = |name: &str, refuses: bool| {
             let outcome = match (refuses, fails) {
@@ -109,7 +111,7 @@ impl Request {
             0,
             None,
             "server",
-            [0, 40],
+            [0, 40 + late],
             root_fails,
             &breaker("payment", self.checkout_refuses),
             None,
@@ -120,7 +122,7 @@ impl Request {
                 1,
                 Some(0),
                 "client",
-                [1, 39],
+                [1, 39 + late],
                 fails,
                 r#"{"error.type":"503"}"#,
                 Some("payment"),
@@ -134,7 +136,7 @@ impl Request {
             2,
             Some(1),
             "server",
-            [2, 38],
+            [2, 38 + late],
             fails,
             &breaker("psp", self.payment_refuses),
             None,
@@ -145,7 +147,7 @@ impl Request {
                 3,
                 Some(2),
                 "client",
-                [3, 37],
+                [3, 37 + late],
                 fails,
                 r#"{"error.type":"DEADLINE_EXCEEDED"}"#,
                 Some("psp"),
@@ -159,7 +161,7 @@ impl Request {
             4,
             Some(3),
             "server",
-            [4, 36],
+            [4, 36 + late],
             fails,
             r#"{"error.type":"bank"}"#,
             None,

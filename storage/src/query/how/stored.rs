@@ -1,7 +1,5 @@
 //! How much of each signal there is in a range and scope, and from how many services.
 
-use duckdb::types::Value;
-
 use super::super::conditions::Conditions;
 use super::{bounds, clause};
 use crate::model::ServicesQuery;

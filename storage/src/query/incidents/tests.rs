@@ -255,7 +255,7 @@ fn worst(found: &crate::model::WorstMoment) {
     let graph = &found.graph;
     let nodes: Vec<&str> = graph.nodes.iter().map(|node| node.name.as_str()).collect();
     assert_eq!(nodes, ["checkout", "payment", "psp"]);
-    let edges: Vec<(&str, &str, u64, Vec<(&str, &str, u32)>)> = graph
+    let edges: Vec<_> = graph
         .edges
         .iter()
         .map(|edge| {
@@ -265,7 +265,7 @@ fn worst(found: &crate::model::WorstMoment) {
                 nodes[edge.caller],
                 nodes[edge.callee],
                 edge.calls,
-                states.collect(),
+                states.collect::<Vec<_>>(),
             )
         })
         .collect();

@@ -28,21 +28,24 @@ fn graph_of(text: &str) -> Graph {
         "truncated": true, "total_edges": 9}))
 }
 
-fn overview_page(text: &str) -> Overview {
-    let service = service_of(text);
-    let sent = ServiceCoverage {
+fn coverage_of(text: &str) -> ServiceCoverage {
+    ServiceCoverage {
         service_name: text.to_owned(),
         spans: 1_234_567,
         logs: 42,
         metric_points: 7,
         ..ServiceCoverage::default()
-    };
+    }
+}
+
+fn overview_page(text: &str) -> Overview {
+    let service = service_of(text);
     Overview {
         counts: LiveCounts {
             spans: 2_234_567,
             ..LiveCounts::default()
         },
-        coverage: Page::whole(vec![sent]),
+        coverage: Page::whole(vec![coverage_of(text)]),
         services: Page::whole(vec![service.clone()]),
         last_week: Some(vec![service.clone()]),
         incidents: Page::whole(vec![incident_of(text).incident]),
@@ -252,6 +255,7 @@ fn service_page(text: &str) -> ServicePage {
     let service = service_of(text);
     ServicePage {
         name: text.to_owned(),
+        seen: vec![coverage_of(text)],
         summaries: vec![service.clone()],
         instances: cut(
             &json!({"instance_id": text, "environment": text, "versions": [text], "pod": text, "host": text,

@@ -109,7 +109,7 @@ pub fn check(text: &str) -> Result<Checked, Refusal> {
 
 fn check_here(text: &str) -> Result<Checked, Refusal> {
     if let Some((prefix, inner)) = explain(text) {
-        let inner = check_query(inner)
+        let inner = check_query(inner, pivot::PIVOTS_MAX)
             .map_err(|refusal| refusal.moved(|at| Some(at + text.len() - inner.len())))?;
         let CheckedKind::Query = inner.kind else {
             return Err(Refusal::refused(
@@ -122,14 +122,20 @@ fn check_here(text: &str) -> Result<Checked, Refusal> {
             kind: CheckedKind::Explain,
         });
     }
-    check_query(text)
+    check_query(text, pivot::PIVOTS_MAX)
 }
 
-fn check_query(text: &str) -> Result<Checked, Refusal> {
-    if let Some(pivots) = pivot::find(text) {
+/// With so many PIVOTs left to complete: in a text that ends within a bracket or a string, what is written in completes none.
+fn check_query(text: &str, left: usize) -> Result<Checked, Refusal> {
+    if let Some(left) = left.checked_sub(1)
+        && let Some(pivots) = pivot::find(text)
+    {
         // With values in place of those to look up it must be an ordinary query, or one with a PIVOT less to complete.
-        check_query(&pivots.filled(|_| vec![pivot::PLACEHOLDER.to_owned()]))
-            .map_err(|refusal| refusal.moved(|at| Some(pivots.before_filling(at))))?;
+        check_query(
+            &pivots.filled(|_| vec![pivot::PLACEHOLDER.to_owned()]),
+            left,
+        )
+        .map_err(|refusal| refusal.moved(|at| Some(pivots.before_filling(at))))?;
         for values in pivots.lookups() {
             // A text of ours: its places mean nothing to who wrote the statement.
             check_tree(&values).map_err(|refusal| refusal.moved(|_| None))?;

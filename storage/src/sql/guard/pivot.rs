@@ -14,7 +14,7 @@ pub(super) const PLACEHOLDER: &str = "value";
 /// Most values of one PIVOT column, as in DuckDB's `pivot_limit` but for people.
 pub(crate) const VALUES_MAX: usize = 200;
 /// Most PIVOTs of a statement, and most columns without values of one: each costs a query, and a look at the whole text.
-const PIVOTS_MAX: usize = 16;
+pub(super) const PIVOTS_MAX: usize = 16;
 /// Deepest nesting of one, in brackets: what each has before it is read.
 const DEPTH_MAX: usize = 64;
 

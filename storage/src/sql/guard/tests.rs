@@ -126,3 +126,15 @@ fn what_is_checked_is_what_runs() {
         "EXPLAIN select 1"
     );
 }
+
+#[test]
+fn a_pivot_that_ends_within_a_bracket_or_a_string_is_refused() {
+    for text in [
+        "PIVOT spans ON lower(",
+        "PIVOT spans ON 'kind",
+        "FROM (PIVOT spans ON [kind",
+        "EXPLAIN PIVOT spans ON \"kind",
+    ] {
+        assert!(check(text).is_err(), "{text}");
+    }
+}

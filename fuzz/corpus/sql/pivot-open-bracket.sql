@@ -1,0 +1,1 @@
+PIVOT spans ON lower(

@@ -1,0 +1,1 @@
+WITH s AS (FROM spans) PIVOT s ON 'kind

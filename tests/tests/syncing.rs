@@ -141,7 +141,7 @@ async fn a_seal_syncs_its_file_renames_it_syncs_the_directory_and_only_then_dele
         call.syncs("/data>")
     })?;
     let deleted = after(&calls, 0, "deletion", |call| {
-        call.is(UNLINKS, "hot-0000000001.duckdb")
+        call.is(UNLINKS, "hot-0000000001.duckdb\"")
     })?;
     ensure!(
         named.ended < deleted.began,

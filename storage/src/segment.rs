@@ -126,6 +126,26 @@ impl Segment {
         }
     }
 
+    /// The attribute keys of each of its `runs` of spans: those of all, where nobody told them apart.
+    pub(crate) fn keys_of_runs(&self, runs: usize) -> Vec<Keys> {
+        let apart = &self.meta.run_keys;
+        if apart.len() == runs {
+            apart.clone()
+        } else {
+            vec![self.meta.span_keys.clone(); runs]
+        }
+    }
+
+    /// Its spans in stretches that differ in which of these keys they have; none where they do not.
+    pub(crate) fn stretches(&self, keys: &[&str]) -> Vec<keys::Stretch> {
+        let (runs, apart) = (&self.meta.runs[0], &self.meta.run_keys);
+        if runs.len() != apart.len() {
+            return Vec::new();
+        }
+        let runs = runs.iter().map(|run| run.rows).zip(apart);
+        keys::stretches(runs, keys)
+    }
+
     /// Whether roll-ups of calls are in it, or spans they are made from: `false` is certain.
     pub(crate) fn may_have_calls(&self) -> bool {
         self.is_history() || self.may_have("spans")

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use duckdb::{Connection, params};
 
 use super::bloom::TraceFilter;
-use super::keys::Keys;
+use super::keys::{self, Keys};
 use super::places::Places;
 use super::runs::{self, Runs, TRACED};
 
@@ -45,6 +45,8 @@ pub(crate) struct Meta {
     /// Attribute keys of its spans and of its log records.
     pub span_keys: Keys,
     pub log_keys: Keys,
+    /// Those of the spans of each run; none where nobody told them apart.
+    pub run_keys: Vec<Keys>,
     /// The runs its spans and log records lie in.
     pub runs: [Runs; TRACED],
     /// Its traces by the first digit of their id, those of two runs twice; `None` where nobody counted.
@@ -92,6 +94,7 @@ impl Meta {
             ),
             ("span_keys", self.span_keys.to_text()),
             ("log_keys", self.log_keys.to_text()),
+            ("run_keys", keys::runs_to_text(&self.run_keys)),
             (
                 "trace_digits",
                 self.trace_digits.map(digits).unwrap_or_default(),
@@ -141,6 +144,7 @@ impl Meta {
             "evidence" => self.evidence = value.parse().ok(),
             "span_keys" => self.span_keys = Keys::from_text(value),
             "log_keys" => self.log_keys = Keys::from_text(value),
+            "run_keys" => self.run_keys = keys::runs_from_text(value),
             "trace_digits" => self.trace_digits = read_digits(value),
             "runs" => self.runs = runs::from_text(value),
             "quarantined" => self.quarantined = number(),

@@ -5,6 +5,7 @@
 //! are text and become VARIANT where they are selected; text that is no JSON reads as NULL there and is
 //! quarantined by the sealer.
 
+use super::runs::Held;
 use super::{Keys, Segment};
 use crate::empty::EMPTY_SCHEMA;
 use crate::resilience::views as breakers;
@@ -69,7 +70,7 @@ pub(crate) fn calls<'a>(
     keys: &[&'static str],
     segments: impl Iterator<Item = &'a Segment>,
 ) -> String {
-    over_spans(segments, |is_text, known| {
+    over_spans(segments, keys, |is_text, known| {
         calls_template(keys, is_text, known)
     })
 }
@@ -89,7 +90,8 @@ pub(crate) fn readable_spans<'a>(
     only: &str,
     segments: impl Iterator<Item = &'a Segment>,
 ) -> String {
-    over_spans(segments, |is_text, known| {
+    let all = [keys.chosen_by, keys.others].concat();
+    over_spans(segments, &all, |is_text, known| {
         let others = match is_text {
             true => no_columns(keys.others),
             false => columns_of(keys.others, is_text, known),
@@ -110,18 +112,31 @@ pub(crate) fn readable_spans<'a>(
     })
 }
 
-/// A template over the spans of the given segments, as it is for their form and their attribute keys.
+/// A template over the spans of the given segments, as it is for their form and their attribute keys. Where the runs of a
+/// segment differ in which of `keys` they have, each stretch of them is asked by itself.
 fn over_spans<'a>(
     segments: impl Iterator<Item = &'a Segment>,
+    keys: &[&'static str],
     template: impl Fn(bool, &Keys) -> String,
 ) -> String {
+    let whole = |is_text, known: &Keys| template(is_text, known).replace("{rows}", "true");
     let mut selects: Vec<String> = Vec::new();
     for segment in segments.filter(|segment| segment.may_ever_have("spans")) {
         let known = segment.keys("spans");
-        let of_parts = parts(segment).into_iter();
-        selects.extend(of_parts.map(|part| part.select(&template(part.is_text, &known))));
+        let stretches = segment.stretches(keys);
+        for (at, part) in parts(segment).into_iter().enumerate() {
+            // Outliers lie in no runs.
+            if at > 0 || stretches.is_empty() {
+                selects.push(part.select(&whole(part.is_text, &known)));
+                continue;
+            }
+            selects.extend(stretches.iter().map(|(rows, known)| {
+                let rows = Held::Rows(vec![rows.clone()]).condition("f.rowid");
+                part.select(&template(part.is_text, known).replace("{rows}", &rows))
+            }));
+        }
     }
-    union_or_empty(&selects, &template(false, &Keys::default()))
+    union_or_empty(&selects, &whole(false, &Keys::default()))
 }
 
 /// Streams that count requests, and their points, over the given segments; `None` when none has rows. `{names}` is left

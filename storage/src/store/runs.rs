@@ -9,7 +9,7 @@ use super::catalog::ROW_GROUP;
 use crate::segment::meta::{Digits, Meta};
 use crate::segment::runs::{Run, Runs, TRACED};
 use crate::segment::tables::{self, Table};
-use crate::segment::{Segment, TraceFilter};
+use crate::segment::{Keys, Segment, TraceFilter};
 
 /// Rows of a run that happened before its begin, at most: late ones must not make it begin with the day.
 const EARLY: f64 = 0.02;
@@ -22,6 +22,8 @@ const RELATIONS: [Table; TRACED] = [tables::SPANS, tables::LOGS];
 pub(super) struct Kept {
     /// Of each signal; none where its rows are sorted anew.
     runs: [Runs; TRACED],
+    /// Attribute keys of each run of spans.
+    keys: Vec<Keys>,
     traces: Vec<Arc<TraceFilter>>,
 }
 
@@ -37,6 +39,7 @@ pub(super) fn kept(
     }
     let mut kept = Kept {
         runs: Default::default(),
+        keys: Vec::new(),
         traces: Vec::new(),
     };
     for segment in group {
@@ -46,6 +49,9 @@ pub(super) fn kept(
             let own = of_segment(conn, segment, signal, table)?;
             if !are_places(conn, segment, table, &own)? {
                 return Ok(None);
+            }
+            if signal == 0 {
+                kept.keys.extend(segment.keys_of_runs(own.len()));
             }
             kept.runs[signal].extend(own.into_iter().map(|run| Run {
                 filters: run.filters.start + first..run.filters.end + first,
@@ -59,6 +65,9 @@ pub(super) fn kept(
         if rows <= sorted_rows_max || are_small {
             runs.clear();
         }
+    }
+    if kept.runs[0].is_empty() {
+        kept.keys.clear();
     }
     Ok(kept
         .runs
@@ -80,6 +89,7 @@ impl Kept {
         meta.trace_digits = digits
             .collect::<Option<Vec<Digits>>>()
             .map(|all| std::array::from_fn(|digit| all.iter().map(|digits| digits[digit]).sum()));
+        meta.run_keys = self.keys;
         meta.runs = self.runs;
         self.traces
     }

@@ -59,11 +59,16 @@ fn sent(store: &Store) -> Vec<(u64, u64)> {
             store.seal_now().expect("sealed");
         }
     }
+    compacted(store);
+    all
+}
+
+/// Waits until one segment holds all that is sealed.
+fn compacted(store: &Store) {
     let until = Instant::now() + Duration::from_secs(30);
     while store.stats().segments_sealed > 1 && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(20));
     }
-    all
 }
 
 fn in_runs(dir: &std::path::Path) -> Store {
@@ -124,6 +129,62 @@ fn the_newest_of_runs_are_the_newest_page_after_page() {
         .map(|(_, start)| (*start).try_into().ok())
         .collect();
     assert_eq!(times, expected);
+}
+
+#[test]
+fn a_key_is_asked_for_in_the_runs_that_have_it() {
+    const KEYS: [&str; 1] = ["circuit_breaker.name"];
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = in_runs(dir.path());
+    let now = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
+    let base = (now.as_secs() - 3_600) * SECOND;
+    for round in 0..4_u64 {
+        let mut columns = SpanColumns::default();
+        for number in round * 10..round * 10 + 10 {
+            columns.push(&SpanRow {
+                trace_id: u128::from(number + 1).to_be_bytes(),
+                span_id: (number + 1).to_be_bytes(),
+                name: "work",
+                kind: "server",
+                start_unix_nano: base + number * SECOND,
+                end_unix_nano: base + (number + 1) * SECOND,
+                attributes: match round {
+                    1 | 3 => r#"{"a":1,"circuit_breaker.name":"bank"}"#,
+                    _ => r#"{"a":1}"#,
+                },
+                ..SpanRow::default()
+            });
+        }
+        append(&store, "shop", Rows::Spans(columns));
+        if round < 3 {
+            store.seal_now().expect("sealed");
+        }
+    }
+    compacted(&store);
+    let told = |store: &Store| {
+        let reader = store.reader().expect("a reader");
+        let sql = reader.segments().calls_sql(&KEYS, |_| true);
+        for rows in [0..10, 10..20, 20..30] {
+            let within = format!("(f.rowid >= {} AND f.rowid < {})", rows.start, rows.end);
+            assert!(sql.contains(&within), "{within} of {sql}");
+        }
+        let sql = format!(
+            "SELECT count(*), string_agg(span_id, ' ' ORDER BY span_id) FILTER (\"{}\" = 'bank') FROM ({sql})",
+            KEYS[0]
+        );
+        let row: (u64, String) = reader
+            .connection()
+            .query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .expect("rows");
+        row
+    };
+    let of_bank = (11..=20).chain(31..=40);
+    let of_bank: Vec<String> = of_bank.map(|id| format!("{id:016x}")).collect();
+    assert_eq!(told(&store), (40, of_bank.join(" ")));
+    // Read back from the file.
+    drop(store);
+    let store = in_runs(dir.path());
+    assert_eq!(told(&store), (40, of_bank.join(" ")));
 }
 
 #[test]

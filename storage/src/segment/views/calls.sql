@@ -6,4 +6,4 @@ SELECT
 FROM {facts}.spans f
 JOIN {dictionaries}.resources r ON r.resource_ix = f.resource_ix
 -- What was sent again counts once, as in the roll-ups.
-WHERE NOT coalesce(f.resent, false)
+WHERE {rows} AND NOT coalesce(f.resent, false)

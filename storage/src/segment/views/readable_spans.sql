@@ -11,4 +11,4 @@ JOIN {dictionaries}.resources r ON r.resource_ix = f.resource_ix
 JOIN {dictionaries}.scopes c ON c.scope_ix = f.scope_ix
 -- DuckDB 2.0.0 filters by a hash only after the columns are made, unless it stands here. What was sent again counts once,
 -- as in the roll-ups.
-WHERE {only} AND NOT coalesce(f.resent, false)
+WHERE {rows} AND {only} AND NOT coalesce(f.resent, false)

@@ -10,7 +10,7 @@ use crate::segment::meta::Digits;
 use crate::store::SegmentSet;
 
 /// Spans read at most, about; of fewer, all are.
-pub(super) const SPANS_MAX: f64 = 500_000.0;
+pub(super) const SPANS_MAX: f64 = 200_000.0;
 /// A smaller share would say little about what is rare.
 const ONE_IN_MAX: u64 = 64;
 /// How far the traces of one leading digit may be from a sixteenth of all, as a share of it.

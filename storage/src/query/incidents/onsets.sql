@@ -7,21 +7,27 @@ WITH nodes AS (
     FROM (SELECT unnest(string_split($3, chr(30))) AS n)
 ),
 scopes AS (SELECT DISTINCT environment, namespace, cluster FROM nodes),
+-- Spans are read once, and added up before anything is joined.
+added AS MATERIALIZED (
+    SELECT kind IN ('server', 'consumer') AS answers,
+        CASE WHEN kind IN ('server', 'consumer') THEN service_name ELSE peer END AS service,
+        coalesce(environment, '') AS environment, coalesce(service_namespace, '') AS namespace, coalesce(cluster, '') AS cluster,
+        epoch_ns(start_time) // 1000000000 AS second, sum(coalesce(weight, 1)) AS calls,
+        coalesce(sum(coalesce(weight, 1)) FILTER (status_code = 'error'), 0) AS errors,
+        sum(duration_ns * coalesce(weight, 1)) AS duration
+    FROM ({calls})
+    WHERE kind IN ('server', 'consumer', 'client', 'producer')
+        AND start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2)
+        AND CASE WHEN kind IN ('server', 'consumer') THEN service_name ELSE peer END IN (SELECT service FROM nodes)
+    GROUP BY ALL
+),
 chosen AS (
-    SELECT coalesce(service_name, 'unknown_service') AS service, epoch_ns(start_time) // 1000000000 AS second,
-        status_code = 'error' AS failed, duration_ns, coalesce(weight, 1) AS weight
-    FROM ({calls}) c SEMI JOIN nodes n ON n.service = c.service_name AND n.environment = coalesce(c.environment, '')
-        AND n.namespace = coalesce(c.service_namespace, '') AND n.cluster = coalesce(c.cluster, '')
-    WHERE kind IN ('server', 'consumer')
-        AND start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2)
+    FROM added a SEMI JOIN nodes n ON n.service = a.service AND n.environment = a.environment AND n.namespace = a.namespace
+        AND n.cluster = a.cluster
+    WHERE answers
     UNION ALL
-    SELECT peer, epoch_ns(start_time) // 1000000000, status_code = 'error', duration_ns, coalesce(weight, 1)
-    FROM ({calls}) c SEMI JOIN scopes s ON s.environment = coalesce(c.environment, '')
-        AND s.namespace = coalesce(c.service_namespace, '') AND s.cluster = coalesce(c.cluster, '')
-    WHERE kind IN ('client', 'producer')
-        AND start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2)
-        AND peer IN (SELECT service FROM nodes)
+    FROM added a SEMI JOIN scopes s ON s.environment = a.environment AND s.namespace = a.namespace AND s.cluster = a.cluster
+    WHERE NOT answers
 )
-SELECT service, second::BIGINT, sum(weight), coalesce(sum(weight) FILTER (failed), 0),
-    coalesce(sum(duration_ns * weight), 0)::DOUBLE
+SELECT service, second::BIGINT, sum(calls)::DOUBLE, sum(errors)::DOUBLE, coalesce(sum(duration), 0)::DOUBLE
 FROM chosen GROUP BY ALL ORDER BY ALL

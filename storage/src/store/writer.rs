@@ -282,11 +282,12 @@ impl Drop for Writer {
     }
 }
 
-/// Whether a failure is DuckDB's memory limit, which others may have used up. At COMMIT DuckDB 2.0.0 does not say so by its
-/// kind, only in the words that follow.
+/// Whether a failure is DuckDB's memory limit, which others may have used up. At COMMIT, and where there is no room on disk
+/// for what memory holds either, DuckDB 2.0.0 does not say so by its kind, only in the words that follow.
 fn is_out_of_memory(text: &str) -> bool {
     let is_of_commit = text.contains("Failed to commit:") && text.contains(" used)");
-    is_of_commit || text.contains("Out of Memory Error")
+    let is_of_temp = text.contains("failed to offload data block");
+    is_of_commit || is_of_temp || text.contains("Out of Memory Error")
 }
 
 /// What a failed commit means for the client: bad data is never retryable, everything else may pass.

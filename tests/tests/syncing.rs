@@ -2,6 +2,7 @@
 //!
 //! SIGKILL does not show it, for the kernel keeps what was written; a power cut would.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -56,6 +57,21 @@ fn after<'a>(
         .with_context(|| format!("no {what} after line {line} of the trace"))
 }
 
+/// What was written last to a file between two lines, and the sync of it.
+fn written_and_synced<'a>(
+    calls: &'a [Call],
+    between: Range<usize>,
+    file: &str,
+) -> Result<(&'a Call, &'a Call)> {
+    let is_between = |call: &Call| between.start < call.began && call.began < between.end;
+    let written = calls
+        .iter()
+        .rfind(|call| is_between(call) && call.is(WRITES, file))
+        .with_context(|| format!("nothing was written to {file}"))?;
+    let synced = after(calls, written.ended, "sync", |call| call.syncs(file))?;
+    Ok((written, synced))
+}
+
 #[tokio::test]
 async fn the_log_of_the_hot_segment_is_synced_before_a_request_of_any_signal_is_acknowledged()
 -> Result<()> {
@@ -77,13 +93,8 @@ async fn the_log_of_the_hot_segment_is_synced_before_a_request_of_any_signal_is_
     let mut last = named.ended;
     for signal in Signal::ALL {
         let told = after(&calls, last, "answer", |call| call.is(SENDS, TAKEN))?;
-        let written = calls
-            .iter()
-            .rfind(|call| call.began > last && call.began < told.began && call.is(WRITES, log))
-            .with_context(|| format!("{signal:?} were acknowledged and never written"))?;
-        let synced = after(&calls, written.ended, "sync of the log", |call| {
-            call.syncs(log)
-        })?;
+        let (written, synced) = written_and_synced(&calls, last..told.began, log)
+            .with_context(|| format!("{signal:?} were acknowledged"))?;
         ensure!(
             synced.ended < told.began,
             "{signal:?} were acknowledged before they were synced: {written:?} {synced:?} {told:?}"
@@ -126,13 +137,7 @@ async fn a_seal_syncs_its_file_renames_it_syncs_the_directory_and_only_then_dele
     let renamed = after(&calls, 0, "rename", |call| {
         call.is(RENAMES, ".duckdb.tmp\"")
     })?;
-    let written = calls
-        .iter()
-        .rfind(|call| call.is(WRITES, unfinished) && call.began < renamed.began)
-        .context("nothing was written")?;
-    let synced = after(&calls, written.ended, "sync of the file", |call| {
-        call.syncs(unfinished)
-    })?;
+    let (written, synced) = written_and_synced(&calls, 0..renamed.began, unfinished)?;
     ensure!(
         synced.ended < renamed.began,
         "renamed before it was synced: {written:?} {synced:?} {renamed:?}"

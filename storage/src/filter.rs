@@ -134,6 +134,7 @@ impl KeyScope {
     ];
 
     /// The scope that a key begins with, as it is being written: `attr.`, `resource.ser`.
+    #[cfg(feature = "engine")]
     pub(crate) fn asked(key: &str, signal: Signal) -> Option<Self> {
         Self::prefixes(signal)
             .iter()
@@ -301,6 +302,7 @@ impl Filter {
     }
 
     /// The columns and texts of its conditions where each is `field = text`, and all must hold.
+    #[cfg(feature = "engine")]
     pub(crate) fn equalities(&self) -> Option<Vec<(&'static str, &str)>> {
         let of = |one| match one {
             &Expression::Compare(ref key, Operator::Equal, Literal::Text(ref value))

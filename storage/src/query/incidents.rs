@@ -18,6 +18,7 @@ mod root;
 mod silences;
 #[cfg(test)]
 mod tests;
+mod versions;
 mod windows;
 mod worst;
 
@@ -419,9 +420,13 @@ fn scope_text(scope: &Scope) -> String {
 fn nodes_text(nodes: &BTreeSet<Node>) -> String {
     let texts: Vec<String> = nodes
         .iter()
-        .map(|(scope, service)| format!("{}\u{1f}{}", plain(service), scope_text(scope)))
+        .map(|(scope, service)| node_text(scope, service))
         .collect();
     texts.join("\u{1e}")
+}
+
+fn node_text(scope: &Scope, service: &str) -> String {
+    format!("{}\u{1f}{}", plain(service), scope_text(scope))
 }
 
 /// Entry points as the SQL splits them: the service, its operation, then its scope.

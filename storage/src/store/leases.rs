@@ -13,6 +13,7 @@ use super::calls::{Opened, Sums};
 use super::conclusions::{Found, Latest};
 use super::locked;
 use crate::as_of::AsOf;
+use crate::model::TimeRange;
 use crate::resilience::views as breakers;
 use crate::retirement::{Retired, Retirement};
 use crate::segment::views::ReadKeys;
@@ -141,6 +142,22 @@ impl SegmentSet {
             all.extend(segment.senders(conn)?.iter().cloned());
         }
         Ok(all)
+    }
+
+    /// Those of the segments that may have spans in a range; `None` where one of them is a history, which keeps no list.
+    pub(crate) fn senders_in(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+    ) -> duckdb::Result<Option<BTreeSet<Sender>>> {
+        let mut all = BTreeSet::new();
+        for segment in self.with_spans_in(range) {
+            if segment.is_history() {
+                return Ok(None);
+            }
+            all.extend(segment.senders(conn)?.iter().cloned());
+        }
+        Ok(Some(all))
     }
 
     /// Whether there is evidence of any breaker: `false` is certain.

@@ -18,7 +18,7 @@ mod tests;
 
 use duckdb::{Connection, params};
 
-use super::graph::graph;
+use super::graph::graph_as_counted;
 use super::{QueryError, Session};
 use crate::ask::Ask;
 use crate::model::{Finding, FindingsQuery, GraphQuery, NodeKind, Page};
@@ -215,7 +215,7 @@ fn shared(row: &Row) -> String {
 
 /// Edges with failures and no breaker, by the share that failed.
 fn unguarded(session: &Session<'_>, query: &FindingsQuery) -> Result<Vec<Ranked>, QueryError> {
-    let graph = graph(
+    let graph = graph_as_counted(
         session,
         &GraphQuery {
             range: query.range,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use duckdb::Connection;
 
-use super::breakers::{Guard, guards};
+use super::breakers::{Guard, counted_guards, guards};
 use super::requests::{Thinned, requests, thinned};
 use super::{QueryError, Session, services};
 use crate::model::{
@@ -109,6 +109,21 @@ pub(super) fn graph_among(
         .collect();
     found.nodes.retain(|key, _| ends.contains(key));
     Ok(assemble(found.nodes, shown, &guards))
+}
+
+/// The graph of the range as spans and the breakers' own counters have it: nobody looks for refused calls among the spans,
+/// or for requests in metrics.
+pub(super) fn graph_as_counted(
+    session: &Session<'_>,
+    query: &GraphQuery,
+) -> Result<Graph, QueryError> {
+    session.run_concluded(|conn| {
+        let set = session.set();
+        let found = Found::read(set, conn, query)?;
+        let shown = busiest(found.edges, query.edges_max);
+        let guards = counted_guards(set, conn, query.range)?;
+        Ok(assemble(found.nodes, shown, &guards))
+    })
 }
 
 /// What there is in the range, with the numbers of a step of it if one is asked for, and the breakers at its end.

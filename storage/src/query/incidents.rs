@@ -336,22 +336,22 @@ fn detail(session: &Session<'_>, found: Found, now: i64) -> Result<IncidentDetai
         limit: 20,
     };
     let known = &incident;
-    let (hurt, (findings, onsets, error_classes)) = session.both(
+    // Findings take about as long as all the others together.
+    let (others, findings) = session.both(
         |session| {
+            let onsets = onsets::onsets(session, known, &nodes)?;
+            let error_classes = causes::error_classes(session, known)?;
             let blast = blast::blast_radius(session, known, now, sample::SPANS_MAX)?;
             let recovery = recovery::recovery(session, known, &transitions, &blast, now)?;
             let entries = &blast.entry_points;
             let before_after = courses::before_after(session, known, &nodes, entries, now)?;
             let worst = worst::worst_moment(session, known, &nodes, entries, &recovery.open, now)?;
-            Ok((blast, recovery, before_after, worst))
+            let hurt = (blast, recovery, before_after, worst);
+            Ok((onsets, error_classes, hurt))
         },
-        |session| {
-            let onsets = onsets::onsets(session, known, &nodes)?;
-            let error_classes = causes::error_classes(session, known)?;
-            Ok((findings(session, &of_findings)?, onsets, error_classes))
-        },
+        |session| findings(session, &of_findings),
     )?;
-    let (blast, recovery, before_after, worst) = hurt;
+    let (onsets, error_classes, (blast, recovery, before_after, worst)) = others;
     if let Some(root) = &mut incident.root {
         root.evidence.extend(onsets::clue(&onsets, &root.service));
         root.evidence

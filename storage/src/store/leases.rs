@@ -103,6 +103,11 @@ impl SegmentSet {
         views::calls(keys, self.picked("spans", pick))
     }
 
+    /// Attempts that gRPC's own instrumentation tells in the segments that `pick` picks.
+    pub(crate) fn grpc_attempts_sql(&self, pick: impl Fn(&Segment) -> bool) -> String {
+        views::grpc_attempts(self.picked("spans", pick))
+    }
+
     /// What recognisers read of the spans of the segments that `pick` picks: events as JSON text, and attributes as text or
     /// in a column for each of `keys`; `only` is a condition of ours on columns of spans.
     pub(crate) fn readable_spans_sql(

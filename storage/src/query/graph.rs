@@ -1,9 +1,12 @@
 //! The call graph of a time range, alone or beside the calls of an earlier time.
 
+mod between;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use duckdb::Connection;
 
+use self::between::between;
 use super::breakers::{Guard, counted_guards, guards};
 use super::requests::{Thinned, requests, thinned};
 use super::{QueryError, Session, services};
@@ -82,8 +85,11 @@ pub fn graph_beside(
     Ok((assemble(now.nodes, shown, &guards_now), calls))
 }
 
-/// The calls of a range between some services, at most so many edges, and their breakers as they were at its end. A service
-/// without such a call is left out.
+/// Services drawn at most that calls between others pass through.
+const BETWEEN_MAX: usize = 40;
+
+/// The calls of a range between some services, and those they pass through from one to another, at most so many edges, and
+/// their breakers as they were at its end. A service without such a call is left out.
 pub(super) fn graph_among(
     session: &Session<'_>,
     range: TimeRange,
@@ -97,7 +103,16 @@ pub(super) fn graph_among(
         edges_max,
     };
     let (mut found, guards) = read(session, &query, None)?;
-    let is_among = |(scope, name, _): &NodeKey| among.contains(&(scope.clone(), name.clone()));
+    let node = |(scope, name, _): &NodeKey| (scope.clone(), name.clone());
+    let edges = found.edges.keys();
+    let edges: Vec<_> = edges
+        .map(|(caller, callee, ..)| (node(caller), node(callee)))
+        .collect();
+    let passed = between(&edges, among, BETWEEN_MAX);
+    let is_among = |key: &NodeKey| {
+        let node = node(key);
+        among.contains(&node) || passed.contains(&node)
+    };
     found
         .edges
         .retain(|(caller, callee, ..), _| is_among(caller) && is_among(callee));

@@ -18,6 +18,9 @@ use crate::rollup::{EdgeCalls, Summed, Totals};
 use crate::segment::kept::is_in;
 use crate::store::SegmentSet;
 
+/// Services drawn at most that calls between others pass through.
+const BETWEEN_MAX: usize = 40;
+
 /// Names a node: inferred peers stand apart from services by their kind.
 type NodeKey = (Scope, String, NodeKind);
 type EdgeKey = (NodeKey, NodeKey, EdgeKind, bool);
@@ -84,9 +87,6 @@ pub fn graph_beside(
     };
     Ok((assemble(now.nodes, shown, &guards_now), calls))
 }
-
-/// Services drawn at most that calls between others pass through.
-const BETWEEN_MAX: usize = 40;
 
 /// The calls of a range between some services, and those they pass through from one to another, at most so many edges, and
 /// their breakers as they were at its end. A service without such a call is left out.

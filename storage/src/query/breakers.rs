@@ -380,6 +380,19 @@ pub(super) fn guards(
     conn: &Connection,
     range: TimeRange,
 ) -> Result<Vec<Guard>, QueryError> {
+    let mut guards = counted_guards(set, conn, range)?;
+    if !guards.is_empty() {
+        refused_spans::count(set, conn, range, &mut guards, &uncounted(conn, range)?)?;
+    }
+    Ok(guards)
+}
+
+/// The same, with the calls that they counted as refused themselves.
+pub(super) fn counted_guards(
+    set: &SegmentSet,
+    conn: &Connection,
+    range: TimeRange,
+) -> Result<Vec<Guard>, QueryError> {
     if !has_any(set, conn)? {
         return Ok(Vec::new());
     }
@@ -411,9 +424,7 @@ pub(super) fn guards(
             },
         })
     })?;
-    let mut guards: Vec<Guard> = rows.collect::<Result<_, _>>()?;
-    refused_spans::count(set, conn, range, &mut guards, &uncounted(conn, range)?)?;
-    Ok(guards)
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Breakers that may have refused calls within a range and count none.

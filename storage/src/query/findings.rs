@@ -18,10 +18,11 @@ mod tests;
 
 use duckdb::{Connection, params};
 
-use super::graph::graph;
+use super::graph::graph_as_counted;
 use super::{QueryError, Session};
 use crate::ask::Ask;
 use crate::model::{Finding, FindingsQuery, GraphQuery, NodeKind, Page};
+use crate::segment::Segment;
 
 const RETRIES: &str = include_str!("findings/retries.sql");
 const OUTLIVED: &str = include_str!("findings/outlived.sql");
@@ -54,11 +55,11 @@ type Sentence = fn(&Row) -> String;
 
 /// Findings of every kind: the strongest of each first, then the second of each; `total` counts all of them.
 pub fn findings(session: &Session<'_>, query: &FindingsQuery) -> Result<Page<Finding>, QueryError> {
-    let calls = session
-        .set()
-        .calls_sql(&["http.request.resend_count"], |segment| {
-            segment.may_hold_time(query.range.from_unix_nano, query.range.to_unix_nano)
-        });
+    let (set, range) = (session.set(), query.range);
+    let may_have =
+        |segment: &Segment| segment.may_hold_time(range.from_unix_nano, range.to_unix_nano);
+    let calls = set.calls_sql(&["http.request.resend_count"], may_have);
+    let grpc = set.grpc_attempts_sql(may_have);
     let kinds: [(&str, &str, Sentence); 6] = [
         ("retry_amplification", RETRIES, retries),
         ("timeout_inversion", OUTLIVED, outlived),
@@ -77,7 +78,8 @@ pub fn findings(session: &Session<'_>, query: &FindingsQuery) -> Result<Page<Fin
         let sql = sql
             .replace("{in_scope}", IN_SCOPE)
             .replace("{asked}", ASKED)
-            .replace("{calls}", &calls);
+            .replace("{calls}", &calls)
+            .replace("{grpc}", &grpc);
         let rows = session.run_concluded(|conn| read(conn, &sql, query))?;
         let of_kind = rows.into_iter().map(|row| Ranked {
             strength: row.value,
@@ -215,7 +217,7 @@ fn shared(row: &Row) -> String {
 
 /// Edges with failures and no breaker, by the share that failed.
 fn unguarded(session: &Session<'_>, query: &FindingsQuery) -> Result<Vec<Ranked>, QueryError> {
-    let graph = graph(
+    let graph = graph_as_counted(
         session,
         &GraphQuery {
             range: query.range,

@@ -1,10 +1,13 @@
 //! The call graph of a time range, alone or beside the calls of an earlier time.
 
+mod between;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use duckdb::Connection;
 
-use super::breakers::{Guard, guards};
+use self::between::between;
+use super::breakers::{Guard, counted_guards, guards};
 use super::requests::{Thinned, requests, thinned};
 use super::{QueryError, Session, services};
 use crate::model::{
@@ -14,6 +17,9 @@ use crate::model::{
 use crate::rollup::{EdgeCalls, Summed, Totals};
 use crate::segment::kept::is_in;
 use crate::store::SegmentSet;
+
+/// Services drawn at most that calls between others pass through.
+const BETWEEN_MAX: usize = 40;
 
 /// Names a node: inferred peers stand apart from services by their kind.
 type NodeKey = (Scope, String, NodeKind);
@@ -82,8 +88,8 @@ pub fn graph_beside(
     Ok((assemble(now.nodes, shown, &guards_now), calls))
 }
 
-/// The calls of a range between some services, at most so many edges, and their breakers as they were at its end. A service
-/// without such a call is left out.
+/// The calls of a range between some services, and those they pass through from one to another, at most so many edges, and
+/// their breakers as they were at its end. A service without such a call is left out.
 pub(super) fn graph_among(
     session: &Session<'_>,
     range: TimeRange,
@@ -97,7 +103,16 @@ pub(super) fn graph_among(
         edges_max,
     };
     let (mut found, guards) = read(session, &query, None)?;
-    let is_among = |(scope, name, _): &NodeKey| among.contains(&(scope.clone(), name.clone()));
+    let node = |(scope, name, _): &NodeKey| (scope.clone(), name.clone());
+    let edges = found.edges.keys();
+    let edges: Vec<_> = edges
+        .map(|(caller, callee, ..)| (node(caller), node(callee)))
+        .collect();
+    let passed = between(&edges, among, BETWEEN_MAX);
+    let is_among = |key: &NodeKey| {
+        let node = node(key);
+        among.contains(&node) || passed.contains(&node)
+    };
     found
         .edges
         .retain(|(caller, callee, ..), _| is_among(caller) && is_among(callee));
@@ -109,6 +124,21 @@ pub(super) fn graph_among(
         .collect();
     found.nodes.retain(|key, _| ends.contains(key));
     Ok(assemble(found.nodes, shown, &guards))
+}
+
+/// The graph of the range as spans and the breakers' own counters have it: nobody looks for refused calls among the spans,
+/// or for requests in metrics.
+pub(super) fn graph_as_counted(
+    session: &Session<'_>,
+    query: &GraphQuery,
+) -> Result<Graph, QueryError> {
+    session.run_concluded(|conn| {
+        let set = session.set();
+        let found = Found::read(set, conn, query)?;
+        let shown = busiest(found.edges, query.edges_max);
+        let guards = counted_guards(set, conn, query.range)?;
+        Ok(assemble(found.nodes, shown, &guards))
+    })
 }
 
 /// What there is in the range, with the numbers of a step of it if one is asked for, and the breakers at its end.

@@ -18,6 +18,7 @@ mod root;
 mod silences;
 #[cfg(test)]
 mod tests;
+mod versions;
 mod windows;
 mod worst;
 
@@ -335,22 +336,22 @@ fn detail(session: &Session<'_>, found: Found, now: i64) -> Result<IncidentDetai
         limit: 20,
     };
     let known = &incident;
-    let (hurt, (findings, onsets, error_classes)) = session.both(
+    // Findings take about as long as all the others together.
+    let (others, findings) = session.both(
         |session| {
+            let onsets = onsets::onsets(session, known, &nodes)?;
+            let error_classes = causes::error_classes(session, known)?;
             let blast = blast::blast_radius(session, known, now, sample::SPANS_MAX)?;
             let recovery = recovery::recovery(session, known, &transitions, &blast, now)?;
             let entries = &blast.entry_points;
             let before_after = courses::before_after(session, known, &nodes, entries, now)?;
             let worst = worst::worst_moment(session, known, &nodes, entries, &recovery.open, now)?;
-            Ok((blast, recovery, before_after, worst))
+            let hurt = (blast, recovery, before_after, worst);
+            Ok((onsets, error_classes, hurt))
         },
-        |session| {
-            let onsets = onsets::onsets(session, known, &nodes)?;
-            let error_classes = causes::error_classes(session, known)?;
-            Ok((findings(session, &of_findings)?, onsets, error_classes))
-        },
+        |session| findings(session, &of_findings),
     )?;
-    let (blast, recovery, before_after, worst) = hurt;
+    let (onsets, error_classes, (blast, recovery, before_after, worst)) = others;
     if let Some(root) = &mut incident.root {
         root.evidence.extend(onsets::clue(&onsets, &root.service));
         root.evidence
@@ -419,9 +420,13 @@ fn scope_text(scope: &Scope) -> String {
 fn nodes_text(nodes: &BTreeSet<Node>) -> String {
     let texts: Vec<String> = nodes
         .iter()
-        .map(|(scope, service)| format!("{}\u{1f}{}", plain(service), scope_text(scope)))
+        .map(|(scope, service)| node_text(scope, service))
         .collect();
     texts.join("\u{1e}")
+}
+
+fn node_text(scope: &Scope, service: &str) -> String {
+    format!("{}\u{1f}{}", plain(service), scope_text(scope))
 }
 
 /// Entry points as the SQL splits them: the service, its operation, then its scope.

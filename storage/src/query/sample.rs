@@ -4,6 +4,8 @@
 //! ids are spread evenly, as random ones are. Ids that begin with a time or with zeros are chosen by their hash, which
 //! reads every id, but nothing else of the traces that are left out.
 
+use duckdb::Connection;
+
 use crate::model::TimeRange;
 use crate::segment::Segment;
 use crate::segment::meta::Digits;
@@ -26,7 +28,12 @@ pub(super) struct Sample {
 
 impl Sample {
     /// Of the spans of a range, if at most about `spans_max` are to be read.
-    pub(super) fn of(set: &SegmentSet, range: TimeRange, spans_max: f64) -> Self {
+    pub(super) fn of(
+        set: &SegmentSet,
+        conn: &Connection,
+        range: TimeRange,
+        spans_max: f64,
+    ) -> duckdb::Result<Self> {
         let (from, to) = (range.from_unix_nano, range.to_unix_nano);
         let segments: Vec<&Segment> = set
             .segments()
@@ -34,16 +41,16 @@ impl Sample {
             .map(AsRef::as_ref)
             .filter(|segment| segment.may_have("spans") && segment.may_hold_time(from, to))
             .collect();
-        let spans: f64 = segments
-            .iter()
-            .map(|segment| spans_in(segment, range))
-            .sum();
+        let mut spans = 0.0;
+        for segment in &segments {
+            spans += spans_in(segment, conn, range)?;
+        }
         let sealed = segments.iter().filter(|segment| !segment.is_text());
         let digits: Option<Vec<Digits>> = sealed.map(|segment| segment.meta.trace_digits).collect();
-        Self {
+        Ok(Self {
             one_in: one_in(spans, spans_max),
             is_even: digits.is_some_and(|digits| are_even(&digits)),
-        }
+        })
     }
 
     /// SQL of "the span's trace is read".
@@ -73,10 +80,8 @@ fn one_in(spans: f64, spans_max: f64) -> u64 {
 }
 
 /// Spans of a segment in a range, about: as if they came at one rate.
-fn spans_in(segment: &Segment, range: TimeRange) -> f64 {
-    let Some([spans, ..]) = segment.known_rows() else {
-        return 0.0;
-    };
+fn spans_in(segment: &Segment, conn: &Connection, range: TimeRange) -> duckdb::Result<f64> {
+    let spans = segment.count_spans(conn)?;
     let share = match segment.known_times(0).flatten() {
         Some((first, last)) if first < last => {
             let from = range.from_unix_nano.max(first);
@@ -85,7 +90,7 @@ fn spans_in(segment: &Segment, range: TimeRange) -> f64 {
         }
         _ => 1.0,
     };
-    spans as f64 * share
+    Ok(spans as f64 * share)
 }
 
 /// Whether about as many traces begin with each digit.
@@ -112,6 +117,66 @@ pub(super) fn wilson(share: f64, n: f64) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::as_of::now_ns;
+    use crate::fixture::{append, batch, open};
+    use crate::ingest::{ResourceRow, Rows, SpanColumns, SpanRow};
+    use crate::store::Store;
+
+    const EVER: TimeRange = TimeRange {
+        from_unix_nano: i64::MIN,
+        to_unix_nano: i64::MAX,
+    };
+
+    /// A hundred spans more than there were.
+    fn append_hundred(store: &Store, sent: u64) {
+        let now = u64::try_from(now_ns()).expect("after 1970");
+        let mut columns = SpanColumns::default();
+        for number in sent..sent + 100 {
+            let start = now + number;
+            columns.push(&SpanRow {
+                trace_id: u128::from(number + 1).to_be_bytes(),
+                span_id: (number + 1).to_be_bytes(),
+                name: "work",
+                kind: "internal",
+                start_unix_nano: start,
+                end_unix_nano: start + 1,
+                status_code: "unset",
+                attributes: "{}",
+                ..SpanRow::default()
+            });
+        }
+        let resource = ResourceRow {
+            service_name: Some("shop".to_owned()),
+            attributes: "{}".to_owned(),
+            ..ResourceRow::default()
+        };
+        append(store, batch(vec![resource], Rows::Spans(columns)));
+    }
+
+    #[test]
+    fn spans_that_a_process_before_this_one_left_behind_count() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut sent = 0;
+        // They are sealed soon after the start: who looks at once has them as they were left.
+        for _ in 0..20 {
+            let store = open(dir.path());
+            let reader = store.reader().expect("a reader");
+            let set = reader.segments();
+            let mut segments = set.segments().iter();
+            if segments.any(|segment| segment.is_text() && segment.live.is_none()) {
+                let one_in = |spans_max: u64| {
+                    let sample = Sample::of(set, reader.connection(), EVER, spans_max as f64);
+                    sample.expect("a sample").one_in
+                };
+                assert_eq!([one_in(sent), one_in(sent - 1)], [1, 2]);
+                return;
+            }
+            drop(reader);
+            append_hundred(&store, sent);
+            sent += 100;
+        }
+        panic!("whatever was left behind was sealed before anybody looked");
+    }
 
     #[test]
     fn all_is_read_of_few_spans_and_a_power_of_two_of_many() {

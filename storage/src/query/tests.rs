@@ -1,5 +1,6 @@
 //! Each question against what was sent, over hot and sealed segments.
 
+mod among;
 mod earlier;
 mod expired;
 mod filters;

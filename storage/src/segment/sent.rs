@@ -1,13 +1,15 @@
 //! The spans of a segment by who sent them: instances, versions and heatmaps are added up from these.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use duckdb::Connection;
 
 use super::kept::{all, keep};
 use super::origins::Origins;
 use super::{Segment, views};
+use crate::model::TimeRange;
 use crate::rollup::ByBucket;
 use crate::rollup::sums::read;
 
@@ -63,6 +65,39 @@ impl Segment {
             times: self.sent_times(conn)?,
             origins: self.origins(conn, &resources, &BTreeSet::new())?,
         })
+    }
+
+    /// When each of its resources sent its first span of a range, by number: exact if it had sent none before the range,
+    /// else the start of its first bucket there, which `sums` tell.
+    pub(crate) fn first_sent(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+        sums: impl FnOnce() -> duckdb::Result<Arc<ByBucket<SpansOf>>>,
+    ) -> duckdb::Result<BTreeMap<u32, i64>> {
+        let (from, to) = (range.from_unix_nano, range.to_unix_nano);
+        let mut found: BTreeMap<u32, i64> = BTreeMap::new();
+        let mut add = |resource: u32, time: i64| {
+            let first = found.entry(resource).or_insert(time);
+            *first = time.min(*first);
+        };
+        let mut earlier: BTreeSet<(u32, u8)> = BTreeSet::new();
+        for (of, (first, last)) in self.sent_times(conn)?.iter() {
+            if (from..to).contains(first) {
+                add(of.0, *first);
+            } else if *first < from && from <= *last {
+                earlier.insert(*of);
+            }
+        }
+        if earlier.is_empty() {
+            return Ok(found);
+        }
+        for sum in sums()?.within(range) {
+            if earlier.contains(&(sum.of.resource, sum.of.rank)) {
+                add(sum.of.resource, sum.bucket_start.max(from));
+            }
+        }
+        Ok(found)
     }
 
     /// When its first and last spans of each resource and rank began, in order.

@@ -46,6 +46,9 @@ const READABLE_SPANS: &str = include_str!("views/readable_spans.sql");
 const REQUEST_STREAMS: &str = include_str!("views/request_streams.sql");
 const REQUEST_POINTS: &str = include_str!("views/request_points.sql");
 const EDGE_RETRIES: &str = include_str!("views/edge_retries.sql");
+const GRPC_ATTEMPTS: &str = include_str!("views/grpc_attempts.sql");
+/// On an attempt of gRPC's own instrumentation: how many of its call came before it.
+const ATTEMPTS_BEFORE: &str = "previous-rpc-attempts";
 
 /// The body of a fact relation's view (`spans`, `logs`, `metric_points`, `exemplars`) over the given
 /// segments, for queries that know which segments they need. `None` for another name.
@@ -73,6 +76,12 @@ pub(crate) fn calls<'a>(
     over_spans(segments, keys, |is_text, known| {
         calls_template(keys, is_text, known)
     })
+}
+
+/// Attempts that gRPC's own instrumentation tells, over those of the given segments that may have some.
+pub(crate) fn grpc_attempts<'a>(segments: impl Iterator<Item = &'a Segment>) -> String {
+    let with_attempts = segments.filter(|segment| !segment.keys("spans").lack(ATTEMPTS_BEFORE));
+    GRPC_ATTEMPTS.replace("{calls}", &calls(&[ATTEMPTS_BEFORE], with_attempts))
 }
 
 /// Attributes that are read of spans beside their other columns: those that spans are chosen by, and the others.
@@ -263,7 +272,9 @@ pub(crate) fn create(unit: &'static str, schema: &str, segments: &[&Segment]) ->
         }
         "edge_retries" => {
             let attempts = calls(&["http.request.resend_count"], segments.iter().copied());
-            let retries = EDGE_RETRIES.replace("{calls}", &attempts);
+            let retries = EDGE_RETRIES
+                .replace("{calls}", &attempts)
+                .replace("{grpc}", &grpc_attempts(segments.iter().copied()));
             format!("SELECT {BUCKET} FROM ({retries})")
         }
         name => relation(name, segments.iter().copied())

@@ -19,6 +19,7 @@ use crate::rollup::{
 };
 use crate::segment::Segment;
 use crate::segment::having::having;
+use crate::segment::origins::Resource;
 use crate::segment::sent::{Sent, SpansOf};
 use crate::sync::locked;
 
@@ -206,19 +207,51 @@ impl SegmentSet {
         range: TimeRange,
         mut visit: impl FnMut(&Sent<'_>),
     ) -> duckdb::Result<()> {
-        let from = rollup::first_bucket(range);
-        for segment in &self.segments {
-            if !segment.may_have("spans") || !segment.may_hold_time(from, range.to_unix_nano) {
-                continue;
-            }
-            let sums = if segment.is_text() {
-                Arc::new(segment.sent(conn)?)
-            } else {
-                self.sums.spans.of(segment.id, || segment.sent(conn))?
-            };
+        for segment in self.with_spans_in(range) {
+            let sums = self.spans_of(conn, segment)?;
             visit(&segment.senders_of(conn, &sums)?);
         }
         Ok(())
+    }
+
+    /// Visits who sent spans in a range, each with when the first of them began in nanoseconds, once for every segment:
+    /// exact if it has none of before the range, else the start of a bucket.
+    pub(crate) fn each_first_sent(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+        mut visit: impl FnMut(&Resource, i64),
+    ) -> duckdb::Result<()> {
+        for segment in self.with_spans_in(range) {
+            let first = segment.first_sent(conn, range, || self.spans_of(conn, segment))?;
+            let numbers: BTreeSet<u32> = first.keys().copied().collect();
+            let origins = segment.origins(conn, &numbers, &BTreeSet::new())?;
+            for (number, first) in first {
+                if let Some(resource) = origins.resources.get(&number) {
+                    visit(resource, first);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The segments that may have spans of buckets that touch a range.
+    pub(super) fn with_spans_in(&self, range: TimeRange) -> impl Iterator<Item = &Segment> {
+        let (from, to) = (rollup::first_bucket(range), range.to_unix_nano);
+        let segments = self.segments.iter().map(Arc::as_ref);
+        segments.filter(move |segment| segment.may_have("spans") && segment.may_hold_time(from, to))
+    }
+
+    /// The spans of a segment by who sent them, kept if it is sealed.
+    fn spans_of(
+        &self,
+        conn: &Connection,
+        segment: &Segment,
+    ) -> duckdb::Result<Arc<ByBucket<SpansOf>>> {
+        if segment.is_text() {
+            return Ok(Arc::new(segment.sent(conn)?));
+        }
+        self.sums.spans.of(segment.id, || segment.sent(conn))
     }
 
     /// Sums of `service_edges` by edge over the buckets that touch a range, of those that `pick` picks.

@@ -13,6 +13,7 @@ use super::calls::{Opened, Sums};
 use super::conclusions::{Found, Latest};
 use super::locked;
 use crate::as_of::AsOf;
+use crate::model::TimeRange;
 use crate::resilience::views as breakers;
 use crate::retirement::{Retired, Retirement};
 use crate::segment::views::ReadKeys;
@@ -102,6 +103,11 @@ impl SegmentSet {
         views::calls(keys, self.picked("spans", pick))
     }
 
+    /// Attempts that gRPC's own instrumentation tells in the segments that `pick` picks.
+    pub(crate) fn grpc_attempts_sql(&self, pick: impl Fn(&Segment) -> bool) -> String {
+        views::grpc_attempts(self.picked("spans", pick))
+    }
+
     /// What recognisers read of the spans of the segments that `pick` picks: events as JSON text, and attributes as text or
     /// in a column for each of `keys`; `only` is a condition of ours on columns of spans.
     pub(crate) fn readable_spans_sql(
@@ -141,6 +147,22 @@ impl SegmentSet {
             all.extend(segment.senders(conn)?.iter().cloned());
         }
         Ok(all)
+    }
+
+    /// Those of the segments that may have spans in a range; `None` where one of them is a history, which keeps no list.
+    pub(crate) fn senders_in(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+    ) -> duckdb::Result<Option<BTreeSet<Sender>>> {
+        let mut all = BTreeSet::new();
+        for segment in self.with_spans_in(range) {
+            if segment.is_history() {
+                return Ok(None);
+            }
+            all.extend(segment.senders(conn)?.iter().cloned());
+        }
+        Ok(Some(all))
     }
 
     /// Whether there is evidence of any breaker: `false` is certain.

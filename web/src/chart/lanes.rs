@@ -75,15 +75,13 @@ pub fn words(segment: &LaneSegment) -> String {
     let from = u64::try_from(segment.from_unix_nano).unwrap_or(0);
     let length = u64::try_from(segment.to_unix_nano - segment.from_unix_nano).unwrap_or(0);
     let doubt = u64::try_from(segment.from_unix_nano - segment.from_lo_unix_nano).unwrap_or(0);
-    let of = if segment.of > 1 {
-        let does = if segment.state == "ejecting" {
-            "instances"
-        } else {
-            "open"
-        };
-        format!(" ({} of {} {does})", segment.open, segment.of)
-    } else {
-        String::new()
+    let (open, all) = (segment.open, segment.of);
+    let of = match segment.state.as_str() {
+        _ if all < 2 => String::new(),
+        // Nobody knows whether these refuse.
+        "unknown" => format!(" ({all} instances)"),
+        "ejecting" => format!(" ({open} of {all} instances)"),
+        _ => format!(" ({open} of {all} open)"),
     };
     let inferred = if doubt > 0 {
         format!(", inferred: up to {} earlier", units::duration(doubt))

@@ -116,15 +116,13 @@ fn swimlanes(page: &Page<Lane>, how: &str, frame: &Frame) -> Option<AnyView> {
         .map(|lane| {
             let callee = lane.peer_service.clone().unwrap_or_default();
             let guards = (!callee.is_empty()).then(|| format!(" → {callee}"));
-            let open = lane.segments.last().map_or(0, |segment| segment.open);
-            let of = lane.segments.last().map_or(0, |segment| segment.of);
-            let does = refusing_word(&lane.pattern);
+            let refusing = lane.segments.last().map(|end| refusing(&lane.pattern, &end.state, (end.open, end.of)));
             view! {
                 <tr>
                     <td>{service_link(frame, Some(&lane.service_name))}</td>
                     <td class="nowrap"><a href=page_of(&lane.service_name, &lane.name, lane.key.as_deref(), frame)>{named(&lane.name, lane.key.as_deref())}</a><span class="quiet">{guards}</span></td>
                     <td class="num">{units::count(u64::from(lane.trips))}</td>
-                    <td class="num nowrap">{format!("{open} of {of} {does}")}</td>
+                    <td class="num nowrap">{refusing}</td>
                     <td class="lane-cell">{lanes::lane(&lane_of(&lane.pattern, &lane.segments), range)}</td>
                 </tr>
             }
@@ -182,7 +180,7 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
             <td><a data-row href=own>{name}</a>{other}</td>
             <td>{peer.map_or_else(|| view! { <span class="quiet">"not known"</span> }.into_any(), |peer| view! { {peer}{guess} }.into_any())}</td>
             <td class="nowrap">{inferred}{moment}</td>
-            <td class="num">{instances_of(breaker)}</td>
+            <td class="num">{refusing(&breaker.pattern, &breaker.state, (breaker.instances_open, breaker.instances))}</td>
             <td class="quiet" title=title>{breaker.evidence.replace('_', " ")}</td>
             <td>{trip_link(breaker, frame)}</td>
         </tr>
@@ -190,17 +188,16 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
     .into_any()
 }
 
-/// How many of its instances refuse; those that fell silent do not count.
-fn instances_of(breaker: &Breaker) -> AnyView {
-    let (open, all) = (breaker.instances_open, breaker.instances);
+/// How many instances refuse of a breaker in a state; those that fell silent do not count.
+fn refusing(pattern: &str, state: &str, (open, all): (u32, u32)) -> AnyView {
     if all == 0 {
         return view! { <span class="quiet">"none heard"</span> }.into_any();
     }
     // Nobody knows whether these refuse.
-    if breaker.state == "unknown" {
+    if state == "unknown" {
         return format!("not known of {all}").into_any();
     }
-    format!("{open} of {all} {}", refusing_word(&breaker.pattern)).into_any()
+    format!("{open} of {all} {}", refusing_word(pattern)).into_any()
 }
 
 /// What instances do that refuse: those of an ejection refuse no call while a host is left.

@@ -9,11 +9,12 @@ use crate::frame::Frame;
 use crate::units;
 
 /// Attributes that number an attempt, the first being 0 or 1: of our SDK, of OpenTelemetry's HTTP conventions, of
-/// gRPC's and of Envoy's.
-const ATTEMPTS: [(&str, i64); 4] = [
+/// gRPC's and of what gRPC itself tells, and of Envoy's.
+const ATTEMPTS: [(&str, i64); 5] = [
     ("retry.attempt", 1),
     ("http.request.resend_count", 0),
     ("rpc.grpc.retry_count", 0),
+    ("previous-rpc-attempts", 0),
     ("envoy.attempt_count", 1),
 ];
 

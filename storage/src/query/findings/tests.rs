@@ -232,6 +232,109 @@ fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
     }
 }
 
+/// A call as gRPC's own instrumentation tells it (gRFC A72): its span, of a name and a kind that differ by language, and
+/// under it one of each attempt, without a peer, that says how many came before: as a number, or as text.
+fn grpc(
+    store: Door<'_>,
+    at: u64,
+    [caller, name, kind]: [&'static str; 3],
+    parent: Option<u64>,
+    before: [&str; 3],
+) {
+    let mut columns = SpanColumns::default();
+    let mut push = |number: u64, parent: Option<u64>, name: &str, kind, attributes: &str| {
+        columns.push(&SpanRow {
+            trace_id: u128::from(at).to_be_bytes(),
+            span_id: (at + number).to_be_bytes(),
+            parent_span_id: parent.map(u64::to_be_bytes),
+            name,
+            kind,
+            start_unix_nano: at + number * MS,
+            end_unix_nano: at + (number + 1) * MS,
+            status_code: "unset",
+            attributes,
+            ..SpanRow::default()
+        });
+    };
+    push(1, parent, name, kind, "{}");
+    let method = name.trim_start_matches("Sent.");
+    for (number, before) in (2..).zip(before) {
+        let attributes =
+            format!(r#"{{"previous-rpc-attempts":{before},"transparent-retry":false}}"#);
+        let name = format!("Attempt.{method}");
+        push(number, Some(at + 1), &name, "internal", &attributes);
+    }
+    append(store, caller, "1", Rows::Spans(columns));
+}
+
+#[test]
+fn attempts_that_grpc_tells_under_its_call_are_retries() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = crate::fixture::open(dir.path());
+    let now = u64::try_from(crate::store::now_ns()).expect("after 1970");
+    // Within one minute.
+    let base = (now / (60 * S) - 2) * 60 * S;
+    let door = (&store, None);
+    for number in 0..10 {
+        let at = base + number * S;
+        let numbers = ["0", "1", "2"];
+        // In Go with a caller and without, and in Java; in Python they are texts.
+        let parent = (number % 2 == 0).then_some(at);
+        grpc(
+            door,
+            at,
+            ["cart", "shop.Stock.Get", "client"],
+            parent,
+            numbers,
+        );
+        let java = ["mail", "Sent.post.Box.Put", "internal"];
+        grpc(door, at + 10_000, java, Some(at), numbers);
+        let python = ["till", "Sent.bank.Card.Pay", "client"];
+        grpc(
+            door,
+            at + 20_000,
+            python,
+            Some(at),
+            [r#""0""#, r#""1""#, r#""2""#],
+        );
+        // What is only called so, and says nothing.
+        let other = ["desk", "work", "internal"];
+        grpc(door, at + 30_000, other, Some(at), [r#""none""#; 3]);
+    }
+    for _ in 0..2 {
+        let reader = store.reader().expect("a reader");
+        let query = FindingsQuery {
+            range: TimeRange {
+                from_unix_nano: (base - S) as i64,
+                to_unix_nano: now as i64,
+            },
+            scope: Default::default(),
+            services: Vec::new(),
+            limit: 10,
+        };
+        let found = findings(&Session::new(&reader), &query).expect("findings");
+        assert_eq!(
+            short(&found.items),
+            [
+                ("retry_amplification", "cart", "shop.Stock.Get", 3.0),
+                ("retry_amplification", "mail", "post.Box.Put", 3.0),
+                ("retry_amplification", "till", "bank.Card.Pay", 3.0),
+            ]
+        );
+        let sql = "SELECT coalesce(string_agg(concat_ws(' ', caller, callee, attempts, calls, retries), '; ' ORDER BY caller), '') \
+                   FROM (SELECT caller, callee, sum(attempts)::BIGINT AS attempts, sum(calls)::BIGINT AS calls, \
+                   sum(retries)::BIGINT AS retries FROM edge_retries GROUP BY ALL)";
+        let views = reader.views().expect("views");
+        let told: String = views.query_row(sql, [], |row| row.get(0)).expect("one row");
+        assert_eq!(
+            told,
+            "cart shop.Stock.Get 30 10 20; mail post.Box.Put 30 10 20; till bank.Card.Pay 30 10 20"
+        );
+        drop(reader);
+        store.seal_now().expect("sealed");
+    }
+}
+
 #[test]
 fn scope_and_service_hold_for_every_kind() {
     let dir = tempfile::tempdir().expect("a directory");

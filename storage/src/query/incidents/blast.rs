@@ -38,12 +38,12 @@ pub(super) fn blast_radius(
         from_unix_nano: from,
         to_unix_nano: end(incident, now).min(from + LENGTH_MAX_NS) + SECOND,
     };
-    let sample = Sample::of(session.set(), range, spans_max);
-    let sql = BLAST
-        .replace("{calls}", &calls_sql(session, range, &BREAKER_KEYS))
-        .replace("{sample}", &sample.condition());
-    let times = sample.one_in as f64;
     session.run(|conn| {
+        let sample = Sample::of(session.set(), conn, range, spans_max)?;
+        let sql = BLAST
+            .replace("{calls}", &calls_sql(session, range, &BREAKER_KEYS))
+            .replace("{sample}", &sample.condition());
+        let times = sample.one_in as f64;
         let refused = refused_traces(session, conn, incident, range, sample)?;
         let mut statement = conn.ask(&sql)?;
         let mut rows = statement.query(params![

@@ -1,7 +1,8 @@
 //! The calls of an incident as a graph, at the moment most of its instances refused.
 //!
-//! Drawn are the services the breakers are of, those they guard, the likely root, and the entry points whose requests cross
-//! one of their edges. The moment is the last one at which so many instances refused.
+//! Drawn are the services the breakers are of, those they guard, the likely root, the entry points whose requests cross one
+//! of their edges, and the services that calls between these pass through. The moment is the last one at which so many
+//! instances refused.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ use crate::query::graph::graph_among;
 /// Edges drawn, busiest first.
 const EDGES_MAX: usize = 100;
 
-/// The calls between `nodes` and by crossing entry points, from where the incident begins to the moment most refused.
+/// The calls between `nodes` and by crossing entry points, whatever they pass through, from where the incident begins to the moment most refused.
 pub(super) fn worst_moment(
     session: &Session<'_>,
     incident: &Incident,

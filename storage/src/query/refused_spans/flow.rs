@@ -33,7 +33,7 @@ pub(in crate::query) fn count(
     if services.is_empty() {
         return Ok(());
     }
-    let sample = Sample::of(set, range, SPANS_MAX);
+    let sample = Sample::of(set, conn, range, SPANS_MAX)?;
     let refused = RefusedSpans::of(set, conn, range, &services, sample)?;
     let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
     for calls in refused.calls() {

@@ -31,8 +31,9 @@ fn lane_in(state: &str) -> Lane {
     for instance in &mut lane.instances {
         instance.segments[0].state = state.to_owned();
     }
+    let at = breaker_in(state);
     lane.segments[0].state = state.to_owned();
-    lane.segments[0].open = 0;
+    (lane.segments[0].open, lane.segments[0].of) = (at.instances_open, at.instances);
     lane
 }
 
@@ -75,6 +76,12 @@ fn the_breakers_page_tells_all_ten() {
         } else {
             let bar = format!("lane-bar lane-{state}");
             assert!(through_time.contains(&bar), "{state}\n{html}");
+            let rows = through_time.split("id=\"breakers\"").next();
+            let rows = rows.expect("what comes before the list");
+            assert!(rows.contains(instances), "{state}\n{rows}");
+            // What nobody understands refuses or does not.
+            let is_told = !["unknown", "stale"].contains(&state);
+            assert_eq!(rows.contains("of 2 open"), is_told, "{state}\n{rows}");
             assert!(
                 through_time.contains(&format!("{words} ")),
                 "{state}\n{html}"

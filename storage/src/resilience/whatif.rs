@@ -6,6 +6,7 @@
 //! that was refused has no outcome, and a peer that would have been spared might have recovered.
 
 pub mod births;
+pub mod doubts;
 pub mod history;
 pub mod lives;
 pub mod record;

@@ -23,6 +23,10 @@
 //! A span holds the outcome of one call: of several in one span the last is told, while the counters know them all. Where
 //! a policy tries again, a span of its own around each try lets spans, counters and a replay agree.
 //!
+//! Calls that begin under a recorded span go through their breaker in turns, one after the other: a replay of the spans then
+//! finds the order in which they counted, whatever the threads did. Calls under no span, or under one that is not sampled,
+//! share no lock.
+//!
 //! ```
 //! use opentelemetry::{global, logs::LoggerProvider};
 //! use opentelemetry_sdk::logs::{InMemoryLogExporter, SdkLoggerProvider};

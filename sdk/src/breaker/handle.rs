@@ -262,7 +262,7 @@ impl<C: Clock> CircuitBreaker<C> {
         self.shared.machine.config()
     }
 
-    /// Does what is due: see [`Machine::tick`].
+    /// Does what is due: see [`Machine::tick`](super::Machine::tick).
     ///
     /// ```
     /// use std::time::Duration;

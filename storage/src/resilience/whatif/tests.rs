@@ -170,7 +170,7 @@ fn calls_of_the_same_nanosecond_count_in_the_order_of_their_turns() {
         times(&run)
     };
     assert_eq!(changes([3, 4, 5]), [(MS, State::Open)]);
-    assert_eq!(changes([3, 5, 4]), [], "a success came between");
+    assert!(changes([3, 5, 4]).is_empty(), "a success came between");
     // As the spans of another SDK would have it.
     assert_eq!(changes([u64::MAX; 3]), [(MS, State::Open)]);
 }

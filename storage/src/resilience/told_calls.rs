@@ -5,7 +5,7 @@
 //! value) is left out: its calls are not replayed, and the replay says how few it had.
 
 use super::index::Recognisers;
-use super::rules::Strings;
+use super::rules::{SpanRule, Strings};
 
 /// Attributes of a breaker's call; of each kind the first that is there wins. None of them is empty.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) struct CallKeys {
 impl CallKeys {
     /// All of them.
     pub fn all(&self) -> Vec<&'static str> {
-        [&self.names[..], &self.keys, &self.outcomes].concat()
+        [&self.names[..], &self.keys[..], &self.outcomes[..]].concat()
     }
 }
 
@@ -30,24 +30,21 @@ impl Recognisers {
     pub(crate) fn call_keys(&'static self) -> CallKeys {
         let mut found = CallKeys::default();
         for span in &self.spans {
-            let named = |field: &str| {
-                let sources = span.rule.fields.get(field);
-                let sources = sources.map_or(&[][..], Strings::as_slice);
-                sources.iter().filter_map(|source| fixed(source))
-            };
-            let is_call = named("breaker").next().is_some() && named("outcome").next().is_some();
+            let named = |field: &str| fixed(&span.rule, field);
+            let (names, outcomes) = (named("breaker"), named("outcome"));
+            let is_call = !names.is_empty() && !outcomes.is_empty();
             if !is_call || span.pattern(&self.origins) != "breaker" {
                 continue;
             }
-            add(&mut found.names, named("breaker"));
+            add(&mut found.names, names);
             add(&mut found.keys, named("key"));
-            add(&mut found.outcomes, named("outcome"));
+            add(&mut found.outcomes, outcomes);
         }
         found
     }
 }
 
-fn add(known: &mut Vec<&'static str>, keys: impl Iterator<Item = &'static str>) {
+fn add(known: &mut Vec<&'static str>, keys: Vec<&'static str>) {
     for key in keys {
         if !known.contains(&key) {
             known.push(key);
@@ -55,10 +52,15 @@ fn add(known: &mut Vec<&'static str>, keys: impl Iterator<Item = &'static str>) 
     }
 }
 
-/// The attribute whose whole value a source is, by its own name.
-fn fixed(source: &'static str) -> Option<&'static str> {
-    let is_other = source.starts_with(['@', '=', '*']) || source.contains(" | ");
-    (!is_other).then_some(source)
+/// The attributes whose whole values a rule takes for a field, by their own names.
+fn fixed(rule: &'static SpanRule, field: &str) -> Vec<&'static str> {
+    let sources = rule.fields.get(field).map_or(&[][..], Strings::as_slice);
+    let is_fixed = |source: &&str| !source.starts_with(['@', '=', '*']) && !source.contains(" | ");
+    sources
+        .iter()
+        .map(String::as_str)
+        .filter(is_fixed)
+        .collect()
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod quota;
 mod recent;
 mod replay;
 mod totals;
+mod turns;
 mod wall;
 mod word;
 

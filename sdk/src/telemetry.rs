@@ -18,9 +18,14 @@
 //! | counters of the parts of a policy | [`names::RETRY_CALLS`], [`names::RETRY_ATTEMPTS`], [`names::TIMEOUT_CALLS`], [`names::RATE_LIMITER_CALLS`], [`names::BULKHEAD_CALLS`], [`names::FALLBACK_CALLS`], [`names::HEDGE_CALLS`], [`names::HEDGE_ATTEMPTS`] |
 //! | attributes of the caller's span | [`names::BREAKER_NAME`], [`names::BREAKER_STATE`], [`names::BREAKER_OUTCOME`] |
 //! | the same, by which times the breaker counted the call | [`names::BREAKER_ADMITTED`], [`names::BREAKER_DURATION`], [`names::BREAKER_CLOCK_START`] |
+//! | the same, in which of its turns | [`names::BREAKER_ADMITTED_SEQUENCE`], [`names::BREAKER_ENDED_SEQUENCE`] |
 //!
 //! A span holds the outcome of one call: of several in one span the last is told, while the counters know them all. Where
 //! a policy tries again, a span of its own around each try lets spans, counters and a replay agree.
+//!
+//! Calls that begin under a recorded span go through their breaker in turns, one after the other: a replay of the spans then
+//! finds the order in which they counted, whatever the threads did. Calls under no span, or under one that is not sampled,
+//! share no lock.
 //!
 //! ```
 //! use opentelemetry::{global, logs::LoggerProvider};
@@ -355,6 +360,10 @@ impl Listener for Telemetry {
         })
     }
 
+    fn tells_call(&self) -> bool {
+        Context::map_current(|context| context.span().is_recording())
+    }
+
     fn on_call(
         &self,
         origin: Origin<'_>,
@@ -384,11 +393,15 @@ impl Listener for Telemetry {
     }
 
     fn on_config(&self, origin: Origin<'_>, config: &BreakerConfig) {
+        self.on_configured(origin, config, SystemTime::now());
+    }
+
+    fn on_configured(&self, origin: Origin<'_>, config: &BreakerConfig, at: SystemTime) {
         let hash: Arc<str> = event::config_hash(config).into();
         lock(&self.shared.config_hashes).insert(origin.name.into(), Arc::clone(&hash));
         self.shared
             .sink
-            .emit(event::configured(origin, config, &hash));
+            .emit(event::configured(origin, config, at, &hash));
     }
 
     fn on_created(&self, breaker: WatchedBreaker) {
@@ -534,14 +547,21 @@ fn named(origin: Origin<'_>) -> Vec<KeyValue> {
     attributes
 }
 
-fn timed(times: CallTimes) -> [KeyValue; 3] {
-    let whole = |nanos: u64| i64::try_from(nanos).unwrap_or(i64::MAX);
-    let start = whole(times.clock_start_unix_nano);
-    [
-        KeyValue::new(names::BREAKER_ADMITTED, whole(times.admitted_unix_nano)),
-        KeyValue::new(names::BREAKER_DURATION, whole(nanos(times.duration))),
-        KeyValue::new(names::BREAKER_CLOCK_START, start),
-    ]
+fn timed(times: CallTimes) -> impl Iterator<Item = KeyValue> {
+    let known = [
+        (names::BREAKER_ADMITTED, Some(times.admitted_unix_nano)),
+        (names::BREAKER_DURATION, Some(nanos(times.duration))),
+        (
+            names::BREAKER_CLOCK_START,
+            Some(times.clock_start_unix_nano),
+        ),
+        (names::BREAKER_ADMITTED_SEQUENCE, times.admitted_sequence),
+        (names::BREAKER_ENDED_SEQUENCE, times.ended_sequence),
+    ];
+    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    known
+        .into_iter()
+        .filter_map(move |(name, number)| Some(KeyValue::new(name, whole(number?))))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -261,6 +262,51 @@ fn settings_that_whoever_heard_of_them_took_back_are_not_told() {
     assert_eq!(*listener.told.lock().unwrap(), told);
 }
 
+/// Is slow to hear of some settings.
+struct Slow {
+    entered: SyncSender<()>,
+    leave: Mutex<Receiver<()>>,
+    told: Mutex<Vec<u32>>,
+}
+
+impl Listener for Slow {
+    fn on_transition(&self, _: &str, _: &Transition) {}
+
+    fn on_config(&self, _: Origin<'_>, config: &BreakerConfig) {
+        if config.minimum_calls == 7 {
+            self.entered.send(()).unwrap();
+            let patience = Duration::from_secs(30);
+            self.leave.lock().unwrap().recv_timeout(patience).unwrap();
+        }
+        self.told.lock().unwrap().push(config.minimum_calls);
+    }
+}
+
+#[test]
+fn the_newest_settings_are_told_last_though_others_take_their_time() {
+    let (entered, has_entered) = sync_channel(1);
+    let (leave, may_leave) = sync_channel(1);
+    let listener = Arc::new(Slow {
+        entered,
+        leave: Mutex::new(may_leave),
+        told: Mutex::default(),
+    });
+    let minimum = |calls: u32| BreakerConfig::new().minimum_calls(calls);
+    let breaker = CircuitBreaker::builder("inventory", minimum(20))
+        .listen_shared(listener.clone())
+        .build()
+        .unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| breaker.reconfigure(minimum(7)).unwrap());
+        has_entered.recv_timeout(Duration::from_secs(30)).unwrap();
+        // While one thread tells of seven, this one changes it again.
+        breaker.reconfigure(minimum(9)).unwrap();
+        leave.send(()).unwrap();
+    });
+    assert_eq!(*listener.told.lock().unwrap(), [20, 7, 9]);
+    assert_eq!(breaker.config().minimum_calls, 9);
+}
+
 #[test]
 fn metrics_say_what_the_breaker_says() {
     let bench = bench();
@@ -432,6 +478,15 @@ fn calls_and_transitions_are_told_by_the_times_at_which_they_counted() {
         assert_eq!(number(span, names::BREAKER_CLOCK_START), start);
         number(span, names::BREAKER_ADMITTED) + number(span, names::BREAKER_DURATION)
     };
+    let turns = |span: &SpanData| {
+        let names = [
+            names::BREAKER_ADMITTED_SEQUENCE,
+            names::BREAKER_ENDED_SEQUENCE,
+        ];
+        names.map(|name| number(span, name))
+    };
+    assert_eq!([turns(first), turns(second)], [[1, 2], [3, 4]]);
+    assert_eq!(number(refused, names::BREAKER_ADMITTED_SEQUENCE), 5);
     assert!(start < number(first, names::BREAKER_ADMITTED));
     assert!(ended(first) <= number(second, names::BREAKER_ADMITTED));
     assert!(ended(second) <= number(refused, names::BREAKER_ADMITTED));

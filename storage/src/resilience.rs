@@ -23,6 +23,7 @@ mod rules;
 mod source;
 mod spans;
 mod template;
+mod told_calls;
 pub(crate) mod views;
 pub mod whatif;
 mod wildcard;
@@ -37,6 +38,7 @@ pub use index::Recognisers;
 pub(crate) use metrics::folded;
 pub use peer::PeerRule;
 pub use rules::{RecogniserFile, RulesError};
+pub(crate) use told_calls::CallKeys;
 
 /// Attributes of a span that a breaker of the SDK wrote on: whose call it is, and what became of it.
 pub(crate) const BREAKER_KEYS: [&str; 3] = [

@@ -537,6 +537,14 @@ pub trait Listener: Send + Sync {
         CallId::default()
     }
 
+    /// Whether [`Listener::on_call`] would tell a call that begins on this thread singly, as a span
+    /// does. The breaker then lets it through and counts it in turns, one call after the other, so
+    /// that [`CallTimes`](super::CallTimes) says in which order; other calls wait for nobody. Asked
+    /// of each call.
+    fn tells_call(&self) -> bool {
+        false
+    }
+
     /// A call ended, or was refused, on this thread; `state` is what it met. Who wants to know when
     /// it ran asks `times`, which costs three readings of clocks.
     fn on_call(
@@ -548,8 +556,14 @@ pub trait Listener: Send + Sync {
     ) {
     }
 
-    /// A breaker was made, or its settings changed.
+    /// A breaker was made, or its settings changed. Of settings that change in quick succession the
+    /// newest are told last.
     fn on_config(&self, _origin: Origin<'_>, _config: &super::BreakerConfig) {}
+
+    /// The same, and since when the settings hold, by the wall clock as of transitions.
+    fn on_configured(&self, origin: Origin<'_>, config: &super::BreakerConfig, _at: SystemTime) {
+        self.on_config(origin, config);
+    }
 
     /// A breaker was made: the handle reads it for as long as it lives.
     fn on_created(&self, _breaker: super::WatchedBreaker) {}

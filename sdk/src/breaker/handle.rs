@@ -1,22 +1,20 @@
 //! The breaker programs hold: a machine with a name, a clock and somebody who listens.
 
 mod builder;
+mod settings;
+mod shared;
 mod watched;
 
 pub use builder::CircuitBreakerBuilder;
+pub(super) use shared::{Passage, Shared};
 pub use watched::WatchedBreaker;
 
 use std::sync::Arc;
 
 use crate::clock::{Clock, Moment, MonotonicClock};
-use crate::sync::{Mutex, lock};
 
 use super::permit::{OwnedPermit, Permit};
-use super::wall::WallClock;
-use super::{
-    Admission, BreakerConfig, CallId, CallOutcome, InvalidConfig, Listener, Machine, Mode, Origin,
-    Outcome, RejectReason, Rejection, Snapshot, State, Transition,
-};
+use super::{BreakerConfig, InvalidConfig, Mode, Rejection, Snapshot, State};
 
 /// A named circuit breaker. Clones are the same breaker.
 ///
@@ -45,112 +43,6 @@ impl<C: Clock> Clone for CircuitBreaker<C> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
-        }
-    }
-}
-
-/// What clones share.
-pub(crate) struct Shared<C> {
-    name: Box<str>,
-    key: Option<Box<str>>,
-    machine: Machine,
-    clock: C,
-    wall: WallClock,
-    listener: Option<Arc<dyn Listener>>,
-    /// The settings that were told last.
-    told: Mutex<BreakerConfig>,
-}
-
-impl<C> std::fmt::Debug for Shared<C> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CircuitBreaker")
-            .field("name", &self.name)
-            .field("key", &self.key)
-            .field("machine", &self.machine)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<C: Clock> Shared<C> {
-    fn origin(&self) -> Origin<'_> {
-        Origin {
-            name: &self.name,
-            key: self.key.as_deref(),
-        }
-    }
-
-    #[inline]
-    fn announce(&self, change: &Transition) {
-        if let Some(listener) = &self.listener {
-            let at = self.wall.time(&self.clock, change.at);
-            listener.on_announced(self.origin(), change, at);
-        }
-    }
-
-    fn current_call(&self) -> CallId {
-        self.listener
-            .as_ref()
-            .map(|listener| listener.current_call())
-            .unwrap_or_default()
-    }
-
-    #[inline]
-    fn admit(&self, now: Moment) -> Result<Admission, Rejection> {
-        let admitted = self.machine.admit(now, &mut |change| self.announce(change));
-        if let (Err(rejection), Some(listener)) = (&admitted, &self.listener) {
-            let state = match rejection.reason {
-                RejectReason::Open => State::Open,
-                RejectReason::HalfOpen => State::HalfOpen,
-                RejectReason::ForcedOpen => State::ForcedOpen,
-                RejectReason::Ramp => State::Closed,
-            };
-            let times = move || self.wall.times(&self.clock, now, now);
-            listener.on_call(self.origin(), state, CallOutcome::Rejected, &times);
-        }
-        admitted
-    }
-
-    #[inline]
-    pub(super) fn record(&self, admission: Admission, outcome: Outcome) {
-        let announce = &mut |change: &Transition| self.announce(change);
-        let now = self.clock.now();
-        if let Some(listener) = &self.listener {
-            let outcome = self.machine.outcome_of(&admission, outcome, now);
-            let start = admission.start();
-            let times = move || self.wall.times(&self.clock, start, now);
-            listener.on_call(self.origin(), self.met(&admission), outcome, &times);
-        }
-        self.machine
-            .record(admission, outcome, now, || self.current_call(), announce);
-    }
-
-    pub(super) fn cancel(&self, admission: Admission) {
-        let announce = &mut |change: &Transition| self.announce(change);
-        let (now, panicked) = (self.clock.now(), std::thread::panicking());
-        if let Some(listener) = &self.listener {
-            let outcome = if panicked {
-                self.machine.outcome_of(&admission, Outcome::Failure, now)
-            } else {
-                CallOutcome::Cancelled
-            };
-            let start = admission.start();
-            let times = move || self.wall.times(&self.clock, start, now);
-            listener.on_call(self.origin(), self.met(&admission), outcome, &times);
-        }
-        self.machine
-            .cancel(admission, panicked, now, || self.current_call(), announce);
-    }
-
-    /// The state a call met when it was let through.
-    fn met(&self, admission: &Admission) -> State {
-        if self.machine.is_plainly_closed() && !admission.is_probe() {
-            return State::Closed;
-        }
-        match self.machine.state(admission.start()) {
-            // Where somebody else decides a probe is a call like any other.
-            state @ (State::MetricsOnly | State::ForcedOpen | State::Disabled) => state,
-            _ if admission.is_probe() => State::HalfOpen,
-            State::Closed | State::Open | State::HalfOpen => State::Closed,
         }
     }
 }
@@ -259,7 +151,7 @@ impl<C: Clock> CircuitBreaker<C> {
         let shared = &*self.shared;
         shared
             .admit(now)
-            .map(|admission| Permit::new(shared, admission))
+            .map(|passage| Permit::new(shared, passage))
     }
 
     /// Asks to make a call, with a permit that can move into a future.
@@ -283,8 +175,8 @@ impl<C: Clock> CircuitBreaker<C> {
     /// [`CircuitBreaker::acquire_owned`] for a caller that has just read the same clock.
     #[inline]
     pub(crate) fn acquire_owned_at(&self, now: Moment) -> Result<OwnedPermit<C>, Rejection> {
-        let admission = self.shared.admit(now)?;
-        Ok(OwnedPermit::new(Arc::clone(&self.shared), admission))
+        let passage = self.shared.admit(now)?;
+        Ok(OwnedPermit::new(Arc::clone(&self.shared), passage))
     }
 
     /// Asks for a probe on behalf of a health check, so that no user's request has to be one.
@@ -311,10 +203,8 @@ impl<C: Clock> CircuitBreaker<C> {
     /// # Errors
     /// The refusal: the breaker is not half-open, or its probes are out.
     pub fn acquire_probe(&self) -> Result<OwnedPermit<C>, Rejection> {
-        let shared = &self.shared;
-        let announce = &mut |change: &Transition| shared.announce(change);
-        let admission = shared.machine.admit_probe(shared.clock.now(), announce)?;
-        Ok(OwnedPermit::new(Arc::clone(shared), admission))
+        let passage = self.shared.admit_probe()?;
+        Ok(OwnedPermit::new(Arc::clone(&self.shared), passage))
     }
 
     /// What callers experience now. Reads only.
@@ -372,7 +262,7 @@ impl<C: Clock> CircuitBreaker<C> {
         self.shared.machine.config()
     }
 
-    /// Does what is due: see [`Machine::tick`].
+    /// Does what is due: see [`Machine::tick`](super::Machine::tick).
     ///
     /// ```
     /// use std::time::Duration;
@@ -388,7 +278,8 @@ impl<C: Clock> CircuitBreaker<C> {
     /// # Ok::<(), tripline_sdk::InvalidConfig>(())
     /// ```
     pub fn tick(&self) {
-        self.with_machine(|machine, now, announce| machine.tick(now, announce));
+        self.shared
+            .in_turn(|machine, now, announce| machine.tick(now, announce));
     }
 
     /// When [`CircuitBreaker::tick`] next has something to do.
@@ -421,8 +312,8 @@ impl<C: Clock> CircuitBreaker<C> {
     /// # Ok::<(), tripline_sdk::InvalidConfig>(())
     /// ```
     pub fn set_mode(&self, mode: Mode) {
-        self.with_machine(|machine, now, announce| machine.set_mode(mode, now, announce));
-        self.announce_change();
+        self.shared
+            .configure(|machine, now, announce| machine.set_mode(mode, now, announce));
     }
 
     /// Opens it for something it cannot see itself, such as a failed health check.
@@ -436,7 +327,8 @@ impl<C: Clock> CircuitBreaker<C> {
     /// # Ok::<(), tripline_sdk::InvalidConfig>(())
     /// ```
     pub fn trip(&self) {
-        self.with_machine(|machine, now, announce| machine.trip(now, announce));
+        self.shared
+            .in_turn(|machine, now, announce| machine.trip(now, announce));
     }
 
     /// Closes it and forgets window and attempts.
@@ -451,7 +343,8 @@ impl<C: Clock> CircuitBreaker<C> {
     /// # Ok::<(), tripline_sdk::InvalidConfig>(())
     /// ```
     pub fn reset(&self) {
-        self.with_machine(|machine, now, announce| machine.reset(now, announce));
+        self.shared
+            .in_turn(|machine, now, announce| machine.reset(now, announce));
     }
 
     /// Takes new settings; the window keeps what it holds.
@@ -471,40 +364,7 @@ impl<C: Clock> CircuitBreaker<C> {
     /// # Errors
     /// Settings that cannot work, or another window.
     pub fn reconfigure(&self, config: BreakerConfig) -> Result<(), InvalidConfig> {
-        self.with_machine(|machine, now, announce| machine.reconfigure(config, now, announce))?;
-        self.announce_change();
-        Ok(())
-    }
-
-    fn with_machine<R>(
-        &self,
-        act: impl FnOnce(&Machine, Moment, &mut dyn FnMut(&Transition)) -> R,
-    ) -> R {
-        let shared = &self.shared;
-        act(&shared.machine, shared.clock.now(), &mut |change| {
-            shared.announce(change);
-        })
-    }
-
-    /// Settings that stay the same are not told again: told twice they mean that the breaker was made anew. Compared is what
-    /// was told last, for whoever heard of this change may have taken it back by now.
-    fn announce_change(&self) {
-        let config = self.config();
-        let is_news = {
-            let mut told = lock(&self.shared.told);
-            let seed = told.seed;
-            let is_news = BreakerConfig { seed, ..config } != *told;
-            *told = config;
-            is_news
-        };
-        if is_news {
-            self.announce_config(&config);
-        }
-    }
-
-    fn announce_config(&self, config: &BreakerConfig) {
-        if let Some(listener) = &self.shared.listener {
-            listener.on_config(self.shared.origin(), config);
-        }
+        self.shared
+            .configure(|machine, now, announce| machine.reconfigure(config, now, announce))
     }
 }

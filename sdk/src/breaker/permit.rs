@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, MonotonicClock};
 
-use super::handle::Shared;
-use super::{Admission, Outcome};
+use super::Outcome;
+use super::handle::{Passage, Shared};
 
 /// The right to make one call. Tell it how the call ended.
 ///
@@ -24,13 +24,13 @@ use super::{Admission, Outcome};
 #[derive(Debug)]
 pub struct Permit<'a, C: Clock = MonotonicClock> {
     holder: &'a Shared<C>,
-    admission: Admission,
+    passage: Passage,
 }
 
 impl<'a, C: Clock> Permit<'a, C> {
     #[inline]
-    pub(super) fn new(holder: &'a Shared<C>, admission: Admission) -> Self {
-        Self { holder, admission }
+    pub(super) fn new(holder: &'a Shared<C>, passage: Passage) -> Self {
+        Self { holder, passage }
     }
 
     /// Whether this call is one of the probes of a half-open breaker.
@@ -49,7 +49,7 @@ impl<'a, C: Clock> Permit<'a, C> {
     /// ```
     #[must_use]
     pub fn is_probe(&self) -> bool {
-        self.admission.is_probe()
+        self.passage.is_probe()
     }
 
     /// The call ended.
@@ -66,14 +66,14 @@ impl<'a, C: Clock> Permit<'a, C> {
     #[inline]
     pub fn finish(self, outcome: Outcome) {
         let told = ManuallyDrop::new(self);
-        told.holder.record(told.admission.again(), outcome);
+        told.holder.record(told.passage.again(), outcome);
     }
 }
 
 impl<C: Clock> Drop for Permit<'_, C> {
     #[inline]
     fn drop(&mut self) {
-        self.holder.cancel(self.admission.again());
+        self.holder.cancel(self.passage.again());
     }
 }
 
@@ -91,16 +91,16 @@ impl<C: Clock> Drop for Permit<'_, C> {
 #[derive(Debug)]
 pub struct OwnedPermit<C: Clock = MonotonicClock> {
     shared: Arc<Shared<C>>,
-    admission: Admission,
+    passage: Passage,
     told: bool,
 }
 
 impl<C: Clock> OwnedPermit<C> {
     #[inline]
-    pub(super) fn new(shared: Arc<Shared<C>>, admission: Admission) -> Self {
+    pub(super) fn new(shared: Arc<Shared<C>>, passage: Passage) -> Self {
         Self {
             shared,
-            admission,
+            passage,
             told: false,
         }
     }
@@ -120,7 +120,7 @@ impl<C: Clock> OwnedPermit<C> {
     /// ```
     #[must_use]
     pub fn is_probe(&self) -> bool {
-        self.admission.is_probe()
+        self.passage.is_probe()
     }
 
     /// The call ended.
@@ -136,7 +136,7 @@ impl<C: Clock> OwnedPermit<C> {
     #[inline]
     pub fn finish(mut self, outcome: Outcome) {
         self.told = true;
-        self.shared.record(self.admission.again(), outcome);
+        self.shared.record(self.passage.again(), outcome);
     }
 }
 
@@ -144,7 +144,7 @@ impl<C: Clock> Drop for OwnedPermit<C> {
     #[inline]
     fn drop(&mut self) {
         if !self.told {
-            self.shared.cancel(self.admission.again());
+            self.shared.cancel(self.passage.again());
         }
     }
 }

@@ -22,6 +22,8 @@ use crate::clock::{Clock, Moment, nanos};
 ///     clock_start_unix_nano: 1_000,
 ///     admitted_unix_nano: 1_700,
 ///     duration: Duration::from_nanos(40),
+///     admitted_sequence: Some(1),
+///     ended_sequence: Some(2),
 /// };
 /// let moment = times.admitted_unix_nano - times.clock_start_unix_nano;
 /// assert_eq!(moment, 700, "on the breaker's own clock");
@@ -35,6 +37,12 @@ pub struct CallTimes {
     pub admitted_unix_nano: u64,
     /// From then until its result; zero if it was refused.
     pub duration: Duration,
+    /// The turn in which the breaker let the call through, or refused it, counted from one: in which
+    /// order it did what it did in the same nanosecond. Only of calls that a listener tells
+    /// ([`Listener::tells_call`](crate::Listener::tells_call)).
+    pub admitted_sequence: Option<u64>,
+    /// The turn in which its result counted; none if it was refused.
+    pub ended_sequence: Option<u64>,
 }
 
 /// A wall clock that is further off than this was set.
@@ -50,13 +58,16 @@ pub(super) struct WallClock {
 }
 
 impl WallClock {
-    /// By the wall clock, a call that was let through and ended at these moments of `clock`.
+    /// By the wall clock, a call that was let through and ended at these moments of `clock`, in no
+    /// turn.
     pub(super) fn times(&self, clock: &impl Clock, admitted: Moment, ended: Moment) -> CallTimes {
         let start = self.start(clock);
         CallTimes {
             clock_start_unix_nano: start,
             admitted_unix_nano: start.saturating_add(admitted.as_nanos()),
             duration: ended.since(admitted),
+            admitted_sequence: None,
+            ended_sequence: None,
         }
     }
 

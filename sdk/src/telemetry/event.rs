@@ -118,7 +118,12 @@ pub(super) fn state_changed(
     }
 }
 
-pub(super) fn configured(origin: Origin<'_>, config: &BreakerConfig, config_hash: &str) -> Event {
+pub(super) fn configured(
+    origin: Origin<'_>,
+    config: &BreakerConfig,
+    at: SystemTime,
+    config_hash: &str,
+) -> Event {
     let seconds = |length: Duration| AnyValue::Double(length.as_secs_f64());
     let mut attributes = named(origin);
     attributes.push((names::BREAKER_CONFIG_HASH, config_hash.to_owned().into()));
@@ -221,7 +226,7 @@ pub(super) fn configured(origin: Origin<'_>, config: &BreakerConfig, config_hash
         name: names::EVENT_CONFIGURED,
         severity: Severity::Info,
         body: format!("circuit breaker {} configured", origin.name),
-        at: SystemTime::now(),
+        at,
         call: None,
         attributes,
     }

@@ -37,6 +37,12 @@ names! {
     /// Attribute of spans: the origin of the breaker's clock, from which steps of its window are
     /// counted, nanoseconds since the Unix epoch.
     BREAKER_CLOCK_START = "circuit_breaker.clock_start_unix_nano";
+    /// Attribute of spans: the number of the breaker's turn in which it let the call through, or
+    /// refused it, counted since it was made. What calls did in the same nanosecond they did in the
+    /// order of these numbers.
+    BREAKER_ADMITTED_SEQUENCE = "circuit_breaker.admitted_sequence";
+    /// Attribute of spans: the number of the turn in which the call's result counted.
+    BREAKER_ENDED_SEQUENCE = "circuit_breaker.ended_sequence";
     /// Attribute of transitions: the state before.
     BREAKER_FROM_STATE = "circuit_breaker.from_state";
     /// Attribute of transitions: the state after.

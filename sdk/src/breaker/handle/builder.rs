@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{CircuitBreaker, Shared, WallClock, WatchedBreaker};
+use super::settings::ToldSettings;
+use super::{CircuitBreaker, Shared, WatchedBreaker};
 use crate::breaker::quota::OpenQuota;
+use crate::breaker::turns::Turns;
+use crate::breaker::wall::WallClock;
 use crate::breaker::{BreakerConfig, InvalidConfig, Listener, Machine};
 use crate::clock::{Clock, MonotonicClock};
-use crate::sync::Mutex;
 
 /// Makes a [`CircuitBreaker`].
 ///
@@ -149,7 +151,8 @@ impl<C: Clock> CircuitBreakerBuilder<C> {
     /// # Errors
     /// Settings that cannot work.
     pub fn build(self) -> Result<CircuitBreaker<C>, InvalidConfig> {
-        let machine = Machine::in_group(self.config, self.clock.now(), self.quota)?;
+        let now = self.clock.now();
+        let machine = Machine::in_group(self.config, now, self.quota)?;
         let config = machine.config();
         let breaker = CircuitBreaker {
             shared: Arc::new(Shared {
@@ -158,14 +161,15 @@ impl<C: Clock> CircuitBreakerBuilder<C> {
                 machine,
                 clock: self.clock,
                 wall: WallClock::default(),
+                turns: Turns::new(),
                 listener: self.listener,
-                told: Mutex::new(config),
+                settings: ToldSettings::new(now, config),
             }),
         };
         if let Some(listener) = &breaker.shared.listener {
             listener.on_created(WatchedBreaker::new(&breaker.shared));
         }
-        breaker.announce_config(&config);
+        breaker.shared.announce_config(now, &config);
         Ok(breaker)
     }
 }

@@ -128,8 +128,10 @@ impl<C: Clock> Observe for Shared<C> {
     }
 
     fn tick(&self) -> Option<Duration> {
-        let now = self.clock.now();
-        self.machine.tick(now, &mut |change| self.announce(change));
+        let now = self.in_turn(|machine, now, announce| {
+            machine.tick(now, announce);
+            now
+        });
         self.machine.next_wakeup().map(|next| next.since(now))
     }
 }

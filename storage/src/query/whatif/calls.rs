@@ -9,29 +9,40 @@ use duckdb::{Connection, params};
 use super::super::QueryError;
 use crate::ask::Ask as _;
 use crate::model::{Breaker, Scope, TimeRange};
-use crate::resilience::BREAKER_KEYS;
-use crate::resilience::whatif::history::{Call, Ended};
+use crate::resilience::whatif::history::{Call, Ended, Turns};
 use crate::resilience::whatif::record::Record;
+use crate::resilience::{CallKeys, Recognisers};
 
 /// So many times more calls than are wanted are read without asking for their order, which costs more than reading.
 const UNORDERED: usize = 2;
 
-/// Attributes by which spans tell that they are a breaker's call, when that was and how it ended: our SDK's, and those of
-/// the recogniser files whose spans have an outcome.
-pub(super) const CALL_KEYS: [&str; 8] = [
-    BREAKER_KEYS[0],
-    BREAKER_KEYS[1],
-    BREAKER_KEYS[2],
+/// Attributes by which our SDK tells when a call counted, and in which turns.
+const COUNTED_KEYS: [&str; 5] = [
     "circuit_breaker.admitted_unix_nano",
     "circuit_breaker.duration_ns",
     "circuit_breaker.clock_start_unix_nano",
-    "resilience4j.circuit_breaker.name",
-    "resilience4j.circuit_breaker.outcome",
+    "circuit_breaker.admitted_sequence",
+    "circuit_breaker.ended_sequence",
 ];
 
-/// SQL of the words for how a call ended.
-pub(super) fn outcomes() -> String {
-    Ended::WORDS.map(|(word, _)| format!("'{word}'")).join(", ")
+/// Every attribute of spans that questions about a breaker's calls read.
+pub(super) fn call_keys() -> Vec<&'static str> {
+    [&Recognisers::shipped().call_keys().all()[..], &COUNTED_KEYS].concat()
+}
+
+/// The question for calls that breakers wrote on, with the attributes that recognisers know filled in.
+pub(super) fn with_keys(sql: &str) -> String {
+    let CallKeys {
+        names,
+        keys,
+        outcomes,
+    } = Recognisers::shipped().call_keys();
+    let columns = |keys: &[&str]| format!("\"{}\"", keys.join("\", \""));
+    let words = Ended::WORDS.map(|(word, _)| format!("'{word}'"));
+    sql.replace("{name}", &columns(&names))
+        .replace("{key}", &columns(&keys))
+        .replace("{outcome}", &columns(&outcomes))
+        .replace("{outcomes}", &words.join(", "))
 }
 
 /// A call, and what decides between calls that began at the same nanosecond.
@@ -162,9 +173,11 @@ fn fetch(
     if calls.len() >= unordered {
         (calls, instances) = ask(&format!("ORDER BY {order} LIMIT {enough}"))?;
     }
-    calls.sort_unstable_by(|a, b| {
-        (a.call.start, a.span_id, a.instance).cmp(&(b.call.start, b.span_id, b.instance))
-    });
+    let place = |read: &Read| {
+        let Call { start, turns, .. } = read.call;
+        (start, turns.admitted, read.span_id, read.instance)
+    };
+    calls.sort_unstable_by_key(place);
     Ok((calls, instances))
 }
 
@@ -212,6 +225,7 @@ fn take(columns: &StructArray, calls: &mut Vec<Read>, instances: &mut Vec<String
     let span_ids = columns.column(4).as_string::<i32>();
     let weights = columns.column(5).as_primitive::<Float64Type>();
     let clocks = columns.column(6).as_primitive::<Int64Type>();
+    let turns = [7, 8].map(|column| columns.column(column).as_primitive::<Int64Type>());
     let mut instance = 0;
     calls.reserve(columns.len());
     for row in 0..columns.len() {
@@ -230,46 +244,21 @@ fn take(columns: &StructArray, calls: &mut Vec<Read>, instances: &mut Vec<String
         let digits = span_ids.value(row).as_bytes();
         let length = digits.len().min(span_id.len());
         span_id[..length].copy_from_slice(&digits[..length]);
+        let [admitted, counted] = turns.map(|turns| {
+            let turn = turns.is_valid(row).then(|| turns.value(row));
+            turn.and_then(|turn| u64::try_from(turn).ok())
+        });
         calls.push(Read {
             call: Call {
                 start: starts.value(row),
                 duration: u64::try_from(lengths.value(row)).unwrap_or(0),
                 ended,
+                turns: Turns::told(admitted, counted),
             },
             instance: u32::try_from(instance).unwrap_or(u32::MAX),
             span_id,
             weight: weights.is_valid(row).then(|| weights.value(row)),
             clock: clocks.is_valid(row).then(|| clocks.value(row)),
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::resilience::SHIPPED;
-
-    #[test]
-    fn every_outcome_that_recognisers_know_on_spans_is_read() {
-        for (file, text) in SHIPPED {
-            let rules: toml::Table = toml::from_str(text).expect(file);
-            let spans = rules.get("span").and_then(toml::Value::as_array);
-            for span in spans.into_iter().flatten() {
-                let outcome = span.get("fields").and_then(|fields| fields.get("outcome"));
-                let pattern = span.get("pattern").and_then(toml::Value::as_str);
-                let (Some(outcome), None | Some("breaker")) =
-                    (outcome.and_then(toml::Value::as_str), pattern)
-                else {
-                    continue;
-                };
-                // Flags of Envoy's access log: a cap that was full, no breaker's call. A word of the rule's own is in no
-                // attribute.
-                // Spring says which of its functions ran, not how it ended. Keys under a prefix of the user's own are
-                // no fixed keys to ask for: such calls are not replayed, and the replay says how few it had.
-                let others = ["response_flags", "spring.cloud.circuitbreaker.type"];
-                let is_none = others.contains(&outcome) || outcome.starts_with(['=', '*']);
-                assert!(is_none || CALL_KEYS.contains(&outcome), "{file}: {outcome}");
-            }
-        }
     }
 }

@@ -2,7 +2,7 @@
 -- are not among them.
 SELECT coalesce(service_instance_id, '') AS instance, epoch_ns(start_time) AS start, coalesce(duration_ns, 0)::BIGINT AS length,
     CASE WHEN status_code = 'error' THEN 'failure' ELSE 'success' END AS outcome, span_id, weight::DOUBLE AS weight,
-    NULL::BIGINT AS clock
+    NULL::BIGINT AS clock, NULL::BIGINT AS admitted_turn, NULL::BIGINT AS ended_turn
 FROM ({calls})
 WHERE start_time >= make_timestamp_ns($1) AND start_time < make_timestamp_ns($2) AND service_name = $3
     AND kind IN ('client', 'producer') AND peer IN (SELECT unnest(string_split($4, chr(31)))) AND $5 = $5

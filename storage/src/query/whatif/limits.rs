@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use super::OURS;
 use super::stored::Stored;
 use crate::model::{Breaker, CallCoverage};
+use crate::resilience::whatif::doubts::Doubt;
 use crate::resilience::whatif::history::Ended;
-use crate::resilience::whatif::lives::{Doubt, Life};
+use crate::resilience::whatif::lives::Life;
 
 /// All of it, what always holds first.
 pub(super) fn limits(breaker: &Breaker, stored: &Stored, coverage: &CallCoverage) -> Vec<String> {

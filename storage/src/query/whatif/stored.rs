@@ -77,9 +77,9 @@ pub(super) fn read(
         let from = range.from_unix_nano.saturating_sub(LEAD_NS);
         let to = range.to_unix_nano.saturating_add(LEAD_NS);
         let set = session.set();
-        let calls = set.calls_sql(&calls::CALL_KEYS, |segment| segment.may_hold_time(from, to));
-        sql.replace("{calls}", &calls)
-            .replace("{outcomes}", &calls::outcomes())
+        let keys = calls::call_keys();
+        let calls = set.calls_sql(&keys, |segment| segment.may_hold_time(from, to));
+        calls::with_keys(sql).replace("{calls}", &calls)
     };
     session.run_concluded(|conn| {
         let mut records: BTreeMap<String, Record> = BTreeMap::new();

@@ -8,7 +8,7 @@ use crate::fixture;
 use crate::ingest::{LogColumns, LogRow, ResourceRow, Rows, SpanColumns, SpanRow};
 use crate::model::{Breaker, BreakersQuery, TimeRange};
 use crate::query::breakers;
-use crate::resilience::whatif::history::{Call, Change, Ended, Start};
+use crate::resilience::whatif::history::{Call, Change, Ended, Start, Turns};
 use crate::store::Store;
 
 const MS: u64 = 1_000_000;
@@ -208,6 +208,7 @@ fn what_happened_took_from_the_first_failure_and_from_the_first_success() {
         start: start * 1_000_000_000,
         duration: 500_000_000,
         ended,
+        turns: Turns::UNKNOWN,
     };
     let change = |second: i64, from: &str, to: &str| Change {
         at: second * 1_000_000_000,

@@ -106,7 +106,7 @@ pub(super) fn baseline(
             Some(rules) => rules.differs.clone(),
             None if is_ours => vec![
                 "A span that does not say when its breaker counted the call stands for it as a whole: work before or after it in the same span moves its times.".to_owned(),
-                "Calls that ended within microseconds of one another may have counted in another order than they ended.".to_owned(),
+                "Where calls do not say in which of their breaker's turns they counted, those that ended within microseconds of one another may have counted in another order than they ended.".to_owned(),
                 "Calls whose spans were not stored (sampling, retention) are missing from the window.".to_owned(),
                 "The steps of a window of time are counted from the origin of its breaker's clock, where no span says when that was from when the breaker was made.".to_owned(),
             ],

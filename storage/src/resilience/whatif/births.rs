@@ -200,7 +200,7 @@ fn around(record: &Record) -> Vec<Around> {
 mod tests {
     use tripline_sdk::{Mode, WindowConfig};
 
-    use super::super::history::Call;
+    use super::super::history::{Call, Turns};
     use super::*;
 
     fn report(at: i64, config: BreakerConfig) -> Report {
@@ -228,6 +228,7 @@ mod tests {
             start: from * SLACK_NS,
             duration: ((to - from) * SLACK_NS).unsigned_abs(),
             ended,
+            turns: Turns::UNKNOWN,
         }
     }
 

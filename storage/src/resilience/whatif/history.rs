@@ -51,6 +51,35 @@ pub struct Call {
     pub duration: u64,
     /// How it ended.
     pub ended: Ended,
+    /// Its place among the calls of the same nanosecond.
+    pub turns: Turns,
+}
+
+/// The turns of its breaker in which a call was let through, or refused, and in which its result counted. Turns never go back in
+/// time, so they only matter where times are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turns {
+    /// Of its beginning.
+    pub admitted: u64,
+    /// Of its end.
+    pub ended: u64,
+}
+
+impl Turns {
+    /// Of a call that does not say: after all that do.
+    pub const UNKNOWN: Self = Self {
+        admitted: u64::MAX,
+        ended: u64::MAX,
+    };
+
+    /// As a call says. Where it was refused its end is its beginning, also where an earlier call of the same span has left
+    /// another one.
+    pub fn told(admitted: Option<u64>, ended: Option<u64>) -> Self {
+        admitted.map_or(Self::UNKNOWN, |admitted| Self {
+            admitted,
+            ended: ended.unwrap_or(0).max(admitted),
+        })
+    }
 }
 
 impl Call {
@@ -159,7 +188,7 @@ pub struct History {
     pub start: Start,
     /// What it was told, in order; the first holds from the beginning on. A change of who decides is among them.
     pub settings: Vec<Told>,
-    /// Ordered by start.
+    /// Ordered by start, and then by turn.
     pub calls: Vec<Call>,
     /// From `from` until `until`, ordered by time.
     pub changes: Vec<Change>,

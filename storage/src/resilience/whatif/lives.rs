@@ -2,15 +2,16 @@
 //!
 //! Every change of state begins with an empty window and with no probes out, so what a breaker is at a moment follows
 //! from its last change before and the calls since. Where the record lacks one of these, what is assumed instead is a
-//! [`Doubt`], which is said beside the answer.
+//! [`Doubt`].
 
 use std::ops::Range;
 use std::time::Duration;
 
-use tripline_sdk::{BreakerConfig, Mode, WindowConfig};
+use tripline_sdk::{BreakerConfig, Mode};
 
 use super::births::{Birth, Births, births};
-use super::history::{Call, Change, Ended, History, Start, Told, mode_of};
+use super::doubts::{Doubt, Evidence};
+use super::history::{Call, Change, History, Start, Told, mode_of};
 use super::record::{Record, Report};
 
 /// How long a breaker was open that half-opened at a known time and opened at an unknown one.
@@ -29,23 +30,6 @@ pub struct Asked {
     pub read_from: i64,
     /// Settings of an instance that told none.
     pub fallback: BreakerConfig,
-}
-
-/// What had to be assumed of a life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Doubt {
-    /// Its state at the beginning: closed, or half-open without probes.
-    State,
-    /// That its window held nothing from before the calls that were read.
-    Window,
-    /// When it was made, from which the steps of its window are counted.
-    Origin,
-    /// Its settings: those of others, or later ones of its own.
-    Settings,
-    /// That a report of settings is of a change, not of a making.
-    Report,
-    /// The moment it began anew.
-    Restart,
 }
 
 /// One life.
@@ -167,9 +151,18 @@ impl Part<'_> {
             calls: std::mem::take(&mut self.calls),
             changes: within,
         };
+        let evidence = Evidence {
+            is_told: self.told_by(history.from).is_some(),
+            is_clocked: self.clock.is_some(),
+            birth: self.birth,
+            unclear: self.unclear,
+            before: &before,
+            read_from: asked.read_from,
+            time: self.time,
+        };
         Some(Life {
             instance: instance.to_owned(),
-            doubts: self.doubts(&history, &before, asked),
+            doubts: evidence.doubts(&history),
             history,
         })
     }
@@ -214,70 +207,6 @@ impl Part<'_> {
     fn told_by(&self, at: i64) -> Option<&Report> {
         self.reports.iter().rfind(|report| report.at <= at)
     }
-
-    fn doubts(&self, history: &History, before: &[Change], asked: &Asked) -> Vec<Doubt> {
-        let mut doubts = Vec::new();
-        let began_before = self.time.start < asked.from;
-        if began_before && is_state_unknown(self.birth, history, before) {
-            doubts.push(Doubt::State);
-        } else if began_before && !self.is_remembered(history, before, asked) {
-            doubts.push(Doubt::Window);
-        }
-        let is_stepped = history
-            .settings
-            .iter()
-            .any(|told| matches!(told.config.window, WindowConfig::Time { .. }));
-        if is_stepped && self.birth.is_none() && self.clock.is_none() {
-            doubts.push(Doubt::Origin);
-        }
-        if self.told_by(history.from).is_none() {
-            doubts.push(Doubt::Settings);
-        }
-        let looked_at = asked.read_from..history.until;
-        let is_looked_at = |at: &i64| self.time.contains(at) && looked_at.contains(at);
-        if self.unclear.iter().any(is_looked_at) {
-            doubts.push(Doubt::Report);
-        }
-        if self
-            .birth
-            .is_some_and(|birth| !birth.is_reported && looked_at.contains(&birth.at))
-        {
-            doubts.push(Doubt::Restart);
-        }
-        doubts
-    }
-
-    /// Whether everything that counts at the beginning is among the calls that were read.
-    fn is_remembered(&self, history: &History, before: &[Change], asked: &Asked) -> bool {
-        let since = before.last().map_or(self.time.start, |last| last.at);
-        // Whatever opened it, an open breaker has no window.
-        let has_none = before
-            .last()
-            .map_or_else(|| history.start != Start::Closed, |last| last.to == "open");
-        if has_none || since >= asked.read_from {
-            return true;
-        }
-        let earlier = &history.calls[..history.calls.len() - history.asked().len()];
-        let is_calm = |config: &BreakerConfig| {
-            let has_success = || earlier.iter().any(|call| call.ended == Ended::Success);
-            config.consecutive_failures.is_none() || has_success()
-        };
-        let is_full = |config: &BreakerConfig| match config.window {
-            WindowConfig::Time { length, .. } => {
-                let read = asked.from.saturating_sub(asked.read_from);
-                u128::from(read.unsigned_abs()) >= 2 * length.as_nanos()
-            }
-            WindowConfig::Count { size } => {
-                let results = earlier
-                    .iter()
-                    .filter(|call| matches!(call.ended, Ended::Success | Ended::Failure));
-                results.count() >= size as usize
-            }
-        };
-        let told = history.settings.first();
-        history.start == Start::Closed
-            && told.is_some_and(|told| is_full(&told.config) && is_calm(&told.config))
-    }
 }
 
 /// From the settings on that hold at `begin`.
@@ -319,16 +248,11 @@ fn start(before: &[Change], within: &[Change], from: i64) -> Start {
     }
 }
 
-/// Whether nothing says in which state it was when the range began: neither a change before nor the first one in it, nor
-/// that it was made before and did not change since.
-fn is_state_unknown(birth: Option<Birth>, history: &History, before: &[Change]) -> bool {
-    let next = history.changes.first();
-    let is_told = next.is_some_and(|next| matches!(next.from.as_str(), "closed" | "open"));
-    birth.is_none() && before.is_empty() && !is_told
-}
-
 #[cfg(test)]
 mod tests {
+    use tripline_sdk::WindowConfig;
+
+    use super::super::history::{Ended, Turns};
     use super::*;
 
     const SECOND: i64 = 1_000_000_000;
@@ -368,6 +292,7 @@ mod tests {
             start: second * SECOND,
             duration: 1_000,
             ended: Ended::Success,
+            turns: Turns::UNKNOWN,
         };
         Record {
             instance: "pod".to_owned(),

@@ -1,8 +1,10 @@
 //! Runs a history through the SDK's state machine.
 //!
-//! Calls enter by their start and leave by their end; what ends at a moment ends before what begins at it. Open times
-//! are given, not drawn: with the recorded ones and the recorded settings the machine does again what it did. What an
-//! operator or a health check did is done again at its recorded time, new settings among it.
+//! Calls enter by their start and leave by their end; in the same nanosecond in the order of their breaker's turns, and where
+//! they say none what ends at a moment ends before what begins at it. Open times are given, not drawn: with the recorded
+//! ones and the recorded settings the machine does again what it did. What an operator or a health check did is done again at
+//! its recorded time, new settings among it, and before the calls of the same nanosecond: results of calls that were let
+//! through before count for nothing after it.
 //!
 //! What comes before the time that is asked for is replayed and not counted. A closed breaker did not trip in it, so
 //! there nothing trips here: only its window fills.
@@ -70,10 +72,11 @@ pub fn replay(
     };
     let mut run = Run::begin(&first.config, later, history, open_times)?;
     let mut admissions: Vec<Option<Admission>> = Vec::with_capacity(history.calls.len());
-    let mut ends: BinaryHeap<Reverse<(i64, usize)>> = BinaryHeap::new();
+    let mut ends: BinaryHeap<Reverse<(i64, u64, usize)>> = BinaryHeap::new();
     for (index, call) in history.calls.iter().enumerate() {
-        while let Some(&Reverse((end, ended))) = ends.peek()
-            && end <= call.start
+        let begins = (call.start, call.turns.admitted);
+        while let Some(&Reverse((end, turn, ended))) = ends.peek()
+            && (end, turn) <= begins
         {
             ends.pop();
             run.act(end)?;
@@ -85,11 +88,11 @@ pub fn replay(
             run.count(admission.is_some(), call.ended);
         }
         if admission.is_some() {
-            ends.push(Reverse((call.end(), index)));
+            ends.push(Reverse((call.end(), call.turns.ended, index)));
         }
         admissions.push(admission);
     }
-    while let Some(Reverse((end, ended))) = ends.pop() {
+    while let Some(Reverse((end, _, ended))) = ends.pop() {
         run.act(end)?;
         run.finish(admissions[ended].take(), history.calls[ended].ended, end)?;
     }

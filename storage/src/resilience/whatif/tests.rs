@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tripline_sdk::{BreakerConfig, CloseOn, HalfOpen, Mode, OpenTime, SlowCalls, State};
 
-use super::history::{Call, Change, Ended, History, Start, Told};
+use super::history::{Call, Change, Ended, History, Start, Told, Turns};
 use super::replay::{Replayed, replay};
 use super::{search, settings};
 
@@ -54,6 +54,7 @@ fn history(seed: u64, calls: usize) -> History {
                 } else {
                     Ended::Success
                 },
+                turns: Turns::UNKNOWN,
             }
         })
         .collect();
@@ -150,6 +151,30 @@ fn what_came_from_outside_happens_again() {
     assert!(run.rejected_good + run.avoided_failures > 0);
 }
 
+#[test]
+fn calls_of_the_same_nanosecond_count_in_the_order_of_their_turns() {
+    let settings = always(classic_config(2, 100));
+    let changes = |turns: [u64; 3]| {
+        let outcomes = [Ended::Failure, Ended::Failure, Ended::Success];
+        let call = |(number, ended): (u64, Ended)| Call {
+            start: 0,
+            duration: MS.unsigned_abs(),
+            ended,
+            turns: Turns::told(Some(number), Some(turns[number as usize])),
+        };
+        let history = History {
+            calls: (0..).zip(outcomes).map(call).collect(),
+            ..History::default()
+        };
+        let run = replay(&settings, &history, &[]).expect("settings that work");
+        times(&run)
+    };
+    assert_eq!(changes([3, 4, 5]), [(MS, State::Open)]);
+    assert!(changes([3, 5, 4]).is_empty(), "a success came between");
+    // As the spans of another SDK would have it.
+    assert_eq!(changes([u64::MAX; 3]), [(MS, State::Open)]);
+}
+
 /// When it came into which state.
 fn times(run: &Replayed) -> Vec<(i64, State)> {
     let changes = run.changes.iter();
@@ -162,6 +187,7 @@ fn outage(calls: i64) -> History {
         start: number * 10 * MS,
         duration: MS.unsigned_abs(),
         ended: Ended::Failure,
+        turns: Turns::UNKNOWN,
     };
     History {
         calls: (0..calls).map(call).collect(),

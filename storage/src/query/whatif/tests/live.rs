@@ -15,6 +15,8 @@ use super::MS;
 
 /// Calls of one instance.
 pub const CALLS: u64 = 150;
+/// What a coarse clock counts in, nanoseconds.
+const GRAIN: u64 = 10 * MS;
 
 /// SplitMix64.
 struct Dice(u64);
@@ -131,6 +133,10 @@ pub struct Called {
     pub state: &'static str,
     /// When its breaker's clock was at its origin.
     pub clock: u64,
+    /// The turn in which it was let through or refused.
+    pub admitted: u64,
+    /// The turn in which its result counted.
+    pub ended: Option<u64>,
 }
 
 /// What one instance did.
@@ -151,12 +157,23 @@ struct Live {
     now: u64,
     outage: Range<u64>,
     running: Vec<Option<(Admission, u64)>>,
-    ends: BinaryHeap<Reverse<(u64, usize)>>,
+    /// By time, and of the same time as the dice have it.
+    ends: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    /// Its clock is coarse: much happens in the same nanosecond, in any order.
+    is_coarse: bool,
+    turns: u64,
     story: Story,
 }
 
+/// How finely an instance's clock counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ticks {
+    Fine,
+    Coarse,
+}
+
 /// Drives a machine with these settings through its calls.
-pub fn live(twist: Twist, config: BreakerConfig, seed: u64) -> Story {
+pub fn live(twist: Twist, ticks: Ticks, config: BreakerConfig, seed: u64) -> Story {
     let mut dice = Dice(seed ^ 0xabcd);
     let outage = 500 * MS + dice.below(700 * MS)..1_400 * MS + dice.below(600 * MS);
     let (first, second) = (30 + dice.below(40), 90 + dice.below(30));
@@ -170,6 +187,8 @@ pub fn live(twist: Twist, config: BreakerConfig, seed: u64) -> Story {
         outage,
         running: Vec::new(),
         ends: BinaryHeap::new(),
+        is_coarse: ticks == Ticks::Coarse,
+        turns: 0,
         story: Story {
             told: vec![(0, config)],
             ..Story::default()
@@ -218,13 +237,28 @@ impl Live {
         now
     }
 
+    /// A time of less than that, or of whole grains up to it.
+    fn time_below(&mut self, most: u64) -> u64 {
+        if self.is_coarse {
+            GRAIN * self.dice.below(most / GRAIN + 1)
+        } else {
+            self.dice.below(most)
+        }
+    }
+
+    fn turn(&mut self) -> u64 {
+        self.turns += 1;
+        self.turns
+    }
+
     fn call(&mut self) {
-        self.now += 1 + self.dice.below(40 * MS);
+        self.now += u64::from(!self.is_coarse) + self.time_below(40 * MS);
         let now = self.now;
         self.pass(now);
+        let admitted = self.turn();
         let (when, made) = (self.moment(now), self.made);
         let changes = &mut self.story.changes;
-        let admitted = self.machine.admit(when, &mut |change| {
+        let answer = self.machine.admit(when, &mut |change| {
             changes.push((made + change.at.as_nanos(), *change));
         });
         let mut called = Called {
@@ -233,14 +267,22 @@ impl Live {
             outcome: "rejected",
             state: "closed",
             clock: made,
+            admitted,
+            ended: None,
         };
-        match admitted {
+        match answer {
             Ok(admission) => {
                 let is_long = self.dice.below(6) == 0;
                 let longest = if is_long { 200 * MS } else { 60 * MS };
-                called.length = 5 * MS + self.dice.below(longest);
+                let least = if self.is_coarse { 0 } else { 5 * MS };
+                called.length = least + self.time_below(longest);
                 let index = self.running.len();
-                self.ends.push(Reverse((now + called.length, index)));
+                let order = if self.is_coarse {
+                    self.dice.below(9)
+                } else {
+                    0
+                };
+                self.ends.push(Reverse((now + called.length, order, index)));
                 self.running.push(Some((admission, now)));
             }
             Err(rejection) => {
@@ -251,11 +293,13 @@ impl Live {
         self.story.calls.push(called);
     }
 
-    /// Ends the calls that end by then.
+    /// Ends the calls that end by then; of those that end at that very nanosecond of a coarse clock, some.
     fn pass(&mut self, until: u64) {
-        while let Some(&Reverse((end, index))) = self.ends.peek()
-            && end <= until
-        {
+        while let Some(&Reverse((end, _, index))) = self.ends.peek() {
+            let is_late = end == until && self.is_coarse && self.dice.below(2) == 0;
+            if end > until || is_late {
+                break;
+            }
             self.ends.pop();
             self.finish(end, index);
         }
@@ -266,10 +310,12 @@ impl Live {
             return;
         };
         self.now = self.now.max(at);
+        let turn = self.turn();
         let fails =
             self.outage.contains(&start) && self.dice.below(10) < 8 || self.dice.below(20) == 0;
         let (when, made) = (self.moment(at), self.made);
         let called = &mut self.story.calls[index];
+        called.ended = Some(turn);
         called.state = match self.machine.state(when) {
             state @ (State::MetricsOnly | State::ForcedOpen | State::Disabled) => state,
             _ if admission.is_probe() => State::HalfOpen,
@@ -345,6 +391,7 @@ impl Live {
         self.pass(u64::MAX);
         self.now += 1_100 * MS + self.dice.below(400 * MS);
         self.made = self.now;
+        self.turns = 0;
         self.config = config;
         self.machine = made(config, self.seed + 1);
         self.outage = self.now + 200 * MS..self.now + 1_200 * MS;

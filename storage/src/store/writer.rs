@@ -165,6 +165,10 @@ impl Writer {
     }
 
     fn try_commit(&mut self, group: &[Pending]) -> duckdb::Result<()> {
+        if self.shared.reserve.is_lent() {
+            let text = "the disk is full, and retention is making room";
+            return Err(duckdb::Error::ToSqlConversionFailure(text.into()));
+        }
         let now = self.shared.catalog.now_ns();
         if let Some(live) = &self.hot.segment.live {
             group.iter().for_each(|pending| live.expect(&pending.batch));

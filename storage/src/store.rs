@@ -39,7 +39,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 pub(crate) use crate::as_of::now_ns;
@@ -270,12 +270,32 @@ pub(crate) struct Shared {
     pub sealer: Bell,
     pub keeper: Bell,
     pub closing: AtomicBool,
+    /// Why the engine gave up, once it has.
+    pub broken: OnceLock<String>,
 }
 
 impl Shared {
     /// The steward's bell is the one that rings when something retires.
     pub(crate) fn steward(&self) -> &Bell {
         self.retirement.bell()
+    }
+
+    /// Notes an error after which the engine does nothing any more; `file` is what it was at.
+    pub(crate) fn note_fatal(&self, error: &duckdb::Error, file: Option<&Path>) {
+        let text = error.to_string();
+        let Some(reason) = engine::fatal(&text) else {
+            return;
+        };
+        let reason = match file.and_then(Path::file_name) {
+            Some(file) => format!("{}: {reason}", file.display()),
+            None => reason.to_owned(),
+        };
+        if self.broken.set(reason.clone()).is_ok() {
+            tracing::error!(
+                reason,
+                "the engine gave up; only a restart helps, which loses nothing that was acknowledged"
+            );
+        }
     }
 }
 
@@ -310,6 +330,7 @@ impl Store {
             sealer: Bell::default(),
             keeper: Bell::default(),
             closing: AtomicBool::new(false),
+            broken: OnceLock::new(),
             config,
         });
         let writer = writer::Writer::new(

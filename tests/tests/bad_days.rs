@@ -289,3 +289,25 @@ async fn a_server_whose_writer_is_gone_says_so_refuses_for_now_and_is_still_read
     assert_eq!(server.get_text("/readyz").await?.0, 200);
     sender.check(&server).await
 }
+
+#[tokio::test]
+async fn a_server_whose_disk_fails_a_sync_ends_by_itself_and_loses_nothing_it_acknowledged()
+-> Result<()> {
+    let server = Start::default().syncs(30).start().await?;
+    let mut sender = Sender::default();
+    let mut is_well = true;
+    for _ in 0..40 {
+        is_well = is_well && sender.send(&server, 1).await?;
+    }
+    ensure!(!is_well, "no commit failed");
+    ensure!(!sender.acknowledged.is_empty(), "no commit passed");
+    let (code, remains) = server.ended()?;
+    assert_eq!(code, Some(1));
+    let log = std::fs::read_to_string(remains.data_dir.with_extension("log"))?;
+    for said in ["the engine gave up", ".duckdb: fsync failed!"] {
+        ensure!(log.contains(said), "no {said}: {log}");
+    }
+    let server = Start::default().data_dir(&remains.data_dir).start().await?;
+    assert_eq!(server.get_text("/readyz").await?.0, 200);
+    sender.check(&server).await
+}

@@ -175,6 +175,8 @@ impl Writer {
         }
         let result = self.transaction(group.iter().map(|pending| &pending.batch));
         if let Err(error) = result {
+            let file = self.hot.segment.attachment.path.as_path();
+            self.shared.note_fatal(&error, Some(file));
             self.hot.writer.roll_back();
             self.recent.roll_back();
             // After a failed COMMIT there is no transaction left; both are fine.

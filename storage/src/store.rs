@@ -279,24 +279,6 @@ impl Shared {
     pub(crate) fn steward(&self) -> &Bell {
         self.retirement.bell()
     }
-
-    /// Notes an error after which the engine does nothing any more; `file` is what it was at.
-    pub(crate) fn note_fatal(&self, error: &duckdb::Error, file: Option<&Path>) {
-        let text = error.to_string();
-        let Some(reason) = engine::fatal(&text) else {
-            return;
-        };
-        let reason = match file.and_then(Path::file_name) {
-            Some(file) => format!("{}: {reason}", file.display()),
-            None => reason.to_owned(),
-        };
-        if self.broken.set(reason.clone()).is_ok() {
-            tracing::error!(
-                reason,
-                "the engine gave up; only a restart helps, which loses nothing that was acknowledged"
-            );
-        }
-    }
 }
 
 /// The open store. Cheap to share behind an `Arc`.

@@ -1,8 +1,9 @@
 //! What keeps the store from taking anything, told to whoever asks whether to send it more.
 
+use std::path::Path;
 use std::time::Duration;
 
-use super::{Store, locked};
+use super::{Shared, Store, engine, locked};
 
 /// How long a failed commit speaks against the store. Longer than clients wait before they try again, so that it does not
 /// flicker while they do; bounded, because where nobody sends for it, nobody would find out that there is room again.
@@ -57,5 +58,25 @@ impl Store {
                 .any(|failure| failure.work == "commit" && failure.at.elapsed() < REFUSING)
                 .then_some(Trouble::Refusing)
         })
+    }
+}
+
+impl Shared {
+    /// Notes an error after which the engine does nothing any more; `file` is what it was at.
+    pub(crate) fn note_fatal(&self, error: &duckdb::Error, file: Option<&Path>) {
+        let text = error.to_string();
+        let Some(reason) = engine::fatal(&text) else {
+            return;
+        };
+        let reason = match file.and_then(Path::file_name) {
+            Some(file) => format!("{}: {reason}", file.display()),
+            None => reason.to_owned(),
+        };
+        if self.broken.set(reason.clone()).is_ok() {
+            tracing::error!(
+                reason,
+                "the engine gave up; only a restart helps, which loses nothing that was acknowledged"
+            );
+        }
     }
 }

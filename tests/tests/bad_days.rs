@@ -191,7 +191,7 @@ async fn a_history_that_never_finds_room_is_given_up_loudly_so_that_the_store_ta
         .env("TRIPLINE_FAILPOINT", "retain.3:full")
         .env("TRIPLINE_STORE__RETENTION_BYTES", "1")
         .env("TRIPLINE_STORE__MAINTENANCE_INTERVAL", "50ms")
-        .env("TRIPLINE_STORE__HOT_AGE_MAX", "500ms")
+        .env("TRIPLINE_STORE__HOT_AGE_MAX", "2s")
         .start()
         .await?;
     let mut sender = Sender::default();

@@ -96,6 +96,8 @@ pub struct StoreSection {
     pub retention_bytes: ByteSize,
     /// Roll-ups and breaker history older than this are deleted.
     pub history_age: HumanDuration,
+    /// Room kept for retention to begin with on a full disk; `"0"` = none.
+    pub reserve_bytes: ByteSize,
     /// Segments of one size class that are compacted into one.
     pub compaction_fan_in: usize,
     /// How often compaction and retention look for work.
@@ -173,6 +175,7 @@ impl Default for StoreSection {
             retention_age: HumanDuration::seconds(7 * 24 * 3600),
             retention_bytes: ByteSize::mib(50 * 1024),
             history_age: HumanDuration::seconds(90 * 24 * 3600),
+            reserve_bytes: ByteSize::mib(32),
             compaction_fan_in: 8,
             maintenance_interval: HumanDuration::seconds(5),
             commit_rows_per_second_max: 0,
@@ -272,6 +275,7 @@ impl StoreSection {
             retention_bytes: (self.retention_bytes.bytes() > 0)
                 .then(|| self.retention_bytes.bytes()),
             history_age: self.history_age.get(),
+            reserve_bytes: self.reserve_bytes.bytes(),
             compaction_fan_in: self.compaction_fan_in,
             is_maintained: true,
             maintenance_interval: self.maintenance_interval.get(),

@@ -5,12 +5,13 @@ use std::path::Path;
 use crate::ingest::{Batch, ResourceRow, Rows, ScopeRow};
 use crate::store::{Store, StoreConfig};
 
-/// Settings of a store in `dir` that takes little: two threads, 256 MiB.
+/// Settings of a store in `dir` that takes little: two threads, 256 MiB of memory, no reserve.
 pub(crate) fn small(dir: &Path) -> StoreConfig {
     StoreConfig {
         data_dir: dir.to_owned(),
         threads: 2,
         memory_bytes_max: 256 << 20,
+        reserve_bytes: 0,
         ..StoreConfig::default()
     }
 }

@@ -136,14 +136,19 @@ impl Segment {
         }
     }
 
-    /// Its spans in stretches that differ in which of these keys they have; none where they do not.
-    pub(crate) fn stretches(&self, keys: &[&str]) -> Vec<keys::Stretch> {
+    /// Rows of each of its runs of spans, and the keys they have; none where nobody told them apart.
+    pub(crate) fn keyed_runs(&self) -> Vec<(u64, Keys)> {
         let (runs, apart) = (&self.meta.runs[0], &self.meta.run_keys);
         if runs.len() != apart.len() {
             return Vec::new();
         }
-        let runs = runs.iter().map(|run| run.rows).zip(apart);
-        keys::stretches(runs, keys)
+        let rows = runs.iter().map(|run| run.rows);
+        rows.zip(apart.iter().cloned()).collect()
+    }
+
+    /// Its spans in stretches that differ in which of these keys they have; none where they do not.
+    pub(crate) fn stretches(&self, keys: &[&str]) -> Vec<keys::Stretch> {
+        keys::stretches(&self.keyed_runs(), keys)
     }
 
     /// Whether roll-ups of calls are in it, or spans they are made from: `false` is certain.

@@ -22,6 +22,7 @@ mod queue;
 mod reader;
 mod recall;
 mod recovery;
+mod reserve;
 mod rotation;
 mod runs;
 mod sealer;
@@ -38,7 +39,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 pub(crate) use crate::as_of::now_ns;
@@ -52,6 +53,7 @@ pub use trouble::Trouble;
 use self::catalog::Catalog;
 use self::lock::Lock;
 use self::queue::Queue;
+use self::reserve::Reserve;
 use self::rotation::Rotation;
 use self::stats::Counters;
 use self::threads::Thread;
@@ -94,6 +96,8 @@ pub struct StoreConfig {
     pub compaction_fan_in: usize,
     /// Rows of spans, or of log records, that a compaction sorts together at most; more stay in runs.
     pub sorted_rows_max: u64,
+    /// Room kept for retention to begin with on a full disk, in bytes; 0 = none.
+    pub reserve_bytes: u64,
     /// Whether compaction and retention run; off for who only reads a directory.
     pub is_maintained: bool,
     /// How often compaction and retention look for work.
@@ -244,6 +248,7 @@ impl Default for StoreConfig {
             history_age: Duration::from_secs(90 * 86_400),
             compaction_fan_in: 8,
             sorted_rows_max: 300_000,
+            reserve_bytes: 32 << 20,
             is_maintained: true,
             maintenance_interval: Duration::from_secs(5),
             commit_rows_per_second_max: None,
@@ -261,9 +266,12 @@ pub(crate) struct Shared {
     pub catalog: Catalog,
     pub rotation: Rotation,
     pub retirement: Retirement,
+    pub reserve: Reserve,
     pub sealer: Bell,
     pub keeper: Bell,
     pub closing: AtomicBool,
+    /// Why the engine gave up, once it has.
+    pub broken: OnceLock<String>,
 }
 
 impl Shared {
@@ -296,6 +304,7 @@ impl Store {
         }
         let shared = Arc::new(Shared {
             queue: Queue::new(config.queue_bytes_max),
+            reserve: Reserve::new(recovered.catalog.dir(), config.reserve_bytes),
             counters: recovered.counters,
             catalog: recovered.catalog,
             rotation: recovered.rotation,
@@ -303,6 +312,7 @@ impl Store {
             sealer: Bell::default(),
             keeper: Bell::default(),
             closing: AtomicBool::new(false),
+            broken: OnceLock::new(),
             config,
         });
         let writer = writer::Writer::new(
@@ -493,6 +503,7 @@ fn snapshot(shared: &Shared) -> StoreStats {
             .sum(),
         segments_replaced: counters.replaced.load(Relaxed),
         segments_expired: counters.expired.load(Relaxed),
+        segments_given_up: counters.given_up.load(Relaxed),
         rows_sealed: set.segments.iter().map(|segment| segment.meta.rows()).sum(),
         failing: work.failures.iter().map(|failure| failure.work).collect(),
         last_error: work.last_error(),

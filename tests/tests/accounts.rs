@@ -97,6 +97,36 @@ impl Signal {
             }
         }
     }
+
+    /// Sends a body over HTTP; the status and the words of the answer.
+    async fn post(
+        self,
+        client: &reqwest::Client,
+        otlp: &str,
+        body: String,
+    ) -> Result<(u16, String)> {
+        let answer = client
+            .post(format!("http://{otlp}/v1/{}", self.path))
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
+    /// The counter of items with this outcome.
+    fn items(self, outcome: &str) -> String {
+        let receiver = self.receiver;
+        format!("otelcol_receiver_{outcome}_{receiver}{{receiver=\"otlp\",transport=\"http\"}}")
+    }
+
+    /// The counter of requests with this outcome.
+    fn requests(self, outcome: &str) -> String {
+        let path = self.path;
+        format!(
+            "tripline_receiver_requests_total{{signal=\"{path}\",transport=\"http\",outcome=\"{outcome}\"}}"
+        )
+    }
 }
 
 /// Sends the requests of one lane, one after the other, and never again.
@@ -111,13 +141,7 @@ async fn send(client: reqwest::Client, otlp: String, lane: u64) -> Result<Vec<(S
         } else {
             "{\"resource".to_owned()
         };
-        let answer = client
-            .post(format!("http://{otlp}/v1/{}", signal.path))
-            .header("content-type", "application/json")
-            .body(body)
-            .send()
-            .await?;
-        let (status, said) = (answer.status().as_u16(), answer.text().await?);
+        let (status, said) = signal.post(&client, &otlp, body).await?;
         let mut heard = Heard::default();
         match (status, is_json) {
             (200, true) => {
@@ -190,26 +214,18 @@ async fn what_the_server_prints_of_every_signal_is_what_its_clients_heard() -> R
 async fn compare(server: &Tripline, signal: Signal, heard: &Heard) -> Result<()> {
     let Signal {
         path,
-        receiver,
         store,
         relation,
         ..
     } = signal;
-    let items = |outcome: &str| {
-        format!("otelcol_receiver_{outcome}_{receiver}{{receiver=\"otlp\",transport=\"http\"}}")
-    };
-    let requests = |outcome: &str| {
-        format!(
-            "tripline_receiver_requests_total{{signal=\"{path}\",transport=\"http\",outcome=\"{outcome}\"}}"
-        )
-    };
+    let refused = heard.rejected_items + heard.refused_items;
     let mut books = vec![
-        (items("accepted"), heard.stored_items),
-        (items("refused"), heard.rejected_items + heard.refused_items),
-        (items("failed"), 0),
-        (requests("accepted"), heard.accepted),
-        (requests("overloaded"), heard.overloaded),
-        (requests("malformed"), heard.malformed),
+        (signal.items("accepted"), heard.stored_items),
+        (signal.items("refused"), refused),
+        (signal.items("failed"), 0),
+        (signal.requests("accepted"), heard.accepted),
+        (signal.requests("overloaded"), heard.overloaded),
+        (signal.requests("malformed"), heard.malformed),
         (
             format!("tripline_store_accepted_total{{signal=\"{store}\"}}"),
             heard.stored_items,
@@ -237,5 +253,47 @@ async fn compare(server: &Tripline, signal: Signal, heard: &Heard) -> Result<()>
         "{stored} {relation} are stored, clients heard {}",
         heard.stored_items
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_stored_after_its_client_heard_a_deadline_is_counted_once_as_stored_and_once_as_refused()
+-> Result<()> {
+    // After a request of sixty spans the writer rests for six seconds.
+    let server = Start::default()
+        .env("TRIPLINE_STORE__COMMIT_ROWS_PER_SECOND_MAX", "10")
+        .env("TRIPLINE_RECEIVE__REQUEST_TIMEOUT_MS", "3000")
+        .start()
+        .await?;
+    let signal = SIGNALS[0];
+    let mut answers = Vec::new();
+    for number in 0..2 {
+        let body = signal.request(number, 1).to_string();
+        let (status, _) = signal
+            .post(&server.client, server.otlp_http(), body)
+            .await?;
+        answers.push(status);
+    }
+    assert_eq!(answers, [200, 503]);
+    assert_eq!(server.metric(&signal.items("accepted")).await?, ITEMS - 1);
+    let stored = "tripline_store_accepted_total{signal=\"spans\"}";
+    server
+        .wait_for_metric(stored, 2 * (ITEMS - 1)..=u64::MAX)
+        .await?;
+    let unheard =
+        "tripline_receiver_unheard_items_total{signal=\"traces\",transport=\"http\"}".to_owned();
+    server.wait_for_metric(&unheard, 1..=u64::MAX).await?;
+    for (sample, wanted) in [
+        (stored.to_owned(), 2 * (ITEMS - 1)),
+        (signal.items("accepted"), 2 * (ITEMS - 1)),
+        (signal.items("refused"), 2),
+        (unheard, ITEMS - 1),
+        (signal.requests("accepted"), 1),
+        (signal.requests("deadline"), 1),
+    ] {
+        assert_eq!(server.metric(&sample).await?, wanted, "{sample}");
+    }
+    let spans = server.number("SELECT count(*) FROM spans").await?;
+    assert_eq!(spans, i64::try_from(2 * (ITEMS - 1))?);
     Ok(())
 }

@@ -17,6 +17,9 @@ const LEFT: u64 = 512 << 10;
 
 const SEALING_FAILS: &str = "tripline_store_failing{work=\"sealing\"}";
 const COMPACTION_FAILS: &str = "tripline_store_failing{work=\"compaction\"}";
+const RETENTION_FAILS: &str = "tripline_store_failing{work=\"retention\"}";
+const HISTORY: &str = "tripline_store_segments{state=\"history\"}";
+const GIVEN_UP: &str = "tripline_store_segments_ended_total{cause=\"given_up\"}";
 const SEALED: &str = "tripline_store_segments{state=\"sealed\"}";
 const ROTATED: &str = "tripline_store_segments{state=\"rotated\"}";
 
@@ -142,6 +145,72 @@ async fn a_disk_that_is_full_at_a_compaction_loses_nothing_and_it_is_done_when_t
     sender.check(&on(&disk, "3").start().await?).await
 }
 
+#[tokio::test]
+async fn on_a_full_disk_what_expires_makes_room_and_its_history_stays() -> Result<()> {
+    const CALLS: &str = "SELECT sum(calls)::BIGINT FROM red WHERE service_name = 'shop'";
+    let disk = SmallDisk::mount(64)?;
+    let start = || on(&disk, "100").env("TRIPLINE_STORE__RESERVE_BYTES", "8MiB");
+    let mut sender = Sender::default();
+    let server = start().start().await?;
+    ensure!(sender.send(&server, 4).await?, "there is room");
+    server.kill()?;
+    let server = start().start().await?;
+    server.wait_for_metric(ROTATED, 0..=0).await?;
+    let calls = server.number(CALLS).await?;
+    ensure!(calls > 0, "nothing was called");
+    server.kill()?;
+    let held = std::fs::metadata(disk.path().join("RESERVE"))?.len();
+    assert_eq!(held, 8 << 20);
+
+    disk.fill(LEFT)?;
+    let server = start()
+        .env("TRIPLINE_STORE__RETENTION_BYTES", "1")
+        .start()
+        .await?;
+    server.wait_for_metric(HISTORY, 1..=1).await?;
+    ensure!(
+        server.log().contains("makes room in its reserve"),
+        "there was room without it: {}",
+        server.log()
+    );
+    assert_eq!(server.metric(SEALED).await?, 0);
+    assert_eq!(server.number("SELECT count(*) FROM spans").await?, 0);
+    assert_eq!(server.number(CALLS).await?, calls);
+    server.wait_for_metric(RETENTION_FAILS, 0..=0).await?;
+    assert_eq!(server.metric(GIVEN_UP).await?, 0);
+    server.kill()?;
+    let server = start().start().await?;
+    assert_eq!(server.number(CALLS).await?, calls, "after a restart");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_history_that_never_finds_room_is_given_up_loudly_so_that_the_store_takes_more()
+-> Result<()> {
+    let server = Start::default()
+        .env("TRIPLINE_FAILPOINT", "retain.3:full")
+        .env("TRIPLINE_STORE__RETENTION_BYTES", "1")
+        .env("TRIPLINE_STORE__MAINTENANCE_INTERVAL", "50ms")
+        .env("TRIPLINE_STORE__HOT_AGE_MAX", "2s")
+        .start()
+        .await?;
+    let mut sender = Sender::default();
+    ensure!(sender.send(&server, 1).await?, "there is room");
+    server.wait_for_metric(GIVEN_UP, 1..=u64::MAX).await?;
+    for said in ["retention failed", "deleted without its history"] {
+        ensure!(server.log().contains(said), "no {said}: {}", server.log());
+    }
+    // All three signals may have been sealed in one segment or in several.
+    server.wait_for_metric(SEALED, 0..=0).await?;
+    server.wait_for_metric(RETENTION_FAILS, 0..=0).await?;
+    assert_eq!(server.metric(HISTORY).await?, 0);
+    let deadline = Instant::now() + PATIENCE;
+    while !sender.send(&server, 1).await? {
+        ensure!(Instant::now() < deadline, "it takes nothing more");
+    }
+    Ok(())
+}
+
 /// A server in which this step of its work goes wrong.
 async fn failing(step: &str) -> Result<Tripline> {
     Start::default()
@@ -216,6 +285,28 @@ async fn a_server_whose_writer_is_gone_says_so_refuses_for_now_and_is_still_read
     }
     sender.check(&server).await?;
     server.kill()?;
+    let server = Start::default().data_dir(&remains.data_dir).start().await?;
+    assert_eq!(server.get_text("/readyz").await?.0, 200);
+    sender.check(&server).await
+}
+
+#[tokio::test]
+async fn a_server_whose_disk_fails_a_sync_ends_by_itself_and_loses_nothing_it_acknowledged()
+-> Result<()> {
+    let server = Start::default().syncs(30).start().await?;
+    let mut sender = Sender::default();
+    let mut is_well = true;
+    for _ in 0..40 {
+        is_well = is_well && sender.send(&server, 1).await?;
+    }
+    ensure!(!is_well, "no commit failed");
+    ensure!(!sender.acknowledged.is_empty(), "no commit passed");
+    let (code, remains) = server.ended()?;
+    assert_eq!(code, Some(1));
+    let log = std::fs::read_to_string(remains.data_dir.with_extension("log"))?;
+    for said in ["the engine gave up", ".duckdb: fsync failed!"] {
+        ensure!(log.contains(said), "no {said}: {log}");
+    }
     let server = Start::default().data_dir(&remains.data_dir).start().await?;
     assert_eq!(server.get_text("/readyz").await?.0, 200);
     sender.check(&server).await

@@ -80,6 +80,12 @@ impl Start {
         self
     }
 
+    /// With so many syncs of each thread, and an I/O error at all later ones.
+    pub fn syncs(mut self, good: u32) -> Self {
+        self.under = trace::spoiler(good + 1);
+        self
+    }
+
     /// Another command than `serve`.
     pub fn command(mut self, command: &'static str) -> Self {
         self.command = Some(command);
@@ -317,7 +323,7 @@ impl Tripline {
     }
 
     /// SIGTERM, and its exit code once it is down.
-    pub fn stop(mut self) -> Result<(Option<i32>, Remains)> {
+    pub fn stop(self) -> Result<(Option<i32>, Remains)> {
         ensure!(
             Command::new("kill")
                 .args(["-TERM", &self.child.id().to_string()])
@@ -325,6 +331,11 @@ impl Tripline {
                 .success(),
             "cannot signal tripline"
         );
+        self.ended()
+    }
+
+    /// Its exit code once it is down.
+    pub fn ended(mut self) -> Result<(Option<i32>, Remains)> {
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
             if let Some(status) = self.child.try_wait()? {
@@ -332,7 +343,7 @@ impl Tripline {
             }
             ensure!(
                 Instant::now() < deadline,
-                "tripline ignores SIGTERM\n{}",
+                "tripline does not end\n{}",
                 self.log()
             );
             std::thread::sleep(Duration::from_millis(20));

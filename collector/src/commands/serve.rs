@@ -1,5 +1,8 @@
 //! `tripline serve`: open the store, bind the doors, serve until a signal, close in order.
 //!
+//! Where the store's engine gives up nothing can be taken or read any more: the process ends with an error, so that
+//! who supervises it starts it again.
+//!
 //! Order down: the receivers stop first and finish what is in flight, then the pages, then the store commits what
 //! is queued and joins its threads. A success answer given at any moment stays true.
 
@@ -12,7 +15,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-use tripline_storage::store::Store;
+use tripline_storage::store::{Store, Trouble};
 
 use super::{ServeFlags, print_line};
 use crate::config::Config;
@@ -87,17 +90,26 @@ where
         let running = Running::start(config).await?;
         print_line(&running.addresses.line());
         let companion = companion(&running)?;
-        let signal = signals::asked_to_end().await?;
-        tracing::info!(signal, "shutting down");
+        let ended = tokio::select! {
+            signal = signals::asked_to_end() => Ok(signal?),
+            trouble = running.gave_up() => Err(trouble),
+        };
+        match &ended {
+            Ok(signal) => tracing::info!(signal, "shutting down"),
+            Err(trouble) => tracing::error!(%trouble, "shutting down"),
+        }
         if let Some(companion) = companion {
             companion.end().await;
         }
         running.stop(shutdown_timeout).await;
-        Ok(())
+        ended.map(drop).map_err(anyhow::Error::from)
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
 }
+
+/// How often the store is asked whether its engine is still there.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Refuses what cannot be served, before anything is opened or bound.
 pub(super) fn check(config: &Config) -> anyhow::Result<()> {
@@ -175,6 +187,17 @@ impl Running {
             receivers,
             pages,
         })
+    }
+
+    /// Resolves when the store's engine is no more.
+    async fn gave_up(&self) -> Trouble {
+        let mut looks = tokio::time::interval(LOOK);
+        loop {
+            looks.tick().await;
+            if let Some(trouble @ Trouble::Broken { .. }) = self.store.trouble() {
+                return trouble;
+            }
+        }
     }
 
     /// Stops in order within `bound`; what does not end by then is cut.

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tripline_storage::store::{Store, Trouble};
+use tripline_storage::store::Store;
 
 use super::prometheus::Exposition;
 use super::query_times::QueryTimes;
@@ -33,10 +33,10 @@ pub fn router(readiness: Readiness) -> Router {
         .with_state(readiness)
 }
 
-/// Alive unless a part of the store has ended that nothing but a restart brings back.
+/// Alive unless a part of the store has ended, or its engine, that nothing but a restart brings back.
 async fn alive(State(readiness): State<Readiness>) -> Response {
     match readiness.store.trouble() {
-        Some(trouble @ Trouble::Ended { .. }) => unavailable(&trouble),
+        Some(trouble) if trouble.is_final() => unavailable(&trouble),
         _ => "alive\n".into_response(),
     }
 }

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Directive;
 
 use crate::config::{LogFormat, LogSection};
 
@@ -14,15 +15,39 @@ pub fn check(section: &LogSection) -> anyhow::Result<()> {
 /// A word alone is a level here; the crate takes any other for the name of a module, and then logs nothing else.
 fn filter(section: &LogSection) -> anyhow::Result<EnvFilter> {
     let level = &section.level;
-    let mut words = level.split(',').map(str::trim);
-    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
-    let is_known = words.all(|word| word.contains('=') || is_level(word));
+    let directives = directives(level);
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    let is_known = |word: &&str| word.contains(['=', '[']) || is_level(word);
     anyhow::ensure!(
-        is_known,
+        !directives.is_empty() && directives.iter().all(is_known),
         "log.level '{level}' is not a level (error, warn, info, debug, trace, off) or a filter (target=level, …)"
     );
-    EnvFilter::try_new(level)
-        .with_context(|| format!("log.level '{level}' is not a level or a filter"))
+    let is_wrong = || format!("log.level '{level}' is not a level or a filter");
+    // The crate reads a directive that names several fields, but divides what it is given at their commas.
+    let (several, one): (Vec<&str>, Vec<&str>) = directives
+        .into_iter()
+        .partition(|directive| directive.contains(','));
+    let mut filter = EnvFilter::try_new(one.join(",")).with_context(is_wrong)?;
+    for directive in several {
+        let directive: Directive = directive.parse().with_context(is_wrong)?;
+        filter = filter.add_directive(directive);
+    }
+    Ok(filter)
+}
+
+/// What stands between commas that are not within brackets.
+fn directives(level: &str) -> Vec<&str> {
+    let mut depth = 0_usize;
+    let divides = |c: char| {
+        match c {
+            '[' | '{' => depth += 1,
+            ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    };
+    let words = level.split(divides).map(str::trim);
+    words.filter(|word| !word.is_empty()).collect()
 }
 
 /// Installs the subscriber; a second call (tests in one process) changes nothing.
@@ -58,10 +83,22 @@ mod tests {
             "off",
             "warn,tripline_storage::ask=trace",
             "tower=debug",
+            "tower=debug,",
+            "[request]",
+            "tower[{a,b}]=debug",
+            "info,tower[request{a=1,b}]=trace,h2=off",
         ] {
             assert!(is_taken(level), "{level}");
         }
-        for level in ["loud", "", "info,loud", "tower=loud"] {
+        for level in [
+            "loud",
+            "",
+            ",",
+            "info,loud",
+            "tower=loud",
+            "t[{a,b}]=loud",
+            "t[{a,b",
+        ] {
             assert!(!is_taken(level), "{level}");
         }
     }

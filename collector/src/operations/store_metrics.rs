@@ -128,6 +128,7 @@ fn segments(text: &mut Exposition, stats: &StoreStats) {
         &[
             ("replaced", stats.segments_replaced),
             ("expired", stats.segments_expired),
+            ("given_up", stats.segments_given_up),
         ],
     );
 }

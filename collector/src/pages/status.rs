@@ -238,6 +238,7 @@ fn segments(stats: &StoreStats) -> StatusSection {
         row("Rows sealed", units::count(stats.rows_sealed)),
         row("Merged away", units::count(stats.segments_replaced)),
         row("Expired", units::count(stats.segments_expired)),
+        alarm("Expired without history", stats.segments_given_up),
         alarm("Rows in quarantine", stats.rows_quarantined),
         alarm("Files refused", stats.segments_refused.len() as u64),
     ];

@@ -1,6 +1,8 @@
 //! What was accepted and what was not, by signal, transport and reason; written as Prometheus text.
 //!
 //! The `otelcol_receiver_*` names are those of the reference collector, so existing dashboards work.
+//! Requests count by what their clients heard, items by what became of them: of a request past its deadline that is stored
+//! later, the request counts as refused, its items as accepted and among those that nobody heard of.
 //! Requests refused before decoding have an unknown number of items: they count as requests only.
 
 mod traffic;
@@ -32,11 +34,15 @@ const SIGNALS: [(&str, &str); 3] = [
 const TRANSPORTS: [&str; 2] = ["grpc", "http"];
 const REASONS: usize = Refusal::WORDS.len();
 
+/// One number of a cell.
+type Read = fn(&Cell) -> &AtomicU64;
+
 #[derive(Default)]
 struct Cell {
     accepted_items: AtomicU64,
     refused_items: AtomicU64,
     failed_items: AtomicU64,
+    unheard_items: AtomicU64,
     accepted_requests: AtomicU64,
     body_bytes: AtomicU64,
     refused_requests: [AtomicU64; REASONS],
@@ -73,12 +79,25 @@ impl Counters {
         &self.cells[at][transport as usize]
     }
 
-    /// Items stored.
-    pub(super) fn accept(&self, signal: &str, transport: Transport, items: u64, bytes: u64) {
+    /// Items stored, of a request of so many bytes.
+    pub(super) fn store(&self, signal: &str, transport: Transport, items: u64, bytes: u64) {
         let cell = self.cell(signal, transport);
         cell.accepted_items.fetch_add(items, Relaxed);
-        cell.accepted_requests.fetch_add(1, Relaxed);
         cell.body_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// A request answered with success.
+    pub(super) fn accept(&self, signal: &str, transport: Transport) {
+        self.cell(signal, transport)
+            .accepted_requests
+            .fetch_add(1, Relaxed);
+    }
+
+    /// Items that are stored, which their client does not know: it had heard a refusal, or hung up.
+    pub(super) fn leave_unheard(&self, signal: &str, transport: Transport, items: u64) {
+        self.cell(signal, transport)
+            .unheard_items
+            .fetch_add(items, Relaxed);
     }
 
     /// Items of a request that was otherwise accepted, left out for good.
@@ -196,7 +215,6 @@ impl Counters {
     }
 
     fn write_items(&self, out: &mut String) {
-        type Read = fn(&Cell) -> &AtomicU64;
         let outcomes: [(&str, Read); 3] = [
             ("accepted", |cell| &cell.accepted_items),
             ("refused", |cell| &cell.refused_items),
@@ -219,7 +237,7 @@ impl Counters {
 
     fn write_requests(&self, out: &mut String) {
         let name = "tripline_receiver_requests_total";
-        head(out, name, "counter", "requests by outcome");
+        head(out, name, "counter", "requests by what was answered");
         self.each_cell(|labels, cell| {
             let accepted = ("accepted", &cell.accepted_requests);
             let refused = Refusal::WORDS.into_iter().zip(&cell.refused_requests);
@@ -237,11 +255,24 @@ impl Counters {
                 }
             }
         }
-        let name = "tripline_receiver_body_bytes_total";
-        head(out, name, "counter", "bytes of accepted requests, unpacked");
-        self.each_cell(|labels, cell| {
-            let _ = writeln!(out, "{name}{{{labels}}} {}", cell.body_bytes.load(Relaxed));
-        });
+        let totals: [(&str, &str, Read); 2] = [
+            (
+                "tripline_receiver_unheard_items_total",
+                "accepted items whose client had heard a refusal, or hung up",
+                |cell| &cell.unheard_items,
+            ),
+            (
+                "tripline_receiver_body_bytes_total",
+                "bytes of stored requests, unpacked",
+                |cell| &cell.body_bytes,
+            ),
+        ];
+        for (name, help, read) in totals {
+            head(out, name, "counter", help);
+            self.each_cell(|labels, cell| {
+                let _ = writeln!(out, "{name}{{{labels}}} {}", read(cell).load(Relaxed));
+            });
+        }
     }
 
     fn each_cell(&self, mut visit: impl FnMut(&str, &Cell)) {
@@ -272,7 +303,8 @@ mod tests {
     #[test]
     fn counts_come_out_under_the_names_of_the_reference_collector() {
         let counters = Counters::default();
-        counters.accept("traces", Transport::Grpc, 3, 100);
+        counters.store("traces", Transport::Grpc, 3, 100);
+        counters.leave_unheard("traces", Transport::Grpc, 3);
         counters.refuse("logs", Transport::Http, &Refusal::Closing);
         counters.refuse_items("logs", Transport::Http, &Refusal::Closing, 2);
         counters.refuse_stray(Transport::Http, &Refusal::NotServed);
@@ -280,6 +312,8 @@ mod tests {
         counters.write_prometheus(&mut text);
         for line in [
             "otelcol_receiver_accepted_spans{receiver=\"otlp\",transport=\"grpc\"} 3",
+            "tripline_receiver_unheard_items_total{signal=\"traces\",transport=\"grpc\"} 3",
+            "tripline_receiver_requests_total{signal=\"traces\",transport=\"grpc\",outcome=\"accepted\"} 0",
             "otelcol_receiver_refused_log_records{receiver=\"otlp\",transport=\"http\"} 2",
             "tripline_receiver_requests_total{signal=\"logs\",transport=\"http\",outcome=\"closing\"} 1",
             "tripline_receiver_requests_total{signal=\"none\",transport=\"http\",outcome=\"not_served\"} 1",

@@ -1,17 +1,18 @@
 //! The one path every signal of every protocol takes: unpack and decode, append, count.
 //!
 //! A request is appended whole or not at all. Once its batch is handed to the store nothing undoes it: a client
-//! that hangs up or runs out of time may find its data stored, which OTLP allows, and the counters stay exact.
+//! that hangs up or runs out of time may find its data stored, which OTLP allows. So items are counted by what became of
+//! them and requests by what their clients heard, and items that are stored though nobody heard of it by themselves.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use tripline_storage::ingest::Batch;
 
 use super::Receiver;
 use super::budget::Seat;
-use super::counters::Transport;
+use super::counters::{Counters, Transport};
 use super::decompress::{Coding, decompress};
 use super::media::Media;
 use super::refusal::Refusal;
@@ -55,9 +56,8 @@ pub(super) async fn export<S: Signal>(
         rejected: decoded.rejected(),
         message: decoded.reason().unwrap_or_default(),
     };
-    let drops = decoded.dropped;
-    append::<S>(receiver, transport, decoded.batch, seat).await?;
-    receiver.counters.drop_items(S::NAME, transport, &drops);
+    let stored = append::<S>(receiver, transport, decoded, seat).await?;
+    stored.heard();
     Ok(accepted)
 }
 
@@ -84,27 +84,61 @@ fn decode<S: Signal>(payload: Payload, limit: usize) -> Result<Decoded, Refusal>
 async fn append<S: Signal>(
     receiver: &Receiver,
     transport: Transport,
-    batch: Batch,
+    Decoded { batch, dropped }: Decoded,
     seat: Seat,
-) -> Result<(), Refusal> {
+) -> Result<Stored, Refusal> {
     let (items, bytes) = (batch.items() as u64, batch.bytes as u64);
     let place = receiver.gate.enter()?;
     let receiver = receiver.clone();
     let task = async move {
         let _held = (place, seat);
-        let stored = match items {
+        let appended = match items {
             0 => Ok(()),
             _ => receiver.sink.append(batch).await.map_err(Refusal::from),
         };
-        match &stored {
-            Ok(()) => receiver.counters.accept(S::NAME, transport, items, bytes),
-            Err(refusal) => receiver
-                .counters
-                .refuse_items(S::NAME, transport, refusal, items),
+        let counters = &receiver.counters;
+        if let Err(refusal) = appended {
+            counters.refuse_items(S::NAME, transport, &refusal, items);
+            return Err(refusal);
         }
-        stored
+        counters.store(S::NAME, transport, items, bytes);
+        counters.drop_items(S::NAME, transport, &dropped);
+        Ok(Stored {
+            counters: Arc::clone(counters),
+            signal: S::NAME,
+            transport,
+            items,
+            is_heard: false,
+        })
     };
     tokio::spawn(task).await.map_err(|_| Refusal::Internal)?
+}
+
+/// A stored request, on its way to its client. Where that is gone, or was told to go, this is dropped unheard.
+struct Stored {
+    counters: Arc<Counters>,
+    signal: &'static str,
+    transport: Transport,
+    items: u64,
+    is_heard: bool,
+}
+
+impl Stored {
+    /// The client is answered.
+    fn heard(mut self) {
+        self.is_heard = true;
+    }
+}
+
+impl Drop for Stored {
+    fn drop(&mut self) {
+        if self.is_heard {
+            self.counters.accept(self.signal, self.transport);
+        } else {
+            self.counters
+                .leave_unheard(self.signal, self.transport, self.items);
+        }
+    }
 }
 
 fn now_unix_nano() -> u64 {

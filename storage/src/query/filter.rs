@@ -5,17 +5,23 @@
 
 mod attributes;
 mod field;
+mod needs;
 mod parts;
+
+use std::ops::Range;
+use std::sync::Arc;
 
 use duckdb::Connection;
 use duckdb::types::Value;
 
 pub(super) use self::attributes::Documents;
+pub(super) use self::needs::{is_of_resource, needed};
 pub(super) use self::parts::Parts;
 use super::QueryError;
 use crate::filter::{Expression, Filter, Key, KeyScope, Literal, Operator, Signal, field_named};
 use crate::model::TimeRange;
-use crate::segment::Keys;
+use crate::segment::runs::Held;
+use crate::segment::{Keys, keys};
 
 /// Spans of a trace are looked for this far outside a range, nanoseconds.
 pub(super) const TRACE_SLACK_NS: i64 = 3_600_000_000_000;
@@ -66,6 +72,18 @@ pub(super) struct Table {
     pub is_text: bool,
     /// What is known of the rows' attribute keys.
     pub keys: Keys,
+    /// The same of its rows one run after the other, where they are told apart.
+    pub runs: Arc<[(u64, Keys)]>,
+}
+
+impl Table {
+    /// Rows that may have an attribute of their own under the key, by their place; `None` where all may, as far as is known.
+    pub(super) fn rows_with(&self, key: &str) -> Option<Held> {
+        let stretches = keys::stretches(&self.runs, &[key]);
+        let having = stretches.into_iter().filter(|(_, keys)| !keys.lack(key));
+        let rows: Vec<Range<u64>> = having.map(|(rows, _)| rows).collect();
+        (!rows.is_empty()).then_some(Held::Rows(rows))
+    }
 }
 
 /// What a filter is asked of: rows `f` with resources `r`.

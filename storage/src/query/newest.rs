@@ -1,13 +1,15 @@
 //! The newest rows that fit, found by walking segments newest first and stopping when no older one can add.
 
+use std::sync::Arc;
+
 use duckdb::types::Value;
 use duckdb::{Connection, Row};
 
 use super::conditions::AttributeCondition;
-use super::filter::{Table, Target, check_regexes, condition};
+use super::filter::{Table, Target, check_regexes, condition, is_of_resource, needed};
 use super::{QueryError, Session};
 use crate::ask::Ask;
-use crate::filter::Filter;
+use crate::filter::{Filter, KeyScope};
 use crate::model::{AttributeFilter, LogQuery, TimeRange, TraceQuery};
 use crate::segment::runs::Held;
 use crate::segment::{Segment, signal_of, views};
@@ -144,6 +146,7 @@ impl Newest<'_> {
         found: &mut Vec<((i64, u64), T)>,
     ) -> Result<(), QueryError> {
         let mut narrowed = narrow(
+            conn,
             source,
             spans,
             self.conditions,
@@ -216,7 +219,7 @@ impl<'a> Narrowed<'a> {
         if let (_, Some(filter), _) = asked {
             check_regexes(conn, filter)?;
         }
-        narrow(table, spans, conditions, asked)
+        narrow(conn, table, spans, conditions, asked)
     }
 
     /// The template with everything but `{limit}` filled in.
@@ -247,7 +250,29 @@ impl<'a> Narrowed<'a> {
 
 type Asked<'a> = (&'a [AttributeFilter], Option<&'a Filter>, Option<TimeRange>);
 
+/// Where the rows lie that have all that fitting ones need, in the runs of a table: SQL, none where that is everywhere.
+fn within(
+    conn: &Connection,
+    table: &Table,
+    (attributes, filter, _): Asked<'_>,
+) -> duckdb::Result<Vec<String>> {
+    let of_attributes = attributes.iter().map(|wanted| (wanted.key.as_str(), true));
+    let of_filter = filter.into_iter().flat_map(needed);
+    let of_filter = of_filter.map(|key| (key.name.as_str(), key.scope == KeyScope::Anywhere));
+    let mut conditions = Vec::new();
+    for (key, or_of_resource) in of_attributes.chain(of_filter) {
+        let Some(rows) = table.rows_with(key) else {
+            continue;
+        };
+        if !or_of_resource || !is_of_resource(conn, table, key)? {
+            conditions.push(rows.condition("f.rowid"));
+        }
+    }
+    Ok(conditions)
+}
+
 fn narrow<'a>(
+    conn: &Connection,
     table: &'a Table,
     spans: &[Table],
     conditions: &super::conditions::Conditions,
@@ -260,6 +285,9 @@ fn narrow<'a>(
         clause.push_str(sql);
         values.extend_from_slice(more);
     };
+    for rows in within(conn, table, (attributes, filter, range))? {
+        also(&rows, &[]);
+    }
     for wanted in attributes {
         let attribute = AttributeCondition::new(wanted, table.is_text)?;
         let of_resource = format!(
@@ -382,6 +410,11 @@ fn sources_of(segment: &Segment, relation: &str) -> Vec<Source> {
                     dictionaries: segment.schema(),
                     is_text: segment.is_text(),
                     keys: segment.keys(relation),
+                    runs: match (at, relation) {
+                        (0, "spans") => segment.keyed_runs().into(),
+                        // Outliers lie in no runs.
+                        _ => Arc::default(),
+                    },
                 },
                 newest,
                 oldest,

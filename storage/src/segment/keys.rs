@@ -129,23 +129,20 @@ impl Keys {
 pub(crate) type Stretch = (Range<u64>, Keys);
 
 /// The rows of runs (how many, and their keys) in as few stretches as differ in which of `keys` they lack. None where all
-/// lack the same, or where there are more than [`STRETCHES_MAX`]: each is a plan of its own.
-pub(crate) fn stretches<'a>(
-    runs: impl Iterator<Item = (u64, &'a Keys)>,
-    keys: &[&str],
-) -> Vec<Stretch> {
+/// lack the same, or where there are more than [`STRETCHES_MAX`]: each is a plan of its own, or a condition.
+pub(crate) fn stretches(runs: &[(u64, Keys)], keys: &[&str]) -> Vec<Stretch> {
     let mut found: Vec<(Vec<bool>, Stretch)> = Vec::new();
     let mut at = 0;
-    for (rows, of_run) in runs.filter(|(rows, _)| *rows > 0) {
+    for (rows, of_run) in runs.iter().filter(|(rows, _)| *rows > 0) {
         let lacking = of_run.lacking(keys);
         match found.last_mut() {
             Some((same, (range, known))) if *same == lacking => {
-                range.end += rows;
+                range.end += *rows;
                 *known = Keys::union([&*known, of_run]);
             }
-            _ => found.push((lacking, (at..at + rows, of_run.clone()))),
+            _ => found.push((lacking, (at..at + *rows, of_run.clone()))),
         }
-        at += rows;
+        at += *rows;
     }
     match found.len() {
         2..=STRETCHES_MAX => found.into_iter().map(|(_, stretch)| stretch).collect(),
@@ -190,8 +187,9 @@ mod tests {
     fn rows_are_told_apart_where_runs_lack_other_keys() {
         let (a, ab, c) = (of(&["a", "z"]), of(&["a", "b"]), of(&["c"]));
         let runs = [(10, &a), (0, &c), (5, &a), (20, &ab), (7, &c), (1, &a)];
+        let runs = runs.map(|(rows, keys)| (rows, keys.clone()));
         let ranges = |keys: &[&str]| -> Vec<Range<u64>> {
-            let found = stretches(runs.into_iter(), keys);
+            let found = stretches(&runs, keys);
             found.into_iter().map(|(range, _)| range).collect()
         };
         assert_eq!(ranges(&["b"]), [0..15, 15..35, 35..43]);
@@ -200,15 +198,15 @@ mod tests {
         assert_eq!(ranges(&["d"]), [0..0; 0]);
         assert_eq!(ranges(&[]), [0..0; 0]);
         let unknown = Keys::default();
-        let runs = [(10, &a), (20, &unknown)];
-        let found = stretches(runs.into_iter(), &["b"]);
+        let found = stretches(&[(10, a.clone()), (20, unknown)], &["b"]);
         let [(first, keys), (rest, others)] = found.as_slice() else {
             panic!("{found:?}");
         };
         assert_eq!((first, rest), (&(0..10), &(10..30)));
         assert!(keys.lack("b") && !others.lack("b"));
-        let runs = (0..=STRETCHES_MAX).map(|at| (1, if at % 2 == 0 { &a } else { &c }));
-        assert_eq!(stretches(runs, &["a"]), []);
+        let keys = [a, c].into_iter().cycle().take(STRETCHES_MAX + 1);
+        let runs: Vec<(u64, Keys)> = keys.map(|keys| (1, keys)).collect();
+        assert_eq!(stretches(&runs, &["a"]), []);
     }
 
     #[test]

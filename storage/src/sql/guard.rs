@@ -135,7 +135,10 @@ fn check_query(text: &str, left: usize) -> Result<Checked, Refusal> {
             &pivots.filled(|_| vec![pivot::PLACEHOLDER.to_owned()]),
             left,
         )
-        .map_err(|refusal| refusal.moved(|at| Some(pivots.before_filling(at))))?;
+        .map_err(|refusal| match own_syntax(text, &refusal) {
+            Some(own) => own,
+            None => refusal.moved(|at| Some(pivots.before_filling(at))),
+        })?;
         for values in pivots.lookups() {
             // A text of ours: its places mean nothing to who wrote the statement.
             check_tree(&values).map_err(|refusal| refusal.moved(|_| None))?;
@@ -155,6 +158,15 @@ fn check_query(text: &str, left: usize) -> Result<Checked, Refusal> {
             kind: CheckedKind::Query,
         }),
     }
+}
+
+/// What is wrong with a statement as it was written, where its text with values in it is no SQL: that may fail at a word of ours.
+fn own_syntax(text: &str, refusal: &Refusal) -> Option<Refusal> {
+    let is_syntax = |refusal: &Refusal| matches!(refusal, Refusal::Syntax { .. });
+    if !is_syntax(refusal) {
+        return None;
+    }
+    parse::parse(text).err().filter(is_syntax)
 }
 
 fn check_tree(text: &str) -> Result<walk::Outcome, Refusal> {

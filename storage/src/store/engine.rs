@@ -16,6 +16,18 @@ use duckdb::{Config, Connection};
 
 use super::{OpenError, StoreConfig};
 
+/// Why the engine gave up, where an error says that it has: then every statement of every connection fails until it is started
+/// anew. DuckDB does so where it no longer knows what is on disk, as after an fsync that failed, and after a bug of its own.
+pub(crate) fn fatal(text: &str) -> Option<&str> {
+    let (_, reason) = text.split_once("FATAL Error: ")?;
+    let original = reason.split_once("Original error: ");
+    Some(
+        original
+            .map_or(reason, |(_, original)| original)
+            .trim_matches('"'),
+    )
+}
+
 /// Starts the engine. What a former process left in the temp directory is removed.
 pub(crate) fn start(config: &StoreConfig) -> Result<Connection, OpenError> {
     let dir = std::path::absolute(&config.data_dir)
@@ -51,4 +63,27 @@ pub(crate) fn start(config: &StoreConfig) -> Result<Connection, OpenError> {
         dir = literal(&dir),
     ))?;
     Ok(conn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fatal;
+
+    #[test]
+    fn what_the_engine_gave_up_for_is_told_by_the_first_error_and_by_all_later_ones() {
+        for (text, reason) in [
+            ("FATAL Error: fsync failed!", Some("fsync failed!")),
+            (
+                "FATAL Error: Failed: database has been invalidated because of a previous fatal error. The database must be \
+                 restarted prior to being used again.\nOriginal error: \"fsync failed!\"",
+                Some("fsync failed!"),
+            ),
+            (
+                "TransactionContext Error: Failed to commit: Could not write file \"/d/hot\": No space left on device",
+                None,
+            ),
+        ] {
+            assert_eq!(fatal(text), reason, "{text}");
+        }
+    }
 }

@@ -1,11 +1,13 @@
 //! Failpoints: numbered steps at which a test lets the process die or a step fail.
 //!
 //! `TRIPLINE_FAILPOINT=seal.3` aborts the process when step `seal.3` is reached, `seal.3:error` makes the step
-//! fail with an I/O error, `seal.3:once-error` only the first time, `seal.3:panic` ends its thread. Without the variable a step costs one load
-//! and a compare. [`NAMES`] lists every step; a step not in it panics in debug builds, so that the list is true.
+//! fail with an I/O error, `seal.3:once-error` only the first time, `seal.3:full` as on a full disk, `seal.3:panic` ends its
+//! thread. Without the variable a step costs one load and a compare. [`NAMES`] lists every step; a step not in it panics in debug builds, so that the list is true.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use rustix::io::Errno;
 
 /// Every step, in the order a segment meets them.
 pub const NAMES: &[&str] = &[
@@ -60,6 +62,7 @@ enum Action {
     Abort,
     Error,
     ErrorOnce(AtomicBool),
+    Full,
     Panic,
 }
 
@@ -79,8 +82,11 @@ pub(crate) fn hit(step: &str) -> duckdb::Result<()> {
     }
     match action {
         Action::Abort => std::process::abort(),
-        Action::Error => Err(failure(step)),
-        Action::ErrorOnce(done) if !done.swap(true, Relaxed) => Err(failure(step)),
+        Action::Error => Err(failure(format!("failpoint {step}"))),
+        Action::Full => Err(failure(format!("failpoint {step}: {}", Errno::NOSPC))),
+        Action::ErrorOnce(done) if !done.swap(true, Relaxed) => {
+            Err(failure(format!("failpoint {step}")))
+        }
         Action::ErrorOnce(_) => Ok(()),
         Action::Panic => panic!("failpoint {step}"),
     }
@@ -94,10 +100,8 @@ pub(crate) fn hit_numbered(work: &str, number: u8) -> duckdb::Result<()> {
     hit(&format!("{work}.{number}"))
 }
 
-fn failure(step: &str) -> duckdb::Error {
-    duckdb::Error::ToSqlConversionFailure(Box::new(std::io::Error::other(format!(
-        "failpoint {step}"
-    ))))
+fn failure(text: String) -> duckdb::Error {
+    duckdb::Error::ToSqlConversionFailure(Box::new(std::io::Error::other(text)))
 }
 
 fn from_environment() -> Option<(String, Action)> {
@@ -106,6 +110,7 @@ fn from_environment() -> Option<(String, Action)> {
         None => (value.as_str(), Action::Abort),
         Some((step, "error")) => (step, Action::Error),
         Some((step, "once-error")) => (step, Action::ErrorOnce(AtomicBool::new(false))),
+        Some((step, "full")) => (step, Action::Full),
         Some((step, "panic")) => (step, Action::Panic),
         Some((_, other)) => {
             tracing::error!("TRIPLINE_FAILPOINT: unknown action {other:?}");

@@ -4,13 +4,17 @@
 //! has only roll-ups and breaker history, and drops histories in their turn. Both are builds like a seal, so the
 //! same rename commits them.
 
+mod clock;
+mod expiry;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::stats::Counters;
+use self::clock::SteadyClock;
+use self::expiry::Expiry;
 use super::{SegmentSet, Shared, StoreError, merge};
-use crate::segment::{Segment, SegmentState, files};
+use crate::segment::{Segment, SegmentState};
 
 /// Rows a compaction makes at most: about 4 GB.
 const MERGED_ROWS_MAX: u64 = 64_000_000;
@@ -33,9 +37,11 @@ pub(crate) fn clock_at_start(shared: &Shared) -> SteadyClock {
 }
 
 /// Runs until the store closes.
-pub(crate) fn run(shared: &Shared, mut clock: SteadyClock) {
+pub(crate) fn run(shared: &Shared, clock: SteadyClock) {
+    let mut expiry = Expiry::new(clock);
     while !shared.closing.load(Relaxed) {
-        let expired = expire(shared, &mut clock);
+        shared.reserve.keep();
+        let expired = expiry.expire(shared);
         shared.counters.outcome("retention", &expired);
         let compacted = compact(shared);
         shared.counters.outcome("compaction", &compacted);
@@ -117,156 +123,4 @@ fn choose(segments: &[Arc<Segment>], fan_in: usize, span_max_ns: i64) -> Option<
         }
     }
     None
-}
-
-/// Deletes what is older, or more, than the configuration keeps.
-fn expire(shared: &Shared, clock: &mut SteadyClock) -> Result<(), StoreError> {
-    let config = &shared.config;
-    let now = shared.catalog.now_ns();
-    let is_steady = clock.is_steady(now, Instant::now());
-    let before = |age: Duration| {
-        let age = i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
-        if is_steady {
-            now.saturating_sub(age)
-        } else {
-            i64::MIN
-        }
-    };
-    let set = shared.catalog.lease();
-    let (raw, histories) = (by_age(&set, false), by_age(&set, true));
-    drop(set);
-    let (raw_before, history_before) = (before(config.retention_age), before(config.history_age));
-    let mut kept_bytes: u64 = raw
-        .iter()
-        .map(|segment| files::size(&segment.attachment.path))
-        .sum();
-    let mut expired = Vec::new();
-    for segment in raw {
-        let is_too_much = config
-            .retention_bytes
-            .is_some_and(|limit| kept_bytes > limit);
-        if segment.meta.ingest_range.1 < raw_before || is_too_much {
-            kept_bytes -= files::size(&segment.attachment.path);
-            expired.push(segment);
-        }
-    }
-    let forgotten: Vec<u64> = histories
-        .into_iter()
-        .filter(|segment| segment.meta.ingest_range.1 < history_before)
-        .map(|segment| segment.id)
-        .collect();
-    if !expired.is_empty() {
-        let count = expired.len();
-        merge::to_history(shared, "retain", &expired)?;
-        Counters::add(&shared.counters.expired, count);
-    }
-    if !forgotten.is_empty() {
-        forgotten.iter().for_each(|id| shared.retirement.doom(*id));
-        shared.catalog.publish(|segments| {
-            segments
-                .iter()
-                .filter(|segment| !forgotten.contains(&segment.id))
-                .cloned()
-                .collect()
-        })?;
-        Counters::add(&shared.counters.expired, forgotten.len());
-    }
-    Ok(())
-}
-
-/// Tells a wall clock that jumped from one that went on: a jump must not expire everything at once. A jump while the store
-/// was closed shows in how far the clock is from the newest arrival that is stored.
-#[derive(Debug)]
-pub(crate) struct SteadyClock {
-    wall_ns: i64,
-    at: Instant,
-    /// Since when it goes steadily; `None` = since always.
-    jumped_at: Option<Instant>,
-}
-
-/// The wall clock may be set by this much without being distrusted (leap seconds, NTP).
-const JUMP_NS: i64 = 600 * 1_000_000_000;
-/// A store may have been closed, or without anything to take, for this long without its clock being distrusted. After a
-/// longer rest expiry waits for [`PROBATION`], no more.
-const REST_NS: i64 = 86_400 * 1_000_000_000;
-/// How long a clock that jumped must go steadily before it is believed.
-const PROBATION: Duration = Duration::from_secs(3_600);
-
-impl SteadyClock {
-    /// A clock that is believed at once if it goes on from the newest arrival, or where there is none.
-    fn at_start(newest_ns: Option<i64>, wall_ns: i64, at: Instant) -> Self {
-        let rest = newest_ns.map_or(0, |newest| wall_ns.saturating_sub(newest));
-        let goes_on = (-JUMP_NS..=REST_NS).contains(&rest);
-        if !goes_on {
-            tracing::warn!(
-                rest_seconds = rest / 1_000_000_000,
-                "the wall clock is far from the newest stored arrival; nothing expires by age for an hour"
-            );
-        }
-        Self {
-            wall_ns,
-            at,
-            jumped_at: (!goes_on).then_some(at),
-        }
-    }
-
-    /// Whether age may be measured with it now.
-    fn is_steady(&mut self, wall_ns: i64, at: Instant) -> bool {
-        let elapsed = i64::try_from(at.duration_since(self.at).as_nanos()).unwrap_or(i64::MAX);
-        let jump = wall_ns.saturating_sub(self.wall_ns.saturating_add(elapsed));
-        (self.wall_ns, self.at) = (wall_ns, at);
-        if jump.saturating_abs() > JUMP_NS {
-            tracing::warn!(
-                jump_seconds = jump / 1_000_000_000,
-                "the wall clock jumped; nothing expires by age for an hour"
-            );
-            self.jumped_at = Some(at);
-        }
-        self.jumped_at
-            .is_none_or(|jumped_at| at.duration_since(jumped_at) >= PROBATION)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_that_jumped_is_believed_only_after_an_hour_of_going_steadily() {
-        let (start, second) = (Instant::now(), 1_000_000_000_i64);
-        let at = |seconds: u64| start + Duration::from_secs(seconds);
-        let mut clock = SteadyClock::at_start(None, 0, start);
-        assert!(clock.is_steady(5 * second, at(5)));
-        let year = 365 * 86_400 * second;
-        assert!(!clock.is_steady(year, at(10)), "a year in five seconds");
-        assert!(!clock.is_steady(year + 3_000 * second, at(3_010)));
-        assert!(clock.is_steady(year + 3_700 * second, at(3_710)));
-        assert!(!clock.is_steady(0, at(3_715)), "and back");
-    }
-
-    #[test]
-    fn a_clock_that_is_far_from_what_is_stored_is_believed_only_an_hour_after_the_start() {
-        let (start, second) = (Instant::now(), 1_000_000_000_i64);
-        let at = |seconds: u64| start + Duration::from_secs(seconds);
-        let day = 86_400 * second;
-        let now = 20_000 * day;
-        for (newest, is_believed) in [
-            (None, true),
-            (Some(now), true),
-            (Some(now - day / 2), true),
-            // Set back by less than anybody minds.
-            (Some(now + 300 * second), true),
-            (Some(now - 30 * day), false),
-            (Some(now - 365 * day), false),
-            (Some(now + 3_600 * second), false),
-            (Some(i64::MIN), false),
-        ] {
-            let mut clock = SteadyClock::at_start(newest, now, start);
-            assert_eq!(clock.is_steady(now, at(0)), is_believed, "{newest:?}");
-            let later = clock.is_steady(now + 3_000 * second, at(3_000));
-            assert_eq!(later, is_believed, "{newest:?}");
-            let after = clock.is_steady(now + 3_700 * second, at(3_700));
-            assert!(after, "{newest:?}: it went steadily for an hour");
-        }
-    }
 }

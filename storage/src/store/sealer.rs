@@ -24,7 +24,9 @@ const LATEST_NS: i64 = 3_600 * 1_000_000_000;
 /// Runs until the store closes.
 pub(crate) fn run(shared: &Shared) {
     while !shared.closing.load(Relaxed) {
-        let Some(full) = shared.rotation.oldest_full() else {
+        // Room that retention has to itself is not for seals.
+        let next = shared.rotation.oldest_full();
+        let Some(full) = next.filter(|_| !shared.reserve.is_lent()) else {
             shared.sealer.wait(PAUSE);
             continue;
         };

@@ -81,6 +81,8 @@ pub struct StoreStats {
     pub segments_replaced: u64,
     /// Segments deleted by retention since start.
     pub segments_expired: u64,
+    /// Expired segments deleted without their history since start, because the disk stayed full.
+    pub segments_given_up: u64,
     /// Sealed rows known now.
     pub rows_sealed: u64,
     /// The work that failed when it was last tried.
@@ -109,6 +111,7 @@ pub(crate) struct Counters {
     pub invalid: AtomicU64,
     pub replaced: AtomicU64,
     pub expired: AtomicU64,
+    pub given_up: AtomicU64,
     pub work: Mutex<Work>,
 }
 

@@ -19,6 +19,11 @@ pub(crate) fn run(shared: &Shared) {
             shared.counters.outcome("rotation", &made);
         }
         shared.catalog.bury();
+        // A question may have broken it as well as a commit, and says so only to who asked.
+        let asked = shared.catalog.connect();
+        if let Err(error) = asked.and_then(|conn| conn.execute_batch("SELECT 1")) {
+            shared.note_fatal(&error, None);
+        }
         shared.steward().wait(TICK);
     }
     shared.catalog.bury();

@@ -165,12 +165,18 @@ impl Writer {
     }
 
     fn try_commit(&mut self, group: &[Pending]) -> duckdb::Result<()> {
+        if self.shared.reserve.is_lent() {
+            let text = "the disk is full, and retention is making room";
+            return Err(duckdb::Error::ToSqlConversionFailure(text.into()));
+        }
         let now = self.shared.catalog.now_ns();
         if let Some(live) = &self.hot.segment.live {
             group.iter().for_each(|pending| live.expect(&pending.batch));
         }
         let result = self.transaction(group.iter().map(|pending| &pending.batch));
         if let Err(error) = result {
+            let file = self.hot.segment.attachment.path.as_path();
+            self.shared.note_fatal(&error, Some(file));
             self.hot.writer.roll_back();
             self.recent.roll_back();
             // After a failed COMMIT there is no transaction left; both are fine.

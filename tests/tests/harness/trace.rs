@@ -20,6 +20,23 @@ pub fn tracer(file: &Path) -> Vec<String> {
     words
 }
 
+/// What to start a program under so that from this one on each of its threads' syncs fails.
+pub fn spoiler(first: u32) -> Vec<String> {
+    let words = [
+        "strace",
+        "-D",
+        "-f",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=fsync,fdatasync",
+        "-e",
+    ];
+    let mut words = Vec::from(words.map(str::to_owned));
+    words.push(format!("inject=fsync,fdatasync:error=EIO:when={first}+"));
+    words
+}
+
 /// One call: its name with what it was called with and answered, and the lines of the trace at which it began and ended.
 #[derive(Debug, Clone)]
 pub struct Call {

@@ -20,7 +20,7 @@ pub struct Traffic {
     pub failed_items: u64,
     /// Requests answered with success.
     pub accepted_requests: u64,
-    /// Bytes of these, unpacked.
+    /// Bytes of the requests that were stored, unpacked.
     pub body_bytes: u64,
     /// Requests refused, by reason; reasons that never occurred are left out.
     pub refused_requests: Vec<(&'static str, u64)>,
@@ -143,9 +143,11 @@ mod tests {
     #[test]
     fn a_refused_request_is_told_by_signal_transport_and_reason() {
         let counters = Counters::default();
-        counters.accept("traces", Transport::Grpc, 3, 100);
+        counters.store("traces", Transport::Grpc, 3, 100);
+        counters.accept("traces", Transport::Grpc);
         let before = counters.tally();
-        counters.accept("traces", Transport::Http, 4, 10);
+        counters.store("traces", Transport::Http, 4, 10);
+        counters.accept("traces", Transport::Http);
         counters.refuse("logs", Transport::Http, &Refusal::Unauthenticated);
         counters.refuse("logs", Transport::Http, &Refusal::Unauthenticated);
         counters.refuse_stray(Transport::Grpc, &Refusal::NotServed);

@@ -243,6 +243,18 @@ mod tests {
 
     use super::*;
 
+    /// What is written of the attributes of rows `f` in one of their forms.
+    fn of_form(is_text: bool, write: impl FnOnce(&Documents, &mut Sql)) -> Sql {
+        let documents = Documents {
+            column: "f.attributes",
+            inside: "",
+            is_text,
+        };
+        let mut sql = Sql::default();
+        write(&documents, &mut sql);
+        sql
+    }
+
     #[test]
     fn a_map_whose_keys_differ_only_in_case_does_not_stop_a_filter() {
         let conn = Connection::open_in_memory().expect("DuckDB");
@@ -253,13 +265,9 @@ mod tests {
         )
         .expect("tables");
         let count = |is_text: bool, operator: Operator, value: &Literal| -> u64 {
-            let documents = Documents {
-                column: "f.attributes",
-                inside: "",
-                is_text,
-            };
-            let mut sql = Sql::default();
-            comparison(&documents, "key", operator, value, &mut sql);
+            let sql = of_form(is_text, |documents, sql| {
+                comparison(documents, "key", operator, value, sql);
+            });
             let table = if is_text { "texts" } else { "variants" };
             let asked = format!(
                 "SELECT count(*) FROM {table} f WHERE coalesce(({}), FALSE)",
@@ -314,14 +322,10 @@ mod tests {
             (Operator::NotEqual, "5", "infinity nan negative"),
         ] {
             for is_text in [true, false] {
-                let documents = Documents {
-                    column: "f.attributes",
-                    inside: "",
-                    is_text,
-                };
-                let mut sql = Sql::default();
                 let literal = Literal::Number(number.to_owned());
-                comparison(&documents, "key", operator, &literal, &mut sql);
+                let sql = of_form(is_text, |documents, sql| {
+                    comparison(documents, "key", operator, &literal, sql);
+                });
                 let table = if is_text { "texts" } else { "variants" };
                 let asked = format!(
                     "SELECT string_agg(name, ' ' ORDER BY name) FROM {table} f WHERE coalesce(({}), FALSE)",
@@ -339,13 +343,7 @@ mod tests {
     fn what_is_offered_of_a_key_is_no_map_and_no_list() {
         let conn = Connection::open_in_memory().expect("DuckDB");
         for is_text in [true, false] {
-            let documents = Documents {
-                column: "f.attributes",
-                inside: "",
-                is_text,
-            };
-            let mut sql = Sql::default();
-            documents.plain_text("key", &mut sql);
+            let sql = of_form(is_text, |documents, sql| documents.plain_text("key", sql));
             let cast = if is_text { "JSON" } else { "JSON::VARIANT" };
             let asked = format!(
                 r#"SELECT string_agg({}, ' ') FROM (SELECT v::{cast} AS attributes FROM (VALUES

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::*;
+use crate::filter::{Filter, Signal};
+use crate::query::conditions::Conditions;
+use crate::query::newest::{Narrowed, tables};
 use crate::segment::having::having;
 
 const SECOND: u64 = 1_000_000_000;
@@ -136,6 +139,35 @@ fn a_key_is_asked_for_in_the_runs_that_have_it() {
     const KEYS: [&str; 1] = ["circuit_breaker.name"];
     let dir = tempfile::tempdir().expect("a directory");
     let store = in_runs(dir.path());
+    send_some_of_bank(&store, "{}");
+    let told = |store: &Store| {
+        let reader = store.reader().expect("a reader");
+        let sql = reader.segments().calls_sql(&KEYS, |_| true);
+        for rows in [0..10, 10..20, 20..30] {
+            let within = format!("(f.rowid >= {} AND f.rowid < {})", rows.start, rows.end);
+            assert!(sql.contains(&within), "{within} of {sql}");
+        }
+        let sql = format!(
+            "SELECT count(*), string_agg(span_id, ' ' ORDER BY span_id) FILTER (\"{}\" = 'bank') FROM ({sql})",
+            KEYS[0]
+        );
+        let row: (u64, String) = reader
+            .connection()
+            .query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .expect("rows");
+        row
+    };
+    let of_bank = of_bank().join(" ");
+    assert_eq!(told(&store), (40, of_bank.clone()));
+    // Read back from the file.
+    drop(store);
+    let store = in_runs(dir.path());
+    assert_eq!(told(&store), (40, of_bank));
+}
+
+/// Spans 1 to 40 in three runs of one segment and a hot one; those of the second and of the last are of the bank's breaker.
+/// The sender of the first has these attributes.
+fn send_some_of_bank(store: &Store, first_resource: &str) {
     let now = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
     let base = (now.as_secs() - 3_600) * SECOND;
     for round in 0..4_u64 {
@@ -155,36 +187,68 @@ fn a_key_is_asked_for_in_the_runs_that_have_it() {
                 ..SpanRow::default()
             });
         }
-        append(&store, "shop", Rows::Spans(columns));
+        let resource = ResourceRow {
+            service_name: Some("shop".to_owned()),
+            attributes: if round == 0 { first_resource } else { "{}" }.to_owned(),
+            ..ResourceRow::default()
+        };
+        append_from(store, resource, Rows::Spans(columns));
         if round < 3 {
             store.seal_now().expect("sealed");
         }
     }
-    compacted(&store);
-    let told = |store: &Store| {
+    compacted(store);
+}
+
+/// The ids of the spans of the bank's breaker.
+fn of_bank() -> Vec<String> {
+    let ids = (11..=20).chain(31..=40);
+    ids.map(|id: u64| format!("{id:016x}")).collect()
+}
+
+#[test]
+fn a_filter_reads_the_runs_that_have_its_key_and_all_where_a_resource_has_it() {
+    let first: Vec<String> = (1..=10_u64).map(|id| format!("{id:016x}")).collect();
+    for (resource, is_cut, of_others) in [
+        ("{}", true, Vec::new()),
+        (r#"{"circuit_breaker.name":"other"}"#, false, first),
+    ] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = in_runs(dir.path());
+        send_some_of_bank(&store, resource);
         let reader = store.reader().expect("a reader");
-        let sql = reader.segments().calls_sql(&KEYS, |_| true);
-        for rows in [0..10, 10..20, 20..30] {
-            let within = format!("(f.rowid >= {} AND f.rowid < {})", rows.start, rows.end);
-            assert!(sql.contains(&within), "{within} of {sql}");
+        let session = Session::new(&reader);
+        for (text, expected, is_cut) in [
+            ("circuit_breaker.name = bank", of_bank(), is_cut),
+            ("circuit_breaker.name = other", of_others, is_cut),
+            (
+                "attr.circuit_breaker.name = bank AND a = 1",
+                of_bank(),
+                true,
+            ),
+            ("circuit_breaker.name = bank OR a = 2", of_bank(), false),
+        ] {
+            let question = TraceQuery {
+                filter: Some(Filter::parse(text, Signal::Spans).expect(text)),
+                limit: 100,
+                ..TraceQuery::default()
+            };
+            let page = spans(&session, &question).expect(text);
+            let mut found: Vec<String> = page.items.into_iter().map(|span| span.span_id).collect();
+            found.sort();
+            assert_eq!(found, expected, "{text} {resource}");
+            let tables = tables(&session, "spans");
+            let clauses = tables.iter().map(|table| {
+                let (conn, conditions) = (reader.connection(), Conditions::default());
+                let narrowed = Narrowed::new(conn, table, &tables, &conditions, &question);
+                narrowed.expect(text).sql("{where}")
+            });
+            let cut: usize = clauses
+                .map(|clause| clause.matches("f.rowid >= 10 AND f.rowid < 20").count())
+                .sum();
+            assert_eq!(cut, usize::from(is_cut), "{text} {resource}");
         }
-        let sql = format!(
-            "SELECT count(*), string_agg(span_id, ' ' ORDER BY span_id) FILTER (\"{}\" = 'bank') FROM ({sql})",
-            KEYS[0]
-        );
-        let row: (u64, String) = reader
-            .connection()
-            .query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
-            .expect("rows");
-        row
-    };
-    let of_bank = (11..=20).chain(31..=40);
-    let of_bank: Vec<String> = of_bank.map(|id| format!("{id:016x}")).collect();
-    assert_eq!(told(&store), (40, of_bank.join(" ")));
-    // Read back from the file.
-    drop(store);
-    let store = in_runs(dir.path());
-    assert_eq!(told(&store), (40, of_bank.join(" ")));
+    }
 }
 
 #[test]

@@ -128,13 +128,27 @@ fn what_is_checked_is_what_runs() {
 }
 
 #[test]
-fn a_pivot_that_ends_within_a_bracket_or_a_string_is_refused() {
-    for text in [
-        "PIVOT spans ON lower(",
-        "PIVOT spans ON 'kind",
-        "FROM (PIVOT spans ON [kind",
-        "EXPLAIN PIVOT spans ON \"kind",
+fn a_pivot_that_ends_within_a_bracket_or_a_string_is_refused_for_what_was_written() {
+    for (text, said, at) in [
+        ("PIVOT spans ON lower(", "at or near \"(\"", "("),
+        ("PIVOT spans ON 'kind", "unterminated string", "'"),
+        ("FROM (PIVOT spans ON [kind", "at or near \"kind\"", "kind"),
+        (
+            "PIVOT spans ON kind, lower(name USING count(*)",
+            "at or near \"USING\"",
+            "USING",
+        ),
+        (
+            "EXPLAIN PIVOT spans ON \"kind",
+            "unterminated quoted identifier",
+            "\"",
+        ),
     ] {
-        assert!(check(text).is_err(), "{text}");
+        let refusal = check(text).expect_err(text);
+        let Refusal::Syntax { message, position } = refusal else {
+            panic!("{text}: {refusal:?}");
+        };
+        assert!(message.contains(said), "{text}: {message}");
+        assert_eq!(position, text.find(at), "{text}");
     }
 }

@@ -23,6 +23,10 @@ use crate::segment::{Attachment, Segment, tables};
 
 /// Rows of a row group of a sealed segment, a multiple of DuckDB's 2,048.
 pub(crate) const ROW_GROUP: usize = 61_440;
+/// Bytes of a block of a sealed segment, a power of two. Each row group ends within a block and leaves the rest of it empty, and a
+/// row is read with the block it is in: a quarter of DuckDB's 262,144 takes 56.6 B instead of 60.3 for a span of 14
+/// attributes, and 4.1 ms instead of 6.1 for a trace. An eighth takes 77 B, because columns of documents no longer fit.
+pub(crate) const BLOCK: usize = 65_536;
 
 /// How a file is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,7 +261,9 @@ pub(crate) fn attach_sql(path: &Path, alias: &str, access: Access) -> String {
         // Rows that do not fill a row group are written twice, at the insert and at the checkpoint: with
         // DuckDB's 122,880 a seal costs 30 µs a span, with half of it 16 (14 attributes).
         Access::Build => {
-            format!("(RECOVERY_MODE 'no_wal_writes', ROW_GROUP_SIZE {ROW_GROUP})")
+            format!(
+                "(RECOVERY_MODE 'no_wal_writes', ROW_GROUP_SIZE {ROW_GROUP}, BLOCK_SIZE {BLOCK})"
+            )
         }
     };
     let path = path.to_string_lossy().replace('\'', "''");

@@ -5,6 +5,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::fixture::{append, config, eventually, number, spans};
+use crate::store::catalog::BLOCK;
 use crate::store::{Store, StoreConfig};
 
 /// A directory with two sealed segments of a hundred spans each.
@@ -55,7 +56,6 @@ fn a_segment_with_a_broken_header_is_left_alone_and_the_others_are_served() {
 #[test]
 fn whichever_block_of_a_segment_breaks_the_store_starts_and_serves_the_others() {
     const HEADERS: usize = 12_288;
-    const BLOCK: usize = 262_144;
     let dir = tempfile::tempdir().expect("a temporary directory");
     let sealed = two_segments(dir.path());
     let whole = std::fs::read(&sealed[0]).expect("readable");
@@ -91,11 +91,12 @@ fn a_segment_that_breaks_where_rows_are_is_found_by_its_reader_and_taken_out() {
     let length = std::fs::metadata(&sealed[0]).expect("a file").len();
     let mut file = File::options().write(true).open(&sealed[0]).expect("open");
     // Every block after the headers, except the first ones, which the catalog is read from.
-    let mut at = 12_288 + 262_144;
-    while at + 262_144 <= length {
+    let block = BLOCK as u64;
+    let mut at = 12_288 + block;
+    while at + block <= length {
         file.seek(SeekFrom::Start(at + 100)).expect("seek");
         file.write_all(&[0x5a; 64]).expect("overwritten");
-        at += 262_144;
+        at += block;
     }
     let store = Store::open(config(dir.path())).expect("open");
     if store.stats().segments_refused.is_empty() {

@@ -253,10 +253,10 @@ impl SegmentSet {
                 all.entry(of).or_default().merge(&totals);
             }
         }
-        for (of, totals) in sums::without(alone, minus) {
+        for (of, totals) in alone {
             all.entry(of).or_default().merge(&totals);
         }
-        Ok(summed(all, pick))
+        Ok(summed(sums::without(all, minus), pick))
     }
 
     /// Visits the sums of `service_edges` by edge of each bucket that touches a range, in any order; a bucket may have
@@ -354,9 +354,9 @@ impl SegmentSet {
             return Ok(ByBucket::default());
         }
         let sealed: Vec<&Segment> = self.sealed_calls().collect();
-        let settled = self.sums.settled.calls(conn, &sealed, &parts)?;
+        let others = self.sums.settled.others(conn, &sealed, &parts)?;
         let open: Vec<Arc<Hops>> = parts.into_iter().map(|(_, hops)| hops).collect();
-        Ok(edges_of(&open, &settled))
+        Ok(edges_of(&open, &others.calls, &others.causes))
     }
 
     /// The same, of a range, by the rules for files: where there is much, the engine has room on disk.

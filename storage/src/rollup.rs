@@ -191,7 +191,7 @@ pub fn service_edges_view_sql(parts: &[Part]) -> String {
 pub(crate) struct EdgeParts<'a> {
     /// Their final edges count.
     pub finals: &'a [Part],
-    /// So do their calls that nobody answers.
+    /// So do their calls that nobody answers. Of them, as of `settled`, the raw rows are searched for causes.
     pub near: &'a [Part],
     /// Their calls that nobody answered there count already ([`alone_rows_sql`]): those that somebody answers elsewhere
     /// are taken away again, as rows that are `is_minus`. None of them is `near`. Where there are any, the traces that

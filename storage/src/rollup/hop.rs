@@ -89,7 +89,8 @@ impl Hops {
 
     /// Causes of its entries that are not among its spans: the trace, and the span's identity.
     pub(crate) fn sought(&self) -> impl Iterator<Item = (&str, u64)> {
-        let named = |(trace, id): &(usize, u64)| Some((self.traces.get(*trace)?.as_str(), *id));
+        let named =
+            move |(trace, id): &(usize, u64)| Some((self.traces.get(*trace)?.as_str(), *id));
         self.sought.iter().filter_map(named)
     }
 }

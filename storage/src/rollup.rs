@@ -7,7 +7,8 @@
 //! `service_edges` = the final edges of sealed segments + what the halves they left open make together with
 //! each other and with the hot spans. A half is an entry whose cause is in another segment, or a call
 //! nobody answered here. A cause that is no half (answered before, counted as a database's, no client's span) is
-//! looked for in the raw rows (`rollup/causes.sql`). `rollup/calls.sql` says what a call is, `rollup/pairs.rs` the same of spans in memory.
+//! looked for in the raw rows (`rollup/causes.sql`). `rollup/calls.sql` says what a call is, `rollup/pairs.rs` the same
+//! of spans in memory.
 
 mod by_bucket;
 mod durations;
@@ -55,6 +56,8 @@ const WITHOUT_MINUS: &str = include_str!("rollup/without_minus.sql");
 
 /// Calls of `rollup_resolved` that count.
 const RESOLVED: &str = "(FROM rollup_resolved WHERE NOT is_half AND NOT is_minus)";
+/// What [`split`] seeks: the spans, and their traces.
+const SOUGHT: (&str, &str) = ("sought", "SELECT trace_id FROM sought");
 /// A half as it is stored.
 const AS_STORED: &str = "* EXCLUDE (name, service, id, parent_id, identity)";
 
@@ -157,7 +160,7 @@ pub(crate) fn keep_causes(
         whole_traces(from, of_sought),
         halves(&schemas(from), ""),
     );
-    let found = causes(&known, &[to_schema.to_owned()], "sought");
+    let found = causes(&known, &[to_schema.to_owned()], SOUGHT);
     let split = split(&schemas(asking), &[], &[], "", &found);
     conn.execute_batch(&format!(
         "INSERT INTO {to_schema}.edge_halves WITH {split}
@@ -312,20 +315,22 @@ fn split(stored: &[String], near: &[String], settled: &[String], hot: &str, foun
 
 /// What [`split`] seeks of the raw rows of these segments, as far as it is none of the halves kept in some schemas.
 fn found(raw: &[Part], kept_in: &[String]) -> String {
-    causes(&whole_traces(raw, of_sought), kept_in, "sought")
+    causes(&whole_traces(raw, of_sought), kept_in, SOUGHT)
 }
 
 /// The rows of the traces that [`split`] seeks.
 fn of_sought(_place: &str) -> String {
-    " AND f.trace_id IN (SELECT trace_id FROM sought)".to_owned()
+    format!(" AND f.trace_id IN ({})", SOUGHT.1)
 }
 
-/// The spans of some of `whole_traces` that are `sought` (a relation of ids) and none of the halves kept in some schemas.
-fn causes(whole_traces: &str, kept_in: &[String], sought: &str) -> String {
-    let kept = format!("SELECT id FROM ({})", halves(kept_in, ""));
+/// The spans of some of `whole_traces` that are sought (a relation of ids, and SQL of their traces) and none of the halves
+/// kept in some schemas.
+fn causes(whole_traces: &str, kept_in: &[String], (ids, traces): (&str, &str)) -> String {
+    let of_traces = format!(" WHERE trace_id IN ({traces})");
+    let kept = format!("SELECT id FROM ({})", halves(kept_in, &of_traces));
     CAUSES
         .replace("{raw}", whole_traces)
-        .replace("{sought}", sought)
+        .replace("{sought}", ids)
         .replace("{halves}", &kept)
 }
 

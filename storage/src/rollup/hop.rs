@@ -117,16 +117,19 @@ pub(crate) fn plain_hops(conn: &Connection, schema: &str, traces: &[&str]) -> du
 }
 
 /// Of a sealed segment the spans that entries elsewhere name as their cause, `ids` in `traces`, and that are no halves;
-/// `rows` says of each place which rows of it are looked at, `$1` being the traces.
+/// `held` says of each place where in it rows of these traces may be.
 pub(crate) fn cause_hops(
     conn: &Connection,
     segment: &Part,
     (traces, ids): (&[&str], &[u64]),
-    rows: impl Fn(&str) -> String,
+    held: impl Fn(&str) -> String,
 ) -> duckdb::Result<Hops> {
-    let sought = "(SELECT unnest(string_split($2, ','))::UBIGINT AS id) sought";
-    let spans = whole_traces(std::slice::from_ref(segment), rows);
-    let found = causes(&spans, &[segment.schema.clone()], sought);
+    let of_traces = "SELECT unnest(string_split($1, ','))";
+    let of_ids = "(SELECT unnest(string_split($2, ','))::UBIGINT AS id) sought";
+    let spans = whole_traces(std::slice::from_ref(segment), |place| {
+        format!(" AND f.trace_id IN ({of_traces}) AND {}", held(place))
+    });
+    let found = causes(&spans, &[segment.schema.clone()], (of_ids, of_traces));
     let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
     read(conn, &found, [traces.join(","), ids.join(",")])
 }

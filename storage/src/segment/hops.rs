@@ -85,8 +85,11 @@ impl Segment {
     ) -> duckdb::Result<Hops> {
         let (main, held) = (self.schema(), self.held(0, traces).condition("f.rowid"));
         cause_hops(conn, &self.calls(), (traces, ids), |place| {
-            let held = if place == main { held.as_str() } else { "true" };
-            format!(" AND f.trace_id IN (SELECT unnest(string_split($1, ','))) AND {held}")
+            if place == main {
+                held.clone()
+            } else {
+                "true".to_owned()
+            }
         })
     }
 }

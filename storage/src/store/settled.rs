@@ -88,7 +88,7 @@ impl Found {
     fn unseen<'p>(&self, parts: &'p [(PartKey, Arc<Hops>)]) -> impl Iterator<Item = &'p Hops> {
         let unseen = parts
             .iter()
-            .filter(|(key, _)| !self.looked_for.contains(key));
+            .filter(move |(key, _)| !self.looked_for.contains(key));
         unseen.map(|(_, hops)| hops.as_ref())
     }
 

@@ -22,8 +22,8 @@ use crate::segment::having::having;
 use crate::segment::sent::{Sent, SpansOf};
 use crate::sync::locked;
 
-/// In [`SegmentSet::service_edges_sql`] a consumer whose cause is a client's call of another segment finds it when it
-/// began at most so much earlier; all other calls are paired however far apart.
+/// In [`SegmentSet::service_edges_sql`] an entry whose cause is in another segment, and no half that is left open there,
+/// finds it when that segment has calls of at most so much earlier; all other calls are paired however far apart.
 const ANSWERED_WITHIN_NS: i64 = 600_000_000_000;
 
 /// Bytes of sums of one kind that are kept: 10 M spans of 20 services over two hours have about that.

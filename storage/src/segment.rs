@@ -172,6 +172,11 @@ impl Segment {
         Part {
             schema: self.schema(),
             is_text: self.is_text(),
+            places: if self.is_text() {
+                Vec::new()
+            } else {
+                views::places(self)
+            },
             ..Part::default()
         }
     }

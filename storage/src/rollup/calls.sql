@@ -89,6 +89,12 @@ unanswered AS MATERIALIZED (
     ANTI JOIN (SELECT parent_id FROM hops WHERE goes_out AND under_own_call AND NOT sidecar) n ON n.parent_id = o.id
     WHERE o.goes_out AND NOT o.folds_into_parent AND NOT o.is_covered
 ),
+-- Calls to databases that their own segment counts as unanswered, and that somebody answers elsewhere.
+answered_after_all AS (
+    SELECT o.* FROM by_id o
+    SEMI JOIN pairs p ON p.caller_id = o.id
+    WHERE o.is_covered AND o.goes_out AND NOT o.sidecar AND o.peer_kind = 'database'
+),
 -- Consumers whose producer is unknown: the destination stands for it.
 unprompted AS (
     SELECT e.*, t.identity IS NOT NULL AS is_open
@@ -124,8 +130,12 @@ halves AS (
     ) w USING (identity)
     LEFT JOIN (SELECT DISTINCT identity FROM traced WHERE is_found AND NOT may_fold) f USING (identity)
     UNION ALL BY NAME
-    SELECT o.* EXCLUDE (is_dangling, is_covered), o.dangles AS is_dangling,
-        o.is_covered OR u.identity IS NULL OR o.peer_kind IS NOT DISTINCT FROM 'database' AS is_covered
+    -- A call to a database that is counted has its peer, one that is not has none.
+    SELECT o.* EXCLUDE (is_dangling, is_covered, peer), o.dangles AS is_dangling,
+        o.is_covered OR u.identity IS NULL OR o.peer_kind IS NOT DISTINCT FROM 'database' AS is_covered,
+        CASE WHEN o.peer_kind = 'database' AND NOT o.sidecar
+            AND (u.identity IS NULL AND NOT o.is_covered OR o.id IN (SELECT caller_id FROM pairs))
+            THEN NULL ELSE o.peer END AS peer
     FROM hops o
     LEFT JOIN unanswered u USING (identity)
     LEFT JOIN (SELECT id FROM unanswered) up ON up.id = o.parent_id

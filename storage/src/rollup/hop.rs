@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use duckdb::{Connection, Row, ToSql};
 
-use super::{PLAIN, Part, halves, hops};
+use super::{PLAIN, Part, causes, halves, hops, whole_traces};
 use crate::ask::{Ask as _, NONE, scope};
 use crate::model::Scope;
 
@@ -77,12 +77,21 @@ pub(super) struct Hop {
 pub(crate) struct Hops {
     pub(super) all: Vec<Hop>,
     pub(crate) traces: Vec<String>,
+    /// Causes of entries that are not among these spans, each with the how manieth of the traces it is in.
+    sought: Vec<(usize, u64)>,
 }
 
 impl Hops {
     /// Whether there is no span.
     pub(crate) fn is_empty(&self) -> bool {
         self.all.is_empty()
+    }
+
+    /// Causes of its entries that are not among its spans: the trace, and the span's identity.
+    pub(crate) fn sought(&self) -> impl Iterator<Item = (&str, u64)> {
+        let named =
+            move |(trace, id): &(usize, u64)| Some((self.traces.get(*trace)?.as_str(), *id));
+        self.sought.iter().filter_map(named)
     }
 }
 
@@ -107,6 +116,24 @@ pub(crate) fn plain_hops(conn: &Connection, schema: &str, traces: &[&str]) -> du
     )
 }
 
+/// Of a sealed segment the spans that entries elsewhere name as their cause, `ids` in `traces`, and that are no halves;
+/// `held` says of each place where in it rows of these traces may be.
+pub(crate) fn cause_hops(
+    conn: &Connection,
+    segment: &Part,
+    (traces, ids): (&[&str], &[u64]),
+    held: impl Fn(&str) -> String,
+) -> duckdb::Result<Hops> {
+    let of_traces = "SELECT unnest(string_split($1, ','))";
+    let of_ids = "(SELECT unnest(string_split($2, ','))::UBIGINT AS id) sought";
+    let spans = whole_traces(std::slice::from_ref(segment), |place| {
+        format!(" AND f.trace_id IN ({of_traces}) AND {}", held(place))
+    });
+    let found = causes(&spans, &[segment.schema.clone()], (of_ids, of_traces));
+    let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
+    read(conn, &found, [traces.join(","), ids.join(",")])
+}
+
 fn read(
     conn: &Connection,
     rows: &str,
@@ -115,7 +142,8 @@ fn read(
     let mut question = conn.ask(&ROWS.replace("{rows}", rows))?;
     let mut rows = question.query(values)?;
     let mut all = Vec::new();
-    let mut traces: HashSet<String> = HashSet::new();
+    let mut traces = Numbered::default();
+    let mut sought: Vec<(usize, u64)> = Vec::new();
     let mut services: HashMap<Service, Arc<Service>> = HashMap::new();
     let mut peers: HashMap<(String, String), Arc<Peer>> = HashMap::new();
     while let Some(row) = rows.next()? {
@@ -143,19 +171,47 @@ fn read(
         let links: Option<String> = row.get(18)?;
         let linked: Option<String> = row.get(19)?;
         let linked = linked.as_deref().unwrap_or_default().split(',');
-        for trace in linked.filter(|id| !id.is_empty()) {
-            traces.insert(trace.to_owned());
+        let linked = linked.filter(|id| !id.is_empty());
+        let linked: Vec<usize> = linked.map(|id| traces.number(id)).collect();
+        let trace: Option<String> = row.get(0)?;
+        let trace = trace.map(|id| traces.number(&id));
+        let hop = hop(row, service, peer, ids(links.as_deref()))?;
+        if matches!(hop.kind, Kind::Server | Kind::Consumer) {
+            sought.extend(trace.zip(hop.parent));
+            sought.extend(linked.into_iter().zip(hop.causes.iter().copied()));
         }
-        if let Some(trace) = row.get::<_, Option<String>>(0)? {
-            traces.insert(trace);
-        }
-        all.push(hop(row, service, peer, causes(links.as_deref()))?);
+        all.push(hop);
     }
     all.shrink_to_fit();
+    if !sought.is_empty() {
+        let own: HashSet<u64> = all.iter().map(|hop| hop.id).collect();
+        sought.retain(|(_, id)| !own.contains(id));
+        sought.shrink_to_fit();
+    }
     Ok(Hops {
         all,
-        traces: traces.into_iter().collect(),
+        traces: traces.all,
+        sought,
     })
+}
+
+/// Traces, each once, by the how manieth it is.
+#[derive(Default)]
+struct Numbered {
+    all: Vec<String>,
+    numbers: HashMap<String, usize>,
+}
+
+impl Numbered {
+    fn number(&mut self, trace: &str) -> usize {
+        if let Some(number) = self.numbers.get(trace) {
+            return *number;
+        }
+        let number = self.all.len();
+        self.all.push(trace.to_owned());
+        self.numbers.insert(trace.to_owned(), number);
+        number
+    }
 }
 
 fn hop(
@@ -182,7 +238,7 @@ fn hop(
     })
 }
 
-fn causes(links: Option<&str>) -> Box<[u64]> {
+fn ids(links: Option<&str>) -> Box<[u64]> {
     let links = links.unwrap_or_default().split(',');
     links.filter_map(|id| id.parse().ok()).collect()
 }

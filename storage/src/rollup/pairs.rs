@@ -14,9 +14,14 @@ use super::hop::{Hop, Hops, Kind, Peer, Service};
 use super::sums::EdgeCalls;
 use super::{BUCKET_NS, ByBucket};
 
-/// The edges that `open` spans make with each other and with `settled` ones: calls that count already as if nobody
-/// answered them. Those of them that somebody does answer are there a second time, to be taken away.
-pub(crate) fn edges_of(open: &[Arc<Hops>], settled: &[Arc<Hops>]) -> ByBucket<EdgeCalls> {
+/// The edges that `open` spans make with each other, with `settled` ones (calls that count already as if nobody answered
+/// them) and with `causes`, which others are found by and no more. Calls that count already and that somebody does answer
+/// are there a second time, to be taken away.
+pub(crate) fn edges_of(
+    open: &[Arc<Hops>],
+    settled: &[Arc<Hops>],
+    causes: &[Arc<Hops>],
+) -> ByBucket<EdgeCalls> {
     let open = || open.iter().flat_map(|hops| &hops.all);
     let mut asked: HashSet<u64> = HashSet::new();
     let mut outgoing: HashSet<u64> = HashSet::new();
@@ -33,16 +38,27 @@ pub(crate) fn edges_of(open: &[Arc<Hops>], settled: &[Arc<Hops>]) -> ByBucket<Ed
             asked.contains(&hop.id) || hop.parent.is_some_and(|id| outgoing.contains(&id))
         })
         .collect();
-    let spans: Vec<&Hop> = open().chain(answered.iter().copied()).collect();
+    let mut causes: HashMap<u64, &Hop> = causes
+        .iter()
+        .flat_map(|hops| &hops.all)
+        .filter(|hop| asked.contains(&hop.id))
+        .map(|hop| (hop.id, hop))
+        .collect();
+    if !causes.is_empty() {
+        for hop in open() {
+            causes.remove(&hop.id);
+        }
+    }
+    let spans: Vec<&Hop> = open()
+        .chain(answered.iter().copied())
+        .chain(causes.into_values())
+        .collect();
     let mut calls = Calls::default();
     let pairs = Pairs::of(&spans);
     pairs.each_call(|call| calls.add(&call));
     for hop in answered {
         if let Some(peer) = &hop.peer {
-            calls.add(&Call {
-                is_minus: true,
-                ..Call::unanswered(hop, peer)
-            });
+            calls.add(&Call::taken_away(hop, peer));
         }
     }
     calls.edges.finish()
@@ -204,6 +220,22 @@ impl<'a> Pairs<'a> {
                 visit(Call::unanswered(hop, peer));
             }
         }
+        self.each_answered_after_all(&answered, visit);
+    }
+
+    /// Calls to databases that their own segment counts as unanswered, and that somebody answers elsewhere.
+    fn each_answered_after_all(&self, answered: &HashSet<u64>, mut visit: impl FnMut(Call<'a>)) {
+        for &hop in self.by_id.values() {
+            if hop.is_covered
+                && hop.kind.goes_out()
+                && !hop.sidecar
+                && let Some(peer) = &hop.peer
+                && peer.kind == DATABASE
+                && answered.contains(&hop.id)
+            {
+                visit(Call::taken_away(hop, peer));
+            }
+        }
     }
 
     /// What an entry was caused by: its parent, of a consumer what it links to too.
@@ -258,6 +290,7 @@ fn rank(hop: &Hop) -> (Reverse<bool>, bool, Option<i64>, &str) {
 }
 
 const MESSAGING: &str = "messaging";
+const DATABASE: &str = "database";
 
 /// One call.
 struct Call<'a> {
@@ -326,6 +359,14 @@ impl<'a> Call<'a> {
             failed: hop.failed,
             weight: hop.weight,
             is_minus: false,
+        }
+    }
+
+    /// What counts as unanswered and is not.
+    fn taken_away(hop: &'a Hop, peer: &'a Arc<Peer>) -> Self {
+        Self {
+            is_minus: true,
+            ..Self::unanswered(hop, peer)
         }
     }
 

@@ -1,3 +1,5 @@
-SELECT false AS is_half, * FROM calls WHERE NOT is_open
+SELECT false AS is_half, false AS is_minus, * FROM calls WHERE NOT is_open
 UNION ALL BY NAME
-SELECT true AS is_half, * FROM halves
+SELECT true AS is_half, false AS is_minus, * FROM halves
+UNION ALL BY NAME
+SELECT false AS is_half, true AS is_minus, * FROM ({minus})

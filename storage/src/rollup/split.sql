@@ -15,6 +15,16 @@ asked AS MATERIALIZED (
     UNION
     SELECT hash(link.trace_id, link.span_id) FROM (SELECT unnest(links) AS link FROM rest WHERE links IS NOT NULL)
 ),
+sought AS MATERIALIZED (
+    -- Causes of entries that are neither halves to be matched nor hot, with their traces.
+    SELECT * FROM (
+        SELECT trace_id, parent_id AS id FROM rest WHERE kind IN ('server', 'consumer') AND parent_id IS NOT NULL
+        UNION
+        SELECT link.trace_id, hash(link.trace_id, link.span_id)
+        FROM (SELECT unnest(links) AS link FROM rest WHERE links IS NOT NULL)
+    ) ANTI JOIN rest USING (id)
+),
+found AS MATERIALIZED ({found}),
 known AS MATERIALIZED (SELECT DISTINCT id FROM rest WHERE kind IN ('client', 'producer')),
 -- Settled ones that are not alone after all.
 unsettled AS MATERIALIZED (
@@ -26,6 +36,8 @@ spans_once AS MATERIALIZED (
     FROM unsettled
     UNION ALL BY NAME
     FROM near WHERE {plain} AND (id IN (FROM asked) OR coalesce(parent_id IN (FROM known), false))
+    UNION ALL BY NAME
+    FROM found
 ),
 alone AS NOT MATERIALIZED (
     SELECT s.* FROM near s ANTI JOIN asked USING (id) ANTI JOIN known k ON k.id = s.parent_id WHERE {plain}

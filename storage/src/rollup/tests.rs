@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::{BUCKET_NS, ByBucket, EdgeCalls, ServiceSpans, Summed, Totals};
 use crate::fixture::{open, small};
 use crate::model::{Scope, TimeRange};
+use crate::segment::files;
 use crate::store::{Store, StoreConfig, StoreStats};
 use oracle::{Counts, Edge, Red, edges_of, red_of};
 use workload::{Sent, Workload};
@@ -342,6 +343,55 @@ fn calls_whose_spans_lie_in_several_segments_are_counted_once_each() {
     }
 }
 
+/// Waits until so many segments are sealed and so many are history.
+fn until(store: &Store, segments: (usize, usize), what: &str) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let are = |stats: &StoreStats| (stats.segments_sealed, stats.segments_history);
+    while are(&store.stats()) != segments {
+        assert!(Instant::now() < deadline, "never {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Bytes of the sealed segments that have their rows.
+fn raw_bytes(store: &Store) -> u64 {
+    let reader = store.reader().expect("a reader");
+    let segments = reader.segments().segments().iter();
+    let raw = segments.filter(|one| !one.is_text() && !one.is_history());
+    raw.map(|one| files::size(&one.attachment.path)).sum()
+}
+
+#[test]
+fn expiring_one_file_after_the_other_changes_no_number() {
+    for seed in 50..53 {
+        let dir = tempfile::tempdir().expect("a directory");
+        let sent = Workload::new(seed).across_segments(40);
+        let opened = |retention_bytes: Option<u64>| {
+            let quick = StoreConfig {
+                compaction_fan_in: 100,
+                maintenance_interval: Duration::from_millis(50),
+                retention_bytes,
+                ..small(dir.path())
+            };
+            Store::open(quick).expect("a store")
+        };
+        let mut store = opened(None);
+        for part in sent.chunks(sent.len() / 3 + 1) {
+            workload::append(&store, part, seed);
+            store.seal_now().expect("sealed");
+        }
+        for expired in 1..=3 {
+            // There is no room for all of those that are left.
+            let room = raw_bytes(&store) - 1;
+            drop(store);
+            store = opened(Some(room));
+            let when = format!("{expired} expired, seed {seed}");
+            until(&store, (3 - expired, expired), &when);
+            check(&store, &sent, &when);
+        }
+    }
+}
+
 #[test]
 fn compacting_and_expiring_change_no_number() {
     for seed in 40..43 {
@@ -356,25 +406,17 @@ fn compacting_and_expiring_change_no_number() {
             };
             Store::open(quick).expect("a store")
         };
-        let until = |what: &str, store: &Store, segments: (usize, usize)| {
-            let deadline = Instant::now() + Duration::from_secs(60);
-            let are = |stats: &StoreStats| (stats.segments_sealed, stats.segments_history);
-            while are(&store.stats()) != segments {
-                assert!(Instant::now() < deadline, "never {what}, seed {seed}");
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        };
         let long = Duration::from_secs(30 * 86_400);
         let store = opened(long);
         for part in sent.chunks(sent.len() / 3 + 1) {
             workload::append(&store, part, seed);
             store.seal_now().expect("sealed");
         }
-        until("compacted", &store, (1, 0));
+        until(&store, (1, 0), &format!("compacted, seed {seed}"));
         check(&store, &sent, &format!("seed {seed}, compacted"));
         drop(store);
         let store = opened(Duration::from_millis(1));
-        until("expired", &store, (0, 1));
+        until(&store, (0, 1), &format!("expired, seed {seed}"));
         check(&store, &sent, &format!("seed {seed}, expired"));
         drop(store);
         let store = opened(long);

@@ -7,7 +7,7 @@ use duckdb::Connection;
 
 use super::Segment;
 use super::kept::keep;
-use crate::rollup::{Hops, Part, hot_hops, open_hops, plain_hops};
+use crate::rollup::{Hops, Part, cause_hops, hot_hops, open_hops, plain_hops};
 use crate::sync::locked;
 
 /// The spans of a hot segment, as far as they were read.
@@ -73,5 +73,23 @@ impl Segment {
     /// Its calls of these traces that nobody answered in it; of a sealed one.
     pub(crate) fn plain_hops(&self, conn: &Connection, traces: &[&str]) -> duckdb::Result<Hops> {
         plain_hops(conn, &self.schema(), traces)
+    }
+
+    /// Its spans, of these traces and with these identities, that entries elsewhere name as their cause and that are no
+    /// halves of it; of a sealed one.
+    pub(crate) fn cause_hops(
+        &self,
+        conn: &Connection,
+        traces: &[&str],
+        ids: &[u64],
+    ) -> duckdb::Result<Hops> {
+        let (main, held) = (self.schema(), self.held(0, traces).condition("f.rowid"));
+        cause_hops(conn, &self.calls(), (traces, ids), |place| {
+            if place == main {
+                held.clone()
+            } else {
+                "true".to_owned()
+            }
+        })
     }
 }

@@ -23,8 +23,8 @@ use crate::segment::origins::Resource;
 use crate::segment::sent::{Sent, SpansOf};
 use crate::sync::locked;
 
-/// In [`SegmentSet::service_edges_sql`] a consumer whose cause is a client's call of another segment finds it when it
-/// began at most so much earlier; all other calls are paired however far apart.
+/// In [`SegmentSet::service_edges_sql`] an entry whose cause is in another segment, and no half that is left open there,
+/// finds it when that segment has calls of at most so much earlier; all other calls are paired however far apart.
 const ANSWERED_WITHIN_NS: i64 = 600_000_000_000;
 
 /// Bytes of sums of one kind that are kept: 10 M spans of 20 services over two hours have about that.
@@ -286,10 +286,10 @@ impl SegmentSet {
                 all.entry(of).or_default().merge(&totals);
             }
         }
-        for (of, totals) in sums::without(alone, minus) {
+        for (of, totals) in alone {
             all.entry(of).or_default().merge(&totals);
         }
-        Ok(summed(all, pick))
+        Ok(summed(sums::without(all, minus), pick))
     }
 
     /// Visits the sums of `service_edges` by edge of each bucket that touches a range, in any order; a bucket may have
@@ -387,9 +387,9 @@ impl SegmentSet {
             return Ok(ByBucket::default());
         }
         let sealed: Vec<&Segment> = self.sealed_calls().collect();
-        let settled = self.sums.settled.calls(conn, &sealed, &parts)?;
+        let others = self.sums.settled.others(conn, &sealed, &parts)?;
         let open: Vec<Arc<Hops>> = parts.into_iter().map(|(_, hops)| hops).collect();
-        Ok(edges_of(&open, &settled))
+        Ok(edges_of(&open, &others.calls, &others.causes))
     }
 
     /// The same, of a range, by the rules for files: where there is much, the engine has room on disk.

@@ -81,6 +81,7 @@ pub(super) fn to_history(
     merge_evidence(&build, group, &["breaker_transitions", "breaker_config"])?;
     build.step(3)?;
     merge_rollups(&build, group)?;
+    keep_causes(shared, &build, group)?;
     build.count_rows(&mut meta)?;
     let traces = build.trace_filter(&mut meta)?;
     build.finish(meta, traces)
@@ -146,10 +147,30 @@ fn inferred_traces(set: &SegmentSet, conn: &Connection) -> Option<Arc<Conclusion
 }
 
 fn merge_rollups(build: &Build<'_>, group: &[Arc<Segment>]) -> Result<(), StoreError> {
-    let from: Vec<String> = group.iter().map(|segment| segment.schema()).collect();
+    let from: Vec<_> = group.iter().map(|segment| segment.calls()).collect();
     Ok(crate::rollup::merge(
         build.connection(),
         &from,
+        &build.schema(),
+    )?)
+}
+
+/// What the entries of all other segments name as their cause outlives the raw rows.
+fn keep_causes(
+    shared: &Shared,
+    build: &Build<'_>,
+    group: &[Arc<Segment>],
+) -> Result<(), StoreError> {
+    let set = shared.catalog.lease();
+    let others = set.segments.iter().filter(|segment| {
+        !segment.is_text() && !group.iter().any(|member| member.id == segment.id)
+    });
+    let others: Vec<_> = others.map(|segment| segment.calls()).collect();
+    let from: Vec<_> = group.iter().map(|segment| segment.calls()).collect();
+    Ok(crate::rollup::keep_causes(
+        build.connection(),
+        &from,
+        &others,
         &build.schema(),
     )?)
 }

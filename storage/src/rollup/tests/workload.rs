@@ -1,4 +1,5 @@
-//! Random but plausible traces: proxies, databases, messages, nested clients, resent, orphaned and skewed spans.
+//! Random but plausible traces: proxies, databases (some send spans themselves), messages, nested clients, calls without a
+//! client's span or answered twice, resent, orphaned and skewed spans.
 
 use crate::fixture;
 use crate::ingest::{ResourceRow, Rows, SpanColumns, SpanRow};
@@ -33,7 +34,7 @@ pub(super) struct Workload {
     base: i64,
     sent: Vec<Sent>,
     producers: Vec<usize>,
-    /// Also what needs its trace in one segment: causes that are no call, proxies.
+    /// Also what needs its trace in one segment: proxies, nested clients.
     in_one_segment: bool,
 }
 
@@ -182,12 +183,18 @@ impl Workload {
         };
         match self.below(10) {
             0 | 1 => {
-                outgoing(
+                let client = outgoing(
                     self,
                     "client",
                     1_000,
                     Some(("database", "postgresql:orders")),
                 );
+                let cause = Some(self.sent[client].id);
+                // A database that sends spans itself; at times two of its nodes answer.
+                for _ in 0..[0, 0, 1, 2][self.below(4)] {
+                    let at = self.span(trace, environment, 0, cause, "server", start + 2, 500);
+                    self.sent[at].service.1 = "db".to_owned();
+                }
             }
             2 => {
                 outgoing(self, "client", 1_000, Some(("external", "api.example:443")));
@@ -224,7 +231,7 @@ impl Workload {
                 }
             }
             // A caller that is not instrumented as a client.
-            5 if self.in_one_segment && depth < 3 && service < 3 => {
+            5 if depth < 3 && service < 3 => {
                 self.enter(
                     trace,
                     environment,
@@ -253,7 +260,8 @@ impl Workload {
                     self.sent[at].peer = Some(("external", "x:2"));
                     cause = self.sent[at].id;
                 }
-                if self.chance(75) {
+                // Sent twice by what is between them, a call is answered twice.
+                for _ in 0..[0, 1, 1, 1, 2][self.below(5)] {
                     let callee = self.below(4);
                     self.enter(trace, environment, Some(cause), callee, depth + 1, start);
                 }

@@ -40,7 +40,12 @@ pub(super) fn spans(
     near: Option<&str>,
 ) -> Result<(Vec<SpanRecord>, Readable, bool), QueryError> {
     let mut found = Vec::new();
-    for Table { segment, facts, held } in tables(session, trace_id) {
+    for Table {
+        segment,
+        facts,
+        held,
+    } in tables(session, trace_id)
+    {
         let mut stored = stored(conn, (&facts, held), segment.is_text(), (trace_id, near))?;
         name_senders(conn, segment, &mut stored)?;
         found.append(&mut stored);
@@ -113,10 +118,7 @@ struct Table<'s> {
     held: Held,
 }
 
-fn tables<'s>(
-    session: &'s Session<'_>,
-    trace_id: &str,
-) -> impl Iterator<Item = Table<'s>> {
+fn tables<'s>(session: &'s Session<'_>, trace_id: &str) -> impl Iterator<Item = Table<'s>> {
     let segments = session.set().segments().iter();
     segments
         .filter(move |segment| segment.may_have("spans") && segment.may_hold_trace(trace_id))
@@ -128,7 +130,11 @@ fn tables<'s>(
                     // Outliers are of any time.
                     _ => Held::Anywhere,
                 };
-                Table { segment: segment.as_ref(), facts, held }
+                Table {
+                    segment: segment.as_ref(),
+                    facts,
+                    held,
+                }
             })
         })
 }

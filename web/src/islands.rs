@@ -6,10 +6,16 @@
 pub mod charts;
 pub mod copy;
 pub mod filter_box;
+#[cfg(feature = "hydrate")]
+mod folds;
+#[cfg(feature = "hydrate")]
+pub(crate) mod in_place;
 pub mod keys;
 pub mod live;
 pub mod local_times;
 pub mod offers;
+#[cfg(any(test, feature = "hydrate"))]
+mod rebase;
 #[cfg(feature = "hydrate")]
 mod renewal;
 pub mod sql_editor;

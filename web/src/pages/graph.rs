@@ -74,7 +74,7 @@ pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
             {scrubber::slider(&data.scrubber)}
             <div id="graph" data-live>
                 {scrubber::strip(&data.scrubber, frame)}
-                <div class="scroll">{picture(graph, frame)}</div>
+                <div class="scroll" data-in-place>{picture(graph, frame)}</div>
             </div>
             <div id="graph-notes" data-live>
                 {sidecars(&data.graph, frame)}
@@ -174,10 +174,10 @@ fn find(graph: &Graph, hidden: usize, frame: &Frame) -> AnyView {
     let note =
         (hidden > 0).then(|| format!("{} hidden", units::counted(hidden as u64, "quieter edge")));
     view! {
-        <form class="filters inline graph-find" method="get" action=frame.path.clone() role="search">
+        <form class="filters inline graph-find" id="graph-find" method="get" action=frame.path.clone() role="search" data-in-place>
             <span id="graph-fields" data-live hidden>{other_fields(frame, &["find", "top"])}</span>
             <input type="search" name="find" list="nodes" value=frame.param("find").unwrap_or_default().to_owned() placeholder="Find a service" aria-label="Find a service" autocomplete="off"/>
-            <datalist id="nodes">{options}</datalist>
+            <datalist id="nodes" data-live>{options}</datalist>
             <select name="top" aria-label="Edges shown">{tops}</select>
             <button class="button plain">"Show"</button>
             <span class="quiet" id="graph-hidden" data-live>{note}</span>
@@ -189,7 +189,7 @@ fn find(graph: &Graph, hidden: usize, frame: &Frame) -> AnyView {
 fn focus(frame: &Frame) -> Option<AnyView> {
     let service = frame.param("service")?.to_owned();
     let all = frame.with(&[("service", "")]);
-    Some(view! { <span class="tag" id="graph-around" data-live>"around " {service} " " <a href=all aria-label="Show everything">"✕"</a></span> }.into_any())
+    Some(view! { <span class="tag" id="graph-around" data-live data-in-place>"around " {service} " " <a href=all aria-label="Show everything">"✕"</a></span> }.into_any())
 }
 
 #[cfg(test)]

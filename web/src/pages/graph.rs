@@ -11,7 +11,7 @@ mod scrubber;
 mod table;
 
 use leptos::prelude::*;
-use tripline_storage::model::{Graph, GraphEdge, MeshCalls};
+use tripline_storage::model::{Graph, GraphEdge, GraphNode, MeshCalls};
 
 pub(super) use self::drawing::{picture, picture_over, trace_picture};
 use self::flow::Flow;
@@ -171,8 +171,17 @@ fn find(graph: &Graph, hidden: usize, frame: &Frame) -> AnyView {
         view! { <option value=*value selected=is_here>{*word}</option> }
     })
     .collect_view();
-    let note =
+    let hidden =
         (hidden > 0).then(|| format!("{} hidden", units::counted(hidden as u64, "quieter edge")));
+    let missed = frame.param("find").filter(|wanted| {
+        let wanted = wanted.to_lowercase();
+        let is_wanted = |node: &GraphNode| node.name.to_lowercase().contains(&wanted);
+        !graph.nodes.iter().any(is_wanted)
+    });
+    let missed = missed.map(|wanted| {
+        let back = frame.with(&[("find", "")]);
+        view! { {format!("Nothing here is named {wanted}. ")}<a href=back>"Find no name"</a>" " }
+    });
     view! {
         <form class="filters inline graph-find" id="graph-find" method="get" action=frame.path.clone() role="search" data-in-place>
             <span id="graph-fields" data-live hidden>{other_fields(frame, &["find", "top"])}</span>
@@ -180,7 +189,7 @@ fn find(graph: &Graph, hidden: usize, frame: &Frame) -> AnyView {
             <datalist id="nodes" data-live>{options}</datalist>
             <select name="top" aria-label="Edges shown">{tops}</select>
             <button class="button plain">"Show"</button>
-            <span class="quiet" id="graph-hidden" data-live>{note}</span>
+            <span class="quiet" id="graph-hidden" data-live>{missed}{hidden}</span>
         </form>
     }
     .into_any()
@@ -194,7 +203,7 @@ fn focus(frame: &Frame) -> Option<AnyView> {
 
 #[cfg(test)]
 mod tests {
-    use tripline_storage::model::{Basis, EdgeKind, GraphNode, NodeKind};
+    use tripline_storage::model::{Basis, EdgeKind, NodeKind};
 
     use super::*;
 

@@ -20,6 +20,8 @@ thread_local! {
     static SHOWN: RefCell<String> = const { RefCell::new(String::new()) };
     /// All of the page was asked for and has not come: a part of it would leave the rest as it is.
     static IS_OWED: Cell<bool> = const { Cell::new(false) };
+    /// Answers that have not come.
+    static ASKED: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Fields of a form that a person fills in.
@@ -183,22 +185,23 @@ async fn all_in_view() {
 
 /// Whether what was asked for came in time; where nothing came, the page is loaded.
 async fn ask(address: &str, manner: Manner) -> bool {
-    let root = document().document_element();
-    if let Some(root) = &root {
-        let _ = root.set_attribute("data-asking", "");
-    }
+    waits(1);
     let brought = bring(address, manner).await;
-    if matches!(brought, Brought::Overtaken) {
-        return false;
-    }
-    if let Some(root) = &root {
-        let _ = root.remove_attribute("data-asking");
-    }
-    let is_here = matches!(brought, Brought::Renewed(_));
-    if !is_here {
+    waits(-1);
+    if matches!(brought, Brought::Nothing) {
         let _ = window().location().reload();
     }
-    is_here
+    matches!(brought, Brought::Renewed(_))
+}
+
+/// Counts an answer that is waited for, or one that came; while there is one, the page says so.
+fn waits(step: i32) {
+    let left = ASKED.get().saturating_add_signed(step);
+    ASKED.set(left);
+    let Some(root) = document().document_element() else {
+        return;
+    };
+    let _ = root.toggle_attribute_with_force("data-asking", left > 0);
 }
 
 /// Brings into view what the address names, else the span that is open.

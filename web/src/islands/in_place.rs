@@ -27,6 +27,9 @@ thread_local! {
 /// Fields of a form that a person fills in.
 const FIELDS: &str = "input[name]:not([type=hidden]), select[name]";
 
+/// Height of what stands at the top of the window whatever is scrolled, and a little more.
+const HEADER: f64 = 70.0;
+
 /// Listens for as long as the page is there.
 pub(crate) fn listen() {
     SHOWN.set(here());
@@ -150,7 +153,8 @@ fn choose() {
     let is_plain = param("sidecars").is_none() && !IS_OWED.get();
     match span {
         Some(span) if row.is_some() && is_plain => spawn_local(panel(span)),
-        _ => spawn_local(all_in_view()),
+        Some(_) => spawn_local(all_in_view()),
+        None => spawn_local(whole()),
     }
 }
 
@@ -204,7 +208,7 @@ fn waits(step: i32) {
     let _ = root.toggle_attribute_with_force("data-asking", left > 0);
 }
 
-/// Brings into view what the address names, else the span that is open.
+/// Brings into view what the address names, else the span that is open, else where the rows begin.
 fn reveal() {
     let hash = window().location().hash().unwrap_or_default();
     let named = hash
@@ -215,6 +219,15 @@ fn reveal() {
         let options = web_sys::ScrollIntoViewOptions::new();
         options.set_block(web_sys::ScrollLogicalPosition::Nearest);
         one.scroll_into_view_with_scroll_into_view_options(&options);
+        return;
+    }
+    let view = document().query_selector("#trace-view > section");
+    let top = view
+        .ok()
+        .flatten()
+        .map_or(0.0, |view| view.get_bounding_client_rect().top());
+    if top < 0.0 {
+        window().scroll_by_with_x_and_y(0.0, top - HEADER);
     }
 }
 

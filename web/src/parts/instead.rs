@@ -55,7 +55,7 @@ pub fn narrowed(frame: &Frame) -> Option<AnyView> {
             let value = frame.param(param)?.to_owned();
             let back = frame.with(&[(*param, ""), ("cursor", ""), ("box", "")]);
             let line = view! {
-                <p>{format!("Nothing was found of the {word} named {value}. ")}<a href=back>{format!("Any {word}")}</a></p>
+                <p>{format!("Only the {word} named {value} was looked at. ")}<a href=back>{format!("Any {word}")}</a></p>
             };
             Some(line.into_any())
         })

@@ -108,15 +108,14 @@ fn near(
             return Ok(None);
         };
         let mut refusals = refusals(session, conn, readable)?.into_iter();
-        let relation = session.set().some_rows_sql("logs", |segment: &Segment| {
-            segment.may_hold_trace(trace_id)
-        });
+        let relation = session
+            .set()
+            .some_rows_sql("logs", |segment: &Segment| segment.may_hold_trace(trace_id));
         let (logs, total_logs) = match relation {
             Some(relation) => logs_of_span(conn, &relation, trace_id, span_id)?,
             None => (Vec::new(), 0),
         };
-        let (trace_start_unix_nano, trace_end_unix_nano) =
-            spans::bounds(session, conn, trace_id)?;
+        let (trace_start_unix_nano, trace_end_unix_nano) = spans::bounds(session, conn, trace_id)?;
         Ok(Some(SpanDetail {
             span,
             refusal: refusals.find(|refusal| refusal.span_id == span_id),

@@ -189,6 +189,11 @@ async fn a_name_that_nothing_has_is_said_with_the_way_back() -> Result<()> {
     let missed = "Nothing here is named nosuch.";
     let html = says(&server, "/graph?find=checkout", &["class=\"node"]).await?;
     ensure!(!html.contains("Nothing here is named"), "{html}");
-    says(&server, "/graph?find=nosuch", &[missed, ">Find no name</a>"]).await?;
+    says(
+        &server,
+        "/graph?find=nosuch",
+        &[missed, ">Find no name</a>"],
+    )
+    .await?;
     Ok(())
 }

@@ -13,9 +13,7 @@ use super::ejection::{hosts_named, is_ejection, lane_of, mark_of};
 use crate::address::segment;
 use crate::chart::lanes;
 use crate::frame::Frame;
-use crate::parts::{
-    list_note, narrowed, nothing, positive, service_link, service_link_in, since,
-};
+use crate::parts::{list_note, narrowed, nothing, positive, service_link, service_link_in, since};
 use crate::units;
 
 /// What the page shows.

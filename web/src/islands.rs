@@ -1,4 +1,5 @@
-//! What the browser brings to life. Everything else of a page is inert HTML.
+//! What the browser brings to life. Everything else of a page is inert HTML, its links followed in place where they stay on
+//! their page.
 //!
 //! Full hydration was refused for islands: a page of a thousand rows is then no work for the browser at
 //! all, nothing can mismatch outside an island, and the bundle holds the islands alone.

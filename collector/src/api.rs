@@ -125,6 +125,7 @@ fn v1() -> Router<AppState> {
         .route("/traces", get(endpoints::traces))
         .route("/traces/{trace_id}", get(endpoints::trace))
         .route("/traces/{trace_id}/otlp", get(endpoints::trace_otlp))
+        .route("/traces/{trace_id}/spans/{span_id}", get(endpoints::span))
         .route("/heatmap", get(endpoints::heatmap))
         .route("/differences", get(endpoints::differences))
         .route("/logs", get(endpoints::logs))

@@ -18,7 +18,6 @@ mod questions;
 mod request;
 mod saved;
 mod service;
-mod span_beside;
 mod sql;
 mod status;
 mod trace;
@@ -39,6 +38,7 @@ pub fn router() -> Router<AppState> {
         .route("/", get(overview::overview))
         .route("/traces", get(traces::traces))
         .route("/traces/{trace_id}", get(trace::trace))
+        .route("/traces/{trace_id}/spans/{span_id}", get(trace::span))
         .route("/logs", get(logs::logs))
         .route("/explore", get(explore::explore))
         .route("/graph", get(graph::graph))

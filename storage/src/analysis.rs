@@ -3,6 +3,7 @@
 //! Parents missing, cycles, equal ids and clocks that disagree are survived; nothing recurses, so the depth
 //! of a trace is bounded by memory alone.
 
+mod callee;
 mod comparison;
 mod critical_path;
 mod flame;
@@ -12,6 +13,7 @@ mod pattern;
 mod statistics;
 mod tree;
 
+pub use callee::callee_of;
 pub use comparison::{ComparedRow, compare};
 pub use critical_path::{CriticalPath, Section, critical_path};
 pub use flame::{Flame, flame};

@@ -24,6 +24,7 @@ mod log;
 mod metric;
 mod review;
 mod service;
+mod span;
 mod trace;
 mod whatif;
 
@@ -68,6 +69,7 @@ pub use service::{
     RedPoint, RequestCounts, ServiceDetail, ServiceOrder, ServicePulse, ServiceQuery,
     ServiceSummary, ServicesQuery, VersionSummary,
 };
+pub use span::{BesideSpan, Callee, SpanDetail};
 pub use trace::{
     AttributeFilter, Refusal, RefusalTrip, SpanEvent, SpanLink, SpanRecord, SpanSummary,
     TraceDetail, TraceOrder, TraceQuery, TraceSummary,

@@ -6,6 +6,7 @@
 //! [`how`] writes the SQL that people are shown for a number, with literals; nothing runs it but the door for theirs.
 
 mod activity;
+mod beside;
 mod breakers;
 mod changes;
 mod complete;
@@ -48,6 +49,7 @@ mod trace;
 mod whatif;
 
 pub use activity::activity;
+pub use beside::beside;
 pub use breakers::{breaker, breakers, transitions};
 pub use changes::{CHANGE_EVENT, changes};
 pub use complete::complete;
@@ -74,7 +76,7 @@ pub use search::spans;
 pub use service::{red_points, service};
 pub use services::{service_names, services, services_by_spans};
 pub use session::{QueryError, Session};
-pub use trace::{trace, trace_rows};
+pub use trace::{span, trace, trace_rows};
 pub use whatif::what_if;
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod demo;
 mod editors;
 mod graphs;
 mod huge;
+mod in_place;
 mod journeys;
 mod keys;
 mod live;

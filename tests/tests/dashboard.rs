@@ -300,7 +300,7 @@ async fn a_trace_is_shown_from_all_its_sides() -> Result<()> {
     let folded = says(
         &server,
         &format!("/traces/{TRACE}?fold=0515810000000001"),
-        &["▸2"],
+        &[">▸2<"],
     )
     .await?;
     assert!(!folded.contains("id=\"s-0515810000000002\""), "folded away");

@@ -1,6 +1,7 @@
 //! One known trace, and what each view of it must then show: places and widths worked out by hand, in the page that the
 //! server sends.
 
+mod one_span;
 mod tabs;
 
 use anyhow::{Context as _, Result, ensure};

@@ -1,4 +1,5 @@
-//! What the browser brings to life. Everything else of a page is inert HTML.
+//! What the browser brings to life. Everything else of a page is inert HTML, its links followed in place where they stay on
+//! their page.
 //!
 //! Full hydration was refused for islands: a page of a thousand rows is then no work for the browser at
 //! all, nothing can mismatch outside an island, and the bundle holds the islands alone.
@@ -6,10 +7,16 @@
 pub mod charts;
 pub mod copy;
 pub mod filter_box;
+#[cfg(feature = "hydrate")]
+mod folds;
+#[cfg(feature = "hydrate")]
+pub(crate) mod in_place;
 pub mod keys;
 pub mod live;
 pub mod local_times;
 pub mod offers;
+#[cfg(any(test, feature = "hydrate"))]
+mod rebase;
 #[cfg(feature = "hydrate")]
 mod renewal;
 pub mod sql_editor;

@@ -30,11 +30,12 @@ pub mod range;
 #[cfg(feature = "ssr")]
 pub mod units;
 
-/// Called by the loader once the bundle is there: gives the islands their reactive root.
+/// Called by the loader once the bundle is there: gives the islands their reactive root, and has links of a page followed in place.
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
     leptos::mount::hydrate_islands();
+    islands::in_place::listen();
 }
 
 /// The stylesheet of every page.

@@ -42,10 +42,9 @@ pub use overview::{
     Credential, Door, LastHeard, Overview, OverviewHow, Receiver, Receivers, overview,
 };
 pub use service::{PartHow, ServiceHow, ServicePage, ServicePart, service, service_markdown};
-pub use span_beside::{BesideSpan, Callee, callee_of};
 pub use sql::{Relation, SqlLimits, SqlOutcome, SqlPage, SqlTable, is_query, sql};
 pub use status::{StatusSection, status};
-pub use trace::{TRACE_VIEWS, TracePage, trace};
+pub use trace::{TRACE_VIEWS, TracePage, span, trace};
 pub use traces::{TracesHow, TracesPage, box_of, box_param, traces};
 pub use whatif::what_if;
 

@@ -11,8 +11,8 @@ use futures::Stream;
 use tripline_storage::filter::Signal;
 use tripline_storage::model::{
     Completion, Differences, DifferencesQuery, Graph, Heatmap, HeatmapQuery, LiveCounts,
-    LogPatterns, LogRecord, MetricPoints, MetricSummary, Page, ServiceSummary, TraceDetail,
-    TraceQuery, TraceSummary,
+    LogPatterns, LogRecord, MetricPoints, MetricSummary, Page, ServiceSummary, SpanDetail,
+    TraceDetail, TraceQuery, TraceSummary,
 };
 use tripline_storage::query;
 
@@ -82,6 +82,22 @@ pub async fn trace(
     let missing = format!("no trace {trace_id} is stored; it may have expired");
     let found = state
         .ask(move |session| query::trace(session, &trace_id))
+        .await?;
+    found.map(Json).ok_or_else(|| Problem::not_found(missing))
+}
+
+/// `GET /traces/{trace_id}/spans/{span_id}`: one span with what is next to it in its trace and what was beside it in time.
+pub async fn span(
+    State(state): State<AppState>,
+    Path((trace_id, span_id)): Path<(String, String)>,
+    params: Params,
+) -> Answer<SpanDetail> {
+    params.only(&[])?;
+    let trace_id = hex_id("trace_id", &trace_id, 32)?;
+    let span_id = hex_id("span_id", &span_id, 16)?;
+    let missing = format!("no span {span_id} of trace {trace_id} is stored; it may have expired");
+    let found = state
+        .ask(move |session| query::span(session, &trace_id, &span_id))
         .await?;
     found.map(Json).ok_or_else(|| Problem::not_found(missing))
 }

@@ -64,7 +64,7 @@ fn around(times: impl Iterator<Item = (i64, i64)>) -> Option<TimeRange> {
     Some(widened(whole(times)?, AROUND_NS))
 }
 
-fn whole(times: impl Iterator<Item = (i64, i64)>) -> Option<(i64, i64)> {
+fn whole<T: Ord>(times: impl Iterator<Item = (T, T)>) -> Option<(T, T)> {
     times.reduce(|(from, to), (start, end)| (from.min(start), to.max(end)))
 }
 
@@ -78,20 +78,25 @@ fn widened((from, to): (i64, i64), by: i64) -> TimeRange {
 /// Half an hour before a trace to half an hour after it, unless the address has a range or the usual one has it: what is
 /// linked from its page is then of its time.
 pub(super) fn hour_around(frame: &Frame, trace: &TraceDetail) -> Option<TimeRange> {
-    if has_range(frame) {
-        return None;
-    }
     // A span may come without a time, which is none of the year 1970.
     let timed = trace
         .spans
         .iter()
         .filter(|span| span.start_time_unix_nano > 0);
     let times = timed.map(|span| {
-        let [start, end] = [span.start_time_unix_nano, span.end_time_unix_nano]
-            .map(|ns| i64::try_from(ns).unwrap_or(TimeRange::LAST_UNIX_NANO));
-        (start, end.max(start))
+        let start = span.start_time_unix_nano;
+        (start, span.end_time_unix_nano.max(start))
     });
-    let (start, end) = whole(times)?;
+    hour_of(frame, whole(times)?)
+}
+
+/// The same of a trace that began and ended then; 0 is no time.
+pub(super) fn hour_of(frame: &Frame, (start, end): (u64, u64)) -> Option<TimeRange> {
+    if has_range(frame) || start == 0 {
+        return None;
+    }
+    let [start, end] =
+        [start, end].map(|ns| i64::try_from(ns).unwrap_or(TimeRange::LAST_UNIX_NANO));
     let (from, to) = frame.bounds();
     let is_usual = u64::try_from(start).is_ok_and(|start| start >= from)
         && u64::try_from(end).is_ok_and(|end| end <= to);

@@ -1,4 +1,4 @@
-//! One trace, alone or beside another.
+//! One trace, alone or beside another, and one span of it.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -8,9 +8,8 @@ use tripline_storage::query;
 use tripline_web::pages as views;
 
 use super::answer::problem_page;
-use super::by_id::{hour_around, show_found};
+use super::by_id::{hour_around, hour_of, show_found};
 use super::request::PageRequest;
-use super::span_beside::beside;
 use crate::api::AppState;
 use crate::api::params::hex_id;
 use crate::api::problem::Problem;
@@ -34,7 +33,7 @@ pub(super) async fn trace(
     let is_waterfall = frame.param("view").unwrap_or_default().is_empty();
     let open = frame.param("span").filter(|_| is_waterfall);
     let open = open.map(str::to_owned);
-    let title = format!("Trace {}", &id[..8]);
+    let title = title_of(&id);
     let missing = format!("No trace {id} is stored. It may have expired, or never arrived.");
     let answer = state
         .ask(move |session| {
@@ -52,8 +51,9 @@ pub(super) async fn trace(
             };
             let proxies = trace.spans.iter().filter(|span| span.sidecar).count() as u64;
             let trace = seen(trace, hides_sidecars);
-            let beside = match &open {
-                Some(span_id) => beside(session, &trace, span_id)?,
+            let open = open.and_then(|id| trace.spans.iter().find(|span| span.span_id == id));
+            let beside = match open {
+                Some(span) => query::beside(session, span, &trace.spans)?,
                 None => None,
             };
             Ok(Some(views::TracePage {
@@ -70,6 +70,42 @@ pub(super) async fn trace(
         (page, hour)
     });
     show_found(frame, &title, answer, views::trace)
+}
+
+/// `/traces/{id}/spans/{id}`: the panel of one span by itself, its links those of the trace's page.
+pub(super) async fn span(
+    State(state): State<AppState>,
+    Path((trace_id, span_id)): Path<(String, String)>,
+    request: PageRequest,
+) -> Response {
+    let mut frame = request.frame;
+    let ids = hex_id("trace id", &trace_id, 32)
+        .and_then(|trace_id| Ok((trace_id, hex_id("span id", &span_id, 16)?)));
+    let (trace_id, span_id) = match ids {
+        Ok(ids) => ids,
+        Err(problem) => return problem_page(&frame, &problem),
+    };
+    frame.path = format!("/traces/{trace_id}");
+    frame.params.retain(|(name, _)| name != "span");
+    frame.params.push(("span".to_owned(), span_id.clone()));
+    let title = title_of(&trace_id);
+    let missing = format!(
+        "No span {span_id} of trace {trace_id} is stored. It may have expired, or never arrived."
+    );
+    let answer = state
+        .ask(move |session| query::span(session, &trace_id, &span_id))
+        .await
+        .and_then(|found| found.ok_or_else(|| Problem::not_found(missing)));
+    let answer = answer.map(|detail| {
+        let bounds = (detail.trace_start_unix_nano, detail.trace_end_unix_nano);
+        let hour = hour_of(&frame, bounds);
+        (detail, hour)
+    });
+    show_found(frame, &title, answer, views::span)
+}
+
+fn title_of(trace_id: &str) -> String {
+    format!("Trace {}", &trace_id[..8])
 }
 
 /// A trace as the page shows it: with the spans of proxies or without. What is hidden is not left out of what is shown.

@@ -11,6 +11,7 @@ mod instances;
 mod large_traces;
 mod log_shapes;
 mod odd_maps;
+mod one_span;
 mod orders;
 mod proxies;
 mod pulses;

@@ -7,9 +7,9 @@ use duckdb::{Connection, Row, params};
 use super::document;
 use super::logs::{LOG_COLUMNS, log_record};
 use super::refusals::refusals;
-use super::{QueryError, Session, breakers};
+use super::{QueryError, Session, beside, breakers};
 use crate::ask::Ask;
-use crate::model::{ExemplarRecord, LogRecord, Page, TraceDetail};
+use crate::model::{ExemplarRecord, LogRecord, Page, SpanDetail, TraceDetail};
 use crate::segment::Segment;
 
 /// Spans shown of one trace; log records and exemplars have a tenth.
@@ -23,18 +23,16 @@ const EARLIEST_ROWS: &str = include_str!("trace/earliest_rows.sql");
 
 /// Everything stored about a trace: `None` when nothing is. Never prunes by time. `trace_id` in any case.
 pub fn trace(session: &Session<'_>, trace_id: &str) -> Result<Option<TraceDetail>, QueryError> {
-    let is_hex = trace_id.len() == 32 && trace_id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !is_hex {
+    let Some(trace_id) = hex(trace_id, 32) else {
         return Err(QueryError::Invalid("a trace id is 32 hex digits"));
-    }
-    let trace_id = trace_id.to_ascii_lowercase();
+    };
     // Planning a relation over every file costs more than reading the few that have the trace.
     let relation = |name| {
         let may_hold = |segment: &Segment| segment.may_hold_trace(&trace_id);
         session.set().some_rows_sql(name, may_hold)
     };
     session.run(|conn| {
-        let (spans, readable, is_cut) = spans::spans(session, conn, &trace_id)?;
+        let (spans, readable, is_cut) = spans::spans(session, conn, &trace_id, None)?;
         let refusals = refusals(session, conn, readable)?;
         let (logs, total_logs) = counted(conn, relation("logs"), self::logs, &trace_id)?;
         let (exemplars, total_exemplars) =
@@ -64,6 +62,77 @@ pub fn trace(session: &Session<'_>, trace_id: &str) -> Result<Option<TraceDetail
             total_exemplars,
         }))
     })
+}
+
+/// One span of a trace with what is next to it and beside it: `None` when it is not stored. Reads of the trace no more than
+/// that. Both ids in any case.
+pub fn span(
+    session: &Session<'_>,
+    trace_id: &str,
+    span_id: &str,
+) -> Result<Option<SpanDetail>, QueryError> {
+    let Some((trace_id, span_id)) = hex(trace_id, 32).zip(hex(span_id, 16)) else {
+        return Err(QueryError::Invalid(
+            "a trace id is 32 hex digits and a span id 16",
+        ));
+    };
+    let Some(mut detail) = near(session, &trace_id, &span_id)? else {
+        return Ok(None);
+    };
+    // An error on its way up is told from a refusal by what is below it, at any depth.
+    let is_unsure = |detail: &SpanDetail| {
+        let refusal = detail.refusal.as_ref();
+        refusal.is_some_and(|refusal| refusal.name.is_empty())
+    };
+    if is_unsure(&detail)
+        && let Some(whole) = trace(session, &trace_id)?
+    {
+        let mut refusals = whole.refusals.into_iter();
+        detail.refusal = refusals.find(|refusal| refusal.span_id == span_id);
+    }
+    detail.beside = beside::beside(session, &detail.span, &detail.below)?;
+    Ok(Some(detail))
+}
+
+/// The span with what is next to it.
+fn near(
+    session: &Session<'_>,
+    trace_id: &str,
+    span_id: &str,
+) -> Result<Option<SpanDetail>, QueryError> {
+    session.run(|conn| {
+        let (spans, readable, _) = spans::spans(session, conn, trace_id, Some(span_id))?;
+        let (of_id, below): (Vec<_>, Vec<_>) =
+            spans.into_iter().partition(|span| span.span_id == span_id);
+        let Some(span) = of_id.into_iter().next() else {
+            return Ok(None);
+        };
+        let mut refusals = refusals(session, conn, readable)?.into_iter();
+        let relation = session
+            .set()
+            .some_rows_sql("logs", |segment: &Segment| segment.may_hold_trace(trace_id));
+        let (logs, total_logs) = match relation {
+            Some(relation) => logs_of_span(conn, &relation, trace_id, span_id)?,
+            None => (Vec::new(), 0),
+        };
+        let (trace_start_unix_nano, trace_end_unix_nano) = spans::bounds(session, conn, trace_id)?;
+        Ok(Some(SpanDetail {
+            span,
+            refusal: refusals.find(|refusal| refusal.span_id == span_id),
+            below,
+            logs,
+            total_logs,
+            trace_start_unix_nano,
+            trace_end_unix_nano,
+            beside: None,
+        }))
+    })
+}
+
+/// An id of so many hex digits as it is stored.
+fn hex(id: &str, digits: usize) -> Option<String> {
+    let is_hex = id.len() == digits && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex.then(|| id.to_ascii_lowercase())
 }
 
 /// Reads a list of [`OTHERS_MAX`] at most, and how long it is in all; a relation that is not there has none.

@@ -1,8 +1,9 @@
 //! What a person feels: from an input to the frame that shows what came of it, in a real browser, with traces of 10,000
 //! and 80,000 spans. Wall time, the server's answer included where an input asks for one.
 //!
-//! A page is its address, so most inputs lead to another page; those are measured across the change, on the clock that
-//! both documents share. A frame is painted when a message posted in its animation callback arrives.
+//! An input either changes the page it is given on, at once or when the server has answered, or leads to another page; the
+//! last is measured across the change, on the clock that both documents share. A frame is painted when a message posted in
+//! its animation callback arrives.
 
 use std::time::Instant;
 
@@ -60,37 +61,52 @@ pub async fn run(scale: f64) -> Result<()> {
 
 /// Inputs on the page of the trace.
 async fn of_trace(server: &Server, browser: &Browser, trace: &str) -> Result<()> {
-    let selects = |n: usize| format!("document.querySelectorAll('.wf-op')[{}].click()", 3 * n + 2);
-    leads(server, browser, "select a span", trace, selects).await?;
-    let folds = |n: usize| {
-        format!(
-            "document.querySelectorAll('a.wf-toggle')[{}].click()",
-            n + 1
-        )
-    };
-    leads(server, browser, "collapse a subtree", trace, folds).await?;
-    let finds = |n: usize| {
-        format!(
-            "const form = document.querySelector('.find-span'); form.find.value = 'items/{n}'; form.requestSubmit()"
-        )
-    };
-    leads(server, browser, "find in the trace", trace, finds).await?;
-    let zooms = |n: usize| {
-        format!(
-            "location.href = document.querySelectorAll('.minimap a')[{}].href.baseVal",
-            n % 10
-        )
-    };
-    leads(
-        server,
-        browser,
-        "go to a place of the mini-map",
-        trace,
-        zooms,
-    )
-    .await?;
-    let scrolls = "scrollTo(0, (n + 1) * 700); await painted();";
-    stays(server, browser, "scroll the waterfall", trace, scrolls).await
+    let inputs = [
+        (
+            "select a span: its row",
+            "const link = document.querySelectorAll('.wf-op')[3 * n + 2];
+             begin(); link.click(); await painted();",
+        ),
+        (
+            "select a span: its panel",
+            "const link = document.querySelectorAll('.wf-op')[3 * n + 3], came = answered();
+             begin(); link.click(); await came; await painted();",
+        ),
+        (
+            "fold a subtree",
+            "const link = document.querySelectorAll('a.wf-toggle')[n + 1];
+             begin(); link.click(); await painted();",
+        ),
+        (
+            "find in the trace",
+            "const form = document.querySelector('.find-span'), came = answered();
+             form.find.value = `items/${n}`;
+             begin(); form.requestSubmit(); await came; await painted();",
+        ),
+        (
+            "go to a place of the mini-map",
+            "const place = document.querySelectorAll('.minimap a')[n % 10], came = answered();
+             begin(); place.dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true})); await came; await painted();",
+        ),
+        (
+            "change the view",
+            "const view = document.querySelectorAll('.tabs a')[1 + n % 3], came = answered();
+             begin(); view.click(); await came; await painted();",
+        ),
+        (
+            "light and dark",
+            "const button = document.querySelector('button[aria-label=\"Light or dark\"]');
+             begin(); button.click(); await painted();",
+        ),
+        (
+            "scroll the waterfall",
+            "begin(); scrollTo(0, (n + 1) * 700); await painted();",
+        ),
+    ];
+    for (what, script) in inputs {
+        stays(server, browser, what, trace, script).await?;
+    }
+    Ok(())
 }
 
 /// Inputs on the graph and on the box of a filter.
@@ -98,6 +114,11 @@ async fn of_others(server: &Server, browser: &Browser) -> Result<()> {
     let graph = "/graph?from=now-1h&to=now";
     let focuses = |n: usize| format!("location.href += '&service=service-{:02}'", n % 20);
     leads(server, browser, "focus in the graph", graph, focuses).await?;
+    let finds = "
+        const form = document.querySelector('.graph-find'), came = answered();
+        form.find.value = `service-${String(n % 20).padStart(2, '0')}`;
+        begin(); form.requestSubmit(); await came; await painted();";
+    stays(server, browser, "find in the graph", graph, finds).await?;
     let steps = "
         const slider = document.querySelector('.step-slider input');
         const step = n % Number(slider.max);
@@ -112,7 +133,7 @@ async fn of_others(server: &Server, browser: &Browser) -> Result<()> {
         input.dispatchEvent(new Event('blur'));
         while (!list.hidden) await painted();
         const shown = until(list, () => !list.hidden);
-        began = performance.now();
+        begin();
         input.value = n % 2 ? 'serv' : 'http';
         input.setSelectionRange(4, 4);
         input.dispatchEvent(new Event('input', {bubbles: true}));
@@ -157,7 +178,8 @@ async fn leads(
     Ok(())
 }
 
-/// An input that changes the page it is given on: `script` gives it and waits until the change is painted.
+/// An input that changes the page it is given on: `script` gives it and waits until the change is painted. What the input
+/// before has had asked for has come by then, and the page has never been loaded anew.
 async fn stays(
     server: &Server,
     browser: &Browser,
@@ -171,10 +193,20 @@ async fn stays(
             const observer = new MutationObserver(() => {{ if (isSo()) {{ observer.disconnect(); then(); }} }});
             observer.observe(node, {{subtree: true, childList: true, attributes: true}});
         }});
+        const root = document.documentElement, isAsking = () => root.hasAttribute('data-asking');
+        const answered = () => {{
+            let wasAsking = false;
+            return until(root, () => {{ wasAsking ||= isAsking(); return wasAsking && !isAsking(); }});
+        }};
         (async () => {{
+            while (isAsking()) await painted();
             let began = performance.now();
+            const begin = () => {{ began = performance.now(); }};
             {script}
-            return performance.now() - began;
+            const took = performance.now() - began;
+            if (n > 0 && !window.isTheSame) throw new Error('the page was loaded anew');
+            window.isTheSame = true;
+            return took;
         }})().then(done, error => done(String(error)))"
     );
     browser.enter(server, page).await?;

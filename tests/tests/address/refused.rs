@@ -162,3 +162,38 @@ async fn a_trace_of_clocks_that_disagree_says_whose_and_by_how_much() -> Result<
     ensure!(!html.contains("The clock of"), "{html}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_name_that_nothing_has_is_said_with_the_way_back() -> Result<()> {
+    let server = Tripline::start().await?;
+    seed(&server).await?;
+    says(&server, "/", &["checkout"]).await?;
+    for (page, name, word) in [
+        ("/traces", "service", "service"),
+        ("/traces", "name", "operation"),
+        ("/logs", "service", "service"),
+        ("/explore", "service", "service"),
+        ("/graph", "service", "service"),
+        ("/", "environment", "environment"),
+        ("/breakers", "cluster", "cluster"),
+        ("/incidents", "service_namespace", "namespace"),
+    ] {
+        let asked = format!("{page}?from=now-2h&to=now&{name}=nosuch");
+        let told = format!("Only the {word} named nosuch was looked at.");
+        let back = format!("<a href=\"{page}?from=now-2h&amp;to=now\">Any {word}</a>");
+        says(&server, &asked, &[&told, &back]).await?;
+        let known = format!("{page}?from=now-2h&to=now");
+        let html = says(&server, &known, &["</main>"]).await?;
+        ensure!(!html.contains("was looked at"), "{known}\n{html}");
+    }
+    let missed = "Nothing here is named nosuch.";
+    let html = says(&server, "/graph?find=checkout", &["class=\"node"]).await?;
+    ensure!(!html.contains("Nothing here is named"), "{html}");
+    says(
+        &server,
+        "/graph?find=nosuch",
+        &[missed, ">Find no name</a>"],
+    )
+    .await?;
+    Ok(())
+}

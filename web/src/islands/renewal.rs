@@ -3,6 +3,7 @@
 //! A part is what has an id and the mark `data-live`. Parts come and go as they do in a page that is loaded anew; of one
 //! that holds others, those are renewed and the rest stays as it is. What somebody is at waits: a part under the pointer,
 //! with the focus, or with something unfolded or filled in. What is under the pointer stays where it is on the screen.
+//! Where somebody asked for what comes, nothing waits.
 
 use leptos::prelude::*;
 use leptos::wasm_bindgen::{JsCast, JsValue};
@@ -28,17 +29,52 @@ pub(super) struct Renewed {
     pub(super) waits: bool,
 }
 
+/// How an answer is put in place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Around what somebody is at.
+    Around,
+    /// All of it: somebody asked for it.
+    All,
+    /// The same, and what the answer has not stays: it is of a part of the page alone.
+    Some,
+}
+
+/// What came of asking.
+pub(super) enum Brought {
+    /// The parts are renewed.
+    Renewed(Renewed),
+    /// The address has changed meanwhile, as while a slider moves: this was no answer to it.
+    Overtaken,
+    /// There was no answer, or none that fits into this page.
+    Nothing,
+}
+
 /// Asks this page again and renews its parts; `None` if it was not answered.
 pub(super) async fn renew() -> Option<Renewed> {
     let address = window().location().href().ok()?;
-    let html = text(&address).await?;
-    // The address has changed meanwhile, as while a slider moves: this is no answer to it.
-    if window().location().href().ok()? != address {
-        return None;
+    match bring(&address, Manner::Around).await {
+        Brought::Renewed(renewed) => Some(renewed),
+        Brought::Overtaken | Brought::Nothing => None,
     }
+}
+
+/// Asks for a page and renews the parts of this one by it.
+pub(super) async fn bring(address: &str, manner: Manner) -> Brought {
+    let here = window().location().href().ok();
+    let html = text(address).await;
+    if window().location().href().ok() != here {
+        return Brought::Overtaken;
+    }
+    let renewed = html.and_then(|html| place(&html, manner));
+    renewed.map_or(Brought::Nothing, Brought::Renewed)
+}
+
+/// Renews the parts of this page by the text of a fresh one.
+fn place(html: &str, manner: Manner) -> Option<Renewed> {
     let parser = web_sys::DomParser::new().ok()?;
     let fresh = parser
-        .parse_from_string(&html, web_sys::SupportedType::TextHtml)
+        .parse_from_string(html, web_sys::SupportedType::TextHtml)
         .ok()?;
     let is_waiting = |page: &Document| matches!(page.query_selector(WAITING), Ok(Some(_)));
     if is_waiting(&document()) != is_waiting(&fresh) {
@@ -46,10 +82,11 @@ pub(super) async fn renew() -> Option<Renewed> {
         return None;
     }
     let pointed = document().query_selector(POINTED).ok().flatten();
-    let place = pointed.as_ref().map(top_of);
+    let top = pointed.as_ref().map(top_of);
+    let focused = focused_place();
     let mut waits = false;
     for part in elements(document().query_selector_all(PARTS)) {
-        waits |= !is_brought_up_to_date(&part, &fresh);
+        waits |= !is_brought_up_to_date(&part, &fresh, manner);
     }
     for part in elements(fresh.query_selector_all(PARTS)) {
         put(&part);
@@ -57,8 +94,11 @@ pub(super) async fn renew() -> Option<Renewed> {
     if let Ok(event) = web_sys::Event::new("tripline:renewed") {
         let _ = window().dispatch_event(&event);
     }
-    if let (Some(pointed), Some(place)) = (pointed, place) {
-        hold(&pointed, place);
+    if let Some(focused) = focused {
+        refocus(&focused);
+    }
+    if let (Some(pointed), Some(top)) = (pointed, top) {
+        hold(&pointed, top);
     }
     let made = fresh.query_selector("footer time").ok().flatten();
     let moment = made.and_then(|time| time.get_attribute("datetime"))?;
@@ -79,7 +119,8 @@ async fn text(address: &str) -> Option<String> {
         .as_string()
 }
 
-fn elements(found: Result<NodeList, JsValue>) -> Vec<Element> {
+/// What a selector found.
+pub(super) fn elements(found: Result<NodeList, JsValue>) -> Vec<Element> {
     let Ok(list) = found else {
         return Vec::new();
     };
@@ -89,7 +130,7 @@ fn elements(found: Result<NodeList, JsValue>) -> Vec<Element> {
 }
 
 /// Makes a part say what it says in the fresh page, or go as it has there; not while somebody is at it.
-fn is_brought_up_to_date(part: &Element, fresh: &Document) -> bool {
+fn is_brought_up_to_date(part: &Element, fresh: &Document, manner: Manner) -> bool {
     // What it was in may have gone before.
     if !part.is_connected() {
         return true;
@@ -98,11 +139,12 @@ fn is_brought_up_to_date(part: &Element, fresh: &Document) -> bool {
     if new.as_ref().is_some_and(holds_parts) && holds_parts(part) {
         return true;
     }
-    if is_in_use(part) {
+    if manner == Manner::Around && is_in_use(part) {
         return false;
     }
     match new {
         Some(new) => replace(part, &new),
+        None if manner == Manner::Some => {}
         None => part.remove(),
     }
     true
@@ -132,6 +174,33 @@ fn replace(part: &Element, new: &Element) {
     for (scroller, (left, top)) in scrollers.iter().zip(places) {
         scroller.set_scroll_left(left);
         scroller.set_scroll_top(top);
+    }
+}
+
+/// What can have the focus.
+const FOCUSABLE: &str = "a, button, input, select, textarea, summary";
+
+/// Where the focus is: within which element that has an id, and the how manieth there.
+fn focused_place() -> Option<(Element, String, usize)> {
+    let focused = document().active_element()?;
+    let around = focused.closest("[id]").ok().flatten()?;
+    let mut there = elements(around.query_selector_all(FOCUSABLE)).into_iter();
+    let at = there.position(|one| one == focused)?;
+    Some((focused, around.id(), at))
+}
+
+/// Gives the focus back to what stands where it was, if that was replaced.
+fn refocus((focused, id, at): &(Element, String, usize)) {
+    if focused.is_connected() {
+        return;
+    }
+    let around = document().get_element_by_id(id);
+    let there = around.map(|around| elements(around.query_selector_all(FOCUSABLE)));
+    let one = there.and_then(|there| there.into_iter().nth(*at));
+    if let Some(one) = one.and_then(|one| one.dyn_into::<web_sys::HtmlElement>().ok()) {
+        let options = web_sys::FocusOptions::new();
+        options.set_prevent_scroll(true);
+        let _ = one.focus_with_options(&options);
     }
 }
 

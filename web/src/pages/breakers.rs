@@ -13,7 +13,7 @@ use super::ejection::{hosts_named, is_ejection, lane_of, mark_of};
 use crate::address::segment;
 use crate::chart::lanes;
 use crate::frame::Frame;
-use crate::parts::{list_note, nothing, positive, service_link, service_link_in, since};
+use crate::parts::{list_note, narrowed, nothing, positive, service_link, service_link_in, since};
 use crate::units;
 
 /// What the page shows.
@@ -51,10 +51,11 @@ pub fn breakers(data: &BreakersPage, frame: &Frame) -> AnyView {
     }
     let page = &data.breakers;
     let body = if page.items.is_empty() {
-        nothing(
+        let none = nothing(
             "No evidence of a circuit breaker is stored.",
             "Breakers are known by the telemetry they or their libraries send: state changes as events or logs, states and outcomes on spans, gauges and counters.",
-        )
+        );
+        view! { {none}{narrowed(frame)} }.into_any()
     } else {
         view! {
             {table(page.items.iter(), frame)}

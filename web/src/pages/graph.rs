@@ -11,7 +11,7 @@ mod scrubber;
 mod table;
 
 use leptos::prelude::*;
-use tripline_storage::model::{Graph, GraphEdge, MeshCalls};
+use tripline_storage::model::{Graph, GraphEdge, GraphNode, MeshCalls};
 
 pub(super) use self::drawing::{picture, picture_over, trace_picture};
 use self::flow::Flow;
@@ -74,7 +74,7 @@ pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
             {scrubber::slider(&data.scrubber)}
             <div id="graph" data-live>
                 {scrubber::strip(&data.scrubber, frame)}
-                <div class="scroll">{picture(graph, frame)}</div>
+                <div class="scroll" data-in-place>{picture(graph, frame)}</div>
             </div>
             <div id="graph-notes" data-live>
                 {sidecars(&data.graph, frame)}
@@ -171,16 +171,25 @@ fn find(graph: &Graph, hidden: usize, frame: &Frame) -> AnyView {
         view! { <option value=*value selected=is_here>{*word}</option> }
     })
     .collect_view();
-    let note =
+    let hidden =
         (hidden > 0).then(|| format!("{} hidden", units::counted(hidden as u64, "quieter edge")));
+    let missed = frame.param("find").filter(|wanted| {
+        let wanted = wanted.to_lowercase();
+        let is_wanted = |node: &GraphNode| node.name.to_lowercase().contains(&wanted);
+        !graph.nodes.iter().any(is_wanted)
+    });
+    let missed = missed.map(|wanted| {
+        let back = frame.with(&[("find", "")]);
+        view! { {format!("Nothing here is named {wanted}. ")}<a href=back>"Find no name"</a>" " }
+    });
     view! {
-        <form class="filters inline graph-find" method="get" action=frame.path.clone() role="search">
+        <form class="filters inline graph-find" id="graph-find" method="get" action=frame.path.clone() role="search" data-in-place>
             <span id="graph-fields" data-live hidden>{other_fields(frame, &["find", "top"])}</span>
             <input type="search" name="find" list="nodes" value=frame.param("find").unwrap_or_default().to_owned() placeholder="Find a service" aria-label="Find a service" autocomplete="off"/>
-            <datalist id="nodes">{options}</datalist>
+            <datalist id="nodes" data-live>{options}</datalist>
             <select name="top" aria-label="Edges shown">{tops}</select>
             <button class="button plain">"Show"</button>
-            <span class="quiet" id="graph-hidden" data-live>{note}</span>
+            <span class="quiet" id="graph-hidden" data-live>{missed}{hidden}</span>
         </form>
     }
     .into_any()
@@ -189,12 +198,12 @@ fn find(graph: &Graph, hidden: usize, frame: &Frame) -> AnyView {
 fn focus(frame: &Frame) -> Option<AnyView> {
     let service = frame.param("service")?.to_owned();
     let all = frame.with(&[("service", "")]);
-    Some(view! { <span class="tag" id="graph-around" data-live>"around " {service} " " <a href=all aria-label="Show everything">"✕"</a></span> }.into_any())
+    Some(view! { <span class="tag" id="graph-around" data-live data-in-place>"around " {service} " " <a href=all aria-label="Show everything">"✕"</a></span> }.into_any())
 }
 
 #[cfg(test)]
 mod tests {
-    use tripline_storage::model::{Basis, EdgeKind, GraphNode, NodeKind};
+    use tripline_storage::model::{Basis, EdgeKind, NodeKind};
 
     use super::*;
 

@@ -6,16 +6,17 @@ use tripline_storage::model::{Incident, IncidentBreaker, Page};
 use super::breaker_marks::state_mark;
 use crate::address::segment;
 use crate::frame::Frame;
-use crate::parts::{list_note, moment, nothing, positive, service_link};
+use crate::parts::{list_note, moment, narrowed, nothing, positive, service_link};
 use crate::units;
 
 /// The page.
 pub fn incidents(page: &Page<Incident>, frame: &Frame) -> AnyView {
     let body = if page.items.is_empty() {
-        nothing(
+        let none = nothing(
             "No breaker tripped in this range.",
             "An incident is made of trips linked in time and call path; widen the range to see older ones.",
-        )
+        );
+        view! { {none}{narrowed(frame)} }.into_any()
     } else {
         view! { {table(&page.items, frame)} {list_note(page, "incident", "newest first", frame)} }
             .into_any()

@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 use tripline_storage::filter::{KeyScope, Signal};
-use tripline_storage::model::{LogRecord, SpanRecord};
+use tripline_storage::model::{BesideSpan, LogRecord, Refusal, SpanDetail, SpanRecord};
 
 use super::logs::severity;
-use super::span_beside::{self, BesideSpan};
+use super::span_beside;
 use super::span_marks;
 use super::waterfall::Waterfall;
 use crate::address::segment;
@@ -18,15 +18,56 @@ use crate::units;
 /// Logs shown in the panel; the link below leads to all.
 const LOGS_MAX: usize = 100;
 
+/// What the panel of a span is made of.
+pub(super) struct Shown<'a> {
+    span: &'a SpanRecord,
+    /// Start of its trace.
+    start_ns: u64,
+    /// Oldest first.
+    logs: Vec<&'a LogRecord>,
+    /// How many it has in all.
+    total_logs: u64,
+    refusal: Option<&'a Refusal>,
+    beside: Option<&'a BesideSpan>,
+}
+
+impl<'a> Shown<'a> {
+    /// A span of a whole trace.
+    pub(super) fn of(
+        span: &'a SpanRecord,
+        waterfall: &Waterfall<'a>,
+        beside: Option<&'a BesideSpan>,
+    ) -> Self {
+        let id = span.span_id.as_str();
+        let logs = waterfall.logs.get(id).cloned().unwrap_or_default();
+        Self {
+            span,
+            start_ns: waterfall.start_ns,
+            total_logs: logs.len() as u64,
+            logs,
+            refusal: waterfall.refusals.get(id).copied(),
+            beside,
+        }
+    }
+
+    /// A span that was asked for by itself.
+    pub(super) fn of_detail(detail: &'a SpanDetail) -> Self {
+        Self {
+            span: &detail.span,
+            start_ns: detail.trace_start_unix_nano,
+            logs: detail.logs.iter().collect(),
+            total_logs: detail.total_logs,
+            refusal: detail.refusal.as_ref(),
+            beside: detail.beside.as_ref(),
+        }
+    }
+}
+
 /// The panel beside the waterfall.
-pub(super) fn panel(
-    span: &SpanRecord,
-    waterfall: &Waterfall<'_>,
-    beside: Option<&BesideSpan>,
-    frame: &Frame,
-) -> AnyView {
+pub(super) fn panel(shown: &Shown<'_>, frame: &Frame) -> AnyView {
+    let span = shown.span;
     let start = span.start_time_unix_nano;
-    let offset = (start > 0).then(|| units::offset(start, waterfall.start_ns));
+    let offset = (start > 0).then(|| units::offset(start, shown.start_ns));
     let links = span
         .links
         .iter()
@@ -76,14 +117,14 @@ pub(super) fn panel(
         "quiet"
     };
     view! {
-        <aside class="panel span-panel" aria-label="Span">
+        <aside class="panel span-panel" aria-label="Span" data-in-place data-of=frame.with(&[])>
             <div class="panel-head"><h2>{span.name.clone()}</h2><a class="close" href=frame.with(&[("span", "")]) aria-label="Close the span">"✕"</a></div>
             <dl class="facts">
                 <dt>"Service"</dt><dd>{service_link_in(frame, &span.scope, span.service_name.as_deref())} " " <span class="quiet">{span.service_version.clone()}</span> " " {same("service", span.service_name.as_deref().unwrap_or_default())}</dd>
                 <dt>"Name"</dt><dd>{span.name.clone()} " " {same("name", &span.name)}</dd>
                 <dt>"Kind"</dt><dd>{span.kind.clone()} " " {same("kind", &span.kind)}</dd>
                 <dt>"Status"</dt><dd><span class=status_class>{span.status_code.clone()}</span> " " {span.status_message.clone()} " " {same("status", &span.status_code)}</dd>
-                {span_marks::facts(span, waterfall.refusals.get(span.span_id.as_str()).copied(), frame)}
+                {span_marks::facts(span, shown.refusal, frame)}
                 <dt>"Start"</dt><dd>{moment(Some(start), frame)} " " <span class="quiet">{offset}</span></dd>
                 <dt>"Duration"</dt><dd>{positive(span.duration_ns).map_or_else(|| "unknown".to_owned(), units::duration)}</dd>
                 <dt>"Span id"</dt><dd>{copied_id(&span.span_id)}</dd>
@@ -96,26 +137,26 @@ pub(super) fn panel(
             </dl>
             {(!dropped.is_empty()).then(|| view! { <p class="note amber">{format!("The sender dropped {} of this span.", dropped.join(", "))}</p> })}
             <h3>"Attributes"</h3> {attribute_table(&span.attributes, KeyScope::Anywhere, Signal::Spans, frame)}
-            {events(span, waterfall, frame)}
-            {span_logs(span, waterfall)}
+            {events(shown, frame)}
+            {span_logs(shown)}
             {(!span.links.is_empty()).then(|| view! { <h3>"Links"</h3><ul>{links}</ul> })}
             <p><a href=around>"Logs of this span →"</a></p>
-            {beside.map(|data| span_beside::beside(data, span, frame))}
+            {shown.beside.map(|data| span_beside::beside(data, span, frame))}
             <h3>"Resource"</h3> {attribute_table(&span.resource_attributes, KeyScope::Resource, Signal::Spans, frame)}
         </aside>
     }
     .into_any()
 }
 
-fn events(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> Option<AnyView> {
-    if span.events.is_empty() {
+fn events(shown: &Shown<'_>, frame: &Frame) -> Option<AnyView> {
+    let events = &shown.span.events;
+    if events.is_empty() {
         return None;
     }
-    let events = span
-        .events
+    let events = events
         .iter()
         .map(|event| {
-            let at = units::offset(event.time_unix_nano, waterfall.start_ns);
+            let at = units::offset(event.time_unix_nano, shown.start_ns);
             view! {
                 <details class="event" open=event.name == "exception">
                     <summary>{event.name.clone()} " " <span class="quiet">{at}</span></summary>
@@ -127,15 +168,22 @@ fn events(span: &SpanRecord, waterfall: &Waterfall<'_>, frame: &Frame) -> Option
     Some(view! { <h3>"Events"</h3> {events} }.into_any())
 }
 
-fn span_logs(span: &SpanRecord, waterfall: &Waterfall<'_>) -> Option<AnyView> {
-    let logs = waterfall.logs.get(span.span_id.as_str())?;
-    let lines = logs
+fn span_logs(shown: &Shown<'_>) -> Option<AnyView> {
+    if shown.logs.is_empty() {
+        return None;
+    }
+    let lines = shown
+        .logs
         .iter()
         .take(LOGS_MAX)
-        .map(|log| view! { <div class="wf-log i0">{log_line(log, waterfall.start_ns)}</div> })
+        .map(|log| view! { <div class="wf-log i0">{log_line(log, shown.start_ns)}</div> })
         .collect_view();
-    let all = logs.len() as u64;
-    let cut = cut_note(LOGS_MAX as u64, all, "log record", "oldest first");
+    let cut = cut_note(
+        LOGS_MAX as u64,
+        shown.total_logs,
+        "log record",
+        "oldest first",
+    );
     Some(view! { <h3>"Logs"</h3> {lines}{cut} }.into_any())
 }
 

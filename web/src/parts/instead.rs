@@ -33,8 +33,34 @@ pub fn nothing_of(signal: &str, sentence: &str, advice: &str, frame: &Frame) -> 
         view! { <p class="quiet" title=exact>{text}</p> }
     });
     let (sentence, advice) = (sentence.to_owned(), advice.to_owned());
-    view! { <div class="nothing"><p>{sentence}</p><p class="quiet">{advice}</p>{seen}</div> }
+    view! { <div class="nothing"><p>{sentence}</p>{narrowed(frame)}<p class="quiet">{advice}</p>{seen}</div> }
         .into_any()
+}
+
+/// Parameters that narrow a page to what has one name, in words.
+const NAMES: [(&str, &str); 5] = [
+    ("service", "service"),
+    ("name", "operation"),
+    ("environment", "environment"),
+    ("service_namespace", "namespace"),
+    ("cluster", "cluster"),
+];
+
+/// The names that a page is narrowed to, each with the way back: where nothing is found, it may be that nothing is called
+/// that.
+pub fn narrowed(frame: &Frame) -> Option<AnyView> {
+    let named: Vec<AnyView> = NAMES
+        .iter()
+        .filter_map(|(param, word)| {
+            let value = frame.param(param)?.to_owned();
+            let back = frame.with(&[(*param, ""), ("cursor", ""), ("box", "")]);
+            let line = view! {
+                <p>{format!("Only the {word} named {value} was looked at. ")}<a href=back>{format!("Any {word}")}</a></p>
+            };
+            Some(line.into_any())
+        })
+        .collect();
+    (!named.is_empty()).then(|| view! { <div class="narrowed">{named}</div> }.into_any())
 }
 
 /// An error shown as one, with the way to try again.

@@ -17,6 +17,9 @@ use crate::segment::runs::Held;
 use crate::segment::{Segment, views};
 
 const SPANS: &str = include_str!("spans.sql");
+const BOUNDS: &str = include_str!("bounds.sql");
+/// Narrows [`SPANS`] to those of one id and those right below it.
+const NEAR: &str = "AND (span_id = ? OR parent_span_id = ?)";
 
 /// A span as it is stored, before its sender is known, with what recognisers read.
 struct Stored {
@@ -29,27 +32,23 @@ struct Stored {
 }
 
 /// The spans of a trace, each once, by start; what recognisers read of them; and whether there are more rows than are
-/// read.
+/// read. With `near`, only those of that id and those right below it.
 pub(super) fn spans(
     session: &Session<'_>,
     conn: &Connection,
     trace_id: &str,
+    near: Option<&str>,
 ) -> Result<(Vec<SpanRecord>, Readable, bool), QueryError> {
     let mut found = Vec::new();
-    for segment in session.set().segments() {
-        if !segment.may_have("spans") || !segment.may_hold_trace(trace_id) {
-            continue;
-        }
-        for (at, facts) in views::places(segment).into_iter().enumerate() {
-            let held = match at {
-                0 => segment.held(0, &[trace_id]),
-                // Outliers are of any time.
-                _ => Held::Anywhere,
-            };
-            let mut stored = stored(conn, (&facts, held), segment.is_text(), trace_id)?;
-            name_senders(conn, segment, &mut stored)?;
-            found.append(&mut stored);
-        }
+    for Table {
+        segment,
+        facts,
+        held,
+    } in tables(session, trace_id)
+    {
+        let mut stored = stored(conn, (&facts, held), segment.is_text(), (trace_id, near))?;
+        name_senders(conn, segment, &mut stored)?;
+        found.append(&mut stored);
     }
     found.sort_by(|a, b| {
         let key = |stored: &Stored| stored.record.start_time_unix_nano;
@@ -91,21 +90,74 @@ pub(super) fn spans(
     Ok((spans, readable, is_cut))
 }
 
+/// When a trace began and ended, by all its spans whose time is known; 0 where none's is.
+pub(super) fn bounds(
+    session: &Session<'_>,
+    conn: &Connection,
+    trace_id: &str,
+) -> Result<(u64, u64), QueryError> {
+    let mut bounds: Option<(u64, u64)> = None;
+    for Table { facts, held, .. } in tables(session, trace_id) {
+        let sql = BOUNDS
+            .replace("{facts}", &facts)
+            .replace("{within}", &held.condition("rowid"));
+        let (start, end): (Option<u64>, Option<u64>) =
+            conn.ask_row(&sql, [trace_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if let Some((start, end)) = start.zip(end) {
+            let (first, last) = bounds.unwrap_or((start, end));
+            bounds = Some((first.min(start), last.max(end)));
+        }
+    }
+    Ok(bounds.unwrap_or_default())
+}
+
+/// A table that may have rows of a trace, and where in it.
+struct Table<'s> {
+    segment: &'s Segment,
+    facts: String,
+    held: Held,
+}
+
+fn tables<'s>(session: &'s Session<'_>, trace_id: &str) -> impl Iterator<Item = Table<'s>> {
+    let segments = session.set().segments().iter();
+    segments
+        .filter(move |segment| segment.may_have("spans") && segment.may_hold_trace(trace_id))
+        .flat_map(move |segment| {
+            let places = views::places(segment).into_iter().enumerate();
+            places.map(move |(at, facts)| {
+                let held = match at {
+                    0 => segment.held(0, &[trace_id]),
+                    // Outliers are of any time.
+                    _ => Held::Anywhere,
+                };
+                Table {
+                    segment: segment.as_ref(),
+                    facts,
+                    held,
+                }
+            })
+        })
+}
+
 /// Rows of one table; of too many, the earliest.
 fn stored(
     conn: &Connection,
     (facts, held): (&str, Held),
     is_text: bool,
-    trace_id: &str,
+    (trace_id, near): (&str, Option<&str>),
 ) -> Result<Vec<Stored>, QueryError> {
+    let ids: Vec<&str> = std::iter::once(trace_id)
+        .chain(near.into_iter().flat_map(|id| [id, id]))
+        .collect();
     let read = |order: &str| -> Result<Vec<Stored>, QueryError> {
         let sql = documents(SPANS, is_text)
             .replace("{facts}", facts)
             .replace("{within}", &held.condition("rowid"))
+            .replace("{near}", near.map_or("", |_| NEAR))
             .replace("{order}", order)
             .replace("{limit}", &(SPANS_MAX + 1).to_string());
         let mut question = conn.ask(&sql)?;
-        let rows = question.query_map([trace_id], |row| span(row, trace_id))?;
+        let rows = question.query_map(&ids, |row| span(row, trace_id))?;
         Ok(rows.collect::<Result<_, _>>()?)
     };
     let some = read("")?;

@@ -236,6 +236,7 @@ impl<'a> Label<'a> {
             curve: curve(self.edge, places),
             width: first.max(second.unwrap_or(0.0)),
             lines: if second.is_some() { 2 } else { 1 },
+            thickness: Flow::of(self.edge).width(),
         }
     }
 

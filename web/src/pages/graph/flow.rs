@@ -68,6 +68,16 @@ impl Flow {
             .collect()
     }
 
+    /// The bands as they are drawn: busier ones are wider.
+    fn drawn(self) -> Vec<(&'static str, f64, f64)> {
+        self.bands((1.5 + (self.attempted() + 1.0).log10() * 1.1).min(8.0))
+    }
+
+    /// Width of all bands as they are drawn.
+    pub fn width(self) -> f64 {
+        self.drawn().iter().map(|(_, _, width)| width).sum()
+    }
+
     /// The bands along a curve, given as the four points of a cubic.
     pub fn draw(self, curve: [(f64, f64); 4], class: &str) -> AnyView {
         let [(x1, y1), (bx, by), (cx, cy), (x2, y2)] = curve;
@@ -75,8 +85,7 @@ impl Flow {
             let (y1, by, cy, y2) = (y1 + offset, by + offset, cy + offset, y2 + offset);
             format!("M{x1:.0} {y1:.1}C{bx:.0} {by:.1} {cx:.0} {cy:.1} {x2:.0} {y2:.1}")
         };
-        let width = (1.5 + (self.attempted() + 1.0).log10() * 1.1).min(8.0);
-        let bands = self.bands(width);
+        let bands = self.drawn();
         if bands.is_empty() {
             return view! { <path class=format!("edge idle {class}") d=path(0.0) stroke-width="1" marker-end="url(#arrow)"></path> }.into_any();
         }

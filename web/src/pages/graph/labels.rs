@@ -8,6 +8,13 @@ pub const LINE: f64 = 13.0;
 const GAP: f64 = 9.0;
 /// Length of an arrow's head.
 const HEAD: f64 = 4.0;
+/// Half the width of an arrow's head, with the halo of letters over it.
+const HEAD_HALF: f64 = 4.5;
+/// Kept free between letters and the line of their edge.
+const CLEAR: f64 = 2.0;
+/// How far letters reach below their line, and above it.
+const DESCENT: f64 = 3.0;
+const ASCENT: f64 = 9.0;
 /// Width of the widest label that hides neither box of its edge.
 pub const ROOM: f64 = GAP_X - 2.0 * GAP - HEAD;
 
@@ -20,6 +27,8 @@ pub struct Asked {
     pub width: f64,
     /// Lines of text.
     pub lines: usize,
+    /// Width of the line of its edge.
+    pub thickness: f64,
 }
 
 /// Left, top, right, bottom.
@@ -69,9 +78,18 @@ fn best(label: &Asked, taken: &[Area]) -> ((f64, f64), Area) {
     let width = label.width;
     let below = label.lines.saturating_sub(1) as f64 * LINE;
     let (start, end) = (label.curve[0], label.curve[3]);
+    let half = (label.thickness / 2.0).max(HEAD_HALF);
+    // From the edge up to the last line of text over it, and down to the first one under it.
+    let (over, under) = (half + CLEAR + DESCENT, half + CLEAR + ASCENT);
     let mut best: Option<(f64, (f64, f64), Area)> = None;
     for t in [0.8, 0.68, 0.56, 0.9, 0.44, 0.32, 0.2] {
-        for lift in [6.0 + below, -LINE, 6.0 + below + LINE, -2.0 * LINE, 6.0] {
+        for lift in [
+            over + below,
+            -under,
+            over + below + LINE,
+            -under - LINE,
+            over,
+        ] {
             let (mut x, y) = at(&label.curve, t);
             let (low, high) = (
                 start.0 + width / 2.0 + GAP,
@@ -130,6 +148,7 @@ mod tests {
                 curve: curve(to),
                 width: 160.0,
                 lines: 2,
+                thickness: 3.0,
             })
             .into();
         let placed = place(&asked, &nodes);
@@ -153,5 +172,28 @@ mod tests {
             }
         }
         assert_eq!(placed, place(&asked, &nodes), "the same every time");
+    }
+
+    #[test]
+    fn a_label_touches_neither_the_line_of_its_edge_nor_its_arrow() {
+        let nodes = [Place { x: 16.0, y: 16.0 }, Place { x: 408.0, y: 16.0 }];
+        let y = nodes[0].y + NODE_HEIGHT / 2.0;
+        let (from, to) = (nodes[0].x + NODE_WIDTH, nodes[1].x);
+        let middle = (from + to) / 2.0;
+        for (thickness, lines) in [(1.5, 1), (1.5, 2), (8.0, 1), (8.0, 2), (12.0, 1)] {
+            let label = Asked {
+                curve: [(from, y), (middle, y), (middle, y), (to, y)],
+                width: 90.0,
+                lines,
+                thickness,
+            };
+            let (x, first) = place(&[label], &nodes)[0];
+            let last = first + (lines - 1) as f64 * LINE;
+            let half = f64::max(thickness / 2.0, HEAD_HALF);
+            let is_over = last + DESCENT < y - half;
+            let is_under = first - ASCENT > y + half;
+            assert!(is_over || is_under, "{thickness} wide: {first} at {y}");
+            assert!(x + 45.0 < to - HEAD, "{thickness} wide: {x}");
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! The pages, each once, with `text` wherever telemetry or a URL can put text.
 
 use tripline_storage::model::{
-    Attribute, AttributeValue, Breaker, Change, EarlierCalls, Graph, LiveCounts, LogRecord,
-    MeshCalls, MetricPoints, MetricSummary, PulsePoint, Scope, ServiceCoverage, ServiceSummary,
-    SpanSummary, TimeRange, TraceDetail, TraceSummary,
+    Attribute, AttributeValue, BesideSpan, Breaker, Callee, Change, EarlierCalls, Graph,
+    LiveCounts, LogRecord, MeshCalls, MetricPoints, MetricSummary, PulsePoint, Scope,
+    ServiceCoverage, ServiceSummary, SpanSummary, TimeRange, TraceDetail, TraceSummary,
 };
 
 use super::incident_data::{

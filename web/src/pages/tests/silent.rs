@@ -1,4 +1,4 @@
-//! Breakers whose instances fell silent, and incidents that end so.
+//! Breakers whose instances fell silent, incidents that end so, and names that nothing has.
 
 use tripline_storage::model::BreakerTransition;
 
@@ -57,4 +57,43 @@ fn an_incident_that_ended_in_silence_is_neither_open_nor_recovered() {
     });
     assert!(html.contains(" no data"), "{html}");
     assert!(!html.contains("recovered"), "{html}");
+}
+
+#[test]
+fn a_name_that_nothing_has_is_said_with_the_way_back() {
+    let asked = |path: &str, param: &str| frame(path, &[(param, "nosuch"), ("q", "x")]);
+    let told = |html: &str, word: &str, back: &str| {
+        for words in [
+            format!("Only the {word} named nosuch was looked at."),
+            format!("<a href=\"{back}\">Any {word}</a>"),
+        ] {
+            assert!(html.contains(&words), "{words}\n{html}");
+        }
+    };
+    let page = asked("/traces", "service");
+    let html = render(&page, "x", |f| traces(&TracesPage::default(), f));
+    told(&html, "service", "/traces?q=x");
+    let page = asked("/traces", "name");
+    let html = render(&page, "x", |f| traces(&TracesPage::default(), f));
+    told(&html, "operation", "/traces?q=x");
+    let page = asked("/logs", "service");
+    let html = render(&page, "x", |f| logs(&LogsPage::default(), f));
+    told(&html, "service", "/logs?q=x");
+    let page = asked("/explore", "service");
+    let html = render(&page, "x", |f| explore(&Explore::default(), f));
+    told(&html, "service", "/explore?q=x");
+    let page = asked("/graph", "service");
+    let html = render(&page, "x", |f| graph(&GraphPage::default(), f));
+    told(&html, "service", "/graph?q=x");
+    let page = asked("/breakers", "cluster");
+    let html = render(&page, "x", |f| breakers(&BreakersPage::default(), f));
+    told(&html, "cluster", "/breakers?q=x");
+    let page = asked("/incidents", "environment");
+    let html = render(&page, "x", |f| incidents(&Page::default(), f));
+    told(&html, "environment", "/incidents?q=x");
+    // Where nothing was named, nothing is said of names.
+    let html = render(&frame("/traces", &[]), "x", |f| {
+        traces(&TracesPage::default(), f)
+    });
+    assert!(!html.contains("was looked at"), "{html}");
 }

@@ -1,29 +1,28 @@
-//! What stands beside the span that is open on a trace's page: what else its callee did then, and what changed near it.
+//! What stands beside a span: what else its callee did then, and what changed near it.
 
 use std::collections::BTreeSet;
 
-use tripline_storage::model::{
-    LogQuery, LogRecord, Page, ServiceQuery, SpanRecord, SpanSummary, TimeRange, TraceDetail,
+use super::{QueryError, Session, logs, search, service};
+use crate::analysis::callee_of;
+use crate::model::{
+    BesideSpan, LogQuery, LogRecord, Page, ServiceQuery, SpanRecord, SpanSummary, TimeRange,
     TraceQuery,
 };
-use tripline_storage::query::{self, QueryError, Session};
-use tripline_web::pages::{BesideSpan, callee_of};
 
 /// What the callee did is shown of so long before and after the span.
 const AROUND_NS: i64 = 5_000_000_000;
 /// What changed is looked for so long before and after it.
 const CHANGED_NS: i64 = 1_800_000_000_000;
-/// Rows read of each kind; those of the trace itself are left out, which the page has anyway.
+/// Rows read of each kind; those of the trace itself are left out, which who asks has anyway.
 const ROWS_MAX: usize = 60;
 
-/// What is beside a span of a trace; `None` where the trace has no such span, or its time or service is not known.
-pub(super) fn beside(
+/// What is beside a span, `spans` those of its trace; `None` where its time or service is not known.
+pub fn beside<'a>(
     session: &Session<'_>,
-    trace: &TraceDetail,
-    span_id: &str,
+    span: &SpanRecord,
+    spans: impl IntoIterator<Item = &'a SpanRecord>,
 ) -> Result<Option<BesideSpan>, QueryError> {
-    let open = trace.spans.iter().find(|span| span.span_id == span_id);
-    let Some((callee, (start, end))) = callee_of(trace, span_id).zip(open.and_then(times)) else {
+    let Some((callee, (start, end))) = callee_of(span, spans).zip(times(span)) else {
         return Ok(None);
     };
     let within = |ns: i64| TimeRange {
@@ -54,11 +53,11 @@ pub(super) fn beside(
                 limit: ROWS_MAX,
                 ..LogQuery::default()
             };
-            let spans = other_spans(session, &asked, end, &trace.trace_id)?;
-            let logs = query::logs(session, &of_logs)?;
-            Ok((spans, other_logs(logs, &trace.trace_id)))
+            let spans = other_spans(session, &asked, end, &span.trace_id)?;
+            let logs = logs::logs(session, &of_logs)?;
+            Ok((spans, other_logs(logs, &span.trace_id)))
         },
-        |session| query::service(session, &of_service),
+        |session| service::service(session, &of_service),
     )?;
     let has_no_version = !service.versions.is_empty()
         && service
@@ -101,8 +100,8 @@ fn other_spans(
         }),
         ..asked.clone()
     };
-    let mut found = query::spans(session, &failed)?.items;
-    found.extend(query::spans(session, &before)?.items);
+    let mut found = search::spans(session, &failed)?.items;
+    found.extend(search::spans(session, &before)?.items);
     found.retain(|span| span.trace_id != trace_id);
     let mut seen = BTreeSet::new();
     found.retain(|span| seen.insert((span.trace_id.clone(), span.span_id.clone())));

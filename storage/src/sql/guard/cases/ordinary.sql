@@ -10,6 +10,8 @@ VALUES (1, 'a'), (2, 'b')
 
 SELECT 42 AS answer;
 
+;; SELECT 42 AS answer;;
+
 SHOW TABLES
 
 DESCRIBE spans

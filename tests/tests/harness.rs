@@ -45,6 +45,7 @@ pub struct Start {
     arguments: Vec<String>,
     command: Option<&'static str>,
     http: Option<&'static str>,
+    otlp_http: Option<String>,
     /// The words before the program's own.
     under: Vec<String>,
 }
@@ -71,6 +72,12 @@ impl Start {
     /// Pages and API at this address instead of any port of loopback.
     pub fn http(mut self, address: &'static str) -> Self {
         self.http = Some(address);
+        self
+    }
+
+    /// OTLP/HTTP at this address instead of any port of loopback.
+    pub fn otlp_http(mut self, address: &str) -> Self {
+        self.otlp_http = Some(address.into());
         self
     }
 
@@ -124,7 +131,7 @@ impl Start {
                 "--otlp-grpc",
                 "127.0.0.1:0",
                 "--otlp-http",
-                "127.0.0.1:0",
+                self.otlp_http.as_deref().unwrap_or("127.0.0.1:0"),
                 "--http",
                 self.http.unwrap_or("127.0.0.1:0"),
             ])

@@ -139,6 +139,8 @@ async fn the_endpoint_speaks_every_format_and_keeps_its_bounds() -> Result<()> {
         (json!({"query": "SELECT * FROM duckdb_settings()"}), 422),
         (json!({"query": "COPY spans TO '/tmp/x'"}), 422),
         (json!({"query": "SELECT 1; SELECT 2"}), 422),
+        (json!({"query": ";; SELECT 1; SELECT 2"}), 422),
+        (json!({"query": ";;"}), 422),
         (json!({"query": "SELECT 1", "surprise": 1}), 400),
         (json!({}), 400),
         (

@@ -318,3 +318,43 @@ async fn an_import_beside_a_running_server_goes_through_it() -> Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_reaches_a_server_on_a_unix_socket_and_one_with_grpc_alone_at_its_own_paths()
+-> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let at = |name: &str| scratch.path().join(name);
+    write_lines(&at("in"))?;
+    let settings = at("tripline.toml");
+    fs::write(
+        &settings,
+        "[receive.http]\ntraces_path = '/otlp/t'\nmetrics_path = 'otlp/m'\nlogs_path = '/otlp/l'\n",
+    )?;
+    let socket = format!("unix:{}", path(&at("otlp.sock")));
+    for (data, otlp_http, to) in [
+        ("a", socket.as_str(), socket.as_str()),
+        ("b", "", "http://127.0.0.1:"),
+    ] {
+        let server = Start::default()
+            .data_dir(&at(data))
+            .otlp_http(otlp_http)
+            .env("TRIPLINE_CONFIG", path(&settings))
+            .start()
+            .await?;
+        let told = succeed(&[
+            "import",
+            "--data-dir",
+            path(&at(data)),
+            "--config",
+            path(&settings),
+            path(&at("in")),
+        ])?;
+        assert!(
+            told["to"].as_str().is_some_and(|name| name.starts_with(to)),
+            "{told}"
+        );
+        assert_eq!(told["items"].as_u64(), Some(13), "{told}");
+        assert_eq!(server.number("SELECT count(*) FROM spans").await?, 2);
+    }
+    Ok(())
+}

@@ -1,11 +1,12 @@
 //! `tripline import`: OTLP JSON lines (plain, gzip or zstd) and exported Parquet files into the store.
 //!
-//! Offline it opens the data directory itself; when a server holds it, the lines are posted to its OTLP/HTTP
-//! address. Either way a line counts only when it is committed, and the first one that cannot be read ends the
+//! Offline it opens the data directory itself; when a server holds it, the lines are posted to it over
+//! OTLP/HTTP. Either way a line counts only when it is committed, and the first one that cannot be read ends the
 //! import with its file and line: everything before it is stored. Where one cannot be stored, the import ends with its
 //! file and line too, and says what became of those that were handed over with it.
 
 mod lines;
+mod server;
 mod target;
 
 use std::fs::File;

@@ -173,7 +173,27 @@ fn variable(path: &[String], text: &str, name: &str) -> Result<Value, ConfigErro
     let plain = Value::String(text.into());
     match fits(&value) {
         Err(_) if value != plain && fits(&plain).is_ok() => Ok(plain),
-        outcome => outcome.map(|()| value),
+        outcome => outcome
+            .map(|()| value)
+            .map_err(|error| spelled(error, path)),
+    }
+}
+
+/// With how a variable names a key of a section, where it looks like one with a single underscore.
+fn spelled(error: ConfigError, path: &[String]) -> ConfigError {
+    match error {
+        ConfigError::Invalid { origin, message }
+            if message.starts_with("unknown field")
+                && matches!(path, [key] if key.contains('_')) =>
+        {
+            ConfigError::Invalid {
+                origin,
+                message: format!(
+                    "{message}; two underscores part a section from its key: {PREFIX}STORE__RETENTION_AGE"
+                ),
+            }
+        }
+        other => other,
     }
 }
 
@@ -339,6 +359,20 @@ mod tests {
             error.contains("TRIPLINE_DATADIR") && error.contains("did you mean `data_dir`"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_variable_with_one_underscore_too_few_is_told_how_sections_are_named() {
+        for (name, is_told) in [
+            ("TRIPLINE_LOG_LEVEL", true),
+            ("TRIPLINE_STORE__RETENTION_AGES", false),
+        ] {
+            let error = load(None, env(&[(name, "1")]), &Overrides::default())
+                .expect_err("unknown key")
+                .to_string();
+            assert!(error.contains(name), "{error}");
+            assert_eq!(error.contains("two underscores"), is_told, "{error}");
+        }
     }
 
     #[test]

@@ -169,6 +169,10 @@ fn check_host(state: &AppState, request: &Request) -> Result<(), Problem> {
 }
 
 fn is_allowed(host: &str, allowed: &[String]) -> bool {
+    // What stands before an `@` is no name, and has no place in a `Host`.
+    if host.contains('@') {
+        return false;
+    }
     let name = name_of(host).to_ascii_lowercase();
     let is_loopback = name
         .parse::<std::net::IpAddr>()
@@ -269,6 +273,8 @@ mod tests {
             "127.0.0.1.evil.example",
             "localhost.evil.example",
             "10.0.0.1",
+            "localhost:7070@evil.example",
+            "user@localhost",
         ] {
             assert!(!is_allowed(host, &[]), "{host}");
         }

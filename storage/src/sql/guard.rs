@@ -16,6 +16,8 @@ mod tokens;
 mod tree;
 mod walk;
 
+use std::borrow::Cow;
+
 pub(crate) use pivot::{Pivots, VALUES_MAX as PIVOT_VALUES_MAX};
 
 /// Longest statement, in bytes.
@@ -100,7 +102,7 @@ pub fn check(text: &str) -> Result<Checked, Refusal> {
         std::thread::Builder::new()
             .name("sql-guard".to_owned())
             .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, || check_here(text))
+            .spawn_scoped(scope, || check_here(&without_empty_statements(text)))
             .map_err(|_| Refusal::refused("no thread to check the statement on; try again", None))?
             .join()
             .unwrap_or_else(|_| Err(Refusal::refused("the statement could not be checked", None)))
@@ -198,6 +200,18 @@ fn explain(text: &str) -> Option<(&'static str, &str)> {
         ("EXPLAIN ", second.start)
     };
     Some((prefix, text.get(from..)?))
+}
+
+/// With spaces for the semicolons before a statement: they are empty ones to the parser, and stand in the way where the
+/// text runs behind DESCRIBE or inside parentheses.
+fn without_empty_statements(text: &str) -> Cow<'_, str> {
+    let found = tokens::tokens(text);
+    let is_semicolon = |token: &&tokens::Token| token.kind == tokens::Kind::Other(b';');
+    let mut blanked = Cow::Borrowed(text);
+    for token in found.iter().take_while(is_semicolon) {
+        blanked.to_mut().replace_range(token.start..token.end, " ");
+    }
+    blanked
 }
 
 /// The statement without semicolons (and comments) after it, to stand inside parentheses.

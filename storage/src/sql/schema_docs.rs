@@ -78,6 +78,8 @@ test compares with the views of a store; do not edit by hand.
 - A map whose keys differ only in case (`{\"Id\":1,\"id\":2}`) has no text form: `attributes.\"k\"::VARCHAR` fails where
   one is stored, and so does `SUMMARIZE spans`. `attributes.\"k\"::JSON->>'$'` reads every value as text.
 - `now()`, `current_timestamp`, `today()` and `ago(INTERVAL 1 HOUR)` are UTC and compare with every time column.
+- DuckDB 2.0.0 leaves out the offset of a time in a text: `start_time > '2026-01-01T00:00:00+02:00'` means midnight UTC.
+  `(TIMESTAMPTZ '2026-01-01T00:00:00+02:00')::TIMESTAMP` is that moment; a bare `TIMESTAMPTZ` compares with no time column.
 - `range()`, `repeat()`, `lpad()` and their like are bounded in expressions; `FROM range(…)` is not.
 ";
 

@@ -3,8 +3,6 @@
 //! The store takes several at once, no more than its queue has room for: the next ones wait until these are committed, so
 //! that none is refused for want of room and all are stored in the order of the files.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,15 +11,14 @@ use futures::future::join_all;
 use tripline_storage::ingest::Batch;
 use tripline_storage::store::{AppendError, Store, lock_holder};
 
+use super::server::Server;
 use crate::config::Config;
 use crate::decode::{Decoded, Logs, Metrics, Signal, SignalKind, Traces};
 
 /// Batches appended at once at most: they share a commit.
 const BATCHES_AT_ONCE: usize = 32;
-/// How long a busy server is asked again, and the store may take to close.
+/// How long the store may take to close.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The largest answer read.
-const ANSWER_BYTES_MAX: u64 = 4 << 20;
 
 /// What became of one request.
 #[derive(Debug, Clone, Copy)]
@@ -46,10 +43,7 @@ pub(super) enum Target {
         queue_bytes_max: usize,
         pending: Vec<Pending>,
     },
-    Server {
-        address: String,
-        token: Option<String>,
-    },
+    Server(Server),
 }
 
 impl Target {
@@ -60,15 +54,13 @@ impl Target {
         if let Some(holder) = lock_holder(&data_dir)? {
             let addresses: serde_json::Value =
                 serde_json::from_str(&holder.addresses).unwrap_or_default();
-            let address = addresses["otlp_http"].as_str().with_context(|| {
-                let pid = holder.pid.map_or_else(|| "another process".into(), |pid| format!("process {pid}"));
-                format!("{shown} is held by {pid}, which serves no OTLP/HTTP: stop it, or turn OTLP/HTTP on")
+            let server = Server::at(&addresses, config, token).with_context(|| {
+                let pid = holder
+                    .pid
+                    .map_or_else(|| "another process".into(), |pid| format!("process {pid}"));
+                format!("{shown} is held by {pid}, which receives no OTLP: stop it")
             })?;
-            // A wildcard is where it listens, not where it is reached.
-            let address = address
-                .replace("0.0.0.0:", "127.0.0.1:")
-                .replace("[::]:", "[::1]:");
-            return Ok(Self::Server { address, token });
+            return Ok(Self::Server(server));
         }
         let store_config = config.store_config();
         let queue_bytes_max = store_config.queue_bytes_max;
@@ -89,7 +81,7 @@ impl Target {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Store { .. } => "data directory".to_owned(),
-            Self::Server { address, .. } => format!("http://{address}"),
+            Self::Server(server) => server.name(),
         }
     }
 
@@ -110,8 +102,8 @@ impl Target {
             rejected: decoded.rejected(),
         };
         match self {
-            Self::Server { address, token } => {
-                post(address, token.as_deref(), kind, line)?;
+            Self::Server(server) => {
+                server.post(kind, line)?;
                 answered(answer);
                 Ok(())
             }
@@ -129,7 +121,7 @@ impl Target {
     /// Commits what is pending once that is as much as the store takes at once. The error says what of it was not stored.
     pub(super) fn settle(&mut self, answered: &mut dyn FnMut(Answer)) -> anyhow::Result<()> {
         let is_enough = match self {
-            Self::Server { .. } => false,
+            Self::Server(_) => false,
             Self::Store {
                 queue_bytes_max,
                 pending,
@@ -239,68 +231,6 @@ fn decode(kind: SignalKind, line: &[u8]) -> anyhow::Result<Decoded> {
         SignalKind::Metrics => Metrics::from_json(line, arrival)?,
         SignalKind::Logs => Logs::from_json(line, arrival)?,
     })
-}
-
-/// Posts one line, again while the server asks for it.
-fn post(address: &str, token: Option<&str>, kind: SignalKind, line: &[u8]) -> anyhow::Result<()> {
-    let deadline = std::time::Instant::now() + PATIENCE;
-    loop {
-        let (status, retry_after, body) = exchange(address, token, kind, line)
-            .with_context(|| format!("cannot post to the server at {address}"))?;
-        match status {
-            200 => return Ok(()),
-            429 | 502..=504 if std::time::Instant::now() < deadline => {
-                std::thread::sleep(Duration::from_secs(retry_after.clamp(1, 10)));
-            }
-            401 | 403 => anyhow::bail!("the server at {address} wants a token: pass --token"),
-            _ => anyhow::bail!("the server at {address} answered {status}: {body}"),
-        }
-    }
-}
-
-/// One HTTP/1.1 exchange: status, seconds to wait, body. A client library is not worth its weight for this.
-fn exchange(
-    address: &str,
-    token: Option<&str>,
-    kind: SignalKind,
-    line: &[u8],
-) -> anyhow::Result<(u16, u64, String)> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let authorization = token.map_or_else(String::new, |token| {
-        format!("Authorization: Bearer {token}\r\n")
-    });
-    anyhow::ensure!(
-        !authorization.trim_end().contains(['\r', '\n']),
-        "the token holds a line break"
-    );
-    let head = format!(
-        "POST /v1/{} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{authorization}Connection: close\r\n\r\n",
-        kind.as_str(),
-        line.len(),
-    );
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(line)?;
-    let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer
-        .split_once("\r\n\r\n")
-        .context("the answer is not HTTP")?;
-    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
-    let retry_after = head
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .find_map(|(name, value)| {
-            name.eq_ignore_ascii_case("retry-after")
-                .then(|| value.trim().parse().ok())?
-        });
-    Ok((
-        status.context("the answer is not HTTP")?,
-        retry_after.unwrap_or(1),
-        body.to_owned(),
-    ))
 }
 
 #[cfg(test)]

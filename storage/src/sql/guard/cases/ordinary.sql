@@ -10,6 +10,10 @@ VALUES (1, 'a'), (2, 'b')
 
 SELECT 42 AS answer;
 
+;; SELECT 42 AS answer;;
+
+SELECT count(*) FROM spans WHERE start_time > (TIMESTAMPTZ '2026-01-01T00:00:00+02:00')::TIMESTAMP
+
 SHOW TABLES
 
 DESCRIBE spans

@@ -1,0 +1,150 @@
+//! A running server, to which lines are posted as it asks for them: over TCP or a unix socket, at its own paths.
+//!
+//! A client library is not worth its weight for this: one HTTP/1.1 exchange a line, the connection closed after it.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+
+use crate::config::Config;
+use crate::decode::SignalKind;
+
+/// How long a busy server is asked again, and may take to read or to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The largest answer read.
+const ANSWER_BYTES_MAX: u64 = 4 << 20;
+
+/// Where it is reached, and how.
+pub(super) struct Server {
+    /// `host:port`, or `unix:/path`.
+    address: String,
+    /// Of traces, metrics and logs.
+    paths: [String; 3],
+    token: Option<String>,
+}
+
+impl Server {
+    /// By the addresses it wrote into its lock: OTLP/HTTP, else OTLP/gRPC, which takes HTTP too.
+    pub(super) fn at(
+        addresses: &serde_json::Value,
+        config: &Config,
+        token: Option<String>,
+    ) -> Option<Self> {
+        let address = ["otlp_http", "otlp_grpc"]
+            .iter()
+            .find_map(|name| addresses[*name].as_str())?;
+        // A wildcard is where it listens, not where it is reached.
+        let address = address
+            .replace("0.0.0.0:", "127.0.0.1:")
+            .replace("[::]:", "[::1]:");
+        Some(Self {
+            address,
+            paths: config.receive.http.paths(),
+            token,
+        })
+    }
+
+    /// For the summary.
+    pub(super) fn name(&self) -> String {
+        match self.socket() {
+            Some(_) => self.address.clone(),
+            None => format!("http://{}", self.address),
+        }
+    }
+
+    /// The file of its unix socket, if that is where it listens.
+    fn socket(&self) -> Option<&str> {
+        self.address.strip_prefix("unix:")
+    }
+
+    /// Posts one line, again while the server asks for it.
+    pub(super) fn post(&self, kind: SignalKind, line: &[u8]) -> anyhow::Result<()> {
+        let address = &self.address;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (status, retry_after, body) = self
+                .exchange(kind, line)
+                .with_context(|| format!("cannot post to the server at {address}"))?;
+            match status {
+                200 => return Ok(()),
+                429 | 502..=504 if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_secs(retry_after.clamp(1, 10)));
+                }
+                401 | 403 => {
+                    anyhow::bail!("the server at {address} wants a token: pass --token")
+                }
+                _ => anyhow::bail!("the server at {address} answered {status}: {body}"),
+            }
+        }
+    }
+
+    /// One exchange: status, seconds to wait, body.
+    fn exchange(&self, kind: SignalKind, line: &[u8]) -> anyhow::Result<(u16, u64, String)> {
+        let head = self.head(kind, line.len())?;
+        let answer = if let Some(path) = self.socket() {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            talk(stream, &head, line)?
+        } else {
+            let stream = TcpStream::connect(&self.address)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            talk(stream, &head, line)?
+        };
+        let answer = String::from_utf8_lossy(&answer);
+        let (head, body) = answer
+            .split_once("\r\n\r\n")
+            .context("the answer is not HTTP")?;
+        let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
+        let retry_after = head
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .find_map(|(name, value)| {
+                name.eq_ignore_ascii_case("retry-after")
+                    .then(|| value.trim().parse().ok())?
+            });
+        Ok((
+            status.context("the answer is not HTTP")?,
+            retry_after.unwrap_or(1),
+            body.to_owned(),
+        ))
+    }
+
+    /// The request before its body.
+    fn head(&self, kind: SignalKind, length: usize) -> anyhow::Result<String> {
+        let [traces, metrics, logs] = &self.paths;
+        let path = match kind {
+            SignalKind::Traces => traces,
+            SignalKind::Metrics => metrics,
+            SignalKind::Logs => logs,
+        };
+        // A file is no name of a host.
+        let host = match self.socket() {
+            Some(_) => "localhost",
+            None => self.address.as_str(),
+        };
+        let authorization = self.token.as_ref().map_or_else(String::new, |token| {
+            format!("Authorization: Bearer {token}\r\n")
+        });
+        anyhow::ensure!(
+            !authorization.trim_end().contains(['\r', '\n']),
+            "the token holds a line break"
+        );
+        Ok(format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{authorization}Connection: close\r\n\r\n"
+        ))
+    }
+}
+
+/// Writes a request and reads what comes until the connection is closed.
+fn talk(mut stream: impl Read + Write, head: &str, line: &[u8]) -> io::Result<Vec<u8>> {
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(line)?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
+    Ok(answer)
+}

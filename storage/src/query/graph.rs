@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use duckdb::Connection;
 
+use self::joined::{answered, join};
 use super::breakers::{Guard, guards};
 use super::requests::{Thinned, requests, thinned};
 use super::{QueryError, Session, services};
@@ -14,6 +15,8 @@ use crate::model::{
 use crate::rollup::{EdgeCalls, Summed, Totals};
 use crate::segment::kept::is_in;
 use crate::store::SegmentSet;
+
+mod joined;
 
 /// Names a node: inferred peers stand apart from services by their kind.
 type NodeKey = (Scope, String, NodeKind);
@@ -60,6 +63,7 @@ pub fn graph_beside(
         let set = session.set();
         Ok((edges(set, conn, &asked)?, guards(set, conn, earlier)?))
     })?;
+    join(&mut then, &answered(&now.edges));
     then.retain(|_, edge| edge.totals.calls > 0);
     let total_edges = then.len() as u64;
     let called: BTreeSet<EdgeKey> = now
@@ -222,6 +226,7 @@ impl Found {
 
     /// The same nodes and edges with the numbers of a part of the range.
     fn take_numbers(&mut self, mut part: Self) {
+        join(&mut part.edges, &answered(&self.edges));
         for (key, node) in &mut self.nodes {
             node.totals = part
                 .nodes
@@ -271,6 +276,8 @@ fn edges(
         edge.callee_seen |= inferred != Some("callee");
         edge.totals.merge(&totals);
     }
+    let answered = answered(&edges);
+    join(&mut edges, &answered);
     Ok(edges)
 }
 

@@ -1,12 +1,14 @@
 //! The call graph of a time range, alone or beside the calls of an earlier time.
 
 mod between;
+mod joined;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use duckdb::Connection;
 
 use self::between::between;
+use self::joined::{answered, join};
 use super::breakers::{Guard, counted_guards, guards};
 use super::requests::{Thinned, requests, thinned};
 use super::{QueryError, Session, services};
@@ -66,6 +68,7 @@ pub fn graph_beside(
         let set = session.set();
         Ok((edges(set, conn, &asked)?, guards(set, conn, earlier)?))
     })?;
+    join(&mut then, &answered(&now.edges));
     then.retain(|_, edge| edge.totals.calls > 0);
     let total_edges = then.len() as u64;
     let called: BTreeSet<EdgeKey> = now
@@ -252,6 +255,7 @@ impl Found {
 
     /// The same nodes and edges with the numbers of a part of the range.
     fn take_numbers(&mut self, mut part: Self) {
+        join(&mut part.edges, &answered(&self.edges));
         for (key, node) in &mut self.nodes {
             node.totals = part
                 .nodes
@@ -301,6 +305,8 @@ fn edges(
         edge.callee_seen |= inferred != Some("callee");
         edge.totals.merge(&totals);
     }
+    let answered = answered(&edges);
+    join(&mut edges, &answered);
     Ok(edges)
 }
 

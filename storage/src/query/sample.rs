@@ -27,6 +27,12 @@ pub(super) struct Sample {
 }
 
 impl Sample {
+    /// Every trace.
+    pub(super) const ALL: Self = Self {
+        one_in: 1,
+        is_even: false,
+    };
+
     /// Of the spans of a range, if at most about `spans_max` are to be read.
     pub(super) fn of(
         set: &SegmentSet,

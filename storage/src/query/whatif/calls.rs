@@ -1,6 +1,6 @@
 //! The recorded calls of a breaker, read by the column: a breaker of an hour may have a million of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array as _, AsArray as _, StructArray};
 use arrow::datatypes::{Float64Type, Int64Type};
@@ -45,11 +45,14 @@ pub(super) fn with_keys(sql: &str) -> String {
         .replace("{outcomes}", &words.join(", "))
 }
 
+/// A span's id, 16 hex digits; zeros where it has none.
+pub(super) type SpanId = [u8; 16];
+
 /// A call, and what decides between calls that began at the same nanosecond.
 struct Read {
     call: Call,
     instance: u32,
-    span_id: [u8; 16],
+    span_id: SpanId,
     /// Calls it stands for, if its span says so.
     weight: Option<f64>,
     /// Origin of its breaker's clock, if its span says so.
@@ -76,6 +79,8 @@ pub(super) struct Wanted<'a> {
     pub breaker: &'a Breaker,
     /// The breaker's or its callee's, as the question asks.
     pub name: &'a str,
+    /// Spans that are refused calls, whatever they say.
+    pub refused: &'a BTreeSet<SpanId>,
     pub range: TimeRange,
     /// At most so many.
     pub calls_max: usize,
@@ -212,12 +217,26 @@ fn ask(
     ];
     let (mut calls, mut instances) = (Vec::new(), Vec::new());
     for columns in question.columns(values)? {
-        take(&columns?, &mut calls, &mut instances);
+        take(&columns?, wanted.refused, &mut calls, &mut instances);
     }
     Ok((calls, instances))
 }
 
-fn take(columns: &StructArray, calls: &mut Vec<Read>, instances: &mut Vec<String>) {
+/// The id that is written so.
+pub(super) fn span_id_of(text: &str) -> SpanId {
+    let mut span_id = SpanId::default();
+    let digits = text.as_bytes();
+    let length = digits.len().min(span_id.len());
+    span_id[..length].copy_from_slice(&digits[..length]);
+    span_id
+}
+
+fn take(
+    columns: &StructArray,
+    refused: &BTreeSet<SpanId>,
+    calls: &mut Vec<Read>,
+    instances: &mut Vec<String>,
+) {
     let names = columns.column(0).as_string::<i32>();
     let starts = columns.column(1).as_primitive::<Int64Type>();
     let lengths = columns.column(2).as_primitive::<Int64Type>();
@@ -240,10 +259,8 @@ fn take(columns: &StructArray, calls: &mut Vec<Read>, instances: &mut Vec<String
                 instances.len() - 1
             });
         }
-        let mut span_id = [0; 16];
-        let digits = span_ids.value(row).as_bytes();
-        let length = digits.len().min(span_id.len());
-        span_id[..length].copy_from_slice(&digits[..length]);
+        let span_id = span_id_of(span_ids.value(row));
+        let is_refused = refused.contains(&span_id);
         let [admitted, counted] = turns.map(|turns| {
             let turn = turns.is_valid(row).then(|| turns.value(row));
             turn.and_then(|turn| u64::try_from(turn).ok())
@@ -252,7 +269,7 @@ fn take(columns: &StructArray, calls: &mut Vec<Read>, instances: &mut Vec<String
             call: Call {
                 start: starts.value(row),
                 duration: u64::try_from(lengths.value(row)).unwrap_or(0),
-                ended,
+                ended: if is_refused { Ended::Rejected } else { ended },
                 turns: Turns::told(admitted, counted),
             },
             instance: u32::try_from(instance).unwrap_or(u32::MAX),

@@ -1,5 +1,5 @@
--- Calls from the owner of a breaker to its callee (any of the names in $4), where the breaker writes on no span. Refused ones
--- are not among them.
+-- Calls from the owner of a breaker to its callee (any of the names in $4), where the breaker writes on no span. Which of them
+-- it refused recognisers say.
 SELECT coalesce(service_instance_id, '') AS instance, epoch_ns(start_time) AS start, coalesce(duration_ns, 0)::BIGINT AS length,
     CASE WHEN status_code = 'error' THEN 'failure' ELSE 'success' END AS outcome, span_id, weight::DOUBLE AS weight,
     NULL::BIGINT AS clock, NULL::BIGINT AS admitted_turn, NULL::BIGINT AS ended_turn

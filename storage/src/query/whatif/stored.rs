@@ -9,11 +9,13 @@ use duckdb::{Connection, params};
 use serde_json::{Map, Value};
 use tripline_sdk::{BreakerConfig, WindowConfig};
 
+use super::super::refused_spans::RefusedSpans;
+use super::super::sample::Sample;
 use super::super::{QueryError, Session};
-use super::calls::{self, Found, Wanted};
+use super::calls::{self, Found, SpanId, Wanted};
 use super::refused;
 use crate::ask::Ask as _;
-use crate::model::{BreakerDetail, Scope, TimeRange, WhatIfQuery};
+use crate::model::{Breaker, BreakerDetail, Scope, TimeRange, WhatIfQuery};
 use crate::resilience::Recognisers;
 use crate::resilience::whatif::history::Change;
 use crate::resilience::whatif::lives::{Asked, Life, lives};
@@ -84,10 +86,12 @@ pub(super) fn read(
     session.run_concluded(|conn| {
         let mut records: BTreeMap<String, Record> = BTreeMap::new();
         let sql = question(CALLS, query.range);
+        let none = BTreeSet::new();
         let own = Wanted {
             sql: &sql,
             breaker,
             name: &breaker.name,
+            refused: &none,
             range: query.range,
             calls_max: query.calls_max,
         };
@@ -104,6 +108,7 @@ pub(super) fn read(
             let of_edge = Wanted {
                 sql: &question(EDGE_CALLS, query.range),
                 name: &names,
+                refused: &refused_calls(session, conn, breaker, query.range)?,
                 ..own
             };
             found = calls::read(conn, &of_edge, &mut records)?;
@@ -123,10 +128,15 @@ pub(super) fn read(
                 from_unix_nano: read_from,
                 to_unix_nano: from,
             };
-            let sql = callees.as_ref().map_or(CALLS, |_| EDGE_CALLS);
+            let (sql, refused) = if callees.is_some() {
+                (EDGE_CALLS, refused_calls(session, conn, breaker, range)?)
+            } else {
+                (CALLS, BTreeSet::new())
+            };
             let before = Wanted {
                 sql: &question(sql, range),
                 name: callees.as_deref().unwrap_or(&breaker.name),
+                refused: &refused,
                 range,
                 calls_max: BEFORE_MAX,
                 ..own
@@ -174,6 +184,26 @@ fn names_of(conn: &Connection, detail: &BreakerDetail, callee: &str) -> Result<S
         names.push(name?);
     }
     Ok(names.join("\u{1f}"))
+}
+
+/// Spans of the breaker's owner that tell of a refused call by its library's error. The caller's own span fails with it
+/// where it was begun first; nobody was called then.
+fn refused_calls(
+    session: &Session<'_>,
+    conn: &Connection,
+    breaker: &Breaker,
+    range: TimeRange,
+) -> Result<BTreeSet<SpanId>, QueryError> {
+    let owners = BTreeSet::from([breaker.service_name.clone()]);
+    let refused = RefusedSpans::of(session.set(), conn, range, &owners, Sample::ALL)?;
+    let of_its_kind = refused
+        .found
+        .iter()
+        .filter(|sample| sample.subject.pattern == breaker.pattern);
+    Ok(of_its_kind
+        .filter_map(|sample| sample.span_id.as_deref())
+        .map(calls::span_id_of)
+        .collect())
 }
 
 /// Changes of state of the instances whose calls are known.

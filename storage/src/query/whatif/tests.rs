@@ -51,6 +51,17 @@ fn known(session: &Session<'_>) -> Vec<Breaker> {
 
 /// Calls of a breaker whose spans have these attributes and weight, a second apart; each tenth is the second outcome.
 fn stored(attributes: [&str; 2], weight: Option<f64>) -> (tempfile::TempDir, Store) {
+    stored_as(|is_tenth| SpanRow {
+        kind: "internal",
+        status_code: "unset",
+        attributes: attributes[usize::from(is_tenth)],
+        weight,
+        ..SpanRow::default()
+    })
+}
+
+/// Calls a second apart whose spans say that of themselves, each tenth the other.
+fn stored_as<'a>(says: impl Fn(bool) -> SpanRow<'a>) -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().expect("a directory");
     let store = fixture::open(dir.path());
     let mut spans = SpanColumns::default();
@@ -60,13 +71,9 @@ fn stored(attributes: [&str; 2], weight: Option<f64>) -> (tempfile::TempDir, Sto
             trace_id: u128::from(number + 1).to_be_bytes(),
             span_id: (number + 1).to_be_bytes(),
             name: "call",
-            kind: "internal",
             start_unix_nano: start,
             end_unix_nano: start + 20 * MS,
-            status_code: "unset",
-            attributes: attributes[usize::from(number % 10 == 9)],
-            weight,
-            ..SpanRow::default()
+            ..says(number % 10 == 9)
         });
     }
     let sender = vec![resource("pod")];
@@ -198,6 +205,34 @@ fn the_outcomes_that_an_agent_writes_on_spans_are_the_calls_of_a_foreign_breaker
         assert_eq!(answer.settings_source, "defaults of resilience4j");
         let limits = answer.limits.join(" ");
         assert!(limits.contains("does not report its settings"), "{limits}");
+        assert!(!limits.contains("No refused call is recorded"), "{limits}");
+    }
+}
+
+#[test]
+fn a_callers_own_span_that_fails_with_the_librarys_refusal_is_a_refused_call() {
+    const REFUSED: &str = r#"[{"name":"exception","time_unix_nano":1800000000000000000,"attributes":{"exception.type":"io.github.resilience4j.circuitbreaker.CallNotPermittedException","exception.message":"CircuitBreaker 'payment' is OPEN and does not permit further calls"}}]"#;
+    let (_dir, store) = stored_as(|is_tenth| SpanRow {
+        kind: "client",
+        status_code: if is_tenth { "error" } else { "unset" },
+        attributes: "{}",
+        events: is_tenth.then_some(REFUSED),
+        peer: Some("payment"),
+        peer_kind: Some("service"),
+        weight: Some(1.0),
+        ..SpanRow::default()
+    });
+    for answer in answers(&store) {
+        assert_eq!(
+            (answer.origin.as_str(), answer.calls),
+            ("resilience4j", 100)
+        );
+        assert_eq!(
+            (answer.happened.admitted, answer.happened.rejected),
+            (90, 10)
+        );
+        let limits = answer.limits.join(" ");
+        assert!(limits.contains("writes on no call"), "{limits}");
         assert!(!limits.contains("No refused call is recorded"), "{limits}");
     }
 }

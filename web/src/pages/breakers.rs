@@ -122,7 +122,7 @@ fn swimlanes(page: &Page<Lane>, how: &str, frame: &Frame) -> Option<AnyView> {
             view! {
                 <tr>
                     <td>{service_link(frame, Some(&lane.service_name))}</td>
-                    <td class="nowrap"><a href=page_of(&lane.service_name, &lane.name, lane.key.as_deref(), frame)>{named(&lane.name, lane.key.as_deref())}</a><span class="quiet">{guards}</span></td>
+                    <td><div class="lane-name"><a href=page_of(&lane.service_name, &lane.name, lane.key.as_deref(), frame)>{named(&lane.name, lane.key.as_deref())}</a><span class="quiet">{guards}</span></div></td>
                     <td class="num" data-head="trips">{units::count(u64::from(lane.trips))}</td>
                     <td class="num nowrap" data-head="at the end">{format!("{open} of {of} {does}")}</td>
                     <td class="lane-cell">{lanes::lane(&lane_of(&lane.pattern, &lane.segments), range)}</td>

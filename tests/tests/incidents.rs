@@ -156,7 +156,7 @@ async fn the_sixty_seconds_are_walked_from_a_pasted_link() -> Result<()> {
     )
     .await?;
     for (page, words) in [
-        ("/breakers", ["Through time", "lane-open"]),
+        ("/breakers", ["Through time", "open: calls are refused"]),
         ("/breakers?tab=review", ["Minutes open", "psp"]),
     ] {
         let html = says(&server, page, &words).await?;

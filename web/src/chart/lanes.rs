@@ -3,8 +3,10 @@
 //! Closed is thin, half-open hatched, open solid; a trip is never under three pixels. A state is told by its shape,
 //! its words (title) and its colour; no two of the ten look alike. The bounds of an inferred beginning are drawn as a thin line before it.
 
+use std::collections::BTreeSet;
+
 use leptos::prelude::*;
-use tripline_storage::model::LaneSegment;
+use tripline_storage::model::{LaneSegment, STATES};
 
 use super::time_label;
 use crate::units;
@@ -54,6 +56,46 @@ fn label(segments: &[LaneSegment]) -> String {
     told.join("; ")
 }
 
+/// What the bars of these states look like, each with its word; once each, in their order. None of them where nothing
+/// but closed is drawn.
+pub fn key<'a>(segments: impl Iterator<Item = &'a LaneSegment>) -> Option<AnyView> {
+    let drawn: BTreeSet<&str> = segments.map(|segment| segment.state.as_str()).collect();
+    if drawn.iter().all(|state| *state == "closed") {
+        return None;
+    }
+    let samples = STATES
+        .into_iter()
+        .chain(["ejecting"])
+        .filter(|state| drawn.contains(state))
+        .map(|state| {
+            let (y, height) = shape(state);
+            let class = format!("lane-bar lane-{state}");
+            view! { <li><svg class="lane-sample" viewBox="0 0 24 18" aria-hidden="true"><rect class=class x="1" y=y width="22" height=height></rect></svg>{meaning(state)}</li> }
+        })
+        .collect_view();
+    Some(
+        view! { <ul class="legend lane-key" aria-label="What the bars mean">{samples}</ul> }
+            .into_any(),
+    )
+}
+
+/// A state in words for who meets it for the first time.
+fn meaning(state: &str) -> &'static str {
+    match state {
+        "closed" => "closed: calls pass",
+        "open" => "open: calls are refused",
+        "half_open" => "half open: a few calls try",
+        "forced_open" => "forced open by hand",
+        "disabled" => "disabled: calls pass",
+        "metrics_only" => "metrics only: calls pass",
+        "saturated" => "saturated",
+        "throttling" => "throttling",
+        "ejecting" => "hosts are out",
+        "stale" => "stale: nothing is heard",
+        _ => "unknown",
+    }
+}
+
 /// The two ends of the range of lanes.
 pub fn axis((from, to): (u64, u64)) -> AnyView {
     let length = to.saturating_sub(from);
@@ -98,8 +140,6 @@ pub fn words(segment: &LaneSegment) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tripline_storage::model::STATES;
-
     use super::*;
 
     /// What the stylesheet says of a state: the declarations of every rule that names its class.
@@ -139,6 +179,38 @@ mod tests {
                 _ => said.as_str(),
             };
             assert!(html.contains(&format!("aria-label=\"{label}\"")), "{html}");
+        }
+    }
+
+    #[test]
+    fn the_key_has_each_state_that_is_drawn_once_and_no_other() {
+        let drawn = |states: &[&str]| {
+            let segments: Vec<LaneSegment> = states
+                .iter()
+                .map(|state| LaneSegment {
+                    state: (*state).to_owned(),
+                    ..LaneSegment::default()
+                })
+                .collect();
+            key(segments.iter()).map(|view| view.to_html())
+        };
+        let html = drawn(&["half_open", "open", "closed", "open", "ejecting"]).expect("a key");
+        assert_eq!(html.matches("<svg").count(), 4, "{html}");
+        for words in [
+            "open: calls are refused",
+            "half open: a few calls try",
+            "hosts are out",
+        ] {
+            assert!(html.contains(words), "{words}\n{html}");
+        }
+        assert!(!html.contains("stale"), "{html}");
+        assert_eq!(drawn(&["closed", "closed"]), None);
+        for state in STATES {
+            let said = meaning(state);
+            assert!(
+                said.starts_with(&state.replace('_', " ")),
+                "{state}: {said}"
+            );
         }
     }
 

@@ -185,14 +185,22 @@ fn instances(data: &BreakerPage, frame: &Frame) -> AnyView {
                 let state = known.map(|known| mark_of_instance(&data.detail.breaker, known));
                 let version = known.and_then(|known| known.service_version.clone());
                 view! {
-                    <tr><td class="nowrap"><code class="id">{id}</code>" "<span class="quiet">{version}</span></td><td class="nowrap">{state}</td>
+                    <tr><td class="nowrap"><code class="id">{id}</code>" "<span class="quiet">{version}</span></td><td class="nowrap" data-head="now">{state}</td>
                     <td class="lane-cell">{lanes::lane(&lane_of(&data.detail.breaker.pattern, &instance.segments), range)}</td></tr>
                 }
             })
             .collect_view()
     });
+    let pattern = &data.detail.breaker.pattern;
+    let drawn: Vec<_> = data
+        .lane
+        .iter()
+        .flat_map(|lane| &lane.instances)
+        .map(|instance| lane_of(pattern, &instance.segments))
+        .collect();
+    let key = lanes::key(drawn.iter().flat_map(|segments| segments.iter()));
     let body = match lanes {
-        Some(rows) => view! { <div class="scroll"><table class="list"><thead><tr><th>"Instance"</th><th>"Now"</th><th>{lanes::axis(range)}</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any(),
+        Some(rows) => view! { {key}<div class="scroll"><table class="list folds"><thead><tr><th>"Instance"</th><th>"Now"</th><th>{lanes::axis(range)}</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any(),
         None => nothing("Nothing is known of it in this range.", "Widen the range."),
     };
     view! { <section class="panel"><div class="panel-head"><h2>"Instances"</h2>{frame.how(&data.how.instances)}</div>{body}</section> }.into_any()
@@ -210,7 +218,7 @@ fn trips(data: &BreakerPage, frame: &Frame) -> AnyView {
         .collect_view();
     view! {
         <section class="panel"><div class="panel-head"><h2>"Transitions"</h2>{frame.how(&data.how.transitions)}</div>
-        <div class="scroll"><table class="list"><thead><tr><th>"When"</th><th>"Instance"</th><th>"To"</th><th>"Reason"</th><th class="num">"Failed"</th><th class="num">"Slow"</th><th class="num">"Calls"</th><th>"Tripped by"</th><th>"Contributed"</th><th>"Evidence"</th></tr></thead><tbody>{rows}</tbody></table></div>
+        <div class="scroll"><table class="list folds"><thead><tr><th>"When"</th><th>"Instance"</th><th>"To"</th><th>"Reason"</th><th class="num">"Failed"</th><th class="num">"Slow"</th><th class="num">"Calls"</th><th>"Tripped by"</th><th>"Contributed"</th><th>"Evidence"</th></tr></thead><tbody>{rows}</tbody></table></div>
         {list_note(&data.transitions, "transition", "newest first", frame)}</section>
     }
     .into_any()
@@ -252,10 +260,10 @@ fn row(change: &BreakerTransition, pattern: &str, frame: &Frame) -> AnyView {
             <td><code class="id">{change.service_instance_id.clone()}</code></td>
             <td class="nowrap">{mark_of_state(pattern, &change.to_state)}</td>
             <td>{change.reason.clone().map_or_else(|| "not reported".to_owned(), |reason| reason.replace('_', " "))}</td>
-            <td class="num">{share(change.failure_rate)}</td><td class="num">{share(change.slow_rate)}</td>
-            <td class="num">{change.window_calls.map_or_else(|| "–".to_owned(), |calls| units::count(u64::from(calls)))}</td>
-            <td class="nowrap">{trace}</td><td>{contributing}{more}</td>
-            <td class="quiet" title=format!("{} % sure", change.confidence)>{change.evidence.replace('_', " ")}</td>
+            <td class="num" data-head="failed">{share(change.failure_rate)}</td><td class="num" data-head="slow">{share(change.slow_rate)}</td>
+            <td class="num" data-head="calls">{change.window_calls.map_or_else(|| "–".to_owned(), |calls| units::count(u64::from(calls)))}</td>
+            <td class="nowrap" data-head="tripped by">{trace}</td><td data-head="contributed">{contributing}{more}</td>
+            <td class="quiet" title=format!("{} % sure", change.confidence) data-head="evidence">{change.evidence.replace('_', " ")}</td>
         </tr>
     }
     .into_any()
@@ -284,7 +292,7 @@ fn settings(configs: &[BreakerConfig], frame: &Frame) -> AnyView {
             .map(|(config, count)| {
                 view! {
                     <p class="quiet">{units::counted(count as u64, "instance")}", since "{moment(positive(Some(config.valid_from_unix_nano)), frame)}" · "<code class="id">{config.config_hash.clone()}</code></p>
-                    <pre><code>{config.config.clone()}</code></pre>
+                    <pre class="wraps"><code>{config.config.clone()}</code></pre>
                 }
             })
             .collect_view()

@@ -121,9 +121,9 @@ fn swimlanes(page: &Page<Lane>, how: &str, frame: &Frame) -> Option<AnyView> {
             view! {
                 <tr>
                     <td>{service_link(frame, Some(&lane.service_name))}</td>
-                    <td class="nowrap"><a href=page_of(&lane.service_name, &lane.name, lane.key.as_deref(), frame)>{named(&lane.name, lane.key.as_deref())}</a><span class="quiet">{guards}</span></td>
-                    <td class="num">{units::count(u64::from(lane.trips))}</td>
-                    <td class="num nowrap">{refusing}</td>
+                    <td><div class="lane-name"><a href=page_of(&lane.service_name, &lane.name, lane.key.as_deref(), frame)>{named(&lane.name, lane.key.as_deref())}</a><span class="quiet">{guards}</span></div></td>
+                    <td class="num" data-head="trips">{units::count(u64::from(lane.trips))}</td>
+                    <td class="num nowrap" data-head="at the end">{refusing}</td>
                     <td class="lane-cell">{lanes::lane(&lane_of(&lane.pattern, &lane.segments), range)}</td>
                 </tr>
             }
@@ -134,19 +134,24 @@ fn swimlanes(page: &Page<Lane>, how: &str, frame: &Frame) -> Option<AnyView> {
         let breakers = units::counted(quiet as u64, "breaker");
         view! { <p class="note">{format!("{breakers} stayed closed.")}</p> }
     });
+    let drawn: Vec<_> = loud
+        .iter()
+        .map(|lane| lane_of(&lane.pattern, &lane.segments))
+        .collect();
+    let key = lanes::key(drawn.iter().flat_map(|segments| segments.iter()));
     let table = (!loud.is_empty()).then(|| view! {
-        <div class="scroll"><table class="list">
+        <div class="scroll"><table class="list folds">
             <thead><tr><th>"Service"</th><th>"Breaker"</th><th class="num">"Trips"</th><th class="num">"At the end"</th><th>{lanes::axis(range)}</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
     });
-    Some(view! { <section class="panel" id="lanes" data-live><div class="panel-head"><h2>"Through time"</h2>{frame.how(how)}</div>{table}{folded}</section> }.into_any())
+    Some(view! { <section class="panel" id="lanes" data-live><div class="panel-head"><h2>"Through time"</h2>{frame.how(how)}</div>{key}{table}{folded}</section> }.into_any())
 }
 
 fn table<'a>(breakers: impl Iterator<Item = &'a Breaker>, frame: &Frame) -> AnyView {
     let rows = breakers.map(|breaker| row(breaker, frame)).collect_view();
     view! {
-        <div class="scroll"><table class="list">
+        <div class="scroll"><table class="list folds">
             <thead><tr><th>"State"</th><th>"Service"</th><th>"Breaker"</th><th>"Guards"</th><th>"Since"</th><th>"Instances"</th><th>"Evidence"</th><th>"Tripped by"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
@@ -178,12 +183,12 @@ fn row(breaker: &Breaker, frame: &Frame) -> AnyView {
         <tr>
             <td class="nowrap">{mark_of(breaker)}{hosts_named(breaker)}</td>
             <td>{service_link_in(frame, &breaker.scope, Some(&breaker.service_name))}</td>
-            <td><a data-row href=own>{name}</a>{other}</td>
-            <td>{peer.map_or_else(|| view! { <span class="quiet">"not known"</span> }.into_any(), |peer| view! { {peer}{guess} }.into_any())}</td>
-            <td class="nowrap">{inferred}{moment}</td>
-            <td class="num">{refusing(&breaker.pattern, &breaker.state, (breaker.instances_open, breaker.instances))}</td>
-            <td class="quiet" title=title>{breaker.evidence.replace('_', " ")}</td>
-            <td>{trip_link(breaker, frame)}</td>
+            <td class="folds-main"><a data-row href=own>{name}</a>{other}</td>
+            <td data-head="guards">{peer.map_or_else(|| view! { <span class="quiet">"not known"</span> }.into_any(), |peer| view! { {peer}{guess} }.into_any())}</td>
+            <td class="nowrap" data-head="since">{inferred}{moment}</td>
+            <td class="num" data-head="instances">{refusing(&breaker.pattern, &breaker.state, (breaker.instances_open, breaker.instances))}</td>
+            <td class="quiet" title=title data-head="evidence">{breaker.evidence.replace('_', " ")}</td>
+            <td data-head="tripped by">{trip_link(breaker, frame)}</td>
         </tr>
     }
     .into_any()

@@ -160,10 +160,10 @@ fn find(graph: &Graph, hidden: usize, frame: &Frame) -> AnyView {
         .map(|node| view! { <option value=node.name.clone()></option> })
         .collect_view();
     let tops = [
-        ("", "all"),
-        ("100", "100 busiest"),
-        ("50", "50 busiest"),
-        ("20", "20 busiest"),
+        ("", "all edges"),
+        ("100", "100 busiest edges"),
+        ("50", "50 busiest edges"),
+        ("20", "20 busiest edges"),
     ]
     .iter()
     .map(|(value, word)| {

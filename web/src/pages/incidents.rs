@@ -40,16 +40,16 @@ fn table(items: &[Incident], frame: &Frame) -> AnyView {
                 <tr>
                     <td class="nowrap">{moment(positive(Some(incident.start_unix_nano)), frame)}</td>
                     <td class="nowrap">{state_of(incident)}</td>
-                    <td class="wide"><a data-row href=link>{chain(incident)}</a></td>
-                    <td>{service_link(frame, root.as_deref())}</td>
-                    <td class="num">{units::count(u64::from(incident.trips))}</td>
-                    <td class="num">{length(incident, frame)}</td>
+                    <td class="wide folds-main"><a data-row href=link>{chain(incident)}</a></td>
+                    <td data-head="likely root">{service_link(frame, root.as_deref())}</td>
+                    <td class="num" data-head="trips">{units::count(u64::from(incident.trips))}</td>
+                    <td class="num" data-head="lasted">{length(incident, frame)}</td>
                 </tr>
             }
         })
         .collect_view();
     view! {
-        <div class="scroll"><table class="list">
+        <div class="scroll"><table class="list folds">
             <thead><tr><th>"Began"</th><th>"State"</th><th>"Breakers in order"</th><th>"Likely root"</th><th class="num">"Trips"</th><th class="num">"Lasted"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
@@ -82,7 +82,7 @@ pub(super) fn strip(page: &Page<Incident>, frame: &Frame) -> Option<AnyView> {
                 <a class=class href=link(incident, frame)>
                     <span>{state_of(incident)} " " {moment(positive(Some(incident.start_unix_nano)), frame)}</span>
                     <strong>{chain(incident)}</strong>
-                    <span class="quiet">{root.unwrap_or_else(|| "root not known".to_owned())} " · " {units::counted(u64::from(incident.trips), "trip")} " · " {length(incident, frame)}</span>
+                    <span class="quiet">{root.unwrap_or_else(|| "root not known".to_owned())} " · " <span class="nowrap">{units::counted(u64::from(incident.trips), "trip")}</span> " · " <span class="nowrap">{length(incident, frame)}</span></span>
                 </a>
             }
         })

@@ -315,7 +315,7 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
         view! { <p class="note"><a href=link>"Most failures first"</a></p> }
     });
     view! {
-        <div class="scroll"><table class="list">
+        <div class="scroll"><table class="list folds">
             <thead><tr>
                 {head("Service", "name")}{head("Rate", "rate")}<th class="bar-head"><span class="visually-hidden">"Over time"</span></th>{head("Errors", "errors")}
                 <th class="num">"p50"</th>{head("p95", "p95")}<th class="num">"p99"</th>
@@ -406,17 +406,17 @@ fn row(service: &ServiceSummary, data: &Overview, frame: &Frame) -> AnyView {
     );
     view! {
         <tr>
-            <td>{service_link_in(frame, &service.scope, Some(&service.service_name))} " " <span class="quiet">{place}</span>{is_proxy}</td>
-            <td class="num" title=format!("{} in range", units::counted(counts.calls, "call"))>{units::rate(service.rate_per_second)} {service_basis(service)}{was_rate}</td>
+            <td class="folds-main">{service_link_in(frame, &service.scope, Some(&service.service_name))} " " <span class="quiet">{place}</span>{is_proxy}</td>
+            <td class="num" data-head="rate" title=format!("{} in range", units::counted(counts.calls, "call"))>{units::rate(service.rate_per_second)} {service_basis(service)}{was_rate}</td>
             <td class="spark-cell">{sparkline(pulse)}</td>
-            <td class="num">{error_share(counts)}{was_share}</td>
-            <td class="num">{units::duration_or_dash(service.latency.p50_ns)}</td>
-            <td class="num">{units::duration_or_dash(service.latency.p95_ns)}{was_p95}</td>
-            <td class="num">{units::duration_or_dash(service.latency.p99_ns)}</td>
-            <td class="nowrap">{breakers_of(service, &data.breakers, frame)}</td>
-            <td>{if service.versions.is_empty() { "not reported".to_owned() } else { service.versions.join(", ") }}</td>
-            <td class="num">{match service.instances { 0 => "not reported".to_owned(), n => units::count(n) }}</td>
-            <td class="num">{last_seen(service, data, frame)}</td>
+            <td class="num" data-head="errors">{error_share(counts)}{was_share}</td>
+            <td class="num" data-head="p50">{units::duration_or_dash(service.latency.p50_ns)}</td>
+            <td class="num" data-head="p95">{units::duration_or_dash(service.latency.p95_ns)}{was_p95}</td>
+            <td class="num" data-head="p99">{units::duration_or_dash(service.latency.p99_ns)}</td>
+            <td class="nowrap" data-head="breakers">{breakers_of(service, &data.breakers, frame)}</td>
+            <td data-head="version">{if service.versions.is_empty() { "not reported".to_owned() } else { service.versions.join(", ") }}</td>
+            <td class="num" data-head="instances">{match service.instances { 0 => "not reported".to_owned(), n => units::count(n) }}</td>
+            <td class="num" data-head="last seen">{last_seen(service, data, frame)}</td>
         </tr>
         {service.proxy.filter(|_| frame.shows_proxies()).map(|proxy| proxy_row(&proxy))}
     }
@@ -459,13 +459,13 @@ fn proxy_row(proxy: &ProxyCalls) -> AnyView {
     };
     view! {
         <tr class="proxy-row">
-            <td class="quiet">"↳ " {what}</td>
-            <td class="num" title=format!("{} in range", units::counted(proxy.calls, "call"))>{units::rate(proxy.rate_per_second)}</td>
+            <td class="quiet folds-main">"↳ " {what}</td>
+            <td class="num" data-head="rate" title=format!("{} in range", units::counted(proxy.calls, "call"))>{units::rate(proxy.rate_per_second)}</td>
             <td></td>
-            <td class="num">{error_share(proxy.counts())}</td>
-            <td class="num">{units::duration_or_dash(proxy.latency.p50_ns)}</td>
-            <td class="num">{units::duration_or_dash(proxy.latency.p95_ns)}</td>
-            <td class="num">{units::duration_or_dash(proxy.latency.p99_ns)}</td>
+            <td class="num" data-head="errors">{error_share(proxy.counts())}</td>
+            <td class="num" data-head="p50">{units::duration_or_dash(proxy.latency.p50_ns)}</td>
+            <td class="num" data-head="p95">{units::duration_or_dash(proxy.latency.p95_ns)}</td>
+            <td class="num" data-head="p99">{units::duration_or_dash(proxy.latency.p99_ns)}</td>
             <td></td><td></td><td></td><td></td>
         </tr>
     }

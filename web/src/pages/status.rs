@@ -46,10 +46,15 @@ pub fn status(sections: &[StatusSection], frame: &Frame) -> AnyView {
 /// Characters of a value that has no room beside other tables.
 const LONG_CHARS: usize = 60;
 
+/// Columns that a table has room for beside others.
+const COLUMNS_BESIDE: usize = 4;
+
 /// Whether a table has a row of the page to itself.
 fn is_wide(section: &StatusSection) -> bool {
     let mut values = section.rows.iter().flatten();
-    values.any(|(text, _)| text.chars().count() > LONG_CHARS)
+    let has_rows = !section.rows.is_empty();
+    has_rows && section.columns.len() > COLUMNS_BESIDE
+        || values.any(|(text, _)| text.chars().count() > LONG_CHARS)
 }
 
 /// Rows by signal and day.

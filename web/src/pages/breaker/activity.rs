@@ -151,7 +151,7 @@ pub(super) fn trials(activity: &BreakerActivity, frame: &Frame) -> Option<AnyVie
     Some(
         view! {
             <section class="panel"><h2>"Half-open"</h2>
-            <div class="scroll"><table class="list"><thead><tr><th>"Began"</th><th>"Instance"</th><th class="num">"Lasted"</th><th>"Ended in"</th><th>"Probes"</th></tr></thead><tbody>{rows}</tbody></table></div>{cut}</section>
+            <div class="scroll"><table class="list folds"><thead><tr><th>"Began"</th><th>"Instance"</th><th class="num">"Lasted"</th><th>"Ended in"</th><th>"Probes"</th></tr></thead><tbody>{rows}</tbody></table></div>{cut}</section>
         }
         .into_any(),
     )
@@ -196,7 +196,7 @@ fn trial_row(trial: &Trial, frame: &Frame) -> AnyView {
     };
     view! {
         <tr><td class="nowrap">{moment(positive(Some(trial.from_unix_nano)), frame)}</td><td><code class="id">{trial.service_instance_id.clone()}</code></td>
-        <td class="num">{lasted}</td><td class="nowrap">{ended}</td><td>{probes}</td></tr>
+        <td class="num" data-head="lasted">{lasted}</td><td class="nowrap" data-head="ended in">{ended}</td><td data-head="probes">{probes}</td></tr>
     }
     .into_any()
 }

@@ -163,9 +163,9 @@ fn aftermath(found: &IncidentDetail, breaker_id: &str) -> String {
         .find(|class| class.breaker_id == breaker_id);
     if let Some(class) = top {
         text.push_str(&format!(
-            ", {} of the failures near it {}",
-            units::count(class.count),
-            class.class
+            ", most often near it: {} ({})",
+            class.class,
+            units::counted(class.count, "call")
         ));
     }
     let rejected = found.recovery.rejected_max();
@@ -183,9 +183,13 @@ fn aftermath(found: &IncidentDetail, breaker_id: &str) -> String {
             (sum.0 + entry.failed, sum.1 + entry.degraded)
         });
     if failed + degraded > 0.0 {
-        text.push_str(&format!(
-            "; {} of the requests hurt were answered all the same",
+        let answered = if degraded > 0.0 {
             units::percent(degraded / (failed + degraded))
+        } else {
+            "none".to_owned()
+        };
+        text.push_str(&format!(
+            "; {answered} of the requests hurt were answered all the same"
         ));
     }
     text

@@ -26,7 +26,7 @@ pub(super) fn table(then: &GraphThen, frame: &Frame) -> Option<AnyView> {
             let (caller, callee) = (graph.nodes.get(edge.caller)?, graph.nodes.get(edge.callee)?);
             Some(view! {
                 <tr>
-                    {ends(edge, (caller, callee), told)}
+                    {ends(edge, (caller, callee), told, frame)}
                     <td class="num">{units::count(edge.calls)}</td><td class="num">{units::rate(per_second(edge, then.seconds))}</td>
                     <td class="num">{error_share(edge.counts())}</td>
                     <td class="num">{units::duration_or_dash(edge.latency.p95_ns)}</td>

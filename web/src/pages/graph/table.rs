@@ -6,10 +6,12 @@ use tripline_storage::model::{Graph, GraphEdge, GraphNode};
 use super::Flow;
 use super::calls::{counted_note, kind_word, traces_of};
 use crate::frame::Frame;
-use crate::pages::breaker_marks::path_of;
+use crate::pages::breaker_marks::{named, path_of};
 use crate::pages::ejection::mark_of_edge;
 use crate::pages::last_week::{self, GraphThen};
-use crate::parts::{ScopeParts, basis_note, basis_tag, durations_note, severity_of_share};
+use crate::parts::{
+    ScopeParts, basis_note, basis_tag, durations_note, service_link_in, severity_of_share,
+};
 use crate::units;
 
 /// The same numbers as a table, beside those of last week if there are any.
@@ -41,7 +43,7 @@ pub(in crate::pages) fn edge_table(
             let was_p95 = was.and_then(|was| last_week::latency(edge.latency.p95_ns, was.latency.p95_ns));
             Some(view! {
                 <tr>
-                    {ends(edge, (caller, callee), told)}
+                    {ends(edge, (caller, callee), told, frame)}
                     <td class="num"><a data-row href=traces title="Traces with these calls">{units::count(edge.calls)}</a></td><td class="num">{units::rate(rate)} {basis_tag(edge.basis, edge.calls, edge.weight)}{was_rate}</td>
                     <td class="num">{refused.unwrap_or_else(|| "–".to_owned())}{by_spans}</td><td class="num">{lost}{was_lost}</td>
                     <td class="num">{units::duration_or_dash(edge.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(edge.latency.p95_ns)}{was_p95}</td>
@@ -74,6 +76,7 @@ pub(super) fn ends(
     edge: &GraphEdge,
     (caller, callee): (&GraphNode, &GraphNode),
     told: ScopeParts,
+    frame: &Frame,
 ) -> AnyView {
     let inferred = callee
         .inferred
@@ -82,20 +85,25 @@ pub(super) fn ends(
     let name = |node: &GraphNode| {
         let place = told.place(&node.scope);
         let place = (!place.is_empty()).then(|| view! { " " <span class="quiet">{place}</span> });
-        view! { {node.name.clone()}{place} }
+        let name = if node.inferred {
+            node.name.clone().into_any()
+        } else {
+            service_link_in(frame, &node.scope, Some(&node.name))
+        };
+        view! { {name}{place} }
     };
     view! { <td>{name(caller)}</td><td>{name(callee)}{inferred}</td><td class="quiet">{kind}</td> }
         .into_any()
 }
 
-/// The breakers on an edge, each with its state.
+/// The breakers on an edge, each with its key and its state.
 pub(super) fn breakers_on(edge: &GraphEdge, caller: &GraphNode, frame: &Frame) -> AnyView {
     edge.breakers
         .iter()
         .map(|breaker| {
             let path = path_of(&caller.name, &breaker.name, breaker.key.as_deref());
             let link = frame.link_in(&caller.scope, &path, &[]);
-            view! { <span class="nowrap"><a href=link>{breaker.name.clone()}</a> " " {mark_of_edge(breaker)}</span> " " }
+            view! { <span class="on-edge"><a href=link>{named(&breaker.name, breaker.key.as_deref())}</a> " " {mark_of_edge(breaker)}</span> " " }
         })
         .collect_view()
         .into_any()

@@ -122,4 +122,14 @@ fn an_edge_with_several_breakers_counts_those_alike() {
         let html = drawn(&breakers);
         assert!(html.contains(says), "{says}\n{html}");
     }
+    // Of one name, the table tells them by their keys.
+    let of_shard = |key: &str| EdgeBreaker {
+        key: Some(key.to_owned()),
+        ..of("stock", "closed")
+    };
+    let html = drawn(&["shard-0", "shard-1"].map(of_shard));
+    let (_, table) = html.split_once("id=\"calls\"").expect("a table");
+    for said in ["stock / shard-0<", "stock / shard-1<", "/services/shop"] {
+        assert!(table.contains(said), "{said}\n{table}");
+    }
 }

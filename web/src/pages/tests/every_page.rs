@@ -228,7 +228,7 @@ fn the_sixty_seconds_are_answered_in_words() {
         &[
             "checkout → psp is OPEN on 9 of 12 instances since",
             "62 of 100 calls failed (limit 50 %)",
-            "58 of the failures near it DEADLINE_EXCEEDED",
+            "most often near it: DEADLINE_EXCEEDED (58 calls)",
             "up to 340 calls/min rejected",
             "71 % of the requests hurt were answered all the same",
             "part of 4 trips",

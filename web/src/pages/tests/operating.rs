@@ -34,6 +34,11 @@ fn a_status_table_shows_words_as_text_and_a_sentence_when_empty() {
     let long = section(vec![vec![("SELECT 1 ".repeat(9), false)]]);
     let html = shown(&frame("/status", &[]), |f| status(&[long], f));
     assert!(html.contains("class=\"panel whole-row\""), "{html}");
+    // So does a table of many columns, which would be cut beside others.
+    let mut many = section(vec![vec![("x".to_owned(), false); 6]]);
+    many.columns = vec!["Column".to_owned(); 6];
+    let html = shown(&frame("/status", &[]), |f| status(&[many], f));
+    assert!(html.contains("class=\"panel whole-row\""), "{html}");
 }
 
 #[test]

@@ -27,8 +27,8 @@ pub struct Recognisers {
     pub(super) metrics_exact: HashMap<String, Vec<usize>>,
     pub(super) metrics_suffix: HashMap<String, Vec<usize>>,
     pub(super) metrics_contain: Vec<(String, usize)>,
-    /// Values of attributes that streams of any name are known by.
-    pub(super) metrics_any: Vec<(String, usize)>,
+    /// In the attributes of streams: values that streams of any name are known by.
+    pub(super) metrics_any: Needles<usize>,
     pub(super) logs: Vec<Log>,
     pub(super) log_events: HashMap<String, Vec<usize>>,
     /// In the names of events: pieces of patterns.

@@ -213,10 +213,8 @@ impl Recognisers {
                 last = Some((&series.name, self.metric_rules(&series.name)));
             }
             let rules = last.as_ref().map_or(&[][..], |(_, rules)| rules);
-            let any = self.metrics_any.iter();
-            let by_attribute = any
-                .filter(|(value, _)| series.attributes.contains(value.as_str()))
-                .map(|(_, at)| (*at, ""));
+            let any = self.metrics_any.of_text(&series.attributes);
+            let by_attribute = any.into_iter().map(|at| (at, ""));
             let named = rules.iter().map(|(at, prefix)| (*at, prefix.as_str()));
             let plan = named.chain(by_attribute).find_map(|(at, prefix)| {
                 let resource = resources.get(series.resource as usize)?;

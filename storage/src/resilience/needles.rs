@@ -63,6 +63,23 @@ impl<T: Copy + PartialEq> Needles<T> {
         hits
     }
 
+    /// What the needles of one text stand for, in their order.
+    pub(super) fn of_text(&self, text: &str) -> Vec<T>
+    where
+        T: Ord,
+    {
+        let mut hits = Vec::new();
+        if self
+            .scan
+            .as_ref()
+            .is_some_and(|scan| scan.has(text.as_bytes()))
+        {
+            self.add_all(0, text, &mut hits);
+            hits.sort_unstable();
+        }
+        hits.into_iter().map(|(_, target)| target).collect()
+    }
+
     /// Whether vectors look for them. Of no needles, nothing does.
     #[cfg(test)]
     fn is_packed(&self) -> bool {
@@ -117,6 +134,13 @@ impl Scan {
         Self::Automaton(automaton.expect("a few hundred short texts"))
     }
 
+    fn has(&self, text: &[u8]) -> bool {
+        match self {
+            Self::Packed(searcher) => searcher.find(text).is_some(),
+            Self::Automaton(automaton) => automaton.is_match(text),
+        }
+    }
+
     fn each(&self, text: &[u8], mut see: impl FnMut(aho_corasick::Match)) {
         match self {
             Self::Packed(searcher) => searcher.find_iter(text).for_each(&mut see),
@@ -157,6 +181,8 @@ mod tests {
         ]);
         assert_eq!(needles.hits(&column), [(2, 2), (2, 1), (5, 1)]);
         assert_eq!(needles.hits(&column.slice(3, 3)), [(2, 1)]);
+        assert_eq!(needles.of_text("half-open, open"), [1, 2]);
+        assert!(needles.of_text("op en").is_empty());
         assert_eq!(
             shortest(&["half-open", "open", "close", "open"]),
             ["open", "close"]
@@ -198,6 +224,7 @@ mod tests {
             ("attributes of spans", shipped.span_attributes.is_packed()),
             ("events of spans", shipped.span_events.is_packed()),
             ("status messages", shipped.messages.is_packed()),
+            ("attributes of streams", shipped.metrics_any.is_packed()),
         ] {
             assert!(
                 is_packed,

@@ -149,7 +149,7 @@ impl Parts {
             metrics_exact,
             metrics_suffix,
             metrics_contain,
-            metrics_any,
+            metrics_any: Needles::new(metrics_any),
             log_events,
             log_event_pieces: Needles::new(pieces),
             log_bodies: Needles::new(bodies),

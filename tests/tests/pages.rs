@@ -369,6 +369,16 @@ async fn foreign_hosts_and_foreign_writes_are_refused() -> Result<()> {
         .send()
         .await?;
     assert_eq!(response.status(), 421);
+    // reqwest adds to a header of the request: both names arrive.
+    let twice = [("host", "localhost"), ("host", "evil.example")]
+        .into_iter()
+        .fold(server.client.get(&address), |request, (name, value)| {
+            request.header(name, value)
+        });
+    assert_eq!(twice.send().await?.status(), 400);
+    // No address takes it, of whatever kind its body is.
+    let put = server.client.put(format!("{address}/api/v1/sql"));
+    assert_eq!(put.send().await?.status(), 405);
     for (name, value) in [
         ("origin", "http://evil.example"),
         ("origin", "null"),

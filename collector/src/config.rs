@@ -208,9 +208,15 @@ impl Default for LogSection {
 const THREADS_MAX: usize = 1_024;
 
 impl Config {
-    /// The first setting of the store or of SQL that nothing can work with, and what is wrong with it.
+    /// The first setting that nothing can work with, and what is wrong with it.
     fn unusable(&self) -> Option<(&'static str, String)> {
         let (store, sql) = (&self.store, &self.sql);
+        if self.data_dir.as_os_str().is_empty() {
+            return Some(("data_dir", "must name a directory".to_owned()));
+        }
+        if let Some(shared) = self.shared_address() {
+            return Some(shared);
+        }
         let zero = [
             ("store.queue_bytes_max", store.queue_bytes_max.bytes() == 0),
             (
@@ -230,8 +236,35 @@ impl Config {
         if let Some((key, _)) = zero {
             return Some((key, "must not be 0".to_owned()));
         }
+        if store.compaction_fan_in < 2 {
+            let few = "must be at least 2: fewer segments make no larger one".to_owned();
+            return Some(("store.compaction_fan_in", few));
+        }
         let threads = format!("must be at most {THREADS_MAX}; 0 is half of the cores");
         (store.threads > THREADS_MAX).then_some(("store.threads", threads))
+    }
+
+    /// The second of two settings that are to listen at one address, and what to do.
+    fn shared_address(&self) -> Option<(&'static str, String)> {
+        // Of port 0 everybody gets their own.
+        let fixed = |address: &str| !address.is_empty() && !address.ends_with(":0");
+        let pages = self.http.to_string();
+        if fixed(&self.otlp_http) && self.otlp_http == self.otlp_grpc {
+            let alone =
+                "is the address of otlp_grpc, which takes OTLP/HTTP too: set otlp_http to \"\"";
+            return Some(("otlp_http", alone.to_owned()));
+        }
+        let receivers = [
+            ("otlp_grpc", &self.otlp_grpc),
+            ("otlp_http", &self.otlp_http),
+        ];
+        let (key, _) = receivers
+            .into_iter()
+            .find(|(_, address)| fixed(address) && **address == pages)?;
+        Some((
+            key,
+            "is the address of http, the pages and the API".to_owned(),
+        ))
     }
 
     /// The settings of the store that is served or asked.

@@ -369,6 +369,16 @@ async fn foreign_hosts_and_foreign_writes_are_refused() -> Result<()> {
         .send()
         .await?;
     assert_eq!(response.status(), 421);
+    // A header that is set again is sent twice.
+    let twice = server
+        .client
+        .get(&address)
+        .header("host", "localhost")
+        .header("host", "evil.example");
+    assert_eq!(twice.send().await?.status(), 400);
+    // No address takes it, of whatever kind its body is.
+    let put = server.client.put(format!("{address}/api/v1/sql"));
+    assert_eq!(put.send().await?.status(), 405);
     for (name, value) in [
         ("origin", "http://evil.example"),
         ("origin", "null"),

@@ -17,6 +17,7 @@ use tripline_storage::export::{self, Relation, TimeRange};
 use tripline_storage::store::{Reader, Store, lock_holder};
 
 use super::{ServeFlags, print_line};
+use crate::config::HumanDuration;
 use crate::decode::rows::{LogRows, MetricRows, Requests, SpanRows};
 use crate::decode::{Malformed, Signal, SignalKind};
 use instant::Instant;
@@ -33,6 +34,9 @@ pub struct ExportArgs {
     /// Write the bundle of an incident instead: its id, a time in it, or from..to
     #[arg(long, value_name = "ID|TIME|FROM..TO", conflicts_with_all = ["format", "signal", "from", "to"])]
     incident: Option<bundle::Asked>,
+    /// Longest time of one question about the incident, at most sql.timeout_max [default: 60s]
+    #[arg(long, value_name = "TIME", requires = "incident")]
+    timeout: Option<HumanDuration>,
     /// What to write
     #[arg(long, value_enum, default_value = "otlp-jsonl")]
     format: Format,
@@ -79,7 +83,8 @@ pub(super) fn run(args: ExportArgs) -> anyhow::Result<()> {
     };
     let config = flags.load()?;
     if let Some(asked) = &args.incident {
-        return bundle::write(&config, asked, &args.dir);
+        let timeout = args.timeout.map_or(bundle::TIMEOUT, HumanDuration::get);
+        return bundle::write(&config, asked, &args.dir, timeout);
     }
     let data_dir = config.data_dir.clone();
     let shown = data_dir.display();

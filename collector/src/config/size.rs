@@ -65,8 +65,26 @@ const TIMES: [(&str, u64); 6] = [
     ("s", 1_000),
 ];
 
+/// What comes of more does not fit where sizes and times are reckoned with: 2^63.
+const WHOLE_MAX: f64 = 9_223_372_036_854_775_808.0;
+
+/// The number that `text` says in `units`; `expected` is what it should be.
+fn whole(
+    text: &str,
+    units: &[(&str, u64)],
+    plain: Option<u64>,
+    expected: &str,
+) -> Result<u64, String> {
+    let scaled = scaled(text, units, plain).ok_or_else(|| format!("'{text}' is not {expected}"))?;
+    if scaled < WHOLE_MAX {
+        Ok(scaled.round() as u64)
+    } else {
+        Err(format!("'{text}' is more than can be counted"))
+    }
+}
+
 /// Splits `1.5GiB` by the longest fitting unit and multiplies; `None` when it is no such thing.
-fn scaled(text: &str, units: &[(&str, u64)], plain: Option<u64>) -> Option<u64> {
+fn scaled(text: &str, units: &[(&str, u64)], plain: Option<u64>) -> Option<f64> {
     let text = text.trim().to_ascii_lowercase();
     let (number, unit) = units
         .iter()
@@ -74,24 +92,21 @@ fn scaled(text: &str, units: &[(&str, u64)], plain: Option<u64>) -> Option<u64> 
         .min_by_key(|(number, _)| number.len())
         .or_else(|| Some((text.as_str(), plain?)))?;
     let number: f64 = number.trim().parse().ok()?;
-    (number.is_finite() && number >= 0.0).then(|| (number * unit as f64).round() as u64)
+    (number.is_finite() && number >= 0.0).then_some(number * unit as f64)
 }
 
 impl std::str::FromStr for ByteSize {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        scaled(text, &SIZES, Some(1))
-            .map(Self)
-            .ok_or_else(|| format!("'{text}' is not a size; write one like 64MiB"))
+        whole(text, &SIZES, Some(1), "a size; write one like 64MiB").map(Self)
     }
 }
 
 impl std::str::FromStr for HumanDuration {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        scaled(text, &TIMES, None)
-            .map(|millis| Self(Duration::from_millis(millis)))
-            .ok_or_else(|| format!("'{text}' is not a length of time; write one like 30s or 7d"))
+        let expected = "a length of time; write one like 30s or 7d";
+        whole(text, &TIMES, None, expected).map(|millis| Self(Duration::from_millis(millis)))
     }
 }
 
@@ -206,6 +221,16 @@ mod tests {
         for text in ["", "-1MiB", "many", "1XiB"] {
             assert!(text.parse::<ByteSize>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn more_than_can_be_counted_is_no_size_and_no_time() {
+        for text in ["99999999999999999999GiB", "9223372036854775808", "1e30"] {
+            let error = text.parse::<ByteSize>().expect_err(text);
+            assert!(error.contains("more than can be counted"), "{error}");
+        }
+        assert!("8191TiB".parse::<ByteSize>().is_ok());
+        assert!("99999999999999999999d".parse::<HumanDuration>().is_err());
     }
 
     #[test]

@@ -222,7 +222,20 @@ fn explain(error: &toml::de::Error) -> String {
                 .map(|(_, known)| format!("; did you mean `{known}`?"))
         })
         .flatten();
-    format!("{}{}", masked(message), suggestion.unwrap_or_default())
+    format!(
+        "{}{}{}",
+        masked(message),
+        suggestion.unwrap_or_default(),
+        key_of(error).unwrap_or_default()
+    )
+}
+
+/// The key a mistake is at, in parentheses; only the text of the whole error has it, in its last line.
+fn key_of(error: &toml::de::Error) -> Option<String> {
+    let text = error.to_string();
+    let last = text.trim_end().lines().last()?;
+    let key = last.strip_prefix("in `")?.strip_suffix('`')?;
+    Some(format!(" ({key})"))
 }
 
 /// Without what stands where something else belongs: it may be a secret, and a token of digits is a number where nobody
@@ -401,6 +414,21 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_value_in_the_file_is_told_with_its_key() {
+        for (text, said) in [
+            (
+                "[store]\nretention_bytes = '99999999999999999999GiB'\n",
+                "more than can be counted (store.retention_bytes)",
+            ),
+            ("[sql]\nrows_max = 'x'\n", "(sql.rows_max)"),
+        ] {
+            let (_dir, path) = file(text);
+            let error = load(Some(&path), [], &Overrides::default()).expect_err(text);
+            assert!(error.to_string().ends_with(said), "{error}");
+        }
+    }
+
+    #[test]
     fn a_token_of_digits_is_text_and_an_empty_one_opens_no_door() {
         let with = |token: &str| {
             let environment = env(&[
@@ -459,6 +487,14 @@ mod tests {
             ("TRIPLINE_STORE__RETENTION_AGE", "0s", "store.retention_age"),
             ("TRIPLINE_STORE__THREADS", "100000", "store.threads"),
             ("TRIPLINE_SQL__CONCURRENCY_MAX", "0", "sql.concurrency_max"),
+            ("TRIPLINE_DATA_DIR", "", "data_dir"),
+            (
+                "TRIPLINE_STORE__COMPACTION_FAN_IN",
+                "1",
+                "store.compaction_fan_in",
+            ),
+            ("TRIPLINE_OTLP_HTTP", "127.0.0.1:4317", "otlp_http"),
+            ("TRIPLINE_OTLP_GRPC", "127.0.0.1:7070", "otlp_grpc"),
         ] {
             let error = load(None, env(&[(name, value)]), &Overrides::default());
             let error = error.expect_err(key).to_string();
@@ -466,6 +502,9 @@ mod tests {
         }
         let unbounded = env(&[("TRIPLINE_STORE__RETENTION_BYTES", "0")]);
         assert!(load(None, unbounded, &Overrides::default()).is_ok());
+        let any_port = ["TRIPLINE_OTLP_GRPC", "TRIPLINE_OTLP_HTTP", "TRIPLINE_HTTP"];
+        let any_port = env(&any_port.map(|name| (name, "127.0.0.1:0")));
+        assert!(load(None, any_port, &Overrides::default()).is_ok());
     }
 
     #[test]

@@ -107,9 +107,9 @@ fn check(state: &AppState, request: &Request) -> Result<(), Problem> {
         check_origin(request)?;
         // Forms of our own pages; what a browser says of the origin was checked above.
         let is_form = is_login || is_view(request.uri().path());
-        // No form can send a DELETE, and it has no body that could be of a kind.
-        let is_bare = *request.method() == Method::DELETE;
-        if !is_form && !is_bare {
+        // No form can send another method, and none of ours but POST has a body that could be of a kind.
+        let is_post = *request.method() == Method::POST;
+        if is_post && !is_form {
             check_json(request.headers())?;
         }
     }
@@ -150,7 +150,21 @@ fn is_view(path: &str) -> bool {
     path == "/views" || path.starts_with("/views/") || path == "/breakers/encodings"
 }
 
+/// Of two names one could be checked here and the other be meant by who stands before us.
+fn check_one_host(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.get_all(header::HOST).iter().count() < 2 {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::BAD_REQUEST,
+        "bad-request",
+        "The request cannot be read",
+        "it has more than one header Host",
+    ))
+}
+
 fn check_host(state: &AppState, request: &Request) -> Result<(), Problem> {
+    check_one_host(request.headers())?;
     let host = host_of(request.uri(), request.headers()).unwrap_or_default();
     let beyond_loopback = !state.config.http.ip().is_loopback();
     let is_address = name_of(host).parse::<std::net::IpAddr>().is_ok();
@@ -279,6 +293,17 @@ mod tests {
             assert!(!is_allowed(host, &[]), "{host}");
         }
         assert!(is_allowed("trip.example:443", &["trip.example".to_owned()]));
+    }
+
+    #[test]
+    fn a_request_has_one_host() {
+        let mut headers = HeaderMap::new();
+        assert!(check_one_host(&headers).is_ok(), "HTTP/2 has none");
+        headers.append(header::HOST, HeaderValue::from_static("localhost"));
+        assert!(check_one_host(&headers).is_ok());
+        headers.append(header::HOST, HeaderValue::from_static("localhost"));
+        let problem = check_one_host(&headers).expect_err("two");
+        assert_eq!(problem.status, StatusCode::BAD_REQUEST);
     }
 
     #[test]

@@ -3,18 +3,21 @@
 //! Settings cannot say that (inside an allowed directory user SQL could still read and write files, `query()`
 //! runs text, data-modifying CTEs exist), so the text is parsed by DuckDB's own parser and every node of the
 //! tree must be on a list: kinds of nodes, functions, table functions, relations. What the lists do not name
-//! is refused, with the reason and where it stands.
+//! is refused, with the reason and where it stands. So is a time whose zone the engine would leave out: its answer
+//! would be wrong and look right.
 //!
 //! Guarantees: [`check`] never panics and runs nothing of the text. What runs later is byte for byte a text
 //! that passed [`check`]: PIVOTs whose values are looked up, and results that are rewritten for JSON, are
 //! checked again in their final form.
 
 mod allowed;
+mod node;
 mod parse;
 mod pivot;
 mod tokens;
 mod tree;
 mod walk;
+mod zone;
 
 use std::borrow::Cow;
 

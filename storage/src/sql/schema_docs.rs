@@ -62,6 +62,14 @@ pub fn is_relation(name: &str) -> bool {
     RELATIONS.iter().any(|relation| relation.name == name)
 }
 
+/// Whether a public relation has a column of this name (lower case) and type.
+pub(crate) fn is_column(name: &str, sql_type: &str) -> bool {
+    RELATIONS
+        .iter()
+        .flat_map(|relation| relation.columns)
+        .any(|column| column.name == name && column.sql_type == sql_type)
+}
+
 const PREAMBLE: &str = "\
 # SQL schema
 
@@ -78,8 +86,9 @@ test compares with the views of a store; do not edit by hand.
 - A map whose keys differ only in case (`{\"Id\":1,\"id\":2}`) has no text form: `attributes.\"k\"::VARCHAR` fails where
   one is stored, and so does `SUMMARIZE spans`. `attributes.\"k\"::JSON->>'$'` reads every value as text.
 - `now()`, `current_timestamp`, `today()` and `ago(INTERVAL 1 HOUR)` are UTC and compare with every time column.
-- DuckDB 2.0.0 leaves out the offset of a time in a text: `start_time > '2026-01-01T00:00:00+02:00'` means midnight UTC.
-  `(TIMESTAMPTZ '2026-01-01T00:00:00+02:00')::TIMESTAMP` is that moment; a bare `TIMESTAMPTZ` compares with no time column.
+- DuckDB 2.0.0 leaves out the zone of a time in a text, so `start_time > '2026-01-01T00:00:00+02:00'` is refused. Write
+  UTC with `Z`, or `(TIMESTAMPTZ '2026-01-01T00:00:00+02:00')::TIMESTAMP`; a bare `TIMESTAMPTZ` compares with no time column.
+  A text of your own under the name of a time column is compared as `time::VARCHAR`.
 - `range()`, `repeat()`, `lpad()` and their like are bounded in expressions; `FROM range(…)` is not.
 ";
 

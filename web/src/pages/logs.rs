@@ -12,8 +12,8 @@ use crate::address::{href, segment};
 use crate::chart::bars;
 use crate::frame::Frame;
 use crate::parts::{
-    Complaint, attribute_table_with, colour, complaint, cut_note, export_links, field_links,
-    list_note, moment, nothing_of, positive, service_link_in,
+    Complaint, attribute_table_with, beginning, colour, complaint, cut_note, export_links,
+    field_links, line, list_note, log_text, moment, nothing_of, positive, service_link_in,
 };
 use crate::units;
 
@@ -182,7 +182,7 @@ fn pattern_table(patterns: &LogPatterns, frame: &Frame) -> AnyView {
                     <td class="num">{units::count(pattern.count)}</td>
                     <td class="num quiet">{units::percent(pattern.count as f64 / patterns.records.max(1) as f64)}</td>
                     <td><span class=format!("severity {}", word.1)>{word.0}</span></td>
-                    <td class="wide"><a href=link title=pattern.example.clone()><code>{text}</code></a></td>
+                    <td class="wide"><a href=link title=line(&pattern.example)><code>{line(&text)}</code></a></td>
                     <td class="quiet">{pattern.services.join(", ")}</td>
                     <td class="nowrap">{moment(positive(pattern.newest_unix_nano), frame)}</td>
                 </tr>
@@ -401,13 +401,24 @@ fn around_note(around: Around, frame: &Frame) -> AnyView {
         .into_any()
 }
 
+/// Where a record is whole: the API, asked for its very moment.
+fn whole_link(log: &LogRecord) -> Option<AnyView> {
+    let time = positive(log.time_unix_nano)?;
+    let (from, to) = (time.to_string(), time.saturating_add(1).to_string());
+    let service = log.service_name.as_deref().unwrap_or_default();
+    let mut pairs = vec![("from", from.as_str()), ("to", to.as_str())];
+    if !service.is_empty() {
+        pairs.push(("service", service));
+    }
+    let link = href("/api/v1/logs", &pairs);
+    Some(view! { <a href=link>"the whole as JSON"</a> }.into_any())
+}
+
 fn row(log: &LogRecord, columns: &[String], frame: &Frame) -> AnyView {
     let (word, class) = severity(log);
-    let text = log
-        .body
-        .clone()
-        .or_else(|| log.event_name.clone())
-        .unwrap_or_else(|| "(no body)".to_owned());
+    let text = log_text(log).unwrap_or("(no body)");
+    let (shown, rest) = beginning(text);
+    let rest = rest.map(|rest| view! { <p class="note">{rest} " " {whole_link(log)}</p> });
     let trace = log.trace_id.as_deref().map(|id| {
         let path = format!("/traces/{}", segment(id));
         let link = match log.span_id.as_deref() {
@@ -425,7 +436,7 @@ fn row(log: &LogRecord, columns: &[String], frame: &Frame) -> AnyView {
     let class_of_row = format!("log {class}{}", if is_marked { " marked" } else { "" });
     let cells = columns
         .iter()
-        .map(|key| view! { <span class="log-column" title=key.clone()>{column_value(log, key)}</span> })
+        .map(|key| view! { <span class="log-column" title=key.clone()>{line(&column_value(log, key))}</span> })
         .collect_view();
     let around = around_link(log, frame)
         .map(|link| view! { <p><a href=link>"Records around this one →"</a></p> });
@@ -449,11 +460,11 @@ fn row(log: &LogRecord, columns: &[String], frame: &Frame) -> AnyView {
                     <span class=format!("severity {class}")>{word}</span>
                     <span class="log-service"><i class=dot></i>{name}</span>
                     {cells}
-                    <span class="log-body">{text.clone()}</span>
+                    <span class="log-body">{line(text)}</span>
                 </summary>
                 <div class="log-detail">
-                    <pre>{text}</pre>
-                    {around}
+                    <pre>{shown}</pre>
+                    {rest}{around}
                     <p>"Service " {service_link_in(frame, &log.scope, service)} " " {of_service}</p>
                     {of_severity}{of_event}
                     <h3>"Attributes"</h3> {attribute_table_with(&log.attributes, KeyScope::Anywhere, Signal::Logs, frame, &column)}

@@ -6,7 +6,7 @@ use tripline_storage::model::{BesideSpan, SpanRecord};
 use super::logs::severity;
 use crate::address::segment;
 use crate::frame::Frame;
-use crate::parts::{moment, positive, service_link_in};
+use crate::parts::{log_line_text, moment, positive, service_link_in};
 use crate::range::{Edge, Range};
 use crate::units;
 
@@ -83,7 +83,7 @@ fn log_list(data: &BesideSpan, span: &SpanRecord) -> AnyView {
             let (word, class) = severity(log);
             let at = positive(log.time_unix_nano)
                 .map_or_else(String::new, |ns| units::offset(ns, span.start_time_unix_nano));
-            let text = log.body.clone().or_else(|| log.event_name.clone()).unwrap_or_default();
+            let text = log_line_text(log);
             view! { <div class="wf-log i0"><span class="wf-at num">{at}</span>" "<span class=format!("severity {class}")>{word}</span>" "<span class="wf-body">{text}</span></div> }
         })
         .collect_view()

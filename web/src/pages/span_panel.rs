@@ -11,7 +11,8 @@ use super::waterfall::Waterfall;
 use crate::address::segment;
 use crate::frame::Frame;
 use crate::parts::{
-    attribute_table, copied_id, cut_note, field_links, moment, positive, service_link_in,
+    attribute_table, copied_id, cut_note, field_links, log_line_text, moment, positive,
+    service_link_in,
 };
 use crate::units;
 
@@ -192,10 +193,6 @@ pub(super) fn log_line(log: &LogRecord, start_ns: u64) -> AnyView {
     let (word, class) = severity(log);
     let at =
         positive(log.time_unix_nano).map_or_else(String::new, |ns| units::offset(ns, start_ns));
-    let text = log
-        .body
-        .clone()
-        .or_else(|| log.event_name.clone())
-        .unwrap_or_default();
+    let text = log_line_text(log);
     view! { <span class="wf-at num">{at}</span> <span class=format!("severity {class}")>{word}</span> <span class="wf-body">{text}</span> }.into_any()
 }

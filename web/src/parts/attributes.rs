@@ -5,6 +5,7 @@ use tripline_storage::filter::{Expression, KeyScope, Literal, Signal, part_field
 use tripline_storage::model::{AttributeValue, Attributes};
 
 use crate::frame::Frame;
+use crate::parts::beginning;
 
 /// Attributes as a table; each value leads to what shares it, and to what does not: on this very page when it
 /// has a filter of that signal, else on `/traces`.
@@ -31,11 +32,14 @@ pub fn attribute_table_with(
     let rows = attributes
         .iter()
         .map(|attribute| {
-            let value = attribute.value.to_string();
+            let (value, rest) = beginning(&attribute.value.to_string());
             let more = more(&attribute.key);
             // An attribute of an event that is called as a field of it cannot be asked for.
-            let value_asked =
-                literal(&attribute.value).filter(|_| part_field(scope, &attribute.key).is_none());
+            // One that is too long to be shown is too long for an address.
+            let value_asked = literal(&attribute.value)
+                .filter(|_| rest.is_none() && part_field(scope, &attribute.key).is_none());
+            let rest =
+                rest.map(|rest| view! { <p class="note">{rest}", the API has the whole"</p> });
             let tools = value_asked.map(|literal| {
                 let same = Expression::equal(scope, &attribute.key, literal);
                 let other = Expression::Not(Box::new(same.clone()));
@@ -44,7 +48,7 @@ pub fn attribute_table_with(
             view! {
                 <tr>
                     <th scope="row">{attribute.key.clone()}</th>
-                    <td><code>{value}</code></td>
+                    <td><code>{value}</code>{rest}</td>
                     <td class="tools">{tools} " " {more}</td>
                 </tr>
             }

@@ -47,8 +47,8 @@ const AFTER_NS: u64 = 300_000_000_000;
 const EARLIER_NS: u64 = 1_200_000_000_000;
 /// Counts of what goes on reach this far beyond now, so that its last second is whole.
 const SECOND_NS: u64 = 1_000_000_000;
-/// Longest time of one of the questions.
-const TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest time of one of the questions, unless another one is asked for.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
 /// Rows of a signal at most.
 const ROWS_MAX: u64 = 1_000_000;
 /// What people said numbers mean; not named like telemetry, so that nobody imports it.
@@ -114,16 +114,21 @@ impl std::str::FromStr for Asked {
 }
 
 /// Writes the bundle; the directory appears under its name when it is whole, and of one that fails nothing stays.
-pub(super) fn write(config: &Config, asked: &Asked, dir: &Path) -> anyhow::Result<()> {
+pub(super) fn write(
+    config: &Config,
+    asked: &Asked,
+    dir: &Path,
+    timeout: Duration,
+) -> anyhow::Result<()> {
     ensure!(!dir.exists(), "{} is there already", dir.display());
-    let told = Told::gather(config, asked)?;
+    let told = Told::gather(config, asked, timeout)?;
     let partial = partial(dir)?;
     if partial.exists() {
         fs::remove_dir_all(&partial)?;
     }
     fs::create_dir_all(&partial)
         .with_context(|| format!("cannot make the directory {}", partial.display()))?;
-    let filled = fill(config, &told, &partial).and_then(|rows| {
+    let filled = fill(config, &told, &partial, timeout).and_then(|rows| {
         fs::rename(&partial, dir)?;
         Ok(rows)
     });
@@ -141,6 +146,7 @@ fn fill(
     config: &Config,
     told: &Told,
     partial: &Path,
+    timeout: Duration,
 ) -> anyhow::Result<serde_json::Map<String, Value>> {
     for (name, value) in &told.files {
         put(partial, name, value)?;
@@ -151,7 +157,8 @@ fn fill(
         fs::copy(&learned, partial.join(BUNDLED_LEARNED))?;
     }
     let earlier = told.from.saturating_sub(EARLIER_NS);
-    settings::write(config, told, earlier, partial).context("cannot write the settings")?;
+    settings::write(config, told, earlier, partial, timeout)
+        .context("cannot write the settings")?;
     let (mut bytes, mut rows) = (serde_json::Map::new(), serde_json::Map::new());
     for (name, relation) in [
         ("traces", Relation::Spans),
@@ -164,8 +171,10 @@ fn fill(
             to_unix_nano: Some(told.to.saturating_add(SECOND_NS)),
         };
         let query = incident_text(relation, range, earlier);
-        let stored = count(config, &query).with_context(|| format!("cannot count {name}"))?;
-        parquet(config, &query, &file).with_context(|| format!("cannot write {name}.parquet"))?;
+        let stored =
+            count(config, &query, timeout).with_context(|| format!("cannot count {name}"))?;
+        parquet(config, &query, &file, timeout)
+            .with_context(|| format!("cannot write {name}.parquet"))?;
         let kept = parquet_count(&file)?;
         if kept < stored {
             eprintln!("tripline: {}", cut(name, kept, stored));
@@ -186,9 +195,9 @@ pub(in crate::commands) fn cut(signal: &str, kept: u64, stored: u64) -> String {
     )
 }
 
-fn count(config: &Config, query: &str) -> anyhow::Result<u64> {
+fn count(config: &Config, query: &str, timeout: Duration) -> anyhow::Result<u64> {
     let query = format!("SELECT count(*) AS n FROM ({query})");
-    let rows = sql::rows(config, &query, Some(TIMEOUT))?;
+    let rows = sql::rows(config, &query, Some(timeout))?;
     let counted = rows.first().and_then(|row| number(row.get("n")?));
     counted.context("a count has one number")
 }
@@ -206,12 +215,12 @@ fn put(dir: &Path, name: &str, value: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn parquet(config: &Config, query: &str, file: &Path) -> anyhow::Result<()> {
+fn parquet(config: &Config, query: &str, file: &Path, timeout: Duration) -> anyhow::Result<()> {
     let mut out = fs::File::create(file)?;
     let request = Request {
         query: query.to_owned(),
         limit: Some(ROWS_MAX),
-        timeout: Some(TIMEOUT),
+        timeout: Some(timeout),
         format: Format::Parquet,
     };
     sql::ask(config, request, &mut out)?;
@@ -231,7 +240,7 @@ struct Told {
 }
 
 impl Told {
-    fn gather(config: &Config, asked: &Asked) -> anyhow::Result<Self> {
+    fn gather(config: &Config, asked: &Asked, timeout: Duration) -> anyhow::Result<Self> {
         let data_dir = &config.data_dir;
         ensure!(
             data_dir.is_dir(),
@@ -244,7 +253,9 @@ impl Told {
                 .as_str()
                 .context("the process that holds the data directory serves no API (yet)")?;
             let token = config.ui.token.as_deref();
-            return Self::assemble(asked, &mut |question| question.over_http(address, token));
+            return Self::assemble(asked, &mut |question| {
+                question.over_http(address, token, timeout)
+            });
         }
         let store = Store::open(config.reading_config())
             .with_context(|| format!("cannot open the data directory {}", data_dir.display()))?;
@@ -358,7 +369,12 @@ enum Question {
 }
 
 impl Question {
-    fn over_http(self, address: &str, token: Option<&str>) -> anyhow::Result<Value> {
+    fn over_http(
+        self,
+        address: &str,
+        token: Option<&str>,
+        timeout: Duration,
+    ) -> anyhow::Result<Value> {
         let path = match self {
             Self::Incident(address, as_of) => format!("/api/v1/incidents/{address}?as_of={as_of}"),
             Self::Incidents(from, to, as_of) => {
@@ -370,7 +386,7 @@ impl Question {
             Self::PeerRules => "/api/v1/breakers/peers".to_owned(),
             Self::Trace(id) => format!("/api/v1/traces/{id}"),
         };
-        let (status, body) = sql::client::get(address, token, &path)?;
+        let (status, body) = sql::client::get(address, token, &path, timeout)?;
         let value: Value =
             serde_json::from_slice(&body).with_context(|| format!("{path} answered {status}"))?;
         if status != 200 {

@@ -1,6 +1,7 @@
 //! A running server, to which lines are posted as it asks for them: over TCP or a unix socket, at its own paths.
 //!
-//! A client library is not worth its weight for this: one HTTP/1.1 exchange a line, the connection closed after it.
+//! A client library is not worth its weight for this: one HTTP/1.1 exchange a line, the connection closed after it. Nor
+//! is TLS: a receiver that asks for it is left out, and where there is no other one the error says what to do.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -28,19 +29,36 @@ pub(super) struct Server {
 
 impl Server {
     /// By the addresses it wrote into its lock: OTLP/HTTP, else OTLP/gRPC, which takes HTTP too.
+    ///
+    /// # Errors
+    /// It receives nothing, or over TLS alone: what to do instead.
     pub(super) fn at(
         addresses: &serde_json::Value,
         config: &Config,
         token: Option<String>,
-    ) -> Option<Self> {
-        let address = ["otlp_http", "otlp_grpc"]
+    ) -> Result<Self, &'static str> {
+        let receivers = [
+            ("otlp_http", &config.receive.http.listen),
+            ("otlp_grpc", &config.receive.grpc.listen),
+        ];
+        let bound: Vec<_> = receivers
+            .into_iter()
+            .filter_map(|(name, listen)| Some((addresses[name].as_str()?, listen)))
+            .collect();
+        let (address, _) = bound
             .iter()
-            .find_map(|name| addresses[*name].as_str())?;
+            .find(|(_, listen)| listen.tls.is_none())
+            .ok_or(if bound.is_empty() {
+                "receives no OTLP: stop it"
+            } else {
+                "receives over TLS alone, which import does not speak: stop it, or give it a receiver without TLS \
+                 on a loopback address or a unix socket"
+            })?;
         // A wildcard is where it listens, not where it is reached.
         let address = address
             .replace("0.0.0.0:", "127.0.0.1:")
             .replace("[::]:", "[::1]:");
-        Some(Self {
+        Ok(Self {
             address,
             paths: config.receive.http.paths(),
             token,
@@ -96,9 +114,9 @@ impl Server {
             talk(stream, &head, line)?
         };
         let answer = String::from_utf8_lossy(&answer);
-        let (head, body) = answer
-            .split_once("\r\n\r\n")
-            .context("the answer is not HTTP")?;
+        let (head, body) = answer.split_once("\r\n\r\n").context(
+            "the answer is not HTTP; where the server was started with TLS, import needs the same --config",
+        )?;
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
         let retry_after = head
             .lines()
@@ -147,4 +165,37 @@ fn talk(mut stream: impl Read + Write, head: &str, line: &[u8]) -> io::Result<Ve
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
     Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receive::{ListenConfig, TlsConfig};
+
+    #[test]
+    fn a_receiver_with_tls_is_left_out_and_alone_it_is_told() {
+        let listen = |is_secure: bool| ListenConfig {
+            tls: is_secure.then(TlsConfig::default),
+            ..ListenConfig::default()
+        };
+        let both = serde_json::json!({"otlp_http": "127.0.0.1:1", "otlp_grpc": "0.0.0.0:2"});
+        let http = serde_json::json!({"otlp_http": "127.0.0.1:1", "otlp_grpc": null});
+        let none = serde_json::json!({"otlp_http": null, "otlp_grpc": null});
+        for (addresses, secure_http, secure_grpc, reached) in [
+            (&both, false, false, Ok("127.0.0.1:1")),
+            (&both, true, false, Ok("127.0.0.1:2")),
+            (&both, true, true, Err("over TLS alone")),
+            (&http, true, false, Err("over TLS alone")),
+            (&none, false, false, Err("receives no OTLP")),
+        ] {
+            let mut config = Config::default();
+            config.receive.http.listen = listen(secure_http);
+            config.receive.grpc.listen = listen(secure_grpc);
+            match (Server::at(addresses, &config, None), reached) {
+                (Ok(server), Ok(address)) => assert_eq!(server.address, address),
+                (Err(reason), Err(part)) => assert!(reason.contains(part), "{reason}"),
+                (found, _) => panic!("{:?}, not {reached:?}", found.map(|server| server.address)),
+            }
+        }
+    }
 }

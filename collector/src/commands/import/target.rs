@@ -54,11 +54,11 @@ impl Target {
         if let Some(holder) = lock_holder(&data_dir)? {
             let addresses: serde_json::Value =
                 serde_json::from_str(&holder.addresses).unwrap_or_default();
-            let server = Server::at(&addresses, config, token).with_context(|| {
+            let server = Server::at(&addresses, config, token).map_err(|reason| {
                 let pid = holder
                     .pid
                     .map_or_else(|| "another process".into(), |pid| format!("process {pid}"));
-                format!("{shown} is held by {pid}, which receives no OTLP: stop it")
+                anyhow::anyhow!("{shown} is held by {pid}, which {reason}")
             })?;
             return Ok(Self::Server(server));
         }

@@ -20,8 +20,10 @@ pub(super) enum Answer {
     Problem(serde_json::Value),
 }
 
-/// Longest silence: the longest query and some.
+/// Longest silence where no longer time is asked for: the longest query, as it is configured by default, and some.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// What an answer may take beside its query.
+const BESIDE_QUERY: Duration = Duration::from_secs(60);
 /// Most bytes of a header line or a problem document.
 const SMALL_MAX: u64 = 1 << 20;
 
@@ -32,7 +34,7 @@ pub(super) fn post(
     request: &Request,
     out: &mut dyn Write,
 ) -> anyhow::Result<Answer> {
-    let mut stream = connect(address)?;
+    let mut stream = connect(address, request.timeout.unwrap_or_default())?;
     let body = serde_json::json!({
         "query": request.query,
         "limit": request.limit,
@@ -67,13 +69,14 @@ pub(super) fn post(
     Ok(Answer::Complete { is_truncated })
 }
 
-/// A GET of the API: status and body.
+/// A GET of the API that may take so long: status and body.
 pub(in crate::commands) fn get(
     address: &str,
     token: Option<&str>,
     path: &str,
+    timeout: Duration,
 ) -> anyhow::Result<(u16, Vec<u8>)> {
-    let mut stream = connect(address)?;
+    let mut stream = connect(address, timeout)?;
     let authorization = token
         .map(|token| format!("Authorization: Bearer {token}\r\n"))
         .unwrap_or_default();
@@ -90,7 +93,7 @@ pub(in crate::commands) fn get(
     Ok((status, body))
 }
 
-fn connect(address: &str) -> anyhow::Result<TcpStream> {
+fn connect(address: &str, timeout: Duration) -> anyhow::Result<TcpStream> {
     let mut address: SocketAddr = address
         .parse()
         .context("the announced address is unreadable")?;
@@ -103,7 +106,8 @@ fn connect(address: &str) -> anyhow::Result<TcpStream> {
         address.set_ip(loopback.parse().expect("a loopback address"));
     }
     let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
-    stream.set_read_timeout(Some(SILENCE_MAX))?;
+    let silence = timeout.saturating_add(BESIDE_QUERY).max(SILENCE_MAX);
+    stream.set_read_timeout(Some(silence))?;
     Ok(stream)
 }
 

@@ -3,9 +3,10 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{Refusal, allowed};
+use super::node::{Object, path, text};
+use super::{Refusal, allowed, zone};
 use crate::sql::schema_docs::is_relation;
 
 /// What a statement that passed is.
@@ -18,7 +19,6 @@ pub(super) enum Outcome {
 }
 
 type Checked = Result<(), Refusal>;
-type Object = Map<String, Value>;
 
 /// Walks one statement.
 pub(super) fn statement(statement: &Value) -> Result<Outcome, Refusal> {
@@ -400,6 +400,9 @@ impl Walk {
     fn expression(&mut self, value: &Value) -> Checked {
         let object = self.object(value)?;
         let class = text(object, "class");
+        if let Some(reason) = zone::lost(object) {
+            return self.refuse(reason);
+        }
         match class {
             "FUNCTION" | "WINDOW" => {
                 self.function(object)?;
@@ -601,24 +604,6 @@ const KNOWN_CLASSES: &[&str] = &[
     "COLLATE",
     "SUBQUERY",
 ];
-
-fn text<'a>(object: &'a Object, key: &str) -> &'a str {
-    object.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// The qualified name of a relation, function or type, lower case. Nothing when it is not plain text.
-fn path(object: &Object, fallback: &str) -> Vec<String> {
-    let qualified = object
-        .get("qualified_name")
-        .and_then(|name| name["path"].as_array());
-    match qualified {
-        Some(parts) => parts
-            .iter()
-            .map(|part| part.as_str().unwrap_or_default().to_lowercase())
-            .collect(),
-        None => vec![text(object, fallback).to_lowercase()],
-    }
-}
 
 /// Whether the first argument is a constant whose numbers have at most three digits and that takes no width
 /// from another argument.

@@ -7,7 +7,7 @@ use super::ServicePage;
 use crate::address::segment;
 use crate::frame::Frame;
 use crate::pages::logs::severity;
-use crate::parts::{list_note, moment, nothing, positive};
+use crate::parts::{list_note, log_line_text, moment, nothing, positive};
 use crate::units;
 
 /// Its newest failed traces, and the way to all of them.
@@ -61,11 +61,7 @@ pub(super) fn log_table(data: &ServicePage, frame: &Frame) -> AnyView {
         .iter()
         .map(|log| {
             let (word, class) = severity(log);
-            let text = log
-                .body
-                .clone()
-                .or_else(|| log.event_name.clone())
-                .unwrap_or_default();
+            let text = log_line_text(log);
             let trace = log.trace_id.as_deref().map(|id| {
                 let span = log.span_id.as_deref().unwrap_or_default();
                 let link = frame.link(&format!("/traces/{}", segment(id)), &[("span", span)]);

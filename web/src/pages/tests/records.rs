@@ -1,6 +1,6 @@
 //! Log records with their columns and what is around them; what leads on from a service and its calls.
 
-use tripline_storage::model::AttributeValue::Int;
+use tripline_storage::model::AttributeValue::{Int, String as Text};
 use tripline_storage::model::{Attribute, LogRecord, TraceSummary};
 
 use super::*;
@@ -41,6 +41,29 @@ fn chosen_keys_are_columns_that_can_be_added_and_taken_away() {
     );
     assert!(html.contains("href=\"/logs?cols=missing\""), "{html}");
     assert!(html.contains("Take the column order.id away"), "{html}");
+}
+
+#[test]
+fn a_record_of_megabytes_is_cut_and_leads_to_the_whole() {
+    let mut record = record();
+    let short = page_of(&record, &[], None);
+    assert!(!short.contains("the first 16"), "{short}");
+    let megabytes = "x".repeat(5 << 20);
+    record.body = Some(megabytes.clone());
+    record.attributes[0].value = Text(megabytes);
+    let html = page_of(&record, &[("cols", "order.id")], None);
+    assert!(html.len() < short.len() + (64 << 10), "{}", html.len());
+    for part in [
+        "the first 16 KiB of 5 MiB",
+        &format!(
+            "/api/v1/logs?from={}&amp;to={}&amp;service=pay",
+            NOW + 7,
+            NOW + 8
+        ),
+        "the API has the whole",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
 }
 
 #[test]

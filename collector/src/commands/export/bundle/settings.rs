@@ -6,10 +6,11 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{TIMEOUT, Told};
+use super::Told;
 use crate::commands::sql::{self, Row};
 use crate::config::Config;
 
@@ -40,7 +41,13 @@ const EVENT: [(&str, &str); 4] = [
 ];
 
 /// Writes the file into `dir`; `earlier` is from when on changes matter, nanoseconds since the epoch.
-pub(super) fn write(config: &Config, told: &Told, earlier: u64, dir: &Path) -> anyhow::Result<()> {
+pub(super) fn write(
+    config: &Config,
+    told: &Told,
+    earlier: u64,
+    dir: &Path,
+    timeout: Duration,
+) -> anyhow::Result<()> {
     let is_id = |id: &&String| id.bytes().all(|byte| byte.is_ascii_hexdigit());
     let ids: Vec<String> = told
         .breakers
@@ -55,7 +62,7 @@ pub(super) fn write(config: &Config, told: &Told, earlier: u64, dir: &Path) -> a
         .replace("{earlier}", &earlier.to_string())
         .replace("{to}", &told.to.to_string());
     let mut file = fs::File::create(dir.join("settings.jsonl"))?;
-    for row in sql::rows(config, &query, Some(TIMEOUT))? {
+    for row in sql::rows(config, &query, Some(timeout))? {
         if let Some(event) = event(&row) {
             writeln!(file, "{event}")?;
         }

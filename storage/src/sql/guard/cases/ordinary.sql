@@ -14,6 +14,24 @@ SELECT 42 AS answer;
 
 SELECT count(*) FROM spans WHERE start_time > (TIMESTAMPTZ '2026-01-01T00:00:00+02:00')::TIMESTAMP
 
+SELECT count(*) FROM spans s WHERE start_time > '2026-01-01T00:00:00Z'
+
+SELECT count(*) FROM spans s WHERE start_time BETWEEN '2026-01-01T00:00:00+00:00' AND '2026-01-02'
+
+SELECT count(*) FROM spans s WHERE start_time > TIMESTAMP '2026-01-01 00:00:00 UTC'
+
+SELECT count(*) FROM spans s WHERE attributes."start_time" = '2026-01-01T00:00:00+02:00'
+
+SELECT count(*) FROM spans s WHERE s.attributes.time = '2026-01-01T00:00:00+02:00'
+
+SELECT count(*) FROM spans s WHERE attributes."booked.at" IN ('2026-01-01T00:00:00+02:00', 'never')
+
+SELECT count(*) FROM spans s WHERE name = '2026-01-01T00:00:00+02:00'
+
+SELECT count(*) FROM spans s WHERE start_time::VARCHAR < '2026-01-01T00:00:00+02:00'
+
+SELECT count(*) FROM spans s WHERE strftime(start_time, '%Y-%m-%dT%H:%M:%S+02:00') = '2026-01-01T00:00:00+02:00'
+
 SHOW TABLES
 
 DESCRIBE spans

@@ -436,3 +436,57 @@ WITH p AS (PIVOT (SELECT getenv('x') AS a) ON a USING count(*)) FROM p
 
 -- the type "main.mood"
 SELECT 'x'::main.mood
+
+-- write the time in UTC with Z, or (TIMESTAMPTZ '2026-01-01T00:00:00+02:00')::TIMESTAMP
+SELECT count(*) FROM spans s WHERE start_time > '2026-01-01T00:00:00+02:00'
+
+-- write the time in UTC with Z, or (TIMESTAMPTZ '2026-01-01T00:00:00+02:00')::TIMESTAMP
+SELECT count(*) FROM spans s WHERE s.start_time <= '2026-01-01T00:00:00+02:00'
+
+-- write the time in UTC with Z, or (TIMESTAMPTZ '2026-01-01T00:00:00+02:00')::TIMESTAMP
+SELECT count(*) FROM spans s WHERE '2026-01-01T00:00:00+02:00' < end_time
+
+-- write the time in UTC with Z, or (TIMESTAMPTZ '2026-01-01T00:00:00+02:00')::TIMESTAMP
+SELECT count(*) FROM spans s WHERE START_TIME BETWEEN '2026-01-01' AND '2026-01-01T00:00:00+02:00'
+
+-- write the time in UTC with Z, or (TIMESTAMPTZ '2026-01-01T00:00:00+02:00')::TIMESTAMP
+SELECT count(*) FROM spans s WHERE end_time NOT IN ('2026-01-01', '2026-01-01T00:00:00+02:00')
+
+-- write the time in UTC with Z, or (TIMESTAMPTZ '2026-01-01T00:00:00+02:00')::TIMESTAMP
+SELECT count(*) FROM spans s WHERE end_time IS DISTINCT FROM '2026-01-01T00:00:00+02:00'
+
+-- write the time in UTC with Z, or (TIMESTAMPTZ '2026-01-01T00:00:00+02:00')::TIMESTAMP
+SELECT count(*) FROM spans s WHERE coalesce(end_time, '2026-01-01T00:00:00+02:00') > now()
+
+-- write the time in UTC with Z, or (TIMESTAMPTZ '2026-01-01T00:00:00+02:00')::TIMESTAMP
+SELECT count(*) FROM spans s WHERE date_trunc('hour', start_time) = '2026-01-01T00:00:00+02:00'
+
+-- write the time in UTC with Z, or (TIMESTAMPTZ '2026-01-01T00:00:00+02:00')::TIMESTAMP
+SELECT count(*) FROM spans s WHERE (start_time + INTERVAL 1 HOUR)::TIMESTAMP_NS > '2026-01-01T00:00:00+02:00'
+
+-- write the time in UTC with Z, or (TIMESTAMPTZ '2026-01-01T00:00:00+02:00')::TIMESTAMP
+SELECT count(*) FROM spans s WHERE start_time > TIMESTAMP '2026-01-01T00:00:00+02:00'
+
+-- write the time in UTC with Z, or (TIMESTAMPTZ '2026-01-01T00:00:00+02:00')::TIMESTAMP
+SELECT count(*) FROM spans s WHERE start_time > CAST('2026-01-01T00:00:00+02:00' AS TIMESTAMP_NS)
+
+-- write the time in UTC with Z, or (TIMESTAMPTZ '2026-01-01T00:00:00+02:00')::TIMESTAMP
+SELECT count(*) FROM spans s WHERE start_time > try_cast('2026-01-01T00:00:00+02:00' AS datetime)
+
+-- without its zone +02:00
+SELECT date_diff('minute', start_time, '2026-01-01T00:00:00+02:00') FROM spans
+
+-- without its zone +02:00
+SELECT service_name FROM spans GROUP BY ALL HAVING max(start_time) > '2026-01-01T00:00:00+02:00'
+
+-- without its zone +02:00
+WITH late AS (SELECT * FROM logs WHERE observed_time > '2026-01-01T00:00:00+02:00') SELECT count(*) FROM late
+
+-- without its zone +02:00
+SELECT CASE time WHEN '2026-01-01T00:00:00+02:00' THEN 1 END FROM logs
+
+-- without its zone +02
+EXPLAIN SELECT * FROM red WHERE bucket_start >= '2026-01-01 00:00:00+02'
+
+-- without its zone Europe/Berlin: write the time in UTC with Z
+SELECT * FROM red WHERE bucket_start >= '2026-01-01 00:00:00 Europe/Berlin'

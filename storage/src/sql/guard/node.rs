@@ -1,0 +1,23 @@
+//! What a node of the parser's tree says of itself.
+
+use serde_json::{Map, Value};
+
+pub(super) type Object = Map<String, Value>;
+
+pub(super) fn text<'a>(object: &'a Object, key: &str) -> &'a str {
+    object.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The qualified name of a relation, function or type, lower case. Nothing when it is not plain text.
+pub(super) fn path(object: &Object, fallback: &str) -> Vec<String> {
+    let qualified = object
+        .get("qualified_name")
+        .and_then(|name| name["path"].as_array());
+    match qualified {
+        Some(parts) => parts
+            .iter()
+            .map(|part| part.as_str().unwrap_or_default().to_lowercase())
+            .collect(),
+        None => vec![text(object, fallback).to_lowercase()],
+    }
+}

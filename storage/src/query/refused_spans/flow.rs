@@ -129,12 +129,7 @@ impl RefusedSpans {
         breaker_id: &str,
     ) -> Vec<LoneRefusal<'_>> {
         let is_call = |span: &Key| self.read.get(span).is_some_and(|read| read.is_call);
-        let of_calls: BTreeSet<Key> = self
-            .found
-            .iter()
-            .map(key)
-            .filter(is_call)
-            .collect();
+        let of_calls: BTreeSet<Key> = self.found.iter().map(key).filter(is_call).collect();
         let around: BTreeSet<Key> = of_calls.iter().flat_map(|span| self.above(span)).collect();
         let is_lone = |span: &Key| {
             let is_told = of_calls.contains(span) || around.contains(span);

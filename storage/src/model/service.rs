@@ -367,7 +367,7 @@ impl VersionSummary {
     }
 }
 
-/// Asks for changes that were reported.
+/// Asks for changes that were reported, and for flags that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangesQuery {
     /// Of this time.
@@ -392,6 +392,6 @@ pub struct Change {
     pub kind: String,
     /// In words.
     pub description: String,
-    /// `reported`, or `version` for a version that appeared in spans.
+    /// `reported`, `version` for a version that appeared in spans, or `evaluated` for a flag that gave another variant.
     pub evidence: String,
 }

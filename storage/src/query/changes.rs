@@ -1,7 +1,12 @@
-//! Changes that were reported: log events named `tripline.change`, sent through OTLP or by a POST.
+//! Changes that were reported: log events named `tripline.change`, sent through OTLP or by a POST; and flags that began
+//! to give another variant ([`flags`]).
 //!
 //! `change.service` says which service it is about; without it the sender's own name does, and an event with
 //! neither is about every service. `change.description` says what changed; without it the body does.
+
+pub(super) mod flags;
+
+use std::cmp::Reverse;
 
 use duckdb::params;
 
@@ -20,7 +25,7 @@ enum Kept {
     Newest,
 }
 
-/// Changes reported in the range, of one service and of none or of all, oldest first. An event sent from another scope
+/// Changes of the range, of one service and of none or of all, oldest first. An event sent from another scope
 /// than the one asked for is left out; one that names no scope is about all. Of too many the oldest are listed, and
 /// `total` says how many there are.
 pub fn changes(session: &Session<'_>, query: &ChangesQuery) -> Result<Page<Change>, QueryError> {
@@ -57,7 +62,7 @@ fn read(
         .replace("{logs}", &logs)
         .replace("{direction}", direction)
         .replace("{limit}", &query.limit.to_string());
-    session.run(|conn| {
+    let mut page = session.run(|conn| {
         let mut statement = conn.ask(&sql)?;
         let asked = params![
             range.from_unix_nano,
@@ -85,5 +90,35 @@ fn read(
             total: Some(total),
             next: None,
         })
-    })
+    })?;
+    let is_asked = |switch: &flags::Switch| {
+        let of = query.service.as_ref();
+        switch.is_in(&query.scope) && of.is_none_or(|service| *service == switch.service)
+    };
+    let switches = flags::switches(session, range)?;
+    let switched = switches.into_iter().filter(is_asked).map(|switch| Change {
+        time_unix_nano: switch.at,
+        service_name: Some(switch.service),
+        kind: "flag".to_owned(),
+        description: switch.what,
+        evidence: "evaluated".to_owned(),
+    });
+    add(&mut page, switched, kept, query.limit);
+    Ok(page)
+}
+
+/// Puts more changes among those of a page, where their time says.
+fn add(page: &mut Page<Change>, more: impl Iterator<Item = Change>, kept: Kept, limit: usize) {
+    let listed = page.items.len();
+    page.items.extend(more);
+    let total = page.total.unwrap_or(0) + (page.items.len() - listed) as u64;
+    match kept {
+        Kept::Oldest => page.items.sort_by_key(|change| change.time_unix_nano),
+        Kept::Newest => page
+            .items
+            .sort_by_key(|change| Reverse(change.time_unix_nano)),
+    }
+    page.items.truncate(limit);
+    page.truncated = (page.items.len() as u64) < total;
+    page.total = Some(total);
 }

@@ -43,8 +43,8 @@ pub(super) struct RefusedSpans {
 #[derive(Debug, Clone, Default)]
 struct ReadSpan {
     parent: Option<String>,
-    /// Calls it stands for.
-    weight: f64,
+    /// Calls it stands for, if it says so.
+    weight: Option<f64>,
     /// It is the caller's span of a call to somebody, as edges count them.
     is_call: bool,
 }

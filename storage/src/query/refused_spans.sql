@@ -2,7 +2,7 @@
 -- outcome. Recognisers read them.
 SELECT own_trace_id, own_span_id, own_parent_span_id, own_environment, own_service_namespace, own_cluster,
     own_service_name, own_service_instance_id, own_scope_name, own_name, own_kind, epoch_ns(own_start_time),
-    own_status_message, own_peer, coalesce(own_weight, 1), own_attributes, own_events, {columns}
+    own_status_message, own_peer, own_weight::DOUBLE AS weight, own_attributes, own_events, {columns}
 FROM ({spans})
 WHERE own_start_time >= make_timestamp_ns($1) AND own_start_time < make_timestamp_ns($2)
     AND list_contains(string_split($3, chr(30)), own_service_name)

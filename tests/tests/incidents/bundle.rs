@@ -103,6 +103,8 @@ async fn a_bundle_of_an_incident_that_goes_on_stays_at_its_moment() -> Result<()
         for kind in ["flag", "deploy", "version"] {
             ensure!(kinds.iter().any(|one| one["kind"] == kind), "{kind}: {kinds:?}");
         }
+        let switched = kinds.iter().filter(|one| one["description"] == "ledger: on after off");
+        ensure!(switched.count() == 1, "{kinds:?}");
         let path = format!("/api/v1/incidents/{id}");
         let after: Value = serde_json::from_str(&asked(&server, &address, &path).await?)?;
         for (part, before) in written.as_object().context("an object")? {

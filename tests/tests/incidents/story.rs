@@ -199,7 +199,8 @@ pub(crate) fn rfc3339(ns: u64) -> String {
     )
 }
 
-/// Settings told long before the incident, and a change and a version shortly before its raw rows begin.
+/// Settings told long before the incident, and a change, a flag that was switched and a version shortly before its raw
+/// rows begin.
 pub(super) async fn told_before(server: &Tripline, begin: u64) -> Result<()> {
     let started = begin - 7_200 * SECOND;
     let settings = [
@@ -212,8 +213,17 @@ pub(super) async fn told_before(server: &Tripline, begin: u64) -> Result<()> {
     let configured = json!({"timeUnixNano": started.to_string(), "eventName": "circuit_breaker.configured", "attributes": settings});
     let flag = json!({"timeUnixNano": (begin - 1_200 * SECOND).to_string(), "eventName": "tripline.change",
         "attributes": [text("change.kind", "flag"), text("change.service", "psp"), text("change.description", "new ledger on")]});
+    let evaluated: Vec<Value> = (0..300_u64)
+        .map(|number| {
+            let at = begin - (1_600 - number) * SECOND;
+            let variant = if number < 200 { "off" } else { "on" };
+            let attributes = [text("feature_flag.key", "ledger"), text("feature_flag.result.variant", variant),
+                text("feature_flag.result.reason", "static"), text("feature_flag.context.id", &number.to_string())];
+            json!({"timeUnixNano": at.to_string(), "eventName": "feature_flag.evaluation", "attributes": attributes})
+        })
+        .collect();
     let logs = json!({"resourceLogs": [
-        {"resource": resource("payment", "2.8"), "scopeLogs": [{"logRecords": [configured]}]},
+        {"resource": resource("payment", "2.8"), "scopeLogs": [{"logRecords": [configured]}, {"logRecords": evaluated}]},
         {"resource": resource("ci", "1"), "scopeLogs": [{"logRecords": [flag]}]}]});
     let old = Span {
         number: 9_000,

@@ -270,7 +270,7 @@ fn changes(data: &IncidentDetail, frame: &Frame) -> AnyView {
     let body = if data.changes.is_empty() {
         nothing(
             "Nothing is known to have changed within 30 minutes.",
-            "Versions are compared; deploys, flags and settings are known by log events named tripline.change.",
+            "Versions and the variants of evaluated flags (feature_flag.evaluation) are compared; other deploys, flags and settings are known by log events named tripline.change.",
         )
     } else {
         let start = data.incident.start_unix_nano;

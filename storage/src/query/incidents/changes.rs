@@ -1,4 +1,4 @@
-//! What changed near an incident: versions, breaker settings, and events that say a change happened.
+//! What changed near an incident: versions, breaker settings, feature flags, and events that say a change happened.
 //!
 //! A change event is a log record named `tripline.change` with the attributes `change.kind` (`deploy`, `flag`,
 //! `config`), `change.service` and `change.description`; without the last its body is shown.
@@ -12,10 +12,13 @@ use super::versions::versions;
 use super::{QueryError, SECOND, Session, end, nodes_text, scope_text};
 use crate::ask::Ask;
 use crate::model::{ChangeEvent, Incident, Scope, TimeRange};
+use crate::query::changes::flags;
 
 const CHANGES: &str = include_str!("changes.sql");
 /// Looked at before and after the first trip.
 const AROUND_NS: i64 = 30 * 60 * SECOND;
+/// Changes of flags that are listed, those nearest to the first trip.
+const SWITCHES_MAX: usize = 50;
 
 /// What a change must be near to.
 pub(super) struct Around<'a> {
@@ -38,6 +41,7 @@ pub(super) fn changes(
         to_unix_nano: (incident.start_unix_nano + AROUND_NS).min(end(incident, now).max(now)) + 1,
     };
     let mut changes = told(session, around, range)?;
+    changes.extend(switched(session, around, range)?);
     // What had run before is no change: as much time again is looked at.
     let longer = TimeRange {
         from_unix_nano: range.from_unix_nano - AROUND_NS,
@@ -58,6 +62,38 @@ pub(super) fn changes(
     });
     let silent: BTreeSet<&str> = versions.iter().filter_map(|of| of.silent()).collect();
     Ok((changes, silent.into_iter().map(str::to_owned).collect()))
+}
+
+/// Flags that began to give one of its services another variant.
+fn switched(
+    session: &Session<'_>,
+    around: &Around<'_>,
+    range: TimeRange,
+) -> Result<Vec<ChangeEvent>, QueryError> {
+    let start = around.incident.start_unix_nano;
+    let mut switches = flags::switches(session, range)?;
+    switches.retain(|switch| {
+        let node = (switch.scope.clone(), switch.service.clone());
+        around.nodes.contains(&node)
+    });
+    switches.sort_by_key(|switch| switch.at.abs_diff(start));
+    let told = |switch: flags::Switch, description: String| ChangeEvent {
+        time_unix_nano: switch.at,
+        kind: "flag".to_owned(),
+        service: switch.service,
+        description,
+    };
+    let rest = switches.split_off(switches.len().min(SWITCHES_MAX));
+    let count = rest.len();
+    let first_left_out = rest.into_iter().next().map(|switch| {
+        let description = format!("{count} changes of flags further away are not listed");
+        told(switch, description)
+    });
+    let listed = switches.into_iter().map(|switch| {
+        let what = switch.what.clone();
+        told(switch, what)
+    });
+    Ok(listed.chain(first_left_out).collect())
 }
 
 /// Events of a range, and settings that a breaker reported after others.

@@ -37,10 +37,10 @@ pub(in crate::query) fn count(
     let refused = RefusedSpans::of(set, conn, range, &services, sample)?;
     let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
     for calls in refused.calls() {
-        let Some(at) = breaker_of(guards, calls.subject) else {
+        let Some(at) = breaker_of(guards, &calls.sample.subject) else {
             continue;
         };
-        let weight = calls.of.weight * sample.one_in as f64;
+        let weight = calls.of.weight.unwrap_or(1.0) * sample.one_in as f64;
         let (all, as_failed) = sums.entry(at).or_default();
         *all += weight;
         *as_failed += if calls.of.is_call { weight } else { 0.0 };
@@ -81,8 +81,16 @@ fn breaker_of(guards: &[Guard], subject: &Subject) -> Option<usize> {
 
 /// Calls that were refused.
 struct RefusedCalls<'a> {
-    subject: &'a Subject,
+    sample: &'a SampleRow,
     of: ReadSpan,
+}
+
+/// A refused call that no span of a call tells: nobody was called, and the span around it has the library's error.
+pub(in crate::query) struct LoneRefusal<'a> {
+    /// Who refused, when, and on which span.
+    pub sample: &'a SampleRow,
+    /// Calls it stands for, if its span says so.
+    pub weight: Option<f64>,
 }
 
 impl RefusedSpans {
@@ -94,13 +102,7 @@ impl RefusedSpans {
         }
         let mut is_echo = vec![false; self.found.len()];
         for (at, sample) in self.found.iter().enumerate() {
-            let mut span = key(sample);
-            for _ in 0..DEPTH_MAX {
-                let read = self.read.get(&span);
-                let Some(parent) = read.and_then(|read| read.parent.as_ref()) else {
-                    break;
-                };
-                span.1.clone_from(parent);
+            for span in self.above(&key(sample)) {
                 for &above in on_span.get(&span).into_iter().flatten() {
                     match nearer(&self.found[above].subject, &sample.subject) {
                         Some(Nearer::Below) => is_echo[above] = true,
@@ -113,10 +115,47 @@ impl RefusedSpans {
         let told = self.found.iter().zip(is_echo);
         told.filter(|(_, is_echo)| !is_echo)
             .map(|(sample, _)| RefusedCalls {
-                subject: &sample.subject,
+                sample,
                 of: self.read.get(&key(sample)).cloned().unwrap_or_default(),
             })
             .collect()
+    }
+
+    /// Those of one breaker of `guards` that are on no span of a call, and on none that the error of a call went up to or
+    /// came from.
+    pub(in crate::query) fn lone(
+        &self,
+        guards: &[Guard],
+        breaker_id: &str,
+    ) -> Vec<LoneRefusal<'_>> {
+        let is_call = |span: &Key| self.read.get(span).is_some_and(|read| read.is_call);
+        let of_calls: BTreeSet<Key> = self.found.iter().map(key).filter(is_call).collect();
+        let around: BTreeSet<Key> = of_calls.iter().flat_map(|span| self.above(span)).collect();
+        let is_lone = |span: &Key| {
+            let is_told = of_calls.contains(span) || around.contains(span);
+            !is_told && !self.above(span).any(|above| of_calls.contains(&above))
+        };
+        let is_its_own = |sample: &SampleRow| {
+            let at = breaker_of(guards, &sample.subject);
+            at.is_some_and(|at| guards[at].breaker.breaker_id == breaker_id)
+        };
+        self.calls()
+            .into_iter()
+            .filter(|call| is_lone(&key(call.sample)) && is_its_own(call.sample))
+            .map(|call| LoneRefusal {
+                sample: call.sample,
+                weight: call.of.weight,
+            })
+            .collect()
+    }
+
+    /// The spans above one, the nearest first, as far as those below them were read.
+    fn above(&self, span: &Key) -> impl Iterator<Item = Key> {
+        let parent = move |span: &Key| {
+            let parent = self.read.get(span)?.parent.clone()?;
+            Some((span.0.clone(), parent))
+        };
+        std::iter::successors(parent(span), parent).take(DEPTH_MAX)
     }
 }
 
@@ -185,8 +224,9 @@ mod tests {
         };
         let calls = spans.calls();
         let name = |calls: &RefusedCalls<'_>| {
-            let service = calls.subject.service_name.clone().unwrap_or_default();
-            (service, calls.subject.name.clone())
+            let subject = &calls.sample.subject;
+            let service = subject.service_name.clone().unwrap_or_default();
+            (service, subject.name.clone())
         };
         calls.iter().map(name).collect()
     }

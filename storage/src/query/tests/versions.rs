@@ -198,3 +198,88 @@ fn told_apart(store: &Store) {
     let of_cart = listed(&session, &Scope::default(), Some("cart"), 3);
     assert_eq!((of_cart.truncated, of_cart.total), (false, Some(3)));
 }
+
+#[test]
+fn a_flag_that_is_switched_is_a_change_and_one_that_two_users_see_differently_is_none() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let mut logs = LogColumns::default();
+    // As the convention names them now, before, by a value alone, and where no flag could be read.
+    let said = |key: &str, given: &str| format!(r#"{{"feature_flag.key":"{key}",{given}}}"#);
+    let documents: Vec<(u64, &str, String)> = (0..100_u64)
+        .flat_map(|second| {
+            let word = if second < 60 { "off" } else { "on" };
+            let by_user = ["red", "blue"][usize::from(second.is_multiple_of(2))];
+            [
+                ("feature_flag.evaluation", said("ledger", &format!(r#""feature_flag.result.variant":"{word}""#))),
+                ("feature_flag", said("old", &format!(r#""feature_flag.variant":"{word}""#))),
+                ("feature_flag.evaluation", said("colour", &format!(r#""feature_flag.result.variant":"{by_user}""#))),
+                ("feature_flag.evaluation", said("limit", &format!(r#""feature_flag.set.id":"shop","feature_flag.result.value":{}"#, second >= 60))),
+                ("feature_flag.evaluation", said("down", &format!(r#""feature_flag.result.variant":"{word}","feature_flag.result.reason":"error""#))),
+            ]
+            .map(|(name, document)| (second, name, document))
+        })
+        .collect();
+    for (second, event_name, attributes) in &documents {
+        logs.push(&LogRow {
+            time_unix_nano: BASE + second * 1_000_000_000,
+            event_name,
+            attributes,
+            ..LogRow::default()
+        });
+    }
+    let resource = ResourceRow {
+        service_name: Some("cart".to_owned()),
+        environment: Some("prod".to_owned()),
+        attributes: "{}".to_owned(),
+        ..ResourceRow::default()
+    };
+    append_from(&store, resource, Rows::Logs(logs));
+    reported(&store, Some("cart"), Some("prod"), "{}", Some("limits"), 70);
+    for is_sealed in [false, true] {
+        if is_sealed {
+            store.seal_now().expect("sealed");
+        }
+        let reader = store.reader().expect("a reader");
+        let session = Session::new(&reader);
+        let page = listed(&session, &Scope::default(), Some("cart"), 10);
+        let told: Vec<_> = page
+            .items
+            .iter()
+            .map(|change| (change.description.as_str(), change.evidence.as_str()))
+            .collect();
+        // Two users of different colours are a first sight of one of them.
+        let of_colour = ("colour: red after blue", "evaluated");
+        let mut switched = vec![
+            ("ledger: on after off", "evaluated"),
+            ("old: on after off", "evaluated"),
+            ("shop/limit: true after false", "evaluated"),
+        ];
+        assert_eq!(told[0], of_colour);
+        assert_eq!(told.last(), Some(&("limits", "reported")));
+        let mut between = told[1..told.len() - 1].to_vec();
+        between.sort_unstable();
+        switched.sort_unstable();
+        assert_eq!(between, switched);
+        let cut = listed(&session, &Scope::default(), Some("cart"), 2);
+        assert_eq!(
+            (cut.items.len(), cut.total, cut.truncated),
+            (2, Some(5), true)
+        );
+        assert_eq!(cut.items, page.items[..2]);
+        let elsewhere = Scope {
+            environment: Some("stage".to_owned()),
+            ..Scope::default()
+        };
+        assert!(
+            listed(&session, &elsewhere, Some("cart"), 10)
+                .items
+                .is_empty()
+        );
+        assert!(
+            listed(&session, &Scope::default(), Some("pay"), 10)
+                .items
+                .is_empty()
+        );
+    }
+}

@@ -66,10 +66,31 @@ pub(super) struct Found {
     pub calls: usize,
     /// Of these, those that were taken.
     pub taken: usize,
+    /// Of these, those that were refused.
+    pub refused: usize,
     /// Calls that those stand for.
     pub weight: f64,
     /// Some do not say for how many they stand; they count as one.
     pub is_unknown: bool,
+}
+
+/// Refused calls that spans tell which the breaker did not write on.
+#[derive(Default)]
+pub(super) struct Refusals {
+    /// Spans that are refused calls, whatever they say.
+    pub on_calls: BTreeSet<SpanId>,
+    /// Refused calls of which no call's span tells.
+    pub lone: Vec<Lone>,
+}
+
+/// A refused call of which no call's span tells.
+pub(super) struct Lone {
+    pub instance: String,
+    /// When it was refused, nanoseconds since 1970.
+    pub at: i64,
+    pub span_id: SpanId,
+    /// Calls it stands for, if its span says so.
+    pub weight: Option<f64>,
 }
 
 /// Which calls are asked for.
@@ -79,8 +100,8 @@ pub(super) struct Wanted<'a> {
     pub breaker: &'a Breaker,
     /// The breaker's or its callee's, as the question asks.
     pub name: &'a str,
-    /// Spans that are refused calls, whatever they say.
-    pub refused: &'a BTreeSet<SpanId>,
+    /// What is known of refused calls besides.
+    pub refusals: &'a Refusals,
     pub range: TimeRange,
     /// At most so many.
     pub calls_max: usize,
@@ -99,6 +120,10 @@ pub(super) fn read(
     let found = Found {
         calls: stored,
         taken: calls.len(),
+        refused: calls
+            .iter()
+            .filter(|read| read.call.ended == Ended::Rejected)
+            .count(),
         // A weight below one is none.
         weight: calls
             .iter()
@@ -178,6 +203,9 @@ fn fetch(
     if calls.len() >= unordered {
         (calls, instances) = ask(&format!("ORDER BY {order} LIMIT {enough}"))?;
     }
+    for lone in &wanted.refusals.lone {
+        calls.push(lone.read(&mut instances));
+    }
     let place = |read: &Read| {
         let Call { start, turns, .. } = read.call;
         (start, turns.admitted, read.span_id, read.instance)
@@ -217,7 +245,8 @@ fn ask(
     ];
     let (mut calls, mut instances) = (Vec::new(), Vec::new());
     for columns in question.columns(values)? {
-        take(&columns?, wanted.refused, &mut calls, &mut instances);
+        let refused = &wanted.refusals.on_calls;
+        take(&columns?, refused, &mut calls, &mut instances);
     }
     Ok((calls, instances))
 }
@@ -229,6 +258,33 @@ pub(super) fn span_id_of(text: &str) -> SpanId {
     let length = digits.len().min(span_id.len());
     span_id[..length].copy_from_slice(&digits[..length]);
     span_id
+}
+
+/// The number of an instance, which it gets where it has none.
+fn number_of(instances: &mut Vec<String>, name: &str) -> usize {
+    let known = instances.iter().position(|known| known == name);
+    known.unwrap_or_else(|| {
+        instances.push(name.to_owned());
+        instances.len() - 1
+    })
+}
+
+impl Lone {
+    /// As a call that ended when it began.
+    fn read(&self, instances: &mut Vec<String>) -> Read {
+        Read {
+            call: Call {
+                start: self.at,
+                duration: 0,
+                ended: Ended::Rejected,
+                turns: Turns::UNKNOWN,
+            },
+            instance: u32::try_from(number_of(instances, &self.instance)).unwrap_or(u32::MAX),
+            span_id: self.span_id,
+            weight: self.weight,
+            clock: None,
+        }
+    }
 }
 
 fn take(
@@ -253,11 +309,7 @@ fn take(
         };
         let name = names.value(row);
         if instances.get(instance).is_none_or(|known| known != name) {
-            let known = instances.iter().position(|known| known == name);
-            instance = known.unwrap_or_else(|| {
-                instances.push(name.to_owned());
-                instances.len() - 1
-            });
+            instance = number_of(instances, name);
         }
         let span_id = span_id_of(span_ids.value(row));
         let is_refused = refused.contains(&span_id);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::OURS;
-use super::stored::Stored;
+use super::stored::{Stored, Whose};
 use crate::model::{Breaker, CallCoverage};
 use crate::resilience::whatif::doubts::Doubt;
 use crate::resilience::whatif::history::Ended;
@@ -16,9 +16,11 @@ pub(super) fn limits(breaker: &Breaker, stored: &Stored, coverage: &CallCoverage
         "The callee is taken as it was: less load might have let it recover sooner, more might not have.".to_owned(),
         "Edited open times are replayed without jitter.".to_owned(),
     ];
-    if stored.of_edge {
-        limits.push(of_edge(breaker));
-    }
+    limits.extend(match stored.whose {
+        Whose::Marked => None,
+        Whose::OfEdge => Some(of_edge(breaker, "no call")),
+        Whose::OfEdgeBesideRefused => Some(of_edge(breaker, "none but the calls it refused")),
+    });
     match coverage.basis.as_str() {
         "sampled" => limits.push(format!(
             "About {:.0} % of the calls are stored: windows are that much emptier than they were.",
@@ -57,7 +59,7 @@ pub(super) fn limits(breaker: &Breaker, stored: &Stored, coverage: &CallCoverage
 }
 
 /// Whose calls are taken for the breaker's.
-fn of_edge(breaker: &Breaker) -> String {
+fn of_edge(breaker: &Breaker, marked: &str) -> String {
     let callee = breaker
         .peer_service
         .as_ref()
@@ -72,7 +74,7 @@ fn of_edge(breaker: &Breaker) -> String {
         _ => "",
     };
     format!(
-        "The breaker writes on no call: all calls of {} to {callee} are taken for its own{known}.",
+        "The breaker writes on {marked}: all calls of {} to {callee} are taken for its own{known}.",
         breaker.service_name
     )
 }

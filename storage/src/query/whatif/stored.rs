@@ -9,11 +9,12 @@ use duckdb::{Connection, params};
 use serde_json::{Map, Value};
 use tripline_sdk::{BreakerConfig, WindowConfig};
 
+use super::super::breakers::counted_guards;
 use super::super::refused_spans::RefusedSpans;
 use super::super::sample::Sample;
 use super::super::{QueryError, Session};
-use super::calls::{self, Found, SpanId, Wanted};
-use super::refused;
+use super::calls::{self, Found, Lone, Refusals, Wanted};
+use super::{OURS, refused};
 use crate::ask::Ask as _;
 use crate::model::{Breaker, BreakerDetail, Scope, TimeRange, WhatIfQuery};
 use crate::resilience::Recognisers;
@@ -41,9 +42,19 @@ pub(super) struct Stored {
     pub lives: Vec<Life>,
     /// What was read of the calls that are asked for.
     pub found: Found,
-    /// The calls are all of its owner to its callee: it writes on none.
-    pub of_edge: bool,
+    pub whose: Whose,
     pub settings: Settings,
+}
+
+/// Which calls are taken for those of a breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Those that it wrote on.
+    Marked,
+    /// All of its owner to its callee: it writes on none.
+    OfEdge,
+    /// All of its owner to its callee: it writes on those that it refused, and only on them.
+    OfEdgeBesideRefused,
 }
 
 /// The settings that edits and proposals start from: the newest of the range.
@@ -86,33 +97,38 @@ pub(super) fn read(
     session.run_concluded(|conn| {
         let mut records: BTreeMap<String, Record> = BTreeMap::new();
         let sql = question(CALLS, query.range);
-        let none = BTreeSet::new();
+        let none = Refusals::default();
         let own = Wanted {
             sql: &sql,
             breaker,
             name: &breaker.name,
-            refused: &none,
+            refusals: &none,
             range: query.range,
             calls_max: query.calls_max,
         };
         let mut found = calls::read(conn, &own, &mut records)?;
+        let is_marked = found.calls > 0;
+        // One that is open all the time writes only on calls that it refused, too; then nobody is called.
+        let is_whole = is_marked && (found.refused < found.taken || breaker.origin == OURS);
         let callee = breaker
             .peer_service
             .as_ref()
             .or(breaker.peer_address.as_ref());
         let mut callees = None;
-        if found.calls == 0
-            && let Some(callee) = callee
-        {
+        if !is_whole && let Some(callee) = callee {
             let names = names_of(conn, detail, callee)?;
             let of_edge = Wanted {
                 sql: &question(EDGE_CALLS, query.range),
                 name: &names,
-                refused: &refused_calls(session, conn, breaker, query.range)?,
+                refusals: &refusals(session, conn, breaker, query.range)?,
                 ..own
             };
-            found = calls::read(conn, &of_edge, &mut records)?;
-            callees = (found.calls > 0).then_some(names);
+            let mut on_edge = BTreeMap::new();
+            let all = calls::read(conn, &of_edge, &mut on_edge)?;
+            let is_more = all.refused > 0 && all.refused < all.taken;
+            if is_more || !is_marked && all.calls > 0 {
+                (records, found, callees) = (on_edge, all, Some(names));
+            }
         }
         read_changes(conn, query, &mut records)?;
         let mut lines = lines(conn, query)?;
@@ -128,15 +144,15 @@ pub(super) fn read(
                 from_unix_nano: read_from,
                 to_unix_nano: from,
             };
-            let (sql, refused) = if callees.is_some() {
-                (EDGE_CALLS, refused_calls(session, conn, breaker, range)?)
+            let (sql, refusals) = if callees.is_some() {
+                (EDGE_CALLS, refusals(session, conn, breaker, range)?)
             } else {
-                (CALLS, BTreeSet::new())
+                (CALLS, Refusals::default())
             };
             let before = Wanted {
                 sql: &question(sql, range),
                 name: callees.as_deref().unwrap_or(&breaker.name),
-                refused: &refused,
+                refusals: &refusals,
                 range,
                 calls_max: BEFORE_MAX,
                 ..own
@@ -153,7 +169,11 @@ pub(super) fn read(
         Ok(Stored {
             lives: all.flat_map(|record| lives(record, &asked)).collect(),
             found,
-            of_edge: callees.is_some(),
+            whose: match (callees.is_some(), is_marked) {
+                (false, _) => Whose::Marked,
+                (true, false) => Whose::OfEdge,
+                (true, true) => Whose::OfEdgeBesideRefused,
+            },
             settings,
         })
     })
@@ -186,24 +206,47 @@ fn names_of(conn: &Connection, detail: &BreakerDetail, callee: &str) -> Result<S
     Ok(names.join("\u{1f}"))
 }
 
-/// Spans of the breaker's owner that tell of a refused call by its library's error. The caller's own span fails with it
-/// where it was begun first; nobody was called then.
-fn refused_calls(
+/// Refused calls that spans of the breaker's owner tell by its library's error or by an outcome. The caller's own span fails
+/// with it where it was begun first; nobody was called then. Else a span around it does, which is no call of the edge.
+fn refusals(
     session: &Session<'_>,
     conn: &Connection,
     breaker: &Breaker,
     range: TimeRange,
-) -> Result<BTreeSet<SpanId>, QueryError> {
+) -> Result<Refusals, QueryError> {
+    let set = session.set();
     let owners = BTreeSet::from([breaker.service_name.clone()]);
-    let refused = RefusedSpans::of(session.set(), conn, range, &owners, Sample::ALL)?;
-    let of_its_kind = refused
+    let told = RefusedSpans::of(set, conn, range, &owners, Sample::ALL)?;
+    if told.found.is_empty() {
+        return Ok(Refusals::default());
+    }
+    let of_its_kind = told
         .found
         .iter()
         .filter(|sample| sample.subject.pattern == breaker.pattern);
-    Ok(of_its_kind
+    let on_calls = of_its_kind
         .filter_map(|sample| sample.span_id.as_deref())
         .map(calls::span_id_of)
-        .collect())
+        .collect();
+    let guards = counted_guards(set, conn, range)?;
+    let is_in_range = |at: i64| at >= range.from_unix_nano && at < range.to_unix_nano;
+    let lone = told
+        .lone(&guards, &breaker.breaker_id)
+        .into_iter()
+        .filter(|lone| is_in_range(lone.sample.time_unix_nano))
+        .map(|lone| Lone {
+            instance: lone
+                .sample
+                .subject
+                .service_instance_id
+                .clone()
+                .unwrap_or_default(),
+            at: lone.sample.time_unix_nano,
+            span_id: calls::span_id_of(lone.sample.span_id.as_deref().unwrap_or_default()),
+            weight: lone.weight,
+        })
+        .collect();
+    Ok(Refusals { on_calls, lone })
 }
 
 /// Changes of state of the instances whose calls are known.

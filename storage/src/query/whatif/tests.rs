@@ -14,6 +14,8 @@ use crate::store::Store;
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000_000_000;
 const BASE: u64 = 1_800_000_000_000_000_000;
+/// The error of a library's refusal, as an event of a span.
+const REFUSED: &str = r#"[{"name":"exception","time_unix_nano":1800000000000000000,"attributes":{"exception.type":"io.github.resilience4j.circuitbreaker.CallNotPermittedException","exception.message":"CircuitBreaker 'payment' is OPEN and does not permit further calls"}}]"#;
 
 fn resource(instance: &str) -> ResourceRow {
     ResourceRow {
@@ -211,7 +213,6 @@ fn the_outcomes_that_an_agent_writes_on_spans_are_the_calls_of_a_foreign_breaker
 
 #[test]
 fn a_callers_own_span_that_fails_with_the_librarys_refusal_is_a_refused_call() {
-    const REFUSED: &str = r#"[{"name":"exception","time_unix_nano":1800000000000000000,"attributes":{"exception.type":"io.github.resilience4j.circuitbreaker.CallNotPermittedException","exception.message":"CircuitBreaker 'payment' is OPEN and does not permit further calls"}}]"#;
     let (_dir, store) = stored_as(|is_tenth| SpanRow {
         kind: "client",
         status_code: if is_tenth { "error" } else { "unset" },
@@ -234,6 +235,55 @@ fn a_callers_own_span_that_fails_with_the_librarys_refusal_is_a_refused_call() {
         let limits = answer.limits.join(" ");
         assert!(limits.contains("writes on no call"), "{limits}");
         assert!(!limits.contains("No refused call is recorded"), "{limits}");
+    }
+}
+
+#[test]
+fn a_refusal_that_only_a_span_around_the_call_tells_is_a_refused_call() {
+    for kind in ["internal", "server"] {
+        let (_dir, store) = stored_as(|is_tenth| SpanRow {
+            kind: if is_tenth { kind } else { "client" },
+            status_code: if is_tenth { "error" } else { "unset" },
+            attributes: "{}",
+            events: is_tenth.then_some(REFUSED),
+            peer: (!is_tenth).then_some("payment"),
+            peer_kind: (!is_tenth).then_some("service"),
+            weight: Some(1.0),
+            ..SpanRow::default()
+        });
+        for answer in answers(&store) {
+            let happened = (answer.happened.admitted, answer.happened.rejected);
+            assert_eq!((answer.calls, happened), (100, (90, 10)), "{kind}");
+            assert_eq!(answer.coverage.basis, "all", "{kind}");
+            let limits = answer.limits.join(" ");
+            assert!(limits.contains("writes on no call"), "{limits}");
+            assert!(!limits.contains("No refused call is recorded"), "{limits}");
+        }
+    }
+}
+
+#[test]
+fn a_breaker_that_writes_on_refused_calls_alone_has_the_other_calls_of_its_edge() {
+    const MARKED: &str = r#"{"resilience4j.circuit_breaker.name":"payment","resilience4j.circuit_breaker.state":"OPEN","resilience4j.circuit_breaker.outcome":"rejected"}"#;
+    for kind in ["internal", "client"] {
+        let (_dir, store) = stored_as(|is_tenth| SpanRow {
+            kind: if is_tenth { kind } else { "client" },
+            status_code: if is_tenth { "error" } else { "unset" },
+            attributes: if is_tenth { MARKED } else { "{}" },
+            peer: (!is_tenth || kind == "client").then_some("payment"),
+            peer_kind: (!is_tenth || kind == "client").then_some("service"),
+            weight: Some(1.0),
+            ..SpanRow::default()
+        });
+        for answer in answers(&store) {
+            let happened = (answer.happened.admitted, answer.happened.rejected);
+            assert_eq!((answer.calls, happened), (100, (90, 10)), "{kind}");
+            let limits = answer.limits.join(" ");
+            assert!(
+                limits.contains("writes on none but the calls it refused"),
+                "{limits}"
+            );
+        }
     }
 }
 

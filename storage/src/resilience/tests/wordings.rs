@@ -125,7 +125,7 @@ fn what_a_report_leaves_unsaid_of_the_state_before_is_what_was_told_before_it() 
             "service{{ns=shop name=l port=80}}:endpoint{{addr=10.0.0.9:80}}: breaker: Consecutive failure-accrual breaker {word}"
         )
     });
-    // Nobody half-opens but from open, even if nothing was told before.
+    // Nobody half-opens but from open, and no host is ejected but from closed, even if nothing was told before.
     let late = "Resilience event occurred. EventName: 'OnCircuitHalfOpened', Source: 'q/eu/breaker', Operation Key: '', Result: '503'";
     let bodies: Vec<&str> = polly
         .iter()
@@ -142,7 +142,7 @@ fn what_a_report_leaves_unsaid_of_the_state_before_is_what_was_told_before_it() 
             "p half_open open",
             "p open half_open",
             "p half_open closed",
-            "e - open",
+            "e closed open",
             "e open closed",
             "e closed open",
             "l - open",

@@ -92,7 +92,7 @@ pub(super) fn over_time(
         .iter()
         .map(|change| {
             view! { <li>{moment(positive(Some(change.time_unix_nano)), frame)} " " <span class="tag">{change.kind.clone()}</span> " " {change.description.clone()}
-                {(change.evidence != "reported").then(|| view! { " " <span class="quiet">"inferred from spans"</span> })}</li> }
+                {inferred(&change.evidence).map(|from| view! { " " <span class="quiet">{from}</span> })}</li> }
         })
         .collect_view();
     view! {
@@ -104,6 +104,15 @@ pub(super) fn over_time(
         {(!detail.changes.is_empty()).then(|| view! { <section class="panel" id=id("changes") data-live><h2>"What changed"</h2><ul class="changes">{changes}</ul></section> })}
     }
     .into_any()
+}
+
+/// What a change that nobody reported is known by.
+fn inferred(evidence: &str) -> Option<&'static str> {
+    match evidence {
+        "reported" => None,
+        "evaluated" => Some("inferred from evaluations"),
+        _ => Some("inferred from spans"),
+    }
 }
 
 /// Traces as dots that lead to them; `value` places one by the start and duration (nanoseconds) of its span.

@@ -144,6 +144,7 @@ async fn what_is_not_there_leads_to_what_is() -> Result<()> {
     )
     .await?;
     ensure!(html.contains("<h1>"), "{html}");
+    ensure!(!html.contains("Last seen"), "{html}");
     // In a scope those of the scope alone are offered.
     let html = says(
         &server,

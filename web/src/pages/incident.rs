@@ -12,7 +12,7 @@ pub use self::markdown::markdown;
 use super::blast::blast;
 use super::breaker_marks::path_of;
 use super::error_classes::class_table;
-use super::incidents::{chain, edge_of, length};
+use super::incidents::{chain, edge_of, length, verdict_word};
 use crate::address::segment;
 use crate::chart::{Line, lanes, time_series};
 use crate::frame::Frame;
@@ -85,10 +85,14 @@ fn sentence(data: &IncidentDetail, frame: &Frame) -> String {
         .sum();
     let end = match incident.end_unix_nano {
         Some(_) if incident.state == "silent" => {
-            format!("no data after {}", length(incident, frame))
+            format!("stale after {}", length(incident, frame))
         }
         Some(_) => format!("over after {}", length(incident, frame)),
-        None => format!("{}, {}", length(incident, frame), data.recovery.verdict),
+        None => format!(
+            "{}, {}",
+            length(incident, frame),
+            verdict_word(&data.recovery)
+        ),
     };
     format!(
         "{} opened first{others}{root}; {} requests failed and {} were degraded; {end}.",
@@ -114,7 +118,7 @@ fn verdict(recovery: &Recovery) -> AnyView {
             units::percent(share)
         )
     });
-    view! { <p class=class role="status"><strong>{recovery.verdict.clone()}</strong>": "{recovery.reason.clone()}"."{share}</p> }.into_any()
+    view! { <p class=class role="status"><strong>{verdict_word(recovery).to_owned()}</strong>": "{recovery.reason.clone()}"."{share}</p> }.into_any()
 }
 
 fn root(incident: &Incident, frame: &Frame) -> AnyView {

@@ -94,18 +94,29 @@ fn drawing(graph: &Graph, seconds: Option<f64>, frame: &Frame) -> AnyView {
         .map(|edge| edge_line(edge, graph, &places, told))
         .collect_view();
     let is_dense = graph.edges.len() > LABELLED_EDGES_MAX;
-    let labelled: Vec<Label<'_>> = graph
+    let (asked, labelled): (Vec<labels::Asked>, Vec<Label<'_>>) = graph
         .edges
         .iter()
-        .filter(|edge| {
+        .enumerate()
+        .filter(|(_, edge)| {
             !is_dense || Flow::of(edge).lost_share() > 0.0 || worst_breaker(edge).is_some()
         })
-        .map(|edge| Label::of(edge, graph, seconds))
+        .map(|(at, edge)| {
+            let label = Label::of(edge, graph, seconds);
+            (label.asked(at), label)
+        })
+        .unzip();
+    let strokes: Vec<labels::Stroke> = graph
+        .edges
+        .iter()
+        .map(|edge| labels::Stroke {
+            curve: curve(edge, &places),
+            thickness: Flow::of(edge).width(),
+        })
         .collect();
-    let asked: Vec<labels::Asked> = labelled.iter().map(|label| label.asked(&places)).collect();
     let labels = labelled
         .iter()
-        .zip(labels::place(&asked, &places))
+        .zip(labels::place(&asked, &strokes, &places))
         .map(|(label, (x, y))| label.draw(x, y, frame))
         .collect_view();
     let nodes = places
@@ -227,16 +238,15 @@ impl<'a> Label<'a> {
         }
     }
 
-    /// How much room it needs, and along which edge.
-    fn asked(&self, places: &[Place]) -> labels::Asked {
+    /// How much room it needs; `at` says along which edge.
+    fn asked(&self, at: usize) -> labels::Asked {
         let width = |text: &str| SMALL.width(text);
         let first = width(&self.rate) + self.lost.as_deref().map_or(0.0, width) + width(&self.p95);
         let second = self.breaker.as_ref().map(|(_, text)| width(text));
         labels::Asked {
-            curve: curve(self.edge, places),
+            edge: at,
             width: first.max(second.unwrap_or(0.0)),
             lines: if second.is_some() { 2 } else { 1 },
-            thickness: Flow::of(self.edge).width(),
         }
     }
 

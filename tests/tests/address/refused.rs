@@ -19,6 +19,7 @@ async fn a_parameter_that_says_what_it_cannot_is_an_error_on_every_page() -> Res
         ("/", "sort", "bogus", "rate"),
         ("/services/checkout", "proxies", "yes", "show"),
         ("/graph", "top", "bogus", "20"),
+        ("/graph", "zoom", "huge", "fit"),
         ("/graph", "at", "soon", "now"),
         (trace, "span", "zz", "0515810000000003"),
         (trace, "view", "fire", "flame"),

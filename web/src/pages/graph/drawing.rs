@@ -5,7 +5,7 @@ use tripline_storage::model::{EdgeBreaker, Graph, GraphEdge, GraphNode, NodeKind
 
 use super::lettering::{NAME, SMALL};
 use super::table::scopes_told;
-use super::{Flow, labels};
+use super::{Flow, labels, zoom};
 use crate::address::name_segment;
 use crate::frame::Frame;
 use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Node, Picture, Place, layered};
@@ -124,8 +124,9 @@ fn drawing(graph: &Graph, seconds: Option<f64>, frame: &Frame) -> AnyView {
         .enumerate()
         .map(|(at, place)| node_box((graph, at), *place, seconds, told, frame))
         .collect_view();
+    let (class, shown_width, shown_height) = zoom::sized(width, height, frame);
     view! {
-        <svg class="graph" width=width height=height viewBox=format!("0 0 {width} {height}") role="group" aria-label="Call graph; the table below has the same numbers">
+        <svg class=class width=shown_width height=shown_height viewBox=format!("0 0 {width} {height}") role="group" aria-label="Call graph; the table below has the same numbers">
             <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L8 4L0 8z" class="arrow"></path></marker></defs>
             {lines}{nodes}{labels}
         </svg>

@@ -77,7 +77,8 @@ impl Track {
         let points: Vec<(f64, f64)> = (0..=steps as usize)
             .map(|step| at(&stroke.curve, step as f64 / steps))
             .collect();
-        let half = stroke.thickness / 2.0;
+        // Along an edge that nothing flows on a thin line is drawn.
+        let half = (stroke.thickness / 2.0).max(0.5);
         let nowhere = [
             f64::INFINITY,
             f64::INFINITY,

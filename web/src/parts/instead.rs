@@ -84,6 +84,7 @@ impl WayOn {
         let words = match parameter {
             "from" | "to" => "With the default range".to_owned(),
             "q" => "Without the filter".to_owned(),
+            "with" => "Choose another".to_owned(),
             other => format!("Without `{other}`"),
         };
         let is_range = matches!(parameter, "from" | "to");

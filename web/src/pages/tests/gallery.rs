@@ -454,7 +454,9 @@ pub(super) fn gallery(text: &str) -> Vec<(&'static str, String)> {
         ),
         (
             "failed",
-            render(&with("/"), text, |f| failed(text, text, WayOn::without(text, f))),
+            render(&with("/"), text, |f| {
+                failed(text, text, WayOn::without(text, f))
+            }),
         ),
         (
             "login",

@@ -170,6 +170,10 @@ async fn the_sixty_seconds_are_walked_from_a_pasted_link() -> Result<()> {
             );
         }
     }
+    let told = "States are those of now";
+    says(&server, "/breakers?from=now-2h&to=now-1m", &[told]).await?;
+    let html = says(&server, "/breakers?from=now-2h", &["psp"]).await?;
+    ensure!(!html.contains(told), "{html}");
     says(
         &server,
         "/breakers/payment/psp/whatif?from=now-10m",

@@ -24,10 +24,11 @@ const ANY: &str = "";
 const TRACE: &str = "/traces/";
 
 /// Page (its path, or with a `/` at its end what all below it begin with), parameter, and what that may say.
-const CHOICES: [(&str, &str, Choice); 15] = [
+const CHOICES: [(&str, &str, Choice); 16] = [
     (ANY, "compare", Word(&["week"])),
     (ANY, "proxies", Word(&["show"])),
     ("/graph", "top", Number),
+    ("/graph", "zoom", Word(&["50", "fit"])),
     (TRACE, "view", Word(&TRACE_VIEWS)),
     (TRACE, "span", SpanId),
     (TRACE, "fold", SpanIds),
@@ -110,6 +111,7 @@ mod tests {
         let trace = "/traces/5b8aa5a2d2c872e8321cf37308d69df2";
         for (path, name, fine, wrong) in [
             ("/graph", "top", "20", "bogus"),
+            ("/graph", "zoom", "fit", "huge"),
             ("/services/cart", "compare", "week", "month"),
             (trace, "span", "0515810000000003", "zz"),
             (trace, "fold", "0515810000000003,0515810000000002", "x,y"),

@@ -57,12 +57,11 @@ use leptos::prelude::*;
 pub type View = AnyView;
 
 use crate::frame::Frame;
-use crate::parts::{failure, nothing};
+use crate::parts::{WayOn, failure, nothing};
 
 /// A page that could not be made, said as such.
-pub fn failed(frame: &Frame, title: &str, detail: &str) -> AnyView {
-    view! { <section class="panel">{failure(title, detail, Some(frame.with(&[])))}</section> }
-        .into_any()
+pub fn failed(title: &str, detail: &str, way: WayOn) -> AnyView {
+    view! { <section class="panel">{failure(title, detail, Some(way))}</section> }.into_any()
 }
 
 /// Nothing is at this address.

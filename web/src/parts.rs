@@ -20,7 +20,7 @@ pub use self::attributes::{
 pub use self::fields::{kept_fields, other_fields, text_as_html};
 pub use self::figures::{error_share, failed_of, figure, severity_of_share};
 pub use self::ids::copied_id;
-pub use self::instead::{Complaint, complaint, failure, narrowed, nothing, nothing_of};
+pub use self::instead::{Complaint, WayOn, complaint, failure, narrowed, nothing, nothing_of};
 pub use self::long::{beginning, line, log_line_text, log_text};
 pub use self::notes::{
     basis_note, basis_tag, cut_note, durations_note, export_links, list_note, metrics_named,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use tripline_web::frame::Frame;
-use tripline_web::parts::Complaint;
+use tripline_web::parts::{Complaint, WayOn};
 use tripline_web::{document, pages as views};
 
 use super::assets;
@@ -45,11 +45,27 @@ pub(super) fn problem_page(frame: &Frame, problem: &Problem) -> Response {
                 "A range does not matter for an address: check the id or the name.",
             )
         } else {
-            views::failed(frame, problem.title, &problem.detail)
+            views::failed(problem.title, &problem.detail, way_on(problem, frame))
         }
     });
     may_retry(&mut response, problem.retry_after);
     response
+}
+
+/// Where a problem leads: what is wrong with the question is wrong again.
+fn way_on(problem: &Problem, frame: &Frame) -> WayOn {
+    if problem.status != StatusCode::BAD_REQUEST {
+        return WayOn::again(frame);
+    }
+    match parameter_of(problem) {
+        Some(parameter) => WayOn::without(parameter, frame),
+        None => WayOn::home(frame),
+    }
+}
+
+/// The parameter that a problem is about.
+fn parameter_of(problem: &Problem) -> Option<&str> {
+    problem.members.get("parameter")?.as_str()
 }
 
 /// Says when to ask again, if that helps.
@@ -88,6 +104,7 @@ fn complaint_of(problem: &Problem) -> Complaint {
     Complaint {
         detail: problem.detail.clone(),
         at: at.map(|(text, column)| (text.to_owned(), usize::try_from(column).unwrap_or(1))),
+        parameter: parameter_of(problem).map(str::to_owned),
     }
 }
 
@@ -103,7 +120,7 @@ pub(crate) fn refused(problem: &Problem, uri: &Uri) -> Response {
         });
     }
     page(&frame, problem.status, problem.title, |frame| {
-        views::failed(frame, problem.title, &problem.detail)
+        views::failed(problem.title, &problem.detail, WayOn::again(frame))
     })
 }
 

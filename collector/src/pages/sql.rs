@@ -67,6 +67,7 @@ fn sql_outcome(answer: Result<serde_json::Value, Problem>) -> views::SqlOutcome 
         Err(problem) => {
             return views::SqlOutcome::Failed {
                 title: problem.title.to_owned(),
+                is_refused: problem.status.is_client_error(),
                 detail: problem.detail,
             };
         }

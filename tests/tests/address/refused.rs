@@ -19,6 +19,7 @@ async fn a_parameter_that_says_what_it_cannot_is_an_error_on_every_page() -> Res
         ("/", "sort", "bogus", "rate"),
         ("/services/checkout", "proxies", "yes", "show"),
         ("/graph", "top", "bogus", "20"),
+        ("/graph", "zoom", "huge", "fit"),
         ("/graph", "at", "soon", "now"),
         (trace, "span", "zz", "0515810000000003"),
         (trace, "view", "fire", "flame"),
@@ -40,6 +41,29 @@ async fn a_parameter_that_says_what_it_cannot_is_an_error_on_every_page() -> Res
         ensure!(status == 200, "{page}?{name}={fine}: {status}\n{html}");
     }
     // The links of an error lead on without what is wrong.
+    for (asked, words, back) in [
+        (
+            "/graph?top=bogus&compare=week",
+            "Without `top`",
+            "compare=week",
+        ),
+        (
+            "/graph?from=yesterday&top=20",
+            "With the default range",
+            "top=20",
+        ),
+        ("/graph?at=soon&top=20", "Without `at`", "top=20"),
+    ] {
+        let (_, html) = server.get_text(asked).await?;
+        let (before, _) = html
+            .split_once(&format!(">{words}</a>"))
+            .with_context(|| format!("{asked}\n{html}"))?;
+        let (_, link) = before.rsplit_once("<a ").context("a link")?;
+        ensure!(
+            link.contains(&format!("href=\"/graph?{back}\"")),
+            "{asked}: {link}"
+        );
+    }
     let (_, html) = server.get_text("/graph?top=bogus&compare=week").await?;
     ensure!(!html.contains("top=bogus"), "{html}");
     Ok(())
@@ -121,6 +145,7 @@ async fn what_is_not_there_leads_to_what_is() -> Result<()> {
     )
     .await?;
     ensure!(html.contains("<h1>"), "{html}");
+    ensure!(!html.contains("Last seen"), "{html}");
     // In a scope those of the scope alone are offered.
     let html = says(
         &server,

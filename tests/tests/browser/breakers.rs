@@ -177,7 +177,7 @@ async fn a_red_edge_is_two_clicks_from_the_trace_that_tripped_it() -> Result<()>
     reads(&browser, &["○ open"]).await?;
     browser.picture("graph-tripped").await?;
     follow(&browser, "/breakers/payment/psp").await?;
-    reads(&browser, &["Tripped by"]).await?;
+    reads(&browser, &["tripped it"]).await?;
     follow(&browser, &format!("/traces/{}", trace_id(91))).await?;
     browser
         .until("return document.querySelector('.span-panel') !== null")

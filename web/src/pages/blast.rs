@@ -29,15 +29,15 @@ pub(super) fn blast(blast: &BlastRadius, frame: &Frame) -> AnyView {
                 view! {
                     <tr>
                         <td>{service_link(frame, Some(&entry.service))}</td><td class="wide">{entry.name.clone()}</td>
-                        <td class="num share bad">{per_minute(entry.failed)}</td><td class="num share warn">{per_minute(entry.degraded)}</td>
-                        <td class="num">{per_minute(entry.unaffected)}</td>
-                        <td class="num">{units::percent(if entry.requests > 0.0 { entry.crossing / entry.requests } else { 0.0 })}</td>
+                        <td class="num share bad" data-head="failed / min">{per_minute(entry.failed)}</td><td class="num share warn" data-head="degraded / min">{per_minute(entry.degraded)}</td>
+                        <td class="num" data-head="unaffected / min">{per_minute(entry.unaffected)}</td>
+                        <td class="num" data-head="crosses">{units::percent(if entry.requests > 0.0 { entry.crossing / entry.requests } else { 0.0 })}</td>
                     </tr>
                 }
             })
             .collect_view();
         view! {
-            <div class="scroll"><table class="list"><thead><tr><th>"Entry point"</th><th>"Operation"</th><th class="num">"Failed / min"</th><th class="num">"Degraded / min"</th><th class="num">"Unaffected / min"</th><th class="num">"Crosses"</th></tr></thead><tbody>{rows}</tbody></table></div>
+            <div class="scroll"><table class="list folds"><thead><tr><th>"Entry point"</th><th>"Operation"</th><th class="num">"Failed / min"</th><th class="num">"Degraded / min"</th><th class="num">"Unaffected / min"</th><th class="num">"Crosses"</th></tr></thead><tbody>{rows}</tbody></table></div>
             <p class="note">{crossing(blast)}</p>
         }
         .into_any()

@@ -12,7 +12,7 @@ use super::blast::blast;
 use super::breaker_marks::{inferred_by, named, path_of};
 use super::ejection::{lane_of, mark_of, mark_of_instance, mark_of_state, of_hosts};
 use super::error_classes::class_table;
-use super::incidents::{chain, link};
+use super::incidents::{chain, link, verdict_word};
 use crate::address::segment;
 use crate::chart::lanes;
 use crate::frame::Frame;
@@ -124,7 +124,7 @@ fn incident_line(data: &BreakerPage, frame: &Frame) -> Option<AnyView> {
             .map_or_else(|| "not known".to_owned(), |root| root.service.clone());
         format!(
             "its incident: likely root {root}, {}",
-            found.recovery.verdict
+            verdict_word(&found.recovery)
         )
     };
     Some(view! { <p><a href=link(incident, frame)>{text}</a></p> }.into_any())
@@ -218,7 +218,7 @@ fn trips(data: &BreakerPage, frame: &Frame) -> AnyView {
         .collect_view();
     view! {
         <section class="panel"><div class="panel-head"><h2>"Transitions"</h2>{frame.how(&data.how.transitions)}</div>
-        <div class="scroll"><table class="list folds"><thead><tr><th>"When"</th><th>"Instance"</th><th>"To"</th><th>"Reason"</th><th class="num">"Failed"</th><th class="num">"Slow"</th><th class="num">"Calls"</th><th>"Tripped by"</th><th>"Contributed"</th><th>"Evidence"</th></tr></thead><tbody>{rows}</tbody></table></div>
+        <div class="scroll"><table class="list folds"><thead><tr><th>"When"</th><th>"Instance"</th><th>"To"</th><th>"Reason"</th><th class="num">"Failed"</th><th class="num">"Slow"</th><th class="num">"Calls"</th><th>"Trace"</th><th>"Contributed"</th><th>"Evidence"</th></tr></thead><tbody>{rows}</tbody></table></div>
         {list_note(&data.transitions, "transition", "newest first", frame)}</section>
     }
     .into_any()
@@ -236,7 +236,9 @@ fn row(change: &BreakerTransition, pattern: &str, frame: &Frame) -> AnyView {
         let link = frame.link(&format!("/traces/{}", segment(id)), params);
         let short: String = id.chars().take(8).collect();
         let evidence = change.trace_evidence.clone().unwrap_or_else(|| "inferred".to_owned());
-        view! { <a href=link><code class="id">{short}</code></a>" "<span class="tag">{evidence}</span> }
+        // A trace of a probe, or of the call that closed it, did something else.
+        let tripped_it = is_trip(change).then(|| view! { " "<span class="tag">"tripped it"</span> });
+        view! { <a href=link><code class="id">{short}</code></a>{tripped_it}" "<span class="tag">{evidence}</span> }
     });
     let contributing = change
         .contributing_trace_ids
@@ -262,11 +264,16 @@ fn row(change: &BreakerTransition, pattern: &str, frame: &Frame) -> AnyView {
             <td>{change.reason.clone().map_or_else(|| "not reported".to_owned(), |reason| reason.replace('_', " "))}</td>
             <td class="num" data-head="failed">{share(change.failure_rate)}</td><td class="num" data-head="slow">{share(change.slow_rate)}</td>
             <td class="num" data-head="calls">{change.window_calls.map_or_else(|| "–".to_owned(), |calls| units::count(u64::from(calls)))}</td>
-            <td class="nowrap" data-head="tripped by">{trace}</td><td data-head="contributed">{contributing}{more}</td>
+            <td class="nowrap" data-head="trace">{trace}</td><td data-head="contributed">{contributing}{more}</td>
             <td class="quiet" title=format!("{} % sure", change.confidence) data-head="evidence">{change.evidence.replace('_', " ")}</td>
         </tr>
     }
     .into_any()
+}
+
+/// Whether it opened, and not after a probe that failed.
+fn is_trip(change: &BreakerTransition) -> bool {
+    change.to_state == "open" && change.from_state.as_deref() != Some("half_open")
 }
 
 fn settings(configs: &[BreakerConfig], frame: &Frame) -> AnyView {
@@ -299,4 +306,36 @@ fn settings(configs: &[BreakerConfig], frame: &Frame) -> AnyView {
             .into_any()
     };
     view! { <section class="panel"><h2>"Settings"</h2>{drift}{body}</section> }.into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_said_to_have_tripped_it_where_it_did() {
+        let shown = |from: &str, to: &str| {
+            let change = BreakerTransition {
+                from_state: Some(from.to_owned()),
+                to_state: to.to_owned(),
+                trace_id: Some("ab".repeat(16)),
+                ..BreakerTransition::default()
+            };
+            row(&change, "breaker", &Frame::default()).to_html()
+        };
+        let tripped = shown("closed", "open");
+        assert!(tripped.contains("tripped it"), "{tripped}");
+        for (from, to) in [
+            ("open", "half_open"),
+            ("half_open", "open"),
+            ("half_open", "closed"),
+        ] {
+            let html = shown(from, to);
+            assert!(
+                html.contains("data-head=\"trace\"") && html.contains("abababab"),
+                "{html}"
+            );
+            assert!(!html.contains("ripped"), "{from} {to}: {html}");
+        }
+    }
 }

@@ -13,7 +13,9 @@ use super::ejection::{hosts_named, is_ejection, lane_of, mark_of};
 use crate::address::segment;
 use crate::chart::lanes;
 use crate::frame::Frame;
-use crate::parts::{list_note, narrowed, nothing, positive, service_link, service_link_in, since};
+use crate::parts::{
+    list_note, moment, narrowed, nothing, positive, service_link, service_link_in, since,
+};
 use crate::units;
 
 /// What the page shows.
@@ -58,6 +60,7 @@ pub fn breakers(data: &BreakersPage, frame: &Frame) -> AnyView {
         view! { {none}{narrowed(frame)} }.into_any()
     } else {
         view! {
+            {as_of_now(frame)}
             {table(page.items.iter(), frame)}
             {list_note(page, "breaker", "refusing first", frame)}
         }
@@ -146,6 +149,19 @@ fn swimlanes(page: &Page<Lane>, how: &str, frame: &Frame) -> Option<AnyView> {
         </table></div>
     });
     Some(view! { <section class="panel" id="lanes" data-live><div class="panel-head"><h2>"Through time"</h2>{frame.how(how)}</div>{key}{table}{folded}</section> }.into_any())
+}
+
+/// Above states of a page whose range ended before: that they are not those of its end, as all else on the page is.
+fn as_of_now(frame: &Frame) -> Option<AnyView> {
+    let (_, end) = frame.bounds();
+    if end >= frame.now_ns {
+        return None;
+    }
+    let until_now = frame.with(&[("to", "now")]);
+    Some(
+        view! { <p class="note amber">"States are those of now, "{moment(Some(frame.now_ns), frame)}"; this range ended "{moment(Some(end), frame)}". "<a href=until_now>"Up to now"</a></p> }
+            .into_any(),
+    )
 }
 
 fn table<'a>(breakers: impl Iterator<Item = &'a Breaker>, frame: &Frame) -> AnyView {
@@ -242,7 +258,7 @@ pub(super) fn panel_of(service: &str, breakers: &[Breaker], frame: &Frame) -> Op
     }
     let table = table(breakers.iter().filter(is_about), frame);
     Some(
-        view! { <section class="panel" id="own-breakers" data-live><h2>"Its breakers, and those held against it"</h2>{table}</section> }
+        view! { <section class="panel" id="own-breakers" data-live><h2>"Its breakers, and those held against it"</h2>{as_of_now(frame)}{table}</section> }
             .into_any(),
     )
 }
@@ -252,6 +268,7 @@ mod tests {
     use tripline_storage::model::TripTrace;
 
     use super::*;
+    use crate::range::{Edge, Range};
 
     #[test]
     fn hostile_names_are_escaped_and_the_trip_is_linked() {
@@ -305,6 +322,35 @@ mod tests {
         assert!(shown("edge").contains("the only callee"));
         assert!(shown("user_rule").contains("by your rule"));
         assert!(!shown("reported").contains("by name"));
+    }
+
+    #[test]
+    fn states_beside_a_range_that_ended_say_that_they_are_of_now() {
+        let shown = |to: Edge| {
+            let page = BreakersPage {
+                breakers: Page::whole(vec![Breaker::default()]),
+                ..BreakersPage::default()
+            };
+            let hour = 3_600_000_000_000;
+            let frame = Frame {
+                path: "/breakers".to_owned(),
+                range: Range {
+                    from: Edge::At(hour),
+                    to,
+                },
+                now_ns: 20 * hour,
+                ..Frame::default()
+            };
+            breakers(&page, &frame).to_html()
+        };
+        let past = shown(Edge::At(7_200_000_000_000));
+        for words in ["States are those of now", "20:00:00", "02:00:00", "to=now"] {
+            assert!(past.contains(words), "{words}\n{past}");
+        }
+        for to in [Edge::Ago(0), Edge::At(u64::MAX)] {
+            let html = shown(to);
+            assert!(!html.contains("States are those of now"), "{html}");
+        }
     }
 
     #[test]

@@ -36,14 +36,14 @@ pub(super) fn class_table(classes: &[ErrorClass], incident: &Incident, frame: &F
             };
             view! {
                 <tr>
-                    <td><a data-row href=link>{class.class.clone()}</a></td>
-                    <td class="num">{units::count(class.count)}</td>
+                    <td class="folds-main"><a data-row href=link>{class.class.clone()}</a></td>
+                    <td class="num" data-head="calls">{units::count(class.count)}</td>
                     <td class="nowrap">{edge}</td>
-                    <td><span class="tag">{label.to_owned()}</span></td>
-                    <td>{service_link(frame, Some(&class.span_service))}</td>
+                    <td data-head="its trace"><span class="tag">{label.to_owned()}</span></td>
+                    <td data-head="deepest failure">{service_link(frame, Some(&class.span_service))}</td>
                 </tr>
             }
         })
         .collect_view();
-    view! { <div class="scroll"><table class="list"><thead><tr><th>"Error"</th><th class="num">"Calls"</th><th>"Breaker"</th><th>"Its trace"</th><th>"Deepest failure"</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
+    view! { <div class="scroll"><table class="list folds"><thead><tr><th>"Error"</th><th class="num">"Calls"</th><th>"Breaker"</th><th>"Its trace"</th><th>"Deepest failure"</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
 }

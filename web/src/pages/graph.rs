@@ -9,6 +9,7 @@ mod lettering;
 mod mesh;
 mod scrubber;
 mod table;
+mod zoom;
 
 use leptos::prelude::*;
 use tripline_storage::model::{Graph, GraphEdge, GraphNode, MeshCalls};
@@ -69,6 +70,7 @@ pub fn graph(data: &GraphPage, frame: &Frame) -> AnyView {
                 <span class="key-flow passed">"passed"</span><span class="key-flow failed">"failed"</span><span class="key-flow refused">"refused"</span></p>
                 {focus(frame)}
                 {find(graph, *hidden, frame)}
+                {zoom::links(frame)}
                 <span id="graph-how" data-live>{frame.how(&data.how)}</span>
             </div>
             {scrubber::slider(&data.scrubber)}

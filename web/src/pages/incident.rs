@@ -12,7 +12,7 @@ pub use self::markdown::markdown;
 use super::blast::blast;
 use super::breaker_marks::path_of;
 use super::error_classes::class_table;
-use super::incidents::{chain, edge_of, length};
+use super::incidents::{chain, edge_of, length, verdict_word};
 use crate::address::segment;
 use crate::chart::{Line, lanes, time_series};
 use crate::frame::Frame;
@@ -85,10 +85,14 @@ fn sentence(data: &IncidentDetail, frame: &Frame) -> String {
         .sum();
     let end = match incident.end_unix_nano {
         Some(_) if incident.state == "silent" => {
-            format!("no data after {}", length(incident, frame))
+            format!("stale after {}", length(incident, frame))
         }
         Some(_) => format!("over after {}", length(incident, frame)),
-        None => format!("{}, {}", length(incident, frame), data.recovery.verdict),
+        None => format!(
+            "{}, {}",
+            length(incident, frame),
+            verdict_word(&data.recovery)
+        ),
     };
     format!(
         "{} opened first{others}{root}; {} requests failed and {} were degraded; {end}.",
@@ -114,7 +118,7 @@ fn verdict(recovery: &Recovery) -> AnyView {
             units::percent(share)
         )
     });
-    view! { <p class=class role="status"><strong>{recovery.verdict.clone()}</strong>": "{recovery.reason.clone()}"."{share}</p> }.into_any()
+    view! { <p class=class role="status"><strong>{verdict_word(recovery).to_owned()}</strong>": "{recovery.reason.clone()}"."{share}</p> }.into_any()
 }
 
 fn root(incident: &Incident, frame: &Frame) -> AnyView {
@@ -159,7 +163,7 @@ fn cascade(data: &IncidentDetail, frame: &Frame) -> AnyView {
                 <tr>
                     <td class="num">{at + 1}</td>
                     <td class="nowrap"><a href=breaker_link(breaker, frame)>{edge_of(breaker)}</a><span class="quiet">{below}</span></td>
-                    <td class="nowrap">{moment(positive(Some(breaker.trip.time_unix_nano)), frame)}{doubt(breaker)}</td>
+                    <td class="nowrap" data-head="tripped">{moment(positive(Some(breaker.trip.time_unix_nano)), frame)}{doubt(breaker)}</td>
                     <td class="lane-cell">{lanes::lane(&segments(data, breaker, range.1), range)}</td>
                 </tr>
             }
@@ -167,7 +171,7 @@ fn cascade(data: &IncidentDetail, frame: &Frame) -> AnyView {
         .collect_view();
     view! {
         <section class="panel"><h2>"The cascade, in order"</h2>
-        <div class="scroll"><table class="list"><thead><tr><th class="num">"#"</th><th>"Breaker"</th><th>"Tripped"</th><th>"State"</th></tr></thead><tbody>{rows}</tbody></table></div></section>
+        <div class="scroll"><table class="list folds"><thead><tr><th class="num">"#"</th><th>"Breaker"</th><th>"Tripped"</th><th>"State"</th></tr></thead><tbody>{rows}</tbody></table></div></section>
     }
     .into_any()
 }
@@ -243,12 +247,12 @@ fn windows(incident: &Incident, frame: &Frame) -> AnyView {
             });
             view! {
                 <tr>
-                    <td class="nowrap">{edge_of(breaker)}</td>
-                    <td>{trip.reason.clone().map_or_else(|| "not reported".to_owned(), |reason| reason.replace('_', " "))}</td>
-                    <td class="num">{share(trip.failure_rate)}</td><td class="num">{share(trip.slow_rate)}</td>
-                    <td class="num">{share(trip.threshold)}</td>
-                    <td class="num">{trip.window_calls.map_or_else(|| "not reported".to_owned(), |calls| units::count(u64::from(calls)))}</td>
-                    <td class="num">{format!("{} of {}", breaker.instances_open, breaker.instances)}</td>
+                    <td class="nowrap folds-main">{edge_of(breaker)}</td>
+                    <td data-head="reason">{trip.reason.clone().map_or_else(|| "not reported".to_owned(), |reason| reason.replace('_', " "))}</td>
+                    <td class="num" data-head="failed">{share(trip.failure_rate)}</td><td class="num" data-head="slow">{share(trip.slow_rate)}</td>
+                    <td class="num" data-head="limit">{share(trip.threshold)}</td>
+                    <td class="num" data-head="calls">{trip.window_calls.map_or_else(|| "not reported".to_owned(), |calls| units::count(u64::from(calls)))}</td>
+                    <td class="num" data-head="open now">{format!("{} of {}", breaker.instances_open, breaker.instances)}</td>
                     <td class="nowrap">{trace.map_or_else(|| view! { <span class="quiet">"no trace was kept"</span> }.into_any(), IntoAny::into_any)}</td>
                 </tr>
             }
@@ -256,7 +260,7 @@ fn windows(incident: &Incident, frame: &Frame) -> AnyView {
         .collect_view();
     view! {
         <section class="panel"><h2>"The windows when they tripped"</h2>
-        <div class="scroll"><table class="list"><thead><tr><th>"Breaker"</th><th>"Reason"</th><th class="num">"Failed"</th><th class="num">"Slow"</th><th class="num">"Limit"</th><th class="num">"Calls"</th><th class="num">"Open now"</th><th>"Trace"</th></tr></thead><tbody>{rows}</tbody></table></div></section>
+        <div class="scroll"><table class="list folds"><thead><tr><th>"Breaker"</th><th>"Reason"</th><th class="num">"Failed"</th><th class="num">"Slow"</th><th class="num">"Limit"</th><th class="num">"Calls"</th><th class="num">"Open now"</th><th>"Trace"</th></tr></thead><tbody>{rows}</tbody></table></div></section>
     }
     .into_any()
 }
@@ -279,21 +283,21 @@ fn changes(data: &IncidentDetail, frame: &Frame) -> AnyView {
             .iter()
             .map(|change| change_row(change, start, frame))
             .collect_view();
-        view! { <div class="scroll"><table class="list"><thead><tr><th>"When"</th><th class="num">"Before the trip"</th><th>"Kind"</th><th>"Service"</th><th>"What"</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
+        view! { <div class="scroll"><table class="list folds"><thead><tr><th>"When"</th><th class="num">"Before the trip"</th><th>"Kind"</th><th>"Service"</th><th>"What"</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
     };
     view! { <section class="panel"><h2>"What changed"</h2>{body}{silent}</section> }.into_any()
 }
 
 fn change_row(change: &ChangeEvent, start: i64, frame: &Frame) -> AnyView {
     let distance = units::duration((start - change.time_unix_nano).unsigned_abs());
-    let side = if change.time_unix_nano <= start {
-        distance
+    let (side, head) = if change.time_unix_nano <= start {
+        (distance, Some("before the trip"))
     } else {
-        format!("{distance} after")
+        (format!("{distance} after"), None)
     };
     view! {
-        <tr><td class="nowrap">{moment(positive(Some(change.time_unix_nano)), frame)}</td><td class="num">{side}</td>
-        <td><span class="tag">{change.kind.clone()}</span></td><td>{service_link(frame, Some(&change.service))}</td><td class="wide">{change.description.clone()}</td></tr>
+        <tr><td class="nowrap">{moment(positive(Some(change.time_unix_nano)), frame)}</td><td class="num" data-head=head>{side}</td>
+        <td><span class="tag">{change.kind.clone()}</span></td><td>{service_link(frame, Some(&change.service))}</td><td class="wide folds-main">{change.description.clone()}</td></tr>
     }
     .into_any()
 }

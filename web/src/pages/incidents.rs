@@ -1,7 +1,7 @@
 //! `/incidents`: trips that belong together, newest first; and the strip of them on the overview.
 
 use leptos::prelude::*;
-use tripline_storage::model::{Incident, IncidentBreaker, Page};
+use tripline_storage::model::{Incident, IncidentBreaker, Page, Recovery};
 
 use super::breaker_marks::state_mark;
 use crate::address::segment;
@@ -137,8 +137,17 @@ fn state_of(incident: &Incident) -> AnyView {
     match incident.state.as_str() {
         "recovered" => view! { <span class="breaker-state fine"><span aria-hidden="true">"●"</span>" recovered"</span> }.into_any(),
         "probing" => state_mark("half_open"),
-        "silent" => view! { <span class="breaker-state quiet"><span aria-hidden="true">"…"</span>" no data"</span> }.into_any(),
+        // It ended with a breaker of which nothing is heard any more.
+        "silent" => state_mark("stale"),
         _ => state_mark("open"),
+    }
+}
+
+/// A verdict in the words of pages: what is heard of no more is stale, of a breaker as of an incident.
+pub(super) fn verdict_word(recovery: &Recovery) -> &str {
+    match recovery.verdict.as_str() {
+        "silent" => "stale",
+        word => word,
     }
 }
 

@@ -24,7 +24,7 @@ use super::{last_week, own_breakers, proxies};
 use crate::address::segment;
 use crate::frame::{Frame, SCOPES};
 use crate::parts::{
-    colour, cut_note, error_share, nothing, nothing_of, place as place_of, rates_note,
+    colour, cut_note, error_share, narrowed, nothing, place as place_of, rates_note,
     service_link_in,
 };
 use crate::units;
@@ -213,7 +213,8 @@ fn unseen(data: &ServicePage, frame: &Frame) -> AnyView {
     let seen = (!data.seen.is_empty()).then(|| {
         view! { <h2>{format!("Seen in this {place}")}</h2><ul class="legend">{links}</ul>{cut} }
     });
-    view! { <section class="panel" id="no-calls" data-live>{nothing_of("traces", &sentence, advice, frame)}{seen}</section> }
+    // When the newest span came, of whomever, says nothing of this one.
+    view! { <section class="panel" id="no-calls" data-live>{nothing(&sentence, advice)}{narrowed(frame)}{seen}</section> }
         .into_any()
 }
 

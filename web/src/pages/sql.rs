@@ -8,7 +8,7 @@ use crate::address::{href, segment};
 use crate::frame::{Frame, SavedPage};
 use crate::islands::SqlEditor;
 pub use crate::islands::sql_words::Relation;
-use crate::parts::{failure, kept_fields, nothing, saved_page, text_as_html};
+use crate::parts::{WayOn, failure, kept_fields, nothing, saved_page, text_as_html};
 use crate::units;
 
 /// What the page shows.
@@ -61,6 +61,8 @@ pub enum SqlOutcome {
         title: String,
         /// In words.
         detail: String,
+        /// It is the query that is wrong: run again, it fails again.
+        is_refused: bool,
     },
 }
 
@@ -187,7 +189,15 @@ fn schema(data: &SqlPage) -> AnyView {
 fn outcome(data: &SqlPage, frame: &Frame) -> AnyView {
     match &data.outcome {
         None => nothing("Nothing was run yet.", "Write a query or take an example."),
-        Some(SqlOutcome::Failed { title, detail }) => failure(title, detail, Some(frame.with(&[]))),
+        Some(SqlOutcome::Failed {
+            title,
+            detail,
+            is_refused,
+        }) => {
+            // A query that is wrong is wrong again: it is put right in the editor above.
+            let way = (!is_refused).then(|| WayOn::again(frame));
+            failure(title, detail, way)
+        }
         Some(SqlOutcome::Table(table)) => {
             let links = [
                 ("csv", "CSV"),

@@ -11,7 +11,7 @@ use tripline_storage::model::{
 use super::graph::trace_picture;
 use super::trace_scopes::TraceScopes;
 use crate::frame::Frame;
-use crate::parts::{colour, cut_note, failure, nothing, other_fields, service_link_in};
+use crate::parts::{WayOn, colour, cut_note, failure, nothing, other_fields, service_link_in};
 use crate::units;
 
 /// Rows of a table at most.
@@ -327,7 +327,7 @@ pub(super) fn comparison(
         Some(Err(why)) => failure(
             "The other trace cannot be shown",
             why,
-            Some(frame.with(&[])),
+            Some(WayOn::without("with", frame)),
         ),
         Some(Ok(other)) => compared(trace, other, frame),
     };

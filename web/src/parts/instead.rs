@@ -63,13 +63,59 @@ pub fn narrowed(frame: &Frame) -> Option<AnyView> {
     (!named.is_empty()).then(|| view! { <div class="narrowed">{named}</div> }.into_any())
 }
 
-/// An error shown as one, with the way to try again.
-pub fn failure(title: &str, detail: &str, retry: Option<String>) -> AnyView {
+/// Where an error leads.
+#[derive(Debug, Clone)]
+pub struct WayOn {
+    words: String,
+    link: String,
+}
+
+impl WayOn {
+    /// The same question again: it may go well another time.
+    pub fn again(frame: &Frame) -> Self {
+        Self {
+            words: "Try again".to_owned(),
+            link: frame.with(&[]),
+        }
+    }
+
+    /// This page without a parameter that it cannot use: asked again, it would be refused again.
+    pub fn without(parameter: &str, frame: &Frame) -> Self {
+        let words = match parameter {
+            "from" | "to" => "With the default range".to_owned(),
+            "q" => "Without the filter".to_owned(),
+            "with" => "Choose another".to_owned(),
+            other => format!("Without `{other}`"),
+        };
+        let is_range = matches!(parameter, "from" | "to");
+        let gone: &[&str] = if is_range {
+            &["from", "to", "cursor"]
+        } else {
+            &[parameter, "cursor"]
+        };
+        let changes: Vec<(&str, &str)> = gone.iter().map(|name| (*name, "")).collect();
+        Self {
+            words,
+            link: frame.with(&changes),
+        }
+    }
+
+    /// Where there is no address of this page that could be asked.
+    pub fn home(frame: &Frame) -> Self {
+        Self {
+            words: "To the overview".to_owned(),
+            link: frame.link("/", &[]),
+        }
+    }
+}
+
+/// An error shown as one, with the way on from it.
+pub fn failure(title: &str, detail: &str, way: Option<WayOn>) -> AnyView {
     view! {
         <div class="failure" role="alert">
             <strong>{title.to_owned()}</strong>
             <p>{detail.to_owned()}</p>
-            {retry.map(|link| view! { <a class="button" href=link>"Try again"</a> })}
+            {way.map(|way| view! { <a class="button" href=way.link>{way.words}</a> })}
         </div>
     }
     .into_any()
@@ -82,21 +128,27 @@ pub struct Complaint {
     pub detail: String,
     /// The filter and the column, from 1.
     pub at: Option<(String, usize)>,
+    /// The parameter that it is about; none when the question failed for another reason.
+    pub parameter: Option<String>,
 }
 
-/// The panel of a question that cannot be asked, with a mark under the place and the way to try again.
+/// The panel of a question that cannot be asked, with a mark under the place and the way on.
 pub fn complaint(complaint: &Complaint, frame: &Frame) -> AnyView {
     let place = complaint.at.as_ref().map(|(filter, column)| {
         let mark = format!("{}\u{25b2}", " ".repeat(column.saturating_sub(1)));
         let line = filter.replace(['\n', '\r', '\t'], " ");
         view! { <pre class="complaint">{format!("{line}\n{mark}")}</pre> }
     });
+    let way = match &complaint.parameter {
+        Some(parameter) => WayOn::without(parameter, frame),
+        None => WayOn::again(frame),
+    };
     view! {
         <section class="panel"><div class="failure" role="alert">
             <strong>"This search cannot be run"</strong>
             <p>{complaint.detail.clone()}</p>
             {place}
-            <a class="button" href=frame.with(&[])>"Try again"</a>
+            <a class="button" href=way.link>{way.words}</a>
         </div></section>
     }
     .into_any()

@@ -5,7 +5,7 @@ use tripline_storage::model::{EdgeBreaker, Graph, GraphEdge, GraphNode, NodeKind
 
 use super::lettering::{NAME, SMALL};
 use super::table::scopes_told;
-use super::{Flow, labels};
+use super::{Flow, labels, zoom};
 use crate::address::name_segment;
 use crate::frame::Frame;
 use crate::layout::{NODE_HEIGHT, NODE_WIDTH, Node, Picture, Place, layered};
@@ -94,18 +94,29 @@ fn drawing(graph: &Graph, seconds: Option<f64>, frame: &Frame) -> AnyView {
         .map(|edge| edge_line(edge, graph, &places, told))
         .collect_view();
     let is_dense = graph.edges.len() > LABELLED_EDGES_MAX;
-    let labelled: Vec<Label<'_>> = graph
+    let (asked, labelled): (Vec<labels::Asked>, Vec<Label<'_>>) = graph
         .edges
         .iter()
-        .filter(|edge| {
+        .enumerate()
+        .filter(|(_, edge)| {
             !is_dense || Flow::of(edge).lost_share() > 0.0 || worst_breaker(edge).is_some()
         })
-        .map(|edge| Label::of(edge, graph, seconds))
+        .map(|(at, edge)| {
+            let label = Label::of(edge, graph, seconds);
+            (label.asked(at), label)
+        })
+        .unzip();
+    let strokes: Vec<labels::Stroke> = graph
+        .edges
+        .iter()
+        .map(|edge| labels::Stroke {
+            curve: curve(edge, &places),
+            thickness: Flow::of(edge).width(),
+        })
         .collect();
-    let asked: Vec<labels::Asked> = labelled.iter().map(|label| label.asked(&places)).collect();
     let labels = labelled
         .iter()
-        .zip(labels::place(&asked, &places))
+        .zip(labels::place(&asked, &strokes, &places))
         .map(|(label, (x, y))| label.draw(x, y, frame))
         .collect_view();
     let nodes = places
@@ -113,8 +124,9 @@ fn drawing(graph: &Graph, seconds: Option<f64>, frame: &Frame) -> AnyView {
         .enumerate()
         .map(|(at, place)| node_box((graph, at), *place, seconds, told, frame))
         .collect_view();
+    let (class, shown_width, shown_height) = zoom::sized(width, height, frame);
     view! {
-        <svg class="graph" width=width height=height viewBox=format!("0 0 {width} {height}") role="group" aria-label="Call graph; the table below has the same numbers">
+        <svg class=class width=shown_width height=shown_height viewBox=format!("0 0 {width} {height}") role="group" aria-label="Call graph; the table below has the same numbers">
             <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L8 4L0 8z" class="arrow"></path></marker></defs>
             {lines}{nodes}{labels}
         </svg>
@@ -227,16 +239,15 @@ impl<'a> Label<'a> {
         }
     }
 
-    /// How much room it needs, and along which edge.
-    fn asked(&self, places: &[Place]) -> labels::Asked {
+    /// How much room it needs; `at` says along which edge.
+    fn asked(&self, at: usize) -> labels::Asked {
         let width = |text: &str| SMALL.width(text);
         let first = width(&self.rate) + self.lost.as_deref().map_or(0.0, width) + width(&self.p95);
         let second = self.breaker.as_ref().map(|(_, text)| width(text));
         labels::Asked {
-            curve: curve(self.edge, places),
+            edge: at,
             width: first.max(second.unwrap_or(0.0)),
             lines: if second.is_some() { 2 } else { 1 },
-            thickness: Flow::of(self.edge).width(),
         }
     }
 

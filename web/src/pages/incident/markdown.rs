@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use tripline_storage::model::{IncidentDetail, Phase};
 
-use crate::pages::incidents::{chain, edge_of};
+use crate::pages::incidents::{chain, edge_of, verdict_word};
 use crate::units;
 
 /// The incident as Markdown, times frozen to UTC.
@@ -91,7 +91,8 @@ pub fn markdown(data: &IncidentDetail) -> String {
     let _ = writeln!(
         out,
         "\n**{}**: {}",
-        data.recovery.verdict, data.recovery.reason
+        verdict_word(&data.recovery),
+        data.recovery.reason
     );
     out
 }

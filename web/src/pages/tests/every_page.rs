@@ -276,6 +276,30 @@ fn the_sixty_seconds_are_answered_in_words() {
     );
 }
 
+#[test]
+fn the_tables_of_an_incident_fold_into_rows_with_their_heads() {
+    let data = incident_of("checkout");
+    let html = render(&frame("/incidents/1", &[]), "x", |f| incident(&data, f));
+    for head in [
+        "tripped",
+        "reason",
+        "limit",
+        "open now",
+        "before the trip",
+        "its trace",
+        "deepest failure",
+        "failed / min",
+        "crosses",
+    ] {
+        assert!(
+            html.contains(&format!("data-head=\"{head}\"")),
+            "{head}\n{html}"
+        );
+    }
+    // All but the one of three phases, whose heads are two rows.
+    assert_eq!(html.matches("class=\"list\"").count(), 1, "{html}");
+}
+
 /// Writes every page into the directory of `TRIPLINE_GALLERY`, to be looked at.
 #[test]
 fn every_page_renders_as_a_whole_document() {

@@ -10,7 +10,7 @@ use super::incident_data::{
     breaker_of, breaker_page, encodings_of, incident_of, lane_of, review_of, what_if_of,
 };
 use super::*;
-use crate::parts::Complaint;
+use crate::parts::{Complaint, WayOn};
 
 fn service_of(text: &str) -> ServiceSummary {
     read(
@@ -244,6 +244,7 @@ fn wrong_page(text: &str) -> LogsPage {
     let complaint = Complaint {
         detail: text.to_owned(),
         at: Some((text.to_owned(), 3)),
+        parameter: Some(text.to_owned()),
     };
     LogsPage {
         complaint: Some(complaint),
@@ -453,7 +454,9 @@ pub(super) fn gallery(text: &str) -> Vec<(&'static str, String)> {
         ),
         (
             "failed",
-            render(&with("/"), text, |f| failed(f, text, text)),
+            render(&with("/"), text, |f| {
+                failed(text, text, WayOn::without(text, f))
+            }),
         ),
         (
             "login",

@@ -65,40 +65,58 @@ fn an_empty_list_says_when_its_signal_was_last_seen() {
     );
 }
 
-/// The link that tries again.
-fn retry(html: &str) -> &str {
-    let (before, _) = html.split_once("Try again").expect("a retry");
+/// Where the button with these words leads.
+fn button<'a>(html: &'a str, words: &str) -> &'a str {
+    let (before, _) = html
+        .split_once(&format!(">{words}</a>"))
+        .unwrap_or_else(|| panic!("no {words}: {html}"));
     let (_, link) = before.rsplit_once("<a ").expect("a link");
     link
 }
 
 #[test]
-fn errors_have_a_retry_of_the_same_address() {
-    let complaint = Complaint {
-        detail: "a value is missing".to_owned(),
-        at: Some(("status =".to_owned(), 9)),
+fn what_is_wrong_leads_on_without_it_and_what_failed_to_the_same_address() {
+    let searched = |parameter: Option<&str>| {
+        let complaint = Complaint {
+            detail: "a value is missing".to_owned(),
+            at: Some(("status =".to_owned(), 9)),
+            parameter: parameter.map(str::to_owned),
+        };
+        let traces_page = TracesPage {
+            complaint: Some(complaint),
+            ..TracesPage::default()
+        };
+        let asked = frame("/traces", &[("q", "status ="), ("service", "shop")]);
+        shown(&asked, |f| traces(&traces_page, f))
     };
-    let traces_page = TracesPage {
-        complaint: Some(complaint),
-        ..TracesPage::default()
+    let html = searched(Some("q"));
+    let link = button(&html, "Without the filter");
+    assert!(link.contains("href=\"/traces?service=shop\""), "{link}");
+    assert!(!html.contains("Try again"), "{html}");
+    let html = searched(None);
+    let link = button(&html, "Try again");
+    assert!(link.contains("href=\"/traces?q=status%20%3D"), "{link}");
+
+    let ran = |is_refused: bool| {
+        let sql_page = SqlPage {
+            query: "SELECT".to_owned(),
+            outcome: Some(SqlOutcome::Failed {
+                title: "Syntax error".to_owned(),
+                detail: "near the end".to_owned(),
+                is_refused,
+            }),
+            ..SqlPage::default()
+        };
+        shown(&frame("/sql", &[("q", "SELECT")]), |f| sql(&sql_page, f))
     };
-    let html = shown(&frame("/traces", &[("q", "status =")]), |f| {
-        traces(&traces_page, f)
-    });
+    let html = ran(false);
+    let link = button(&html, "Try again");
+    assert!(link.contains("href=\"/sql?q=SELECT\""), "{link}");
+    let html = ran(true);
     assert!(
-        retry(&html).contains("href=\"/traces?q=status%20%3D\""),
+        html.contains("Syntax error") && !html.contains("Try again"),
         "{html}"
     );
-    let sql_page = SqlPage {
-        query: "SELECT".to_owned(),
-        outcome: Some(SqlOutcome::Failed {
-            title: "Syntax error".to_owned(),
-            detail: "near the end".to_owned(),
-        }),
-        ..SqlPage::default()
-    };
-    let html = shown(&frame("/sql", &[("q", "SELECT")]), |f| sql(&sql_page, f));
-    assert!(retry(&html).contains("href=\"/sql?q=SELECT\""), "{html}");
 }
 
 #[test]

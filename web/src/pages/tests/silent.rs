@@ -48,14 +48,18 @@ fn an_incident_that_ended_in_silence_is_neither_open_nor_recovered() {
     let html = render(&frame("/incidents/1", &[]), "payment", |f| {
         incident(&data, f)
     });
-    assert!(html.contains("no data after "), "{html}");
+    assert!(html.contains("; stale after 1 min 30 s"), "{html}");
     assert!(html.contains("verdict warn"), "{html}");
+    assert!(html.contains("<strong>stale</strong>"), "{html}");
     assert!(html.contains("lane-stale"), "{html}");
     let list = Page::whole(vec![data.incident.clone()]);
     let html = render(&frame("/incidents", &[]), "payment", |f| {
         incidents(&list, f)
     });
-    assert!(html.contains(" no data"), "{html}");
+    assert!(
+        html.contains("stale</span>") && !html.contains("no data"),
+        "{html}"
+    );
     assert!(!html.contains("recovered"), "{html}");
 }
 

@@ -90,7 +90,10 @@ fn a_service_that_was_not_seen_names_no_more_others_than_fit() {
         seen: seen.collect(),
         ..ServicePage::default()
     };
-    let asked = frame("/services/nosuch", &[("environment", "prod")]);
+    let asked = Frame {
+        newest: vec![("traces".to_owned(), 1)],
+        ..frame("/services/nosuch", &[("environment", "prod")])
+    };
     let html = render(&asked, "nosuch", |f| service(&data, f));
     for words in [
         "No service called nosuch sent anything in this range and scope.",
@@ -100,4 +103,6 @@ fn a_service_that_was_not_seen_names_no_more_others_than_fit() {
         assert!(html.contains(words), "{words}\n{html}");
     }
     assert!(!html.contains("/services/s-30"), "{html}");
+    // The newest span is not one of it.
+    assert!(!html.contains("Last seen"), "{html}");
 }

@@ -111,10 +111,10 @@ fn near(
         let relation = session
             .set()
             .some_rows_sql("logs", |segment: &Segment| segment.may_hold_trace(trace_id));
-        let (logs, total_logs) = match relation {
-            Some(relation) => logs_of_span(conn, &relation, trace_id, span_id)?,
-            None => (Vec::new(), 0),
-        };
+        // The id is of hex digits alone.
+        let of_span = relation
+            .map(|relation| format!("SELECT * FROM ({relation}) WHERE span_id = '{span_id}'"));
+        let (logs, total_logs) = counted(conn, of_span, self::logs, trace_id)?;
         let (trace_start_unix_nano, trace_end_unix_nano) = spans::bounds(session, conn, trace_id)?;
         Ok(Some(SpanDetail {
             span,

@@ -129,7 +129,11 @@ pub(crate) fn cause_hops(
     let spans = whole_traces(std::slice::from_ref(segment), |place| {
         format!(" AND f.trace_id IN ({of_traces}) AND {}", held(place))
     });
-    let found = causes(&spans, &[segment.schema.clone()], (of_ids, of_traces));
+    let found = causes(
+        &spans,
+        std::slice::from_ref(&segment.schema),
+        (of_ids, of_traces),
+    );
     let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
     read(conn, &found, [traces.join(","), ids.join(",")])
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use duckdb::params;
 
 use super::links::Node;
-use super::versions::versions;
+use super::versions::{Versions, versions};
 use super::{QueryError, SECOND, Session, end, nodes_text, scope_text};
 use crate::ask::Ask;
 use crate::model::{ChangeEvent, Incident, Scope, TimeRange};
@@ -60,7 +60,7 @@ pub(super) fn changes(
             &b.description,
         ))
     });
-    let silent: BTreeSet<&str> = versions.iter().filter_map(|of| of.silent()).collect();
+    let silent: BTreeSet<&str> = versions.iter().filter_map(Versions::silent).collect();
     Ok((changes, silent.into_iter().map(str::to_owned).collect()))
 }
 

@@ -221,7 +221,7 @@ mod tests {
                 to_unix_nano: BASE + to * SECOND,
             };
             let expected = counted(&session, first_bucket(range), range.to_unix_nano);
-            let ever = counted(&session, 0, i64::MAX);
+            let ever = counted(&session, 0, TimeRange::LAST_UNIX_NANO);
             let mut found = BTreeMap::new();
             for of in versions(&session, &all, range).expect("versions") {
                 let service = of.service;

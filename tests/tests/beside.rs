@@ -116,7 +116,7 @@ async fn numbers_stand_beside_those_of_the_same_time_last_week() -> Result<()> {
     .await?;
     let calls = graph.split("id=\"calls\"").nth(1).context("a table")?;
     assert!(
-        row(calls, "cart</a></td>")?.contains("+100 %, was 0.5/s"),
+        row(calls, "</i>cart</a>")?.contains("+100 %, was 0.5/s"),
         "{calls}"
     );
     assert!(!graph.contains("but not now"), "{graph}");
@@ -131,7 +131,7 @@ async fn numbers_stand_beside_those_of_the_same_time_last_week() -> Result<()> {
         ],
     )
     .await?;
-    let gone = row(&gone, "cart</a></td>")?;
+    let gone = row(&gone, "</i>cart</a>")?;
     for words in [">30<", "0.5/s", "10 %"] {
         assert!(gone.contains(words), "{words}\n{gone}");
     }

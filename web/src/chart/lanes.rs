@@ -192,7 +192,8 @@ mod tests {
                     ..LaneSegment::default()
                 })
                 .collect();
-            key(segments.iter()).map(|view| view.to_html())
+            let key = key(segments.iter())?;
+            Some(key.to_html())
         };
         let html = drawn(&["half_open", "open", "closed", "open", "ejecting"]).expect("a key");
         assert_eq!(html.matches("<svg").count(), 4, "{html}");

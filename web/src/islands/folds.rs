@@ -37,7 +37,7 @@ pub(super) fn show() {
     // Log records stand below the row of their span and share its lot.
     for one in elements(document().query_selector_all(".waterfall > *")) {
         let depth = one.get_attribute("data-depth");
-        if let Some(depth) = depth.and_then(|depth| depth.parse().ok()) {
+        if let Some(depth) = depth.and_then(|depth| depth.parse::<u32>().ok()) {
             is_hidden = hidden_below.is_some_and(|above| depth > above);
             if !is_hidden {
                 let id = one.id();

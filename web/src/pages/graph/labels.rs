@@ -145,6 +145,9 @@ pub fn place(asked: &[Asked], strokes: &[Stroke], nodes: &[Place]) -> Vec<(f64, 
     found
 }
 
+/// What a place hides of boxes and labels, and how many points of other edges' lines are under it.
+type Cost = (f64, usize);
+
 fn best(
     label: &Asked,
     stroke: &Stroke,
@@ -157,7 +160,7 @@ fn best(
     let half = (stroke.thickness / 2.0).max(HEAD_HALF);
     // From the edge up to the last line of text over it, and down to the first one under it.
     let (over, under) = (half + CLEAR + DESCENT, half + CLEAR + ASCENT);
-    let mut best: Option<((f64, usize), (f64, f64), Area)> = None;
+    let mut best: Option<(Cost, (f64, f64), Area)> = None;
     for t in [0.8, 0.68, 0.56, 0.9, 0.44, 0.32, 0.2] {
         for lift in [
             over + below,

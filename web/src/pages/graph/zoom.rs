@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::frame::Frame;
 
 /// What `zoom` says, and in words; nothing is the size that can be read.
-const SIZES: [(&str, &str); 3] = [("", "100 %"), ("50", "50 %"), ("fit", "whole width")];
+const SIZES: [(&str, &str); 3] = [("", "full"), ("50", "half"), ("fit", "page width")];
 
 /// Class, width and height of a drawing as large as asked for. What else is drawn has no choice.
 pub(super) fn sized(width: f64, height: f64, frame: &Frame) -> (&'static str, f64, f64) {
@@ -56,7 +56,7 @@ mod tests {
         let (size, html) = asked("/graph", "50");
         assert_eq!(size, ("graph", 6_000.0, 150.0));
         let (_, current) = html.split_once("aria-current").expect("where we are");
-        assert!(current.starts_with("=\"true\">50 %<"), "{html}");
+        assert!(current.starts_with("=\"true\">half<"), "{html}");
         assert!(html.contains("href=\"/graph?top=20\""), "{html}");
         assert_eq!(asked("/graph", "fit").0.0, "graph fits");
         assert_eq!(asked("/services/cart", "50").0, ("graph", 12_000.0, 300.0));

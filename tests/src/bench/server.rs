@@ -148,7 +148,7 @@ impl Drop for Server {
     }
 }
 
-/// Bytes of every file below `path`, and their number.
+/// Bytes of every file below `path` but for the reserve, and their number.
 pub fn disk_usage(path: &Path) -> Result<(u64, usize)> {
     let (mut bytes, mut files) = (0, 0);
     for entry in std::fs::read_dir(path)? {
@@ -157,7 +157,7 @@ pub fn disk_usage(path: &Path) -> Result<(u64, usize)> {
             let (inner_bytes, inner_files) = disk_usage(&entry.path())?;
             bytes += inner_bytes;
             files += inner_files;
-        } else {
+        } else if entry.file_name() != "RESERVE" {
             bytes += entry.metadata()?.len();
             files += 1;
         }

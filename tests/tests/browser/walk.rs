@@ -206,7 +206,7 @@ pub(super) async fn assert_narrow(
         browser.picture(&format!("{name}-narrow")).await?;
         assert_eq!(browser.script("return innerWidth").await?, json!(390));
         assert!(!is_wide, "{path} scrolls sideways");
-        let find = "const field = document.querySelector('.find input').getBoundingClientRect();
+        let find = "const field = document.querySelector('.find input:not([type=hidden])').getBoundingClientRect();
             return field.width > 60 && field.height > 20 && field.left >= 0 && field.right <= innerWidth";
         assert_eq!(browser.script(find).await?, json!(true), "{path}");
     }

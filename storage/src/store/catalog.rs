@@ -23,11 +23,9 @@ use crate::segment::{Attachment, Segment, tables};
 
 /// Rows of a row group of a sealed segment, a multiple of DuckDB's 2,048.
 pub(crate) const ROW_GROUP: usize = 61_440;
-/// Bytes of a block of a sealed segment, a power of two. Each row group ends within a block and leaves the rest of it empty, and a
-/// row is read with the block it is in: half of DuckDB's 262,144 takes 55.8 B instead of 60.3 for a span of 14 attributes,
-/// and 5.0 ms instead of 6.1 for a trace of one file. A quarter takes 56.6 B and 4.1 ms, but 95 MiB more memory for 10 M
-/// spans; an eighth 77 B, because columns of documents no longer fit.
-pub(crate) const BLOCK: usize = 131_072;
+/// Bytes of a block of a sealed segment, a power of two: DuckDB's own. Half of it takes 55.8 B instead of 60.3 for a span of 14
+/// attributes and 5.0 ms instead of 6.1 for a trace of one file, but 63 MiB more memory for 10 M spans; a quarter 95 more.
+pub(crate) const BLOCK: usize = 262_144;
 
 /// How a file is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! behind: the steward makes the next hot segment and buries what nobody holds, the sealer turns full hot
 //! segments into sealed ones, the keeper compacts and expires.
 
+mod aftermath;
 mod build;
 mod calls;
 mod catalog;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 
 use crate::harness::{SpanShape, Start, Tripline, now, peak_memory, spans_request};
@@ -95,7 +95,10 @@ async fn beside_hogs(server: Tripline) -> Result<()> {
             hog = hogs.join_next() => if let Some(hog) = hog { ended.push(hog??) },
             _ = ticks.tick() => {
                 let sent = Instant::now();
-                client.export(request(first)).await?;
+                client
+                    .export(request(first))
+                    .await
+                    .with_context(|| format!("after {first} spans; the server's log: {}", server.log()))?;
                 slowest = slowest.max(sent.elapsed());
                 first += 500;
             }
@@ -122,9 +125,11 @@ async fn beside_hogs(server: Tripline) -> Result<()> {
         peak >> 20
     );
     ensure!(peak < MEMORY_MAX, "peak memory {peak}");
-    assert_eq!(
-        server.number("SELECT count(*) FROM spans").await?,
-        i64::try_from(first)?
+    let stored = server.number("SELECT count(*) FROM spans").await?;
+    ensure!(
+        stored == i64::try_from(first)?,
+        "{stored} spans are stored, {first} were acknowledged; the server's log: {}",
+        server.log()
     );
     Ok(())
 }

@@ -170,8 +170,9 @@ impl Catalog {
         segments.sort_by_key(|segment| segment.id);
         let version = ddl.version + 1;
         let schema = schema_of(version);
-        ddl.conn.execute_batch(&format!("CREATE SCHEMA {schema}"))?;
+        // Taken even if it fails: a COMMIT that is said to have failed may have made it ([`super::aftermath`]).
         ddl.version = version;
+        ddl.conn.execute_batch(&format!("CREATE SCHEMA {schema}"))?;
         let set = Arc::new(SegmentSet {
             version,
             segments,

@@ -248,7 +248,7 @@ fn has_tables(catalog: &Catalog, alias: &str) -> bool {
 }
 
 /// Whether it is a hot segment into which nothing was ever committed: every start leaves two behind.
-fn is_empty(catalog: &Catalog, segment: &Segment) -> bool {
+pub(super) fn is_empty(catalog: &Catalog, segment: &Segment) -> bool {
     if segment.state == SegmentState::Sealed {
         return false;
     }

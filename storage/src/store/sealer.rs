@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::build::Build;
 use super::quarantine;
 use super::rotation::FullSegment;
-use super::{Shared, StoreError};
+use super::{Shared, StoreError, recovery};
 use crate::segment::meta::Meta;
 use crate::segment::tables::{self, Table};
 use crate::segment::{Keys, Segment};
@@ -48,6 +48,9 @@ pub(crate) fn run(shared: &Shared) {
 }
 
 fn seal(shared: &Shared, full: &FullSegment) -> Result<(), StoreError> {
+    if recovery::is_empty(&shared.catalog, &full.segment) {
+        return discard(shared, full);
+    }
     let mut clock = Clock(Instant::now());
     let build = Build::start(shared, "seal")?;
     let mut meta = Meta {
@@ -86,6 +89,20 @@ fn seal(shared: &Shared, full: &FullSegment) -> Result<(), StoreError> {
     build.finish(meta, traces)?;
     clock.lap("written");
     Ok(())
+}
+
+/// Nothing was ever committed into it ([`super::aftermath`]).
+fn discard(shared: &Shared, full: &FullSegment) -> Result<(), StoreError> {
+    let id = full.segment.id;
+    shared.retirement.doom(id);
+    let published = shared.catalog.publish(|segments| {
+        let others = segments.iter().filter(|segment| segment.id != id);
+        others.cloned().collect()
+    });
+    if published.is_err() {
+        shared.retirement.spare(id);
+    }
+    Ok(published?)
 }
 
 /// Tells the debug log how long each part took.

@@ -5,6 +5,7 @@ mod bounds;
 mod crash;
 mod fixture;
 mod keeping;
+mod memory;
 mod reading;
 mod restart;
 mod sealing;

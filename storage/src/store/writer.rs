@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use duckdb::Connection;
 
+use super::aftermath::{self, is_out_of_memory};
 use super::queue::{Pending, Taken};
 use super::rotation::FullSegment;
 use super::stats::Counters;
@@ -44,6 +45,8 @@ struct Hot {
     /// Commits of this segment: first and last wall-clock time, and when the first was.
     ingest_range: Option<(i64, i64)>,
     since: Instant,
+    /// Whether a COMMIT into it found no memory: then it takes no more rows ([`aftermath`]).
+    is_spent: bool,
 }
 
 impl Hot {
@@ -56,6 +59,30 @@ impl Hot {
             bytes: 0,
             ingest_range: None,
             since: Instant::now(),
+            is_spent: false,
+        }
+    }
+}
+
+/// Why a transaction failed.
+struct Failed {
+    error: duckdb::Error,
+    /// Whether it was its COMMIT: then its rows may be stored nevertheless.
+    is_of_commit: bool,
+}
+
+impl Failed {
+    fn before_commit(error: duckdb::Error) -> Self {
+        Self {
+            error,
+            is_of_commit: false,
+        }
+    }
+
+    fn at_commit(error: duckdb::Error) -> Self {
+        Self {
+            error,
+            is_of_commit: true,
         }
     }
 }
@@ -147,42 +174,80 @@ impl Writer {
         let deadline = Instant::now() + patience;
         let mut shortage = None;
         loop {
-            let committed = self.try_commit(group);
-            let is_worth_waiting = committed
-                .as_ref()
-                .is_err_and(|error| is_out_of_memory(&error.to_string()))
-                && Instant::now() < deadline
-                && !self.shared.closing.load(Relaxed);
-            if !is_worth_waiting {
-                return committed;
+            let now = self.shared.catalog.now_ns();
+            let Err(Failed {
+                error,
+                is_of_commit,
+            }) = self.try_commit(group)
+            else {
+                self.note(group, now);
+                return Ok(());
+            };
+            let is_short = is_out_of_memory(&error.to_string());
+            if is_short {
+                shortage.get_or_insert_with(|| {
+                    tracing::warn!(%error, "a commit waits for memory; queries give way");
+                    self.shared.catalog.shortage().begin()
+                });
             }
-            shortage.get_or_insert_with(|| {
-                tracing::warn!("a commit waits for memory; queries give way");
-                self.shared.catalog.shortage().begin()
-            });
+            if is_of_commit {
+                self.hot.is_spent |= is_short;
+                if self.is_stored_after_all() {
+                    tracing::warn!(%error, "a commit that is said to have failed is stored");
+                    self.note(group, now);
+                    return Ok(());
+                }
+            }
+            self.hot.writer.roll_back();
+            self.recent.roll_back();
+            let may_pass = is_short || self.hot.is_spent;
+            let is_given_up = Instant::now() >= deadline || self.shared.closing.load(Relaxed);
+            if !may_pass || is_given_up {
+                return Err(error);
+            }
             std::thread::sleep(MEMORY_NAP);
         }
     }
 
-    fn try_commit(&mut self, group: &[Pending]) -> duckdb::Result<()> {
-        if self.shared.reserve.is_lent() {
-            let text = "the disk is full, and retention is making room";
-            return Err(duckdb::Error::ToSqlConversionFailure(text.into()));
+    /// Asks for as long as a client waits; where no answer comes, it is told that nothing is stored, and sends it again.
+    fn is_stored_after_all(&self) -> bool {
+        let rows = aftermath::asked(MEMORY_PATIENCE, || {
+            aftermath::visible_rows(&self.conn, &self.hot.segment)
+        });
+        match rows {
+            Ok(rows) => Some(rows) != self.hot.segment.known_rows(),
+            Err(error) => {
+                tracing::error!(%error, "nobody knows what became of a commit that failed");
+                false
+            }
         }
-        let now = self.shared.catalog.now_ns();
+    }
+
+    fn try_commit(&mut self, group: &[Pending]) -> Result<(), Failed> {
+        let refuse = |text: &str| {
+            let error = duckdb::Error::ToSqlConversionFailure(text.into());
+            Err(Failed::before_commit(error))
+        };
+        if self.shared.reserve.is_lent() {
+            return refuse("the disk is full, and retention is making room");
+        }
+        if self.hot.is_spent && !self.rotate() {
+            return refuse("a commit found no memory, and there is no other hot segment yet");
+        }
         if let Some(live) = &self.hot.segment.live {
             group.iter().for_each(|pending| live.expect(&pending.batch));
         }
         let result = self.transaction(group.iter().map(|pending| &pending.batch));
-        if let Err(error) = result {
+        if let Err(failed) = &result {
             let file = self.hot.segment.attachment.path.as_path();
-            self.shared.note_fatal(&error, Some(file));
-            self.hot.writer.roll_back();
-            self.recent.roll_back();
-            // After a failed COMMIT there is no transaction left; both are fine.
-            let _ = self.conn.execute_batch("ROLLBACK");
-            return Err(error);
+            self.shared.note_fatal(&failed.error, Some(file));
+            aftermath::roll_back(&self.conn, MEMORY_PATIENCE);
         }
+        result
+    }
+
+    /// Notes a group that was committed at `now`.
+    fn note(&mut self, group: &[Pending], now: i64) {
         let hot = &mut self.hot;
         hot.writer.commit();
         self.recent.commit();
@@ -198,10 +263,20 @@ impl Writer {
             hot.rows += pending.batch.items;
             hot.bytes += pending.batch.bytes as u64;
         }
-        Ok(())
     }
 
     fn transaction<'a>(
+        &mut self,
+        batches: impl Iterator<Item = &'a Prepared>,
+    ) -> Result<(), Failed> {
+        self.rows_appended(batches).map_err(Failed::before_commit)?;
+        let committed = self.conn.execute_batch("COMMIT");
+        committed
+            .and_then(|()| super::failpoint::hit("commit.3"))
+            .map_err(Failed::at_commit)
+    }
+
+    fn rows_appended<'a>(
         &mut self,
         batches: impl Iterator<Item = &'a Prepared>,
     ) -> duckdb::Result<()> {
@@ -210,9 +285,7 @@ impl Writer {
         self.hot
             .writer
             .append(&self.conn, batches, &mut self.recent)?;
-        super::failpoint::hit("commit.2")?;
-        self.conn.execute_batch("COMMIT")?;
-        super::failpoint::hit("commit.3")
+        super::failpoint::hit("commit.2")
     }
 
     fn answer(&self, pending: Pending, result: Result<(), AppendError>) {
@@ -265,9 +338,14 @@ impl Writer {
             return;
         }
         // Not made yet: go on with this one, its bounds are soft.
+        self.rotate();
+    }
+
+    /// Goes on with the next hot segment; `false` if it is not made yet.
+    fn rotate(&mut self) -> bool {
         let Some(next) = self.shared.rotation.take_next() else {
             self.shared.steward().ring();
-            return;
+            return false;
         };
         let full = std::mem::replace(&mut self.hot, Hot::new(next));
         let now = self.shared.catalog.now_ns();
@@ -278,6 +356,7 @@ impl Writer {
         self.shared.rotation.force_done();
         self.shared.steward().ring();
         self.shared.sealer.ring();
+        true
     }
 }
 
@@ -286,14 +365,6 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.shared.queue.abandon();
     }
-}
-
-/// Whether a failure is DuckDB's memory limit, which others may have used up. At COMMIT, and where there is no room on disk
-/// for what memory holds either, DuckDB 2.0.0 does not say so by its kind, only in the words that follow.
-fn is_out_of_memory(text: &str) -> bool {
-    let is_of_commit = text.contains("Failed to commit:") && text.contains(" used)");
-    let is_of_temp = text.contains("failed to offload data block");
-    is_of_commit || is_of_temp || text.contains("Out of Memory Error")
 }
 
 /// What a failed commit means for the client: bad data is never retryable, everything else may pass.
@@ -313,72 +384,6 @@ fn refusal(error: &duckdb::Error) -> AppendError {
         AppendError::Unavailable {
             retry_after: Duration::from_secs(2),
             source: std::io::Error::other(text),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_out_of_memory;
-    use crate::fixture::small;
-    use crate::store::{StoreConfig, engine};
-
-    /// What the engine really says: it names a COMMIT otherwise than other statements.
-    #[test]
-    fn a_commit_that_the_engine_has_no_memory_for_is_worth_waiting() {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let config = StoreConfig {
-            memory_bytes_max: 64 << 20,
-            temp_bytes_max: 0,
-            ..small(dir.path())
-        };
-        let conn = engine::start(&config).expect("an engine");
-        let hog = conn.try_clone().expect("a connection");
-        let file = dir.path().join("hot.duckdb");
-        conn.execute_batch(&format!(
-            "ATTACH '{}' AS h (ROW_GROUP_SIZE 16384);
-             CREATE TABLE h.t (a VARCHAR, b VARCHAR);
-             BEGIN;
-             INSERT INTO h.t SELECT uuid()::VARCHAR, repeat('y', 300) || i FROM range(1000) t(i);",
-            file.display()
-        ))
-        .expect("a transaction");
-        hog.execute_batch("CREATE TEMP TABLE hog (s VARCHAR)")
-            .expect("a table");
-        for rows in [1_000, 100] {
-            let sql = format!(
-                "INSERT INTO hog SELECT repeat(hash(i)::VARCHAR, 50) FROM range({rows}) t(i)"
-            );
-            while hog.execute_batch(&sql).is_ok() {}
-        }
-        let error = conn.execute_batch("COMMIT").expect_err("no memory is left");
-        assert!(is_out_of_memory(&error.to_string()), "{error}");
-    }
-
-    #[test]
-    fn memory_that_is_missing_is_told_from_other_failures_of_a_commit() {
-        for (text, is_memory) in [
-            (
-                "Out of Memory Error: could not allocate block of size 256.0 KiB (63.9 MiB/64.0 MiB used)",
-                true,
-            ),
-            // As a COMMIT says it.
-            (
-                "TransactionContext Error: Failed to commit: failed to offload data block of size 256.0 KiB (0 bytes/0 bytes used).\n\
-                 This limit was set by the 'max_temp_directory_size' setting.",
-                true,
-            ),
-            (
-                "TransactionContext Error: Failed to commit: could not allocate block of size 256.0 KiB (63.9 MiB/64.0 MiB used)",
-                true,
-            ),
-            (
-                "TransactionContext Error: Failed to commit: Could not write file \"/d/hot.wal\": No space left on device",
-                false,
-            ),
-            ("Conversion Error: 60 KiB (all used)", false),
-        ] {
-            assert_eq!(is_out_of_memory(text), is_memory, "{text}");
         }
     }
 }

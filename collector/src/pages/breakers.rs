@@ -8,7 +8,7 @@ use tripline_web::address::name_in;
 use tripline_web::pages as views;
 
 use super::answer::{problem_page, show};
-use super::questions::{moment_of, range_of};
+use super::questions::{end_of, moment_of, range_of};
 use super::request::PageRequest;
 use crate::api::AppState;
 use crate::api::incidents::find;
@@ -26,7 +26,10 @@ const AROUND_NS: u64 = 30 * 60 * 1_000_000_000;
 pub(super) async fn list(State(state): State<AppState>, request: PageRequest) -> Response {
     let PageRequest { frame, params, .. } = request;
     let question = match params.breakers() {
-        Ok(question) => question,
+        Ok(question) => BreakersQuery {
+            at_unix_nano: end_of(&frame),
+            ..question
+        },
         Err(problem) => return problem_page(&frame, &problem),
     };
     let of_lanes = LanesQuery {

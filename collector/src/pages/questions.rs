@@ -66,10 +66,16 @@ pub(super) fn services_of(frame: &Frame) -> ServicesQuery {
     }
 }
 
-/// Every breaker of the scope in the URL.
+/// The end of a range that is over, nanoseconds since 1970: what has a state is shown as it was then.
+pub(super) fn end_of(frame: &Frame) -> Option<i64> {
+    (frame.bounds().1 < frame.now_ns).then(|| range_of(frame).to_unix_nano)
+}
+
+/// Every breaker of the scope in the URL, at the end of its range.
 pub(super) fn breakers_of(frame: &Frame) -> BreakersQuery {
     BreakersQuery {
         scope: scope_of(frame),
+        at_unix_nano: end_of(frame),
         limit: SERVICES_MAX,
         ..BreakersQuery::default()
     }

@@ -31,11 +31,13 @@ pub struct BreakersQuery {
     pub key: Option<String>,
     /// Only in this state.
     pub state: Option<String>,
+    /// As they were then, nanoseconds since 1970; `None` is by now.
+    pub at_unix_nano: Option<i64>,
     /// At most so many.
     pub limit: usize,
 }
 
-/// A logical breaker (scope, service, pattern, name and key) in its latest state.
+/// A logical breaker (scope, service, pattern, name and key) in its latest state, or in that of the time asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Breaker {
     /// 16 hex digits.

@@ -16,6 +16,7 @@ use crate::model::{
 use crate::store::SegmentSet;
 
 const BREAKERS: &str = include_str!("breakers.sql");
+const BREAKERS_AT: &str = include_str!("breakers_at.sql");
 const TRANSITIONS: &str = include_str!("transitions.sql");
 const REFUSED: &str = include_str!("refused.sql");
 const UNCOUNTED: &str = include_str!("uncounted.sql");
@@ -34,7 +35,7 @@ pub fn breakers(session: &Session<'_>, query: &BreakersQuery) -> Result<Page<Bre
     if !session.set().may_have_breakers() {
         return Ok(Page::whole(Vec::new()));
     }
-    let mut all = session.run_concluded(|conn| list(conn, &conditions))?;
+    let mut all = session.run_concluded(|conn| list(conn, &conditions, query.at_unix_nano))?;
     if query.name.is_some() {
         // A retry, a timeout or a bulkhead beside a breaker often has its name; and so has each host of an ejection.
         let is_asked = query.key.is_some();
@@ -72,7 +73,7 @@ pub fn breaker(
     let mut conditions = Conditions::default();
     conditions.add("breaker_id = ?", [Value::Text(breaker_id.to_owned())]);
     session.run_concluded(|conn| {
-        let Some(breaker) = list(conn, &conditions)?.into_iter().next() else {
+        let Some(breaker) = list(conn, &conditions, None)?.into_iter().next() else {
             return Ok(None);
         };
         Ok(Some(BreakerDetail {
@@ -190,8 +191,32 @@ fn inferred(
     Ok(found)
 }
 
-fn list(conn: &Connection, conditions: &Conditions) -> Result<Vec<Breaker>, QueryError> {
-    let mut statement = conn.ask(&BREAKERS.replace("{where}", &conditions.filter_clause()))?;
+/// What SQL has after FROM for breakers by now, or as they were at a time.
+pub(super) fn relation(at: Option<i64>) -> String {
+    let Some(at) = at else {
+        return "breakers".to_owned();
+    };
+    let hosts_since = at.saturating_sub(HOSTS_COUNTED_BEFORE_NS);
+    let rows = BREAKERS_AT
+        .replace("{at}", &at.to_string())
+        .replace("{hosts_since}", &hosts_since.to_string());
+    format!("(\n{rows})")
+}
+
+/// Breakers by now, or as they were at a time, each with its latest trip until then.
+fn list(
+    conn: &Connection,
+    conditions: &Conditions,
+    at: Option<i64>,
+) -> Result<Vec<Breaker>, QueryError> {
+    let until = at.map_or_else(String::new, |at| {
+        format!(" AND \"time\" <= make_timestamp_ns({at})")
+    });
+    let sql = BREAKERS
+        .replace("{breakers}", &relation(at))
+        .replace("{until}", &until)
+        .replace("{where}", &conditions.filter_clause());
+    let mut statement = conn.ask(&sql)?;
     let rows = statement.query_map(conditions.values(), |row| {
         Ok(Breaker {
             breaker_id: row.get(0)?,
@@ -219,14 +244,14 @@ fn list(conn: &Connection, conditions: &Conditions) -> Result<Vec<Breaker>, Quer
     })?;
     let mut found: Vec<Breaker> = rows.collect::<Result<_, _>>()?;
     if found.iter().any(|breaker| breaker.pattern == EJECTION) {
-        add_hosts(conn, &mut found)?;
+        add_hosts(conn, &mut found, at)?;
     }
     Ok(found)
 }
 
 /// The hosts of the ejections among these breakers.
-fn add_hosts(conn: &Connection, found: &mut [Breaker]) -> Result<(), QueryError> {
-    let mut statement = conn.ask(EJECTED_HOSTS)?;
+fn add_hosts(conn: &Connection, found: &mut [Breaker], at: Option<i64>) -> Result<(), QueryError> {
+    let mut statement = conn.ask(&EJECTED_HOSTS.replace("{breakers}", &relation(at)))?;
     let rows = statement.query_map(NONE, |row| {
         let text = |at: usize| {
             row.get::<_, Option<String>>(at)

@@ -1,8 +1,8 @@
-WITH chosen AS (SELECT * FROM breakers {where}),
+WITH chosen AS (SELECT * FROM {breakers} {where}),
 trips AS (
     SELECT breaker_id, arg_max({'trace': trace_id, 'span': span_id, 'evidence': trace_evidence, 'ns': epoch_ns("time")}, "time") AS trip
     FROM breaker_transitions
-    WHERE to_state = 'open' AND trace_id IS NOT NULL AND breaker_id IN (SELECT breaker_id FROM chosen)
+    WHERE to_state = 'open' AND trace_id IS NOT NULL AND breaker_id IN (SELECT breaker_id FROM chosen){until}
     GROUP BY breaker_id
 )
 SELECT breaker_id, environment, service_namespace, cluster, service_name, name, "key", pattern, origin, service_version,

@@ -4,5 +4,5 @@ SELECT environment, service_namespace, cluster, service_name, name,
     any_value(hosts_ejected) FILTER ("key" IS NULL), any_value(hosts_healthy) FILTER ("key" IS NULL),
     any_value(hosts_total) FILTER ("key" IS NULL),
     string_agg("key", chr(31) ORDER BY "key") FILTER (state IN ('open', 'forced_open'))
-FROM breakers WHERE pattern = 'ejection'
+FROM {breakers} WHERE pattern = 'ejection'
 GROUP BY environment, service_namespace, cluster, service_name, name

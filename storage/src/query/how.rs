@@ -257,9 +257,10 @@ pub fn metric_points(query: &MetricPointsQuery) -> String {
         .replace("{where}", &clause(&conditions))
 }
 
-/// The breakers of a list, in their latest state.
+/// The breakers of a list.
 pub fn breaker_states(query: &BreakersQuery) -> String {
     BREAKERS
+        .replace("{breakers}", &breakers::relation(query.at_unix_nano))
         .replace("{limit}", &query.limit.to_string())
         .replace("{where}", &clause(&breakers::conditions(query)))
 }

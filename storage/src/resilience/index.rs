@@ -191,6 +191,8 @@ pub(super) struct Metric {
     pub sinks: Sinks,
     pub scale: f64,
     pub is_delta: bool,
+    /// Of a histogram its sum counts, not its number of measurements.
+    pub is_sum: bool,
     pub scope: Vec<String>,
     pub needs: Needs,
     pub matching: Match,

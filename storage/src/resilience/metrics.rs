@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, UInt64Type};
 
 use super::evidence::{Evidence, SampleRow, Subject};
@@ -233,7 +233,7 @@ impl Recognisers {
             of_series: plans,
         };
         self.add_points(&batch.numbers, &plans, number_value, &mut samples);
-        self.add_points(&batch.histograms, &plans, count_value, &mut samples);
+        self.add_points(&batch.histograms, &plans, histogram_value, &mut samples);
         let mut samples: Vec<((usize, i64), Parts)> = samples.into_iter().collect();
         samples.sort_unstable_by_key(|(key, _)| *key);
         for ((subject, time), parts) in samples {
@@ -320,7 +320,7 @@ impl Recognisers {
         &self,
         points: &RecordBatch,
         plans: &Plans,
-        value: fn(&RecordBatch, usize) -> Option<f64>,
+        value: fn(&RecordBatch, usize, &Metric) -> Option<f64>,
         samples: &mut HashMap<(usize, i64), Parts>,
     ) {
         let series = index(points, "series_ix").values();
@@ -328,7 +328,9 @@ impl Recognisers {
             let Some(Some(plan)) = plans.of_series.get(*at as usize) else {
                 continue;
             };
-            let (Some(time), Some(value)) = (time(points, "time", row), value(points, row)) else {
+            let metric = &self.metrics[plan.metric];
+            let (Some(time), Some(value)) = (time(points, "time", row), value(points, row, metric))
+            else {
                 continue;
             };
             let parts = samples.entry((plan.subject, time)).or_default();
@@ -337,7 +339,6 @@ impl Recognisers {
                 let since = plans.counted_since(plan, self::time(points, "start_time", row), time);
                 parts.row.counted_since = earlier(parts.row.counted_since, since);
             }
-            let metric = &self.metrics[plan.metric];
             for sink in &plan.sinks {
                 self.pour(*sink, value * metric.scale, metric, plan, parts);
             }
@@ -528,25 +529,27 @@ fn sum<T: std::ops::Add<Output = T>>(so_far: Option<T>, more: Option<T>) -> Opti
     }
 }
 
-fn number_value(points: &RecordBatch, row: usize) -> Option<f64> {
-    let column = |name: &str| {
-        points
-            .column_by_name(name)
-            .expect("ingest builds this column")
-    };
-    let double = column("value_double").as_primitive::<Float64Type>();
-    let int = column("value_int").as_primitive::<Int64Type>();
+fn column<'a>(points: &'a RecordBatch, name: &str) -> &'a ArrayRef {
+    points
+        .column_by_name(name)
+        .expect("ingest builds this column")
+}
+
+fn number_value(points: &RecordBatch, row: usize, _: &Metric) -> Option<f64> {
+    let double = column(points, "value_double").as_primitive::<Float64Type>();
+    let int = column(points, "value_int").as_primitive::<Int64Type>();
     if !double.is_null(row) {
         return Some(double.value(row));
     }
     (!int.is_null(row)).then(|| int.value(row) as f64)
 }
 
-fn count_value(points: &RecordBatch, row: usize) -> Option<f64> {
-    let count = points
-        .column_by_name("count")
-        .expect("ingest builds this column")
-        .as_primitive::<UInt64Type>();
+fn histogram_value(points: &RecordBatch, row: usize, metric: &Metric) -> Option<f64> {
+    if metric.is_sum {
+        let sum = column(points, "sum").as_primitive::<Float64Type>();
+        return (!sum.is_null(row)).then(|| sum.value(row));
+    }
+    let count = column(points, "count").as_primitive::<UInt64Type>();
     (!count.is_null(row)).then(|| count.value(row) as f64)
 }
 

@@ -125,6 +125,9 @@ pub struct MetricRule {
     /// A point counts what came since the point before, whatever its stream says.
     #[serde(default)]
     pub delta: bool,
+    /// Of a histogram the sum of what was measured: tries, where each measurement is a call's. Else how often that was.
+    #[serde(default)]
+    pub sum: bool,
     /// Only of these instrumentation scopes (prefixes), if any are said.
     #[serde(default)]
     pub scope: Vec<String>,

@@ -15,6 +15,7 @@ pub mod replay;
 pub mod search;
 pub mod settings;
 pub mod spells;
+mod untold;
 
 #[cfg(test)]
 mod tests;

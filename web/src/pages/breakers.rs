@@ -21,7 +21,7 @@ use crate::units;
 /// What the page shows.
 #[derive(Debug, Clone, Default)]
 pub struct BreakersPage {
-    /// Every breaker in its latest state.
+    /// Every breaker as it was at the end of the range.
     pub breakers: Page<Breaker>,
     /// Those that did something in the range, through time.
     pub lanes: Page<Lane>,
@@ -53,14 +53,20 @@ pub fn breakers(data: &BreakersPage, frame: &Frame) -> AnyView {
     }
     let page = &data.breakers;
     let body = if page.items.is_empty() {
+        let ended = as_of_end(frame);
+        let sentence = if ended.is_some() {
+            "No evidence of a circuit breaker is stored from before this range ended."
+        } else {
+            "No evidence of a circuit breaker is stored."
+        };
         let none = nothing(
-            "No evidence of a circuit breaker is stored.",
+            sentence,
             "Breakers are known by the telemetry they or their libraries send: state changes as events or logs, states and outcomes on spans, gauges and counters.",
         );
-        view! { {none}{narrowed(frame)} }.into_any()
+        view! { {ended}{none}{narrowed(frame)} }.into_any()
     } else {
         view! {
-            {as_of_now(frame)}
+            {as_of_end(frame)}
             {table(page.items.iter(), frame)}
             {list_note(page, "breaker", "refusing first", frame)}
         }
@@ -151,15 +157,15 @@ fn swimlanes(page: &Page<Lane>, how: &str, frame: &Frame) -> Option<AnyView> {
     Some(view! { <section class="panel" id="lanes" data-live><div class="panel-head"><h2>"Through time"</h2>{frame.how(how)}</div>{key}{table}{folded}</section> }.into_any())
 }
 
-/// Above states of a page whose range ended before: that they are not those of its end, as all else on the page is.
-fn as_of_now(frame: &Frame) -> Option<AnyView> {
+/// Above states of a page whose range ended before: that they are those of its end.
+fn as_of_end(frame: &Frame) -> Option<AnyView> {
     let (_, end) = frame.bounds();
     if end >= frame.now_ns {
         return None;
     }
     let until_now = frame.with(&[("to", "now")]);
     Some(
-        view! { <p class="note amber">"States are those of now, "{moment(Some(frame.now_ns), frame)}"; this range ended "{moment(Some(end), frame)}". "<a href=until_now>"Up to now"</a></p> }
+        view! { <p class="note">"States are those of "{moment(Some(end), frame)}", when this range ended. "<a href=until_now>"Up to now"</a></p> }
             .into_any(),
     )
 }
@@ -258,7 +264,7 @@ pub(super) fn panel_of(service: &str, breakers: &[Breaker], frame: &Frame) -> Op
     }
     let table = table(breakers.iter().filter(is_about), frame);
     Some(
-        view! { <section class="panel" id="own-breakers" data-live><h2>"Its breakers, and those held against it"</h2>{as_of_now(frame)}{table}</section> }
+        view! { <section class="panel" id="own-breakers" data-live><h2>"Its breakers, and those held against it"</h2>{as_of_end(frame)}{table}</section> }
             .into_any(),
     )
 }
@@ -325,10 +331,10 @@ mod tests {
     }
 
     #[test]
-    fn states_beside_a_range_that_ended_say_that_they_are_of_now() {
-        let shown = |to: Edge| {
+    fn states_of_a_range_that_ended_say_that_they_are_of_its_end() {
+        let shown = |to: Edge, items: Vec<Breaker>| {
             let page = BreakersPage {
-                breakers: Page::whole(vec![Breaker::default()]),
+                breakers: Page::whole(items),
                 ..BreakersPage::default()
             };
             let hour = 3_600_000_000_000;
@@ -343,13 +349,19 @@ mod tests {
             };
             breakers(&page, &frame).to_html()
         };
-        let past = shown(Edge::At(7_200_000_000_000));
-        for words in ["States are those of now", "20:00:00", "02:00:00", "to=now"] {
+        let ended = Edge::At(7_200_000_000_000);
+        let past = shown(ended, vec![Breaker::default()]);
+        for words in ["States are those of", "02:00:00", "to=now"] {
             assert!(past.contains(words), "{words}\n{past}");
         }
+        // Some may be known since then.
+        let none = shown(ended, Vec::new());
+        for words in ["is stored from before this range ended", "to=now"] {
+            assert!(none.contains(words), "{words}\n{none}");
+        }
         for to in [Edge::Ago(0), Edge::At(u64::MAX)] {
-            let html = shown(to);
-            assert!(!html.contains("States are those of now"), "{html}");
+            let html = shown(to, vec![Breaker::default()]);
+            assert!(!html.contains("States are those of"), "{html}");
         }
     }
 

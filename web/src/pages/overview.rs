@@ -37,7 +37,7 @@ pub struct Overview {
     pub last_week: Option<Vec<ServiceSummary>>,
     /// How each did over it.
     pub pulses: Vec<ServicePulse>,
-    /// Every breaker in its latest state.
+    /// Every breaker as it was at the end of the range.
     pub breakers: Vec<Breaker>,
     /// What was sent to each port since the start.
     pub doors: Vec<Door>,

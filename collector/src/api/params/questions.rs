@@ -117,6 +117,7 @@ impl Params {
             name: None,
             key: None,
             state: self.word("state", &STATES)?,
+            at_unix_nano: None,
             limit: self.limit()?,
         })
     }

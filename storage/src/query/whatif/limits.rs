@@ -145,6 +145,10 @@ fn of_lives(lives: &[Life]) -> Vec<String> {
                 Doubt::Restart => format!(
                     "When {of} began anew is known only from counters, to an interval of their export."
                 ),
+                Doubt::Untold => format!(
+                    "The breaker of {of} counted more than spans tell: of several calls under one span the last is told, spans that \
+                     were left out or lost tell none, and probes of a health check have none. Its windows were fuller than here."
+                ),
             }
         })
         .collect()

@@ -2,6 +2,7 @@
 
 mod live;
 mod seeded;
+mod turns;
 
 use super::*;
 use crate::fixture;

@@ -221,6 +221,7 @@ fn metric(origin: usize, rule: MetricRule) -> Result<Metric, String> {
         origin,
         name: name.clone(),
         is_delta: rule.delta,
+        is_sum: rule.sum,
         pattern: rule.pattern,
         breaker: sources(&rule.breaker)?,
         key: sources(&rule.key)?,

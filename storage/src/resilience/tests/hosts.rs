@@ -107,6 +107,23 @@ fn an_ejection_is_so_many_hosts_of_so_many_and_logs_name_them() {
                 assert_eq!(found.hosts.as_ref(), Some(&hosts), "{:?}", found.key);
             }
             let reader = store.reader().expect("a reader");
+            // Before proxies counted any, while both were out.
+            let then = BreakersQuery {
+                at_unix_nano: Some(i64::try_from(start + 35 * SECOND).expect("before 2262")),
+                limit: 100,
+                ..BreakersQuery::default()
+            };
+            let of_then = breakers(&Session::new(&reader), &then).expect("breakers");
+            let hosts_then = EjectedHosts {
+                ejected: Some(0),
+                healthy: Some(11),
+                total: Some(12),
+                named: vec!["10.0.0.7:8080".to_owned(), "10.0.0.8:8080".to_owned()],
+            };
+            assert_eq!(of_then.items.len(), 3);
+            for found in &of_then.items {
+                assert_eq!(found.hosts.as_ref(), Some(&hosts_then), "{:?}", found.key);
+            }
             let detail = breaker(&Session::new(&reader), &all[0].breaker_id)
                 .expect("a breaker")
                 .expect("that one");

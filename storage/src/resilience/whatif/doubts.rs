@@ -6,6 +6,7 @@ use tripline_sdk::{BreakerConfig, WindowConfig};
 
 use super::births::Birth;
 use super::history::{Change, Ended, History, Start};
+use super::untold::has_untold;
 
 /// What had to be assumed of a life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +23,8 @@ pub enum Doubt {
     Report,
     /// The moment it began anew.
     Restart,
+    /// That no calls went through it but those that spans tell.
+    Untold,
 }
 
 /// What is recorded of a life besides its history.
@@ -72,6 +75,9 @@ impl Evidence<'_> {
             .is_some_and(|birth| !birth.is_reported && looked_at.contains(&birth.at))
         {
             doubts.push(Doubt::Restart);
+        }
+        if has_untold(&history.calls) {
+            doubts.push(Doubt::Untold);
         }
         doubts
     }

@@ -473,5 +473,14 @@ mod tests {
         let found = lives(record(vec![restart]), &asked(50, 150));
         let all: Vec<Doubt> = found.iter().flat_map(|life| life.doubts.clone()).collect();
         assert_eq!((found.len(), all), (2, vec![Doubt::Restart]));
+        // Every second call had its span taken by the next one.
+        let mut gaps = record(Vec::new());
+        for (turn, call) in (1_u64..).step_by(4).zip(&mut gaps.calls) {
+            call.turns = Turns {
+                admitted: turn,
+                ended: turn + 1,
+            };
+        }
+        assert_eq!(doubts(gaps, asked(50, 150)), [Doubt::Untold]);
     }
 }

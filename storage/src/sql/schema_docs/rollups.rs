@@ -106,7 +106,7 @@ pub(super) const SERVICE_EDGES: Relation = Relation {
 
 pub(super) const EDGE_RETRIES: Relation = Relation {
     name: "edge_retries",
-    doc: "Attempts of one service at another in one minute, and the calls they stand for: a client span is a retry when an earlier one of the same parent and callee had failed before it began, or when it says so (`http.request.resend_count`). Of gRPC's own instrumentation, spans `Attempt.x` tell it by `previous-rpc-attempts`; the callee is then `x`. Made from spans at each question: ask for the minutes that matter. Over several minutes the factor is `sum(attempts) / sum(calls)`.",
+    doc: "Attempts of one service at another in one minute, and the calls they stand for: a client span is a retry when an earlier one of the same parent and callee had failed before it began, or when it says so (`http.request.resend_count`). Of gRPC's own instrumentation, spans `Attempt.x` tell it by `previous-rpc-attempts`; the callee is then `x`. What gRPC retries below one span its metrics alone tell: `breaker_samples` of pattern `retry` and `hedge`. Made from spans at each question: ask for the minutes that matter. Over several minutes the factor is `sum(attempts) / sum(calls)`.",
     columns: &[
         column("bucket_start", "TIMESTAMP_NS", "Start of the minute"),
         column("bucket_start_unix_nano", "UBIGINT", "The same exactly"),

@@ -2,7 +2,7 @@
 
 use super::super::fixture::{Span, append, hot_and_sealed, metrics, now, rows, spans};
 use super::{HOUR, SECOND, export, with_an_hour_of_silence};
-use crate::model::{BreakersQuery, GraphQuery, LanesQuery, TimeRange, TransitionsQuery};
+use crate::model::{Breaker, BreakersQuery, GraphQuery, LanesQuery, TimeRange, TransitionsQuery};
 use crate::query::{Session, activity, breakers, graph, how, lanes, transitions};
 
 #[test]
@@ -112,9 +112,28 @@ fn lanes_and_edges_know_the_same_silence() {
                     .map(|breaker| breaker.state.as_str())
                     .collect();
                 assert_eq!(states, [state], "after {seconds} s");
+                let listed = listed_at(&session, at(seconds));
+                assert_eq!(listed.len(), 1, "after {seconds} s");
+                let refusing = u32::from(state == "open");
+                assert_eq!(
+                    (listed[0].state.as_str(), listed[0].instances_open),
+                    (state, refusing),
+                    "after {seconds} s"
+                );
             }
+            assert!(listed_at(&session, at(0) - SECOND as i64).is_empty());
         },
     );
+}
+
+/// The list of breakers as they were at a time.
+fn listed_at(session: &Session<'_>, at: i64) -> Vec<Breaker> {
+    let then = BreakersQuery {
+        at_unix_nano: Some(at),
+        limit: 10,
+        ..BreakersQuery::default()
+    };
+    breakers(session, &then).expect("breakers").items
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the fuzz targets hold true of any bytes. The corpus is replayed against the same properties by a plain
 //! `cargo test` (`tests/tests/corpus.rs`), so nothing here needs libFuzzer.
 
-use tripline_collector::decode::{Logs, Metrics, Signal, Traces, hot, rows, signal_of};
+use tripline_collector::decode::{Logs, Metrics, Signal, Traces, hot, rows, signals_of};
 use tripline_storage::filter::{Expected, Filter, Signal as Filtered};
 use tripline_storage::sql::guard::{self, Refusal};
 
@@ -12,7 +12,7 @@ pub fn json(body: &[u8]) {
     json_of::<Traces>(body);
     json_of::<Metrics>(body);
     json_of::<Logs>(body);
-    let _ = signal_of(body);
+    let _ = signals_of(body);
     if let Ok(text) = std::str::from_utf8(body) {
         let _ = hot::attributes(text);
         let _ = hot::value(text);

@@ -214,8 +214,8 @@ impl Config {
         if self.data_dir.as_os_str().is_empty() {
             return Some(("data_dir", "must name a directory".to_owned()));
         }
-        if let Some(shared) = self.shared_address() {
-            return Some(shared);
+        if let Some(unusable) = self.no_address().or_else(|| self.shared_address()) {
+            return Some(unusable);
         }
         let zero = [
             ("store.queue_bytes_max", store.queue_bytes_max.bytes() == 0),
@@ -244,6 +244,31 @@ impl Config {
         (store.threads > THREADS_MAX).then_some(("store.threads", threads))
     }
 
+    /// The addresses of the receivers, by their settings.
+    fn receivers(&self) -> [(&'static str, &str); 2] {
+        [
+            ("otlp_grpc", self.otlp_grpc.as_str()),
+            ("otlp_http", self.otlp_http.as_str()),
+        ]
+    }
+
+    /// An address of a receiver that no socket can have.
+    fn no_address(&self) -> Option<(&'static str, String)> {
+        let is_address = |address: &str| {
+            let has_port = || {
+                let (host, port) = address.rsplit_once(':')?;
+                Some(!host.is_empty() && port.parse::<u16>().is_ok())
+            };
+            address.is_empty() || address.starts_with("unix:") || has_port().unwrap_or(false)
+        };
+        let (key, address) = self
+            .receivers()
+            .into_iter()
+            .find(|(_, address)| !is_address(address))?;
+        let wanted = format!("'{address}' is not an address: write host:port or unix:/path");
+        Some((key, wanted))
+    }
+
     /// The second of two settings that are to listen at one address, and what to do.
     fn shared_address(&self) -> Option<(&'static str, String)> {
         // Of port 0 everybody gets their own.
@@ -254,11 +279,8 @@ impl Config {
                 "is the address of otlp_grpc, which takes OTLP/HTTP too: set otlp_http to \"\"";
             return Some(("otlp_http", alone.to_owned()));
         }
-        let receivers = [
-            ("otlp_grpc", &self.otlp_grpc),
-            ("otlp_http", &self.otlp_http),
-        ];
-        let (key, _) = receivers
+        let (key, _) = self
+            .receivers()
             .into_iter()
             .find(|(_, address)| fixed(address) && **address == pages)?;
         Some((

@@ -25,7 +25,7 @@ mod wire;
 mod words;
 
 pub use drops::{DropReason, Drops};
-pub use kind::{SignalKind, signal_of};
+pub use kind::{SignalKind, signals_of};
 pub use logs::Logs;
 pub use metrics::Metrics;
 pub use traces::Traces;

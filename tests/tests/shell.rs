@@ -74,6 +74,24 @@ async fn a_shell_gets_the_same_answer_from_a_server_and_from_its_directory() -> 
 }
 
 #[tokio::test]
+async fn a_query_may_begin_with_a_comment_and_an_option_that_is_none_is_no_query() -> Result<()> {
+    let server = filled().await?;
+    let commented = format!("-- who sends, as README.md has it\n{QUESTION}");
+    let answer = tripline(server.data_dir(), &["sql", &commented, "--format", "csv"])?;
+    ensure!(answer.status.success(), "{}", err(&answer));
+    ensure!(out(&answer).contains("shop,5"), "{}", out(&answer));
+    let holds = format!("{commented} HAVING count(*) > {SPANS}");
+    let answer = tripline(server.data_dir(), &["assert", &holds])?;
+    ensure!(answer.status.success(), "{}", err(&answer));
+    for option in ["--fromat", "-x"] {
+        let answer = tripline(server.data_dir(), &["sql", option])?;
+        ensure!(answer.status.code() == Some(2), "{option}");
+        ensure!(err(&answer).contains(option), "{}", err(&answer));
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_wrong_query_is_told_where_it_is_wrong() -> Result<()> {
     let server = filled().await?;
     let answer = tripline(server.data_dir(), &["sql", "SELECT *\nFROM nowhere"])?;

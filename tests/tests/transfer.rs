@@ -137,6 +137,42 @@ fn json_lines_go_out_and_in_again_as_the_same_rows() -> Result<()> {
 }
 
 #[test]
+fn a_json_document_of_many_lines_and_signals_is_imported_whole() -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let at = |name: &str| scratch.path().join(name);
+    let mut members = serde_json::Map::new();
+    for (_, line) in LINES {
+        members.extend(serde_json::from_str::<serde_json::Map<String, Value>>(
+            line,
+        )?);
+    }
+    let whole = serde_json::to_string_pretty(&members)?;
+    fs::write(at("all.json"), format!("\n{whole}\n{}\n", LINES[0].1))?;
+    let told = succeed(&[
+        "import",
+        "--data-dir",
+        path(&at("a")),
+        path(&at("all.json")),
+    ])?;
+    let counts = ["requests", "items", "rejected"].map(|name| told[name].as_u64());
+    assert_eq!(counts, [Some(2), Some(15), Some(0)], "{told}");
+    let texts = exported(&at("a"), &at("out"))?;
+    assert!(texts.iter().all(|text| !text.is_empty()), "{texts:?}");
+    // What is wrong is told where its document begins.
+    fs::write(at("bad.json"), "{}\n{\n \"resourceSpans\": 7\n}\n")?;
+    let output = tripline(&[
+        "import",
+        "--data-dir",
+        path(&at("a")),
+        path(&at("bad.json")),
+    ])?;
+    assert!(!output.status.success());
+    let told = String::from_utf8(output.stderr)?;
+    assert!(told.contains("bad.json: line 2: resourceSpans"), "{told}");
+    Ok(())
+}
+
+#[test]
 fn parquet_goes_out_and_in_again_as_the_same_rows() -> Result<()> {
     let scratch = tempfile::tempdir()?;
     let at = |name: &str| scratch.path().join(name);

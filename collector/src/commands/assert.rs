@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::sql::{Row, rows};
+use super::sql::{Row, rows, statement};
 use super::{ServeFlags, print_line};
 use crate::config::HumanDuration;
 
@@ -28,6 +28,7 @@ const SHOWN_MAX: usize = 20;
 )]
 pub struct AssertArgs {
     /// A query that must find no row
+    #[arg(allow_hyphen_values = true, value_parser = statement)]
     pub query: Option<String>,
     /// A file of such queries; a comment above each says what it asserts
     #[arg(long, value_name = "FILE", conflicts_with = "query")]

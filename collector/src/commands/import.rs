@@ -18,7 +18,7 @@ use tripline_storage::export::parquet_rows;
 use super::{ServeFlags, print_line};
 use crate::config::Config;
 use crate::decode::rows::{LogRows, MetricRows, Requests, SpanRows};
-use crate::decode::{Signal, SignalKind, signal_of};
+use crate::decode::{Signal, SignalKind, signals_of};
 use lines::Lines;
 use target::Target;
 
@@ -162,21 +162,22 @@ fn import_file(file: &Path, target: &mut Target, imported: &mut Imported) -> any
             continue;
         }
         let place = format!("{}, line {number}", file.display());
-        import_line(line, place, target, imported).with_context(|| format!("line {number}"))?;
+        import_line(line, &place, target, imported).with_context(|| format!("line {number}"))?;
         target.settle(&mut |answer| imported.count(answer))?;
     }
     Ok(())
 }
 
-/// Sends one line; `place` is where it stands, for people.
+/// Sends one line, once for each signal in it; `place` is where it stands, for people.
 fn import_line(
     line: &[u8],
-    place: String,
+    place: &str,
     target: &mut Target,
     imported: &mut Imported,
 ) -> anyhow::Result<()> {
     imported.requests += 1;
-    let Some(kind) = signal_of(line)? else {
+    let kinds = signals_of(line)?;
+    if kinds.is_empty() {
         let is_empty = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line)
             .is_ok_and(|members| members.is_empty());
         anyhow::ensure!(
@@ -184,9 +185,13 @@ fn import_line(
             "no resourceSpans, resourceMetrics or resourceLogs in it"
         );
         imported.empty += 1;
-        return Ok(());
-    };
-    target.send(kind, line, place, &mut |answer| imported.count(answer))
+    }
+    for kind in kinds {
+        target.send(kind, line, place.to_owned(), &mut |answer| {
+            imported.count(answer);
+        })?;
+    }
+    Ok(())
 }
 
 /// Which signal a Parquet file holds shows in its first row.

@@ -22,6 +22,7 @@ use crate::config::{Config, HumanDuration};
 #[derive(Debug, clap::Args)]
 pub struct SqlArgs {
     /// The query; `-` reads it from stdin
+    #[arg(allow_hyphen_values = true, value_parser = statement)]
     pub query: String,
     /// How to print the result
     #[arg(long, value_enum, default_value_t = Output::Table)]
@@ -68,6 +69,15 @@ impl From<Output> for Format {
             Output::Parquet => Self::Parquet,
         }
     }
+}
+
+/// A query as it is said on the command line: it may begin with a comment, which no option is.
+pub(super) fn statement(text: &str) -> Result<String, &'static str> {
+    let is_option = text.starts_with('-') && text != "-" && !text.contains(char::is_whitespace);
+    if is_option {
+        return Err("there is no such option, and no query begins like that");
+    }
+    Ok(text.to_owned())
 }
 
 pub(super) fn run(args: SqlArgs) -> anyhow::Result<()> {

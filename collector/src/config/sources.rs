@@ -493,6 +493,8 @@ mod tests {
                 "1",
                 "store.compaction_fan_in",
             ),
+            ("TRIPLINE_OTLP_GRPC", "localhost", "otlp_grpc"),
+            ("TRIPLINE_OTLP_HTTP", "127.0.0.1:99999", "otlp_http"),
             ("TRIPLINE_OTLP_HTTP", "127.0.0.1:4317", "otlp_http"),
             ("TRIPLINE_OTLP_GRPC", "127.0.0.1:7070", "otlp_grpc"),
         ] {

@@ -1,4 +1,4 @@
-//! Which signal an OTLP/JSON document is of.
+//! Which signals an OTLP/JSON document is of.
 
 use super::Malformed;
 use super::json::read;
@@ -28,29 +28,34 @@ impl SignalKind {
     }
 }
 
-/// The signal of a document, by its first telling key; `None` when it has none.
+/// The signals of a document, by its telling keys in their order. A request has one; a file may hold more in one object.
 ///
 /// # Errors
 /// The document is no JSON object.
-pub fn signal_of(body: &[u8]) -> Result<Option<SignalKind>, Malformed> {
+pub fn signals_of(body: &[u8]) -> Result<Vec<SignalKind>, Malformed> {
     let text = std::str::from_utf8(body).map_err(|error| {
         Malformed::new("", &format!("not UTF-8 at byte {}", error.valid_up_to()))
     })?;
-    let mut kind = None;
+    let mut kinds: Vec<SignalKind> = Vec::new();
     let read = read(text, |r| {
         r.message(|r, key| {
-            kind = match key {
+            let kind = match key {
                 "resourceSpans" => Some(SignalKind::Traces),
                 "resourceMetrics" => Some(SignalKind::Metrics),
                 "resourceLogs" => Some(SignalKind::Logs),
-                _ => return r.skip(),
+                _ => None,
             };
-            // The rest is the decoder's to judge.
-            Err(r.fault("found"))
+            if let Some(kind) = kind
+                && !kinds.contains(&kind)
+            {
+                kinds.push(kind);
+            }
+            r.skip()
         })
     });
-    if kind.is_none() {
+    // With a signal, the rest is the decoder's to judge.
+    if kinds.is_empty() {
         read?;
     }
-    Ok(kind)
+    Ok(kinds)
 }

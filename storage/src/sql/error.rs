@@ -116,8 +116,15 @@ fn renumbered(message: &str, lines: usize) -> String {
     format!("{before}{LINE}{own}: {source}")
 }
 
-/// What to write instead, where DuckDB 2.0.0 makes no text of a map whose keys differ only in case.
+/// What to write instead, where DuckDB 2.0.0 makes no text of a map whose keys differ only in case, or where what takes
+/// JSON was given a VARIANT.
 fn hinted(message: &str) -> String {
+    if message.contains("Malformed JSON at byte") {
+        return format!(
+            "{message}\n\nAn attribute is a VARIANT: `->`, json_extract(), json_each() and their like read it as JSON, \
+             attributes::JSON->'key'"
+        );
+    }
     if !message.contains("duplicate name") || !message.contains("in struct") {
         return message.to_owned();
     }

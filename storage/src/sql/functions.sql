@@ -16,8 +16,24 @@ CREATE OR REPLACE MACRO sql_functions.to_timestamp(seconds) AS make_timestamp_ns
 CREATE OR REPLACE MACRO sql_functions.timezone(zone, t) AS
     CASE WHEN upper(zone) IN ('UTC', 'GMT', 'Z', 'ETC/UTC') THEN t
          ELSE error('times are UTC here; the time zone ' || zone || ' is not available') END;
--- Attributes are VARIANT; the JSON arrow reads them as well.
-CREATE OR REPLACE MACRO sql_functions."->>"(a, b) AS json_extract_string(a::JSON, b);
+-- Attributes are VARIANT; the JSON arrow and the JSON functions read them as well: DuckDB 2.0.0 hands them the text of a
+-- VARIANT, which is no JSON. Not json_extract: `->` looks for it by name and takes no macro.
+CREATE OR REPLACE MACRO sql_functions."->>"(a, b) AS system.main.json_extract_string(a::JSON, b);
+CREATE OR REPLACE MACRO sql_functions.json_extract_string(a, b) AS system.main.json_extract_string(a::JSON, b);
+CREATE OR REPLACE MACRO sql_functions.json_extract_path(a, b) AS system.main.json_extract_path(a::JSON, b);
+CREATE OR REPLACE MACRO sql_functions.json_extract_path_text(a, b) AS system.main.json_extract_path_text(a::JSON, b);
+CREATE OR REPLACE MACRO sql_functions.json_value(a, b) AS system.main.json_value(a::JSON, b);
+CREATE OR REPLACE MACRO sql_functions.json_exists(a, b) AS system.main.json_exists(a::JSON, b);
+CREATE OR REPLACE MACRO sql_functions.json_contains(a, b) AS system.main.json_contains(a::JSON, b::JSON);
+CREATE OR REPLACE MACRO sql_functions.json_keys
+    (a) AS system.main.json_keys(a::JSON),
+    (a, b) AS system.main.json_keys(a::JSON, b);
+CREATE OR REPLACE MACRO sql_functions.json_array_length
+    (a) AS system.main.json_array_length(a::JSON),
+    (a, b) AS system.main.json_array_length(a::JSON, b);
+CREATE OR REPLACE MACRO sql_functions.json_type
+    (a) AS system.main.json_type(a::JSON),
+    (a, b) AS system.main.json_type(a::JSON, b);
 -- Any attribute as a number: a cast fails on a map, even TRY_CAST where keys differ only in case, and doubles that are
 -- not finite are kept as one.
 CREATE OR REPLACE MACRO sql_functions.number(a) AS

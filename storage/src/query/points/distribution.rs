@@ -169,8 +169,15 @@ impl Distribution {
 pub(super) type Bucket = (f64, f64, u64);
 
 fn explicit(counts: &[u64], bounds: &[f64], min: Option<f64>, max: Option<f64>) -> Vec<Bucket> {
-    let first = bounds.first().copied().unwrap_or(0.0);
-    let last = bounds.last().copied().unwrap_or(0.0);
+    let (Some(first), Some(last)) = (bounds.first().copied(), bounds.last().copied()) else {
+        // One bucket alone: all that is known are the extremes.
+        let extremes = min.or(max).zip(max.or(min));
+        let alone = extremes.zip(counts.first());
+        return alone
+            .map(|((low, high), count)| (low.min(high), high, *count))
+            .into_iter()
+            .collect();
+    };
     let lowest = min
         .unwrap_or(if first > 0.0 { 0.0 } else { first })
         .min(first);
@@ -283,6 +290,17 @@ mod tests {
         };
         assert_eq!(histogram.quantile(0.5, None, None), Some(2.0));
         assert_eq!(histogram.quantile(0.75, None, None), Some(3.0));
+    }
+
+    #[test]
+    fn one_bucket_alone_lies_between_the_extremes() {
+        let histogram = Distribution::Explicit {
+            counts: vec![4],
+            bounds: Vec::new(),
+        };
+        assert_eq!(histogram.quantile(0.5, Some(5.0), Some(9.0)), Some(7.0));
+        assert_eq!(histogram.quantile(0.5, None, Some(9.0)), Some(9.0));
+        assert_eq!(histogram.quantile(0.5, None, None), None);
     }
 
     #[test]

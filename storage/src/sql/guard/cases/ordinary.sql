@@ -156,6 +156,10 @@ SELECT trace_id, event.name, event.time_unix_nano FROM (SELECT trace_id, unnest(
 
 SELECT json_extract_string(attributes::JSON, '$."http.route"'), json_keys(attributes::JSON) FROM spans
 
+SELECT json_extract_string(attributes, '$."http.route"') AS route, json_value(attributes, '$.big'), json_type(attributes, 'big'), json_exists(attributes, 'big') FROM spans WHERE route IS NOT NULL
+
+SELECT key, count(*) FROM (SELECT unnest(json_keys(attributes)) AS key FROM spans WHERE json_array_length(events) > 0 AND json_contains(resource_attributes, '"shop"')) GROUP BY ALL
+
 SELECT json_object('a', 1, 'b', [1, 2]), to_json({'x': 1}), json_array_length('[1,2]'), '{"a":{"b":2}}'::JSON->'a'->>'b'
 
 SELECT json_group_object(name, duration_ns), json_group_array(kind) FROM spans

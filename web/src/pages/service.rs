@@ -99,6 +99,22 @@ pub struct PartHow {
     pub versions: String,
 }
 
+impl ServicePage {
+    /// How many instances it has in a scope: those of its list, in which no sidecar is one. Where the list names none, or
+    /// not all, as many as are stored.
+    fn instances_of(&self, summary: &ServiceSummary) -> u64 {
+        let listed = &self.instances;
+        if listed.truncated || listed.items.is_empty() {
+            return summary.instances;
+        }
+        let named = listed
+            .items
+            .iter()
+            .filter(|one| one.instance_id.is_some() && one.scope == summary.scope);
+        named.count() as u64
+    }
+}
+
 /// The page.
 pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
     let traces = frame.link("/traces", &[("service", &data.name)]);
@@ -260,18 +276,18 @@ fn operations(service: &str, part: &ServicePart, id: String, frame: &Frame) -> O
             let traces = frame.link_in(&part.scope, "/traces", &asked);
             view! {
                 <tr>
-                    <td class="wide"><a data-row href=traces>{operation.name.clone()}</a></td>
-                    <td class="num">{units::count(operation.calls)}</td><td class="num">{units::rate(operation.weight / seconds)}</td>
-                    <td class="num">{error_share(operation.counts())}</td>
-                    <td class="num">{units::duration_or_dash(operation.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(operation.latency.p95_ns)}</td>
-                    <td class="num">{units::duration_or_dash(operation.latency.p99_ns)}</td>
+                    <td class="wide folds-main"><a data-row href=traces>{operation.name.clone()}</a></td>
+                    <td class="num" data-head="calls">{units::count(operation.calls)}</td><td class="num" data-head="rate">{units::rate(operation.weight / seconds)}</td>
+                    <td class="num" data-head="errors">{error_share(operation.counts())}</td>
+                    <td class="num" data-head="p50">{units::duration_or_dash(operation.latency.p50_ns)}</td><td class="num" data-head="p95">{units::duration_or_dash(operation.latency.p95_ns)}</td>
+                    <td class="num" data-head="p99">{units::duration_or_dash(operation.latency.p99_ns)}</td>
                 </tr>
             }
         })
         .collect_view();
     Some(
         view! {
-            <section class="panel" id=id data-live><div class="panel-head"><h2>"Operations"</h2>{frame.how(&part.how.operations)}</div><div class="scroll"><table class="list">
+            <section class="panel" id=id data-live><div class="panel-head"><h2>"Operations"</h2>{frame.how(&part.how.operations)}</div><div class="scroll"><table class="list folds">
                 <thead><tr><th>"Name"</th><th class="num">"Calls"</th><th class="num">"Rate"</th><th class="num">"Errors"</th>
                 <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th></tr></thead>
                 <tbody>{rows}</tbody>

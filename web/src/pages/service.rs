@@ -20,7 +20,7 @@ use self::over_time::over_time;
 use self::versions::versions;
 use super::breakers::panel_of;
 use super::graph::{edge_table, picture};
-use super::{last_week, own_breakers, proxies};
+use super::{LastHeard, last_week, own_breakers, proxies};
 use crate::address::segment;
 use crate::frame::{Frame, SCOPES};
 use crate::parts::{
@@ -52,6 +52,8 @@ pub struct ServicePage {
     pub instances: Page<InstanceSummary>,
     /// What was seen instead, where it was not: each service that sent anything in the range and scope.
     pub seen: Vec<ServiceCoverage>,
+    /// When it was last heard, once a scope it is stored in.
+    pub heard: Vec<LastHeard>,
     /// It at the same time last week, once a scope it lived in, if that is compared with.
     pub last_week: Option<Vec<ServiceSummary>>,
     /// SQL of its numbers.
@@ -146,6 +148,10 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
         .map(|summary| in_scope(summary, data, frame))
         .collect_view();
     let called = data.summaries.iter().filter(|summary| summary.spans > 0);
+    let was_called = data
+        .summaries
+        .iter()
+        .any(|summary| summary.counts().calls > 0);
     let cut = cut_note(
         data.parts.len() as u64,
         called.count() as u64,
@@ -178,7 +184,7 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
         } else { view! {
             <div id="service-notes" data-live>{compared}{proxies::line(&proxies::folded_in(&data.summaries), frame)}</div>
             {scopes}
-            <div id="service-cut" data-live>{cut}{rates_note(frame)}</div>
+            <div id="service-cut" data-live>{cut}{rates_note(frame).filter(|_| was_called)}</div>
         }.into_any() }}
         {instances::panel(data, frame)}
         <section class="panel" id="neighbours" data-live><div class="panel-head"><h2>"Callers and callees"</h2>{frame.how(&data.how.neighbours)}</div>
@@ -251,7 +257,27 @@ fn in_scope(summary: &ServiceSummary, data: &ServicePage, frame: &Frame) -> AnyV
             {versions(part, id("versions"), frame)}
         }
     });
-    view! { {figures(summary, data, id("figures"), frame)}{over_time} }.into_any()
+    view! {
+        <div id=id("silence") data-live>{silence(summary, data, frame)}</div>
+        {figures(summary, data, id("figures"), frame)}{over_time}
+    }
+    .into_any()
+}
+
+/// That it sent no span in this range, and when it was last heard at all. What metrics count of it has its own words.
+fn silence(summary: &ServiceSummary, data: &ServicePage, frame: &Frame) -> Option<AnyView> {
+    if summary.spans > 0 || summary.requests.is_some() {
+        return None;
+    }
+    let last = data.heard.iter().find(|one| one.scope == summary.scope);
+    let advice = last.map_or_else(
+        || "Widen the range.".to_owned(),
+        |one| {
+            let ago = units::ago(one.newest_ns, frame.now_ns);
+            format!("Last seen {ago}: its newest span, log record or metric point.")
+        },
+    );
+    Some(nothing("It sent no span in this range.", &advice))
 }
 
 /// A scope as a part of an id, in which no blank may be.

@@ -312,6 +312,10 @@ fn lists_of_traces_services_and_patterns_fold_into_rows_with_their_heads() {
         }
     };
     folds("traces", "duration, spans, errors");
+    folds(
+        "graph",
+        "caller, callee, calls, rate, refused, failed or refused, p50, p95, p99",
+    );
     folds("patterns", "records, share, newest");
     folds(
         "service",

@@ -1,24 +1,46 @@
 //! The box on every page: an id or a name leads to where it is; any other address to nothing.
 
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use tripline_web::frame::Frame;
 
 use super::answer::problem_page;
 use super::request::PageRequest;
+use crate::api::AppState;
 use crate::api::params::hex_id;
 use crate::api::problem::Problem;
+use crate::api::senders::senders;
 
 /// `/find`: a trace id leads to its trace, also out of a `traceparent`, an address or a line of a log; any other text to
-/// the service of that name.
-pub(super) async fn find(request: PageRequest) -> Redirect {
+/// the service of that name, or the only one whose name has it.
+pub(super) async fn find(State(state): State<AppState>, request: PageRequest) -> Redirect {
     let frame = request.frame;
     let text = frame.param("q").unwrap_or_default().trim();
     let target = match trace_in(text) {
         Some(id) => frame.link(&format!("/traces/{id}"), &[]),
         None if text.is_empty() => frame.link("/traces", &[]),
-        None => frame.link("/traces", &[("service", text)]),
+        None => {
+            let known = senders(&state);
+            let names = known.heard.iter().map(|one| one.service_name.as_str());
+            frame.link("/traces", &[("service", service_meant(names, text))])
+        }
     };
     Redirect::to(&target)
+}
+
+/// The name among these that a text stands for; the text itself where that is none, or any of several.
+fn service_meant<'a>(names: impl Iterator<Item = &'a str>, text: &'a str) -> &'a str {
+    let wanted = text.to_lowercase();
+    let mut found: Vec<&str> = names
+        .filter(|name| name.to_lowercase().contains(&wanted))
+        .collect();
+    // A service may live in several scopes.
+    found.sort_unstable();
+    found.dedup();
+    match found[..] {
+        [only] => only,
+        _ => text,
+    }
 }
 
 /// The one trace id that stands in a text.
@@ -90,6 +112,23 @@ mod tests {
         assert_eq!(led_to(&[("service", "cart"), ("attr", ID)]), trace);
         let quoted = format!(" \"{}\" ", ID.to_uppercase());
         assert_eq!(led_to(&[("q", &quoted)]), trace);
+    }
+
+    #[test]
+    fn a_part_of_a_name_is_enough_where_one_service_has_it() {
+        let names = ["checkout", "payment", "payment-canary", "search", "search"];
+        for (text, meant) in [
+            ("Check", "checkout"),
+            ("search", "search"),
+            ("sear", "search"),
+            ("canary", "payment-canary"),
+            // That of its own name is not the only one that has it.
+            ("payment", "payment"),
+            ("pay", "pay"),
+            ("nobody", "nobody"),
+        ] {
+            assert_eq!(service_meant(names.into_iter(), text), meant);
+        }
     }
 
     #[test]

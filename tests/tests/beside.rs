@@ -212,6 +212,14 @@ async fn a_service_has_its_instances_each_counted_once() -> Result<()> {
     let narrow = format!("/services/cart?from={base}&to={}", base + 10 * SECOND);
     let html = says(&server, &narrow, &["pod-of-cart-1"]).await?;
     assert!(row(&html, "pod-of-cart-1")?.contains(">10<"), "{html}");
+    // Later one of them was silent: the figure is of the range as the list is.
+    let late = format!(
+        "/services/cart?from={}&to={}",
+        base + 20 * SECOND,
+        base + 30 * SECOND
+    );
+    let figure = "Instances</span><span class=\"figure-value\">1</span>";
+    says(&server, &late, &["1 instance, busiest first", figure]).await?;
     // 55 calls; the figure of what is stored has the 30 that came again.
     says(&server, "/", &["85", "counted again", "55 calls in range"]).await?;
     Ok(())

@@ -203,6 +203,8 @@ async fn a_trace_id_finds_its_trace_wherever_it_is_pasted() -> Result<()> {
     for page in [
         format!("/find?q={TRACE}"),
         format!("/find?q=+{}+", TRACE.to_uppercase()),
+        format!("/find?q=trace_id%3D{TRACE}+span_id%3D051581bf3cb55c13"),
+        format!("/logs?q=00-{TRACE}-051581bf3cb55c13-01"),
         format!("/traces?q={TRACE}"),
         format!("/logs?q={TRACE}"),
         format!("/logs?text={TRACE}"),

@@ -77,7 +77,7 @@ pub(super) async fn overview(
 }
 
 /// When each service was last heard, as far as is known by now.
-fn heard(state: &AppState) -> Vec<views::LastHeard> {
+pub(super) fn heard(state: &AppState) -> Vec<views::LastHeard> {
     let senders = senders(state);
     let heard = senders.heard.iter().map(|service| views::LastHeard {
         scope: service.scope.clone(),

@@ -152,6 +152,8 @@ pub(super) async fn one(
     };
     let title = name.clone();
     let of_breakers = breakers_of(&frame);
+    let mut heard = super::overview::heard(&state);
+    heard.retain(|one| one.service_name == name);
     let answer = state
         .ask(move |session| {
             let covered = query::covered(session, range)?;
@@ -193,6 +195,7 @@ pub(super) async fn one(
                 slow,
                 logs,
                 instances,
+                heard,
                 last_week,
                 how: views::ServiceHow {
                     figures: how::services(&asked.services, Some(name.as_str()), seconds),

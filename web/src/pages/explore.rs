@@ -344,7 +344,7 @@ fn heat(map: &MetricHeatmap) -> AnyView {
                 .map(|cell| cell.values)
                 .sum();
             (values > 0.0).then(|| view! {
-                <tr><td class="wide">{bounds(row, &map.unit)}</td><td class="num">{units::compact(values)}</td>
+                <tr><td class="wide">{bounds(row, &map.unit)}</td><td class="num">{units::count(values.round() as u64)}</td>
                 <td class="num quiet">{units::percent(values / map.values.max(1.0))}</td></tr>
             })
         })

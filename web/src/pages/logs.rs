@@ -179,18 +179,18 @@ fn pattern_table(patterns: &LogPatterns, frame: &Frame) -> AnyView {
                 .map(|filter| frame.with(&[("view", ""), ("q", &Filter::narrowed(frame.param("q").unwrap_or_default(), Signal::Logs, filter.expression().clone()))]));
             view! {
                 <tr>
-                    <td class="num">{units::count(pattern.count)}</td>
-                    <td class="num quiet">{units::percent(pattern.count as f64 / patterns.records.max(1) as f64)}</td>
+                    <td class="num" data-head="records">{units::count(pattern.count)}</td>
+                    <td class="num quiet" data-head="share">{units::percent(pattern.count as f64 / patterns.records.max(1) as f64)}</td>
                     <td><span class=format!("severity {}", word.1)>{word.0}</span></td>
-                    <td class="wide"><a href=link title=line(&pattern.example)><code>{line(&text)}</code></a></td>
+                    <td class="wide folds-main"><a href=link title=line(&pattern.example)><code>{line(&text)}</code></a></td>
                     <td class="quiet">{pattern.services.join(", ")}</td>
-                    <td class="nowrap">{moment(positive(pattern.newest_unix_nano), frame)}</td>
+                    <td class="nowrap" data-head="newest">{moment(positive(pattern.newest_unix_nano), frame)}</td>
                 </tr>
             }
         })
         .collect_view();
     view! {
-        <div class="scroll"><table class="list">
+        <div class="scroll"><table class="list folds">
             <thead><tr><th class="num">"Records"</th><th class="num">"Share"</th><th>"Severity"</th><th>"Pattern"</th><th>"Services"</th><th>"Newest"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>

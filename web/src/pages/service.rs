@@ -20,7 +20,7 @@ use self::over_time::over_time;
 use self::versions::versions;
 use super::breakers::panel_of;
 use super::graph::{edge_table, picture};
-use super::{last_week, own_breakers, proxies};
+use super::{LastHeard, last_week, own_breakers, proxies};
 use crate::address::segment;
 use crate::frame::{Frame, SCOPES};
 use crate::parts::{
@@ -52,6 +52,8 @@ pub struct ServicePage {
     pub instances: Page<InstanceSummary>,
     /// What was seen instead, where it was not: each service that sent anything in the range and scope.
     pub seen: Vec<ServiceCoverage>,
+    /// When it was last heard, once a scope it is stored in.
+    pub heard: Vec<LastHeard>,
     /// It at the same time last week, once a scope it lived in, if that is compared with.
     pub last_week: Option<Vec<ServiceSummary>>,
     /// SQL of its numbers.
@@ -99,6 +101,22 @@ pub struct PartHow {
     pub versions: String,
 }
 
+impl ServicePage {
+    /// How many instances it has in a scope: those of its list, in which no sidecar is one. Where the list names none, or
+    /// not all, as many as are stored.
+    fn instances_of(&self, summary: &ServiceSummary) -> u64 {
+        let listed = &self.instances;
+        if listed.truncated || listed.items.is_empty() {
+            return summary.instances;
+        }
+        let named = listed
+            .items
+            .iter()
+            .filter(|one| one.instance_id.is_some() && one.scope == summary.scope);
+        named.count() as u64
+    }
+}
+
 /// The page.
 pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
     let traces = frame.link("/traces", &[("service", &data.name)]);
@@ -130,6 +148,10 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
         .map(|summary| in_scope(summary, data, frame))
         .collect_view();
     let called = data.summaries.iter().filter(|summary| summary.spans > 0);
+    let was_called = data
+        .summaries
+        .iter()
+        .any(|summary| summary.counts().calls > 0);
     let cut = cut_note(
         data.parts.len() as u64,
         called.count() as u64,
@@ -162,7 +184,7 @@ pub fn service(data: &ServicePage, frame: &Frame) -> AnyView {
         } else { view! {
             <div id="service-notes" data-live>{compared}{proxies::line(&proxies::folded_in(&data.summaries), frame)}</div>
             {scopes}
-            <div id="service-cut" data-live>{cut}{rates_note(frame)}</div>
+            <div id="service-cut" data-live>{cut}{rates_note(frame).filter(|_| was_called)}</div>
         }.into_any() }}
         {instances::panel(data, frame)}
         <section class="panel" id="neighbours" data-live><div class="panel-head"><h2>"Callers and callees"</h2>{frame.how(&data.how.neighbours)}</div>
@@ -235,7 +257,27 @@ fn in_scope(summary: &ServiceSummary, data: &ServicePage, frame: &Frame) -> AnyV
             {versions(part, id("versions"), frame)}
         }
     });
-    view! { {figures(summary, data, id("figures"), frame)}{over_time} }.into_any()
+    view! {
+        <div id=id("silence") data-live>{silence(summary, data, frame)}</div>
+        {figures(summary, data, id("figures"), frame)}{over_time}
+    }
+    .into_any()
+}
+
+/// That it sent no span in this range, and when it was last heard at all. What metrics count of it has its own words.
+fn silence(summary: &ServiceSummary, data: &ServicePage, frame: &Frame) -> Option<AnyView> {
+    if summary.spans > 0 || summary.requests.is_some() {
+        return None;
+    }
+    let last = data.heard.iter().find(|one| one.scope == summary.scope);
+    let advice = last.map_or_else(
+        || "Widen the range.".to_owned(),
+        |one| {
+            let ago = units::ago(one.newest_ns, frame.now_ns);
+            format!("Last seen {ago}: its newest span, log record or metric point.")
+        },
+    );
+    Some(nothing("It sent no span in this range.", &advice))
 }
 
 /// A scope as a part of an id, in which no blank may be.
@@ -260,18 +302,18 @@ fn operations(service: &str, part: &ServicePart, id: String, frame: &Frame) -> O
             let traces = frame.link_in(&part.scope, "/traces", &asked);
             view! {
                 <tr>
-                    <td class="wide"><a data-row href=traces>{operation.name.clone()}</a></td>
-                    <td class="num">{units::count(operation.calls)}</td><td class="num">{units::rate(operation.weight / seconds)}</td>
-                    <td class="num">{error_share(operation.counts())}</td>
-                    <td class="num">{units::duration_or_dash(operation.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(operation.latency.p95_ns)}</td>
-                    <td class="num">{units::duration_or_dash(operation.latency.p99_ns)}</td>
+                    <td class="wide folds-main"><a data-row href=traces>{operation.name.clone()}</a></td>
+                    <td class="num" data-head="calls">{units::count(operation.calls)}</td><td class="num" data-head="rate">{units::rate(operation.weight / seconds)}</td>
+                    <td class="num" data-head="errors">{error_share(operation.counts())}</td>
+                    <td class="num" data-head="p50">{units::duration_or_dash(operation.latency.p50_ns)}</td><td class="num" data-head="p95">{units::duration_or_dash(operation.latency.p95_ns)}</td>
+                    <td class="num" data-head="p99">{units::duration_or_dash(operation.latency.p99_ns)}</td>
                 </tr>
             }
         })
         .collect_view();
     Some(
         view! {
-            <section class="panel" id=id data-live><div class="panel-head"><h2>"Operations"</h2>{frame.how(&part.how.operations)}</div><div class="scroll"><table class="list">
+            <section class="panel" id=id data-live><div class="panel-head"><h2>"Operations"</h2>{frame.how(&part.how.operations)}</div><div class="scroll"><table class="list folds">
                 <thead><tr><th>"Name"</th><th class="num">"Calls"</th><th class="num">"Rate"</th><th class="num">"Errors"</th>
                 <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th></tr></thead>
                 <tbody>{rows}</tbody>

@@ -268,7 +268,7 @@ fn results(data: &TracesPage, frame: &Frame) -> AnyView {
     });
     view! {
         <div class="panel-head"><h2 class="visually-hidden">"Found"</h2>{frame.how(&data.how.traces)}</div>
-        <div class="scroll"><table class="list">
+        <div class="scroll"><table class="list folds">
             <thead><tr>{head("Start", START)}<th>"Root"</th><th>"Name"</th>{head("Duration", "duration")}<th class="bar-head"></th>
                 {head("Spans", "spans")}{head("Errors", "errors")}<th>"Services"</th></tr></thead>
             <tbody>{rows}</tbody>
@@ -308,12 +308,12 @@ fn row(trace: &TraceSummary, longest: u64, frame: &Frame) -> AnyView {
         <tr>
             <td class="nowrap">{moment(positive(trace.start_time_unix_nano), frame)}</td>
             <td>{service_link_in(frame, &trace.root.scope, trace.root.service_name.as_deref())}</td>
-            <td class="wide"><a data-row href=trace_href(trace, frame)>{trace.root.name.clone()}</a>
+            <td class="wide folds-main"><a data-row href=trace_href(trace, frame)>{trace.root.name.clone()}</a>
                 {(!trace.has_root).then(|| view! { " " <span class="tag">"root missing"</span> })}</td>
-            <td class="num">{duration.map_or_else(|| "–".to_owned(), units::duration)}</td>
+            <td class="num" data-head="duration">{duration.map_or_else(|| "–".to_owned(), units::duration)}</td>
             <td class="bar-cell"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class=class width=width height="8"></rect></svg></td>
-            <td class="num">{units::count(trace.spans)}</td>
-            <td class="num">{errors}</td>
+            <td class="num" data-head="spans">{units::count(trace.spans)}</td>
+            <td class="num" data-head="errors">{errors}</td>
             <td class="quiet names">{others.join(", ")}</td>
         </tr>
     }

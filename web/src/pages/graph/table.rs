@@ -44,17 +44,17 @@ pub(in crate::pages) fn edge_table(
             Some(view! {
                 <tr>
                     {ends(edge, (caller, callee), told, frame)}
-                    <td class="num"><a data-row href=traces title="Traces with these calls">{units::count(edge.calls)}</a></td><td class="num">{units::rate(rate)} {basis_tag(edge.basis, edge.calls, edge.weight)}{was_rate}</td>
-                    <td class="num">{refused.unwrap_or_else(|| "–".to_owned())}{by_spans}</td><td class="num">{lost}{was_lost}</td>
-                    <td class="num">{units::duration_or_dash(edge.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(edge.latency.p95_ns)}{was_p95}</td>
-                    <td class="num">{units::duration_or_dash(edge.latency.p99_ns)}</td>
+                    <td class="num" data-head="calls"><a data-row href=traces title="Traces with these calls">{units::count(edge.calls)}</a></td><td class="num" data-head="rate">{units::rate(rate)} {basis_tag(edge.basis, edge.calls, edge.weight)}{was_rate}</td>
+                    <td class="num" data-head="refused">{refused.unwrap_or_else(|| "–".to_owned())}{by_spans}</td><td class="num" data-head="failed or refused">{lost}{was_lost}</td>
+                    <td class="num" data-head="p50">{units::duration_or_dash(edge.latency.p50_ns)}</td><td class="num" data-head="p95">{units::duration_or_dash(edge.latency.p95_ns)}{was_p95}</td>
+                    <td class="num" data-head="p99">{units::duration_or_dash(edge.latency.p99_ns)}</td>
                     <td>{breakers_on(edge, caller, frame)}</td>
                 </tr>
             })
         })
         .collect_view();
     view! {
-        <div class="scroll"><table class="list">
+        <div class="scroll"><table class="list folds">
             <thead><tr><th>"Caller"</th><th>"Callee"</th><th>"Kind"</th><th class="num">"Calls"</th><th class="num">"Rate"</th><th class="num">"Refused"</th><th class="num">"Failed or refused"</th>
             <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th><th>"Breakers"</th></tr></thead>
             <tbody>{rows}</tbody>
@@ -92,7 +92,7 @@ pub(super) fn ends(
         };
         view! { {name}{place} }
     };
-    view! { <td>{name(caller)}</td><td>{name(callee)}{inferred}</td><td class="quiet">{kind}</td> }
+    view! { <td data-head="caller">{name(caller)}</td><td data-head="callee">{name(callee)}{inferred}</td><td class="quiet">{kind}</td> }
         .into_any()
 }
 

@@ -34,7 +34,7 @@ pub(super) fn figures(
     } else {
         summary.versions.join(", ")
     };
-    let instances = match summary.instances {
+    let instances = match data.instances_of(summary) {
         0 => "not reported".to_owned(),
         instances => units::count(instances),
     };

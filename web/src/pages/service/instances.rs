@@ -26,7 +26,7 @@ pub(super) fn panel(data: &ServicePage, frame: &Frame) -> Option<AnyView> {
         view! {
             <section class="panel" id="instances" data-live>
                 <div class="panel-head"><h2>"Instances"</h2><p class="quiet">{basis}</p>{frame.how(&data.how.instances)}</div>
-                <div class="scroll"><table class="list">
+                <div class="scroll"><table class="list folds">
                     <thead><tr><th>"Instance"</th><th>"Version"</th><th>"Pod"</th><th>"Host"</th><th class="num">"Calls"</th><th class="num">"Errors"</th>
                     <th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"Last seen"</th></tr></thead>
                     <tbody>{rows}</tbody>
@@ -108,13 +108,13 @@ fn row(service: &str, instance: &InstanceSummary, frame: &Frame) -> AnyView {
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
     view! {
         <tr>
-            <td>{name} " " <span class="quiet">{environment}</span> " " {elsewhere}</td>
-            <td>{versions}</td><td>{or_dash(&instance.pod)}</td><td>{or_dash(&instance.host)}</td>
-            <td class="num">{units::count(instance.calls)}</td>
-            <td class="num">{error_share(instance.counts())}</td>
-            <td class="num">{units::duration_or_dash(instance.latency.p50_ns)}</td>
-            <td class="num">{units::duration_or_dash(instance.latency.p95_ns)}</td>
-            <td class="num">{since(positive(Some(instance.last_unix_nano)), frame)}</td>
+            <td class="folds-main">{name} " " <span class="quiet">{environment}</span> " " {elsewhere}</td>
+            <td data-head="version">{versions}</td><td data-head="pod">{or_dash(&instance.pod)}</td><td data-head="host">{or_dash(&instance.host)}</td>
+            <td class="num" data-head="calls">{units::count(instance.calls)}</td>
+            <td class="num" data-head="errors">{error_share(instance.counts())}</td>
+            <td class="num" data-head="p50">{units::duration_or_dash(instance.latency.p50_ns)}</td>
+            <td class="num" data-head="p95">{units::duration_or_dash(instance.latency.p95_ns)}</td>
+            <td class="num" data-head="last seen">{since(positive(Some(instance.last_unix_nano)), frame)}</td>
         </tr>
     }
     .into_any()

@@ -19,7 +19,7 @@ pub fn service_markdown(data: &ServicePage, frame: &Frame) -> String {
         return out;
     }
     let figures = data.summaries.iter().map(|summary| {
-        let instances = match summary.instances {
+        let instances = match data.instances_of(summary) {
             0 => "not reported".to_owned(),
             instances => units::count(instances),
         };

@@ -23,9 +23,9 @@ pub(super) fn failures(service: &str, page: &Page<TraceSummary>, frame: &Frame) 
             view! {
                 <tr>
                     <td class="nowrap">{moment(positive(trace.matched.start_time_unix_nano), frame)}</td>
-                    <td class="wide"><a data-row href=link>{trace.matched.name.clone()}</a></td>
-                    <td class="num">{positive(trace.matched.duration_ns).map_or_else(|| "–".to_owned(), units::duration)}</td>
-                    <td class="quiet">{trace.root.name.clone()}</td>
+                    <td class="wide folds-main"><a data-row href=link>{trace.matched.name.clone()}</a></td>
+                    <td class="num" data-head="duration">{positive(trace.matched.duration_ns).map_or_else(|| "–".to_owned(), units::duration)}</td>
+                    <td class="quiet" data-head="of trace">{trace.root.name.clone()}</td>
                 </tr>
             }
         })
@@ -37,7 +37,7 @@ pub(super) fn failures(service: &str, page: &Page<TraceSummary>, frame: &Frame) 
     };
     let all = frame.link("/traces", &[("service", service), ("status", "error")]);
     view! {
-        <div class="scroll"><table class="list"><thead><tr><th>"Start"</th><th>"Span"</th><th class="num">"Duration"</th><th>"Of trace"</th></tr></thead><tbody>{rows}</tbody></table></div>
+        <div class="scroll"><table class="list folds"><thead><tr><th>"Start"</th><th>"Span"</th><th class="num">"Duration"</th><th>"Of trace"</th></tr></thead><tbody>{rows}</tbody></table></div>
         {list_note(&shown, "failed trace", "newest first", frame)}
         {page.truncated.then(|| view! { <p class="note"><a href=all>"All failed traces →"</a></p> })}
     }
@@ -71,7 +71,7 @@ pub(super) fn log_table(data: &ServicePage, frame: &Frame) -> AnyView {
                 <tr>
                     <td class="nowrap">{moment(positive(log.time_unix_nano), frame)}</td>
                     <td><span class=format!("severity {class}")>{word}</span></td>
-                    <td class="wide">{text}</td><td class="nowrap">{trace}</td>
+                    <td class="wide folds-main">{text}</td><td class="nowrap">{trace}</td>
                 </tr>
             }
         })
@@ -82,7 +82,7 @@ pub(super) fn log_table(data: &ServicePage, frame: &Frame) -> AnyView {
         ..data.logs.clone()
     };
     view! {
-        <div class="scroll"><table class="list"><thead><tr><th>"Time"</th><th>"Severity"</th><th>"Message"</th><th>"Trace"</th></tr></thead><tbody>{rows}</tbody></table></div>
+        <div class="scroll"><table class="list folds"><thead><tr><th>"Time"</th><th>"Severity"</th><th>"Message"</th><th>"Trace"</th></tr></thead><tbody>{rows}</tbody></table></div>
         {list_note(&shown, "log record", "newest first", frame)}
         <p><a href=all>"All its warnings and errors →"</a></p>
     }

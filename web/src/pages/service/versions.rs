@@ -25,10 +25,10 @@ pub(super) fn versions(part: &ServicePart, id: String, frame: &Frame) -> Option<
             let verdict = (at == 0).then(|| verdict(version, base));
             view! {
                 <tr>
-                    <td><b>{name}</b></td><td class="num">{units::count(version.calls)}</td>
-                    <td class="num">{error_share(version.counts())}</td>
-                    <td class="num">{units::duration_or_dash(version.latency.p50_ns)}</td><td class="num">{units::duration_or_dash(version.latency.p95_ns)}</td>
-                    <td class="num">{units::duration_or_dash(version.latency.p99_ns)}</td><td>{verdict}</td>
+                    <td><b>{name}</b></td><td class="num" data-head="calls">{units::count(version.calls)}</td>
+                    <td class="num" data-head="errors">{error_share(version.counts())}</td>
+                    <td class="num" data-head="p50">{units::duration_or_dash(version.latency.p50_ns)}</td><td class="num" data-head="p95">{units::duration_or_dash(version.latency.p95_ns)}</td>
+                    <td class="num" data-head="p99">{units::duration_or_dash(version.latency.p99_ns)}</td><td>{verdict}</td>
                 </tr>
             }
         })
@@ -38,7 +38,7 @@ pub(super) fn versions(part: &ServicePart, id: String, frame: &Frame) -> Option<
         view! {
             <section class="panel" id=id data-live>
                 <div class="panel-head"><h2>"Versions side by side"</h2><p class="quiet">"newest first; it fails " {shares} " of its calls"</p>{frame.how(&part.how.versions)}</div>
-                <div class="scroll"><table class="list">
+                <div class="scroll"><table class="list folds">
                     <thead><tr><th>"Version"</th><th class="num">"Calls"</th><th class="num">"Errors"</th><th class="num">"p50"</th><th class="num">"p95"</th><th class="num">"p99"</th><th>"Against the one before"</th></tr></thead>
                     <tbody>{rows}</tbody>
                 </table></div>

@@ -379,3 +379,46 @@ fn instances_lead_to_their_traces() {
     assert_says(&html, &["To tell instances apart, set service.instance.id"]);
     assert!(!html.contains("busiest first"), "{html}");
 }
+
+#[test]
+fn a_sidecar_is_no_instance_in_the_figures_of_its_service() {
+    let instance = |id: Option<&str>, environment: &str| {
+        json!({"instance_id": id, "environment": environment, "versions": [], "pod": null, "host": null, "calls": 20,
+            "errors": 1, "latency": {}, "last_unix_nano": (NOW - 3_000_000_000).to_string()})
+    };
+    // Four resources are stored of it in each place; a sidecar's is one of them.
+    let mut data = ServicePage {
+        name: "cart".to_owned(),
+        summaries: ["canary", "prod"]
+            .map(|place| service_of(json!({"environment": place, "instances": 4})))
+            .into(),
+        instances: read(json!({"items": [
+            instance(Some("cart-1"), "prod"), instance(Some("cart-2"), "prod"), instance(Some("cart-3"), "prod"),
+            instance(Some("cart-1"), "canary"), instance(None, "canary")],
+            "truncated": false, "total": 4, "next": null})),
+        ..ServicePage::default()
+    };
+    let told = |data: &ServicePage| {
+        let html = render(&frame("/services/cart", &[]), "cart", |f| {
+            super::super::service(data, f)
+        });
+        let figures = html.split(">Instances</span>").skip(1);
+        figures
+            .map(|rest| {
+                let value = rest.split('>').nth(1).unwrap_or_default();
+                value.split('<').next().unwrap_or_default().to_owned()
+            })
+            .collect::<Vec<String>>()
+    };
+    assert_eq!(told(&data), ["1", "3"]);
+    let rows = |data: &ServicePage| {
+        let text = service_markdown(data, &frame("/services/cart", &[]));
+        let rows = text.lines().filter(|line| line.contains("36 of 3,600"));
+        rows.map(|row| row.rsplit('|').nth(1).unwrap_or_default().trim().to_owned())
+            .collect::<Vec<String>>()
+    };
+    assert_eq!(rows(&data), ["1", "3"]);
+    // Of a list that was cut nobody knows.
+    data.instances.truncated = true;
+    assert_eq!(told(&data), ["4", "4"]);
+}

@@ -300,6 +300,29 @@ fn the_tables_of_an_incident_fold_into_rows_with_their_heads() {
     assert_eq!(html.matches("class=\"list\"").count(), 1, "{html}");
 }
 
+#[test]
+fn lists_of_traces_services_and_patterns_fold_into_rows_with_their_heads() {
+    let pages: HashMap<_, _> = gallery("checkout").into_iter().collect();
+    let folds = |page: &str, heads: &str| {
+        let html = &pages[page];
+        assert!(html.contains("class=\"list folds\""), "{page}\n{html}");
+        for head in heads.split(", ") {
+            let cell = format!("data-head=\"{head}\"");
+            assert!(html.contains(&cell), "{page}: {head}\n{html}");
+        }
+    };
+    folds("traces", "duration, spans, errors");
+    folds(
+        "graph",
+        "caller, callee, calls, rate, refused, failed or refused, p50, p95, p99",
+    );
+    folds("patterns", "records, share, newest");
+    folds(
+        "service",
+        "calls, rate, errors, p50, p95, p99, version, pod, host, last seen, duration, of trace",
+    );
+}
+
 /// Writes every page into the directory of `TRIPLINE_GALLERY`, to be looked at.
 #[test]
 fn every_page_renders_as_a_whole_document() {

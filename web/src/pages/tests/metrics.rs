@@ -65,14 +65,15 @@ fn buckets_over_time_have_their_bounds_and_values() {
     data.heatmap = Some(read(
         json!({"from_unix_nano": (NOW - 3_600_000_000_000).to_string(), "column_ns": "60000000000",
         "columns": 60, "unit": "s", "rows": [{"low": null, "high": 0.1}, {"low": 0.1, "high": 0.5}, {"low": 0.5, "high": null}],
-        "cells": [{"column": 3, "row": 0, "values": 30.0}, {"column": 4, "row": 2, "values": 10.0}],
-        "values": 40.0, "streams": 3, "total_streams": 3}),
+        "cells": [{"column": 3, "row": 0, "values": 30_000.0}, {"column": 4, "row": 2, "values": 10_000.0}],
+        "values": 40_000.0, "streams": 3, "total_streams": 3}),
     ));
     let at = frame("/explore", &[("metric", "latency"), ("view", "heatmap")]);
     let html = render(&at, "Metrics", |f| explore(&data, f));
     for words in [
         "up to 100 ms",
         "above 500 ms",
+        ">30,000<",
         "75 %",
         "class=\"heat h",
         "viewBox=\"0 0 60 3\"",

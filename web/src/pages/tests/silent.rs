@@ -1,6 +1,6 @@
 //! Breakers whose instances fell silent, incidents that end so, and names that nothing has.
 
-use tripline_storage::model::BreakerTransition;
+use tripline_storage::model::{BreakerTransition, ServiceSummary};
 
 use super::incident_data::{breaker_page, incident_of};
 use super::*;
@@ -61,6 +61,48 @@ fn an_incident_that_ended_in_silence_is_neither_open_nor_recovered() {
         "{html}"
     );
     assert!(!html.contains("recovered"), "{html}");
+}
+
+#[test]
+fn a_service_that_sent_no_span_says_so_and_when_it_was_last_heard() {
+    let told = |spans: u64| {
+        let summary = json!({"service_name": "cart", "environment": "prod", "calls": spans, "errors": 0,
+            "weight": spans as f64, "basis": "all", "rate_per_second": 0.0, "error_ratio": 0.0, "latency": {},
+            "spans": spans, "versions": [], "instances": 1, "last_seen_unix_nano": NOW.to_string()});
+        let summary: ServiceSummary = read(summary);
+        let other = LastHeard {
+            service_name: "cart".to_owned(),
+            newest_ns: NOW - 1_000_000_000,
+            ..LastHeard::default()
+        };
+        let data = ServicePage {
+            name: "cart".to_owned(),
+            heard: vec![
+                other.clone(),
+                LastHeard {
+                    scope: summary.scope.clone(),
+                    newest_ns: NOW - 8 * 60_000_000_000,
+                    ..other
+                },
+            ],
+            summaries: vec![summary],
+            ..ServicePage::default()
+        };
+        let asked = Frame {
+            covered_seconds: Some(10.0),
+            ..frame("/services/cart", &[])
+        };
+        render(&asked, "cart", |f| crate::pages::service(&data, f))
+    };
+    let silent = told(0);
+    for words in ["It sent no span in this range.", "Last seen 8 min ago"] {
+        assert!(silent.contains(words), "{words}\n{silent}");
+    }
+    // Nothing has a rate.
+    assert!(!silent.contains("Rates are over"), "{silent}");
+    let called = told(5);
+    assert!(!called.contains("sent no span"), "{called}");
+    assert!(called.contains("Rates are over 10 s"), "{called}");
 }
 
 #[test]

@@ -121,6 +121,25 @@ impl RefusedSpans {
             .collect()
     }
 
+    /// Trace and span of every refusal that its own service tells; not those up to which the error of another's came.
+    pub(in crate::query) fn own(&self) -> BTreeSet<(String, String)> {
+        let service = |sample: &SampleRow| sample.subject.service_name.clone();
+        let tells: BTreeMap<Key, Option<String>> = self
+            .found
+            .iter()
+            .map(|sample| (key(sample), service(sample)))
+            .collect();
+        let mut own: BTreeSet<Key> = tells.keys().cloned().collect();
+        for (span, service) in &tells {
+            for above in self.above(span) {
+                if tells.get(&above).is_some_and(|of| of != service) {
+                    own.remove(&above);
+                }
+            }
+        }
+        own
+    }
+
     /// Those of one breaker of `guards` that are on no span of a call, and on none that the error of a call went up to or
     /// came from.
     pub(in crate::query) fn lone(

@@ -110,3 +110,86 @@ fn a_refusal_that_only_its_librarys_words_tell_hurts_the_request() {
     store.seal_now().expect("sealed");
     check();
 }
+
+/// `cart` calls `pay`, which fails with these words; where `pay` answers, that is what it answered.
+fn call(store: &Store, number: u8, second: u64, message: &str, is_answered: bool) {
+    let start = BASE + second * S;
+    let span = |span: u8, parent: Option<u8>, kind: &'static str| SpanRow {
+        trace_id: [number; 16],
+        span_id: [number + span; 8],
+        parent_span_id: parent.map(|parent| [number + parent; 8]),
+        name: "work",
+        kind,
+        start_unix_nano: start + u64::from(span) * 1_000_000,
+        end_unix_nano: start + (20 - u64::from(span)) * 1_000_000,
+        status_code: "error",
+        attributes: "{}",
+        ..SpanRow::default()
+    };
+    let send = |service: &str, spans: &[SpanRow<'_>]| {
+        let mut columns = SpanColumns::default();
+        for span in spans {
+            columns.push(span);
+        }
+        let resource = ResourceRow {
+            service_name: Some(service.to_owned()),
+            service_instance_id: Some("1".to_owned()),
+            attributes: "{}".to_owned(),
+            ..ResourceRow::default()
+        };
+        append(store, batch(vec![resource], Rows::Spans(columns)));
+    };
+    let outgoing = SpanRow {
+        status_message: message,
+        peer: Some("pay"),
+        peer_kind: Some("service"),
+        ..span(1, Some(0), "client")
+    };
+    send("cart", &[span(0, None, "server"), outgoing]);
+    if is_answered {
+        let answer = SpanRow {
+            status_message: message,
+            ..span(2, Some(1), "server")
+        };
+        send("pay", &[answer]);
+    }
+}
+
+#[test]
+fn a_refused_call_is_no_way_in_which_calls_failed() {
+    const REFUSED: &str = "circuit breaker is open";
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    call(&store, 10, 15, "connection refused", false);
+    call(&store, 20, 16, "connection refused", true);
+    change(
+        &store,
+        ["cart", "1"],
+        "pay",
+        BASE + 20 * S,
+        ["closed", "open"],
+        1,
+        None,
+    );
+    call(&store, 30, 21, REFUSED, false);
+    // It went out; a breaker of the callee refused.
+    call(&store, 40, 21, REFUSED, true);
+    let check = || {
+        let reader = store.reader().expect("a reader");
+        let session = Session::new(&reader);
+        let page = incidents(&session, &query(60)).expect("incidents");
+        let [found] = page.items.as_slice() else {
+            panic!("{page:?}");
+        };
+        let now = (BASE + 60 * S) as i64;
+        let classes = incident_of(&session, &found.incident_id, now).error_classes;
+        let told: Vec<(&str, u64)> = classes
+            .iter()
+            .map(|class| (class.class.as_str(), class.count))
+            .collect();
+        assert_eq!(told, [("connection refused", 2), (REFUSED, 1)]);
+    };
+    check();
+    store.seal_now().expect("sealed");
+    check();
+}

@@ -48,6 +48,17 @@ fn request(
     append(store, batch(vec![resource], Rows::Spans(columns)));
 }
 
+/// Everything about the one incident of the first minute.
+fn only_incident(store: &Store) -> IncidentDetail {
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    let page = incidents(&session, &query(60)).expect("incidents");
+    let [found] = page.items.as_slice() else {
+        panic!("{page:?}");
+    };
+    incident_of(&session, &found.incident_id, (BASE + 60 * S) as i64)
+}
+
 #[test]
 fn a_refusal_that_only_its_librarys_words_tell_hurts_the_request() {
     const GOBREAKER: [&str; 2] = ["circuit breaker is open", "{}"];
@@ -76,14 +87,7 @@ fn a_refusal_that_only_its_librarys_words_tell_hurts_the_request() {
     // A breaker of somebody else.
     request(&store, "till", 6, true, GOBREAKER);
     let check = || {
-        let reader = store.reader().expect("a reader");
-        let session = Session::new(&reader);
-        let page = incidents(&session, &query(60)).expect("incidents");
-        let [found] = page.items.as_slice() else {
-            panic!("{page:?}");
-        };
-        let now = (BASE + 60 * S) as i64;
-        let blast = incident_of(&session, &found.incident_id, now).blast;
+        let blast = only_incident(&store).blast;
         let told: Vec<(&str, [f64; 5])> = blast
             .entry_points
             .iter()
@@ -175,14 +179,7 @@ fn a_refused_call_is_no_way_in_which_calls_failed() {
     // It went out; a breaker of the callee refused.
     call(&store, 40, 21, REFUSED, true);
     let check = || {
-        let reader = store.reader().expect("a reader");
-        let session = Session::new(&reader);
-        let page = incidents(&session, &query(60)).expect("incidents");
-        let [found] = page.items.as_slice() else {
-            panic!("{page:?}");
-        };
-        let now = (BASE + 60 * S) as i64;
-        let classes = incident_of(&session, &found.incident_id, now).error_classes;
+        let classes = only_incident(&store).error_classes;
         let told: Vec<(&str, u64)> = classes
             .iter()
             .map(|class| (class.class.as_str(), class.count))

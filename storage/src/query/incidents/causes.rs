@@ -7,11 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use duckdb::{Connection, params};
+use duckdb::params;
 
-use super::refused_spans::RefusedSpans;
 use super::sample::Sample;
-use super::{QueryError, SECOND, Session, calls_sql, plain, scope_text};
+use super::{QueryError, SECOND, Session, calls_sql, plain, refused_by, scope_text};
 use crate::ask::Ask;
 use crate::model::{Clue, ErrorClass, Incident, IncidentBreaker, Root, TimeRange};
 use crate::resilience::BREAKER_KEYS;
@@ -64,7 +63,7 @@ pub(super) fn error_classes(
             .collect::<Result<Vec<_>, _>>()?;
         let refused = match failed.iter().all(|(_, is_told)| *is_told) {
             true => BTreeSet::new(),
-            false => refused(session, conn, &incident.breakers, range)?,
+            false => refused_by(session, conn, &incident.breakers, range, Sample::ALL)?.own(),
         };
         Ok((failed, refused))
     })?;
@@ -96,21 +95,6 @@ pub(super) fn error_classes(
     classes.truncate(CLASSES_MAX);
     point_at_deepest(session, &mut classes)?;
     Ok(classes)
-}
-
-/// Trace and span of the calls that these breakers' services refused themselves; a callee's own refusals are read, too,
-/// because its errors come up.
-fn refused(
-    session: &Session<'_>,
-    conn: &Connection,
-    breakers: &[IncidentBreaker],
-    range: TimeRange,
-) -> Result<BTreeSet<(String, String)>, QueryError> {
-    let owners = breakers.iter().map(|b| b.service_name.clone());
-    let callees = breakers.iter().filter_map(|b| b.peer.clone());
-    let services: BTreeSet<String> = owners.chain(callees).collect();
-    let refused = RefusedSpans::of(session.set(), conn, range, &services, Sample::ALL)?;
-    Ok(refused.own())
 }
 
 /// Traces around the trip of the root's breaker in which its callee, and not only its caller, failed.

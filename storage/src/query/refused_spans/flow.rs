@@ -121,6 +121,14 @@ impl RefusedSpans {
             .collect()
     }
 
+    /// Each refused call once: who refused and when, and how many calls its span stands for.
+    pub(in crate::query) fn weighed(&self) -> Vec<(&SampleRow, f64)> {
+        let calls = self.calls().into_iter();
+        calls
+            .map(|call| (call.sample, call.of.weight.unwrap_or(1.0)))
+            .collect()
+    }
+
     /// Trace and span of every refusal that its own service tells; not those up to which the error of another's came.
     pub(in crate::query) fn own(&self) -> BTreeSet<(String, String)> {
         let service = |sample: &SampleRow| sample.subject.service_name.clone();

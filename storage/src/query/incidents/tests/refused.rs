@@ -179,12 +179,20 @@ fn a_refused_call_is_no_way_in_which_calls_failed() {
     // It went out; a breaker of the callee refused.
     call(&store, 40, 21, REFUSED, true);
     let check = || {
-        let classes = only_incident(&store).error_classes;
+        let found = only_incident(&store);
+        let classes = found.error_classes.iter();
         let told: Vec<(&str, u64)> = classes
-            .iter()
             .map(|class| (class.class.as_str(), class.count))
             .collect();
         assert_eq!(told, [("connection refused", 2), (REFUSED, 1)]);
+        // Nothing counts it but its span.
+        let recovery = &found.recovery;
+        let minutes = recovery.rejected.iter();
+        let minutes: Vec<(i64, u64)> = minutes
+            .map(|minute| (minute.time_unix_nano, minute.rejected))
+            .collect();
+        assert_eq!(minutes, [(BASE as i64, 1)]);
+        assert_eq!(recovery.rejected_basis.as_deref(), Some("spans"));
     };
     check();
     store.seal_now().expect("sealed");

@@ -36,9 +36,14 @@ fn request(
         attributes,
         ..root.clone()
     };
+    send_spans(store, service, &[root, under]);
+}
+
+fn send_spans(store: &Store, service: &str, spans: &[SpanRow<'_>]) {
     let mut columns = SpanColumns::default();
-    columns.push(&root);
-    columns.push(&under);
+    for span in spans {
+        columns.push(span);
+    }
     let resource = ResourceRow {
         service_name: Some(service.to_owned()),
         service_instance_id: Some("1".to_owned()),
@@ -130,32 +135,19 @@ fn call(store: &Store, number: u8, second: u64, message: &str, is_answered: bool
         attributes: "{}",
         ..SpanRow::default()
     };
-    let send = |service: &str, spans: &[SpanRow<'_>]| {
-        let mut columns = SpanColumns::default();
-        for span in spans {
-            columns.push(span);
-        }
-        let resource = ResourceRow {
-            service_name: Some(service.to_owned()),
-            service_instance_id: Some("1".to_owned()),
-            attributes: "{}".to_owned(),
-            ..ResourceRow::default()
-        };
-        append(store, batch(vec![resource], Rows::Spans(columns)));
-    };
     let outgoing = SpanRow {
         status_message: message,
         peer: Some("pay"),
         peer_kind: Some("service"),
         ..span(1, Some(0), "client")
     };
-    send("cart", &[span(0, None, "server"), outgoing]);
+    send_spans(store, "cart", &[span(0, None, "server"), outgoing]);
     if is_answered {
         let answer = SpanRow {
             status_message: message,
             ..span(2, Some(1), "server")
         };
-        send("pay", &[answer]);
+        send_spans(store, "pay", &[answer]);
     }
 }
 

@@ -237,8 +237,10 @@ pub struct Recovery {
     pub reason: String,
     /// Instances that refuse, at each change.
     pub open: Vec<OpenAt>,
-    /// Refused calls a minute, as counted by the breakers.
+    /// Refused calls a minute.
     pub rejected: Vec<RejectedInMinute>,
+    /// How these are known: by the `counter` of a breaker, or by `spans`, sampling undone.
+    pub rejected_basis: Option<String>,
     /// Probes: half-open states that ended, and how many of them closed the breaker.
     pub probes: u32,
     /// Of these that closed it.

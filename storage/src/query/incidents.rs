@@ -32,6 +32,8 @@ use self::links::{CallPaths, Node};
 use super::breakers::read_transitions;
 use super::conditions::Conditions;
 use super::findings::findings;
+use super::refused_spans::RefusedSpans;
+use super::sample::Sample;
 use super::{QueryError, Session, refused_spans, sample};
 use crate::ask::Ask;
 use crate::model::{
@@ -458,4 +460,18 @@ fn calls_sql(session: &Session<'_>, range: TimeRange, keys: &[&'static str]) -> 
     session.set().calls_sql(keys, |segment| {
         segment.may_hold_time(range.from_unix_nano, range.to_unix_nano)
     })
+}
+
+/// Calls that the services of these breakers refused, and their callees, whose errors come up to them.
+fn refused_by(
+    session: &Session<'_>,
+    conn: &Connection,
+    breakers: &[IncidentBreaker],
+    range: TimeRange,
+    sample: Sample,
+) -> Result<RefusedSpans, QueryError> {
+    let owners = breakers.iter().map(|b| b.service_name.clone());
+    let callees = breakers.iter().filter_map(|b| b.peer.clone());
+    let services: BTreeSet<String> = owners.chain(callees).collect();
+    RefusedSpans::of(session.set(), conn, range, &services, sample)
 }

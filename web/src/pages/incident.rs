@@ -327,8 +327,12 @@ fn recovery(data: &IncidentDetail, frame: &Frame) -> AnyView {
         "Refused calls are not reported by these breakers.".to_owned()
     } else {
         let most = data.recovery.rejected_max();
+        let basis = match data.recovery.rejected_basis.as_deref() {
+            Some("spans") => ", counted from spans",
+            _ => "",
+        };
         format!(
-            "{} refused, at most {} a minute.",
+            "{} refused, at most {} a minute{basis}.",
             units::counted(rejected, "call"),
             units::count(most)
         )

@@ -126,7 +126,7 @@ fn refused_traces(
 
 /// Whether it was this breaker that refused. An error that names nobody is of one that was open then; one that names the
 /// callee alone, of whoever guards that.
-fn may_be(breaker: &IncidentBreaker, subject: &Subject) -> bool {
+pub(super) fn may_be(breaker: &IncidentBreaker, subject: &Subject) -> bool {
     let is_owner = subject.service_name.as_ref() == Some(&breaker.service_name)
         && scope_of(subject) == breaker.scope;
     let is_named = subject.name == breaker.name && subject.key == breaker.key;

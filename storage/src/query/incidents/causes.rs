@@ -2,13 +2,15 @@
 //!
 //! A class is the call's `error.type`, else its gRPC or HTTP status, else its status message. The trace that stands for
 //! it is the one that tripped the breaker, else one the breaker named as contributing, else a similar one; the span is
-//! the deepest failing one of that trace.
+//! the deepest failing one of that trace. A refused call failed, too, but never went out: it is no way in which calls
+//! failed ([`super::refused_spans`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use duckdb::params;
 
-use super::{QueryError, SECOND, Session, calls_sql, plain, scope_text};
+use super::sample::Sample;
+use super::{QueryError, SECOND, Session, calls_sql, plain, refused_by, scope_text};
 use crate::ask::Ask;
 use crate::model::{Clue, ErrorClass, Incident, IncidentBreaker, Root, TimeRange};
 use crate::resilience::BREAKER_KEYS;
@@ -40,34 +42,47 @@ pub(super) fn error_classes(
     let sql = CAUSES.replace("{calls}", &calls_sql(session, range, &keys));
     let members = members(&incident.breakers);
     let mut classes: BTreeMap<(String, String), ErrorClass> = BTreeMap::new();
-    session.run_concluded(|conn| {
+    let (failed, refused) = session.run_concluded(|conn| {
         let mut statement = conn.ask(&sql)?;
-        let mut rows =
-            statement.query(params![range.from_unix_nano, range.to_unix_nano, members])?;
-        while let Some(row) = rows.next()? {
-            let (id, class): (String, String) = (row.get(0)?, row.get(1)?);
-            let trace_id: String = row.get(2)?;
-            let label = label(&incident.breakers, &id, &trace_id);
-            let found = ErrorClass {
-                breaker_id: id.clone(),
-                class: class.clone(),
-                count: 0,
-                trace_id,
-                span_id: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
-                span_service: String::new(),
-                label: label.to_owned(),
-            };
-            let known = classes.entry((id, class)).or_insert_with(|| found.clone());
-            if rank(label) < rank(&known.label) {
-                *known = ErrorClass {
-                    count: known.count,
-                    ..found
-                };
-            }
-            known.count += 1;
-        }
-        Ok(())
+        let failed = statement
+            .query_map(
+                params![range.from_unix_nano, range.to_unix_nano, members],
+                |row| {
+                    let found = ErrorClass {
+                        breaker_id: row.get(0)?,
+                        class: row.get(1)?,
+                        count: 0,
+                        trace_id: row.get(2)?,
+                        span_id: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+                        span_service: String::new(),
+                        label: String::new(),
+                    };
+                    Ok((found, row.get::<_, bool>(5)?))
+                },
+            )?
+            .collect::<Result<Vec<_>, _>>()?;
+        let refused = match failed.iter().all(|(_, is_told)| *is_told) {
+            true => BTreeSet::new(),
+            false => refused_by(session, conn, &incident.breakers, range, Sample::ALL)?.own(),
+        };
+        Ok((failed, refused))
     })?;
+    for (mut found, is_told) in failed {
+        if !is_told && refused.contains(&(found.trace_id.clone(), found.span_id.clone())) {
+            continue;
+        }
+        let label = label(&incident.breakers, &found.breaker_id, &found.trace_id);
+        label.clone_into(&mut found.label);
+        let class = (found.breaker_id.clone(), found.class.clone());
+        let known = classes.entry(class).or_insert_with(|| found.clone());
+        if rank(label) < rank(&known.label) {
+            *known = ErrorClass {
+                count: known.count,
+                ..found
+            };
+        }
+        known.count += 1;
+    }
     let mut classes: Vec<ErrorClass> = classes.into_values().collect();
     classes.sort_by(|a, b| {
         (b.count, rank(&a.label), &a.breaker_id, &a.class).cmp(&(

@@ -1,4 +1,5 @@
--- Failed and slow calls of the owners of breakers, one row a class and trace. Members are
+-- Failed and slow calls of the owners of breakers, one row a class and trace, and whether its breaker told of it: else it may
+-- be a refused one. Members are
 -- `owner<31>peer<31>breaker<31>key<31>id<31>environment<31>namespace<31>cluster`.
 WITH members AS (
     SELECT split_part(m, chr(31), 1) AS owner, split_part(m, chr(31), 2) AS callee, split_part(m, chr(31), 3) AS breaker,
@@ -38,5 +39,5 @@ clients AS (
     WHERE c.kind IN ('client', 'producer') AND c.status_code = 'error'
         AND m.breaker_id NOT IN (SELECT breaker_id FROM through)
 )
-SELECT breaker_id, class, trace_id, any_value(span_id), max(ns) FROM
-    (SELECT * FROM through UNION ALL SELECT * FROM clients) GROUP BY ALL ORDER BY 1, 5 DESC
+SELECT breaker_id, class, trace_id, any_value(span_id), max(ns), is_told FROM
+    (SELECT *, true AS is_told FROM through UNION ALL SELECT *, false FROM clients) GROUP BY ALL ORDER BY 1, 5 DESC

@@ -5,15 +5,20 @@
 
 use std::collections::BTreeMap;
 
-use duckdb::params;
+use duckdb::{Connection, params};
 
+use super::blast::may_be;
+use super::sample::{SPANS_MAX, Sample};
 use super::silences::STALE;
-use super::{QueryError, SECOND, Session, end};
+use super::{QueryError, SECOND, Session, end, refused_by};
 use crate::ask::Ask;
-use crate::model::{BlastRadius, BreakerTransition, Incident, OpenAt, Recovery, RejectedInMinute};
+use crate::model::{
+    BlastRadius, BreakerTransition, Incident, OpenAt, Recovery, RejectedInMinute, TimeRange,
+};
 
 const REJECTED: &str = include_str!("recovery.sql");
 const ENTRY_ERRORS: &str = include_str!("entry_errors.sql");
+const MINUTE_NS: i64 = 60 * SECOND;
 const FIVE_MINUTES_NS: i64 = 300 * SECOND;
 /// A change of the failed share below this is none.
 const SHARE_STEP: f64 = 0.02;
@@ -42,10 +47,10 @@ pub(super) fn recovery(
         (incident.start_unix_nano - FIVE_MINUTES_NS).min(until - 2 * FIVE_MINUTES_NS) - 20 * SECOND,
         until + 10 * SECOND,
     );
-    let (rejected, before, recent, earlier) = session.run_over(&["breaker_samples"], |conn| {
+    let (rejected, basis, shares) = session.run_over(&["breaker_samples"], |conn| {
         let mut statement = conn.ask(REJECTED)?;
         let from = incident.start_unix_nano - 120 * SECOND;
-        let rejected = statement
+        let counted = statement
             .query_map(params![from, finish + 120 * SECOND, ids.join(",")], |row| {
                 Ok(RejectedInMinute {
                     time_unix_nano: row.get(0)?,
@@ -53,6 +58,10 @@ pub(super) fn recovery(
                 })
             })?
             .collect::<Result<Vec<_>, _>>()?;
+        let (rejected, basis) = match counted.is_empty() {
+            true => (told_by_spans(session, conn, incident, finish)?, "spans"),
+            false => (counted, "counter"),
+        };
         let shares: (Option<f64>, Option<f64>, Option<f64>) = conn.ask_row(
             &ENTRY_ERRORS.replace("{red}", &red),
             params![
@@ -65,19 +74,50 @@ pub(super) fn recovery(
             ],
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?;
-        Ok((rejected, shares.0, shares.1, shares.2))
+        Ok((rejected, basis, shares))
     })?;
+    let (before, recent, earlier) = shares;
     let (verdict, reason) = verdict(incident, &open, recent, earlier, now);
     Ok(Recovery {
         verdict: verdict.to_owned(),
         reason,
         open,
+        rejected_basis: (!rejected.is_empty()).then(|| basis.to_owned()),
         rejected,
         probes,
         probes_passed,
         entry_error_share: recent,
         entry_error_share_before: before,
     })
+}
+
+/// Refused calls a minute as spans tell them, of breakers of which none counts them.
+fn told_by_spans(
+    session: &Session<'_>,
+    conn: &Connection,
+    incident: &Incident,
+    finish: i64,
+) -> Result<Vec<RejectedInMinute>, QueryError> {
+    let breakers = &incident.breakers;
+    let first = breakers.iter().map(|b| b.trip.time_lo_unix_nano).min();
+    let range = TimeRange {
+        from_unix_nano: first.unwrap_or(incident.start_unix_nano),
+        to_unix_nano: finish + SECOND,
+    };
+    let sample = Sample::of(session.set(), conn, range, SPANS_MAX)?;
+    let refused = refused_by(session, conn, breakers, range, sample)?;
+    let mut minutes: BTreeMap<i64, f64> = BTreeMap::new();
+    for (told, weight) in refused.weighed() {
+        if breakers.iter().any(|b| may_be(b, &told.subject)) {
+            let minute = told.time_unix_nano.div_euclid(MINUTE_NS) * MINUTE_NS;
+            *minutes.entry(minute).or_default() += weight * sample.one_in as f64;
+        }
+    }
+    let minutes = minutes.into_iter().map(|(minute, calls)| RejectedInMinute {
+        time_unix_nano: minute,
+        rejected: calls.round() as u64,
+    });
+    Ok(minutes.collect())
 }
 
 /// Instances that refuse at each change; half-open states that ended, and those that closed.

@@ -121,6 +121,33 @@ impl RefusedSpans {
             .collect()
     }
 
+    /// Each refused call once: who refused and when, and how many calls its span stands for.
+    pub(in crate::query) fn weighed(&self) -> Vec<(&SampleRow, f64)> {
+        let calls = self.calls().into_iter();
+        calls
+            .map(|call| (call.sample, call.of.weight.unwrap_or(1.0)))
+            .collect()
+    }
+
+    /// Trace and span of every refusal that its own service tells; not those up to which the error of another's came.
+    pub(in crate::query) fn own(&self) -> BTreeSet<(String, String)> {
+        let service = |sample: &SampleRow| sample.subject.service_name.clone();
+        let tells: BTreeMap<Key, Option<String>> = self
+            .found
+            .iter()
+            .map(|sample| (key(sample), service(sample)))
+            .collect();
+        let mut own: BTreeSet<Key> = tells.keys().cloned().collect();
+        for (span, service) in &tells {
+            for above in self.above(span) {
+                if tells.get(&above).is_some_and(|of| of != service) {
+                    own.remove(&above);
+                }
+            }
+        }
+        own
+    }
+
     /// Those of one breaker of `guards` that are on no span of a call, and on none that the error of a call went up to or
     /// came from.
     pub(in crate::query) fn lone(

@@ -78,7 +78,11 @@ clocked AS (
     FROM (
         SELECT *, CASE [7, 1, 2, 2, 4, 1, 6, 7][coalesce(grew, 0) + 1] & [7, 1, 2, 1, 4, 4, 6, 7][coalesce(next_grew, 0) + 1]
                 WHEN 1 THEN 'closed' WHEN 2 THEN 'open' WHEN 4 THEN 'half_open'
-                WHEN 6 THEN CASE WHEN next_grew IS NULL THEN 'open' END END AS clock
+                WHEN 6 THEN CASE WHEN next_grew IS NULL THEN 'open' END
+                -- A first export has none before it: who was never half-open was only closed, and if ever open still is.
+                WHEN 7 THEN CASE WHEN NOT is_delta AND t_closed > 0 AND t_open = 0 AND coalesce(t_half, 0) = 0 THEN 'closed'
+                    WHEN NOT is_delta AND t_open > 0 AND t_half = 0 THEN 'open' END
+                END AS clock
         FROM (
             SELECT *, lead(grew) OVER (PARTITION BY breaker_id, instance ORDER BY ns) AS next_grew
             FROM (

@@ -187,6 +187,7 @@ pub(super) fn incident_of(text: &str) -> IncidentDetail {
                 time_unix_nano: start(),
                 rejected: 340,
             }],
+            rejected_basis: Some("counter".to_owned()),
             probes: 4,
             probes_passed: 1,
             entry_error_share: Some(0.3),

@@ -36,9 +36,14 @@ fn request(
         attributes,
         ..root.clone()
     };
+    send_spans(store, service, &[root, under]);
+}
+
+fn send_spans(store: &Store, service: &str, spans: &[SpanRow<'_>]) {
     let mut columns = SpanColumns::default();
-    columns.push(&root);
-    columns.push(&under);
+    for span in spans {
+        columns.push(span);
+    }
     let resource = ResourceRow {
         service_name: Some(service.to_owned()),
         service_instance_id: Some("1".to_owned()),
@@ -46,6 +51,17 @@ fn request(
         ..ResourceRow::default()
     };
     append(store, batch(vec![resource], Rows::Spans(columns)));
+}
+
+/// Everything about the one incident of the first minute.
+fn only_incident(store: &Store) -> IncidentDetail {
+    let reader = store.reader().expect("a reader");
+    let session = Session::new(&reader);
+    let page = incidents(&session, &query(60)).expect("incidents");
+    let [found] = page.items.as_slice() else {
+        panic!("{page:?}");
+    };
+    incident_of(&session, &found.incident_id, (BASE + 60 * S) as i64)
 }
 
 #[test]
@@ -76,14 +92,7 @@ fn a_refusal_that_only_its_librarys_words_tell_hurts_the_request() {
     // A breaker of somebody else.
     request(&store, "till", 6, true, GOBREAKER);
     let check = || {
-        let reader = store.reader().expect("a reader");
-        let session = Session::new(&reader);
-        let page = incidents(&session, &query(60)).expect("incidents");
-        let [found] = page.items.as_slice() else {
-            panic!("{page:?}");
-        };
-        let now = (BASE + 60 * S) as i64;
-        let blast = incident_of(&session, &found.incident_id, now).blast;
+        let blast = only_incident(&store).blast;
         let told: Vec<(&str, [f64; 5])> = blast
             .entry_points
             .iter()
@@ -105,6 +114,77 @@ fn a_refusal_that_only_its_librarys_words_tell_hurts_the_request() {
                 ("till", [1.0, 0.0, 0.0, 0.0, 1.0])
             ]
         );
+    };
+    check();
+    store.seal_now().expect("sealed");
+    check();
+}
+
+/// `cart` calls `pay`, which fails with these words; where `pay` answers, that is what it answered.
+fn call(store: &Store, number: u8, second: u64, message: &str, is_answered: bool) {
+    let start = BASE + second * S;
+    let span = |span: u8, parent: Option<u8>, kind: &'static str| SpanRow {
+        trace_id: [number; 16],
+        span_id: [number + span; 8],
+        parent_span_id: parent.map(|parent| [number + parent; 8]),
+        name: "work",
+        kind,
+        start_unix_nano: start + u64::from(span) * 1_000_000,
+        end_unix_nano: start + (20 - u64::from(span)) * 1_000_000,
+        status_code: "error",
+        attributes: "{}",
+        ..SpanRow::default()
+    };
+    let outgoing = SpanRow {
+        status_message: message,
+        peer: Some("pay"),
+        peer_kind: Some("service"),
+        ..span(1, Some(0), "client")
+    };
+    send_spans(store, "cart", &[span(0, None, "server"), outgoing]);
+    if is_answered {
+        let answer = SpanRow {
+            status_message: message,
+            ..span(2, Some(1), "server")
+        };
+        send_spans(store, "pay", &[answer]);
+    }
+}
+
+#[test]
+fn a_refused_call_is_no_way_in_which_calls_failed() {
+    const REFUSED: &str = "circuit breaker is open";
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    call(&store, 10, 15, "connection refused", false);
+    call(&store, 20, 16, "connection refused", true);
+    change(
+        &store,
+        ["cart", "1"],
+        "pay",
+        BASE + 20 * S,
+        ["closed", "open"],
+        1,
+        None,
+    );
+    call(&store, 30, 21, REFUSED, false);
+    // It went out; a breaker of the callee refused.
+    call(&store, 40, 21, REFUSED, true);
+    let check = || {
+        let found = only_incident(&store);
+        let classes = found.error_classes.iter();
+        let told: Vec<(&str, u64)> = classes
+            .map(|class| (class.class.as_str(), class.count))
+            .collect();
+        assert_eq!(told, [("connection refused", 2), (REFUSED, 1)]);
+        // Nothing counts it but its span.
+        let recovery = &found.recovery;
+        let minutes = recovery.rejected.iter();
+        let minutes: Vec<(i64, u64)> = minutes
+            .map(|minute| (minute.time_unix_nano, minute.rejected))
+            .collect();
+        assert_eq!(minutes, [(BASE as i64, 1)]);
+        assert_eq!(recovery.rejected_basis.as_deref(), Some("spans"));
     };
     check();
     store.seal_now().expect("sealed");

@@ -42,6 +42,13 @@ async fn huge_traces_stay_usable_with_a_bounded_number_of_nodes() -> Result<()> 
         let nodes = "return document.querySelectorAll('*').length";
         let count = browser.script(nodes).await?.as_u64().unwrap_or(u64::MAX);
         assert!(count < NODES_MAX, "{spans} spans: {count} nodes");
+        // The window of rows goes where the mini-map is pressed, at once, and the rows follow.
+        let press = "document.querySelectorAll('.minimap a')[5].dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true}));
+            return document.querySelector('.minimap-window').getAttribute('y')";
+        assert_eq!(browser.script(press).await?, json!("30"));
+        browser
+            .until("return document.querySelector('.wf-row[id]').id !== 's-0000000000000001'")
+            .await?;
         // The last span is found, shown, and opens.
         browser
             .go(&server, &format!("/traces/{TRACE}?find=step+{spans}"))

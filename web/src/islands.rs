@@ -4,6 +4,8 @@
 //! Full hydration was refused for islands: a page of a thousand rows is then no work for the browser at
 //! all, nothing can mismatch outside an island, and the bundle holds the islands alone.
 
+#[cfg(feature = "hydrate")]
+mod ahead;
 pub mod charts;
 pub mod copy;
 pub mod filter_box;

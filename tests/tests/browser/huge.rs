@@ -31,6 +31,21 @@ async fn wide_trace(server: &Tripline, spans: u64) -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_window_of_rows_goes_at_once_where_the_mini_map_is_pressed_and_the_rows_follow()
+-> Result<()> {
+    let server = Tripline::start().await?;
+    wide_trace(&server, 2_000).await?;
+    let browser = Browser::open(1280, 900).await?;
+    browser.enter(&server, &format!("/traces/{TRACE}")).await?;
+    let press = "document.querySelectorAll('.minimap a')[5].dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true}));
+        return document.querySelector('.minimap-window').getAttribute('y')";
+    assert_eq!(browser.script(press).await?, json!("30"));
+    let first = "return document.querySelector('.wf-row[id]').id === 's-00000000000003e9'";
+    browser.until(first).await?;
+    browser.close().await
+}
+
+#[tokio::test]
 async fn huge_traces_stay_usable_with_a_bounded_number_of_nodes() -> Result<()> {
     /// Nodes of a page with a full window of rows, whatever the size of its trace.
     const NODES_MAX: u64 = 30_000;

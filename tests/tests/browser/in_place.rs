@@ -130,11 +130,13 @@ async fn the_views_of_a_trace_and_what_is_found_in_it_come_into_the_same_page() 
         ("statistics", "#trace-view table.list"),
         ("graph", "#trace-view svg.graph"),
     ] {
-        browser
-            .click(&format!(
-                "nav[aria-label='Views of this trace'] a[href*='view={view}']"
-            ))
-            .await?;
+        // The tab is the chosen one in the same breath, before anybody has answered.
+        let press = format!(
+            "const views = document.querySelector(\"nav[aria-label='Views of this trace']\");
+             views.querySelector('a[href*=\"view={view}\"]').click();
+             return [...views.querySelectorAll('[aria-current]')].map(tab => new URL(tab.href).searchParams.get('view')).join()"
+        );
+        assert_eq!(browser.script(&press).await?, json!(view));
         comes(
             &browser,
             &format!("return document.querySelector('{shown}') !== null"),
@@ -155,9 +157,38 @@ async fn the_views_of_a_trace_and_what_is_found_in_it_come_into_the_same_page() 
         .script("document.querySelector('a.flame-block rect').dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true}))")
         .await?;
     comes(&browser, &opens("0515810000000001")).await?;
+    // What is in a row's own words is marked in the same breath; what is in its attributes comes with the answer.
+    let found = "return [...document.querySelectorAll('.wf-row.found')].map(row => row.id).join()";
+    let find = |word: &str| {
+        format!(
+            "const form = document.querySelector('.find-span'); form.find.value = '{word}'; form.requestSubmit(); {found}"
+        )
+    };
+    assert_eq!(
+        browser.script(&find("Charge")).await?,
+        json!(format!("s-{CHARGE}"))
+    );
+    comes(&browser, &asks("find", "Charge")).await?;
+    assert_eq!(
+        browser.script(&find("/checkout")).await?,
+        json!("s-0515810000000001")
+    );
+    comes(
+        &browser,
+        "return document.querySelectorAll('.wf-row.found').length === 3",
+    )
+    .await?;
+    browser.client.back().await?;
+    comes(&browser, &format!("{found} === 's-{CHARGE}'")).await?;
+    let clear = "document.querySelector('.find-span a[href]:not(.found a)').click()";
+    browser.script(clear).await?;
+    comes(
+        &browser,
+        "return document.querySelector('.wf-row.found') === null",
+    )
+    .await?;
     let field = browser.element(".find-span input[type=search]").await?;
     field.send_keys("charge\u{e007}").await?;
-    let found = "return [...document.querySelectorAll('.wf-row.found')].map(row => row.id).join()";
     comes(&browser, &format!("{found} === 's-{CHARGE}'")).await?;
     comes(&browser, &asks("find", "charge")).await?;
     comes(

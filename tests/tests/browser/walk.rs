@@ -209,6 +209,14 @@ pub(super) async fn assert_narrow(
         let find = "const field = document.querySelector('.find input:not([type=hidden])').getBoundingClientRect();
             return field.width > 60 && field.height > 20 && field.left >= 0 && field.right <= innerWidth";
         assert_eq!(browser.script(find).await?, json!(true), "{path}");
+        let head = "const page = document.querySelector('.top nav [aria-current]')?.getBoundingClientRect();
+            const [top] = document.getElementsByClassName('top');
+            return top.offsetHeight < 90 && (!page || page.left >= 0 && page.right <= innerWidth)";
+        assert_eq!(
+            browser.script(head).await?,
+            json!(true),
+            "the head of {path}"
+        );
     }
     Ok(())
 }

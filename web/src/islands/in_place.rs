@@ -11,9 +11,9 @@ use leptos::wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Element, Event, UrlSearchParams};
 
-use super::folds;
 use super::rebase::{differ_in, rebased};
 use super::renewal::{Brought, Manner, bring, elements};
+use super::{ahead, folds};
 
 thread_local! {
     /// The address whose state is shown or asked for.
@@ -113,6 +113,7 @@ fn follow(event: &Event) {
     } else if differ_in("span", &before, &address) {
         choose();
     } else {
+        ahead::show_link(&link);
         spawn_local(all_in_view());
     }
 }
@@ -255,7 +256,12 @@ fn submit(event: &Event) {
         }
     }
     event.prevent_default();
+    let sought = param("find");
     if go(&format!("{path}?{}", String::from(query.to_string()))) {
+        let word = param("find");
+        if word != sought {
+            ahead::show_found(word.as_deref());
+        }
         spawn_local(all_in_view());
     }
 }

@@ -81,6 +81,9 @@ fn place(html: &str, manner: Manner) -> Option<Renewed> {
         let _ = window().location().reload();
         return None;
     }
+    // Read first: what is put in place is taken from the fresh page.
+    let made = fresh.query_selector("footer time").ok().flatten();
+    let moment = made.and_then(|time| time.get_attribute("datetime"))?;
     let pointed = document().query_selector(POINTED).ok().flatten();
     let top = pointed.as_ref().map(top_of);
     let focused = focused_place();
@@ -100,8 +103,6 @@ fn place(html: &str, manner: Manner) -> Option<Renewed> {
     if let (Some(pointed), Some(top)) = (pointed, top) {
         hold(&pointed, top);
     }
-    let made = fresh.query_selector("footer time").ok().flatten();
-    let moment = made.and_then(|time| time.get_attribute("datetime"))?;
     Some(Renewed { moment, waits })
 }
 
@@ -169,7 +170,8 @@ fn replace(part: &Element, new: &Element) {
         .map(|scroller| (scroller.scroll_left(), scroller.scroll_top()))
         .collect();
     part.set_class_name(&new.class_name());
-    part.set_inner_html(&new.inner_html());
+    // Moved: written as text and read again, a thousand rows would take longer than all the rest.
+    part.replace_children_with_node(&js_sys::Array::from(&new.child_nodes()));
     let scrollers = elements(part.query_selector_all(SCROLLERS));
     for (scroller, (left, top)) in scrollers.iter().zip(places) {
         scroller.set_scroll_left(left);

@@ -64,7 +64,7 @@ pub(super) fn before_after(data: &BeforeAfter, frame: &Frame) -> AnyView {
             "busiest first",
         );
         view! {
-            <div class="scroll"><table class="list"><thead>
+            <div class="scroll"><table class="list folds phases"><thead>
                 <tr><th rowspan="2">"Calls"</th><th colspan="3" class="num">{head("Before", data.before)}</th><th colspan="3" class="num">{head("During", data.during)}</th><th colspan="3" class="num">{head("After", data.after)}</th></tr>
                 <tr>{quantiles()}{quantiles()}{quantiles()}</tr>
             </thead><tbody>{rows}</tbody></table></div>
@@ -98,15 +98,23 @@ fn row(course: &Course, frame: &Frame) -> AnyView {
         (None, Some(operation)) => format!(" {operation}"),
         (None, None) => String::new(),
     };
-    let phases = [Some(course.before), Some(course.during), course.after];
-    let cells = phases.into_iter().map(cells).collect_view();
-    view! { <tr><td class="nowrap">{service}{what}</td>{cells}</tr> }.into_any()
+    let phases = [
+        ("before p50", Some(course.before)),
+        ("during p50", Some(course.during)),
+        ("after p50", course.after),
+    ];
+    let cells = phases
+        .into_iter()
+        .map(|(head, phase)| cells(head, phase))
+        .collect_view();
+    view! { <tr><td class="nowrap folds-main">{service}{what}</td>{cells}</tr> }.into_any()
 }
 
-fn cells(phase: Option<Phase>) -> AnyView {
+/// The three cells of a phase; `head` stands before the first where the row is folded.
+fn cells(head: &'static str, phase: Option<Phase>) -> AnyView {
     let Some(phase) = phase.filter(|phase| phase.calls > 0) else {
-        return view! { <td class="num">"–"</td><td class="num">"–"</td><td class="num quiet">"no calls"</td> }.into_any();
+        return view! { <td class="num" data-head=head>"–"</td><td class="num" data-head="p95">"–"</td><td class="num quiet">"no calls"</td> }.into_any();
     };
     let latency = phase.latency;
-    view! { <td class="num">{units::duration_or_dash(latency.p50_ns)}</td><td class="num">{units::duration_or_dash(latency.p95_ns)}</td><td class="num">{error_share(phase.counts())}</td> }.into_any()
+    view! { <td class="num" data-head=head>{units::duration_or_dash(latency.p50_ns)}</td><td class="num" data-head="p95">{units::duration_or_dash(latency.p95_ns)}</td><td class="num" data-head="failed">{error_share(phase.counts())}</td> }.into_any()
 }

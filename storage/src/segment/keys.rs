@@ -28,10 +28,12 @@ struct Listed {
 }
 
 /// Maps and arrays as the hot encoding writes them, without spaces. Quotes inside a text are escaped, so no text passes
-/// for a key; a key of the same name further in does, which costs time only. Rows without any cost 0.6 µs of CPU each,
-/// as much as the list of all keys (2026-11-23, 100,000 rows, 10 keys).
+/// for a key; a key of the same name further in does, which costs time only. Rows without any cost 0.3 µs of CPU each, half
+/// as much as the list of all keys: a needle that begins with a quote finds one at every word (0.6 µs), so what follows it
+/// is looked for first (2026-11-23, 61,440 rows, 14 keys).
 const DEEP: &str = "SELECT DISTINCT key FROM (SELECT attributes, unnest(json_keys(attributes)) AS key FROM {table} \
-                    WHERE contains(attributes, '\":{') OR contains(attributes, '\":[')) \
+                    WHERE contains(attributes, ':{') AND contains(attributes, '\":{') \
+                    OR contains(attributes, ':[') AND contains(attributes, '\":[')) \
                     WHERE contains(attributes, json_quote(key)::VARCHAR || ':{') \
                     OR contains(attributes, json_quote(key)::VARCHAR || ':[')";
 

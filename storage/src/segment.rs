@@ -8,6 +8,7 @@ pub(crate) mod ahead;
 pub(crate) mod bloom;
 mod dictionary;
 pub(crate) mod files;
+pub(crate) mod grown;
 pub(crate) mod having;
 pub(crate) mod hops;
 pub(crate) mod hot;

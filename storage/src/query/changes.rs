@@ -47,13 +47,36 @@ fn read(
     query: &ChangesQuery,
     kept: Kept,
 ) -> Result<Page<Change>, QueryError> {
+    let mut page = reported(session, query, kept)?;
+    let is_asked = |switch: &flags::Switch| {
+        let of = query.service.as_ref();
+        switch.is_in(&query.scope) && of.is_none_or(|service| *service == switch.service)
+    };
+    let switches = flags::switches(session, query.range)?;
+    let switched = switches.into_iter().filter(is_asked).map(|switch| Change {
+        time_unix_nano: switch.at,
+        service_name: Some(switch.service),
+        kind: "flag".to_owned(),
+        description: switch.what,
+        evidence: "evaluated".to_owned(),
+    });
+    add(&mut page, switched, kept, query.limit);
+    Ok(page)
+}
+
+/// What log events tell.
+fn reported(
+    session: &Session<'_>,
+    query: &ChangesQuery,
+    kept: Kept,
+) -> Result<Page<Change>, QueryError> {
     let range = query.range;
-    let logs = session
-        .set()
-        .relation_sql("logs", |segment| {
-            segment.may_hold_time(range.from_unix_nano, range.to_unix_nano)
-        })
-        .expect("logs is a relation");
+    let logs = session.set().some_rows_sql("logs", |segment| {
+        segment.may_hold_time(range.from_unix_nano, range.to_unix_nano)
+    });
+    let Some(logs) = logs else {
+        return Ok(Page::whole(Vec::new()));
+    };
     let direction = match kept {
         Kept::Oldest => "ASC",
         Kept::Newest => "DESC",
@@ -62,7 +85,7 @@ fn read(
         .replace("{logs}", &logs)
         .replace("{direction}", direction)
         .replace("{limit}", &query.limit.to_string());
-    let mut page = session.run(|conn| {
+    session.run(|conn| {
         let mut statement = conn.ask(&sql)?;
         let asked = params![
             range.from_unix_nano,
@@ -90,21 +113,7 @@ fn read(
             total: Some(total),
             next: None,
         })
-    })?;
-    let is_asked = |switch: &flags::Switch| {
-        let of = query.service.as_ref();
-        switch.is_in(&query.scope) && of.is_none_or(|service| *service == switch.service)
-    };
-    let switches = flags::switches(session, range)?;
-    let switched = switches.into_iter().filter(is_asked).map(|switch| Change {
-        time_unix_nano: switch.at,
-        service_name: Some(switch.service),
-        kind: "flag".to_owned(),
-        description: switch.what,
-        evidence: "evaluated".to_owned(),
-    });
-    add(&mut page, switched, kept, query.limit);
-    Ok(page)
+    })
 }
 
 /// Puts more changes among those of a page, where their time says.

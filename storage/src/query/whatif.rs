@@ -58,14 +58,15 @@ pub fn what_if(session: &Session<'_>, query: &WhatIfQuery) -> Result<Option<What
     if answer.refused.is_some() {
         return Ok(Some(answer));
     }
-    let replayed = run(&histories, &Edits::new())?;
+    let (replayed, edited) = run_both(&histories, &query.edits);
+    let replayed = replayed?;
     answer.baseline = verdict::baseline(breaker, &histories, &replayed);
     answer.recorded = outcome(&replayed);
     let base = &stored.settings.base;
-    if !query.edits.is_empty() {
+    if let Some(edited) = edited {
         // Also where no call is stored to replay them with.
         settings::edited(base, &query.edits).map_err(|error| refused(&error))?;
-        answer.edited = Some(outcome(&run(&histories, &query.edits)?));
+        answer.edited = Some(outcome(&edited?));
     }
     if query.propose && answer.calls as usize <= SEARCH_CALLS_MAX {
         answer.proposals = search::pareto(base, &histories)
@@ -127,8 +128,28 @@ fn too_few(coverage: &CallCoverage, found: calls::Found) -> Option<String> {
     })
 }
 
+/// What became of each life.
+type Runs = Result<Vec<Replayed>, QueryError>;
+
+/// Replays under what was told and, if there are edits, with these laid over it: at once, since one takes as long as the
+/// other.
+fn run_both(histories: &[&History], edits: &Edits) -> (Runs, Option<Runs>) {
+    let none = Edits::new();
+    if edits.is_empty() {
+        return (run(histories, &none), None);
+    }
+    std::thread::scope(|scope| {
+        let edited = scope.spawn(|| run(histories, edits));
+        let told = run(histories, &none);
+        let edited = edited
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (told, Some(edited))
+    })
+}
+
 /// Replays each life under what it was told, with these edits laid over it.
-fn run(histories: &[&History], edits: &Edits) -> Result<Vec<Replayed>, QueryError> {
+fn run(histories: &[&History], edits: &Edits) -> Runs {
     let replayed = |history: &&History| {
         let told = settings::all_edited(&history.settings, edits)?;
         replay(&told, history, &open_times(history, &told))

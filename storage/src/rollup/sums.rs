@@ -54,10 +54,9 @@ pub(crate) fn stored_services(
 /// Hot spans by service.
 pub(crate) fn hot_services(
     conn: &Connection,
-    parts: &[Part],
+    rows: &Part,
 ) -> duckdb::Result<ByBucket<ServiceSpans>> {
-    let spans: Vec<String> = parts.iter().map(hops).collect();
-    let sql = SPANS.replace("{spans}", &spans.join(" UNION ALL "));
+    let sql = SPANS.replace("{spans}", &hops(rows));
     read(conn, &sql, 5, service)
 }
 

@@ -1,14 +1,16 @@
 //! Spans of a hot segment that are added up ahead of its seal.
 //!
 //! Questions about services would otherwise count every hot span each time. Whoever asks when there are [`MORE_ROWS`] more
-//! counts those once; what is asked for then is made of these sums and of the few rows after them. Spans are counted one
-//! by one, so no sum depends on where the rows were parted. Calls are not: their two ends must be looked at together.
+//! counts those once; what is asked for then is made of these sums and of the few rows after them, which are counted again
+//! when more came. Spans are counted one by one, so no sum depends on where the rows were parted. Calls are not: their
+//! two ends must be looked at together.
 
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use duckdb::Connection;
 
 use super::Segment;
+use super::grown::Grown;
 use crate::rollup::sums::hot_services;
 use crate::rollup::{ByBucket, Part, ServiceSpans};
 use crate::sync::locked;
@@ -34,24 +36,30 @@ struct Known {
     last_row: Option<i64>,
     /// Rows that were committed before the last were added up: at least they are in them.
     rows: u64,
+    /// Of the rows after the last.
+    rest: Arc<Grown<ByBucket<ServiceSpans>>>,
 }
 
 impl Segment {
-    /// What is added up of its spans by now, and the rows after that if there may be any; of a segment that this process
-    /// did not make, all of its rows.
-    pub(crate) fn added_up(&self, conn: &Connection) -> duckdb::Result<(Sums, Option<Part>)> {
-        let rows = self.calls();
+    /// Its spans added up by service, in parts.
+    pub(crate) fn added_up(&self, conn: &Connection) -> duckdb::Result<Sums> {
+        let all = self.calls();
         let Some(live) = &self.live else {
-            return Ok((Vec::new(), Some(rows)));
+            // This process did not make it.
+            return Ok(vec![Arc::new(hot_services(conn, &all)?)]);
         };
         self.add_up(conn)?;
-        let known = locked(&live.ahead.known).clone();
-        let has_more = live.rows(0) != known.rows;
-        let rest = has_more.then_some(Part {
-            after_row: known.last_row,
-            ..rows
-        });
-        Ok((known.sums, rest))
+        let mut known = locked(&live.ahead.known).clone();
+        let rows = live.rows(0);
+        if rows != known.rows {
+            let rest = Part {
+                after_row: known.last_row,
+                ..all
+            };
+            let rest = known.rest.of(rows, || hot_services(conn, &rest))?;
+            known.sums.push(rest);
+        }
+        Ok(known.sums)
     }
 
     /// Adds up the spans that came since the last time, if they are enough and nobody else is at it.
@@ -79,10 +87,11 @@ impl Segment {
             to_row: last_row,
             ..self.calls()
         };
-        let more = Arc::new(hot_services(conn, &[more])?);
+        let more = Arc::new(hot_services(conn, &more)?);
         let mut known = locked(&live.ahead.known);
         known.sums.push(more);
         (known.last_row, known.rows) = (last_row, rows);
+        known.rest = Arc::default();
         Ok(())
     }
 

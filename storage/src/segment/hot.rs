@@ -232,6 +232,11 @@ impl HotWriter {
         self.series.commit();
     }
 
+    /// Resources that are in the file for certain.
+    pub(crate) fn committed_resources(&self) -> u32 {
+        self.resources.committed
+    }
+
     /// The transaction is gone: so are its numbers.
     pub(crate) fn roll_back(&mut self) {
         self.resources.roll_back();

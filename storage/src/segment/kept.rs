@@ -1,7 +1,7 @@
 //! What is read of a segment once and kept: who sent what is in it, how new it is, the sums of its calls.
 //!
 //! A sealed segment never changes, so an answer about the whole of it is good for as long as it is attached; pages ask
-//! for these at every view. Of a hot segment, and of one that a range cuts, the same is read anew.
+//! for these at every view. Of a hot segment, but for its senders, and of one that a range cuts, the same is read anew.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -115,6 +115,10 @@ impl Segment {
                 })
             })
         };
+        if let Some(live) = &self.live {
+            let known = live.senders.of(live.resources(), read)?;
+            return Ok(Cow::Owned(known.to_vec()));
+        }
         keep((!self.is_text()).then_some(&self.kept.senders), read)
     }
 

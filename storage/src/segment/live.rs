@@ -14,10 +14,14 @@ use arrow::datatypes::TimestampNanosecondType;
 
 use super::ahead::Ahead;
 use super::bloom::SharedTraceFilter;
+use super::grown::Grown;
 use super::hops::HotHops;
 use super::hot::Prepared;
+use super::kept::Sender;
 use super::meta::SIGNALS;
 pub(crate) use super::meta::Times;
+use super::origins::Origins;
+use super::sent::HotSent;
 use crate::ingest::PreparedRows;
 use crate::sync::locked;
 
@@ -33,6 +37,12 @@ pub(crate) struct Live {
     /// What was rolled up of it by now.
     pub(super) ahead: Ahead,
     pub(super) hops: HotHops,
+    pub(super) sent: Grown<HotSent>,
+    /// Committed resources.
+    resources: AtomicU64,
+    pub(super) senders: Grown<Vec<Sender>>,
+    /// Resources and scopes that somebody asked for.
+    pub(super) origins: Mutex<Origins>,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +63,10 @@ impl Live {
             traces: SharedTraceFilter::with_capacity(rows_max),
             ahead: Ahead::default(),
             hops: HotHops::default(),
+            sent: Grown::default(),
+            resources: AtomicU64::new(0),
+            senders: Grown::default(),
+            origins: Mutex::default(),
         }
     }
 
@@ -102,6 +116,16 @@ impl Live {
         if batch.evidence.is_some() {
             self.evidence.fetch_add(1, Release);
         }
+    }
+
+    /// So many resources are committed.
+    pub(crate) fn set_resources(&self, committed: u32) {
+        self.resources.store(committed.into(), Release);
+    }
+
+    /// Committed resources: at least those of all batches that were told to be stored.
+    pub(super) fn resources(&self) -> u64 {
+        self.resources.load(Acquire)
     }
 
     /// How many batches with evidence of breakers were committed: it changes with every one of them.

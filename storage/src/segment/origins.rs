@@ -1,7 +1,8 @@
 //! Resources and instrumentation scopes of a segment, as its rows refer to them by number.
 //!
 //! A question about one trace needs a few of them, and DuckDB takes 3 ms to plan and read each of the two tables. A sealed
-//! segment never changes, so of one with few resources all are read once and kept.
+//! segment never changes, so of one with few resources all are read once and kept. Of a hot one those
+//! are kept that were read: what has a number there keeps it.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -11,6 +12,7 @@ use duckdb::{Connection, Row};
 use super::Segment;
 use crate::ask::{Ask, NONE, scope};
 use crate::model::Scope;
+use crate::sync::locked;
 
 /// Of a segment with more, the wanted ones are read each time: kept ones take about 1 KiB each.
 const KEPT_MAX: usize = 500;
@@ -40,6 +42,32 @@ pub(crate) struct Instrumentation {
     pub version: Option<String>,
 }
 
+impl Origins {
+    /// Those of these numbers; `None` unless all of them are known.
+    fn those(&self, resources: &BTreeSet<u32>, scopes: &BTreeSet<u32>) -> Option<Self> {
+        Some(Self {
+            resources: those(&self.resources, resources)?,
+            scopes: those(&self.scopes, scopes)?,
+        })
+    }
+
+    /// Keeps others too, unless there are many.
+    fn add(&mut self, others: &Self) {
+        let are_few = |own: usize, more: usize| own + more <= KEPT_MAX;
+        if are_few(self.resources.len(), others.resources.len())
+            && are_few(self.scopes.len(), others.scopes.len())
+        {
+            self.resources.extend(others.resources.clone());
+            self.scopes.extend(others.scopes.clone());
+        }
+    }
+}
+
+fn those<T: Clone>(known: &HashMap<u32, T>, numbers: &BTreeSet<u32>) -> Option<HashMap<u32, T>> {
+    let of = |number: &u32| Some((*number, known.get(number)?.clone()));
+    numbers.iter().map(of).collect()
+}
+
 impl Segment {
     /// At least those of these numbers.
     pub(crate) fn origins(
@@ -52,17 +80,33 @@ impl Segment {
         if let Some(kept) = place.get() {
             return Ok(Cow::Borrowed(kept));
         }
+        if let Some(live) = &self.live {
+            if let Some(known) = locked(&live.origins).those(resources, scopes) {
+                return Ok(Cow::Owned(known));
+            }
+            let read = self.read_some(conn, resources, scopes)?;
+            locked(&live.origins).add(&read);
+            return Ok(Cow::Owned(read));
+        }
         if self.is_text() {
-            let (resources, scopes) = (among("resource_ix", resources), among("scope_ix", scopes));
-            return Ok(Cow::Owned(self.read_origins(conn, &resources, &scopes)?));
+            return Ok(Cow::Owned(self.read_some(conn, resources, scopes)?));
         }
         let some = format!("LIMIT {}", KEPT_MAX + 1);
         let all = self.read_origins(conn, &some, &some)?;
         if all.resources.len() <= KEPT_MAX && all.scopes.len() <= KEPT_MAX {
             return Ok(Cow::Borrowed(place.get_or_init(|| all)));
         }
+        Ok(Cow::Owned(self.read_some(conn, resources, scopes)?))
+    }
+
+    fn read_some(
+        &self,
+        conn: &Connection,
+        resources: &BTreeSet<u32>,
+        scopes: &BTreeSet<u32>,
+    ) -> duckdb::Result<Origins> {
         let (resources, scopes) = (among("resource_ix", resources), among("scope_ix", scopes));
-        Ok(Cow::Owned(self.read_origins(conn, &resources, &scopes)?))
+        self.read_origins(conn, &resources, &scopes)
     }
 
     fn read_origins(

@@ -32,6 +32,13 @@ pub(crate) struct SpansOf {
 /// Resource and rank, and the starts of the first and the last such span in nanoseconds.
 pub(crate) type SentTimes = ((u32, u8), (i64, i64));
 
+/// The spans of a hot segment by who sent them, and when.
+#[derive(Debug)]
+pub(crate) struct HotSent {
+    pub sums: ByBucket<SpansOf>,
+    pub times: Vec<SentTimes>,
+}
+
 /// The spans of a segment by who sent them.
 pub(crate) struct Sent<'a> {
     pub sums: &'a ByBucket<SpansOf>,
@@ -53,16 +60,32 @@ impl Segment {
         })
     }
 
-    /// When they were sent, and by whom.
+    /// Its spans, of one that this process writes to, as they were when all rows of now were there.
+    pub(crate) fn hot_sent(&self, conn: &Connection) -> duckdb::Result<Option<Arc<HotSent>>> {
+        let Some(live) = &self.live else {
+            return Ok(None);
+        };
+        // The times last: they tell of every row that the sums do.
+        let read = || {
+            Ok(HotSent {
+                sums: self.sent(conn)?,
+                times: self.sent_times(conn)?.into_owned(),
+            })
+        };
+        live.sent.of(live.rows(0), read).map(Some)
+    }
+
+    /// Sums of its spans with their times, and by whom they were sent.
     pub(crate) fn senders_of<'a>(
         &'a self,
         conn: &Connection,
         sums: &'a ByBucket<SpansOf>,
+        times: Cow<'a, [SentTimes]>,
     ) -> duckdb::Result<Sent<'a>> {
         let resources: BTreeSet<u32> = sums.of().iter().map(|of| of.resource).collect();
         Ok(Sent {
             sums,
-            times: self.sent_times(conn)?,
+            times,
             origins: self.origins(conn, &resources, &BTreeSet::new())?,
         })
     }
@@ -101,7 +124,7 @@ impl Segment {
     }
 
     /// When its first and last spans of each resource and rank began, in order.
-    fn sent_times(&self, conn: &Connection) -> duckdb::Result<Cow<'_, [SentTimes]>> {
+    pub(crate) fn sent_times(&self, conn: &Connection) -> duckdb::Result<Cow<'_, [SentTimes]>> {
         let sql = TIMES.replace("{spans}", &self.all_spans());
         keep((!self.is_text()).then_some(&self.kept.sent_times), || {
             all(conn, &sql, |row| {

@@ -4,6 +4,7 @@
 //! segment that a range holds whole its totals are kept with it; of one that a range cuts, or of which the steps are
 //! drawn, the sums by bucket are kept here, those used last. A history may be of any length: of one the range is read.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
@@ -18,6 +19,7 @@ use crate::rollup::{
     edges_of,
 };
 use crate::segment::Segment;
+use crate::segment::grown::Grown;
 use crate::segment::having::having;
 use crate::segment::origins::Resource;
 use crate::segment::sent::{Sent, SpansOf};
@@ -46,8 +48,7 @@ const OPEN_HALVES_MAX: u64 = 100_000;
 const HOT_SPANS_MAX: u64 = 300_000;
 
 /// The edges that the calls of a set make which are not rolled up for good, as they were when so many rows were there.
-#[derive(Debug, Default)]
-pub(crate) struct Opened(Mutex<Option<(u64, Arc<ByBucket<EdgeCalls>>)>>);
+pub(crate) type Opened = Grown<ByBucket<EdgeCalls>>;
 
 /// Sums of one kind by the segment they are of. What was used longest ago goes first.
 #[derive(Debug)]
@@ -180,22 +181,17 @@ impl SegmentSet {
         segments: &[&Segment],
         mut visit: impl FnMut(&ByBucket<ServiceSpans>),
     ) -> duckdb::Result<()> {
-        let mut hot = Vec::new();
         for segment in segments {
             let schema = segment.schema();
             if segment.is_text() {
-                let (known, rest) = segment.added_up(conn)?;
+                let known = segment.added_up(conn)?;
                 known.iter().for_each(|sums| visit(sums));
-                hot.extend(rest);
             } else if segment.is_history() {
                 visit(&stored_services(conn, &schema, Some(range))?);
             } else {
                 let read = || stored_services(conn, &schema, None);
                 visit(&*self.sums.services.of(segment.id, read)?);
             }
-        }
-        if !hot.is_empty() {
-            visit(&sums::hot_services(conn, &hot)?);
         }
         Ok(())
     }
@@ -208,8 +204,12 @@ impl SegmentSet {
         mut visit: impl FnMut(&Sent<'_>),
     ) -> duckdb::Result<()> {
         for segment in self.with_spans_in(range) {
+            if let Some(hot) = segment.hot_sent(conn)? {
+                visit(&segment.senders_of(conn, &hot.sums, Cow::Borrowed(hot.times.as_slice()))?);
+                continue;
+            }
             let sums = self.spans_of(conn, segment)?;
-            visit(&segment.senders_of(conn, &sums)?);
+            visit(&segment.senders_of(conn, &sums, segment.sent_times(conn)?)?);
         }
         Ok(())
     }
@@ -348,14 +348,7 @@ impl SegmentSet {
         if halves > OPEN_HALVES_MAX || rows > HOT_SPANS_MAX {
             return Ok(Arc::new(self.open_edges_by_engine(conn, range)?));
         }
-        let mut latest = locked(&self.opened.0);
-        // Rows of a set are never less: those were there when the one before looked, who may have looked just now.
-        if let Some((_, edges)) = latest.as_ref().filter(|(of, _)| *of >= rows) {
-            return Ok(Arc::clone(edges));
-        }
-        let edges = Arc::new(self.open_edges_in_memory(conn)?);
-        *latest = Some((rows, Arc::clone(&edges)));
-        Ok(edges)
+        self.opened.of(rows, || self.open_edges_in_memory(conn))
     }
 
     /// Committed spans of its hot segments.

@@ -256,10 +256,11 @@ impl Writer {
         }
         let (first, last) = hot.ingest_range.unwrap_or((now, now));
         hot.ingest_range = Some((first.min(now), last.max(now)));
+        if let Some(live) = &hot.segment.live {
+            live.set_resources(hot.writer.committed_resources());
+            group.iter().for_each(|pending| live.add(&pending.batch));
+        }
         for pending in group {
-            if let Some(live) = &hot.segment.live {
-                live.add(&pending.batch);
-            }
             hot.rows += pending.batch.items;
             hot.bytes += pending.batch.bytes as u64;
         }

@@ -16,39 +16,48 @@ const HEIGHT: f64 = 18.0;
 /// Narrower and a trip would be missed.
 const MIN: f64 = 3.0;
 
+/// Finer than anybody sees: the digits after these were a twelfth of a page of lanes.
+fn hundredths(pixels: f64) -> f64 {
+    (pixels * 100.0).round() / 100.0
+}
+
 /// One lane over `[from, to)`.
 pub fn lane(segments: &[LaneSegment], (from, to): (u64, u64)) -> AnyView {
     let length = to.saturating_sub(from).max(1) as f64;
     let x = |ns: i64| {
         let ns = u64::try_from(ns).unwrap_or(0).clamp(from, to);
-        (ns - from) as f64 / length * WIDTH
+        hundredths((ns - from) as f64 / length * WIDTH)
     };
+    let told: Vec<String> = segments.iter().map(words).collect();
+    let label = label(segments, &told);
     let bars = segments
         .iter()
-        .map(|segment| {
+        .zip(told)
+        .map(|(segment, words)| {
             let (left, right) = (x(segment.from_unix_nano), x(segment.to_unix_nano));
             let is_trip = segment.open > 0 || segment.state == "half_open";
-            let width = (right - left).max(if is_trip { MIN } else { 0.0 });
-            let left = left.min(WIDTH - width);
+            let width = hundredths((right - left).max(if is_trip { MIN } else { 0.0 }));
+            let left = hundredths(left.min(WIDTH - width));
             let (y, height) = shape(&segment.state);
             let earliest = x(segment.from_lo_unix_nano);
             let doubt = (earliest < left - 0.5).then(|| {
-                view! { <rect class="lane-doubt" x=earliest y=HEIGHT / 2.0 - 1.0 width=left - earliest height="2"></rect> }
+                view! { <rect class="lane-doubt" x=earliest y=HEIGHT / 2.0 - 1.0 width=hundredths(left - earliest) height="2"></rect> }
             });
             let class = format!("lane-bar lane-{}", segment.state);
-            view! { {doubt}<rect class=class x=left y=y width=width height=height><title>{words(segment)}</title></rect> }
+            view! { {doubt}<rect class=class x=left y=y width=width height=height><title>{words}</title></rect> }
         })
         .collect_view();
-    let label = label(segments);
     view! { <svg class="lane" viewBox="0 0 1000 18" preserveAspectRatio="none" role="img" aria-label=label>{bars}</svg> }.into_any()
 }
 
-/// The lane for those who do not see it: everything that was not closed, and where nobody knows, that.
-fn label(segments: &[LaneSegment]) -> String {
-    let told: Vec<String> = segments
+/// The lane for those who do not see it, by the words of each segment: everything that was not closed, and where nobody
+/// knows, that.
+fn label(segments: &[LaneSegment], words: &[String]) -> String {
+    let told: Vec<&str> = segments
         .iter()
-        .filter(|segment| segment.state != "closed")
-        .map(words)
+        .zip(words)
+        .filter(|(segment, _)| segment.state != "closed")
+        .map(|(_, words)| words.as_str())
         .collect();
     if told.is_empty() {
         return "never open in this range".to_owned();
@@ -232,6 +241,7 @@ mod tests {
         let html = lane(&segments, (0, 3_600_000_000_000)).to_html();
         assert!(html.contains("lane-open"), "{html}");
         assert!(html.contains("width=\"3\""), "{html}");
+        assert!(html.contains("x=\"0.14\""), "{html}");
         assert!(
             html.contains("open (1 of 3 open) from 00:00:00.500 UTC for"),
             "{html}"

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{CountedSpans, InstanceSummary, InstancesQuery};
-use crate::query::instances;
+use crate::query::{instances, service_names};
 
 /// Who sends.
 struct Sender {
@@ -154,6 +154,63 @@ fn instances_are_counted_once_in_hot_and_sealed_segments() {
         (2, true, Some(3))
     );
     assert_eq!(page.items[1].instance_id, None);
+}
+
+/// Who sends, and what is added up of it, is kept of a hot segment until there is more.
+#[test]
+fn what_comes_between_two_questions_is_there_at_the_second() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let first = Sender {
+        id: Some("a-1"),
+        version: "1.0",
+        attributes: r#"{"host.name":"box-1"}"#,
+    };
+    let second = Sender {
+        id: Some("a-2"),
+        version: "1.1",
+        attributes: r#"{"host.name":"box-2"}"#,
+    };
+    let told = || -> Vec<String> {
+        let found = asked(&store, &of("shop"));
+        let tell = |one: &InstanceSummary| {
+            format!(
+                "{} {} {} {} {} s",
+                one.instance_id.as_deref().unwrap_or_default(),
+                one.versions.join(" "),
+                one.host.as_deref().unwrap_or_default(),
+                one.calls,
+                (one.last_unix_nano - BASE as i64) / 1_000_000_000
+            )
+        };
+        found.iter().map(tell).collect()
+    };
+    let names = || {
+        let reader = store.reader().expect("a reader");
+        service_names(&Session::new(&reader), &Scope::default()).expect("names")
+    };
+    assert!(told().is_empty() && names().is_empty());
+    sent(&store, &first, "server", false, 0, 10);
+    for _ in 0..2 {
+        assert_eq!(told(), ["a-1 1.0 box-1 10 9 s"]);
+        assert_eq!(names(), ["shop"]);
+    }
+    // More of one that is known, and one that is not.
+    sent(&store, &first, "server", false, 10, 12);
+    assert_eq!(told(), ["a-1 1.0 box-1 12 11 s"]);
+    sent(&store, &second, "server", false, 20, 23);
+    let all = ["a-1 1.0 box-1 12 11 s", "a-2 1.1 box-2 3 22 s"];
+    assert_eq!(told(), all);
+    let mut logs = LogColumns::default();
+    logs.push(&LogRow {
+        time_unix_nano: BASE,
+        attributes: "{}",
+        ..LogRow::default()
+    });
+    append(&store, "till", Rows::Logs(logs));
+    assert_eq!(names(), ["shop", "till"]);
+    store.seal_now().expect("sealed");
+    assert_eq!(told(), all);
 }
 
 #[test]

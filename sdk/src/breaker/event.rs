@@ -537,10 +537,10 @@ pub trait Listener: Send + Sync {
         CallId::default()
     }
 
-    /// Whether [`Listener::on_call`] would tell a call that begins on this thread singly, as a span
-    /// does. The breaker then lets it through and counts it in turns, one call after the other, so
-    /// that [`CallTimes`](super::CallTimes) says in which order; other calls wait for nobody. Asked
-    /// of each call.
+    /// Whether a call that begins on this thread is recorded by itself in [`Listener::on_call`], as a
+    /// span does, rather than only counted. The breaker then admits it and counts its result in
+    /// turns, one call after the other, and [`CallTimes`](super::CallTimes) says in which; other
+    /// calls wait for nobody. Asked once for each call.
     fn tells_call(&self) -> bool {
         false
     }
@@ -556,11 +556,12 @@ pub trait Listener: Send + Sync {
     ) {
     }
 
-    /// A breaker was made, or its settings changed. Of settings that change in quick succession the
-    /// newest are told last.
+    /// A breaker was made, or its settings changed. When several threads change them at once, the
+    /// settings in force are told last, and some of those before may be left out.
     fn on_config(&self, _origin: Origin<'_>, _config: &super::BreakerConfig) {}
 
-    /// The same, and since when the settings hold, by the wall clock as of transitions.
+    /// [`Listener::on_config`] with the time since when the settings hold, by the same wall clock as
+    /// the times of transitions.
     fn on_configured(&self, origin: Origin<'_>, config: &super::BreakerConfig, _at: SystemTime) {
         self.on_config(origin, config);
     }

@@ -107,7 +107,7 @@ fn read(
     Ok(page)
 }
 
-/// Puts more changes among those of a page, where their time says.
+/// Puts more changes into a page in the order of time, and cuts it to `limit` again.
 fn add(page: &mut Page<Change>, more: impl Iterator<Item = Change>, kept: Kept, limit: usize) {
     let listed = page.items.len();
     page.items.extend(more);

@@ -121,8 +121,8 @@ impl RefusedSpans {
             .collect()
     }
 
-    /// Those of one breaker of `guards` that are on no span of a call, and on none that the error of a call went up to or
-    /// came from.
+    /// The refused calls of one breaker of `guards` that no span of a call tells: neither the span they were found on nor one
+    /// above or below it that has the error too is the caller's span of a call.
     pub(in crate::query) fn lone(
         &self,
         guards: &[Guard],

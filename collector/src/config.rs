@@ -5,6 +5,7 @@
 //! people type have a flag. An unknown key is an error with a suggestion, wherever it stands.
 
 mod bundle;
+mod mistakes;
 mod resilience;
 mod size;
 mod sources;
@@ -17,9 +18,13 @@ use serde::{Deserialize, Serialize};
 use tripline_web::links::LinkTemplate;
 
 pub use bundle::Bundle;
+pub use mistakes::ConfigError;
 pub use resilience::{PeerSection, ResilienceSection};
 pub use size::{ByteSize, HumanDuration};
-pub use sources::{ConfigError, Overrides, load};
+pub use sources::{Overrides, load};
+
+/// The prefix of environment variables that are settings.
+const PREFIX: &str = "TRIPLINE_";
 
 /// Everything `tripline serve` can be told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -11,6 +11,7 @@
 
 mod body;
 mod clusters;
+mod columns;
 mod document;
 mod evidence;
 mod index;

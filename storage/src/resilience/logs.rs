@@ -1,10 +1,11 @@
 //! Evidence in log records: reported transitions and settings, errors of refused calls.
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray, UInt32Array};
-use arrow::datatypes::{Int32Type, TimestampNanosecondType, UInt32Type};
+use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::datatypes::Int32Type;
 use serde_json::Value;
 
 use super::body::Body;
+use super::columns::{at, index, text, time};
 use super::evidence::{ConfigRow, Evidence, SampleRow, Subject, TransitionRow};
 use super::index::{Log, Origin, Recognisers, Rejection, Told, is_scope};
 use super::rules::Says;
@@ -30,41 +31,6 @@ pub(super) const ERROR_MESSAGES: [&str; 5] = [
 const PEERS: [&str; 2] = ["service.peer.name", "peer.service"];
 /// A body that says less than `INFO` is no report of an error.
 const SEVERITY_MIN: i32 = 9;
-
-/// A text column by name.
-pub(super) fn text<'a>(batch: &'a RecordBatch, name: &str) -> &'a StringArray {
-    batch
-        .column_by_name(name)
-        .expect("ingest builds this column")
-        .as_string()
-}
-
-/// A column of indexes by name.
-pub(super) fn index<'a>(batch: &'a RecordBatch, name: &str) -> &'a UInt32Array {
-    batch
-        .column_by_name(name)
-        .expect("ingest builds this column")
-        .as_primitive::<UInt32Type>()
-}
-
-/// Times from here on (the year 2255) are no evidence: sums of them would overflow.
-pub(super) const TIME_END: i64 = 9_000_000_000_000_000_000;
-
-/// A time by column and row.
-pub(super) fn time(batch: &RecordBatch, name: &str, row: usize) -> Option<i64> {
-    let column = batch
-        .column_by_name(name)
-        .expect("ingest builds this column")
-        .as_primitive::<TimestampNanosecondType>();
-    (!column.is_null(row))
-        .then(|| column.value(row))
-        .filter(|time| *time < TIME_END)
-}
-
-/// A text that is there.
-pub(super) fn at(column: &StringArray, row: usize) -> Option<&str> {
-    (!column.is_null(row)).then(|| column.value(row))
-}
 
 impl Recognisers {
     /// Evidence in log records.

@@ -11,9 +11,9 @@ use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, UInt64Type};
 
 use self::sample::{Hot, Parts};
+use super::columns::{index, time};
 use super::evidence::{Evidence, Subject};
 use super::index::{Metric, Recognisers, Sink, Sinks, is_scope};
-use super::logs::{index, time};
 use super::source::Item;
 use super::words;
 use crate::ingest::{MetricBatches, ResourceRow, ScopeRow, SeriesRow};

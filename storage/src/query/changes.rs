@@ -84,12 +84,7 @@ fn read(
             });
             total = row.get(4)?;
         }
-        Ok(Page {
-            truncated: (items.len() as u64) < total,
-            items,
-            total: Some(total),
-            next: None,
-        })
+        Ok(Page::counted(items, total))
     })?;
     let is_asked = |switch: &flags::Switch| {
         let of = query.service.as_ref();

@@ -85,7 +85,7 @@ struct RefusedCalls<'a> {
     of: ReadSpan,
 }
 
-/// A refused call that no span of a call tells: nobody was called, and the span around it has the library's error.
+/// A refused call that has no span of a call: nobody was called, and the span around it has the library's error.
 pub(in crate::query) struct LoneRefusal<'a> {
     /// Who refused, when, and on which span.
     pub sample: &'a SampleRow,

@@ -13,6 +13,7 @@ mod body;
 mod clusters;
 mod columns;
 mod document;
+mod errors;
 mod evidence;
 mod index;
 mod logs;

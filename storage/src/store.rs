@@ -28,6 +28,7 @@ mod rotation;
 mod runs;
 mod sealer;
 mod settled;
+mod shelf;
 mod shortage;
 mod slices;
 mod stats;

@@ -244,10 +244,10 @@ impl Config {
         let (fan_in, threads) = (store.compaction_fan_in, store.threads);
         if fan_in < 2 {
             let few =
-                format!("{fan_in} is too few: it takes 2 segments at least to make a larger one");
+                format!("must be at least 2, not {fan_in}: fewer segments make no larger one");
             return Some(("store.compaction_fan_in", few));
         }
-        let many = format!("{threads} is more than {THREADS_MAX}; 0 is half of the cores");
+        let many = format!("must be at most {THREADS_MAX}, not {threads}; 0 is half of the cores");
         (threads > THREADS_MAX).then_some(("store.threads", many))
     }
 

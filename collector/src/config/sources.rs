@@ -372,27 +372,47 @@ mod tests {
 
     #[test]
     fn bounds_that_nothing_can_work_with_are_refused() {
-        for (name, value, key) in [
+        for (name, value, said) in [
             (
                 "TRIPLINE_STORE__QUEUE_BYTES_MAX",
                 "0",
-                "store.queue_bytes_max",
+                "store.queue_bytes_max: must not be 0",
             ),
-            ("TRIPLINE_STORE__RETENTION_AGE", "0s", "store.retention_age"),
-            ("TRIPLINE_STORE__THREADS", "100000", "store.threads"),
-            ("TRIPLINE_SQL__CONCURRENCY_MAX", "0", "sql.concurrency_max"),
-            ("TRIPLINE_DATA_DIR", "", "data_dir"),
+            (
+                "TRIPLINE_STORE__RETENTION_AGE",
+                "0s",
+                "store.retention_age: must not be 0",
+            ),
+            (
+                "TRIPLINE_STORE__THREADS",
+                "100000",
+                "store.threads: must be at most 1024, not 100000",
+            ),
+            (
+                "TRIPLINE_SQL__CONCURRENCY_MAX",
+                "0",
+                "sql.concurrency_max: must not be 0",
+            ),
+            ("TRIPLINE_DATA_DIR", "", "data_dir: must name a directory"),
             (
                 "TRIPLINE_STORE__COMPACTION_FAN_IN",
                 "1",
-                "store.compaction_fan_in",
+                "store.compaction_fan_in: must be at least 2, not 1",
             ),
-            ("TRIPLINE_OTLP_HTTP", "127.0.0.1:4317", "otlp_http"),
-            ("TRIPLINE_OTLP_GRPC", "127.0.0.1:7070", "otlp_grpc"),
+            (
+                "TRIPLINE_OTLP_HTTP",
+                "127.0.0.1:4317",
+                "otlp_http: 127.0.0.1:4317 is the address of otlp_grpc",
+            ),
+            (
+                "TRIPLINE_OTLP_GRPC",
+                "127.0.0.1:7070",
+                "otlp_grpc: 127.0.0.1:7070 is the address of http",
+            ),
         ] {
             let error = load(None, env(&[(name, value)]), &Overrides::default());
-            let error = error.expect_err(key).to_string();
-            assert!(error.contains(key), "{error}");
+            let error = error.expect_err(name).to_string();
+            assert!(error.starts_with(said), "{error}");
         }
         let unbounded = env(&[("TRIPLINE_STORE__RETENTION_BYTES", "0")]);
         assert!(load(None, unbounded, &Overrides::default()).is_ok());

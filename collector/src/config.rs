@@ -5,6 +5,7 @@
 //! people type have a flag. An unknown key is an error with a suggestion, wherever it stands.
 
 mod bundle;
+mod mistakes;
 mod resilience;
 mod size;
 mod sources;
@@ -17,9 +18,13 @@ use serde::{Deserialize, Serialize};
 use tripline_web::links::LinkTemplate;
 
 pub use bundle::Bundle;
+pub use mistakes::ConfigError;
 pub use resilience::{PeerSection, ResilienceSection};
 pub use size::{ByteSize, HumanDuration};
-pub use sources::{ConfigError, Overrides, load};
+pub use sources::{Overrides, load};
+
+/// The prefix of environment variables that are settings.
+const PREFIX: &str = "TRIPLINE_";
 
 /// Everything `tripline serve` can be told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -208,7 +213,7 @@ impl Default for LogSection {
 const THREADS_MAX: usize = 1_024;
 
 impl Config {
-    /// The first setting that nothing can work with, and what is wrong with it.
+    /// The first setting that nothing can work with: its key, and what is wrong with it.
     fn unusable(&self) -> Option<(&'static str, String)> {
         let (store, sql) = (&self.store, &self.sql);
         if self.data_dir.as_os_str().is_empty() {
@@ -236,12 +241,14 @@ impl Config {
         if let Some((key, _)) = zero {
             return Some((key, "must not be 0".to_owned()));
         }
-        if store.compaction_fan_in < 2 {
-            let few = "must be at least 2: fewer segments make no larger one".to_owned();
+        let (fan_in, threads) = (store.compaction_fan_in, store.threads);
+        if fan_in < 2 {
+            let few =
+                format!("must be at least 2, not {fan_in}: fewer segments make no larger one");
             return Some(("store.compaction_fan_in", few));
         }
-        let threads = format!("must be at most {THREADS_MAX}; 0 is half of the cores");
-        (store.threads > THREADS_MAX).then_some(("store.threads", threads))
+        let many = format!("must be at most {THREADS_MAX}, not {threads}; 0 is half of the cores");
+        (threads > THREADS_MAX).then_some(("store.threads", many))
     }
 
     /// The addresses of the receivers, by their settings.
@@ -275,9 +282,11 @@ impl Config {
         let fixed = |address: &str| !address.is_empty() && !address.ends_with(":0");
         let pages = self.http.to_string();
         if fixed(&self.otlp_http) && self.otlp_http == self.otlp_grpc {
-            let alone =
-                "is the address of otlp_grpc, which takes OTLP/HTTP too: set otlp_http to \"\"";
-            return Some(("otlp_http", alone.to_owned()));
+            let alone = format!(
+                "{} is the address of otlp_grpc, which takes OTLP/HTTP too: set otlp_http to \"\"",
+                self.otlp_http
+            );
+            return Some(("otlp_http", alone));
         }
         let (key, _) = self
             .receivers()
@@ -285,7 +294,7 @@ impl Config {
             .find(|(_, address)| fixed(address) && **address == pages)?;
         Some((
             key,
-            "is the address of http, the pages and the API".to_owned(),
+            format!("{pages} is the address of http, the pages and the API"),
         ))
     }
 

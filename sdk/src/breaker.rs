@@ -14,6 +14,7 @@ mod event;
 mod half_open;
 mod handle;
 mod keyed;
+mod listener;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod machine;
@@ -31,11 +32,12 @@ pub use config::{
     WindowConfig,
 };
 pub use event::{
-    CONTRIBUTING_MAX, CallId, CallOutcome, Listener, Origin, Outcome, Reason, RejectReason,
-    Rejection, Snapshot, State, Totals, Transition,
+    CONTRIBUTING_MAX, CallId, Outcome, Reason, RejectReason, Rejection, Snapshot, State, Totals,
+    Transition,
 };
 pub use handle::{CircuitBreaker, CircuitBreakerBuilder, WatchedBreaker};
 pub use keyed::{KeyedBreakers, KeyedConfig};
+pub use listener::{CallOutcome, Listener, Origin};
 pub use machine::{Admission, Machine};
 pub use permit::{OwnedPermit, Permit};
 pub use replay::{RecordedCall, ReplayReport, replay};

@@ -147,11 +147,23 @@ pub struct Page<T> {
 impl<T> Page<T> {
     /// A list that holds everything there is.
     pub fn whole(items: Vec<T>) -> Self {
-        let total = Some(items.len() as u64);
+        let total = items.len() as u64;
+        Self::counted(items, total)
+    }
+
+    /// The first `limit` items of a list that holds everything there is.
+    pub fn cut(mut items: Vec<T>, limit: usize) -> Self {
+        let total = items.len() as u64;
+        items.truncate(limit);
+        Self::counted(items, total)
+    }
+
+    /// Items of a list that has `total` of them in all; no cursor leads on from these.
+    pub fn counted(items: Vec<T>, total: u64) -> Self {
         Self {
+            truncated: (items.len() as u64) < total,
             items,
-            truncated: false,
-            total,
+            total: Some(total),
             next: None,
         }
     }

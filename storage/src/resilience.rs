@@ -11,7 +11,9 @@
 
 mod body;
 mod clusters;
+mod columns;
 mod document;
+mod errors;
 mod evidence;
 mod index;
 mod logs;

@@ -147,8 +147,8 @@ pub fn merge(conn: &Connection, from: &[Part], to_schema: &str) -> duckdb::Resul
     filled
 }
 
-/// Keeps with the halves of `to_schema`, which merged `from` and outlives their raw rows, the spans and halves among these
-/// that entries of `asking` segments name as their cause.
+/// Adds to the halves of `to_schema`, the history that takes the place of `from`, the spans and halves of `from` that entries
+/// of the `asking` segments name as their cause: the raw rows they would be looked for in are deleted.
 pub(crate) fn keep_causes(
     conn: &Connection,
     from: &[Part],
@@ -204,7 +204,7 @@ pub(crate) struct EdgeParts<'a> {
     pub all: &'a [Part],
 }
 
-/// Final edges, and those that halves and the hot spans make. No segment is settled here.
+/// Final edges, and those that halves and the hot spans make. `parts.settled` must be empty: nothing is bound to its traces.
 pub(crate) fn service_edges_sql(parts: &EdgeParts<'_>) -> String {
     let finals = rolled_up(parts.finals, "edges").join("\nUNION ALL\n");
     if parts.all.is_empty() {

@@ -30,7 +30,8 @@ pub mod range;
 #[cfg(feature = "ssr")]
 pub mod units;
 
-/// Called by the loader once the bundle is there: gives the islands their reactive root, and has links of a page followed in place.
+/// Called by the loader once the bundle is there: gives the islands their reactive root, and has links that stay on their page
+/// followed in place.
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {

@@ -65,10 +65,11 @@ const TIMES: [(&str, u64); 6] = [
     ("s", 1_000),
 ];
 
-/// What comes of more does not fit where sizes and times are reckoned with: 2^63.
+/// 2^63: bytes and milliseconds stay below it, so that they fit into signed 64-bit integers too.
 const WHOLE_MAX: f64 = 9_223_372_036_854_775_808.0;
 
-/// The number that `text` says in `units`; `expected` is what it should be.
+/// Reads `text` as a number in one of `units`, as [`scaled`] does, and rounds it to a whole one. `expected` ends the error
+/// "'…' is not …".
 fn whole(
     text: &str,
     units: &[(&str, u64)],
@@ -83,7 +84,8 @@ fn whole(
     }
 }
 
-/// Splits `1.5GiB` by the longest fitting unit and multiplies; `None` when it is no such thing.
+/// Splits `1.5GiB` by the longest fitting unit and multiplies; a number without a unit counts `plain` times, where that is
+/// allowed. `None` when it is no such thing.
 fn scaled(text: &str, units: &[(&str, u64)], plain: Option<u64>) -> Option<f64> {
     let text = text.trim().to_ascii_lowercase();
     let (number, unit) = units

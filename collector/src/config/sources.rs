@@ -1,14 +1,13 @@
-//! Where settings come from, and how a mistake in one is told.
+//! Where settings come from.
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize as _;
 use toml::{Table, Value};
 
-use super::Config;
+use super::mistakes::{ConfigError, explain, place, spelled};
+use super::{Config, PREFIX};
 
-/// The prefix of environment variables that are settings.
-const PREFIX: &str = "TRIPLINE_";
 /// Variables with the prefix that are no settings: the file's path, a flag of `import`, and switches for tests.
 const NOT_SETTINGS: [&str; 5] = [
     "CONFIG",
@@ -17,36 +16,6 @@ const NOT_SETTINGS: [&str; 5] = [
     "UPDATE",
     "SKIP_BUNDLE",
 ];
-
-/// A setting that cannot be used, and where it stands.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read the configuration file {}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file is not TOML.
-    #[error("{} is not valid TOML: {message}", path.display())]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// What the parser said, with line and column.
-        message: String,
-    },
-    /// A key or value is not one of ours.
-    #[error("{origin}: {message}")]
-    Invalid {
-        /// File, environment variable or flag.
-        origin: String,
-        /// What is wrong, with a suggestion where there is one.
-        message: String,
-    },
-}
 
 /// What flags set.
 #[derive(Debug, Default, Clone)]
@@ -153,14 +122,6 @@ fn read_file(path: &Path) -> Result<Table, ConfigError> {
         })
 }
 
-/// Line and column, from 1, of a byte.
-fn place(text: &str, byte: usize) -> String {
-    let before = text.get(..byte).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    format!("line {line}, column {column}")
-}
-
 /// The value of a variable: a number, boolean or array where the setting takes one, else the text itself. A token of
 /// digits is text.
 fn variable(path: &[String], text: &str, name: &str) -> Result<Value, ConfigError> {
@@ -179,24 +140,6 @@ fn variable(path: &[String], text: &str, name: &str) -> Result<Value, ConfigErro
     }
 }
 
-/// With how a variable names a key of a section, where it looks like one with a single underscore.
-fn spelled(error: ConfigError, path: &[String]) -> ConfigError {
-    match error {
-        ConfigError::Invalid { origin, message }
-            if message.starts_with("unknown field")
-                && matches!(path, [key] if key.contains('_')) =>
-        {
-            ConfigError::Invalid {
-                origin,
-                message: format!(
-                    "{message}; two underscores part a section from its key: {PREFIX}STORE__RETENTION_AGE"
-                ),
-            }
-        }
-        other => other,
-    }
-}
-
 /// Deserialises one source alone, so that a mistake is told with its origin.
 fn check(table: &Table, origin: &str) -> Result<(), ConfigError> {
     Config::deserialize(Value::Table(table.clone()))
@@ -205,55 +148,6 @@ fn check(table: &Table, origin: &str) -> Result<(), ConfigError> {
             origin: origin.into(),
             message: explain(&error),
         })
-}
-
-/// The error in one line, with the nearest known key when a key is unknown.
-fn explain(error: &toml::de::Error) -> String {
-    let message = error.message();
-    let mut words = message.split('`').skip(1).step_by(2);
-    let suggestion = message
-        .starts_with("unknown field")
-        .then(|| {
-            let unknown = words.next()?;
-            words
-                .map(|known| (strsim::damerau_levenshtein(unknown, known), known))
-                .filter(|(distance, known)| *distance <= known.len().div_ceil(2))
-                .min()
-                .map(|(_, known)| format!("; did you mean `{known}`?"))
-        })
-        .flatten();
-    format!(
-        "{}{}{}",
-        masked(message),
-        suggestion.unwrap_or_default(),
-        key_of(error).unwrap_or_default()
-    )
-}
-
-/// The key a mistake is at, in parentheses; only the text of the whole error has it, in its last line.
-fn key_of(error: &toml::de::Error) -> Option<String> {
-    let text = error.to_string();
-    let last = text.trim_end().lines().last()?;
-    let key = last.strip_prefix("in `")?.strip_suffix('`')?;
-    Some(format!(" ({key})"))
-}
-
-/// Without what stands where something else belongs: it may be a secret, and a token of digits is a number where nobody
-/// put quotes around it.
-fn masked(message: &str) -> String {
-    const KINDS: [&str; 3] = ["string", "integer", "floating point"];
-    for wrong in ["invalid type: ", "invalid value: "] {
-        let Some((found, expected)) = message
-            .strip_prefix(wrong)
-            .and_then(|rest| rest.rsplit_once(", expected "))
-        else {
-            continue;
-        };
-        if let Some(kind) = KINDS.iter().find(|kind| found.starts_with(**kind)) {
-            return format!("{wrong}{kind}, expected {expected}");
-        }
-    }
-    message.to_owned()
 }
 
 /// A TOML number, boolean or array where the text is one, else the text itself.
@@ -478,29 +372,49 @@ mod tests {
 
     #[test]
     fn bounds_that_nothing_can_work_with_are_refused() {
-        for (name, value, key) in [
+        for (name, value, said) in [
             (
                 "TRIPLINE_STORE__QUEUE_BYTES_MAX",
                 "0",
-                "store.queue_bytes_max",
+                "store.queue_bytes_max: must not be 0",
             ),
-            ("TRIPLINE_STORE__RETENTION_AGE", "0s", "store.retention_age"),
-            ("TRIPLINE_STORE__THREADS", "100000", "store.threads"),
-            ("TRIPLINE_SQL__CONCURRENCY_MAX", "0", "sql.concurrency_max"),
-            ("TRIPLINE_DATA_DIR", "", "data_dir"),
+            (
+                "TRIPLINE_STORE__RETENTION_AGE",
+                "0s",
+                "store.retention_age: must not be 0",
+            ),
+            (
+                "TRIPLINE_STORE__THREADS",
+                "100000",
+                "store.threads: must be at most 1024, not 100000",
+            ),
+            (
+                "TRIPLINE_SQL__CONCURRENCY_MAX",
+                "0",
+                "sql.concurrency_max: must not be 0",
+            ),
+            ("TRIPLINE_DATA_DIR", "", "data_dir: must name a directory"),
             (
                 "TRIPLINE_STORE__COMPACTION_FAN_IN",
                 "1",
-                "store.compaction_fan_in",
+                "store.compaction_fan_in: must be at least 2, not 1",
             ),
-            ("TRIPLINE_OTLP_GRPC", "localhost", "otlp_grpc"),
-            ("TRIPLINE_OTLP_HTTP", "127.0.0.1:99999", "otlp_http"),
-            ("TRIPLINE_OTLP_HTTP", "127.0.0.1:4317", "otlp_http"),
-            ("TRIPLINE_OTLP_GRPC", "127.0.0.1:7070", "otlp_grpc"),
+            (
+                "TRIPLINE_OTLP_HTTP",
+                "127.0.0.1:4317",
+                "otlp_http: 127.0.0.1:4317 is the address of otlp_grpc",
+            ),
+            (
+                "TRIPLINE_OTLP_GRPC",
+                "127.0.0.1:7070",
+                "otlp_grpc: 127.0.0.1:7070 is the address of http",
+            ),
+            ("TRIPLINE_OTLP_GRPC", "localhost", "otlp_grpc: "),
+            ("TRIPLINE_OTLP_HTTP", "127.0.0.1:99999", "otlp_http: "),
         ] {
             let error = load(None, env(&[(name, value)]), &Overrides::default());
-            let error = error.expect_err(key).to_string();
-            assert!(error.contains(key), "{error}");
+            let error = error.expect_err(name).to_string();
+            assert!(error.starts_with(said), "{error}");
         }
         let unbounded = env(&[("TRIPLINE_STORE__RETENTION_BYTES", "0")]);
         assert!(load(None, unbounded, &Overrides::default()).is_ok());

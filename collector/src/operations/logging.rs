@@ -23,7 +23,7 @@ fn filter(section: &LogSection) -> anyhow::Result<EnvFilter> {
         "log.level '{level}' is not a level (error, warn, info, debug, trace, off) or a filter (target=level, …)"
     );
     let is_wrong = || format!("log.level '{level}' is not a level or a filter");
-    // The crate reads a directive that names several fields, but divides what it is given at their commas.
+    // The crate would divide a directive that names several fields at the commas between them; alone it reads it whole.
     let (several, one): (Vec<&str>, Vec<&str>) = directives
         .into_iter()
         .partition(|directive| directive.contains(','));

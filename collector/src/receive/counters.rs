@@ -93,7 +93,7 @@ impl Counters {
             .fetch_add(1, Relaxed);
     }
 
-    /// Items that are stored, which their client does not know: it had heard a refusal, or hung up.
+    /// Items that are stored though their client does not know it: it was refused at its deadline, or hung up.
     pub(super) fn leave_unheard(&self, signal: &str, transport: Transport, items: u64) {
         self.cell(signal, transport)
             .unheard_items

@@ -114,7 +114,8 @@ async fn append<S: Signal>(
     tokio::spawn(task).await.map_err(|_| Refusal::Internal)?
 }
 
-/// A stored request, on its way to its client. Where that is gone, or was told to go, this is dropped unheard.
+/// A stored request whose client is yet to be answered. Dropped without [`Stored::heard`], it counts as unheard: its client
+/// hung up, or was refused at its deadline.
 struct Stored {
     counters: Arc<Counters>,
     signal: &'static str,

@@ -107,7 +107,7 @@ fn check(state: &AppState, request: &Request) -> Result<(), Problem> {
         check_origin(request)?;
         // Forms of our own pages; what a browser says of the origin was checked above.
         let is_form = is_login || is_view(request.uri().path());
-        // No form can send another method, and none of ours but POST has a body that could be of a kind.
+        // Of the methods that write, forms can send POST alone, and no other one has a body here.
         let is_post = *request.method() == Method::POST;
         if is_post && !is_form {
             check_json(request.headers())?;
@@ -150,7 +150,7 @@ fn is_view(path: &str) -> bool {
     path == "/views" || path.starts_with("/views/") || path == "/breakers/encodings"
 }
 
-/// Of two names one could be checked here and the other be meant by who stands before us.
+/// Of two `Host` headers we might check the one, and a proxy before us have gone by the other.
 fn check_one_host(headers: &HeaderMap) -> Result<(), Problem> {
     if headers.get_all(header::HOST).iter().count() < 2 {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Turns: what telemetry tells of a breaker one by one is done one by one.
+//! Turns: calls that telemetry records one by one go through their breaker one at a time.
 //!
 //! A breaker counts calls without a lock, so of two that end together nobody knows which counted
 //! first, and a failure may be judged with a success in the window that came after it. A replay of
@@ -8,7 +8,7 @@
 //! and the numbers say in which order those of the same nanosecond were. No foreign code runs in a
 //! turn: what happened in it is announced after it.
 //!
-//! Calls that nobody tells take none: they share no word here.
+//! Calls that are only counted take no turn: they touch nothing here.
 
 use crate::clock::{Clock, Moment};
 use crate::sync::{Mutex, lock};
@@ -34,7 +34,7 @@ impl Turns {
         Self(Mutex::new(0))
     }
 
-    /// Acts at the moment at which it is its turn.
+    /// Waits for a turn, reads the clock in it and acts.
     pub(super) fn take<R>(
         &self,
         clock: &impl Clock,

@@ -13,7 +13,7 @@ use crate::model::{
 const AROUND_NS: i64 = 5_000_000_000;
 /// What changed is looked for so long before and after it.
 const CHANGED_NS: i64 = 1_800_000_000_000;
-/// Rows read of each kind; those of the trace itself are left out, which who asks has anyway.
+/// Rows read of each kind. Those of the span's own trace are left out afterwards: who asks has them.
 const ROWS_MAX: usize = 60;
 
 /// What is beside a span, `spans` those of its trace; `None` where its time or service is not known.

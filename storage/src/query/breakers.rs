@@ -44,14 +44,7 @@ pub fn breakers(session: &Session<'_>, query: &BreakersQuery) -> Result<Page<Bre
             (found.pattern != "breaker", is_host && !is_asked)
         });
     }
-    let total = all.len() as u64;
-    let items: Vec<Breaker> = all.into_iter().take(query.limit).collect();
-    Ok(Page {
-        truncated: (items.len() as u64) < total,
-        items,
-        total: Some(total),
-        next: None,
-    })
+    Ok(Page::cut(all, query.limit))
 }
 
 /// Of the rows of `breakers` that are asked for.

@@ -107,16 +107,11 @@ fn reported(
             });
             total = row.get(4)?;
         }
-        Ok(Page {
-            truncated: (items.len() as u64) < total,
-            items,
-            total: Some(total),
-            next: None,
-        })
+        Ok(Page::counted(items, total))
     })
 }
 
-/// Puts more changes among those of a page, where their time says.
+/// Puts more changes into a page in the order of time, and cuts it to `limit` again.
 fn add(page: &mut Page<Change>, more: impl Iterator<Item = Change>, kept: Kept, limit: usize) {
     let listed = page.items.len();
     page.items.extend(more);

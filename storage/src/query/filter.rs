@@ -72,12 +72,13 @@ pub(super) struct Table {
     pub is_text: bool,
     /// What is known of the rows' attribute keys.
     pub keys: Keys,
-    /// The same of its rows one run after the other, where they are told apart.
+    /// How many rows each of its runs has, and what is known of their keys, one run after the other; none where runs are not
+    /// told apart.
     pub runs: Arc<[(u64, Keys)]>,
 }
 
 impl Table {
-    /// Rows that may have an attribute of their own under the key, by their place; `None` where all may, as far as is known.
+    /// The places of the rows that may have the key among their own attributes; `None` where that leaves none out.
     pub(super) fn rows_with(&self, key: &str) -> Option<Held> {
         let stretches = keys::stretches(&self.runs, &[key]);
         let having = stretches.into_iter().filter(|(_, keys)| !keys.lack(key));

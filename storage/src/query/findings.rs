@@ -120,17 +120,8 @@ fn one_list(kinds: Vec<Vec<Ranked>>, limit: usize) -> Page<Finding> {
         all.extend(ranked.map(|(rank, ranked)| ((rank, kind), ranked.finding)));
     }
     all.sort_by_key(|(order, _)| *order);
-    let total = all.len();
-    Page {
-        items: all
-            .into_iter()
-            .take(limit)
-            .map(|(_, finding)| finding)
-            .collect(),
-        truncated: total > limit,
-        total: Some(total as u64),
-        next: None,
-    }
+    let findings = all.into_iter().map(|(_, finding)| finding);
+    Page::cut(findings.collect(), limit)
 }
 
 fn read(conn: &Connection, sql: &str, query: &FindingsQuery) -> Result<Vec<Row>, QueryError> {

@@ -59,15 +59,7 @@ pub fn incidents(
     items.sort_by(|a, b| {
         (b.start_unix_nano, &b.incident_id).cmp(&(a.start_unix_nano, &a.incident_id))
     });
-    let total = items.len() as u64;
-    let truncated = items.len() > query.limit;
-    items.truncate(query.limit);
-    Ok(Page {
-        items,
-        truncated,
-        total: Some(total),
-        next: None,
-    })
+    Ok(Page::cut(items, query.limit))
 }
 
 /// One incident, by its id or by a time in it (nanoseconds since the epoch): the one whose time it is, else the

@@ -111,16 +111,9 @@ fn summaries(
         all.partition(|instance| instance.instance_id.is_some());
     // Ties keep the order of scope and id.
     items.sort_by_key(|instance| std::cmp::Reverse(instance.calls));
-    let total = items.len() as u64;
-    items.truncate(limit);
-    let truncated = (items.len() as u64) < total;
-    items.append(&mut nameless);
-    Page {
-        truncated,
-        items,
-        total: Some(total),
-        next: None,
-    }
+    let mut page = Page::cut(items, limit);
+    page.items.append(&mut nameless);
+    page
 }
 
 /// The spans of a rank.

@@ -79,15 +79,7 @@ pub fn lanes(session: &Session<'_>, query: &LanesQuery) -> Result<Page<Lane>, Qu
             &b.key,
         ))
     });
-    let total = lanes.len() as u64;
-    let truncated = lanes.len() > query.limit;
-    lanes.truncate(query.limit);
-    Ok(Page {
-        items: lanes,
-        truncated,
-        total: Some(total),
-        next: None,
-    })
+    Ok(Page::cut(lanes, query.limit))
 }
 
 /// Of what has states to draw.

@@ -49,7 +49,7 @@ pub fn metrics(
          ORDER BY name, type, unit, temporality, is_monotonic",
         conditions.filter_clause()
     );
-    let mut items: Vec<MetricSummary> = session.run_over(&["metrics"], |conn| {
+    let items: Vec<MetricSummary> = session.run_over(&["metrics"], |conn| {
         if let Some(filter) = &query.filter {
             check_regexes(conn, filter)?;
         }
@@ -72,12 +72,5 @@ pub fn metrics(
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     })?;
-    let total = items.len() as u64;
-    items.truncate(query.limit.max(1));
-    Ok(Page {
-        truncated: (items.len() as u64) < total,
-        items,
-        total: Some(total),
-        next: None,
-    })
+    Ok(Page::cut(items, query.limit.max(1)))
 }

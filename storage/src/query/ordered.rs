@@ -43,12 +43,7 @@ pub fn traces(session: &Session<'_>, query: &TraceQuery) -> Result<Page<TraceSum
         .map(|(_, span)| span)
         .collect();
     let items = summaries(session, matches)?;
-    Ok(Page {
-        truncated: (items.len() as u64) < total,
-        items,
-        total: Some(total),
-        next: None,
-    })
+    Ok(Page::counted(items, total))
 }
 
 /// How many traces have a span that fits; `None` where so many spans do that counting their traces takes long.

@@ -78,15 +78,7 @@ pub fn review(
             .then_with(|| b.trips.cmp(&a.trips))
             .then_with(|| named(a).cmp(&named(b)))
     });
-    let total = items.len() as u64;
-    let truncated = items.len() > query.limit;
-    items.truncate(query.limit);
-    Ok(Page {
-        items,
-        truncated,
-        total: Some(total),
-        next: None,
-    })
+    Ok(Page::cut(items, query.limit))
 }
 
 fn named(review: &BreakerReview) -> (&str, &str, Option<&str>) {

@@ -53,14 +53,7 @@ fn ordered(
 ) -> Page<ServiceSummary> {
     let mut all: Vec<ServiceSummary> = services.into_values().collect();
     query.order.sort(&mut all);
-    let total = all.len() as u64;
-    all.truncate(query.limit);
-    Page {
-        truncated: (all.len() as u64) < total,
-        items: all,
-        total: Some(total),
-        next: None,
-    }
+    Page::cut(all, query.limit)
 }
 
 /// Names of the services that are stored, in any scope asked about, sorted.

@@ -1,70 +1,26 @@
 //! Evidence in log records: reported transitions and settings, errors of refused calls.
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray, UInt32Array};
-use arrow::datatypes::{Int32Type, TimestampNanosecondType, UInt32Type};
+use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::datatypes::Int32Type;
 use serde_json::Value;
 
 use super::body::Body;
+use super::columns::{at, index, text, time};
+use super::document;
+use super::errors::{ERROR_MESSAGES, ERROR_TYPES, OF_ERROR, Record, attribute, rejected};
 use super::evidence::{ConfigRow, Evidence, SampleRow, Subject, TransitionRow};
-use super::index::{Log, Origin, Recognisers, Rejection, Told, is_scope};
+use super::index::{Log, Origin, Recognisers, Told, is_scope};
 use super::rules::Says;
 use super::source::Item;
-use super::{document, words};
 use crate::ingest::{ResourceRow, ScopeRow, identity};
 
 /// Confidence in a breaker's own report, and in a line of somebody's log.
 const OF_EVENT: u32 = 100;
 const OF_LOG: u32 = 90;
-/// Confidence in a state that the error of a refused call proves.
-pub(super) const OF_ERROR: u32 = 80;
-
-/// Where log records and spans carry the type of an error and its message, and log records whom was called.
-pub(super) const ERROR_TYPES: [&str; 2] = ["exception.type", "error.type"];
-pub(super) const ERROR_MESSAGES: [&str; 5] = [
-    "exception.message",
-    "error.message",
-    "error",
-    "err",
-    "exception",
-];
+/// Where log records carry whom was called.
 const PEERS: [&str; 2] = ["service.peer.name", "peer.service"];
 /// A body that says less than `INFO` is no report of an error.
 const SEVERITY_MIN: i32 = 9;
-
-/// A text column by name.
-pub(super) fn text<'a>(batch: &'a RecordBatch, name: &str) -> &'a StringArray {
-    batch
-        .column_by_name(name)
-        .expect("ingest builds this column")
-        .as_string()
-}
-
-/// A column of indexes by name.
-pub(super) fn index<'a>(batch: &'a RecordBatch, name: &str) -> &'a UInt32Array {
-    batch
-        .column_by_name(name)
-        .expect("ingest builds this column")
-        .as_primitive::<UInt32Type>()
-}
-
-/// Times from here on (the year 2255) are no evidence: sums of them would overflow.
-pub(super) const TIME_END: i64 = 9_000_000_000_000_000_000;
-
-/// A time by column and row.
-pub(super) fn time(batch: &RecordBatch, name: &str, row: usize) -> Option<i64> {
-    let column = batch
-        .column_by_name(name)
-        .expect("ingest builds this column")
-        .as_primitive::<TimestampNanosecondType>();
-    (!column.is_null(row))
-        .then(|| column.value(row))
-        .filter(|time| *time < TIME_END)
-}
-
-/// A text that is there.
-pub(super) fn at(column: &StringArray, row: usize) -> Option<&str> {
-    (!column.is_null(row)).then(|| column.value(row))
-}
 
 impl Recognisers {
     /// Evidence in log records.
@@ -303,114 +259,6 @@ impl Recognisers {
             confidence: OF_ERROR,
             ..SampleRow::default()
         })
-    }
-}
-
-/// The first of these attributes, or of the members of the body, that is a text as wanted.
-pub(super) fn attribute(
-    record: &Record<'_>,
-    keys: &[&str],
-    is_wanted: impl Fn(&str) -> bool,
-) -> Option<String> {
-    let item = Item {
-        attributes: record.attributes,
-        body: Some(&record.body),
-        ..Item::default()
-    };
-    keys.iter()
-        .filter_map(|key| document::text(&item.attribute(key)?))
-        .find(|text| is_wanted(text))
-}
-
-/// One log record, or one event of a span as if it were one.
-pub(super) struct Record<'a> {
-    pub resource: Option<&'a ResourceRow>,
-    pub scope: &'a str,
-    pub time: Option<i64>,
-    pub body: Body<'a>,
-    pub attributes: &'a str,
-    pub trace_id: Option<String>,
-    pub span_id: Option<String>,
-}
-
-/// The breaker whose refusal an error (its type and its text) tells of, and its state; its name is empty where the text
-/// names none. An error whose type is not said has the one that the attributes say.
-pub(super) fn rejected(
-    rejection: &Rejection,
-    origin: &Origin,
-    resource: &ResourceRow,
-    (kind, text): (Option<&str>, &str),
-    record: &Record<'_>,
-    peer: Option<&str>,
-) -> Option<(Subject, &'static str)> {
-    let mut item = Item {
-        attributes: record.attributes,
-        body: Some(&record.body),
-        holes: rejection
-            .template
-            .as_ref()
-            .and_then(|template| template.find(text))
-            .unwrap_or_default(),
-    };
-    item.holes
-        .extend(peer.map(|peer| ("peer".to_owned(), peer.to_owned())));
-    item.holes.push(("message".to_owned(), text.to_owned()));
-    let kind = kind
-        .map(str::to_owned)
-        .or_else(|| attribute(record, &ERROR_TYPES, |kind| !kind.is_empty()));
-    item.holes
-        .extend(kind.map(|kind| ("type".to_owned(), kind)));
-    let is_other = || !rejection.needs.all(&item) || rejection.unless.any(&item);
-    if !is_scope(&rejection.rule.scope, record.scope) || is_other() {
-        return None;
-    }
-    // Whoever is closed refuses nothing.
-    let said = item.holes.iter().find(|(hole, _)| hole == "state");
-    let state = said
-        .and_then(|(_, word)| origin.state(word))
-        .filter(|state| *state != "closed");
-    let pattern = rejection.rule.pattern.as_deref().unwrap_or(&origin.pattern);
-    let (name, key) = refuser(rejection, pattern, &item, peer);
-    if rejection.rule.named && name.is_empty() {
-        return None;
-    }
-    let subject = Subject {
-        key,
-        ..Subject::of(resource, &origin.name, pattern, name)
-    };
-    Some((subject, state.unwrap_or(rejection.state)))
-}
-
-/// Name and key of the breaker that an error is of. Where the error names nobody but the callee, the vendor-neutral
-/// attributes beside it may; whoever they call closed refuses nothing.
-fn refuser(
-    rejection: &Rejection,
-    pattern: &str,
-    item: &Item<'_>,
-    peer: Option<&str>,
-) -> (String, Option<String>) {
-    let attribute = |ending: &str| {
-        let text = document::text(&item.ending(ending)?)?;
-        (!text.trim().is_empty()).then_some(text)
-    };
-    let told = item.text(&rejection.breaker);
-    let is_breaker = pattern == "breaker";
-    let Some(beside) = is_breaker
-        .then(|| attribute("circuit_breaker.name"))
-        .flatten()
-    else {
-        return (told.unwrap_or_default(), None);
-    };
-    let is_its_name = told.as_ref() == Some(&beside);
-    let is_nobodys = told.as_deref().is_none_or(|name| Some(name) == peer);
-    let is_closed = || {
-        let state = attribute("circuit_breaker.state");
-        state.and_then(|word| words::state(&word)) == Some("closed")
-    };
-    if is_its_name || is_nobodys && !is_closed() {
-        (beside, attribute("circuit_breaker.key"))
-    } else {
-        (told.unwrap_or_default(), None)
     }
 }
 

@@ -3,22 +3,20 @@
 //! A stream is looked at once for its name; only the streams of a rule have their attributes read and
 //! their points visited.
 
-use std::collections::{BTreeMap, HashMap};
+mod sample;
+
+use std::collections::HashMap;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, UInt64Type};
 
-use super::evidence::{Evidence, SampleRow, Subject};
+use self::sample::{Hot, Parts};
+use super::columns::{index, time};
+use super::evidence::{Evidence, Subject};
 use super::index::{Metric, Recognisers, Sink, Sinks, is_scope};
-use super::logs::{index, time};
 use super::source::Item;
-use super::words::{self, UNKNOWN};
+use super::words;
 use crate::ingest::{MetricBatches, ResourceRow, ScopeRow, SeriesRow};
-
-/// Confidence in a gauge that says the state, in one whose numbers are not known, and in counters alone.
-const OF_STATE: u32 = 60;
-const OF_UNKNOWN: u32 = 10;
-const OF_COUNTERS: u32 = 50;
 
 /// What the points of one stream are.
 struct Plan {
@@ -84,46 +82,6 @@ fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
     }
-}
-
-/// One sample being put together.
-#[derive(Default)]
-struct Parts {
-    row: SampleRow,
-    /// One-hot states with a value above zero.
-    hot: Vec<Hot>,
-    /// The number of a numeric gauge, what the dictionary says of it, and the gauge's name where that is nothing.
-    number: Option<(f64, Option<&'static str>)>,
-    unknown_in: Option<String>,
-    /// Hosts by cluster: a name has one a port and subset.
-    hosts: BTreeMap<String, Hosts>,
-    /// More was said than how many hosts there are.
-    tells: bool,
-}
-
-/// Hosts of one cluster.
-#[derive(Debug, Clone, Copy, Default)]
-struct Hosts {
-    ejected: Option<u32>,
-    healthy: Option<u32>,
-    total: Option<u32>,
-}
-
-impl Hosts {
-    /// The share that is out, and how many are.
-    fn lost(self) -> (f64, u32) {
-        match (self.ejected, self.total) {
-            (Some(out), Some(all)) if all > 0 => (f64::from(out) / f64::from(all), out),
-            (Some(out), _) => (0.0, out),
-            (None, _) => (-1.0, 0),
-        }
-    }
-}
-
-struct Hot {
-    state: Option<&'static str>,
-    raw: String,
-    value: f64,
 }
 
 /// R8: lower case, dots and other separators as `_`.
@@ -425,83 +383,6 @@ impl Subjects {
             self.all.push(subject);
         }
         number
-    }
-}
-
-impl Parts {
-    /// Of several streams of one name (a cluster's ports, its subsets) it is enough that one refuses.
-    fn keep_most(&mut self, value: f64, refusing: &'static str) {
-        let most = self.number.map_or(value, |(so_far, _)| value.max(so_far));
-        let state = if most > 0.0 { refusing } else { "closed" };
-        self.number = Some((most, Some(state)));
-    }
-
-    /// Of several streams of one name the one with the fewest permits left says the state.
-    fn keep_least(&mut self, value: f64, sink: Sink) {
-        if !value.is_finite() {
-            return;
-        }
-        let least = self.number.map_or(value, |(so_far, _)| value.min(so_far));
-        let state = match sink {
-            Sink::CapPermitsLeft if least <= 0.0 => "saturated",
-            Sink::RatePermitsLeft if least < 0.0 => "throttling",
-            _ => "closed",
-        };
-        self.number = Some((least, Some(state)));
-    }
-
-    fn hosts_of(&mut self, plan: &Plan) -> &mut Hosts {
-        self.hosts.entry(plan.cluster.clone()).or_default()
-    }
-
-    fn finish(self, subject: Subject, time: i64) -> SampleRow {
-        let mut row = SampleRow {
-            subject,
-            time_unix_nano: time,
-            evidence: "metric",
-            confidence: OF_COUNTERS,
-            ..self.row
-        };
-        if let Some((number, state)) = self.number {
-            row.state = Some(state.unwrap_or(UNKNOWN));
-            // What it means is learned by the gauge, so that is said too.
-            row.raw_state = Some(match (state, self.unknown_in) {
-                (None, Some(name)) => format!("{name}={number}"),
-                _ => number.to_string(),
-            });
-        }
-        let most = self.hot.iter().map(|hot| hot.value).fold(0.0, f64::max);
-        let mut hottest: Vec<&Hot> = self.hot.iter().filter(|hot| hot.value >= most).collect();
-        hottest.sort_by(|a, b| a.raw.cmp(&b.raw));
-        match hottest.as_slice() {
-            [] => {}
-            [one] => {
-                row.state = Some(one.state.unwrap_or(UNKNOWN));
-                row.raw_state = Some(one.raw.clone());
-            }
-            // R3: two states at once; which is newer is for the transition counters to say.
-            several => {
-                let raw: Vec<&str> = several.iter().map(|hot| hot.raw.as_str()).collect();
-                row.state = Some(UNKNOWN);
-                row.raw_state = Some(raw.join("+"));
-            }
-        }
-        // The cluster that lost most: sums would count the hosts of a port again in each subset.
-        let worst = self.hosts.into_values().max_by(|one, other| {
-            let ((share, out), (other_share, other_out)) = (one.lost(), other.lost());
-            share.total_cmp(&other_share).then(out.cmp(&other_out))
-        });
-        if let Some(hosts) = worst {
-            row.hosts_ejected = hosts.ejected;
-            row.hosts_healthy = hosts.healthy;
-            row.hosts_total = hosts.total;
-        }
-        row.confidence = match row.state {
-            Some(UNKNOWN) => OF_UNKNOWN,
-            Some(_) => OF_STATE,
-            None => OF_COUNTERS,
-        };
-        row
     }
 }
 

@@ -12,8 +12,12 @@
 //! The first that says something wins: a person knows better than a likeness of names, and not better than what was seen.
 //! An address at which nobody is known to answer is not seen to be anybody.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod calls;
+mod names;
 
+pub(crate) use self::calls::Calls;
+pub(crate) use self::names::is_address;
+use self::names::is_named_after;
 use super::wildcard::is_like;
 use crate::model::Scope;
 
@@ -69,107 +73,6 @@ pub(crate) struct Near {
     /// 1: under the breaker's span, or that span itself; 2: beside it.
     pub rank: u8,
     pub calls: u64,
-}
-
-/// Who calls whom, and by which names and addresses.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Calls {
-    callees: BTreeMap<Node, BTreeSet<String>>,
-    /// Services that send telemetry, by their environment.
-    services: BTreeSet<(Option<String>, String)>,
-    /// Of each caller, who answered to the name or address it called.
-    answered: HashMap<Node, BTreeMap<String, String>>,
-    /// Who answers at an address.
-    addresses: BTreeMap<String, BTreeSet<String>>,
-}
-
-impl Calls {
-    /// A service sends telemetry.
-    pub(crate) fn add_service(&mut self, environment: Option<String>, service: String) {
-        self.services.insert((environment, service));
-    }
-
-    /// `callee` answered a call that `caller` made to `called`.
-    pub(crate) fn add_answer(&mut self, caller: &Node, called: &str, callee: &str) {
-        self.answered
-            .entry(caller.clone())
-            .or_default()
-            .insert(called.to_owned(), callee.to_owned());
-        if is_address(called) {
-            self.add_address(called, callee);
-        }
-    }
-
-    /// `callee` answers at this address.
-    pub(crate) fn add_address(&mut self, address: &str, callee: &str) {
-        for address in [bare_address(address), host(address)] {
-            let at = self.addresses.entry(address.to_lowercase()).or_default();
-            at.insert(callee.to_owned());
-        }
-    }
-
-    /// `caller` calls what it names `called`; answers are to be added before.
-    pub(crate) fn add_call(&mut self, caller: &Node, called: &str) {
-        let callee = self.callee(caller, called).to_owned();
-        self.callees
-            .entry(caller.clone())
-            .or_default()
-            .insert(callee);
-    }
-
-    /// Who answers to what a caller calls; itself when nobody is known to.
-    pub(crate) fn callee<'a>(&'a self, caller: &Node, called: &'a str) -> &'a str {
-        let answered = self.answered.get(caller);
-        answered
-            .and_then(|answered| answered.get(called))
-            .map_or(called, String::as_str)
-    }
-
-    /// By which names or addresses each caller calls a callee of another name: caller, name, callee.
-    pub(crate) fn names(&self) -> impl Iterator<Item = (&Node, &str, &str)> {
-        self.answered.iter().flat_map(|(caller, answered)| {
-            answered
-                .iter()
-                .filter(|(called, callee)| called != callee)
-                .map(move |(called, callee)| (caller, called.as_str(), callee.as_str()))
-        })
-    }
-
-    /// The only service known at an address.
-    fn at(&self, address: &str) -> Option<&str> {
-        let only = |address: &str| {
-            let mut at = self.addresses.get(&address.to_lowercase())?.iter();
-            at.next().filter(|_| at.next().is_none())
-        };
-        only(bare_address(address))
-            .or_else(|| only(host(address)))
-            .map(String::as_str)
-    }
-
-    fn callees_of(&self, caller: &Node) -> impl Iterator<Item = &String> {
-        self.callees.get(caller).into_iter().flatten()
-    }
-
-    fn knows(&self, guard: &Guard, name: &str) -> bool {
-        self.callees_of(&guard.owner).any(|callee| callee == name)
-            || self
-                .services
-                .contains(&(guard.owner.0.environment.clone(), name.to_owned()))
-    }
-
-    /// A callee of the owner that `name` says, else a service of its environment.
-    fn named(&self, guard: &Guard, name: &str) -> Option<&str> {
-        let environment = &guard.owner.0.environment;
-        let services = self
-            .services
-            .iter()
-            .filter(|(of, service)| of == environment && *service != guard.owner.1)
-            .map(|(_, service)| service);
-        self.callees_of(&guard.owner)
-            .chain(services)
-            .find(|callee| is_named_after(name, callee))
-            .map(String::as_str)
-    }
 }
 
 /// Whom a breaker guards; `None` when nothing tells. Of the rules the first that fits counts.
@@ -271,78 +174,6 @@ fn only(guard: &Guard, calls: &Calls) -> Option<Peer> {
         .next()
         .filter(|_| callees.next().is_none() && may_be);
     found(first.map(String::as_str), "edge")
-}
-
-/// Whether a text is an address: a host and a port, or a number.
-pub(crate) fn is_address(text: &str) -> bool {
-    let bare = bare_address(text);
-    let has_port = bare.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
-    });
-    has_port || host(text).parse::<std::net::IpAddr>().is_ok()
-}
-
-/// Without scheme and path: `tcp://10.0.0.7:8080/` is `10.0.0.7:8080`.
-fn bare_address(text: &str) -> &str {
-    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
-    rest.split('/').next().unwrap_or(rest)
-}
-
-/// The host of an address.
-fn host(text: &str) -> &str {
-    let bare = bare_address(text);
-    if let Some((inside, _)) = bare.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return inside;
-    }
-    match bare.rsplit_once(':') {
-        // An IPv6 address without brackets has no port.
-        Some((host, _)) if !host.contains(':') => host,
-        _ => bare,
-    }
-}
-
-/// Whether a breaker's name says a callee's: `inventory-cb`, `InventoryServiceBreaker`, `inventory`; and the callee may
-/// be named by its address, `inventory.shop.svc:8080`. A mesh names a cluster `outbound|8080||inventory.shop.svc`.
-pub(crate) fn is_named_after(breaker: &str, callee: &str) -> bool {
-    let (breaker, callee) = (forms(breaker), forms(callee));
-    breaker.iter().any(|name| callee.contains(name))
-}
-
-/// A name without the words that say what it is; of a host, that of its first label too.
-fn forms(name: &str) -> Vec<String> {
-    let last = name.rsplit('|').next().unwrap_or(name);
-    let host = host(last);
-    let is_number = host.parse::<std::net::IpAddr>().is_ok();
-    let label = host
-        .split('.')
-        .next()
-        .filter(|_| !is_number)
-        .unwrap_or(host);
-    let mut forms: Vec<String> = [last, host, label].map(bare_name).into();
-    forms.retain(|form| !form.is_empty());
-    forms.dedup();
-    forms
-}
-
-fn bare_name(name: &str) -> String {
-    let mut text: String = name
-        .chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect();
-    for ending in [
-        "circuitbreaker",
-        "breaker",
-        "cb",
-        "client",
-        "service",
-        "svc",
-    ] {
-        if let Some(rest) = text.strip_suffix(ending).filter(|rest| !rest.is_empty()) {
-            text = rest.to_owned();
-        }
-    }
-    text
 }
 
 #[cfg(test)]
@@ -516,49 +347,5 @@ mod tests {
             calls.callee(&node("other"), "10.0.0.7:8080"),
             "10.0.0.7:8080"
         );
-    }
-
-    #[test]
-    fn addresses_are_told_from_names() {
-        for address in [
-            "inventory:8080",
-            "tcp://inventory:80/x",
-            "10.0.0.7",
-            "[::1]:80",
-            "::1",
-        ] {
-            assert!(is_address(address), "{address}");
-        }
-        for name in [
-            "inventory",
-            "postgresql:orders",
-            "app_orders",
-            "a:b",
-            ":80",
-            "",
-        ] {
-            assert!(!is_address(name), "{name}");
-        }
-        assert_eq!(host("http://[fe80::1]:80/x"), "fe80::1");
-        assert_eq!(host("inventory.shop:80"), "inventory.shop");
-    }
-
-    #[test]
-    fn a_breaker_is_named_after_its_callee_in_the_usual_ways() {
-        for name in [
-            "inventory",
-            "inventory-cb",
-            "InventoryServiceBreaker",
-            "inventory_client",
-            "outbound|8080|v1|inventory.shop.svc.cluster.local",
-        ] {
-            assert!(is_named_after(name, "inventory"), "{name}");
-            assert!(is_named_after(name, "inventory-service"), "{name}");
-            assert!(is_named_after(name, "inventory.shop.svc:8080"), "{name}");
-        }
-        for name in ["inventory2", "breaker", "cb", ""] {
-            assert!(!is_named_after(name, "inventory"), "{name}");
-        }
-        assert!(!is_named_after("10", "10.0.0.7:8080"));
     }
 }

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::errors::{ERROR_MESSAGES, ERROR_TYPES};
 use super::index::Recognisers;
-use super::logs::{ERROR_MESSAGES, ERROR_TYPES};
 use super::rules::Strings;
 
 impl Recognisers {

@@ -10,12 +10,10 @@ use arrow::array::RecordBatch;
 use serde_json::Value;
 
 use super::body::Body;
+use super::columns::{TIME_END, at, index, text, time};
+use super::errors::{ERROR_MESSAGES, ERROR_TYPES, OF_ERROR, Record, attribute, rejected};
 use super::evidence::{Evidence, SampleRow, Subject};
 use super::index::{Recognisers, Told};
-use super::logs::{
-    ERROR_MESSAGES, ERROR_TYPES, OF_ERROR, Record, TIME_END, at, attribute, index, rejected, text,
-    time,
-};
 use super::source::Item;
 use super::{document, wildcard};
 use crate::ingest::{ResourceRow, ScopeRow, identity};

@@ -1,5 +1,5 @@
-//! By which attributes spans tell that they are a breaker's call, for questions that look for calls among many spans: what
-//! the rules for spans of breakers say of them.
+//! The attributes by which spans tell that they are a breaker's call, as the recognisers' rules for spans name them: questions
+//! that look for calls among many spans read these alone.
 //!
 //! Questions ask for keys by their names. A rule that names no fixed ones (a key that only ends so, a literal, a part of a
 //! value) is left out: its calls are not replayed, and the replay says how few it had.

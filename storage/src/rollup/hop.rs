@@ -77,7 +77,7 @@ pub(super) struct Hop {
 pub(crate) struct Hops {
     pub(super) all: Vec<Hop>,
     pub(crate) traces: Vec<String>,
-    /// Causes of entries that are not among these spans, each with the how manieth of the traces it is in.
+    /// Causes of entries that are not among these spans: the index of their trace in `traces`, and their identity.
     sought: Vec<(usize, u64)>,
 }
 
@@ -199,7 +199,7 @@ fn read(
     })
 }
 
-/// Traces, each once, by the how manieth it is.
+/// Trace ids, each once, numbered from 0 in the order they were met.
 #[derive(Default)]
 struct Numbered {
     all: Vec<String>,

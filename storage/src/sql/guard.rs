@@ -165,7 +165,8 @@ fn check_query(text: &str, left: usize) -> Result<Checked, Refusal> {
     }
 }
 
-/// What is wrong with a statement as it was written, where its text with values in it is no SQL: that may fail at a word of ours.
+/// The syntax error of a statement as it was written, if its text with values filled in has one: that may point at a word
+/// which nobody wrote.
 fn own_syntax(text: &str, refusal: &Refusal) -> Option<Refusal> {
     let is_syntax = |refusal: &Refusal| matches!(refusal, Refusal::Syntax { .. });
     if !is_syntax(refusal) {
@@ -205,8 +206,8 @@ fn explain(text: &str) -> Option<(&'static str, &str)> {
     Some((prefix, text.get(from..)?))
 }
 
-/// With spaces for the semicolons before a statement: they are empty ones to the parser, and stand in the way where the
-/// text runs behind DESCRIBE or inside parentheses.
+/// The text with a space for each semicolon before the statement. The parser takes them for empty statements, but behind
+/// DESCRIBE or inside parentheses, where the text runs, they are none.
 fn without_empty_statements(text: &str) -> Cow<'_, str> {
     let found = tokens::tokens(text);
     let is_semicolon = |token: &&tokens::Token| token.kind == tokens::Kind::Other(b';');

@@ -62,19 +62,13 @@ pub(super) fn take_out_damaged(shared: &Shared) -> bool {
         return false;
     }
     for (_, path, reason) in damaged {
-        let file = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let refused = RefusedSegment::at(&path, reason);
         tracing::error!(
-            file,
-            reason,
+            file = refused.file,
+            reason = refused.reason,
             "segment file is damaged; it is left as it is, the others are served"
         );
-        locked(&shared.counters.work)
-            .refused
-            .push(RefusedSegment { file, reason });
+        locked(&shared.counters.work).refused.push(refused);
     }
     true
 }

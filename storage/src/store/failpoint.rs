@@ -2,7 +2,8 @@
 //!
 //! `TRIPLINE_FAILPOINT=seal.3` aborts the process when step `seal.3` is reached, `seal.3:error` makes the step
 //! fail with an I/O error, `seal.3:once-error` only the first time, `seal.3:full` as on a full disk, `seal.3:panic` ends its
-//! thread. Without the variable a step costs one load and a compare. [`NAMES`] lists every step; a step not in it panics in debug builds, so that the list is true.
+//! thread. Without the variable a step costs one load and a compare. [`NAMES`] lists every step; a step not in it panics in
+//! debug builds, so that the list is true.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

@@ -149,7 +149,8 @@ impl SegmentSet {
         Ok(all)
     }
 
-    /// Those of the segments that may have spans in a range; `None` where one of them is a history, which keeps no list.
+    /// Who sent spans to the segments that may have some in a range; `None` where one of them is a history, which keeps no
+    /// list.
     pub(crate) fn senders_in(
         &self,
         conn: &Connection,

@@ -318,20 +318,13 @@ fn unfinished_hot(file: &Found, reason: String) -> Result<Option<Segment>, Strin
 const HOT_HEADER_BYTES: u64 = 12_288;
 
 fn refuse(counters: &Counters, path: &Path, reason: &str) {
-    let file = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let refused = RefusedSegment::at(path, reason.to_owned());
     tracing::error!(
-        file,
+        file = refused.file,
         reason,
         "segment file refused; it is left as it is, the others are served"
     );
-    locked(&counters.work).refused.push(RefusedSegment {
-        file,
-        reason: reason.to_owned(),
-    });
+    locked(&counters.work).refused.push(refused);
 }
 
 /// When a recovered hot segment was last committed into: the time its log was written last.

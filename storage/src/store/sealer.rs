@@ -24,7 +24,7 @@ const LATEST_NS: i64 = 3_600 * 1_000_000_000;
 /// Runs until the store closes.
 pub(crate) fn run(shared: &Shared) {
     while !shared.closing.load(Relaxed) {
-        // Room that retention has to itself is not for seals.
+        // While retention works in the reserve, no seal may take its room.
         let next = shared.rotation.oldest_full();
         let Some(full) = next.filter(|_| !shared.reserve.is_lent()) else {
             shared.sealer.wait(PAUSE);

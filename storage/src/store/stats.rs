@@ -1,5 +1,6 @@
 //! Counters and gauges of the store, for `/metrics` and `/status`.
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -98,6 +99,17 @@ pub struct RefusedSegment {
     pub file: String,
     /// Why.
     pub reason: String,
+}
+
+impl RefusedSegment {
+    /// The segment file at a path.
+    pub(super) fn at(path: &Path, reason: String) -> Self {
+        let name = path.file_name().unwrap_or_default();
+        Self {
+            file: name.to_string_lossy().into_owned(),
+            reason,
+        }
+    }
 }
 
 /// The live counters.

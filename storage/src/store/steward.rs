@@ -19,7 +19,7 @@ pub(crate) fn run(shared: &Shared) {
             shared.counters.outcome("rotation", &made);
         }
         shared.catalog.bury();
-        // A question may have broken it as well as a commit, and says so only to who asked.
+        // A question may break the engine as well as a commit, and then only who asked hears of it.
         let asked = shared.catalog.connect();
         if let Err(error) = asked.and_then(|conn| conn.execute_batch("SELECT 1")) {
             shared.note_fatal(&error, None);

@@ -65,8 +65,8 @@ fn label(segments: &[LaneSegment], words: &[String]) -> String {
     told.join("; ")
 }
 
-/// What the bars of these states look like, each with its word; once each, in their order. None of them where nothing
-/// but closed is drawn.
+/// What the bars of lanes mean: of each state that is drawn a sample and its words, in the order of [`STATES`]. `None` where
+/// nothing but closed is drawn.
 pub fn key<'a>(segments: impl Iterator<Item = &'a LaneSegment>) -> Option<AnyView> {
     let drawn: BTreeSet<&str> = segments.map(|segment| segment.state.as_str()).collect();
     if drawn.iter().all(|state| *state == "closed") {

@@ -18,9 +18,9 @@ use super::{ahead, folds};
 thread_local! {
     /// The address whose state is shown or asked for.
     static SHOWN: RefCell<String> = const { RefCell::new(String::new()) };
-    /// All of the page was asked for and has not come: a part of it would leave the rest as it is.
+    /// The whole page was asked for and has not come: until then, the answer for a part alone would leave the rest stale.
     static IS_OWED: Cell<bool> = const { Cell::new(false) };
-    /// Answers that have not come.
+    /// Requests whose answers have not come.
     static ASKED: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -77,6 +77,7 @@ fn meant(link: &Element) -> Option<String> {
     )
 }
 
+/// Gives a link the address that it means by now, for who opens it beside this page or copies it.
 fn settle(event: &Event) {
     if let Some(link) = link_of(event)
         && let Some(address) = meant(&link)
@@ -86,6 +87,7 @@ fn settle(event: &Event) {
     }
 }
 
+/// Follows a link in place where a plain click asks for it.
 fn follow(event: &Event) {
     let is_plain = event.dyn_ref::<web_sys::MouseEvent>().is_some_and(|mouse| {
         let is_held = mouse.ctrl_key() || mouse.meta_key() || mouse.shift_key() || mouse.alt_key();

@@ -182,7 +182,8 @@ fn replace(part: &Element, new: &Element) {
 /// What can have the focus.
 const FOCUSABLE: &str = "a, button, input, select, textarea, summary";
 
-/// Where the focus is: within which element that has an id, and the how manieth there.
+/// What has the focus, and where that is: the id of the nearest element around it that has one, and its index among what can
+/// have the focus there.
 fn focused_place() -> Option<(Element, String, usize)> {
     let focused = document().active_element()?;
     let around = focused.closest("[id]").ok().flatten()?;

@@ -10,7 +10,7 @@ use tripline_storage::model::{
 
 use super::blast::blast;
 use super::breaker_marks::{inferred_by, named, path_of};
-use super::ejection::{lane_of, mark_of, mark_of_instance, mark_of_state, of_hosts};
+use super::ejection::{lane_key, lane_of, mark_of, mark_of_instance, mark_of_state, of_hosts};
 use super::error_classes::class_table;
 use super::incidents::{chain, link, verdict_word};
 use crate::address::segment;
@@ -191,14 +191,9 @@ fn instances(data: &BreakerPage, frame: &Frame) -> AnyView {
             })
             .collect_view()
     });
-    let pattern = &data.detail.breaker.pattern;
-    let drawn: Vec<_> = data
-        .lane
-        .iter()
-        .flat_map(|lane| &lane.instances)
-        .map(|instance| lane_of(pattern, &instance.segments))
-        .collect();
-    let key = lanes::key(drawn.iter().flat_map(|segments| segments.iter()));
+    let pattern = data.detail.breaker.pattern.as_str();
+    let instances = data.lane.iter().flat_map(|lane| &lane.instances);
+    let key = lane_key(instances.map(|instance| (pattern, instance.segments.as_slice())));
     let body = match lanes {
         Some(rows) => view! { {key}<div class="scroll"><table class="list folds"><thead><tr><th>"Instance"</th><th>"Now"</th><th>{lanes::axis(range)}</th></tr></thead><tbody>{rows}</tbody></table></div> }.into_any(),
         None => nothing("Nothing is known of it in this range.", "Widen the range."),

@@ -9,7 +9,7 @@ use tripline_storage::model::{Breaker, BreakerReview, Encodings, Lane, Page};
 
 use self::review::review;
 use super::breaker_marks::{inferred_by, named, page_of, path_of, severity};
-use super::ejection::{hosts_named, is_ejection, lane_of, mark_of};
+use super::ejection::{hosts_named, is_ejection, lane_key, lane_of, mark_of};
 use crate::address::segment;
 use crate::chart::lanes;
 use crate::frame::Frame;
@@ -143,11 +143,8 @@ fn swimlanes(page: &Page<Lane>, how: &str, frame: &Frame) -> Option<AnyView> {
         let breakers = units::counted(quiet as u64, "breaker");
         view! { <p class="note">{format!("{breakers} stayed closed.")}</p> }
     });
-    let drawn: Vec<_> = loud
-        .iter()
-        .map(|lane| lane_of(&lane.pattern, &lane.segments))
-        .collect();
-    let key = lanes::key(drawn.iter().flat_map(|segments| segments.iter()));
+    let shown = loud.iter();
+    let key = lane_key(shown.map(|lane| (lane.pattern.as_str(), lane.segments.as_slice())));
     let table = (!loud.is_empty()).then(|| view! {
         <div class="scroll"><table class="list folds">
             <thead><tr><th>"Service"</th><th>"Breaker"</th><th class="num">"Trips"</th><th class="num">"At the end"</th><th>{lanes::axis(range)}</th></tr></thead>

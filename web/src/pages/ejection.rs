@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use tripline_storage::model::{Breaker, BreakerInstance, EdgeBreaker, EjectedHosts, LaneSegment};
 
 use super::breaker_marks::{glyph, severity, state_mark};
+use crate::chart::lanes;
 use crate::units;
 
 /// Whether a policy takes hosts out, and does not refuse calls.
@@ -161,6 +162,16 @@ pub(super) fn lane_of<'a>(pattern: &str, segments: &'a [LaneSegment]) -> Cow<'a,
         }
     };
     segments.iter().map(drawn).collect()
+}
+
+/// What the bars of some lanes mean, each given by the pattern of its breaker and its segments.
+pub(super) fn lane_key<'a>(
+    all: impl Iterator<Item = (&'a str, &'a [LaneSegment])>,
+) -> Option<AnyView> {
+    let drawn: Vec<Cow<'a, [LaneSegment]>> = all
+        .map(|(pattern, segments)| lane_of(pattern, segments))
+        .collect();
+    lanes::key(drawn.iter().flat_map(|segments| segments.iter()))
 }
 
 /// Whether something is said of hosts, not only that nobody knows.

@@ -63,7 +63,7 @@ pub fn narrowed(frame: &Frame) -> Option<AnyView> {
     (!named.is_empty()).then(|| view! { <div class="narrowed">{named}</div> }.into_any())
 }
 
-/// Where an error leads.
+/// The way on from an error: a link and its words.
 #[derive(Debug, Clone)]
 pub struct WayOn {
     words: String,

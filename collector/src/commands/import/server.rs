@@ -1,4 +1,4 @@
-//! A running server, to which lines are posted as it asks for them: over TCP or a unix socket, at its own paths.
+//! A running server that lines are posted to: over TCP or a unix socket, at the paths of its configuration.
 //!
 //! A client library is not worth its weight for this: one HTTP/1.1 exchange a line, the connection closed after it. Nor
 //! is TLS: a receiver that asks for it is left out, and where there is no other one the error says what to do.
@@ -28,10 +28,11 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// By the addresses it wrote into its lock: OTLP/HTTP, else OTLP/gRPC, which takes HTTP too.
+    /// The first receiver without TLS of those whose addresses the server wrote into its lock: OTLP/HTTP, else OTLP/gRPC,
+    /// which takes OTLP/HTTP too.
     ///
     /// # Errors
-    /// It receives nothing, or over TLS alone: what to do instead.
+    /// The server receives nothing, or over TLS alone. The text says what to do, and goes on after "which".
     pub(super) fn at(
         addresses: &serde_json::Value,
         config: &Config,
@@ -140,7 +141,7 @@ impl Server {
             SignalKind::Metrics => metrics,
             SignalKind::Logs => logs,
         };
-        // A file is no name of a host.
+        // The path of a unix socket is no host name.
         let host = match self.socket() {
             Some(_) => "localhost",
             None => self.address.as_str(),

@@ -20,9 +20,9 @@ pub(super) enum Answer {
     Problem(serde_json::Value),
 }
 
-/// Longest silence where no longer time is asked for: the longest query, as it is configured by default, and some.
+/// How long the server may be silent at least: as long as a query may take by default, and [`BESIDE_QUERY`].
 const SILENCE_MAX: Duration = Duration::from_secs(120);
-/// What an answer may take beside its query.
+/// How long an answer may take besides its query: to wait for a place, and to be sent.
 const BESIDE_QUERY: Duration = Duration::from_secs(60);
 /// Most bytes of a header line or a problem document.
 const SMALL_MAX: u64 = 1 << 20;
@@ -69,7 +69,7 @@ pub(super) fn post(
     Ok(Answer::Complete { is_truncated })
 }
 
-/// A GET of the API that may take so long: status and body.
+/// A GET of the API: status and body. `timeout` is the longest time its query may take.
 pub(in crate::commands) fn get(
     address: &str,
     token: Option<&str>,

@@ -17,9 +17,9 @@ pub(super) struct ToldSettings(Mutex<Told>);
 #[derive(Debug)]
 struct Told {
     config: BreakerConfig,
-    /// Since when those in force hold.
+    /// Since when the settings in force hold.
     since: Moment,
-    /// Somebody tells.
+    /// A thread is telling its listener.
     is_telling: bool,
 }
 
@@ -51,7 +51,8 @@ impl ToldSettings {
         lock(&self.0).since = since;
     }
 
-    /// Whether the caller is to tell the settings in force, which it knows from a turn.
+    /// The right to tell `config`, the settings in force as read in a turn; `None` if they were told
+    /// already, or another thread is telling: that one comes back for them.
     pub(super) fn news(&self, config: BreakerConfig) -> Option<Telling<'_>> {
         let mut told = lock(&self.0);
         // A seed is no setting.

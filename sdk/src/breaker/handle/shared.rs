@@ -1,5 +1,5 @@
-//! What the clones of a breaker share, and the way of a call through it: plain, or in turns where
-//! somebody tells it singly.
+//! What the clones of a breaker share, and the way of a call through it: at any time, or in turns
+//! where a listener records the call by itself.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(crate) struct Shared<C> {
     pub(super) settings: ToldSettings,
 }
 
-/// A call on its way.
+/// A call that was let through and has not ended.
 #[derive(Debug)]
 pub(crate) struct Passage {
     admission: Admission,
@@ -32,11 +32,14 @@ pub(crate) struct Passage {
     turn: u64,
 }
 
-/// How a call was accounted for.
+/// How a call ended.
 #[derive(Clone, Copy)]
 enum Ending {
+    /// Its caller said how.
     Told(Outcome),
+    /// Its permit was dropped.
     Dropped,
+    /// The same, as its thread panicked.
     Panicked,
 }
 
@@ -275,7 +278,8 @@ impl<C: Clock> Shared<C> {
         turn.result
     }
 
-    /// Acts on the settings in a turn, and tells which came of it.
+    /// Changes settings in a turn, then tells those in force for as long as there are newer ones than
+    /// were told.
     pub(super) fn configure<R>(
         &self,
         act: impl FnOnce(&Machine, Moment, &mut dyn FnMut(&Transition)) -> R,

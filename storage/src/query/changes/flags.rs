@@ -25,7 +25,8 @@ const EVALUATIONS_MAX: u64 = 10_000;
 const BEFORE_NS: i64 = 30 * 60 * 1_000_000_000;
 /// A variant that was not given for so long is a new one, nanoseconds.
 const GONE_NS: i64 = 10 * 60 * 1_000_000_000;
-/// By chance a variant stays away for so many times its mean distance once in a million: e to the minus 14.
+/// A variant that stays away for so many times the mean number of evaluations between two of it is a new one: by chance that
+/// happens once in a million, e to the minus 14.
 const GONE_DISTANCES: u64 = 14;
 /// Longest variant that is shown, characters: a value may be a document.
 const VARIANT_CHARS_MAX: usize = 100;
@@ -43,7 +44,7 @@ const REASONS: [&str; 2] = [
     "feature_flag.result.reason",
     "feature_flag.evaluation.reason",
 ];
-/// Then a default was given because the flag could not be read: nobody switched it.
+/// The reason of an evaluation that failed and gave a default: nobody switched the flag.
 const FAILED: &str = "error";
 
 /// A flag began to give a service another variant.
@@ -60,7 +61,7 @@ pub(in crate::query) struct Switch {
 }
 
 impl Switch {
-    /// Whether it is in this scope.
+    /// Whether its service may be in this scope: what either does not say is no difference.
     pub(super) fn is_in(&self, asked: &ScopeFilter) -> bool {
         let fits = |asked: &Option<String>, own: &Option<String>| {
             asked.is_none() || own.is_none() || asked == own
@@ -81,7 +82,7 @@ struct Evaluation {
     variant: String,
 }
 
-/// Those of a range, oldest first.
+/// The switches of a range, oldest first.
 pub(in crate::query) fn switches(
     session: &Session<'_>,
     range: TimeRange,
@@ -168,7 +169,7 @@ impl Seen {
     }
 }
 
-/// Those of evaluations, oldest first, that are no older than `since`.
+/// The switches in `evaluations`, which are oldest first; those before `since` (nanoseconds) are left out.
 fn switched(evaluations: Vec<Evaluation>, since: i64) -> Vec<Switch> {
     let mut flags: BTreeMap<Flag, Given> = BTreeMap::new();
     let mut found = Vec::new();

@@ -172,6 +172,19 @@ fn short(found: &[Finding]) -> Vec<(&str, &str, &str, f64)> {
         .collect()
 }
 
+/// Asks for all that was found of every service between these times.
+fn everywhere(base: u64, now: u64) -> FindingsQuery {
+    FindingsQuery {
+        range: TimeRange {
+            from_unix_nano: (base - S) as i64,
+            to_unix_nano: now as i64,
+        },
+        scope: ScopeFilter::default(),
+        services: Vec::new(),
+        limit: 10,
+    }
+}
+
 #[test]
 fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -187,15 +200,7 @@ fn retries_timeouts_drift_herds_and_gaps_are_found_where_they_are() {
     sow((&store, None), base);
     for _ in 0..2 {
         let reader = store.reader().expect("a reader");
-        let query = FindingsQuery {
-            range: TimeRange {
-                from_unix_nano: (base - S) as i64,
-                to_unix_nano: now as i64,
-            },
-            scope: Default::default(),
-            services: Vec::new(),
-            limit: 10,
-        };
+        let query = everywhere(base, now);
         let found = findings(&Session::new(&reader), &query)
             .expect("findings")
             .items;
@@ -303,15 +308,7 @@ fn attempts_that_grpc_tells_under_its_call_are_retries() {
     }
     for _ in 0..2 {
         let reader = store.reader().expect("a reader");
-        let query = FindingsQuery {
-            range: TimeRange {
-                from_unix_nano: (base - S) as i64,
-                to_unix_nano: now as i64,
-            },
-            scope: Default::default(),
-            services: Vec::new(),
-            limit: 10,
-        };
+        let query = everywhere(base, now);
         let found = findings(&Session::new(&reader), &query).expect("findings");
         assert_eq!(
             short(&found.items),

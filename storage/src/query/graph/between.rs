@@ -1,12 +1,12 @@
-//! Services between others: those that calls from one of some services to another pass through.
+//! Services between others: those on a path of calls from one of some services to another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Calls that pass through more are not followed.
+/// Paths with more nodes between their ends are not followed.
 const DEPTH_MAX: usize = 6;
 
-/// What lies on a shortest way from each of `ends` to each other that calls lead to without passing a third; `nodes_max` at
-/// most, those of the shortest ways first.
+/// The nodes between the ends of a shortest path of calls from each of `ends` to each other, as far as it passes no third end:
+/// at most `nodes_max`, those of the shortest paths first, and of each path all or none.
 pub(super) fn between<N: Ord + Clone>(
     edges: &[(N, N)],
     ends: &BTreeSet<N>,
@@ -16,14 +16,14 @@ pub(super) fn between<N: Ord + Clone>(
     for (caller, callee) in edges {
         callees.entry(caller).or_default().insert(callee);
     }
-    let mut ways: Vec<Vec<&N>> = ends
+    let mut paths: Vec<Vec<&N>> = ends
         .iter()
-        .flat_map(|end| ways_from(end, &callees, ends))
+        .flat_map(|end| paths_from(end, &callees, ends))
         .collect();
-    ways.sort_by_key(Vec::len);
+    paths.sort_by_key(Vec::len);
     let mut found: BTreeSet<&N> = BTreeSet::new();
-    for way in ways {
-        let more: Vec<&N> = way
+    for path in paths {
+        let more: Vec<&N> = path
             .into_iter()
             .filter(|node| !found.contains(node))
             .collect();
@@ -35,18 +35,19 @@ pub(super) fn between<N: Ord + Clone>(
     found.into_iter().cloned().collect()
 }
 
-/// What is passed on the way to each end that is not called itself, by the first callee that leads there in so few calls.
-fn ways_from<'a, N: Ord>(
+/// The nodes between `from` and each end that it reaches without passing another: breadth first, so on a shortest path, and
+/// of several the one by the first callee in order.
+fn paths_from<'a, N: Ord>(
     from: &'a N,
     callees: &BTreeMap<&'a N, BTreeSet<&'a N>>,
     ends: &BTreeSet<N>,
 ) -> Vec<Vec<&'a N>> {
     let mut callers: BTreeMap<&'a N, &'a N> = BTreeMap::new();
-    let mut ways = Vec::new();
-    let mut edge = vec![from];
+    let mut paths = Vec::new();
+    let mut frontier = vec![from];
     for _ in 0..=DEPTH_MAX {
         let mut next = Vec::new();
-        for caller in edge {
+        for caller in frontier {
             let Some(called) = callees.get(caller) else {
                 continue;
             };
@@ -59,18 +60,18 @@ fn ways_from<'a, N: Ord>(
                     next.push(callee);
                     continue;
                 }
-                let mut way = Vec::new();
+                let mut path = Vec::new();
                 let mut at = caller;
                 while at != from {
-                    way.push(at);
+                    path.push(at);
                     at = callers[at];
                 }
-                ways.push(way);
+                paths.push(path);
             }
         }
-        edge = next;
+        frontier = next;
     }
-    ways
+    paths
 }
 
 #[cfg(test)]

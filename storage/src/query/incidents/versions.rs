@@ -1,7 +1,7 @@
 //! Versions of an incident's services: which appeared near it, and which services name none.
 //!
-//! When somebody first sent a span is kept of each sealed segment, so few spans are read for it. A version appeared when
-//! another one of its service had been there before; what is seen from the first moment on may be of any age.
+//! Each sealed segment knows when its first span of each sender began, so few spans are read for this. A version appeared when
+//! another one of its service had been seen before; one that is seen from the first moment on may be of any age.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,8 @@ pub(super) struct Versions {
     first: BTreeMap<Version, i64>,
 }
 
-/// The versions that services were seen with in a range, of all of them if one may have had several or none.
+/// The versions that services were seen with in a range, and since when; none where every service had one and the same all
+/// the time.
 pub(super) fn versions(
     session: &Session<'_>,
     nodes: &BTreeSet<Node>,

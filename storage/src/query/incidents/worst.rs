@@ -15,7 +15,8 @@ use crate::query::graph::graph_among;
 /// Edges drawn, busiest first.
 const EDGES_MAX: usize = 100;
 
-/// The calls between `nodes` and by crossing entry points, whatever they pass through, from where the incident begins to the moment most refused.
+/// The calls between `nodes` and by crossing entry points, with the services that they pass through, from where the incident
+/// begins to the moment most refused.
 pub(super) fn worst_moment(
     session: &Session<'_>,
     incident: &Incident,

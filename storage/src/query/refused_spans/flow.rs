@@ -85,7 +85,7 @@ struct RefusedCalls<'a> {
     of: ReadSpan,
 }
 
-/// A refused call that no span of a call tells: nobody was called, and the span around it has the library's error.
+/// A refused call that has no span of a call: nobody was called, and the span around it has the library's error.
 pub(in crate::query) struct LoneRefusal<'a> {
     /// Who refused, when, and on which span.
     pub sample: &'a SampleRow,
@@ -148,8 +148,8 @@ impl RefusedSpans {
         own
     }
 
-    /// Those of one breaker of `guards` that are on no span of a call, and on none that the error of a call went up to or
-    /// came from.
+    /// The refused calls of one breaker of `guards` that no span of a call tells: neither the span they were found on nor one
+    /// above or below it that has the error too is the caller's span of a call.
     pub(in crate::query) fn lone(
         &self,
         guards: &[Guard],

@@ -74,16 +74,16 @@ pub(super) struct Found {
     pub is_unknown: bool,
 }
 
-/// Refused calls that spans tell which the breaker did not write on.
+/// Refused calls known from spans that the breaker did not write on.
 #[derive(Default)]
 pub(super) struct Refusals {
-    /// Spans that are refused calls, whatever they say.
+    /// Spans that are refused calls, whatever outcome they have.
     pub on_calls: BTreeSet<SpanId>,
-    /// Refused calls of which no call's span tells.
+    /// Refused calls that have no span of a call.
     pub lone: Vec<Lone>,
 }
 
-/// A refused call of which no call's span tells.
+/// A refused call that has no span of a call.
 pub(super) struct Lone {
     pub instance: String,
     /// When it was refused, nanoseconds since 1970.

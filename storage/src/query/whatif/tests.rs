@@ -189,6 +189,16 @@ fn spans_that_do_not_say_how_their_call_ended_take_no_place_of_calls() {
     }
 }
 
+/// That the hundred calls of [`stored`] are those of a breaker of resilience4j, which refused each tenth.
+fn assert_each_tenth_refused(answer: &WhatIf) {
+    assert_eq!(
+        (answer.origin.as_str(), answer.calls),
+        ("resilience4j", 100)
+    );
+    let happened = (answer.happened.admitted, answer.happened.rejected);
+    assert_eq!(happened, (90, 10));
+}
+
 #[test]
 fn the_outcomes_that_an_agent_writes_on_spans_are_the_calls_of_a_foreign_breaker() {
     let says = [
@@ -197,14 +207,7 @@ fn the_outcomes_that_an_agent_writes_on_spans_are_the_calls_of_a_foreign_breaker
     ];
     let (_dir, store) = stored(says, Some(1.0));
     for answer in answers(&store) {
-        assert_eq!(
-            (answer.origin.as_str(), answer.calls),
-            ("resilience4j", 100)
-        );
-        assert_eq!(
-            (answer.happened.admitted, answer.happened.rejected),
-            (90, 10)
-        );
+        assert_each_tenth_refused(&answer);
         assert_eq!(answer.settings_source, "defaults of resilience4j");
         let limits = answer.limits.join(" ");
         assert!(limits.contains("does not report its settings"), "{limits}");
@@ -225,14 +228,7 @@ fn a_callers_own_span_that_fails_with_the_librarys_refusal_is_a_refused_call() {
         ..SpanRow::default()
     });
     for answer in answers(&store) {
-        assert_eq!(
-            (answer.origin.as_str(), answer.calls),
-            ("resilience4j", 100)
-        );
-        assert_eq!(
-            (answer.happened.admitted, answer.happened.rejected),
-            (90, 10)
-        );
+        assert_each_tenth_refused(&answer);
         let limits = answer.limits.join(" ");
         assert!(limits.contains("writes on no call"), "{limits}");
         assert!(!limits.contains("No refused call is recorded"), "{limits}");

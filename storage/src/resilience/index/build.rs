@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::super::logs::ERROR_TYPES;
+use super::super::errors::ERROR_TYPES;
 use super::super::needles::Needles;
 use super::super::rules::{LogRule, Match, MetricRule, RecogniserFile, SinkSpec, Strings};
 use super::super::source::{Fields, Needs, sources};

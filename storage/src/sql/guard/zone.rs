@@ -46,7 +46,7 @@ const OF_TIMES: &[&str] = &[
 /// Zones that are UTC, by name.
 const UTC: &[&str] = &["z", "utc", "gmt", "etc/utc"];
 
-/// What is to be told of the text directly under a node that would lose its zone there, if one would.
+/// The reason to refuse a node: a text directly under it that would lose its zone there.
 pub(super) fn lost(node: &Object) -> Option<String> {
     let operands = operands(node);
     let (found, zone) = operands

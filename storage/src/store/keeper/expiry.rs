@@ -1,8 +1,8 @@
 //! Deletes what is older, or more, than the configuration keeps; what outlives it is written first.
 //!
-//! That takes room, which a full disk has not. Then the oldest segment goes alone, whose history is small, in the room of
-//! the reserve. Where not even that is enough for a minute, its history is given up: a store that can take nothing more loses
-//! all that is sent. Both are said.
+//! Writing takes room, which a full disk has not. Then the oldest segment alone is replaced by its history, in the room of the
+//! reserve. Where even that fails for a minute the segment is deleted without its history: a store that can take nothing more
+//! loses all that is sent. The log says both.
 
 use std::slice;
 use std::sync::Arc;
@@ -14,14 +14,15 @@ use crate::segment::{Segment, files};
 use crate::store::stats::Counters;
 use crate::store::{Shared, StoreError, merge, reserve};
 
-/// How often a history finds no room before it is given up: for a minute, as often as the keeper looks by default.
+/// Attempts in a row for which a history finds no room before it is given up: a minute of them, as the keeper looks every five
+/// seconds by default.
 const TRIES_MAX: u32 = 12;
 
 /// Retention, and how it goes.
 #[derive(Debug)]
 pub(super) struct Expiry {
     clock: SteadyClock,
-    /// How often in a row a history found no room.
+    /// Attempts in a row that found no room, not even in the reserve.
     full_tries: u32,
 }
 

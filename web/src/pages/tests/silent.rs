@@ -63,6 +63,9 @@ fn an_incident_that_ended_in_silence_is_neither_open_nor_recovered() {
     assert!(!html.contains("recovered"), "{html}");
 }
 
+/// Makes a list that nothing is in.
+type List = fn(&Frame) -> AnyView;
+
 #[test]
 fn a_service_that_sent_no_span_says_so_and_when_it_was_last_heard() {
     let told = |spans: u64| {
@@ -107,36 +110,38 @@ fn a_service_that_sent_no_span_says_so_and_when_it_was_last_heard() {
 
 #[test]
 fn a_name_that_nothing_has_is_said_with_the_way_back() {
-    let asked = |path: &str, param: &str| frame(path, &[(param, "nosuch"), ("q", "x")]);
-    let told = |html: &str, word: &str, back: &str| {
+    let lists: [(&str, &str, &str, List); 7] = [
+        ("/traces", "service", "service", |f| {
+            traces(&TracesPage::default(), f)
+        }),
+        ("/traces", "name", "operation", |f| {
+            traces(&TracesPage::default(), f)
+        }),
+        ("/logs", "service", "service", |f| {
+            logs(&LogsPage::default(), f)
+        }),
+        ("/explore", "service", "service", |f| {
+            explore(&Explore::default(), f)
+        }),
+        ("/graph", "service", "service", |f| {
+            graph(&GraphPage::default(), f)
+        }),
+        ("/breakers", "cluster", "cluster", |f| {
+            breakers(&BreakersPage::default(), f)
+        }),
+        ("/incidents", "environment", "environment", |f| {
+            incidents(&Page::default(), f)
+        }),
+    ];
+    for (path, param, word, list) in lists {
+        let html = render(&frame(path, &[(param, "nosuch"), ("q", "x")]), "x", list);
         for words in [
             format!("Only the {word} named nosuch was looked at."),
-            format!("<a href=\"{back}\">Any {word}</a>"),
+            format!("<a href=\"{path}?q=x\">Any {word}</a>"),
         ] {
             assert!(html.contains(&words), "{words}\n{html}");
         }
-    };
-    let page = asked("/traces", "service");
-    let html = render(&page, "x", |f| traces(&TracesPage::default(), f));
-    told(&html, "service", "/traces?q=x");
-    let page = asked("/traces", "name");
-    let html = render(&page, "x", |f| traces(&TracesPage::default(), f));
-    told(&html, "operation", "/traces?q=x");
-    let page = asked("/logs", "service");
-    let html = render(&page, "x", |f| logs(&LogsPage::default(), f));
-    told(&html, "service", "/logs?q=x");
-    let page = asked("/explore", "service");
-    let html = render(&page, "x", |f| explore(&Explore::default(), f));
-    told(&html, "service", "/explore?q=x");
-    let page = asked("/graph", "service");
-    let html = render(&page, "x", |f| graph(&GraphPage::default(), f));
-    told(&html, "service", "/graph?q=x");
-    let page = asked("/breakers", "cluster");
-    let html = render(&page, "x", |f| breakers(&BreakersPage::default(), f));
-    told(&html, "cluster", "/breakers?q=x");
-    let page = asked("/incidents", "environment");
-    let html = render(&page, "x", |f| incidents(&Page::default(), f));
-    told(&html, "environment", "/incidents?q=x");
+    }
     // Where nothing was named, nothing is said of names.
     let html = render(&frame("/traces", &[]), "x", |f| {
         traces(&TracesPage::default(), f)

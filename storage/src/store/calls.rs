@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use duckdb::Connection;
 
@@ -24,7 +24,6 @@ use crate::segment::grown::Grown;
 use crate::segment::having::having;
 use crate::segment::origins::Resource;
 use crate::segment::sent::{Sent, SpansOf};
-use crate::sync::locked;
 
 /// In [`SegmentSet::service_edges_sql`] an entry whose cause is in another segment, and no half that is left open there,
 /// finds it when that segment has calls of at most so much earlier; all other calls are paired however far apart.

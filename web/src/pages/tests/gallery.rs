@@ -257,6 +257,7 @@ fn service_page(text: &str) -> ServicePage {
     ServicePage {
         name: text.to_owned(),
         seen: vec![coverage_of(text)],
+        heard: Vec::new(),
         summaries: vec![service.clone()],
         instances: cut(
             &json!({"instance_id": text, "environment": text, "versions": [text], "pod": text, "host": text,

@@ -43,7 +43,14 @@ async fn export(data: &Path, asked: &str, bundle: &Path) -> Result<()> {
     let (data, asked, bundle) = (data.to_owned(), asked.to_owned(), bundle.to_owned());
     let written = tokio::task::spawn_blocking(move || {
         std::process::Command::new(env!("CARGO_BIN_EXE_tripline-under-test"))
-            .args(["export", "--incident", &asked, "--timeout", "2m", "--data-dir"])
+            .args([
+                "export",
+                "--incident",
+                &asked,
+                "--timeout",
+                "2m",
+                "--data-dir",
+            ])
             .args([&data, &bundle])
             .output()
     })

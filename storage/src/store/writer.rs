@@ -184,23 +184,22 @@ impl Writer {
                 return Ok(());
             };
             let is_short = is_out_of_memory(&error.to_string());
-            if is_short {
+            self.hot.is_spent |= is_of_commit && is_short;
+            // The other hot segment that a spent one asks for takes memory to make.
+            let may_pass = is_short || self.hot.is_spent;
+            if may_pass {
                 shortage.get_or_insert_with(|| {
                     tracing::warn!(%error, "a commit waits for memory; queries give way");
                     self.shared.catalog.shortage().begin()
                 });
             }
-            if is_of_commit {
-                self.hot.is_spent |= is_short;
-                if self.is_stored_after_all() {
-                    tracing::warn!(%error, "a commit that is said to have failed is stored");
-                    self.note(group, now);
-                    return Ok(());
-                }
+            if is_of_commit && self.is_stored_after_all() {
+                tracing::warn!(%error, "a commit that is said to have failed is stored");
+                self.note(group, now);
+                return Ok(());
             }
             self.hot.writer.roll_back();
             self.recent.roll_back();
-            let may_pass = is_short || self.hot.is_spent;
             let is_given_up = Instant::now() >= deadline || self.shared.closing.load(Relaxed);
             if !may_pass || is_given_up {
                 return Err(error);

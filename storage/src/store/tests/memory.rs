@@ -15,7 +15,7 @@ const BATCHES: u64 = 300;
 /// Takes all memory there is, down to the last kilobytes, again and again; between two times commits and seals go on.
 fn hog(conn: &Connection, is_over: &AtomicBool) {
     while !is_over.load(Relaxed) {
-        for rows in [2_000, 200, 20, 1] {
+        for rows in [5_000, 500, 50, 1] {
             let sql = format!(
                 "CREATE TEMP TABLE IF NOT EXISTS hog (s VARCHAR);
                  INSERT INTO hog SELECT repeat(hash(i)::VARCHAR, 50) FROM range({rows}) t(i)"
@@ -50,8 +50,10 @@ fn counted(store: &Store) -> (u64, u64, u64) {
 fn what_was_acknowledged_beside_who_takes_all_memory_is_there_once_and_whole() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(StoreConfig {
-        memory_bytes_max: 64 << 20,
+        memory_bytes_max: 128 << 20,
         temp_bytes_max: 0,
+        // A seal has to find room.
+        hot_rows_max: 20_000,
         ..config(dir.path())
     })
     .expect("a store");

@@ -137,7 +137,7 @@ fn a_list_of_services_that_nobody_called_has_no_rates_and_no_failed_shares() {
         };
         let html = render(&asked, "Overview", |f| overview(&data, f));
         let (_, cell) = html
-            .split_once("data-head=\"errors\">")
+            .split_once("data-head=\"errors\"")
             .expect("a cell of the failed share");
         let (cell, _) = cell.split_once("</td>").expect("its end");
         (cell.to_owned(), html)

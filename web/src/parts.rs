@@ -18,7 +18,7 @@ pub use self::attributes::{
     attribute_table, attribute_table_with, field_links, filter_links, literal,
 };
 pub use self::fields::{kept_fields, other_fields, text_as_html};
-pub use self::figures::{error_share, failed_of, figure, severity_of_share};
+pub use self::figures::{error_share, failed_of, figure, severity_of_share, share_or_dash};
 pub use self::ids::copied_id;
 pub use self::instead::{Complaint, WayOn, complaint, failure, narrowed, nothing, nothing_of};
 pub use self::long::{beginning, line, log_line_text, log_text};

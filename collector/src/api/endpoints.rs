@@ -82,7 +82,8 @@ pub async fn trace(
     let missing = format!("no trace {trace_id} is stored; it may have expired");
     let found = state
         .ask(move |session| query::trace(session, &trace_id))
-        .await?;
+        .await
+        .map_err(Problem::without_range)?;
     found.map(Json).ok_or_else(|| Problem::not_found(missing))
 }
 
@@ -98,7 +99,8 @@ pub async fn span(
     let missing = format!("no span {span_id} of trace {trace_id} is stored; it may have expired");
     let found = state
         .ask(move |session| query::span(session, &trace_id, &span_id))
-        .await?;
+        .await
+        .map_err(Problem::without_range)?;
     found.map(Json).ok_or_else(|| Problem::not_found(missing))
 }
 
@@ -115,7 +117,8 @@ pub async fn trace_otlp(
     let asked = trace_id.clone();
     let rows = state
         .ask(move |session| query::trace_rows(session, &asked))
-        .await?;
+        .await
+        .map_err(Problem::without_range)?;
     if rows.items.is_empty() {
         return Err(Problem::not_found(missing));
     }

@@ -60,6 +60,34 @@ mod tests {
     }
 
     #[test]
+    fn values_that_json_has_no_numbers_for_are_null_and_described_so() {
+        use tripline_storage::model::MetricPoint;
+
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let point = MetricPoint {
+                value: Some(value),
+                ..MetricPoint::default()
+            };
+            let sent = serde_json::to_value(&point).expect("JSON");
+            assert_eq!(sent["value"], Value::Null);
+        }
+        let document: Value = serde_json::from_str(DOCUMENT).expect("JSON");
+        let point =
+            "/components/schemas/MetricPoints/properties/series/items/properties/points/items";
+        let described = document.pointer(point).expect("a point");
+        let words = described["description"].as_str().unwrap_or_default();
+        assert!(
+            words.contains("NaN") && words.contains("are null"),
+            "{words}"
+        );
+        assert!(
+            described["properties"]["value"]["type"]
+                .to_string()
+                .contains("null")
+        );
+    }
+
+    #[test]
     fn every_reference_of_the_document_leads_somewhere() {
         fn walk(value: &Value, root: &Value) {
             match value {

@@ -28,6 +28,9 @@ pub struct Problem {
     pub members: Map<String, Value>,
 }
 
+/// Kind of the problem of a question that took too long.
+const DEADLINE: &str = "deadline";
+
 impl Problem {
     /// A problem of a kind.
     pub fn new(
@@ -134,6 +137,17 @@ impl Problem {
             .retry_after(Duration::from_secs(1))
     }
 
+    /// The same of a question without a range: a shorter one would not help.
+    #[must_use]
+    pub fn without_range(mut self) -> Self {
+        if self.kind == DEADLINE {
+            let detail =
+                "the question took longer than it may, and has no range to shorten; try again";
+            detail.clone_into(&mut self.detail);
+        }
+        self
+    }
+
     /// The document.
     pub fn body(&self) -> Value {
         let mut body = self.members.clone();
@@ -152,7 +166,7 @@ impl From<QueryError> for Problem {
                 let detail = "the question took longer than it may; ask for a shorter range";
                 Self::new(
                     StatusCode::GATEWAY_TIMEOUT,
-                    "deadline",
+                    DEADLINE,
                     "Deadline exceeded",
                     detail,
                 )
@@ -204,6 +218,20 @@ impl IntoResponse for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_question_without_a_range_is_not_told_to_shorten_it() {
+        let late = || Problem::from(QueryError::Deadline);
+        assert_eq!(late().status, StatusCode::GATEWAY_TIMEOUT);
+        assert!(late().detail.contains("ask for a shorter range"));
+        let of_a_trace = late().without_range();
+        assert_eq!(of_a_trace.kind, "deadline");
+        assert!(!of_a_trace.detail.contains("ask for a shorter range"));
+        assert!(of_a_trace.detail.contains("try again"));
+        // What else goes wrong is told as it is.
+        let busy = Problem::busy().without_range();
+        assert_eq!(busy.detail, Problem::busy().detail);
+    }
 
     #[test]
     fn a_problem_document_has_the_members_of_rfc_9457() {

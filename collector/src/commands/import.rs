@@ -28,7 +28,8 @@ const PARQUET_REQUEST_ITEMS: usize = 1_000;
 /// Arguments of `tripline import`.
 #[derive(Debug, clap::Args)]
 pub struct ImportArgs {
-    /// Files, or directories of files: .jsonl, .json (also .gz, .zst), .parquet
+    /// Files, or directories of files: .jsonl, with a request a line; .json, whose requests may span lines; both also as .gz
+    /// or .zst; .parquet
     #[arg(required = true, value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
     /// Where telemetry is kept [default: ./tripline-data]

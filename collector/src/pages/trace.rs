@@ -64,6 +64,7 @@ pub(super) async fn trace(
             }))
         })
         .await
+        .map_err(Problem::without_range)
         .and_then(|found| found.ok_or_else(|| Problem::not_found(missing)));
     let answer = answer.map(|page| {
         let hour = hour_around(&frame, &page.trace);
@@ -95,6 +96,7 @@ pub(super) async fn span(
     let answer = state
         .ask(move |session| query::span(session, &trace_id, &span_id))
         .await
+        .map_err(Problem::without_range)
         .and_then(|found| found.ok_or_else(|| Problem::not_found(missing)));
     let answer = answer.map(|detail| {
         let bounds = (detail.trace_start_unix_nano, detail.trace_end_unix_nano);

@@ -309,6 +309,11 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
         .items
         .iter()
         .filter(|service| service.requests.is_none());
+    // Where nothing was called, nothing has a rate.
+    let was_called = all
+        .items
+        .iter()
+        .any(|service| service.counts().calls > 0 || service.proxy.is_some());
     let head = |name, word| sort_head(name, word, IMPACT, word != "name", frame);
     let by_impact = (frame.param("sort").unwrap_or(IMPACT) != IMPACT).then(|| {
         let link = frame.with(&[("sort", "")]);
@@ -330,7 +335,7 @@ fn services(data: &Overview, frame: &Frame) -> AnyView {
         {requests_note(data.services.items.iter().map(|service| service.requests.as_ref()), "Durations and what is drawn over time are of spans.", &data.how.requests, frame)}
         {basis_note(by_spans.map(|service| service.basis))}
         {durations_note(all.items.iter().map(|service| service.basis))}
-        {rates_note(frame)}
+        {rates_note(frame).filter(|_| was_called)}
         {export_links(frame, "services")}
     }
     .into_any()

@@ -16,11 +16,18 @@ pub fn figure(name: &str, value: String, detail: AnyView) -> AnyView {
 
 /// The failed share of what calls stand for, marked by weight of colour and by a word for those who do not see it.
 pub fn error_share(counts: CallCounts) -> AnyView {
-    let share = counts.share();
-    let class = severity_of_share(share);
+    let class = severity_of_share(counts.share());
     let title = failed_of(counts);
-    view! { <span class=format!("share {class}") title=title>{units::percent(share)}</span> }
+    view! { <span class=format!("share {class}") title=title>{share_or_dash(counts)}</span> }
         .into_any()
+}
+
+/// The failed share as a percentage; where nothing was called, there is none.
+pub fn share_or_dash(counts: CallCounts) -> String {
+    match counts.calls {
+        0 => "–".to_owned(),
+        _ => units::percent(counts.share()),
+    }
 }
 
 /// `3 of 40 failed`; of a sample also how many they stand for.

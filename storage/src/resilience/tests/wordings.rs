@@ -62,6 +62,59 @@ fn a_change_of_state_is_understood_in_the_words_of_whoever_logs_it() {
 }
 
 #[test]
+fn a_line_about_the_state_is_of_no_breaker_named_state() {
+    let named = [
+        "breaker state: pay closed -> half-open",
+        "Circuit breaker stock state: closed -> open",
+    ];
+    assert_eq!(
+        told(&named, "{}"),
+        ["pay closed half_open", "stock closed open"]
+    );
+    let unnamed = [
+        "breaker state: closed -> open",
+        "circuit breaker state: closed -> open",
+        "circuit breaker state changed from closed to open",
+    ];
+    assert!(told(&unnamed, "{}").is_empty());
+    let found = told(&unnamed, r#"{"breaker":"pay"}"#);
+    assert_eq!(found, ["pay closed open"; 3]);
+    // Whose name has blanks.
+    assert!(told(&["breaker state: my pay closed -> open"], "{}").is_empty());
+}
+
+#[test]
+fn what_callbacks_log_is_of_the_breaker_that_an_attribute_names() {
+    let bodies = [
+        "circuit breaker opened",
+        "Circuit breaker half-open",
+        "circuit breaker closed",
+        "Circuit breaker opened",
+        r#"{"level":40,"msg":"circuit breaker half-opened"}"#,
+        // A refused call.
+        "circuit breaker half-open: too many probes",
+    ];
+    for attributes in [r#"{"breaker":"pay"}"#, r#"{"circuit_breaker.name":"pay"}"#] {
+        assert_eq!(
+            told(&bodies, attributes),
+            [
+                "pay - open",
+                "pay open half_open",
+                "pay half_open closed",
+                "pay closed open",
+                "pay open half_open",
+            ],
+            "{attributes}"
+        );
+    }
+    assert!(told(&bodies, "{}").is_empty());
+    // Linkerd's closes when it begins to refuse.
+    let linkerd = ["Unified circuit breaker closed"];
+    let found = told(&linkerd, r#"{"breaker":"pay"}"#);
+    assert_eq!(found, ["failure-accrual - open"]);
+}
+
+#[test]
 fn a_change_of_state_is_understood_by_its_attributes() {
     let bodies = [
         "circuit breaker state changed",

@@ -9,7 +9,7 @@ use crate::frame::Frame;
 use crate::pages::last_week;
 use crate::parts::{
     basis_tag, durations_note, error_share, failed_of, figure, place, service_basis, service_link,
-    severity_of_share,
+    severity_of_share, share_or_dash,
 };
 use crate::units;
 
@@ -76,7 +76,7 @@ pub(super) fn figures(
         <div id=id data-live>
             <section class="figures" aria-label="In this range">
                 {figure("Rate", units::rate(summary.rate_per_second), view! { {units::counted(counts.calls, "call")} " " {service_basis(summary)} " " {place} " " {frame.how(counted_by)}{was_rate} }.into_any())}
-                {figure("Errors", units::percent(summary.error_ratio), view! { <span class=failed_class>{failed}</span> " " {frame.how(counted_by)}{was_share} }.into_any())}
+                {figure("Errors", share_or_dash(counts), view! { <span class=failed_class>{failed}</span> " " {frame.how(counted_by)}{was_share} }.into_any())}
                 {figure("p50", units::duration_or_dash(summary.latency.p50_ns), view! { "median " {frame.how(&data.how.figures)}{was_p50} }.into_any())}
                 {figure("p95", units::duration_or_dash(summary.latency.p95_ns), view! { {was_p95} " p99 " {units::duration_or_dash(summary.latency.p99_ns)} " " {frame.how(&data.how.figures)} }.into_any())}
                 {figure("Instances", instances, view! { {versions} }.into_any())}
@@ -121,7 +121,7 @@ fn proxy_figures(proxy: &ProxyCalls) -> AnyView {
     view! {
         <section class="figures" aria-label="By its sidecar">
             {figure("Sidecar: rate", units::rate(proxy.rate_per_second), view! { {units::count(proxy.calls)} " " {what} }.into_any())}
-            {figure("Sidecar: errors", units::percent(counts.share()), error_share(counts))}
+            {figure("Sidecar: errors", share_or_dash(counts), error_share(counts))}
             {figure("Sidecar: p95", units::duration_or_dash(proxy.latency.p95_ns), view! { "p99 " {units::duration_or_dash(proxy.latency.p99_ns)} }.into_any())}
         </section>
     }

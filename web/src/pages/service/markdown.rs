@@ -6,7 +6,7 @@ use tripline_storage::model::{CallCounts, Latency};
 
 use super::{ServicePage, ServicePart};
 use crate::frame::Frame;
-use crate::parts::{failed_of, place};
+use crate::parts::{failed_of, place, share_or_dash};
 use crate::units;
 
 /// What its page shows, as Markdown.
@@ -118,7 +118,7 @@ fn of_part(out: &mut String, part: &ServicePart, place: &str) {
 fn told(counts: CallCounts, latency: Latency) -> [String; 6] {
     [
         units::count(counts.calls),
-        units::percent(counts.share()),
+        share_or_dash(counts),
         failed_of(counts),
         units::duration_or_dash(latency.p50_ns),
         units::duration_or_dash(latency.p95_ns),

@@ -138,17 +138,19 @@ fn a_form_that_leads_elsewhere_takes_what_holds_everywhere() {
 
 #[test]
 fn a_trace_without_its_proxies_says_nothing_of_other_pages() {
-    let data = TracePage {
-        proxies: 3,
-        ..TracePage::default()
-    };
-    let link = |params: &[(&str, &str)], words: &str| -> String {
+    let link_of = |proxies: u64, params: &[(&str, &str)], words: &str| -> String {
+        let data = TracePage {
+            proxies,
+            ..TracePage::default()
+        };
         let html = render(&frame("/traces/x", params), "x", |f| trace(&data, f));
+        assert!(html.contains(words), "{words}\n{html}");
         let html = html.replace("&amp;", "&");
         let before = html.split(words).next().unwrap_or_default();
         let (_, link) = before.rsplit_once("href=\"").expect("a link");
         link.split('"').next().unwrap_or_default().to_owned()
     };
+    let link = |params: &[(&str, &str)], words: &str| link_of(3, params, words);
     assert_eq!(
         link(&[("proxies", "show")], "shown: hide them"),
         "/traces/x?proxies=show&sidecars=hide"
@@ -156,4 +158,8 @@ fn a_trace_without_its_proxies_says_nothing_of_other_pages() {
     let hidden = [("proxies", "show"), ("sidecars", "hide")];
     assert_eq!(link(&hidden, "hidden: show them"), "/traces/x?proxies=show");
     assert_eq!(link(&hidden, "Logs</a>"), "/logs?proxies=show");
+    let of_one = link_of(1, &[("proxies", "show")], "shown: hide it<");
+    assert_eq!(of_one, "/traces/x?proxies=show&sidecars=hide");
+    let of_one = link_of(1, &hidden, "hidden: show it<");
+    assert_eq!(of_one, "/traces/x?proxies=show");
 }

@@ -1,6 +1,6 @@
 //! Breakers whose instances fell silent, incidents that end so, and names that nothing has.
 
-use tripline_storage::model::{BreakerTransition, ServiceSummary};
+use tripline_storage::model::{BreakerTransition, LiveCounts, ServiceSummary};
 
 use super::incident_data::{breaker_page, incident_of};
 use super::*;
@@ -103,9 +103,54 @@ fn a_service_that_sent_no_span_says_so_and_when_it_was_last_heard() {
     }
     // Nothing has a rate.
     assert!(!silent.contains("Rates are over"), "{silent}");
+    // Nor a failed share.
+    let failed_share = |html: &str| {
+        let (_, rest) = html.split_once(">Errors</span>").expect("a figure");
+        let value = rest.split('>').nth(1).unwrap_or_default();
+        value.split('<').next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(failed_share(&silent), "–");
     let called = told(5);
     assert!(!called.contains("sent no span"), "{called}");
     assert!(called.contains("Rates are over 10 s"), "{called}");
+    assert_eq!(failed_share(&called), "0 %");
+}
+
+#[test]
+fn a_list_of_services_that_nobody_called_has_no_rates_and_no_failed_shares() {
+    let told = |calls: u64| {
+        let summary = json!({"service_name": "cart", "environment": "prod", "calls": calls, "errors": 0,
+            "weight": calls as f64, "basis": "all", "rate_per_second": 0.0, "error_ratio": 0.0, "latency": {},
+            "spans": calls, "versions": [], "instances": 1, "last_seen_unix_nano": NOW.to_string()});
+        let data = Overview {
+            counts: LiveCounts {
+                spans: 600,
+                services: 1,
+                ..LiveCounts::default()
+            },
+            services: Page::whole(vec![read(summary)]),
+            ..Overview::default()
+        };
+        let asked = Frame {
+            covered_seconds: Some(10.0),
+            ..frame("/", &[])
+        };
+        let html = render(&asked, "Overview", |f| overview(&data, f));
+        let (_, cell) = html
+            .split_once("data-head=\"errors\"")
+            .expect("a cell of the failed share");
+        let (cell, _) = cell.split_once("</td>").expect("its end");
+        (cell.to_owned(), html)
+    };
+    let (cell, html) = told(0);
+    assert!(
+        cell.contains(">–<") && cell.contains("0 of 0 failed"),
+        "{cell}"
+    );
+    assert!(!html.contains("Rates are over"), "{html}");
+    let (cell, html) = told(5);
+    assert!(cell.contains(">0 %<"), "{cell}");
+    assert!(html.contains("Rates are over 10 s"), "{html}");
 }
 
 #[test]

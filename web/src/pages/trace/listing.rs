@@ -66,10 +66,11 @@ fn legend(trace: &TraceDetail, frame: &Frame) -> AnyView {
 /// Spans of proxies beside applications: shown, or folded into what they stand beside.
 fn proxies(count: u64, frame: &Frame) -> Option<AnyView> {
     (count > 0).then(|| {
+        let them = if count == 1 { "it" } else { "them" };
         let (word, choice) = if frame.hides_sidecars() {
-            ("hidden: show them", "")
+            (format!("hidden: show {them}"), "")
         } else {
-            ("shown: hide them", "hide")
+            (format!("shown: hide {them}"), "hide")
         };
         let link = frame.with(&[("sidecars", choice), ("row", "")]);
         view! { <p class="note">{format!("{} ", units::counted_are(count, "proxy span"))} <a href=link>{word}</a></p> }.into_any()

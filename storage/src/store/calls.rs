@@ -2,8 +2,8 @@
 //!
 //! Sums are made of what is kept of sealed segments, what was added up ahead of hot ones, and the hot rows after that. Of a
 //! segment that a range holds whole its totals are kept with it; of one that a range cuts, or of which the steps are
-//! drawn, the sums by bucket are kept here, those used last; so are totals by operation, of segments held whole. A history
-//! may be of any length: of one the range is read.
+//! drawn, the sums by bucket are kept here, those used last; so are totals by operation, of segments held whole. A
+//! history may be of any length: of one the range is read.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -136,8 +136,8 @@ impl SegmentSet {
         Ok(())
     }
 
-    /// Visits the sums of `red` by operation over the buckets that touch a range, of services of a name and maybe of others; an
-    /// operation may have several. `false` if there are too many to be added up one by one: then not all were visited.
+    /// Visits the sums of `red` by operation over the buckets that touch a range, of services of a name and maybe of
+    /// others; an operation may have several. `false` if they are too many to be added up here: then some are missing.
     pub(crate) fn each_operation(
         &self,
         conn: &Connection,

@@ -23,7 +23,7 @@ use crate::empty::EMPTY_SCHEMA;
 pub(crate) use by_bucket::{BucketSum, ByBucket, Counted, Summed, first_bucket};
 pub(crate) use hop::{Hops, cause_hops, hot_hops, open_hops, plain_hops};
 pub(crate) use pairs::edges_of;
-pub(crate) use sums::{EdgeCalls, EdgeSum, ServiceSpans, ServiceSum};
+pub(crate) use sums::{EdgeCalls, EdgeSum, Operation, ServiceSpans, ServiceSum};
 pub(crate) use totals::Totals;
 
 /// Width of `bucket_start`: 10 s. The SQL says the same number.

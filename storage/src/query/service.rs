@@ -15,7 +15,7 @@ use crate::model::{
     Change, ChangesQuery, OperationSummary, RedPoint, Scope, ServiceDetail, ServiceQuery,
     VersionSummary,
 };
-use crate::rollup::{BUCKET_NS, Totals};
+use crate::rollup::{BUCKET_NS, Operation, Totals};
 use crate::segment::kept::is_in;
 use crate::segment::origins::Resource;
 use crate::store::SegmentSet;
@@ -143,6 +143,40 @@ fn operations(
     conn: &Connection,
     query: &ServiceQuery,
 ) -> Result<(Vec<OperationSummary>, u64), QueryError> {
+    match operations_in_memory(set, conn, query)? {
+        Some(found) => Ok(found),
+        None => operations_by_engine(set, conn, query),
+    }
+}
+
+/// The same, from sums that are kept of sealed segments and made of the others; `None` if there are too many.
+pub(super) fn operations_in_memory(
+    set: &SegmentSet,
+    conn: &Connection,
+    query: &ServiceQuery,
+) -> Result<Option<(Vec<OperationSummary>, u64)>, QueryError> {
+    let mut by_rank: BTreeMap<u8, BTreeMap<String, Totals>> = BTreeMap::new();
+    let are_all = set.each_operation(conn, query.range, &query.service, |sum| {
+        let Operation { spans, name } = sum.of;
+        if is_of_service(query, &spans.scope, &spans.service_name) {
+            let names = by_rank.entry(spans.rank).or_default();
+            match names.get_mut(name) {
+                Some(totals) => totals.add(sum),
+                None => names.entry(name.clone()).or_default().add(sum),
+            }
+        }
+    })?;
+    let best = by_rank.into_values().next().unwrap_or_default();
+    let names = best.len() as u64;
+    Ok(are_all.then(|| (busiest(best), names)))
+}
+
+/// The same, where there may be any number of names.
+pub(super) fn operations_by_engine(
+    set: &SegmentSet,
+    conn: &Connection,
+    query: &ServiceQuery,
+) -> Result<(Vec<OperationSummary>, u64), QueryError> {
     let mut conditions = Conditions::default();
     conditions.buckets(query.range);
     of_service(query, &mut conditions);
@@ -165,8 +199,15 @@ fn operations(
             }
         }
     }
-    let mut operations: Vec<OperationSummary> = found
-        .into_iter()
+    Ok((busiest(found), names))
+}
+
+/// The busiest operations first, as many as are listed.
+fn busiest(found: BTreeMap<String, Totals>) -> Vec<OperationSummary> {
+    let mut all: Vec<(String, Totals)> = found.into_iter().collect();
+    all.sort_by_key(|(_, totals)| std::cmp::Reverse(totals.calls));
+    all.truncate(OPERATIONS_MAX);
+    all.into_iter()
         .map(|(name, totals)| OperationSummary {
             name,
             calls: totals.calls,
@@ -175,9 +216,7 @@ fn operations(
             error_weight: totals.error_weight,
             latency: totals.latency(),
         })
-        .collect();
-    operations.sort_by_key(|operation| std::cmp::Reverse(operation.calls));
-    Ok((operations, names))
+        .collect()
 }
 
 fn versions(

@@ -12,6 +12,7 @@ mod large_traces;
 mod log_shapes;
 mod odd_maps;
 mod one_span;
+mod operations;
 mod orders;
 mod proxies;
 mod pulses;

@@ -90,6 +90,11 @@ impl<K> ByBucket<K> {
         (first..last).map(|at| self.sum(at))
     }
 
+    /// All sums, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = BucketSum<'_, K>> {
+        (0..self.sums.len()).map(|at| self.sum(at))
+    }
+
     fn sum(&self, at: usize) -> BucketSum<'_, K> {
         let sum = &self.sums[at];
         let begin = at

@@ -1,4 +1,4 @@
-//! Rows of `red` and `service_edges` added up by bucket: by service and by edge.
+//! Rows of `red` and `service_edges` added up by bucket: by service and by edge; of all time by operation.
 
 use std::collections::HashMap;
 
@@ -14,6 +14,15 @@ const SPANS: &str = include_str!("sum_spans.sql");
 const STORED_EDGES: &str = include_str!("sum_edges.sql");
 const CALLS: &str = include_str!("sum_calls.sql");
 
+/// The bucket of a row of `red` and of a span, nanoseconds.
+const STORED_BUCKET: &str = "epoch_ns(bucket_start)";
+const SPAN_BUCKET: &str = "epoch_ns(start_time) - epoch_ns(start_time) % 10000000000";
+
+/// Sums of fewer operations are of all there are; of more than so many at a time some may be left out.
+pub(crate) const OPERATIONS_MAX: usize = if cfg!(test) { 40 } else { 5_000 };
+/// Rows that an operation has at most: one for each basis, and one of durations.
+const OPERATION_ROWS_MAX: usize = 4;
+
 /// Spans of a service that stand for its calls equally well.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ServiceSpans {
@@ -21,6 +30,13 @@ pub(crate) struct ServiceSpans {
     pub service_name: String,
     /// How well they stand for its calls: 1 best.
     pub rank: u8,
+}
+
+/// Those of them that have one name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Operation {
+    pub spans: ServiceSpans,
+    pub name: String,
 }
 
 /// Calls from one service to another.
@@ -48,7 +64,8 @@ pub(crate) fn stored_services(
     schema: &str,
     range: Option<TimeRange>,
 ) -> duckdb::Result<ByBucket<ServiceSpans>> {
-    read(conn, &stored(STORED_SERVICES, schema, range), 5, service)
+    let question = by_bucket(STORED_SERVICES, STORED_BUCKET);
+    read(conn, &stored(&question, schema, range), 5, service)
 }
 
 /// Hot spans by service.
@@ -56,8 +73,63 @@ pub(crate) fn hot_services(
     conn: &Connection,
     rows: &Part,
 ) -> duckdb::Result<ByBucket<ServiceSpans>> {
-    let sql = SPANS.replace("{spans}", &hops(rows));
+    let sql = by_bucket(SPANS, SPAN_BUCKET)
+        .replace("{range}", "")
+        .replace("{spans}", &hops(rows));
     read(conn, &sql, 5, service)
+}
+
+/// The stored roll-up of a schema, by operation; of the buckets that touch a range and services of a name, if given.
+/// With [`OPERATIONS_MAX`] of them it may not be all.
+pub(crate) fn stored_operations(
+    conn: &Connection,
+    schema: &str,
+    only: Option<(TimeRange, &str)>,
+) -> duckdb::Result<ByBucket<Operation>> {
+    let sql = STORED_SERVICES.replace("{schema}", schema);
+    operations(conn, &sql, "bucket_start", only)
+}
+
+/// Hot spans by operation, of the buckets that touch a range and services of a name. With [`OPERATIONS_MAX`] of
+/// them it may not be all.
+pub(crate) fn hot_operations(
+    conn: &Connection,
+    rows: &Part,
+    only: (TimeRange, &str),
+) -> duckdb::Result<ByBucket<Operation>> {
+    let sql = SPANS.replace("{spans}", &hops(rows));
+    operations(conn, &sql, "start_time", Some(only))
+}
+
+/// A question about services, by this bucket.
+fn by_bucket(question: &str, bucket: &str) -> String {
+    question.replace("{name}", "").replace("{bucket}", bucket)
+}
+
+/// A question about services, by name and of all time, in a bucket that is 0.
+fn operations(
+    conn: &Connection,
+    sql: &str,
+    time: &str,
+    only: Option<(TimeRange, &str)>,
+) -> duckdb::Result<ByBucket<Operation>> {
+    let rows = match only {
+        Some((range, _)) => within(time, Some(range)) + " AND service_name = $1",
+        None => String::new(),
+    };
+    let rows_max = OPERATIONS_MAX * OPERATION_ROWS_MAX;
+    let sql = sql
+        .replace("{name}", ", name")
+        .replace("{bucket}", "0::BIGINT")
+        .replace("{range}", &rows)
+        + &format!("\nLIMIT {rows_max}");
+    let service_name = only.map(|(_, service_name)| service_name);
+    read_with(conn, &sql, service_name, 6, |row| {
+        Ok(Operation {
+            spans: service(row)?,
+            name: row.get(5)?,
+        })
+    })
 }
 
 /// The stored final edges of a schema; of the buckets that touch a range, if one is given.

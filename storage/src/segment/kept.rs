@@ -239,7 +239,7 @@ impl Segment {
     }
 
     /// Whether every bucket of its roll-ups is in the range. The times of a history are those of its pinned rows alone.
-    fn has_all_calls_in(&self, range: TimeRange) -> bool {
+    pub(crate) fn has_all_calls_in(&self, range: TimeRange) -> bool {
         !self.is_history() && self.is_inside(whole_buckets(range))
     }
 

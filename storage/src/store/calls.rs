@@ -2,7 +2,8 @@
 //!
 //! Sums are made of what is kept of sealed segments, what was added up ahead of hot ones, and the hot rows after that. Of a
 //! segment that a range holds whole its totals are kept with it; of one that a range cuts, or of which the steps are
-//! drawn, the sums by bucket are kept here, those used last. A history may be of any length: of one the range is read.
+//! drawn, the sums by bucket are kept here, those used last; so are totals by operation, of segments held whole. A
+//! history may be of any length: of one the range is read.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -14,10 +15,12 @@ use super::leases::SegmentSet;
 use super::settled::Settled;
 use super::shelf::Shelf;
 use crate::model::TimeRange;
-use crate::rollup::sums::{self, stored_edges, stored_services};
+use crate::rollup::sums::{
+    self, OPERATIONS_MAX, hot_operations, stored_edges, stored_operations, stored_services,
+};
 use crate::rollup::{
-    self, ByBucket, EdgeCalls, EdgeSum, Hops, Part, ServiceSpans, ServiceSum, Summed, Totals,
-    edges_of,
+    self, ByBucket, EdgeCalls, EdgeSum, Hops, Operation, Part, ServiceSpans, ServiceSum, Summed,
+    Totals, edges_of,
 };
 use crate::segment::Segment;
 use crate::segment::grown::Grown;
@@ -33,6 +36,8 @@ const ANSWERED_WITHIN_NS: i64 = 600_000_000_000;
 #[derive(Debug, Default)]
 pub(crate) struct Sums {
     services: Shelf<ServiceSpans>,
+    /// Of all time.
+    operations: Shelf<Operation>,
     edges: Shelf<EdgeCalls>,
     alone: Shelf<EdgeCalls>,
     spans: Shelf<SpansOf>,
@@ -43,6 +48,10 @@ pub(crate) struct Sums {
 const OPEN_HALVES_MAX: u64 = 100_000;
 /// The same of hot spans, about 130 bytes each: more wait while the sealer is behind.
 const HOT_SPANS_MAX: u64 = 300_000;
+
+/// Operations of segments that a range holds whole up to which they are added up here: so many have room on their shelf,
+/// and those of one range do not push each other off it.
+const KEPT_OPERATIONS_MAX: usize = if cfg!(test) { 60 } else { 20_000 };
 
 /// The edges that the calls of a set make which are not rolled up for good, as they were when so many rows were there.
 pub(crate) type Opened = Grown<ByBucket<EdgeCalls>>;
@@ -125,6 +134,47 @@ impl SegmentSet {
             }
         }
         Ok(())
+    }
+
+    /// Visits the sums of `red` by operation over the buckets that touch a range, of services of a name and maybe of
+    /// others; an operation may have several. `false` if they are too many to be added up here: then some are missing.
+    pub(crate) fn each_operation(
+        &self,
+        conn: &Connection,
+        range: TimeRange,
+        service_name: &str,
+        mut visit: impl FnMut(&rollup::BucketSum<'_, Operation>),
+    ) -> duckdb::Result<bool> {
+        if self.hot_spans(conn)? > HOT_SPANS_MAX {
+            return Ok(false);
+        }
+        let segments = self.segments_of(range, |_| Ok(true))?.into_iter();
+        let (whole, cut): (Vec<&Segment>, Vec<&Segment>) =
+            segments.partition(|segment| segment.has_all_calls_in(range));
+        let mut kept = 0;
+        for segment in whole {
+            let read = || stored_operations(conn, &segment.schema(), None);
+            let sums = self.sums.operations.of(segment.id, read)?;
+            let count = sums.of().len();
+            kept += count;
+            if count >= OPERATIONS_MAX || kept > KEPT_OPERATIONS_MAX {
+                return Ok(false);
+            }
+            sums.iter().for_each(|sum| visit(&sum));
+        }
+        let only = (range, service_name);
+        for segment in cut {
+            let sums = if segment.is_text() {
+                hot_operations(conn, &segment.calls(), only)?
+            } else {
+                stored_operations(conn, &segment.schema(), Some(only))?
+            };
+            if sums.of().len() >= OPERATIONS_MAX {
+                return Ok(false);
+            }
+            sums.iter().for_each(|sum| visit(&sum));
+        }
+        Ok(true)
     }
 
     /// Visits the spans of each segment that may have some in a range, by who sent them and by bucket.

@@ -76,8 +76,7 @@ impl Segment {
         resources: &BTreeSet<u32>,
         scopes: &BTreeSet<u32>,
     ) -> duckdb::Result<Cow<'_, Origins>> {
-        let place = &self.kept.origins;
-        if let Some(kept) = place.get() {
+        if let Some(kept) = self.kept.origins.get() {
             return Ok(Cow::Borrowed(kept));
         }
         if let Some(live) = &self.live {

@@ -76,8 +76,7 @@ impl Segment {
         resources: &BTreeSet<u32>,
         scopes: &BTreeSet<u32>,
     ) -> duckdb::Result<Cow<'_, Origins>> {
-        let place = &self.kept.origins;
-        if let Some(kept) = place.get() {
+        if let Some(kept) = self.kept.origins.get() {
             return Ok(Cow::Borrowed(kept));
         }
         if let Some(live) = &self.live {
@@ -88,15 +87,21 @@ impl Segment {
             locked(&live.origins).add(&read);
             return Ok(Cow::Owned(read));
         }
-        if self.is_text() {
-            return Ok(Cow::Owned(self.read_some(conn, resources, scopes)?));
-        }
-        let some = format!("LIMIT {}", KEPT_MAX + 1);
-        let all = self.read_origins(conn, &some, &some)?;
-        if all.resources.len() <= KEPT_MAX && all.scopes.len() <= KEPT_MAX {
-            return Ok(Cow::Borrowed(place.get_or_init(|| all)));
+        if !self.is_text()
+            && let Some(kept) = self.keep_origins(conn)?
+        {
+            return Ok(Cow::Borrowed(kept));
         }
         Ok(Cow::Owned(self.read_some(conn, resources, scopes)?))
+    }
+
+    /// All of a sealed segment, read and kept; `None` where they are many. Whoever makes one asks too: then its first
+    /// reader need not wait.
+    pub(crate) fn keep_origins(&self, conn: &Connection) -> duckdb::Result<Option<&Origins>> {
+        let some = format!("LIMIT {}", KEPT_MAX + 1);
+        let all = self.read_origins(conn, &some, &some)?;
+        let are_few = all.resources.len() <= KEPT_MAX && all.scopes.len() <= KEPT_MAX;
+        Ok(are_few.then(|| self.kept.origins.get_or_init(|| all)))
     }
 
     fn read_some(

@@ -256,10 +256,11 @@ impl<'a> Build<'a> {
         self.step(7)?;
         files::sync_dir(self.shared.catalog.dir())?;
         self.step(8)?;
+        let alias = format!("s{}", self.id);
         publish(
-            self.shared,
+            (self.shared, &self.conn),
             self.id,
-            format!("s{}", self.id),
+            alias,
             path,
             meta,
             (traces, places),
@@ -268,7 +269,7 @@ impl<'a> Build<'a> {
 }
 
 fn publish(
-    shared: &Shared,
+    (shared, conn): (&Shared, &Connection),
     id: u64,
     alias: String,
     path: PathBuf,
@@ -289,6 +290,9 @@ fn publish(
         live: None,
         kept: Kept::default(),
     };
+    if let Err(error) = segment.keep_origins(conn) {
+        tracing::debug!(%error, id, "read again when somebody asks");
+    }
     let segment = Arc::new(segment);
     replaces.iter().for_each(|id| shared.retirement.doom(*id));
     let published = catalog.publish(|segments| {

@@ -1,5 +1,7 @@
 //! Sealing: nothing changes for a reader but the speed.
 
+use std::collections::BTreeSet;
+
 use super::fixture::{
     EIGHT_KINDS, append, config, eventually, log, log_with, metrics, number, spans, spans_at, text,
 };
@@ -89,6 +91,32 @@ fn a_sealed_segment_has_every_row_sorted_and_the_hot_file_goes() {
     let sealed = sealed.expect("a sealed segment");
     assert!(sealed.may_hold_trace(&super::fixture::hex(&super::fixture::trace(3))));
     assert!(!sealed.may_hold_trace(&"ab".repeat(16)));
+}
+
+#[test]
+fn who_sent_to_a_sealed_segment_is_known_before_anybody_asks() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(config(dir.path())).expect("open");
+    append(&store, spans("shop", 0, 8)).expect("spans");
+    append(&store, spans("cart", 8, 16)).expect("spans");
+    store.seal_now().expect("sealed");
+    let reader = store.reader().expect("reader");
+    let segments = reader.segments().segments();
+    let sealed = segments
+        .iter()
+        .find(|segment| segment.state == SegmentState::Sealed)
+        .expect("sealed");
+    // Here the file is not attached.
+    let elsewhere = duckdb::Connection::open_in_memory().expect("DuckDB");
+    let none = BTreeSet::new();
+    let origins = sealed.origins(&elsewhere, &none, &none).expect("kept");
+    let resources = origins.resources.values();
+    let mut services: Vec<&str> = resources
+        .filter_map(|resource| resource.service_name.as_deref())
+        .collect();
+    services.sort_unstable();
+    assert_eq!(services, ["cart", "shop"]);
+    assert_eq!(origins.scopes.len(), 1);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What became of a transaction that found no memory.
 //!
-//! DuckDB 2.0.0 is not whole then in four ways, each seen in `store::tests::memory`:
+//! DuckDB 2.0.0 is not whole then in four ways, each seen beside questions that took all memory there was:
 //!
 //! - A ROLLBACK finds no memory either, and the connection stays in a transaction that takes nothing.
 //! - A COMMIT is done, and its answer finds no memory: it is told as an error, but its rows are in the log and in the tables.

@@ -5,7 +5,6 @@ mod bounds;
 mod crash;
 mod fixture;
 mod keeping;
-mod memory;
 mod reading;
 mod restart;
 mod sealing;

@@ -7,11 +7,12 @@
 //! would be wrong and look right.
 //!
 //! Guarantees: [`check`] never panics and runs nothing of the text. What runs later is byte for byte a text
-//! that passed [`check`]: PIVOTs whose values are looked up, and results that are rewritten for JSON, are
-//! checked again in their final form.
+//! that passed [`check`]: PIVOTs whose values are looked up, attributes that are read as numbers, and
+//! results that are rewritten for JSON, are checked again in their final form.
 
 mod allowed;
 mod node;
+mod numbers;
 mod parse;
 mod pivot;
 mod tokens;
@@ -21,6 +22,7 @@ mod zone;
 
 use std::borrow::Cow;
 
+pub(crate) use numbers::with_numbers;
 pub(crate) use pivot::{Pivots, VALUES_MAX as PIVOT_VALUES_MAX};
 
 /// Longest statement, in bytes.

@@ -163,11 +163,12 @@ impl Run<'_> {
             CheckedKind::Query | CheckedKind::Explain => checked.text().to_owned(),
             CheckedKind::Pivot(pivots) => self.completed(pivots)?,
         };
-        let columns = match checked.kind() {
-            CheckedKind::Explain => {
-                vec![Column::text("explain_key"), Column::text("explain_value")]
-            }
-            CheckedKind::Query | CheckedKind::Pivot(_) => self.describe(&text)?,
+        let (text, columns) = match checked.kind() {
+            CheckedKind::Explain => (
+                self.planned(&text),
+                vec![Column::text("explain_key"), Column::text("explain_value")],
+            ),
+            CheckedKind::Query | CheckedKind::Pivot(_) => self.described_with_numbers(text)?,
         };
         if matches!(checked.kind(), CheckedKind::Explain) {
             let mut statement = self.connection.prepare(&text)?;
@@ -234,6 +235,30 @@ impl Run<'_> {
             values.push(found);
         }
         Ok(pivots.filled(|number| values[number].clone()))
+    }
+
+    /// The statement with numbers of attributes read as such, and its columns under the names of the one that was written.
+    fn described_with_numbers(&self, text: String) -> Result<(String, Vec<Column>), SqlError> {
+        let mut columns = self.describe(&text)?;
+        for numeric in checked_with_numbers(&text) {
+            let Ok(described) = self.described(&numeric) else {
+                continue;
+            };
+            if described.len() == columns.len() {
+                for (column, described) in columns.iter_mut().zip(described) {
+                    column.sql_type = described.sql_type;
+                }
+                return Ok((numeric, columns));
+            }
+        }
+        Ok((text, columns))
+    }
+
+    /// The EXPLAIN of what would run.
+    fn planned(&self, text: &str) -> String {
+        checked_with_numbers(text)
+            .find(|numeric| self.connection.prepare(numeric).is_ok())
+            .unwrap_or_else(|| text.to_owned())
     }
 
     fn describe(&self, text: &str) -> Result<Vec<Column>, SqlError> {
@@ -334,6 +359,12 @@ impl Run<'_> {
         self.emitted = true;
         emit(bytes).map_err(|Gone| SqlError::Gone)
     }
+}
+
+fn checked_with_numbers(text: &str) -> impl Iterator<Item = String> {
+    guard::with_numbers(text)
+        .into_iter()
+        .filter(|numeric| guard::check(numeric).is_ok())
 }
 
 /// The statement with columns named by their number, for two may share a name. VARIANT has no form outside of DuckDB,

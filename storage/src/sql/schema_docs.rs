@@ -83,8 +83,11 @@ test compares with the views of a store; do not edit by hand.
   one, `attributes.\"http.response.status_code\"::INTEGER >= 500`. Bytes are `{\"$bytes\":\"<hex>\"}`, doubles that are
   not finite `{\"$double\":\"NaN\"}`, which `::DOUBLE` fails on: `number(attributes.\"k\")` reads every value, those
   too, and is NULL where there is no number.
-- DuckDB 2.0.0 compares no double of a VARIANT with a whole or decimal number, nor calculates with its fraction: where a sender
-  may write doubles, `number(attributes.\"k\") > 3` and `round(number(attributes.\"k\"), 1)`.
+- A number beside an attribute compares with whole numbers and doubles alike, `attributes.\"cart.total\" > 9.5`, though DuckDB
+  2.0.0 itself compares values of VARIANT by their type first and rounds them for `sum()`, `round()` or `*`: comparisons with
+  numbers, arithmetic, functions of numbers, `min()`, `max()` and ORDER BY read such attributes by `number()`, under the names
+  that your queries give them too. What such a function answers is a `DOUBLE`. Elsewhere (`a.attributes.k > b.attributes.k`,
+  GROUP BY, DISTINCT, `list_sort()`) 3 and 3.0 are two values: write `number(attributes.\"k\")`.
 - `->>`, `json_extract_string()`, `json_keys()`, `json_type()`, `json_array_length()`, `json_value()`, `json_exists()` and
   `json_contains()` read attributes as they are; `->`, `json_extract()`, `json_each()` and the others `attributes::JSON`.
 - A map whose keys differ only in case (`{\"Id\":1,\"id\":2}`) has no text form: `attributes.\"k\"::VARCHAR` fails where

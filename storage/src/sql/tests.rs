@@ -1,6 +1,7 @@
 //! User SQL over a real store: hot rows and sealed ones.
 
 mod formats;
+mod numbers;
 mod running;
 
 use std::sync::Arc;

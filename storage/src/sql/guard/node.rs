@@ -21,3 +21,17 @@ pub(super) fn path(object: &Object, fallback: &str) -> Vec<String> {
         None => vec![text(object, fallback).to_lowercase()],
     }
 }
+
+/// A member of a node; null where there is none.
+pub(super) fn member<'n>(node: &'n Object, key: &str) -> &'n Value {
+    node.get(key).unwrap_or(&Value::Null)
+}
+
+/// What is directly under a part of the tree.
+pub(super) fn children(tree: &Value) -> impl Iterator<Item = &Value> {
+    let (members, elements) = (tree.as_object(), tree.as_array());
+    members
+        .into_iter()
+        .flat_map(serde_json::Map::values)
+        .chain(elements.into_iter().flatten())
+}

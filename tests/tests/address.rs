@@ -272,3 +272,15 @@ async fn a_moment_that_cannot_be_read_is_an_error_wherever_one_is_asked_for() ->
     ensure!(status == 200, "{status}\n{html}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_service_called_like_a_step_of_a_path_has_its_page() -> Result<()> {
+    let server = Tripline::start().await?;
+    let one = call(0, "GET /", now() - 30 * SECOND, 5, false);
+    send_spans(&server, &[("service.name", "..")], &[one]).await?;
+    let page = "/services/%252E%252E";
+    let link = format!("href=\"{page}\"");
+    says(&server, "/", &[link.as_str()]).await?;
+    says(&server, page, &["id=\"figures\"", "1 call"]).await?;
+    Ok(())
+}

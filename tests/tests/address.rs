@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::dashboard::plant;
-use crate::harness::{Tripline, now, text};
+use crate::harness::{Tripline, cells, now, text};
 use crate::pages::{TRACE, says, seed};
 use how::{how_after, sum};
 
@@ -49,6 +49,13 @@ async fn the_same_name_in_two_scopes_is_two_services_on_every_page() -> Result<(
     let list = html.split("id=\"services\"").nth(1).context("a list")?;
     let list = list.split("</table>").next().unwrap_or(list);
     ensure!(!list.contains("href=\"/services/cart\""), "{list}");
+    let coverage = html.split("id=\"coverage\"").nth(1).context("coverage")?;
+    let mut told = cells(coverage);
+    told.retain(|row| row.first().is_some_and(|cell| cell.starts_with("cart")));
+    assert_eq!(told.len(), 2, "{told:?}");
+    for (row, expected) in told.iter().zip(["cart canary", "cart prod"]) {
+        assert_eq!(row[0], expected, "{told:?}");
+    }
     let both = says(
         &server,
         "/services/cart",

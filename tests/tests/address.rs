@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::dashboard::plant;
-use crate::harness::{Tripline, now, text};
+use crate::harness::{Tripline, cells, now, text};
 use crate::pages::{TRACE, says, seed};
 use how::{how_after, sum};
 
@@ -49,6 +49,13 @@ async fn the_same_name_in_two_scopes_is_two_services_on_every_page() -> Result<(
     let list = html.split("id=\"services\"").nth(1).context("a list")?;
     let list = list.split("</table>").next().unwrap_or(list);
     ensure!(!list.contains("href=\"/services/cart\""), "{list}");
+    let coverage = html.split("id=\"coverage\"").nth(1).context("coverage")?;
+    let mut told = cells(coverage);
+    told.retain(|row| row.first().is_some_and(|cell| cell.starts_with("cart")));
+    assert_eq!(told.len(), 2, "{told:?}");
+    for (row, expected) in told.iter().zip(["cart canary", "cart prod"]) {
+        assert_eq!(row[0], expected, "{told:?}");
+    }
     let both = says(
         &server,
         "/services/cart",
@@ -270,5 +277,17 @@ async fn a_moment_that_cannot_be_read_is_an_error_wherever_one_is_asked_for() ->
     // One that lies outside of the range chooses no step of it.
     let (status, html) = server.get_text("/graph?at=2020-01-01").await?;
     ensure!(status == 200, "{status}\n{html}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_called_like_a_step_of_a_path_has_its_page() -> Result<()> {
+    let server = Tripline::start().await?;
+    let one = call(0, "GET /", now() - 30 * SECOND, 5, false);
+    send_spans(&server, &[("service.name", "..")], &[one]).await?;
+    let page = "/services/%252E%252E";
+    let link = format!("href=\"{page}\"");
+    says(&server, "/", &[link.as_str()]).await?;
+    says(&server, page, &["id=\"figures\"", "1 call"]).await?;
     Ok(())
 }

@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::harness::{Tripline, now, text};
+use crate::harness::{Tripline, now, text, words};
 use crate::pages::{says, seed};
 
 /// The block of a page that has these words, as somebody copies it.
@@ -183,7 +183,11 @@ async fn the_overview_names_what_moved() -> Result<()> {
                 "status": {"code": if is_late && number % 3 == 0 { 2 } else { 0 }}})
         })
         .collect();
-    let body = json!({"resourceSpans": [{"resource": {"attributes": [text("service.name", "cart")]}, "scopeSpans": [{"spans": spans}]}]});
+    let cart = [
+        text("service.name", "cart"),
+        text("deployment.environment.name", "prod"),
+    ];
+    let body = json!({"resourceSpans": [{"resource": {"attributes": cart}, "scopeSpans": [{"spans": spans}]}]});
     server.send("traces", &body).await?;
     let (from, to) = (
         start - start % 10_000_000_000,
@@ -202,7 +206,9 @@ async fn the_overview_names_what_moved() -> Result<()> {
         ],
     )
     .await?;
-    assert!(html.contains("▲"), "{html}");
+    // It says which cart: there may be one in another environment.
+    let told = words(html.split("id=\"movers\"").nth(1).context("movers")?);
+    assert!(told.contains("cart prod ▲ errors 0 % →"), "{told}");
     // Over one half of it nothing moves.
     let calm = format!("/?from={from}&to={}", from + 40_000_000_000);
     let (status, html) = server.get_text(&calm).await?;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::harness::{Tripline, now, tags, text, words};
+use crate::harness::{Tripline, cells, now, tags, text, words};
 use crate::pages::says;
 
 /// Name of a service: as long as people name them.
@@ -157,5 +157,34 @@ async fn a_large_graph_is_drawn_whole_ranked_focused_and_searched() -> Result<()
         assert_eq!(drawn(&html), (BOXES, ARROWS), "{wanted}");
         assert_eq!(tags(&html, "found").len(), found, "{wanted}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_queue_that_nobody_is_seen_to_fill_tells_what_was_taken_from_it() -> Result<()> {
+    let server = Tripline::start().await?;
+    let start = now() - 60_000_000_000;
+    let of_queue = [
+        text("messaging.system", "rabbitmq"),
+        text("messaging.destination.name", "audit"),
+    ];
+    let spans: Vec<Value> = (1..=5_u64)
+        .map(|number| {
+            json!({"traceId": format!("{number:032x}"), "spanId": format!("{number:016x}"), "name": "take", "kind": 5,
+                "startTimeUnixNano": start.to_string(), "endTimeUnixNano": (start + 5_000_000).to_string(),
+                "status": {"code": if number == 1 { 2 } else { 0 }}, "attributes": of_queue})
+        })
+        .collect();
+    let worker = json!({"attributes": [text("service.name", "worker")]});
+    let body = json!({"resourceSpans": [{"resource": worker, "scopeSpans": [{"spans": spans}]}]});
+    server.send("traces", &body).await?;
+    let drawn = "<title>rabbitmq:audit: 5 calls, 1 failed";
+    let html = says(&server, "/graph", &[drawn]).await?;
+    let rows = cells(&html);
+    let mut callers = rows.iter().filter_map(|row| row.first());
+    let queue = callers
+        .find(|cell| cell.contains("rabbitmq:audit"))
+        .context("the queue in the table")?;
+    ensure!(queue.contains("inferred"), "{queue}");
     Ok(())
 }

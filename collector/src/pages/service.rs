@@ -7,6 +7,7 @@ use tripline_storage::model::{
     TraceQuery, TraceSummary,
 };
 use tripline_storage::query::{self, QueryError, Session, how};
+use tripline_web::address::name_in;
 use tripline_web::frame::Frame;
 use tripline_web::pages as views;
 
@@ -125,6 +126,7 @@ pub(super) async fn one(
     request: PageRequest,
 ) -> Response {
     let mut frame = request.frame;
+    let name = name_in(&name).to_owned();
     let range = range_of(&frame);
     let asked = Asked::of(&name, &frame);
     let of_graph = super::graph::question(&frame, Some(name.clone()));

@@ -70,7 +70,8 @@ pub struct GraphNode {
     pub kind: NodeKind,
     /// Known only from its callers' (or consumers') spans.
     pub inferred: bool,
-    /// Calls it received in the range: its own entry spans, or for an inferred peer the calls made to it.
+    /// Calls it received in the range: its own entry spans, or for an inferred peer the calls made to it; of a queue that
+    /// nobody is seen to fill, the messages taken from it.
     pub calls: u64,
     /// Of these, failed.
     pub errors: u64,

@@ -104,9 +104,10 @@ pub struct ServiceSummary {
     pub latency: Latency,
     /// All its spans of any kind in the range.
     pub spans: u64,
-    /// Values of `service.version` stored (whole segments: may name a few from outside the range).
+    /// Values of `service.version` in the segments of the range (whole ones: may name a few from outside it); of a
+    /// service that these do not know, all that are stored.
     pub versions: Vec<String>,
-    /// Distinct `service.instance.id` stored.
+    /// Distinct values of `service.instance.id` in the same segments.
     pub instances: u64,
     /// Newest span of it in the range, to the bucket of 10 s; `None` when it only sent logs or metrics.
     #[serde(with = "exact::option")]

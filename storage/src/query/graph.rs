@@ -348,9 +348,17 @@ fn busiest(edges: BTreeMap<EdgeKey, Edge>, edges_max: usize) -> Busiest {
 fn assemble(mut nodes: BTreeMap<NodeKey, Node>, shown: Busiest, guards: &[Guard]) -> Graph {
     let Busiest { edges, total } = shown;
     let own: BTreeSet<NodeKey> = nodes.keys().cloned().collect();
+    let called: BTreeSet<NodeKey> = edges
+        .iter()
+        .map(|((_, callee, ..), _)| callee.clone())
+        .collect();
     for ((caller, callee, ..), edge) in &edges {
         let node = nodes.entry(caller.clone()).or_insert_with(Node::inferred);
         node.is_inferred &= !edge.caller_seen;
+        // Of a queue that nobody is seen to fill, the messages taken from it are known.
+        if caller.2 == NodeKind::Messaging && !called.contains(caller) {
+            node.totals.merge(&edge.totals);
+        }
         let node = nodes.entry(callee.clone()).or_insert_with(Node::inferred);
         node.is_inferred &= !edge.callee_seen;
         // A service counts its own entry spans; a peer without spans, the calls made to it.

@@ -238,6 +238,13 @@ fn summaries(
     })
 }
 
+/// What the senders of a service call themselves, each once.
+#[derive(Default)]
+struct Named {
+    versions: BTreeSet<String>,
+    instances: BTreeSet<String>,
+}
+
 /// Versions and instances, and services that sent no spans in the range.
 fn add_senders(
     set: &SegmentSet,
@@ -245,13 +252,31 @@ fn add_senders(
     query: &ServicesQuery,
     services: &mut BTreeMap<ServiceKey, ServiceSummary>,
 ) -> Result<(), QueryError> {
-    let senders = set.senders(conn)?;
-    for sender in senders
-        .iter()
-        .filter(|sender| is_in(&sender.scope, &query.scope))
-    {
-        let name = sender.service_name.as_deref().unwrap_or(UNKNOWN);
-        let key: ServiceKey = (sender.scope.clone(), name.to_owned());
+    let (from, to) = (query.range.from_unix_nano, query.range.to_unix_nano);
+    let mut others: BTreeMap<ServiceKey, Named> = BTreeMap::new();
+    let mut known: BTreeMap<ServiceKey, Named> = BTreeMap::new();
+    for segment in set.segments() {
+        let told = if segment.may_hold_time(from, to) {
+            &mut known
+        } else {
+            &mut others
+        };
+        let senders = segment.senders(conn)?;
+        for sender in senders
+            .iter()
+            .filter(|sender| is_in(&sender.scope, &query.scope))
+        {
+            let name = sender.service_name.as_deref().unwrap_or(UNKNOWN);
+            let named = told
+                .entry((sender.scope.clone(), name.to_owned()))
+                .or_default();
+            named.versions.extend(sender.service_version.clone());
+            named.instances.extend(sender.service_instance_id.clone());
+        }
+    }
+    // Pods come and go: those of other segments stand for a service that those of the range do not know.
+    others.extend(known);
+    for (key, named) in others {
         let summary = services
             .entry(key.clone())
             .or_insert_with(|| ServiceSummary {
@@ -259,13 +284,8 @@ fn add_senders(
                 service_name: key.1,
                 ..ServiceSummary::default()
             });
-        // In order: equal versions come together.
-        if let Some(version) = &sender.service_version
-            && summary.versions.last() != Some(version)
-        {
-            summary.versions.push(version.clone());
-        }
-        summary.instances += u64::from(sender.service_instance_id.is_some());
+        summary.versions = named.versions.into_iter().collect();
+        summary.instances = named.instances.len() as u64;
     }
     Ok(())
 }

@@ -123,7 +123,7 @@ fn coverage(page: &Page<ServiceCoverage>, near: &[NearMiss], frame: &Frame) -> O
     let missed = near
         .iter()
         .map(|near| {
-            view! { <li>{service_link_in(frame, &near.scope, Some(&near.service_name))} " has calls refused by its " {near.origin.clone()} " breaker " <code>{near.name.clone()}</code> ", which reports nothing itself: " <span class="fix">{near.fix.clone()}</span></li> }
+            view! { <li>{named(&near.scope, &near.service_name, frame)} " has calls refused by its " {near.origin.clone()} " breaker " <code>{near.name.clone()}</code> ", which reports nothing itself: " <span class="fix">{near.fix.clone()}</span></li> }
         })
         .collect_view();
     let missed = (!near.is_empty())
@@ -148,7 +148,7 @@ fn coverage(page: &Page<ServiceCoverage>, near: &[NearMiss], frame: &Frame) -> O
                 cell(service.has_version, "set service.version in OTEL_RESOURCE_ATTRIBUTES"),
                 cell(service.has_instance_id, "set service.instance.id (the pod's name)"),
             ];
-            view! { <tr><td>{service_link_in(frame, &service.scope, Some(&service.service_name))}</td>{cells.into_iter().collect_view()}{breaker_cell(service)}</tr> }.into_any()
+            view! { <tr><td>{named(&service.scope, &service.service_name, frame)}</td>{cells.into_iter().collect_view()}{breaker_cell(service)}</tr> }.into_any()
         })
         .collect();
     let summary = match gaps {
@@ -222,7 +222,7 @@ fn moved(data: &Overview, frame: &Frame) -> Option<AnyView> {
                 Move::Errors(from, to) => format!("errors {} → {}", units::percent(from), units::percent(to)),
                 Move::Latency(from, to) => format!("p95 {} → {}", units::duration(from as u64), units::duration(to as u64)),
             };
-            view! { <li>{service_link_in(frame, &pulse.scope, Some(&pulse.service_name))} " " <span class=class>{sign} " " {text}</span></li> }
+            view! { <li>{named(&pulse.scope, &pulse.service_name, frame)} " " <span class=class>{sign} " " {text}</span></li> }
         })
         .collect_view();
     let basis = format!(
@@ -366,7 +366,7 @@ fn compared(data: &Overview, frame: &Frame) -> Option<AnyView> {
     let names = gone
         .iter()
         .take(GONE_MAX)
-        .map(|service| view! { " " {service_link_in(frame, &service.scope, Some(&service.service_name))} })
+        .map(|service| view! { " " {named(&service.scope, &service.service_name, frame)} })
         .collect_view();
     let left = gone.len().saturating_sub(GONE_MAX);
     let more = (left > 0).then(|| format!(" and {left} more"));
@@ -426,6 +426,13 @@ fn row(service: &ServiceSummary, data: &Overview, frame: &Frame) -> AnyView {
         {service.proxy.filter(|_| frame.shows_proxies()).map(|proxy| proxy_row(&proxy))}
     }
     .into_any()
+}
+
+/// A service by its name and where it lives: the same name in another scope is another service.
+fn named(scope: &Scope, name: &str, frame: &Frame) -> AnyView {
+    let place = place(scope);
+    let place = (!place.is_empty()).then(|| view! { " " <span class="quiet">{place}</span> });
+    view! { {service_link_in(frame, scope, Some(name))} {place} }.into_any()
 }
 
 /// When a service was last heard: by its spans of the range, else by its logs and metrics of it, else before.

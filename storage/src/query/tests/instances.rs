@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::{CountedSpans, InstanceSummary, InstancesQuery};
 use crate::query::{instances, service_names};
+use crate::store::now_ns;
 
 /// Who sends.
 struct Sender {
@@ -251,4 +252,68 @@ fn a_hostile_name_finds_nothing_and_breaks_nothing() {
         assert!(asked(&store, &of(name)).is_empty(), "{name}");
     }
     assert_eq!(asked(&store, &of("shop")).len(), 1);
+}
+
+/// Pods come and go, and some keep their name from version to version.
+#[test]
+fn a_service_tells_versions_and_instances_of_its_range_each_once() {
+    const MINUTE: i64 = 60_000_000_000;
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let now = now_ns();
+    // A span each, and a segment for each version.
+    for (number, (version, id, minutes)) in [
+        ("1.0", "a-1", 90),
+        ("1.0", "a-2", 90),
+        ("1.1", "a-1", 30),
+        ("1.1", "a-3", 30),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let start = (now - minutes * MINUTE) as u64;
+        let mut columns = SpanColumns::default();
+        columns.push(&SpanRow {
+            trace_id: (number as u128 + 1).to_be_bytes(),
+            span_id: (number as u64 + 1).to_be_bytes(),
+            name: "GET /",
+            kind: "server",
+            start_unix_nano: start,
+            end_unix_nano: start + 1_000_000,
+            status_code: "unset",
+            attributes: "{}",
+            ..SpanRow::default()
+        });
+        let resource = ResourceRow {
+            service_name: Some("shop".to_owned()),
+            service_version: Some(version.to_owned()),
+            service_instance_id: Some(id.to_owned()),
+            attributes: "{}".to_owned(),
+            ..ResourceRow::default()
+        };
+        append_from(&store, resource, Rows::Spans(columns));
+        if number % 2 == 1 {
+            store.seal_now().expect("sealed");
+        }
+    }
+    let told = |from: i64, to: i64| {
+        let asked = ServicesQuery {
+            range: TimeRange {
+                from_unix_nano: now - from * MINUTE,
+                to_unix_nano: now - to * MINUTE,
+            },
+            scope: Scope::default(),
+            order: ServiceOrder::default(),
+            limit: 10,
+        };
+        let reader = store.reader().expect("a reader");
+        let found = services(&Session::new(&reader), &asked).expect("services");
+        let shop = &found.items[0];
+        (shop.versions.join(" "), shop.instances)
+    };
+    assert_eq!(told(120, 0), ("1.0 1.1".to_owned(), 3));
+    assert_eq!(told(120, 60), ("1.0".to_owned(), 2));
+    assert_eq!(told(60, 0), ("1.1".to_owned(), 2));
+    // Nobody sent anything then: all that is known of it.
+    assert_eq!(told(10, 0), ("1.0 1.1".to_owned(), 3));
 }

@@ -78,9 +78,6 @@ pub(super) fn ends(
     told: ScopeParts,
     frame: &Frame,
 ) -> AnyView {
-    let inferred = callee
-        .inferred
-        .then(|| view! { " " <span class="tag">"inferred"</span> });
     let kind = kind_word(edge);
     let name = |node: &GraphNode| {
         let place = told.place(&node.scope);
@@ -90,9 +87,12 @@ pub(super) fn ends(
         } else {
             service_link_in(frame, &node.scope, Some(&node.name))
         };
-        view! { {name}{place} }
+        let inferred = node
+            .inferred
+            .then(|| view! { " " <span class="tag">"inferred"</span> });
+        view! { {name}{place}{inferred} }
     };
-    view! { <td data-head="caller">{name(caller)}</td><td data-head="callee">{name(callee)}{inferred}</td><td class="quiet">{kind}</td> }
+    view! { <td data-head="caller">{name(caller)}</td><td data-head="callee">{name(callee)}</td><td class="quiet">{kind}</td> }
         .into_any()
 }
 

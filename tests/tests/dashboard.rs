@@ -215,6 +215,9 @@ async fn a_trace_id_finds_its_trace_wherever_it_is_pasted() -> Result<()> {
     ] {
         says(&server, &page, &["POST /checkout", "charge"]).await?;
     }
+    // Neither has it with the id of a span, which leads to the traces that have one.
+    let span = "/find?q=+0515810000000002+&from=2001-01-01&to=2001-01-02";
+    says(&server, span, &["POST /checkout", TRACE]).await?;
     // What holds for the whole app goes along.
     let kept = "proxies=show&from=now-6h&to=now";
     for (page, found) in [

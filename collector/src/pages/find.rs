@@ -11,15 +11,20 @@ use crate::api::params::hex_id;
 use crate::api::problem::Problem;
 use crate::api::senders::senders;
 
-/// `/find`: a trace id leads to its trace, also out of a `traceparent`, an address or a line of a log; any other text to
-/// the service of that name, or the only one whose name has it.
+/// `/find`: a trace id leads to its trace, also out of a `traceparent`, an address or a line of a log; a span id alone to
+/// the traces that have it; any other text to the service of that name, or the only one whose name has it.
 pub(super) async fn find(State(state): State<AppState>, request: PageRequest) -> Redirect {
     let frame = request.frame;
     let text = frame.param("q").unwrap_or_default().trim();
-    let target = match trace_in(text) {
-        Some(id) => frame.link(&format!("/traces/{id}"), &[]),
-        None if text.is_empty() => frame.link("/traces", &[]),
-        None => {
+    let target = match (trace_in(text), hex_id("q", text, 16)) {
+        (Some(id), _) => frame.link(&format!("/traces/{id}"), &[]),
+        // No range: a span is found whenever it was.
+        (None, Ok(id)) => {
+            let filter = format!("span_id = \"{id}\"");
+            frame.timeless_link("/traces", &[("q", &filter)])
+        }
+        (None, Err(_)) if text.is_empty() => frame.link("/traces", &[]),
+        (None, Err(_)) => {
             let known = senders(&state);
             let names = known.heard.iter().map(|one| one.service_name.as_str());
             frame.link("/traces", &[("service", service_meant(names, text))])

@@ -34,7 +34,7 @@ pub(super) fn bar(signal: Signal, examples: &[&str], more: AnyView, frame: &Fram
                 <button class="button">"Search"</button>
             </div>
             <div class="filter-under">
-                <details class="filter-help"><summary>"How to write a filter"</summary>{help(shown.into_any())}</details>
+                <details class="filter-help"><summary>"How to write a filter"</summary>{help(signal, shown.into_any())}</details>
                 <details class="filter-more" open=is_open><summary>"Fields"</summary><div class="filters">{more}</div></details>
             </div>
         </form>
@@ -47,7 +47,14 @@ const FIELDS: [&str; 11] = [
     "service", "name", "attr", "status", "kind", "min", "max", "text", "severity", "trace", "span",
 ];
 
-fn help(examples: AnyView) -> AnyView {
+/// How to write one, with what the signal can be asked: what has no trace has no other spans, and only spans have events and links.
+fn help(signal: Signal, examples: AnyView) -> AnyView {
+    let of_parts = (signal == Signal::Spans).then(|| view! {
+        <li><code>"event.name"</code>", "<code>"event.exception.type"</code>", "<code>"link.trace_id"</code>" look at the events and links of a span: one of them must fit"</li>
+    });
+    let of_trace = (signal != Signal::Metrics).then(|| view! {
+        <li><code>"any(…)"</code>" holds when any span of the trace fits, "<code>"root(…)"</code>" when its root does"</li>
+    });
     view! {
         <div class="filter-examples">{examples}</div>
         <ul>
@@ -55,8 +62,8 @@ fn help(examples: AnyView) -> AnyView {
             <li><code>"= != < <= > >="</code>" compare; "<code>"~ !~"</code>" look for a regular expression; "<code>"exists"</code>", "<code>"absent"</code></li>
             <li>"durations "<code>"100ms 1.5s 2m"</code>", sizes "<code>"10kB 4MiB"</code>", text with blanks in double quotes"</li>
             <li><code>"attr.x"</code>" looks at the item alone, "<code>"resource.x"</code>" at its resource alone, "<code>"x"</code>" at both"</li>
-            <li><code>"event.name"</code>", "<code>"event.exception.type"</code>", "<code>"link.trace_id"</code>" look at the events and links of a span: one of them must fit"</li>
-            <li><code>"any(…)"</code>" holds when any span of the trace fits, "<code>"root(…)"</code>" when its root does"</li>
+            {of_parts}
+            {of_trace}
             <li>"a word alone is looked for in the text; a trace id finds its trace"</li>
         </ul>
     }

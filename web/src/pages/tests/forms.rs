@@ -137,6 +137,33 @@ fn a_form_that_leads_elsewhere_takes_what_holds_everywhere() {
 }
 
 #[test]
+fn a_filter_is_explained_by_what_the_signal_can_be_asked() {
+    let pages = [
+        render(&asked("/traces", &[]), "x", |f| {
+            traces(&TracesPage::default(), f)
+        }),
+        render(&asked("/logs", &[]), "x", |f| logs(&LogsPage::default(), f)),
+        render(&asked("/explore", &[]), "x", |f| {
+            explore(&Explore::default(), f)
+        }),
+    ];
+    for (words, on) in [
+        ("looks at the item alone", [true, true, true]),
+        (
+            "look at the events and links of a span",
+            [true, false, false],
+        ),
+        ("when any span of the trace fits", [true, true, false]),
+    ] {
+        assert_eq!(
+            pages.each_ref().map(|html| html.contains(words)),
+            on,
+            "{words}"
+        );
+    }
+}
+
+#[test]
 fn a_trace_without_its_proxies_says_nothing_of_other_pages() {
     let link_of = |proxies: u64, params: &[(&str, &str)], words: &str| -> String {
         let data = TracePage {

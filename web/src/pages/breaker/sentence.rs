@@ -49,6 +49,14 @@ fn told_time(ns: u64) -> String {
     format!("{} UTC", units::time_of_day(ns, 0))
 }
 
+/// How much earlier a trip may have been that nobody reported.
+fn doubt(trip: &BreakerTransition) -> String {
+    match u64::try_from(trip.time_unix_nano - trip.time_lo_unix_nano) {
+        Ok(width) if width > 0 => format!(" (up to {} earlier)", units::duration(width)),
+        _ => String::new(),
+    }
+}
+
 /// Whom it guards, and whether it refuses; of a range that is over, whether it did when that ended.
 fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
     let breaker = data.shown();
@@ -72,8 +80,15 @@ fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
     match (member, is_open) {
         _ if is_ejection(&breaker.pattern) => ejection(data, &edge),
         (_, true) => {
-            let since = positive(breaker.since_unix_nano)
-                .map_or_else(|| "a time that is not reported".to_owned(), told_time);
+            let inferred = if breaker.since_exact {
+                ""
+            } else {
+                " (inferred)"
+            };
+            let since = positive(breaker.since_unix_nano).map_or_else(
+                || "a time that is not reported".to_owned(),
+                |ns| format!("{}{inferred}", told_time(ns)),
+            );
             let open = match breaker.state.as_str() {
                 "forced_open" => "FORCED OPEN",
                 _ => "OPEN",
@@ -90,9 +105,10 @@ fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
                 |ns| format!("until {}", time(ns)),
             );
             format!(
-                "{edge} was OPEN on {} from {} {until}; {at_last} {}",
+                "{edge} was OPEN on {} from {}{} {until}; {at_last} {}",
                 instances_in_all(member.instances),
                 time(member.trip.time_unix_nano),
+                doubt(&member.trip),
                 breaker.state.replace('_', " ")
             )
         }

@@ -7,16 +7,22 @@ use super::*;
 use crate::chart::{Line, time_series};
 
 #[test]
-fn the_times_of_a_breakers_sentence_say_their_zone() {
+fn the_times_of_a_breakers_sentence_say_their_zone_and_their_doubt() {
     let mut page = breaker_page("payment");
     let path = "/breakers/payment/payment";
     let html = render(&frame(path, &[]), "payment", |f| breaker(&page, f));
     let since = html.split("instances since ").nth(1).expect("a sentence");
     assert_eq!(since.get(8..12), Some(" UTC"), "{html}");
+    assert!(!html.contains(" UTC (inferred)"), "{html}");
+    page.detail.breaker.since_exact = false;
+    let html = render(&frame(path, &[]), "payment", |f| breaker(&page, f));
+    assert!(html.contains(" UTC (inferred)"), "{html}");
     page.detail.breaker.instances_open = 0;
     let html = render(&frame(path, &[]), "payment", |f| breaker(&page, f));
     let from = html.split("instances from ").nth(1).expect("a sentence");
     assert_eq!(from.get(8..12), Some(" UTC"), "{html}");
+    // Nobody reported it: it was seen five seconds later than it may have been.
+    assert!(from.contains(" UTC (up to 5 s earlier) "), "{html}");
 }
 
 #[test]

@@ -57,6 +57,14 @@ async fn is_of_the_ranges_end(server: &Tripline, begin: u64) -> Result<()> {
             }
         }
     }
+    // The page of one breaker has in its head what it was then, and says so.
+    let opened = "payment → psp was OPEN on 1 of 1 instance since";
+    for (second, told) in [(60, opened), (80, "when this range ended it was closed")] {
+        let end = begin + second * SECOND;
+        let page = format!("/breakers/payment/psp?from={begin}&to={end}");
+        let html = says(server, &page, &["States are those of", told]).await?;
+        ensure!(!html.contains("now it is"), "{page}\n{html}");
+    }
     let before = format!(
         "/breakers?from={}&to={}",
         begin - 600 * SECOND,

@@ -2,8 +2,10 @@
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use tripline_storage::model::{BreakersQuery, EncodingsQuery, LanesQuery, TransitionsQuery};
-use tripline_storage::query::{self, how};
+use tripline_storage::model::{
+    Breaker, BreakersQuery, EncodingsQuery, LanesQuery, TransitionsQuery,
+};
+use tripline_storage::query::{self, QueryError, Session, how};
 use tripline_web::address::name_in;
 use tripline_web::pages as views;
 
@@ -19,6 +21,8 @@ use crate::api::whatif;
 const LANES_MAX: usize = 200;
 /// Transitions listed on a breaker's page.
 const TRANSITIONS_MAX: usize = 200;
+/// Breakers of one service and name that are looked through for one of them: of other scopes, keys and patterns.
+const NAMESAKES_MAX: usize = 1_000;
 /// The range around a time asked for, when the address has none of its own.
 const AROUND_NS: u64 = 30 * 60 * 1_000_000_000;
 
@@ -164,6 +168,24 @@ struct Named {
     at: Option<u64>,
 }
 
+/// A breaker as it stood at a time, if it was known by then.
+fn stood_at(
+    session: &Session<'_>,
+    named: BreakersQuery,
+    breaker_id: &str,
+    at_unix_nano: i64,
+) -> Result<Option<Breaker>, QueryError> {
+    let question = BreakersQuery {
+        at_unix_nano: Some(at_unix_nano),
+        limit: NAMESAKES_MAX,
+        ..named
+    };
+    let found = query::breakers(session, &question)?.items;
+    Ok(found
+        .into_iter()
+        .find(|breaker| breaker.breaker_id == breaker_id))
+}
+
 async fn page(
     state: &AppState,
     frame: &tripline_web::frame::Frame,
@@ -183,6 +205,7 @@ async fn page(
         ..params.breakers()?
     };
     let range = range_of(frame);
+    let ended = end_of(frame);
     let found = state
         .ask(move |session| {
             let Some(first) = query::breakers(session, &question)?
@@ -209,7 +232,12 @@ async fn page(
             let Some(detail) = query::breaker(session, &id)? else {
                 return Ok(None);
             };
+            let then = match ended {
+                Some(end) => stood_at(session, question, &id, end)?,
+                None => None,
+            };
             Ok(Some(views::BreakerPage {
+                then,
                 activity: query::activity(session, &detail.breaker, range)?,
                 detail,
                 lane: query::lanes(session, &of_lane)?.items.into_iter().next(),

@@ -5,11 +5,13 @@ mod sentence;
 
 use leptos::prelude::*;
 use tripline_storage::model::{
-    BreakerActivity, BreakerConfig, BreakerDetail, BreakerTransition, IncidentDetail, Lane, Page,
+    Breaker, BreakerActivity, BreakerConfig, BreakerDetail, BreakerTransition, IncidentDetail,
+    Lane, Page,
 };
 
 use super::blast::blast;
 use super::breaker_marks::{inferred_by, named, path_of};
+use super::breakers::as_of_end;
 use super::ejection::{lane_key, lane_of, mark_of, mark_of_instance, mark_of_state, of_hosts};
 use super::error_classes::class_table;
 use super::incidents::{chain, link, verdict_word};
@@ -24,6 +26,8 @@ use crate::units;
 pub struct BreakerPage {
     /// The breaker with its instances and settings.
     pub detail: BreakerDetail,
+    /// The breaker as it stood at the end of a range that is over, if it was known by then.
+    pub then: Option<Breaker>,
     /// Its states through the range.
     pub lane: Option<Lane>,
     /// Its transitions in the range.
@@ -36,6 +40,13 @@ pub struct BreakerPage {
     pub at: Option<u64>,
     /// SQL of its numbers.
     pub how: BreakerHow,
+}
+
+impl BreakerPage {
+    /// The breaker as the head of the page tells it: as it stood when its range ended, else as it is by now.
+    fn shown(&self) -> &Breaker {
+        self.then.as_ref().unwrap_or(&self.detail.breaker)
+    }
 }
 
 /// SQL of the numbers of one breaker, of the page's range.
@@ -63,10 +74,11 @@ pub fn breaker(data: &BreakerPage, frame: &Frame) -> AnyView {
         <div class="trace-head"><div class="trace-title">
             <h1>{service_link(frame, Some(&breaker.service_name))}" · "{name}</h1>
             <p class="lead" role="status">{sentence::sentence(data)}</p>
-            <p>{mark_of(breaker)}" "<span class="quiet">{evidence(data)}</span>" · "<a href=what_if>"What if it had other settings?"</a></p>
+            <p>{mark_of(data.shown())}" "<span class="quiet">{evidence(data)}</span>" · "<a href=what_if>"What if it had other settings?"</a></p>
+            {data.then.as_ref().and_then(|_| as_of_end(frame))}
             {incident_line(data, frame)}
         </div></div>
-        {activity::next_probe(&data.activity, &data.detail, frame)}
+        {data.then.is_none().then(|| activity::next_probe(&data.activity, &data.detail, frame)).flatten()}
         {hosts(data, frame)}
         {instances(data, frame)}
         {activity::windows(&data.activity, &data.how, frame)}
@@ -86,7 +98,7 @@ pub fn breaker(data: &BreakerPage, frame: &Frame) -> AnyView {
 }
 
 fn evidence(data: &BreakerPage) -> String {
-    let breaker = &data.detail.breaker;
+    let breaker = data.shown();
     let how = if breaker.since_exact {
         "exact"
     } else {
@@ -132,7 +144,7 @@ fn incident_line(data: &BreakerPage, frame: &Frame) -> Option<AnyView> {
 
 /// Of an ejection: how many hosts are out, and which, as far as that is told.
 fn hosts(data: &BreakerPage, frame: &Frame) -> Option<AnyView> {
-    let breaker = &data.detail.breaker;
+    let breaker = data.shown();
     let hosts = breaker.hosts.as_ref()?;
     let healthy = hosts
         .healthy

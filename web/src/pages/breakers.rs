@@ -155,7 +155,7 @@ fn swimlanes(page: &Page<Lane>, how: &str, frame: &Frame) -> Option<AnyView> {
 }
 
 /// Above states of a page whose range ended before: that they are those of its end.
-fn as_of_end(frame: &Frame) -> Option<AnyView> {
+pub(super) fn as_of_end(frame: &Frame) -> Option<AnyView> {
     let (_, end) = frame.bounds();
     if end >= frame.now_ns {
         return None;

@@ -49,9 +49,17 @@ fn told_time(ns: u64) -> String {
     format!("{} UTC", units::time_of_day(ns, 0))
 }
 
-/// Whom it guards, and whether it refuses.
+/// How much earlier a trip may have been that nobody reported.
+fn doubt(trip: &BreakerTransition) -> String {
+    match u64::try_from(trip.time_unix_nano - trip.time_lo_unix_nano) {
+        Ok(width) if width > 0 => format!(" (up to {} earlier)", units::duration(width)),
+        _ => String::new(),
+    }
+}
+
+/// Whom it guards, and whether it refuses; of a range that is over, whether it did when that ended.
 fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
-    let breaker = &data.detail.breaker;
+    let breaker = data.shown();
     let callee = member
         .and_then(|member| member.peer.clone())
         .or_else(|| breaker.peer_service.clone())
@@ -59,18 +67,34 @@ fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
         .unwrap_or_else(|| breaker.name.clone());
     let edge = format!("{} → {callee}", breaker.service_name);
     let time = |ns: i64| told_time(u64::try_from(ns).unwrap_or(0));
-    let now_open = breaker.instances_open > 0;
-    match (member, now_open) {
+    let is_open = breaker.instances_open > 0;
+    let (is, ended, at_last) = if data.then.is_some() {
+        (
+            "was",
+            " when this range ended",
+            "when this range ended it was",
+        )
+    } else {
+        ("is", "", "now it is")
+    };
+    match (member, is_open) {
         _ if is_ejection(&breaker.pattern) => ejection(data, &edge),
         (_, true) => {
-            let since = positive(breaker.since_unix_nano)
-                .map_or_else(|| "a time that is not reported".to_owned(), told_time);
+            let inferred = if breaker.since_exact {
+                ""
+            } else {
+                " (inferred)"
+            };
+            let since = positive(breaker.since_unix_nano).map_or_else(
+                || "a time that is not reported".to_owned(),
+                |ns| format!("{}{inferred}", told_time(ns)),
+            );
             let open = match breaker.state.as_str() {
                 "forced_open" => "FORCED OPEN",
                 _ => "OPEN",
             };
             format!(
-                "{edge} is {open} on {} of {} since {since}",
+                "{edge} {is} {open} on {} of {} since {since}{ended}",
                 breaker.instances_open,
                 instances_in_all(breaker.instances)
             )
@@ -81,23 +105,24 @@ fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
                 |ns| format!("until {}", time(ns)),
             );
             format!(
-                "{edge} was OPEN on {} from {} {until}; now it is {}",
+                "{edge} was OPEN on {} from {}{} {until}; {at_last} {}",
                 instances_in_all(member.instances),
                 time(member.trip.time_unix_nano),
+                doubt(&member.trip),
                 breaker.state.replace('_', " ")
             )
         }
         (None, false) if breaker.state == "unknown" => format!(
-            "{edge} is unknown on {}: what they report is not understood, so it may have opened in this range",
+            "{edge} {is} unknown on {}{ended}: what they report is not understood, so it may have opened in this range",
             instances_in_all(breaker.instances)
         ),
         // Instances that fell silent do not count.
         (None, false) if breaker.instances == 0 => format!(
-            "{edge} is {}; it did not open in this range",
+            "{edge} {is} {}{ended}; it did not open in this range",
             breaker.state.replace('_', " ")
         ),
         (None, false) => format!(
-            "{edge} is {} on {}; it did not open in this range",
+            "{edge} {is} {} on {}{ended}; it did not open in this range",
             breaker.state.replace('_', " "),
             instances_in_all(breaker.instances)
         ),
@@ -106,7 +131,7 @@ fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
 
 /// "checkout → payment: 1 of 12 hosts out, by 2 of 3 instances, since 03:02:14 UTC"; of one host whether it gets calls.
 fn ejection(data: &BreakerPage, edge: &str) -> String {
-    let breaker = &data.detail.breaker;
+    let breaker = data.shown();
     let what = match (&breaker.key, &breaker.hosts) {
         (Some(host), _) if breaker.state == "open" => format!("host {host} is out"),
         (Some(host), _) if breaker.state == "closed" => format!("host {host} gets calls"),

@@ -327,6 +327,7 @@ pub(super) fn breaker_page(text: &str) -> BreakerPage {
                 })
                 .to_vec(),
         },
+        then: None,
         lane: Some(lane_of(text)),
         transitions: Page::whole(vec![change(text, 0, "closed", "open")]),
         activity: activity_of(text),

@@ -1,22 +1,71 @@
 //! What a number or a time leaves open is told beside it: its zone, its scope, how many more there are.
 
-use tripline_storage::model::{Graph, MeshCalls, Scope, ServiceCoverage};
+use tripline_storage::model::{Breaker, Graph, MeshCalls, Scope, ServiceCoverage};
 
 use super::incident_data::breaker_page;
 use super::*;
 use crate::chart::{Line, time_series};
 
 #[test]
-fn the_times_of_a_breakers_sentence_say_their_zone() {
+fn the_times_of_a_breakers_sentence_say_their_zone_and_their_doubt() {
     let mut page = breaker_page("payment");
     let path = "/breakers/payment/payment";
     let html = render(&frame(path, &[]), "payment", |f| breaker(&page, f));
     let since = html.split("instances since ").nth(1).expect("a sentence");
     assert_eq!(since.get(8..12), Some(" UTC"), "{html}");
+    assert!(!html.contains(" UTC (inferred)"), "{html}");
+    page.detail.breaker.since_exact = false;
+    let html = render(&frame(path, &[]), "payment", |f| breaker(&page, f));
+    assert!(html.contains(" UTC (inferred)"), "{html}");
     page.detail.breaker.instances_open = 0;
     let html = render(&frame(path, &[]), "payment", |f| breaker(&page, f));
     let from = html.split("instances from ").nth(1).expect("a sentence");
     assert_eq!(from.get(8..12), Some(" UTC"), "{html}");
+    // Nobody reported it: it was seen five seconds later than it may have been.
+    assert!(from.contains(" UTC (up to 5 s earlier) "), "{html}");
+}
+
+#[test]
+fn a_breakers_head_tells_of_a_range_that_is_over_what_it_was_then() {
+    use crate::range::{Edge, Range};
+    let mut page = breaker_page("payment");
+    // By now it is open; when the range ended it was not.
+    page.then = Some(Breaker {
+        state: "closed".to_owned(),
+        instances_open: 0,
+        ..page.detail.breaker.clone()
+    });
+    let past = Frame {
+        range: Range {
+            from: Edge::At(3_600_000_000_000),
+            to: Edge::At(7_200_000_000_000),
+        },
+        ..frame("/breakers/payment/payment", &[])
+    };
+    let shown = |page: &BreakerPage| render(&past, "payment", |f| breaker(page, f));
+    let html = shown(&page);
+    for words in [
+        "was OPEN on",
+        "when this range ended it was closed",
+        "States are those of",
+    ] {
+        assert!(html.contains(words), "{words}\n{html}");
+    }
+    for words in ["is OPEN on", "now it is", "Next probe"] {
+        assert!(!html.contains(words), "{words}\n{html}");
+    }
+    page.then = Some(page.detail.breaker.clone());
+    let html = shown(&page);
+    assert!(html.contains(" was OPEN on "), "{html}");
+    assert!(html.contains(" UTC when this range ended"), "{html}");
+    assert!(!html.contains("Next probe"), "{html}");
+    // What was not known by then is told as it is by now.
+    page.then = None;
+    let html = shown(&page);
+    assert!(
+        html.contains(" is OPEN on ") && html.contains("Next probe"),
+        "{html}"
+    );
 }
 
 #[test]

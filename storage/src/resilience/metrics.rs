@@ -248,12 +248,15 @@ impl Recognisers {
         }
         // Folding keeps the number of characters.
         let before: String = series.name.chars().take(prefix.len()).collect();
+        let mut holes = Vec::new();
+        // Nothing before a name is no source: the next in a list is asked.
+        if !prefix.is_empty() {
+            holes.push(("prefix".to_owned(), prefix.to_owned()));
+            holes.push(("before".to_owned(), before));
+        }
         let item = Item {
             attributes: &series.attributes,
-            holes: vec![
-                ("prefix".to_owned(), prefix.to_owned()),
-                ("before".to_owned(), before),
-            ],
+            holes,
             ..Item::default()
         };
         if !metric.needs.all(&item) {

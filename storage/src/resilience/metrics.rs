@@ -27,6 +27,8 @@ struct Plan {
     metric: usize,
     /// The folded name of a stream whose numbers are states.
     numbers: Option<String>,
+    /// Factor to the column's unit.
+    scale: f64,
     is_delta: bool,
     /// Which cluster of the subject's name it counts hosts of: the stream's attributes.
     cluster: String,
@@ -120,6 +122,31 @@ fn stripped(name: &str) -> Option<&str> {
         .filter(|rest| !rest.is_empty())
 }
 
+/// Whether a name ends in what tells of a time: how long a state holds, and since when, is no state.
+fn is_of_time(ending: &str) -> bool {
+    const WORDS: [&str; 7] = [
+        "age",
+        "duration",
+        "milliseconds",
+        "seconds",
+        "since",
+        "time",
+        "timestamp",
+    ];
+    ending.split('_').any(|word| WORDS.contains(&word))
+}
+
+/// Nanoseconds in the unit of a stream, where that is one of time. Micrometer's registries each have one of their own.
+fn nanoseconds_in(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "ns" | "nanoseconds" => 1.0,
+        "us" | "microseconds" => 1e3,
+        "ms" | "milliseconds" => 1e6,
+        "s" | "seconds" => 1e9,
+        _ => return None,
+    })
+}
+
 impl Recognisers {
     /// Rules for a metric of this name, with what stands before the name of a rule that matches its middle.
     fn metric_rules(&self, name: &str) -> Vec<(usize, String)> {
@@ -132,7 +159,9 @@ impl Recognisers {
             self.add_named(&alias, &mut rules);
         }
         for (part, at) in &self.metrics_contain {
-            if let Some((before, _)) = whole.split_once(part.as_str()) {
+            if let Some((before, after)) = whole.split_once(part.as_str())
+                && !is_of_time(after)
+            {
                 rules.push((*at, before.trim_matches('_').to_owned()));
             }
         }
@@ -219,12 +248,15 @@ impl Recognisers {
         }
         // Folding keeps the number of characters.
         let before: String = series.name.chars().take(prefix.len()).collect();
+        let mut holes = Vec::new();
+        // Nothing before a name is no source: the next in a list is asked.
+        if !prefix.is_empty() {
+            holes.push(("prefix".to_owned(), prefix.to_owned()));
+            holes.push(("before".to_owned(), before));
+        }
         let item = Item {
             attributes: &series.attributes,
-            holes: vec![
-                ("prefix".to_owned(), prefix.to_owned()),
-                ("before".to_owned(), before),
-            ],
+            holes,
             ..Item::default()
         };
         if !metric.needs.all(&item) {
@@ -241,9 +273,11 @@ impl Recognisers {
                 (sinks.to_vec(), Some(raw))
             }
         };
-        // `…_circuit_breaker_state_changes`, `…_circuit_breaker_open_total`: what only grows is no state.
+        // `…_circuit_breaker_state_changes`, `…_circuit_breaker_open_total`: what only grows is no state, and no number of
+        // measurements is one.
         let is_state = |sink: &Sink| matches!(sink, Sink::State | Sink::OpenIfPositive);
-        if series.is_monotonic == Some(true) && sinks.iter().any(is_state) {
+        let counts = series.is_monotonic == Some(true) || !matches!(series.kind, "gauge" | "sum");
+        if counts && sinks.iter().any(is_state) {
             return None;
         }
         let label = raw.map(|raw| (origin.state(&raw), raw));
@@ -252,6 +286,8 @@ impl Recognisers {
         let peer_service = item.text(&metric.peer);
         let has_numbers = label.is_none() && sinks.contains(&Sink::State);
         let counts_hosts = sinks.iter().any(|sink| sink.counts_hosts());
+        let is_time = sinks.iter().any(|sink| matches!(sink, Sink::Time(_)));
+        let of_unit = is_time.then(|| nanoseconds_in(&series.unit)).flatten();
         let subject = Subject {
             key: item.text(&metric.key),
             peer_evidence: peer_service.is_some().then_some("reported"),
@@ -264,6 +300,7 @@ impl Recognisers {
             label,
             metric: at,
             numbers: has_numbers.then(|| folded(&series.name)),
+            scale: of_unit.unwrap_or(metric.scale),
             is_delta: metric.is_delta || series.temporality.as_deref() == Some("delta"),
             cluster: if counts_hosts {
                 series.attributes.clone()
@@ -298,7 +335,7 @@ impl Recognisers {
                 parts.row.counted_since = earlier(parts.row.counted_since, since);
             }
             for sink in &plan.sinks {
-                self.pour(*sink, value * metric.scale, metric, plan, parts);
+                self.pour(*sink, value * plan.scale, metric, plan, parts);
             }
         }
     }

@@ -120,7 +120,8 @@ pub struct MetricRule {
     pub label: Option<Strings>,
     /// What a point is; by the label's value if there are several.
     pub sink: SinkSpec,
-    /// Factor to the column's unit (percent to ratio: 0.01; seconds to nanoseconds: 1e9).
+    /// Factor to the column's unit (percent to ratio: 0.01; seconds to nanoseconds: 1e9). Times in a state go by the unit
+    /// of their stream, where that is one of time.
     pub scale: Option<f64>,
     /// A point counts what came since the point before, whatever its stream says.
     #[serde(default)]

@@ -270,6 +270,12 @@ async fn every_error_of_the_api_is_a_problem_document() -> Result<()> {
         ("/api/v1/metrics/none", 404, "not-found"),
         ("/api/v1/metrics/x?by=a+%3D+1", 400, "invalid-parameter"),
         ("/api/v1/breakers/checkout/payment", 404, "not-found"),
+        ("/api/v1/breakers?from=yesterday", 400, "invalid-parameter"),
+        (
+            "/api/v1/breakers/checkout/payment?from=now&to=now-1h",
+            400,
+            "invalid-parameter",
+        ),
         ("/api/v1/services?cursor=7", 400, "invalid-parameter"),
         ("/api/v1/changes?limit=0", 400, "invalid-parameter"),
         ("/api/v1/changes?limit=10001", 400, "invalid-parameter"),
@@ -293,6 +299,12 @@ async fn every_error_of_the_api_is_a_problem_document() -> Result<()> {
         assert_eq!(body["type"], format!("/problems/{kind}"), "{path}");
         assert_eq!(body["status"], status, "{path}");
     }
+    let address = format!("http://{}/api/v1/counts?limit=1", server.http());
+    let none_known: Value = server.client.get(address).send().await?.json().await?;
+    assert_eq!(
+        none_known["detail"],
+        "`limit` is not known here: this address takes no parameters"
+    );
     let address = format!("http://{}/api/v1/whatif", server.http());
     let wrong = server.client.post(address).json(&json!({"nonsense": 1}));
     let response = wrong.send().await?;

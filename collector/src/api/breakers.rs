@@ -21,6 +21,8 @@ use crate::config::PeerSection;
 /// `GET /breakers`.
 pub async fn list(State(state): State<AppState>, params: Params) -> Answer<Page<Breaker>> {
     known(&params, &["service", "state", "cursor"])?;
+    // The latest state is the same in every range; what is no range is still refused, as everywhere.
+    params.range()?;
     let mut question = params.breakers()?;
     let paging = Paging::of(&params, &mut question.limit)?;
     let found = state
@@ -156,6 +158,7 @@ impl Named {
     /// Its id. The scope tells breakers of one name apart; without one, the first that refuses wins.
     async fn find(self, state: &AppState, params: &Params) -> Result<String, Problem> {
         known(params, &["cursor"])?;
+        params.range()?;
         let missing = format!(
             "no breaker {} of {} is known",
             self.key

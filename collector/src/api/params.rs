@@ -64,6 +64,10 @@ impl Params {
             .find(|(key, _)| !known.contains(&key.as_str()))
         {
             None => Ok(()),
+            Some((key, _)) if known.is_empty() => Err(Problem::parameter(
+                key,
+                format!("`{key}` is not known here: this address takes no parameters"),
+            )),
             Some((key, _)) => Err(Problem::parameter(
                 key,
                 format!("`{key}` is not known here; known are {}", known.join(", ")),

@@ -20,6 +20,7 @@ pub(crate) mod migrate;
 pub(crate) mod origins;
 pub(crate) mod places;
 pub(crate) mod runs;
+pub(crate) mod sampled;
 pub(crate) mod sent;
 pub(crate) mod tables;
 pub(crate) mod views;

@@ -7,13 +7,14 @@ use duckdb::Connection;
 use super::filter::{Documents, Parts, Sql, Table};
 use super::newest::{tables, tables_in};
 use super::{QueryError, Session};
-use crate::ask::{Ask, NONE};
+use crate::ask::Ask;
 use crate::filter::{
     Expected, Field, FieldKind, Key, KeyScope, Literal, PART_FIELDS, Place, Quantity, Signal, Slot,
     field_named, fields, part_field,
 };
 use crate::model::{Completion, CompletionItem, TimeRange};
-use crate::segment::signal_of;
+use crate::segment::sampled::Bearer;
+use crate::segment::{Segment, signal_of};
 
 /// Rows looked at in one segment, any of them: runs of sealed ones are sorted by trace id, so these are a sample of one.
 const SAMPLE_ROWS: &str = "4000";
@@ -115,13 +116,14 @@ fn keys(
     let mut seen: HashMap<(KeyScope, String), (u64, &'static str)> = HashMap::new();
     for question in key_questions(session, signal) {
         session.run(|conn| {
-            let mut statement = conn.ask(&question.sql)?;
-            let mut rows = statement.query(NONE)?;
-            while let Some(row) = rows.next()? {
-                let name: String = row.get(0)?;
-                let scope = said(question.scope, &name);
-                let entry = seen.entry((scope, name)).or_insert((0, question.of));
-                entry.0 += row.get::<_, u64>(1)?;
+            let segment = question.segment;
+            let found = segment.sampled_keys(conn, question.bearer, &question.sql)?;
+            for (name, count) in found.iter() {
+                let scope = said(question.scope, name);
+                let entry = seen
+                    .entry((scope, name.clone()))
+                    .or_insert((0, question.of));
+                entry.0 += count;
             }
             Ok(())
         })?;
@@ -165,63 +167,88 @@ fn of_item(signal: Signal) -> &'static str {
 }
 
 /// Keys of some documents with how often each was seen.
-struct KeyQuestion {
+struct KeyQuestion<'a> {
+    segment: &'a Segment,
+    /// Whose they are.
+    bearer: Bearer,
     sql: String,
     /// The scope that its keys are in.
     scope: KeyScope,
-    /// Whose they are, in words.
+    /// The bearer, in words.
     of: &'static str,
 }
 
-fn key_questions(session: &Session<'_>, signal: Signal) -> Vec<KeyQuestion> {
+fn key_questions<'a>(session: &Session<'a>, signal: Signal) -> Vec<KeyQuestion<'a>> {
+    let segments = session.set().segments();
     let mut questions = Vec::new();
     for table in newest_tables(session, signal, None) {
+        let of_table = segments.iter().find(|one| one.schema() == table.facts);
+        let Some(segment) = of_table else {
+            continue;
+        };
+        let segment: &Segment = segment;
         let keys = if table.is_text {
             "json_keys"
         } else {
             "variant_keys"
         };
-        let mut ask = |schema: &str, name: &str, scope, of| {
+        let mut ask = |schema: &str, name: &str, bearer, scope, of| {
             let sql = format!(
                 "SELECT key, count(*)::UBIGINT FROM (SELECT unnest({keys}(attributes)) AS key FROM \
                  (SELECT attributes FROM {schema}.{name} LIMIT {SAMPLE_ROWS})) GROUP BY key"
             );
-            questions.push(KeyQuestion { sql, scope, of });
+            questions.push(KeyQuestion {
+                segment,
+                bearer,
+                sql,
+                scope,
+                of,
+            });
         };
-        let (schema, name) = match signal {
-            Signal::Spans => (&table.facts, "spans"),
-            Signal::Logs => (&table.facts, "logs"),
-            Signal::Metrics => (&table.dictionaries, "series"),
+        let (schema, name, bearer) = match signal {
+            Signal::Spans => (&table.facts, "spans", Bearer::Span),
+            Signal::Logs => (&table.facts, "logs", Bearer::Record),
+            Signal::Metrics => (&table.dictionaries, "series", Bearer::Stream),
         };
-        ask(schema, name, KeyScope::Item, of_item(signal));
+        ask(schema, name, bearer, KeyScope::Item, of_item(signal));
         ask(
             &table.dictionaries,
             "resources",
+            Bearer::Resource,
             KeyScope::Resource,
             "of the resource",
         );
         if signal == Signal::Spans {
             questions.push(part_keys(
+                segment,
                 &table,
                 KeyScope::Event,
                 "of an event of the span",
             ));
-            questions.push(part_keys(&table, KeyScope::Link, "of a link of the span"));
+            questions.push(part_keys(
+                segment,
+                &table,
+                KeyScope::Link,
+                "of a link of the span",
+            ));
         }
     }
     questions
 }
 
 /// The keys of attributes of events or links.
-fn part_keys(table: &Table, scope: KeyScope, of: &'static str) -> KeyQuestion {
-    let (column, facts) = (
-        if scope == KeyScope::Event {
-            "events"
-        } else {
-            "links"
-        },
-        &table.facts,
-    );
+fn part_keys<'a>(
+    segment: &'a Segment,
+    table: &Table,
+    scope: KeyScope,
+    of: &'static str,
+) -> KeyQuestion<'a> {
+    let facts = &table.facts;
+    let (column, bearer) = if scope == KeyScope::Event {
+        ("events", Bearer::Event)
+    } else {
+        ("links", Bearer::Link)
+    };
     let (list, keys) = if table.is_text {
         ("JSON[]", "json_keys(part, '/attributes')")
     } else {
@@ -235,7 +262,13 @@ fn part_keys(table: &Table, scope: KeyScope, of: &'static str) -> KeyQuestion {
          TRY_CAST({column} AS {list}), lambda part: {keys}))) AS key FROM \
          (SELECT {column} FROM {facts}.spans LIMIT {PART_ROWS}) WHERE {column} IS NOT NULL) GROUP BY key"
     );
-    KeyQuestion { sql, scope, of }
+    KeyQuestion {
+        segment,
+        bearer,
+        sql,
+        scope,
+        of,
+    }
 }
 
 /// The segments looked at, newest first; those whose rows may have the key before those that lack it.

@@ -13,6 +13,7 @@ use duckdb::{Connection, Row};
 use super::having::Answers;
 use super::meta::Times;
 use super::origins::Origins;
+use super::sampled::Sampled;
 use super::sent::SentTimes;
 use super::{Segment, views};
 use crate::ask::{Ask, NONE, scope};
@@ -36,6 +37,7 @@ pub(crate) struct Kept {
     callees: OnceLock<Vec<Called>>,
     pub(super) sent_times: OnceLock<Vec<SentTimes>>,
     pub(super) origins: OnceLock<Origins>,
+    pub(super) sampled: Sampled,
     oldest_call: OnceLock<Vec<i64>>,
     /// Traces of other segments that were looked for in it.
     pub(super) having: Arc<Mutex<Answers>>,

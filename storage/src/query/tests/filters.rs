@@ -269,7 +269,11 @@ fn filters_ask_the_events_and_links_of_spans() {
     ] {
         assert!(keys.contains(&key.to_owned()), "{key} in {keys:?}");
     }
-    assert!(offers("link.").contains(&"link.trace_id".to_owned()));
+    // Those of the sealed segment are not read again.
+    assert_eq!(offers("event."), keys);
+    let of_links = offers("link.");
+    assert!(of_links.contains(&"link.trace_id".to_owned()));
+    assert!(of_links.contains(&"link.k".to_owned()), "{of_links:?}");
     assert_eq!(offers("event.name = "), ["exception", "retry"]);
     assert_eq!(offers("event.exception.type = "), ["Error0", "Error1"]);
     assert_eq!(offers("event.attempt = 1"), ["10", "11"]);

@@ -12,7 +12,7 @@ use super::super::refusals::Readable;
 use super::super::{QueryError, Session, document};
 use super::SPANS_MAX;
 use crate::ask::Ask;
-use crate::model::{Scope, SpanRecord};
+use crate::model::{Attributes, Scope, SpanRecord};
 use crate::segment::runs::Held;
 use crate::segment::{Segment, views};
 
@@ -225,6 +225,8 @@ fn name_senders(
     let resources = spans.iter().map(|stored| stored.resource).collect();
     let scopes = spans.iter().map(|stored| stored.scope).collect();
     let origins = segment.origins(conn, &resources, &scopes)?;
+    // A sender's are decoded once, however many spans it sent.
+    let mut decoded: HashMap<u32, Attributes> = HashMap::new();
     for stored in spans {
         if let Some(sender) = origins.resources.get(&stored.resource) {
             let span = &mut stored.record;
@@ -233,7 +235,10 @@ fn name_senders(
             span.service_version.clone_from(&sender.service_version);
             span.service_instance_id
                 .clone_from(&sender.service_instance_id);
-            span.resource_attributes = document::attributes(sender.attributes.as_deref());
+            span.resource_attributes = decoded
+                .entry(stored.resource)
+                .or_insert_with(|| document::attributes(sender.attributes.as_deref()))
+                .clone();
         }
         if let Some(scope) = origins.scopes.get(&stored.scope) {
             stored.record.scope_name.clone_from(&scope.name);

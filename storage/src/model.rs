@@ -108,6 +108,18 @@ impl TimeRange {
         }
     }
 
+    /// The same with so many nanoseconds more at both ends, as far as the engine knows time.
+    #[must_use]
+    pub fn widened(&self, ns: i64) -> Self {
+        Self {
+            from_unix_nano: self.from_unix_nano.saturating_sub(ns),
+            to_unix_nano: self
+                .to_unix_nano
+                .saturating_add(ns)
+                .min(Self::LAST_UNIX_NANO),
+        }
+    }
+
     /// Length in seconds; never negative.
     pub fn seconds(&self) -> f64 {
         self.to_unix_nano.saturating_sub(self.from_unix_nano).max(0) as f64 / 1e9

@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use crate::harness::{Tripline, now, text};
+use crate::incidents::story::{SECOND, story};
 
 /// Spans named by their `queue.wait`; what a double of JSON cannot say is said by its OTLP word.
 const WAITS: [(&str, &str); 7] = [
@@ -124,6 +125,28 @@ async fn a_log_record_from_beyond_the_year_2262_is_listed_when_it_came_and_goes_
     for time in sent {
         let kept = format!("\"timeUnixNano\":\"{time}\"");
         ensure!(exported.contains(&kept), "{kept} is not in {exported}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_looked_for_around_a_range_ends_where_time_does() -> Result<()> {
+    let server = Tripline::start().await?;
+    story(&server, (now() - 300 * SECOND) / SECOND * SECOND).await?;
+    for (path, expected) in [
+        ("/api/v1/incidents?from=0&to=9223372036854775807", 200),
+        ("/api/v1/graph?from=0&to=9223372036854775807", 200),
+        (
+            "/api/v1/traces?filter=any(status%3Derror)&from=0&to=9223372036854775807",
+            200,
+        ),
+        (
+            "/api/v1/incidents/9223372036854775807-00112233445566aa",
+            404,
+        ),
+    ] {
+        let (status, body) = server.get_text(path).await?;
+        ensure!(status == expected, "{path}: {status} {body}");
     }
     Ok(())
 }

@@ -448,12 +448,10 @@ pub(super) fn counted_guards(
 /// Breakers that may have refused calls within a range and count none.
 fn uncounted(conn: &Connection, range: TimeRange) -> Result<BTreeSet<String>, QueryError> {
     let mut statement = conn.ask(UNCOUNTED)?;
+    let around = range.widened(COUNTED_BEFORE_NS);
     let (from, to) = (range.from_unix_nano, range.to_unix_nano);
-    let around = [
-        from.saturating_sub(COUNTED_BEFORE_NS),
-        to.saturating_add(COUNTED_BEFORE_NS),
-    ];
-    let rows = statement.query_map(params![from, to, around[0], around[1]], |row| row.get(0))?;
+    let (before, after) = (around.from_unix_nano, around.to_unix_nano);
+    let rows = statement.query_map(params![from, to, before, after], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -192,14 +192,11 @@ fn joined(
 fn of_trace(inner: &Expression, only: &'static str, target: &Target<'_>, sql: &mut Sql) {
     let asked = |table, sql: &mut Sql| {
         if let Some(range) = target.range {
+            let around = range.widened(TRACE_SLACK_NS);
             sql.push("f.start_time >= make_timestamp_ns(");
-            sql.bind(Value::BigInt(
-                range.from_unix_nano.saturating_sub(TRACE_SLACK_NS),
-            ));
+            sql.bind(Value::BigInt(around.from_unix_nano));
             sql.push(") AND f.start_time < make_timestamp_ns(");
-            sql.bind(Value::BigInt(
-                range.to_unix_nano.saturating_add(TRACE_SLACK_NS),
-            ));
+            sql.bind(Value::BigInt(around.to_unix_nano));
             sql.push(") AND ");
         }
         sql.push(only);

@@ -81,7 +81,8 @@ pub fn incident(
             from_unix_nano: time.saturating_sub(LOOK_AHEAD_NS),
             to_unix_nano: time
                 .saturating_add(LOOK_AHEAD_NS)
-                .min(now_unix_nano.max(time) + 1),
+                .min(now_unix_nano.max(time).saturating_add(1))
+                .min(TimeRange::LAST_UNIX_NANO),
         },
         scope: Default::default(),
         service: None,
@@ -127,7 +128,7 @@ fn find(session: &Session<'_>, query: &IncidentsQuery) -> Result<Vec<Found>, Que
         let first = episodes.iter().map(|episode| episode.start).min();
         let around = TimeRange {
             from_unix_nano: first.unwrap_or(0) - 300 * SECOND,
-            to_unix_nano: query.range.to_unix_nano.saturating_add(60 * SECOND),
+            to_unix_nano: query.range.widened(60 * SECOND).to_unix_nano,
         };
         let paths = CallPaths::load(session.set(), conn, around)?;
         let peers = peers(conn, &episodes, &paths)?;
@@ -181,7 +182,7 @@ fn load(
 ) -> Result<Vec<crate::model::BreakerTransition>, QueryError> {
     let around = TimeRange {
         from_unix_nano: query.range.from_unix_nano.saturating_sub(LOOK_BACK_NS),
-        to_unix_nano: query.range.to_unix_nano.saturating_add(LOOK_AHEAD_NS),
+        to_unix_nano: query.range.widened(LOOK_AHEAD_NS).to_unix_nano,
     };
     let mut conditions = Conditions::default();
     conditions.scope(&query.scope);

@@ -100,10 +100,7 @@ fn first(
     let Some((fitting, values)) = fitting(session, conn, query)? else {
         return Ok((Vec::new(), 0));
     };
-    let around = query.range.map(|range| TimeRange {
-        from_unix_nano: range.from_unix_nano.saturating_sub(TRACE_SLACK_NS),
-        to_unix_nano: range.to_unix_nano.saturating_add(TRACE_SLACK_NS),
-    });
+    let around = query.range.map(|range| range.widened(TRACE_SLACK_NS));
     let spans: Vec<String> = places(session, around)
         .iter()
         .map(|table| {

@@ -48,6 +48,21 @@ fn each_state_has_a_glyph_of_its_own() {
 }
 
 #[test]
+fn breakers_that_refuse_until_the_end_of_time_are_listed() {
+    let for_ever = Lane {
+        refusing_ns: i64::MAX.unsigned_abs(),
+        ..lane_in("open")
+    };
+    let page = BreakersPage {
+        lanes: Page::whole(vec![for_ever; 3]),
+        ..BreakersPage::default()
+    };
+    let html = render(&frame("/breakers", &[]), "Breakers", |f| breakers(&page, f));
+    let through_time = html.split("id=\"lanes\"").nth(1).expect("lanes");
+    assert!(through_time.contains("lane-bar lane-open"), "{html}");
+}
+
+#[test]
 fn the_breakers_page_tells_all_ten() {
     for state in STATES {
         let page = BreakersPage {

@@ -59,6 +59,9 @@ fn found(house: &House, condition: &str) -> Vec<u64> {
         .collect()
 }
 
+/// Whether a number stands so to a bound.
+type Holds = fn(f64, f64) -> bool;
+
 /// Places of the values that are such a number.
 fn expected(is_such: impl Fn(f64) -> bool) -> Vec<u64> {
     let places = (0..).zip(SENT);
@@ -72,7 +75,7 @@ fn expected(is_such: impl Fn(f64) -> bool) -> Vec<u64> {
 fn comparisons_with_numbers_find_whole_numbers_and_doubles_alike() {
     both_forms(|house, form| {
         for bound in [3.0, 2.5, -3.0, 9.5, 1000.0] {
-            let cases: [(&str, fn(f64, f64) -> bool); 4] = [
+            let cases: [(&str, Holds); 4] = [
                 (">", |number, bound| number > bound),
                 (">=", |number, bound| number >= bound),
                 ("<", |number, bound| number < bound),

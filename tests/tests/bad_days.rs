@@ -112,6 +112,41 @@ async fn a_disk_that_is_full_at_a_seal_loses_nothing_and_sealing_goes_on_when_th
     sender.check(&on(&disk, "100").start().await?).await
 }
 
+/// What the engine does without memory, at each step of a commit: before it, at its end, and after it, where DuckDB 2.0.0 tells
+/// an error of a COMMIT that is done. No client sends twice, so what is stored twice was stored twice here.
+#[tokio::test]
+async fn a_commit_that_finds_no_memory_is_stored_once_whatever_became_of_it() -> Result<()> {
+    for (step, told) in [
+        ("commit.1", "a commit waits for memory"),
+        ("commit.2", "a commit waits for memory"),
+        ("commit.3", "a commit that is said to have failed is stored"),
+    ] {
+        let dir = tempfile::tempdir()?;
+        let start = || Start::default().data_dir(dir.path());
+        let server = start()
+            .env("TRIPLINE_FAILPOINT", &format!("{step}:once-no-memory"))
+            .env("TRIPLINE_STORE__HOT_AGE_MAX", "10m")
+            .start()
+            .await?;
+        let mut sender = Sender::default();
+        ensure!(sender.send(&server, 3).await?, "{step}: not taken");
+        ensure!(
+            server.log().contains(told),
+            "{step}: not in the log: {}",
+            server.log()
+        );
+        sender.check(&server).await?;
+        if step == "commit.3" {
+            // It takes no more rows, and is sealed long before it is full or old.
+            server.wait_for_metric(SEALED, 1..=1).await?;
+            sender.check(&server).await?;
+        }
+        server.kill()?;
+        sender.check(&start().start().await?).await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_disk_that_is_full_at_a_compaction_loses_nothing_and_it_is_done_when_there_is_room()
 -> Result<()> {

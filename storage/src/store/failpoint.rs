@@ -1,8 +1,8 @@
 //! Failpoints: numbered steps at which a test lets the process die or a step fail.
 //!
 //! `TRIPLINE_FAILPOINT=seal.3` aborts the process when step `seal.3` is reached, `seal.3:error` makes the step
-//! fail with an I/O error, `seal.3:once-error` only the first time, `seal.3:full` as on a full disk, `seal.3:panic` ends its
-//! thread. Without the variable a step costs one load and a compare. [`NAMES`] lists every step; a step not in it panics in
+//! fail with an I/O error, `seal.3:once-error` only the first time, `seal.3:once-no-memory` the first time as the engine does
+//! without memory, `seal.3:full` as on a full disk, `seal.3:panic` ends its thread. Without the variable a step costs one load and a compare. [`NAMES`] lists every step; a step not in it panics in
 //! debug builds, so that the list is true.
 
 use std::sync::OnceLock;
@@ -64,6 +64,7 @@ enum Action {
     Error,
     ErrorOnce(AtomicBool),
     Full,
+    NoMemoryOnce(AtomicBool),
     Panic,
 }
 
@@ -88,7 +89,10 @@ pub(crate) fn hit(step: &str) -> duckdb::Result<()> {
         Action::ErrorOnce(done) if !done.swap(true, Relaxed) => {
             Err(failure(format!("failpoint {step}")))
         }
-        Action::ErrorOnce(_) => Ok(()),
+        Action::NoMemoryOnce(done) if !done.swap(true, Relaxed) => {
+            Err(failure(format!("Out of Memory Error: failpoint {step}")))
+        }
+        Action::ErrorOnce(_) | Action::NoMemoryOnce(_) => Ok(()),
         Action::Panic => panic!("failpoint {step}"),
     }
 }
@@ -111,6 +115,7 @@ fn from_environment() -> Option<(String, Action)> {
         None => (value.as_str(), Action::Abort),
         Some((step, "error")) => (step, Action::Error),
         Some((step, "once-error")) => (step, Action::ErrorOnce(AtomicBool::new(false))),
+        Some((step, "once-no-memory")) => (step, Action::NoMemoryOnce(AtomicBool::new(false))),
         Some((step, "full")) => (step, Action::Full),
         Some((step, "panic")) => (step, Action::Panic),
         Some((_, other)) => {

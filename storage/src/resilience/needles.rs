@@ -29,7 +29,7 @@ impl<T: Copy + PartialEq> Needles<T> {
             .filter(|(text, _)| !text.is_empty())
             .unzip();
         let all = || AhoCorasick::new(&texts).expect("a few hundred short texts");
-        let told: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let told: Vec<&str> = texts.iter().map(|text| piece(text)).collect();
         Self {
             scan: (!texts.is_empty()).then(|| Scan::of(&shortest(&told))),
             all: (!texts.is_empty()).then(all),
@@ -149,6 +149,13 @@ impl Scan {
     }
 }
 
+/// What a row is looked through for: of the qualified name of a type, in quotes, its last part, which libraries share.
+fn piece(text: &str) -> &str {
+    let is_name = text.ends_with('"') && !text.contains(':');
+    let last = text.rfind('.').filter(|_| is_name);
+    last.and_then(|dot| text.get(dot..)).unwrap_or(text)
+}
+
 /// Those that have none of the others within them: a row with any of the texts has one of these. Only a few dozen are
 /// looked for by vectors.
 fn shortest<'a>(texts: &[&'a str]) -> Vec<&'a str> {
@@ -183,6 +190,12 @@ mod tests {
         assert_eq!(needles.hits(&column.slice(3, 3)), [(2, 1)]);
         assert_eq!(needles.of_text("half-open, open"), [1, 2]);
         assert!(needles.of_text("op en").is_empty());
+        let of_types = ["\"a.b.Open\"", "\"c.Open\""].map(str::to_owned);
+        let types = Needles::new(of_types.into_iter().zip(1..).collect());
+        assert_eq!(
+            types.hits(&StringArray::from(vec!["d.Open\"", "\"c.Open\""])),
+            [(1, 2)]
+        );
         assert_eq!(
             shortest(&["half-open", "open", "close", "open"]),
             ["open", "close"]

@@ -449,16 +449,15 @@ fn is_constant(node: &Object) -> bool {
 
 /// The bytes that an expression is written in, with what a value is taken out of.
 fn place(node: &Object) -> Option<Range<usize>> {
-    let start = start(node)?;
-    let length = usize::try_from(node.get("query_location_length")?.as_u64()?).ok()?;
-    let own = start..start + length;
-    match extracted(node) {
-        None => Some(own),
-        Some(from) => {
-            let from = place(from)?;
-            Some(from.start.min(own.start)..from.end.max(own.end))
-        }
-    }
+    let length = || usize::try_from(node.get("query_location_length")?.as_u64()?).ok();
+    let own = start(node).and_then(|start| Some(start..start + length()?));
+    let Some(from) = extracted(node) else {
+        return own;
+    };
+    // Of `a[1].b.c` what is between has no place of its own.
+    let own = own.or_else(|| place(member(node, "children")[1].as_object()?))?;
+    let from = place(from)?;
+    Some(from.start.min(own.start)..from.end.max(own.end))
 }
 
 fn start(node: &Object) -> Option<usize> {

@@ -2,6 +2,7 @@
 //! night, from the link in the alert to who is hurt, without a browser.
 
 mod bundle;
+mod elsewhere;
 pub(crate) mod story;
 
 use std::time::{Duration, Instant};

@@ -245,7 +245,8 @@ pub struct Recovery {
     pub probes: u32,
     /// Of these that closed it.
     pub probes_passed: u32,
-    /// Failed share at the entry points in the five minutes before now (or before its end).
+    /// Failed share at the entry points whose requests cross its edges, in the five minutes before now (or before its
+    /// end).
     pub entry_error_share: Option<f64>,
     /// The same in the five minutes before it began.
     pub entry_error_share_before: Option<f64>,

@@ -425,8 +425,8 @@ fn node_text(scope: &Scope, service: &str) -> String {
 }
 
 /// Entry points as the SQL splits them: the service, its operation, then its scope.
-fn entries_text(entries: &[EntryPoint]) -> String {
-    let texts: Vec<String> = entries.iter().map(entry_text).collect();
+fn entries_text<'a>(entries: impl IntoIterator<Item = &'a EntryPoint>) -> String {
+    let texts: Vec<String> = entries.into_iter().map(entry_text).collect();
     texts.join("\u{1e}")
 }
 

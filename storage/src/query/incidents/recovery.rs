@@ -1,4 +1,5 @@
-//! Whether an incident gets better: instances that refuse over time, refused calls, probes, errors at the entry points.
+//! Whether an incident gets better: instances that refuse over time, refused calls, probes, errors at the entry points
+//! whose requests cross its edges.
 //!
 //! The verdict: `recovered` when every breaker closed, `silent` when one fell silent before; else `worsening` or `recovering` when fewer or more instances
 //! refuse, or the failed share at the entry points moved by more than 2 points, within the last five minutes; else `flat`.
@@ -38,7 +39,9 @@ pub(super) fn recovery(
         .iter()
         .map(|b| b.breaker_id.as_str())
         .collect();
-    let entries = super::entries_text(&blast.entry_points);
+    // Errors of requests that go elsewhere say nothing of it.
+    let entry_points = blast.entry_points.iter();
+    let entries = super::entries_text(entry_points.filter(|entry| entry.crossing > 0.0));
     let until = match incident.end_unix_nano {
         Some(_) => (finish + FIVE_MINUTES_NS).min(now),
         None => now,

@@ -157,7 +157,9 @@ fn cascade(data: &IncidentDetail, frame: &Frame) -> AnyView {
         .iter()
         .enumerate()
         .map(|(at, breaker)| {
-            let below: Vec<String> = breaker.downstream.iter().map(|below| (below + 1).to_string()).collect();
+            // What lies below it and tripped later is no reason of its trip.
+            let below = breaker.downstream.iter().filter(|below| **below < at);
+            let below: Vec<String> = below.map(|below| (below + 1).to_string()).collect();
             let below = if below.is_empty() { String::new() } else { format!(" after {}", below.join(", ")) };
             view! {
                 <tr>
@@ -344,6 +346,7 @@ fn recovery(data: &IncidentDetail, frame: &Frame) -> AnyView {
     );
     view! {
         <section class="panel"><h2>"Is it getting better?"</h2>
+        <p class="quiet">"Instances that refuse calls, over time."</p>
         {time_series(&[pods], &[], range, "1")}
         <p>{rejected}" "{probes}</p></section>
     }

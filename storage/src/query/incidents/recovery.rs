@@ -52,9 +52,10 @@ pub(super) fn recovery(
     );
     let (rejected, basis, shares) = session.run_over(&["breaker_samples"], |conn| {
         let mut statement = conn.ask(REJECTED)?;
-        let from = incident.start_unix_nano - 120 * SECOND;
+        let first = first_trip(incident);
+        let (from, to) = (first - 120 * SECOND, finish + 120 * SECOND);
         let counted = statement
-            .query_map(params![from, finish + 120 * SECOND, ids.join(",")], |row| {
+            .query_map(params![from, to, ids.join(","), first, finish], |row| {
                 Ok(RejectedInMinute {
                     time_unix_nano: row.get(0)?,
                     rejected: row.get::<_, Option<u64>>(1)?.unwrap_or(0),
@@ -94,6 +95,12 @@ pub(super) fn recovery(
     })
 }
 
+/// The earliest moment at which its first breaker may have tripped.
+fn first_trip(incident: &Incident) -> i64 {
+    let trips = incident.breakers.iter().map(|b| b.trip.time_lo_unix_nano);
+    trips.min().unwrap_or(incident.start_unix_nano)
+}
+
 /// Refused calls a minute as spans tell them, of breakers of which none counts them.
 fn told_by_spans(
     session: &Session<'_>,
@@ -102,9 +109,8 @@ fn told_by_spans(
     finish: i64,
 ) -> Result<Vec<RejectedInMinute>, QueryError> {
     let breakers = &incident.breakers;
-    let first = breakers.iter().map(|b| b.trip.time_lo_unix_nano).min();
     let range = TimeRange {
-        from_unix_nano: first.unwrap_or(incident.start_unix_nano),
+        from_unix_nano: first_trip(incident),
         to_unix_nano: finish + SECOND,
     };
     let sample = Sample::of(session.set(), conn, range, SPANS_MAX)?;
@@ -371,6 +377,36 @@ mod tests {
             found,
             ("recovered", "every breaker closed again".to_owned())
         );
+    }
+
+    #[test]
+    fn calls_refused_before_and_after_an_incident_are_not_its_own() {
+        let conn = Connection::open_in_memory().expect("DuckDB");
+        conn.execute_batch(
+            r#"CREATE TABLE breaker_samples AS
+               SELECT 'a' AS breaker_id, instance AS service_instance_id, make_timestamp_ns(second::BIGINT * 1000000000) AS "time",
+                   rejected::UBIGINT AS rejected, 1::UBIGINT AS ok, 0::UBIGINT AS failed, instance = 'delta' AS is_delta
+               FROM (VALUES ('total', 100, 0), ('total', 160, 50), ('total', 220, 50), ('total', 225, 50), ('total', 230, 60),
+                   ('total', 240, 75), ('total', 300, 80), ('total', 310, 180),
+                   ('delta', 160, 4), ('delta', 220, 4), ('delta', 240, 7), ('delta', 300, 1), ('delta', 310, 9))
+                   v(instance, second, rejected);"#,
+        )
+        .expect("a table");
+        let ids = "a,b".to_owned();
+        let mut asked = conn.ask(REJECTED).expect("a question");
+        // An incident from second 222 to 250: the samples of second 300 count what was refused until then.
+        let read = [100, 370].map(|second: i64| second * SECOND);
+        let counted = [222, 250].map(|second: i64| second * SECOND);
+        let minutes: Vec<(i64, u64)> = asked
+            .query_map(
+                params![read[0], read[1], ids, counted[0], counted[1]],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .expect("an answer")
+            .collect::<Result<_, _>>()
+            .expect("rows");
+        let told = [(180 * SECOND, 10), (240 * SECOND, 22), (300 * SECOND, 6)];
+        assert_eq!(minutes, told);
     }
 
     #[test]

@@ -100,10 +100,14 @@ fn standing(data: &BreakerPage, member: Option<&IncidentBreaker>) -> String {
             )
         }
         (Some(member), false) => {
-            let until = member.closed_unix_nano.map_or_else(
-                || "and has not closed since".to_owned(),
-                |ns| format!("until {}", time(ns)),
-            );
+            // More trips than instances: one of them closed in between.
+            let (trips, has_gaps) = (member.trips, member.trips > member.instances);
+            let until = match member.closed_unix_nano.map(time) {
+                Some(end) if has_gaps => format!("until {end}, not all the while ({trips} trips)"),
+                Some(end) => format!("until {end}"),
+                None if has_gaps => format!("and has not closed since the last of {trips} trips"),
+                None => "and has not closed since".to_owned(),
+            };
             format!(
                 "{edge} was OPEN on {} from {}{} {until}; {at_last} {}",
                 instances_in_all(member.instances),

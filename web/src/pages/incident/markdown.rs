@@ -45,9 +45,13 @@ pub fn markdown(data: &IncidentDetail) -> String {
     }
     out.push_str("\n## Errors\n\n");
     for class in &data.error_classes {
+        let mut breakers = incident.breakers.iter();
+        let edge = breakers
+            .find(|breaker| breaker.breaker_id == class.breaker_id)
+            .map_or_else(String::new, |breaker| format!(", {}", edge_of(breaker)));
         let _ = writeln!(
             out,
-            "- {} × {} (trace {}, {})",
+            "- {} × {}{edge} (trace {}, {})",
             class.count, class.class, class.trace_id, class.label
         );
     }

@@ -1,8 +1,8 @@
 //! What a number or a time leaves open is told beside it: its zone, its scope, how many more there are.
 
-use tripline_storage::model::{Breaker, Graph, MeshCalls, Scope, ServiceCoverage};
+use tripline_storage::model::{Breaker, Graph, IncidentDetail, MeshCalls, Scope, ServiceCoverage};
 
-use super::incident_data::breaker_page;
+use super::incident_data::{breaker_page, incident_of};
 use super::*;
 use crate::chart::{Line, time_series};
 
@@ -66,6 +66,64 @@ fn a_breakers_head_tells_of_a_range_that_is_over_what_it_was_then() {
         html.contains(" is OPEN on ") && html.contains("Next probe"),
         "{html}"
     );
+}
+
+#[test]
+fn a_breaker_that_closed_in_between_is_not_said_to_have_been_open_all_the_while() {
+    let mut page = breaker_page("payment");
+    page.detail.breaker.instances_open = 0;
+    let path = "/breakers/payment/payment";
+    let shown = |page: &BreakerPage| render(&frame(path, &[]), "payment", |f| breaker(page, f));
+    // Two trips of twelve instances may have been at the same time.
+    let html = shown(&page);
+    assert!(html.contains(" and has not closed since; "), "{html}");
+    let found = page.incident.as_mut().expect("an incident");
+    let end = found.incident.start_unix_nano + 60_000_000_000;
+    for member in &mut found.incident.breakers {
+        member.instances = 1;
+    }
+    let html = shown(&page);
+    let words = " and has not closed since the last of 2 trips; ";
+    assert!(html.contains(words), "{html}");
+    let found = page.incident.as_mut().expect("an incident");
+    for member in &mut found.incident.breakers {
+        member.closed_unix_nano = Some(end);
+    }
+    let html = shown(&page);
+    let words = " UTC, not all the while (2 trips); ";
+    assert!(html.contains(words), "{html}");
+}
+
+#[test]
+fn a_breaker_of_a_cascade_comes_after_those_below_it_that_tripped_before_it() {
+    let mut data = incident_of("checkout");
+    let shown = |data: &IncidentDetail| {
+        let path = "/incidents/1";
+        let html = render(&frame(path, &[]), "Incident", |f| incident(data, f));
+        let table = html.split("The cascade, in order").nth(1);
+        let table = table.and_then(|rest| rest.split("</table>").next());
+        table.expect("a table").to_owned()
+    };
+    let table = shown(&data);
+    assert!(table.contains(" after 1"), "{table}");
+    data.incident.breakers[0].downstream = vec![1];
+    data.incident.breakers[1].downstream.clear();
+    let table = shown(&data);
+    assert!(!table.contains(" after "), "{table}");
+}
+
+#[test]
+fn the_line_of_instances_says_what_it_counts() {
+    let data = incident_of("checkout");
+    let html = render(&frame("/incidents/1", &[]), "x", |f| incident(&data, f));
+    assert!(html.contains("Instances that refuse calls"), "{html}");
+}
+
+#[test]
+fn errors_handed_on_as_text_say_whose_calls_failed() {
+    let text = markdown(&incident_of("checkout"));
+    let line = "- 58 × DEADLINE_EXCEEDED, checkout → psp (trace ";
+    assert!(text.contains(line), "{text}");
 }
 
 #[test]

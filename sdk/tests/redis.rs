@@ -107,12 +107,13 @@ async fn no_token_is_handed_out_twice_however_many_ask_at_once() {
 #[tokio::test]
 async fn a_bucket_fills_again_at_its_rate() {
     let server = Server::start();
-    let bucket = server.bucket("a", RedisBucketConfig::new(20.0, 2));
+    // Slow enough that what fills between two checks of a busy machine allows none.
+    let bucket = server.bucket("a", RedisBucketConfig::new(1.0, 2));
     assert!(bucket.check(2).await.0.allowed);
     let (refused, _) = bucket.check(2).await;
     assert!(!refused.allowed);
     let wait = refused.retry_after.unwrap();
-    assert!(wait <= Duration::from_millis(100), "{wait:?}");
+    assert!(wait <= Duration::from_secs(2), "{wait:?}");
     tokio::time::sleep(wait).await;
     assert!(bucket.check(2).await.0.allowed, "after what it said");
 }
@@ -147,7 +148,10 @@ async fn without_redis_the_local_share_decides_until_it_is_back() {
     for _ in 0..100 {
         bucket.check(1).await;
     }
-    assert!(started.elapsed() < Duration::from_millis(400));
+    assert!(
+        started.elapsed() < Duration::from_secs(10),
+        "a fifth of what waiting a timeout each would take"
+    );
 
     let _back = Server::start_on(port);
     let deadline = Instant::now() + Duration::from_secs(30);

@@ -93,8 +93,14 @@ pub(super) fn observe(meter: &Meter, breakers: &Breakers) {
 
 fn for_each(breakers: &Breakers, look: &mut dyn FnMut(&[KeyValue], &Snapshot)) {
     let watched = lock(breakers).clone();
+    let mut is_any_gone = false;
     for breaker in &watched {
-        breaker.read(|origin, snapshot| look(&named(origin), snapshot));
+        let seen = breaker.read(|origin, snapshot| look(&named(origin), snapshot));
+        is_any_gone |= seen.is_none();
+    }
+    // Not every program has a timer that calls `Telemetry::tick`.
+    if is_any_gone {
+        lock(breakers).retain(|breaker| breaker.read(|_, _| ()).is_some());
     }
 }
 
@@ -113,4 +119,41 @@ fn by_outcome(snapshot: &Snapshot) -> [(CallOutcome, u64); 7] {
 
 fn with_state(base: &[KeyValue], state: State) -> Vec<KeyValue> {
     [base, &[KeyValue::new(names::BREAKER_STATE, state.as_str())]].concat()
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::breaker::{BreakerConfig, CircuitBreaker, Listener, Transition};
+
+    struct Watch(Breakers);
+
+    impl Listener for Watch {
+        fn on_transition(&self, _: &str, _: &Transition) {}
+
+        fn on_created(&self, breaker: WatchedBreaker) {
+            lock(&self.0).push(breaker);
+        }
+    }
+
+    #[test]
+    fn a_breaker_that_is_gone_is_forgotten_when_the_others_are_read() {
+        let breakers = Breakers::default();
+        let made = |name: &str| {
+            CircuitBreaker::builder(name, BreakerConfig::new())
+                .listen(Watch(Arc::clone(&breakers)))
+                .build()
+                .expect("in a test")
+        };
+        let (kept, gone) = (made("kept"), made("gone"));
+        let read = || {
+            let mut count = 0;
+            for_each(&breakers, &mut |_, _| count += 1);
+            count
+        };
+        assert_eq!((read(), lock(&breakers).len()), (2, 2));
+        drop(gone);
+        assert_eq!((read(), lock(&breakers).len()), (1, 1));
+        drop(kept);
+    }
 }

@@ -430,17 +430,17 @@ fn table(points: &MetricPoints, names: &[String], show: &str, unit: &str) -> Any
             };
             view! {
                 <tr>
-                    <td class="wide"><i class=format!("dot c{}", at % 10)></i> {name.clone()}</td>
-                    <td class="num">{text(values.last().copied())}</td>
-                    <td class="num">{text(values.iter().copied().reduce(f64::min))}</td>
-                    <td class="num">{text(values.iter().copied().reduce(f64::max))}</td>
-                    <td class="num">{units::count(series.points.len() as u64)}</td>
+                    <td class="wide folds-main"><i class=format!("dot c{}", at % 10)></i> {name.clone()}</td>
+                    <td class="num" data-head="last">{text(values.last().copied())}</td>
+                    <td class="num" data-head="min">{text(values.iter().copied().reduce(f64::min))}</td>
+                    <td class="num" data-head="max">{text(values.iter().copied().reduce(f64::max))}</td>
+                    <td class="num" data-head="points">{units::count(series.points.len() as u64)}</td>
                 </tr>
             }
         })
         .collect_view();
     view! {
-        <div class="scroll"><table class="list">
+        <div class="scroll"><table class="list folds">
             <thead><tr><th>"Stream"</th><th class="num">"Last"</th><th class="num">"Min"</th><th class="num">"Max"</th><th class="num">"Points"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>

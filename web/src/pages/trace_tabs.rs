@@ -57,18 +57,18 @@ pub(super) fn critical(trace: &TraceDetail, frame: &Frame) -> AnyView {
             view! {
                 <tr>
                     <td>{service_link_in(frame, &span.scope, span.service_name.as_deref())}</td>
-                    <td class="wide"><a data-row href=link>{span.name.clone()}</a></td>
+                    <td class="wide folds-main"><a data-row href=link>{span.name.clone()}</a></td>
                     <td class="bar-cell"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="bar" width=share * 100.0 height="8"></rect></svg></td>
-                    <td class="num"><b>{units::percent(share)}</b></td>
-                    <td class="num">{units::duration(ns)}</td>
-                    <td class="num quiet">{units::duration(length(span))}</td>
+                    <td class="num" data-head="share"><b>{units::percent(share)}</b></td>
+                    <td class="num" data-head="on the path">{units::duration(ns)}</td>
+                    <td class="num quiet" data-head="duration">{units::duration(length(span))}</td>
                 </tr>
             }
         })
         .collect_view();
     view! {
         <p class="quiet">"What the end of the trace waited for, moment by moment: making one of these faster makes the trace faster, anything else does not. Consumers of messages are not waited for; clocks that disagree are set right."</p>
-        <div class="scroll"><table class="list">
+        <div class="scroll"><table class="list folds">
             <thead><tr><th>"Service"</th><th>"Span"</th><th class="bar-head"></th><th class="num">"Share"</th><th class="num">"On the path"</th><th class="num">"Duration"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>
@@ -174,18 +174,18 @@ pub(super) fn statistics_table(trace: &TraceDetail, frame: &Frame) -> AnyView {
             let find = frame.with(&[("view", ""), ("find", &row.name)]);
             view! {
                 <tr>
-                    <td>{scopes.link(frame, &row.service_name)}</td><td class="wide"><a data-row href=find>{row.name}</a></td>
-                    <td class="num">{units::count(row.spans)}</td><td class="num">{failed}</td>
+                    <td>{scopes.link(frame, &row.service_name)}</td><td class="wide folds-main"><a data-row href=find>{row.name}</a></td>
+                    <td class="num" data-head="spans">{units::count(row.spans)}</td><td class="num" data-head="failed">{failed}</td>
                     <td class="bar-cell"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="bar" width=share * 100.0 height="8"></rect></svg></td>
-                    <td class="num"><b>{units::duration(row.self_ns)}</b></td><td class="num">{units::duration(row.total_ns)}</td>
-                    <td class="num">{units::duration(row.total_ns / row.spans.max(1))}</td><td class="num">{units::duration(row.max_ns)}</td>
+                    <td class="num" data-head="own time"><b>{units::duration(row.self_ns)}</b></td><td class="num" data-head="total">{units::duration(row.total_ns)}</td>
+                    <td class="num" data-head="mean">{units::duration(row.total_ns / row.spans.max(1))}</td><td class="num" data-head="longest">{units::duration(row.max_ns)}</td>
                 </tr>
             }
         })
         .collect_view();
     view! {
         <p class="quiet">"Own time is the time in which no child of the span was running."</p>
-        <div class="scroll"><table class="list">
+        <div class="scroll"><table class="list folds">
             <thead><tr><th>"Service"</th><th>"Operation"</th><th class="num">"Spans"</th><th class="num">"Failed"</th><th class="bar-head"></th>
                 <th class="num">"Own time"</th><th class="num">"Total"</th><th class="num">"Mean"</th><th class="num">"Longest"</th></tr></thead>
             <tbody>{rows}</tbody>
@@ -251,12 +251,12 @@ fn compared(trace: &TraceDetail, other: &TraceDetail, frame: &Frame) -> AnyView 
             view! {
                 <tr>
                     <td>{scopes.link(frame, &row.service_name)}</td>
-                    <td class="wide">{row.name.clone()} " " {only.map(|only| view! { <span class="tag">{only}</span> })}</td>
-                    <td class="num">{units::count(row.first.spans)}</td><td class="num">{units::count(row.second.spans)}</td>
+                    <td class="wide folds-main">{row.name.clone()} " " {only.map(|only| view! { <span class="tag">{only}</span> })}</td>
+                    <td class="num" data-head="spans here">{units::count(row.first.spans)}</td><td class="num" data-head="there">{units::count(row.second.spans)}</td>
                     <td class="bar-cell"><svg viewBox="0 0 100 14" preserveAspectRatio="none" aria-hidden="true">
                         <rect class="bar" width=width(row.first.self_ns) height="6"></rect><rect class="bar others" y="8" width=width(row.second.self_ns) height="6"></rect></svg></td>
-                    <td class="num">{units::duration(row.first.self_ns)}</td><td class="num">{units::duration(row.second.self_ns)}</td>
-                    <td class=class>{if size == 0 { "0".to_owned() } else { format!("{sign}{}", units::duration(size)) }}</td>
+                    <td class="num" data-head="own time here">{units::duration(row.first.self_ns)}</td><td class="num" data-head="there">{units::duration(row.second.self_ns)}</td>
+                    <td class=class data-head="difference">{if size == 0 { "0".to_owned() } else { format!("{sign}{}", units::duration(size)) }}</td>
                 </tr>
             }
         })
@@ -274,7 +274,7 @@ fn compared(trace: &TraceDetail, other: &TraceDetail, frame: &Frame) -> AnyView 
     let back = frame.link(&path, &swapped);
     view! {
         <p class="quiet">"Own time of each operation here and in " <a href=there><code class="id">{other.trace_id.clone()}</code></a> ", the greatest difference first. " <a href=back>"Swap"</a></p>
-        <div class="scroll"><table class="list">
+        <div class="scroll"><table class="list folds">
             <thead><tr><th>"Service"</th><th>"Operation"</th><th class="num">"Spans here"</th><th class="num">"There"</th><th class="bar-head"></th>
                 <th class="num">"Own time here"</th><th class="num">"There"</th><th class="num">"Difference"</th></tr></thead>
             <tbody>{rows}</tbody>

@@ -317,6 +317,9 @@ fn lists_of_traces_services_and_patterns_fold_into_rows_with_their_heads() {
         "caller, callee, calls, rate, refused, failed or refused, p50, p95, p99",
     );
     folds("patterns", "records, share, newest");
+    folds("critical", "share, on the path, duration");
+    folds("statistics", "spans, own time, total, mean, longest");
+    folds("compare", "spans here, there, own time here, difference");
     folds(
         "service",
         "calls, rate, errors, p50, p95, p99, version, pod, host, last seen, duration, of trace",

@@ -38,17 +38,25 @@ CREATE OR REPLACE MACRO sql_functions.json_type
 -- not finite are kept as one.
 CREATE OR REPLACE MACRO sql_functions.number(a) AS
     CASE WHEN variant_typeof(a::VARIANT) = 'OBJECT($double)' THEN TRY_CAST(variant_extract(a::VARIANT, '$double') AS DOUBLE)
-         WHEN variant_typeof(a::VARIANT) NOT SIMILAR TO '(OBJECT|ARRAY).*' THEN TRY_CAST(a AS DOUBLE) END;
+         WHEN variant_typeof(a::VARIANT) NOT SIMILAR TO '(OBJECT|ARRAY|BOOL).*' THEN TRY_CAST(a AS DOUBLE) END;
 -- What is run for attributes beside a number (guard/numbers.rs). Whole numbers are compared as they are, the fastest way;
 -- the cast of a double within CASE would be made for every row, and fail on texts.
 CREATE OR REPLACE MACRO sql_functions.above(a, n) AS
-    CASE variant_typeof(a::VARIANT) WHEN 'INT64' THEN a > n WHEN 'DOUBLE' THEN a > n::DOUBLE ELSE sql_functions.number(a) > n END;
+    CASE WHEN variant_typeof(a::VARIANT) IN ('INT64', 'UINT64') THEN a > n
+         WHEN variant_typeof(a::VARIANT) = 'DOUBLE' THEN a > n::DOUBLE
+         ELSE sql_functions.number(a) > n END;
 CREATE OR REPLACE MACRO sql_functions.at_least(a, n) AS
-    CASE variant_typeof(a::VARIANT) WHEN 'INT64' THEN a >= n WHEN 'DOUBLE' THEN a >= n::DOUBLE ELSE sql_functions.number(a) >= n END;
+    CASE WHEN variant_typeof(a::VARIANT) IN ('INT64', 'UINT64') THEN a >= n
+         WHEN variant_typeof(a::VARIANT) = 'DOUBLE' THEN a >= n::DOUBLE
+         ELSE sql_functions.number(a) >= n END;
 CREATE OR REPLACE MACRO sql_functions.below(a, n) AS
-    CASE variant_typeof(a::VARIANT) WHEN 'INT64' THEN a < n WHEN 'DOUBLE' THEN a < n::DOUBLE ELSE sql_functions.number(a) < n END;
+    CASE WHEN variant_typeof(a::VARIANT) IN ('INT64', 'UINT64') THEN a < n
+         WHEN variant_typeof(a::VARIANT) = 'DOUBLE' THEN a < n::DOUBLE
+         ELSE sql_functions.number(a) < n END;
 CREATE OR REPLACE MACRO sql_functions.at_most(a, n) AS
-    CASE variant_typeof(a::VARIANT) WHEN 'INT64' THEN a <= n WHEN 'DOUBLE' THEN a <= n::DOUBLE ELSE sql_functions.number(a) <= n END;
+    CASE WHEN variant_typeof(a::VARIANT) IN ('INT64', 'UINT64') THEN a <= n
+         WHEN variant_typeof(a::VARIANT) = 'DOUBLE' THEN a <= n::DOUBLE
+         ELSE sql_functions.number(a) <= n END;
 -- The order of attributes: numbers by their value, then everything else as the engine orders it.
 CREATE OR REPLACE MACRO sql_functions.in_order(a) AS
     CASE WHEN variant_typeof(a::VARIANT) IN ('VARCHAR', 'BOOL_TRUE', 'BOOL_FALSE') THEN {'number': NULL::DOUBLE, 'value': a}

@@ -18,8 +18,7 @@ use serde_json::Value;
 use super::node::{Object, children, member, path, text};
 use super::tokens::{Kind, Token, tokens};
 use super::{explain, parse};
-use crate::sql::schema_docs::is_column;
-use names::{CARRIERS, Names, arguments, carried, column_names, columns_of, extracted, name_of};
+use names::{CARRIERS, Names, arguments, carried, columns_of, extracted, name_of};
 
 /// Arithmetic.
 const OPERATORS: &[&str] = &["%", "*", "**", "+", "-", "/", "//", "@", "^"];
@@ -71,6 +70,10 @@ const NUMERIC_TYPES: &[&str] = &[
     "USMALLINT",
     "UTINYINT",
 ];
+/// Digits (and sign and point) that are a whole or decimal number for certain.
+const DIGITS_MAX: usize = 18;
+/// Digits of whole numbers that are all doubles too.
+const EXACT_DIGITS_MAX: usize = 15;
 
 /// The statement with numbers of attributes read as such: first what should run; then, for a statement in which ORDER
 /// BY cannot take that, with all but the order. Nothing where there is nothing to read.
@@ -191,11 +194,6 @@ impl Reading<'_> {
                 let name = type_of_cast(node).to_uppercase();
                 NUMERIC_TYPES.contains(&name.as_str())
             }
-            "COLUMN_REF" => {
-                let is_of = |name: &str| NUMERIC_TYPES.iter().any(|kind| is_column(name, kind));
-                let names = column_names(node);
-                !self.names.is_value(node) && names.last().is_some_and(|name| is_of(name))
-            }
             "FUNCTION" | "WINDOW" => {
                 let name = name_of(node);
                 let is_one_of = |names: &[&str]| names.contains(&name.as_str());
@@ -223,10 +221,13 @@ impl Reading<'_> {
         if start(node).is_none() {
             return;
         }
+        let kind = text(node, "type");
+        if self.beside_a_constant(kind, left, right) || kind == "COMPARE_NOTEQUAL" {
+            // A text is another than any number, and would be nothing beside one.
+            return;
+        }
         if self.is_number(right) {
-            if !self.beside_a_constant(text(node, "type"), left, right) {
-                self.read(left);
-            }
+            self.read(left);
         } else if self.is_number(left) {
             self.read(right);
         }
@@ -247,7 +248,7 @@ impl Reading<'_> {
             return false;
         };
         let written = &self.statement[number.clone()];
-        if !is_exact(written) {
+        if is_double(written) {
             return false;
         }
         let (before, between, after) = match kind {
@@ -319,9 +320,11 @@ impl Reading<'_> {
         let (Some(last), [value]) = (constants.last(), values.as_slice()) else {
             return;
         };
-        let exact = |number: &Range<usize>| is_exact(&self.statement[number.clone()]);
-        if !constants.iter().all(exact) {
-            return self.read(input);
+        if constants
+            .iter()
+            .any(|number| is_double(&self.statement[number.clone()]))
+        {
+            return;
         }
         let doubles = constants
             .iter()
@@ -435,16 +438,21 @@ fn type_of_cast(cast: &Object) -> String {
         .unwrap_or_default()
 }
 
-/// Whether DuckDB reads a number as a whole or decimal one, and not as a double, which no whole number of a VARIANT equals.
-fn is_exact(number: &str) -> bool {
-    const DIGITS_MAX: usize = 18;
-    number.len() <= DIGITS_MAX && !number.contains(['e', 'E'])
+/// Whether an expression is a number that is written out. One of more digits than a double has is none here: whole
+/// numbers are compared with it to the last digit as it stands.
+fn is_constant(node: &Object) -> bool {
+    let literal = member(node, "literal");
+    let digits = literal["text"].as_str().map_or(0, str::len);
+    match literal["kind"].as_str() {
+        Some("INTEGER") => digits <= EXACT_DIGITS_MAX,
+        Some("NUMERIC") => true,
+        _ => false,
+    }
 }
 
-/// Whether an expression is a number that is written out.
-fn is_constant(node: &Object) -> bool {
-    let kind = member(node, "literal")["kind"].as_str();
-    matches!(kind, Some("INTEGER" | "NUMERIC"))
+/// Whether DuckDB reads a number as a double, which no whole number of a VARIANT equals.
+fn is_double(number: &str) -> bool {
+    number.len() > DIGITS_MAX || number.contains(['e', 'E'])
 }
 
 /// The bytes that an expression is written in, with what a value is taken out of.

@@ -7,7 +7,7 @@ use super::{House, batch, house, request};
 use crate::ingest::{LogColumns, LogRow, Rows};
 
 /// What senders wrote for one key, with the number it is.
-const SENT: [(&str, Option<f64>); 12] = [
+const SENT: [(&str, Option<f64>); 14] = [
     ("10", Some(10.0)),
     ("9.5", Some(9.5)),
     ("-3", Some(-3.0)),
@@ -20,6 +20,8 @@ const SENT: [(&str, Option<f64>); 12] = [
     (r#"{"Id":1}"#, None),
     ("1e300", Some(1e300)),
     ("-7.5", Some(-7.5)),
+    ("true", None),
+    ("1234567890123456788", Some(1_234_567_890_123_456_788.0)),
 ];
 
 fn stored(house: &House) {
@@ -98,15 +100,17 @@ fn comparisons_with_numbers_find_whole_numbers_and_doubles_alike() {
             (format!("{key} = 3"), vec![4, 5]),
             (format!("{key} = 9.5"), vec![1]),
             (format!("{key} IN (3, 0.25, 10)"), vec![0, 3, 4, 5]),
-            (format!("{key} NOT IN (3, 0.25, 10, 9.5)"), vec![2, 6, 7, 8, 9, 10, 11]),
-            (format!("{key} <> 3"), vec![0, 1, 2, 3, 6, 7, 8, 9, 10, 11]),
+            (format!("{key} NOT IN (3, 0.25, 10, 9.5)"), vec![2, 6, 7, 8, 9, 10, 11, 12, 13]),
+            (format!("{key} <> 3"), vec![0, 1, 2, 3, 6, 7, 8, 9, 10, 11, 12, 13]),
             (format!("{key} BETWEEN 0 AND 9.5"), vec![1, 3, 4, 5]),
             (format!("{key} * 2 = 19"), vec![1]),
             (format!("{key} = 'plain'"), vec![7]),
+            (format!("{key} = 1234567890123456788"), vec![13]),
+            (format!("{key} = 1234567890123456789"), vec![]),
             (
                 "EXISTS (SELECT total FROM (SELECT attributes.\"cart.total\" AS total, attributes.place AS p FROM logs) \
                  WHERE p = logs.attributes.place AND total >= 9.5)".to_owned(),
-                vec![0, 1, 6, 10],
+                vec![0, 1, 6, 10, 13],
             ),
         ] {
             assert_eq!(found(house, &condition), expected, "{form}: {condition}");
@@ -168,7 +172,7 @@ fn attributes_come_in_the_order_of_their_numbers() {
         let distinct = "SELECT DISTINCT attributes.place::BIGINT AS place FROM logs WHERE attributes.\"cart.total\" > 9 ORDER BY place";
         assert_eq!(
             rows(house, distinct),
-            json!([[0], [1], [6], [10]]),
+            json!([[0], [1], [6], [10], [13]]),
             "{form}"
         );
     });

@@ -90,9 +90,7 @@ impl Names {
         let columns = column_names(expression);
         if let Some((last, before)) = columns.split_last() {
             return self.values.contains(last)
-                || before
-                    .iter()
-                    .any(|name| self.maps.contains(name) || self.values.contains(name));
+                || before.iter().any(|name| self.maps.contains(name));
         }
         extracted(expression).is_some_and(|from| self.is_value(from) || self.is_map(from))
     }

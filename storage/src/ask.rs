@@ -8,7 +8,7 @@
 
 use std::time::Instant;
 
-use arrow::array::StructArray;
+use arrow::array::RecordBatch;
 use duckdb::{Connection, MappedRows, Row, Rows, Statement, ToSql};
 
 use crate::model::Scope;
@@ -87,13 +87,19 @@ impl Question<'_> {
         Ok(self.statement.raw_query())
     }
 
-    /// The answer's columns, some thousand rows at a time: for answers too long to be looked at value by value.
+    /// The answer's columns, some thousand rows at a time, none of them kept: for answers too long to be looked at value by
+    /// value. Several segments are read by one thread, unless a LIMIT gathers their rows first.
     pub(crate) fn columns(
         &mut self,
-        values: impl IntoIterator<Item: ToSql>,
-    ) -> duckdb::Result<impl Iterator<Item = duckdb::Result<StructArray>>> {
-        self.execute(values)?;
-        Ok(std::iter::from_fn(|| self.statement.step().transpose()))
+        values: &[&dyn ToSql],
+    ) -> duckdb::Result<impl Iterator<Item = duckdb::Result<RecordBatch>>> {
+        let marker: &dyn ToSql = &"";
+        let all = if self.is_numbered {
+            [values, &[marker]].concat()
+        } else {
+            [&[marker], values].concat()
+        };
+        self.statement.stream_arrow(all.as_slice())
     }
 
     fn execute(&mut self, values: impl IntoIterator<Item: ToSql>) -> duckdb::Result<()> {

@@ -1,7 +1,8 @@
 //! Swimlanes: states through time, one row a breaker or instance. Data in, SVG out.
 //!
-//! Closed is thin, half-open hatched, open solid; a trip is never under three pixels. A state is told by its shape,
-//! its words (title) and its colour; no two of the ten look alike. The bounds of an inferred beginning are drawn as a thin line before it.
+//! Closed is thin, half-open hatched, open solid; a trip is never under three pixels, and what lies within as many is one
+//! mark that carries the count of its trips. A state is told by its shape, its words (title) and its colour; no two of the ten
+//! look alike. The bounds of an inferred beginning are drawn as a thin line before it.
 
 use std::collections::BTreeSet;
 
@@ -15,6 +16,8 @@ const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 18.0;
 /// Narrower and a trip would be missed.
 const MIN: f64 = 3.0;
+/// Nobody listens to more of them: the label of a lane sums up what is more often not closed.
+const TOLD_MAX: usize = 12;
 
 /// Finer than anybody sees: the digits after these were a twelfth of a page of lanes.
 fn hundredths(pixels: f64) -> f64 {
@@ -28,41 +31,112 @@ pub fn lane(segments: &[LaneSegment], (from, to): (u64, u64)) -> AnyView {
         let ns = u64::try_from(ns).unwrap_or(0).clamp(from, to);
         hundredths((ns - from) as f64 / length * WIDTH)
     };
-    let told: Vec<String> = segments.iter().map(words).collect();
-    let label = label(segments, &told);
-    let bars = segments
-        .iter()
-        .zip(told)
-        .map(|(segment, words)| {
-            let (left, right) = (x(segment.from_unix_nano), x(segment.to_unix_nano));
-            let is_trip = segment.open > 0 || segment.state == "half_open";
-            let width = hundredths((right - left).max(if is_trip { MIN } else { 0.0 }));
+    let bars = marks(segments, |segment| (x(segment.from_unix_nano), x(segment.to_unix_nano)))
+        .map(|mark| {
+            let (first, drawn) = (&mark[0], worst(mark));
+            let (left, right) = (x(first.from_unix_nano), x(mark[mark.len() - 1].to_unix_nano));
+            let width = hundredths((right - left).max(if is_trip(drawn) { MIN } else { 0.0 }));
             let left = hundredths(left.min(WIDTH - width));
-            let (y, height) = shape(&segment.state);
-            let earliest = x(segment.from_lo_unix_nano);
+            let (y, height) = shape(&drawn.state);
+            let earliest = x(first.from_lo_unix_nano);
             let doubt = (earliest < left - 0.5).then(|| {
                 view! { <rect class="lane-doubt" x=earliest y=HEIGHT / 2.0 - 1.0 width=hundredths(left - earliest) height="2"></rect> }
             });
-            let class = format!("lane-bar lane-{}", segment.state);
-            view! { {doubt}<rect class=class x=left y=y width=width height=height><title>{words}</title></rect> }
+            let class = format!("lane-bar lane-{}", drawn.state);
+            let trips = trips(mark);
+            let count = (trips > 1).then(|| {
+                view! { <text class="lane-count" x=hundredths(left + width + 1.0) y="13">{trips}</text> }
+            });
+            view! { {doubt}<rect class=class x=left y=y width=width height=height><title>{told(mark)}</title></rect>{count} }
         })
         .collect_view();
+    let label = label(segments);
     view! { <svg class="lane" viewBox="0 0 1000 18" preserveAspectRatio="none" role="img" aria-label=label>{bars}</svg> }.into_any()
 }
 
-/// The lane for those who do not see it, by the words of each segment: everything that was not closed, and where nobody
-/// knows, that.
-fn label(segments: &[LaneSegment], words: &[String]) -> String {
-    let told: Vec<&str> = segments
-        .iter()
-        .zip(words)
-        .filter(|(segment, _)| segment.state != "closed")
-        .map(|(_, words)| words.as_str())
-        .collect();
-    if told.is_empty() {
-        return "never open in this range".to_owned();
+fn is_trip(segment: &LaneSegment) -> bool {
+    segment.open > 0 || segment.state == "half_open"
+}
+
+/// The segments of each mark: one, or all from a trip on that end within the width of the narrowest, up to the last of a trip.
+fn marks(
+    mut segments: &[LaneSegment],
+    ends: impl Fn(&LaneSegment) -> (f64, f64),
+) -> impl Iterator<Item = &[LaneSegment]> {
+    std::iter::from_fn(move || {
+        let first = segments.first()?;
+        let mut length = 1;
+        if is_trip(first) {
+            let left = ends(first).0;
+            let near = segments
+                .iter()
+                .take_while(|segment| ends(segment).1 - left <= MIN);
+            let last = near
+                .enumerate()
+                .filter(|(_, segment)| is_trip(segment))
+                .last();
+            length = last.map_or(1, |(at, _)| at + 1);
+        }
+        let (mark, rest) = segments.split_at(length);
+        segments = rest;
+        Some(mark)
+    })
+}
+
+/// What a mark is drawn as.
+fn worst(mark: &[LaneSegment]) -> &LaneSegment {
+    mark.iter()
+        .find(|segment| segment.open > 0)
+        .unwrap_or(&mark[0])
+}
+
+/// How often calls began to be refused.
+fn trips(segments: &[LaneSegment]) -> usize {
+    let refuses = |at: usize| segments[at].open > 0;
+    let is_beginning = |at: &usize| refuses(*at) && (*at == 0 || !refuses(*at - 1));
+    (0..segments.len()).filter(is_beginning).count()
+}
+
+/// How long the segments that are not closed last together, in words.
+fn not_closed(segments: &[LaneSegment]) -> String {
+    let apart = segments.iter().filter(|segment| segment.state != "closed");
+    let lengths = apart.map(|s| u64::try_from(s.to_unix_nano - s.from_unix_nano).unwrap_or(0));
+    units::duration(lengths.sum())
+}
+
+/// A mark in words: its segments, or where it has several trips how many.
+fn told(mark: &[LaneSegment]) -> String {
+    let count = trips(mark);
+    if count < 2 {
+        let words: Vec<String> = mark.iter().map(words).collect();
+        return words.join("; ");
     }
-    told.join("; ")
+    let time = |ns: i64| units::time_of_day(u64::try_from(ns).unwrap_or(0), 3);
+    format!(
+        "{count} trips from {} UTC to {} UTC, not closed for {} in all",
+        time(mark[0].from_unix_nano),
+        time(mark[mark.len() - 1].to_unix_nano),
+        not_closed(mark)
+    )
+}
+
+/// The lane for those who do not see it: everything that was not closed, and where nobody knows, that.
+fn label(segments: &[LaneSegment]) -> String {
+    let apart = segments.iter().filter(|segment| segment.state != "closed");
+    let apart: Vec<&LaneSegment> = apart.collect();
+    match apart.as_slice() {
+        [] => "never open in this range".to_owned(),
+        [.., last] if apart.len() > TOLD_MAX => format!(
+            "{} trips, not closed for {} in all; last {}",
+            trips(segments),
+            not_closed(segments),
+            words(last)
+        ),
+        _ => {
+            let words: Vec<String> = apart.into_iter().map(words).collect();
+            words.join("; ")
+        }
+    }
 }
 
 /// What the bars of lanes mean: of each state that is drawn a sample and its words, in the order of [`STATES`]. `None` where
@@ -222,6 +296,50 @@ mod tests {
                 "{state}: {said}"
             );
         }
+    }
+
+    #[test]
+    fn trips_within_the_width_of_the_narrowest_are_one_mark_that_carries_their_count() {
+        let second = |at: i64| at * 1_000_000_000;
+        let lasting = |from: i64, to: i64, state: &str| LaneSegment {
+            from_unix_nano: second(from),
+            from_lo_unix_nano: second(from),
+            to_unix_nano: second(to),
+            state: state.to_owned(),
+            open: u32::from(state == "open"),
+            of: 1,
+        };
+        // A pixel is 86.4 s.
+        let trip = |at: i64| {
+            [
+                lasting(at, at + 10, "open"),
+                lasting(at + 10, at + 11, "half_open"),
+            ]
+        };
+        let day = (0, 86_400_000_000_000);
+        let mut segments = vec![lasting(0, 1_000, "closed")];
+        segments.extend(trip(1_000));
+        segments.push(lasting(1_011, 1_100, "closed"));
+        segments.extend(trip(1_100));
+        segments.push(lasting(1_111, 9_000, "closed"));
+        segments.extend(trip(9_000));
+        let html = lane(&segments, day).to_html();
+        assert_eq!(html.matches("lane-bar lane-open").count(), 2, "{html}");
+        assert_eq!(html.matches("lane-bar lane-closed").count(), 2, "{html}");
+        assert!(!html.contains("lane-bar lane-half_open"), "{html}");
+        let several =
+            "<title>2 trips from 00:16:40.000 UTC to 00:18:31.000 UTC, not closed for 22 s in all";
+        assert!(html.contains(several), "{html}");
+        assert_eq!(html.matches("lane-count").count(), 1, "{html}");
+        let alone =
+            "<title>open from 02:30:00.000 UTC for 10 s; half open from 02:30:10.000 UTC for 1 s<";
+        assert!(html.contains(alone), "{html}");
+        // Apart they are marks of their own, and many of them are summed up for those who listen.
+        let many: Vec<LaneSegment> = (0..20).flat_map(|n| trip(n * 4_000)).collect();
+        let html = lane(&many, day).to_html();
+        assert_eq!(html.matches("lane-bar").count(), 20, "{html}");
+        let label = "aria-label=\"20 trips, not closed for 3 min 40 s in all; last half open from 21:06:50.000 UTC for 1 s\"";
+        assert!(html.contains(label), "{html}");
     }
 
     #[test]

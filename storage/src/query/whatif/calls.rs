@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arrow::array::{Array as _, AsArray as _, StructArray};
+use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type};
 use duckdb::{Connection, params};
 
@@ -49,6 +49,7 @@ pub(super) fn with_keys(sql: &str) -> String {
 pub(super) type SpanId = [u8; 16];
 
 /// A call, and what decides between calls that began at the same nanosecond.
+#[derive(Clone, Copy)]
 struct Read {
     call: Call,
     instance: u32,
@@ -199,27 +200,49 @@ fn fetch(
 ) -> Result<(Vec<Read>, Vec<String>), QueryError> {
     let unordered = enough.saturating_mul(UNORDERED);
     let ask = |order: &str| ask(conn, &wanted.sql.replace("{order}", order), wanted);
-    let (mut calls, mut instances) = ask(&format!("LIMIT {unordered}"))?;
-    if calls.len() >= unordered {
-        (calls, instances) = ask(&format!("ORDER BY {order} LIMIT {enough}"))?;
+    let (mut parts, mut instances) = ask(&format!("LIMIT {unordered}"))?;
+    if parts.iter().map(Vec::len).sum::<usize>() >= unordered {
+        (parts, instances) = ask(&format!("ORDER BY {order} LIMIT {enough}"))?;
     }
-    for lone in &wanted.refusals.lone {
-        calls.push(lone.read(&mut instances));
-    }
-    let place = |read: &Read| {
-        let Call { start, turns, .. } = read.call;
-        (start, turns.admitted, read.span_id, read.instance)
-    };
-    calls.sort_unstable_by_key(place);
-    Ok((calls, instances))
+    let lone = wanted.refusals.lone.iter();
+    parts.push(lone.map(|lone| lone.read(&mut instances)).collect());
+    Ok((in_order(&parts), instances))
 }
 
-/// Calls in any order, and the instances they name by number.
+/// All of them in the order they began. Places are sorted in their stead: a call is four times as long as its place, and
+/// files hold runs that are in order.
+fn in_order(parts: &[Vec<Read>]) -> Vec<Read> {
+    let rest = |part: u32, row: u32| {
+        let Read {
+            call,
+            span_id,
+            instance,
+            ..
+        } = parts[part as usize][row as usize];
+        (call.turns.admitted, span_id, instance)
+    };
+    let rows = |(part, reads): (u32, &Vec<Read>)| -> Vec<(i64, u32, u32)> {
+        let starts = reads.iter().map(|read| read.call.start);
+        (0..)
+            .zip(starts)
+            .map(|(row, start)| (start, part, row))
+            .collect()
+    };
+    let mut places: Vec<(i64, u32, u32)> = (0..).zip(parts).flat_map(rows).collect();
+    places.sort_by(|(start, part, row), (other, other_part, other_row)| {
+        let by_start = start.cmp(other);
+        by_start.then_with(|| rest(*part, *row).cmp(&rest(*other_part, *other_row)))
+    });
+    let of = |(_, part, row): (i64, u32, u32)| parts[part as usize][row as usize];
+    places.into_iter().map(of).collect()
+}
+
+/// Calls in any order, as they came, and the instances they name by number.
 fn ask(
     conn: &Connection,
     sql: &str,
     wanted: &Wanted<'_>,
-) -> Result<(Vec<Read>, Vec<String>), QueryError> {
+) -> Result<(Vec<Vec<Read>>, Vec<String>), QueryError> {
     let Wanted {
         breaker,
         name,
@@ -243,12 +266,12 @@ fn ask(
         word(service_namespace),
         word(cluster)
     ];
-    let (mut calls, mut instances) = (Vec::new(), Vec::new());
+    let (mut parts, mut instances) = (Vec::new(), Vec::new());
     for columns in question.columns(values)? {
         let refused = &wanted.refusals.on_calls;
-        take(&columns?, refused, &mut calls, &mut instances);
+        parts.push(take(&columns?, refused, &mut instances));
     }
-    Ok((calls, instances))
+    Ok((parts, instances))
 }
 
 /// The id that is written so.
@@ -288,11 +311,10 @@ impl Lone {
 }
 
 fn take(
-    columns: &StructArray,
+    columns: &RecordBatch,
     refused: &BTreeSet<SpanId>,
-    calls: &mut Vec<Read>,
     instances: &mut Vec<String>,
-) {
+) -> Vec<Read> {
     let names = columns.column(0).as_string::<i32>();
     let starts = columns.column(1).as_primitive::<Int64Type>();
     let lengths = columns.column(2).as_primitive::<Int64Type>();
@@ -302,8 +324,8 @@ fn take(
     let clocks = columns.column(6).as_primitive::<Int64Type>();
     let turns = [7, 8].map(|column| columns.column(column).as_primitive::<Int64Type>());
     let mut instance = 0;
-    calls.reserve(columns.len());
-    for row in 0..columns.len() {
+    let mut calls = Vec::with_capacity(columns.num_rows());
+    for row in 0..columns.num_rows() {
         let Some(ended) = Ended::of_word(outcomes.value(row)) else {
             continue;
         };
@@ -330,4 +352,5 @@ fn take(
             clock: clocks.is_valid(row).then(|| clocks.value(row)),
         });
     }
+    calls
 }

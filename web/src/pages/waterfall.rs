@@ -201,6 +201,7 @@ mod tests {
         ]);
         assert_eq!(rows.len(), 4);
     }
+
     #[test]
     fn a_trace_that_took_no_time_says_so() {
         let trace = TraceDetail {

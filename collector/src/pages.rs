@@ -14,6 +14,7 @@ mod incidents;
 mod login;
 mod logs;
 mod overview;
+mod path;
 mod questions;
 mod request;
 mod saved;

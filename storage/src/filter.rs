@@ -14,8 +14,8 @@
 //! A key without a scope is a field of the signal ([`fields`]) or else an attribute of the item or of its
 //! resource: either may hold. Of a span, `event.` and `link.` are about its events and links: `event.name`,
 //! `link.trace_id` and other [`PART_FIELDS`], else one of their attributes; one of them must fit, and two conditions may
-//! be met by two of them. A comparison with something absent is false, `!=` and `!~` included; `NOT`
-//! turns it. `any(…)` holds when any span of the same trace does, `root(…)` when its root span does. A text
+//! be met by two of them. A comparison with something absent, with a list or with a map is false, `!=` and `!~` included;
+//! `NOT` turns it. `any(…)` holds when any span of the same trace does, `root(…)` when its root span does. A text
 //! alone looks for itself in what a person reads of the item (a span's name and status message, a log's body
 //! and event name, a metric's name), case ignored.
 //!

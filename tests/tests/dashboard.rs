@@ -97,7 +97,7 @@ async fn a_wrong_filter_is_told_with_its_column() -> Result<()> {
     let server = Tripline::start().await?;
     for (list, filter, column) in [
         ("traces", "status = bad", 10),
-        ("logs", "body ~ \"(\"", 8),
+        ("logs", "body ~ \"(\"", 9),
         ("metrics", "any(a = 1)", 1),
     ] {
         let address = format!(

@@ -23,6 +23,24 @@ pub(crate) struct Facts {
     pub(crate) is_known: bool,
 }
 
+impl Facts {
+    /// As a page of that moment says them: what came while they were asked for came at that moment. What is later than the
+    /// clock that was read after them has a clock of its own, ahead of ours, and stays.
+    pub(crate) fn as_of(mut self, now_ns: u64, read_ns: u64) -> Self {
+        let [now, read] = [now_ns, read_ns].map(|ns| i64::try_from(ns).unwrap_or(i64::MAX));
+        for age in &mut self.counts.ages {
+            age.newest_unix_nano = age.newest_unix_nano.map(|newest| {
+                if newest <= read {
+                    newest.min(now)
+                } else {
+                    newest
+                }
+            });
+        }
+        self
+    }
+}
+
 /// The last answer; shared by all requests.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KnownFacts(Arc<Mutex<Option<(Instant, Facts)>>>);
@@ -49,4 +67,30 @@ pub(crate) async fn facts(state: &AppState) -> Facts {
     let asked = asked.or(before).unwrap_or_default();
     *known = Some((Instant::now(), asked.clone()));
     asked
+}
+
+#[cfg(test)]
+mod tests {
+    use tripline_storage::model::SignalAge;
+
+    use super::*;
+
+    #[test]
+    fn what_comes_while_a_page_is_made_is_not_in_its_future() {
+        let of = |newest: Option<i64>| SignalAge {
+            newest_unix_nano: newest,
+            ..SignalAge::default()
+        };
+        let facts = Facts {
+            counts: LiveCounts {
+                ages: [Some(90), Some(106), Some(107), None].map(of).to_vec(),
+                ..LiveCounts::default()
+            },
+            ..Facts::default()
+        };
+        let seen = facts.as_of(100, 106);
+        let newest = seen.counts.ages.iter().map(|age| age.newest_unix_nano);
+        let newest: Vec<Option<i64>> = newest.collect();
+        assert_eq!(newest, [Some(90), Some(100), Some(107), None]);
+    }
 }

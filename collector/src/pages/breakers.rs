@@ -1,6 +1,6 @@
 //! `/breakers`, and one of them by service, name and key: an address a person can write into an alert.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use tripline_storage::model::{
     Breaker, BreakersQuery, EncodingsQuery, LanesQuery, TransitionsQuery,
@@ -10,6 +10,7 @@ use tripline_web::address::name_in;
 use tripline_web::pages as views;
 
 use super::answer::{problem_page, show};
+use super::path::PagePath;
 use super::questions::{end_of, moment_of, range_of};
 use super::request::PageRequest;
 use crate::api::AppState;
@@ -81,7 +82,7 @@ pub(super) async fn list(State(state): State<AppState>, request: PageRequest) ->
 /// `/breakers/{service}/{name}[/{key}]`, with `at` the trip nearest to that time.
 pub(super) async fn one(
     State(state): State<AppState>,
-    Path(path): Path<Vec<(String, String)>>,
+    PagePath(path): PagePath<Vec<(String, String)>>,
     request: PageRequest,
 ) -> Response {
     let PageRequest {

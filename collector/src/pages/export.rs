@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -18,6 +18,7 @@ use tripline_web::frame::Frame;
 
 use super::answer::problem_page;
 use super::by_id::has_range;
+use super::path::PagePath;
 use super::questions::services_of;
 use super::request::PageRequest;
 use super::traces::inside;
@@ -37,7 +38,7 @@ const SERIES_MAX: usize = 200;
 /// `spans` are those that make the traces of the page be listed, newest first.
 pub(super) async fn export(
     State(state): State<AppState>,
-    Path(file): Path<String>,
+    PagePath(file): PagePath<String>,
     request: PageRequest,
 ) -> Response {
     let frame = request.frame.clone();

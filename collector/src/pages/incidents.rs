@@ -1,6 +1,6 @@
 //! `/incidents` and `/incidents/{id}`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use tripline_storage::model::IncidentsQuery;
@@ -9,6 +9,7 @@ use tripline_web::frame::Frame;
 use tripline_web::pages as views;
 
 use super::answer::show;
+use super::path::PagePath;
 use super::questions::{range_of, scope_of};
 use super::request::PageRequest;
 use crate::api::AppState;
@@ -41,7 +42,7 @@ pub(super) async fn list(State(state): State<AppState>, request: PageRequest) ->
 /// `/incidents/{id}`; with `format=markdown` its text alone.
 pub(super) async fn one(
     State(state): State<AppState>,
-    Path(id): Path<String>,
+    PagePath(id): PagePath<String>,
     request: PageRequest,
 ) -> Response {
     let mut frame = request.frame;

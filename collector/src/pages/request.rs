@@ -15,6 +15,7 @@ use crate::api::cookie::cookie;
 use crate::api::facts::{Facts, facts};
 use crate::api::params::Params;
 use crate::api::problem::Problem;
+use crate::api::when::now_ns as clock_ns;
 use crate::config::Bundle;
 
 /// The frame of the page asked for. A range that cannot be read is an error on every page, said as one.
@@ -43,8 +44,8 @@ impl FromRequestParts<AppState> for PageRequest {
             Some("light") => Some("light"),
             _ => None,
         };
-        let facts = facts(state).await;
         let now_ns = when.now_ns;
+        let facts = facts(state).await.as_of(now_ns, clock_ns());
         let mut frame = Frame {
             path: parts.uri.path().to_owned(),
             params: params.pairs.clone(),

@@ -1,12 +1,13 @@
 //! Saved views: the few writes a page makes, each an explicit POST.
 
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tripline_web::pages::is_query;
 
 use super::answer::{bare_frame, problem_page};
+use super::path::PagePath;
 use super::request::PageRequest;
 use crate::api::AppState;
 use crate::api::problem::Problem;
@@ -38,7 +39,7 @@ pub(super) async fn save(State(state): State<AppState>, Form(view): Form<View>) 
 /// `GET /views/{id}`: the saved page.
 pub(super) async fn open(
     State(state): State<AppState>,
-    Path(id): Path<u64>,
+    PagePath(id): PagePath<u64>,
     request: PageRequest,
 ) -> Response {
     match state.saved.get(id) {
@@ -51,7 +52,7 @@ pub(super) async fn open(
 }
 
 /// `POST /views/{id}/delete`; a saved query leads back to the editor.
-pub(super) async fn delete(State(state): State<AppState>, Path(id): Path<u64>) -> Response {
+pub(super) async fn delete(State(state): State<AppState>, PagePath(id): PagePath<u64>) -> Response {
     let view = state.saved.get(id);
     let is_query = view.is_some_and(|view| is_query(&view.path));
     let back = if is_query { "/sql" } else { "/" };

@@ -1,6 +1,6 @@
 //! `/services/{name}`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use tripline_storage::model::{
     InstancesQuery, LogQuery, Page, ServiceQuery, ServiceSummary, ServicesQuery, TimeRange,
@@ -12,6 +12,7 @@ use tripline_web::frame::Frame;
 use tripline_web::pages as views;
 
 use super::answer::show;
+use super::path::PagePath;
 use super::questions::{breakers_of, last_week_of, range_of, scope_of, services_of};
 use super::request::PageRequest;
 use crate::api::AppState;
@@ -122,7 +123,7 @@ const SEVERITY_MIN: i32 = 13;
 /// `/services/{name}`.
 pub(super) async fn one(
     State(state): State<AppState>,
-    Path(name): Path<String>,
+    PagePath(name): PagePath<String>,
     request: PageRequest,
 ) -> Response {
     let mut frame = request.frame;
@@ -250,7 +251,8 @@ fn slow_traces(
     let asked = TraceQuery {
         status: None,
         kind: Some("server".to_owned()),
-        duration_min_ns: Some(shortest as i64),
+        // Where most calls take no time, those that do are the slow ones.
+        duration_min_ns: Some((shortest as i64).max(1)),
         ..of_failed.clone()
     };
     query::traces(session, &asked)

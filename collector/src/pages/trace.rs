@@ -1,6 +1,6 @@
 //! One trace, alone or beside another, and one span of it.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use tripline_storage::analysis::without_sidecars;
 use tripline_storage::model::TraceDetail;
@@ -9,6 +9,7 @@ use tripline_web::pages as views;
 
 use super::answer::problem_page;
 use super::by_id::{hour_around, hour_of, show_found};
+use super::path::PagePath;
 use super::request::PageRequest;
 use crate::api::AppState;
 use crate::api::params::hex_id;
@@ -17,7 +18,7 @@ use crate::api::problem::Problem;
 /// `/traces/{id}`.
 pub(super) async fn trace(
     State(state): State<AppState>,
-    Path(trace_id): Path<String>,
+    PagePath(trace_id): PagePath<String>,
     request: PageRequest,
 ) -> Response {
     let frame = request.frame;
@@ -76,7 +77,7 @@ pub(super) async fn trace(
 /// `/traces/{id}/spans/{id}`: the panel of one span by itself, its links those of the trace's page.
 pub(super) async fn span(
     State(state): State<AppState>,
-    Path((trace_id, span_id)): Path<(String, String)>,
+    PagePath((trace_id, span_id)): PagePath<(String, String)>,
     request: PageRequest,
 ) -> Response {
     let mut frame = request.frame;

@@ -1,11 +1,14 @@
 //! Whether a comparison makes sense for what it compares.
 
 use super::fields::{FieldKind, SEVERITIES, field_named, part_field};
+use super::lex::column_within;
 use super::quantity::Measure;
 use super::{FilterError, Key, KeyScope, Literal, Operator, Quantity, Signal, unit_ns};
 
 /// Columns of the three parts of a comparison.
-pub(super) struct Columns {
+pub(super) struct Columns<'a> {
+    /// What they are columns of.
+    pub filter: &'a str,
     pub key: usize,
     pub operator: usize,
     pub value: usize,
@@ -16,7 +19,7 @@ pub(super) fn comparison(
     key: &Key,
     operator: Operator,
     value: &Literal,
-    columns: &Columns,
+    columns: &Columns<'_>,
 ) -> Result<(), FilterError> {
     if key.name.is_empty() {
         return Err(FilterError::at(columns.key, "a key has a name"));
@@ -99,7 +102,7 @@ fn attribute(
     key: &Key,
     operator: Operator,
     value: &Literal,
-    columns: &Columns,
+    columns: &Columns<'_>,
 ) -> Result<(), FilterError> {
     if matches!(value, Literal::Bool(_)) && operator.is_order() {
         return Err(FilterError::at(
@@ -120,7 +123,7 @@ fn attribute(
     Ok(())
 }
 
-fn regex(value: &Literal, columns: &Columns) -> Result<(), FilterError> {
+fn regex(value: &Literal, columns: &Columns<'_>) -> Result<(), FilterError> {
     let Literal::Text(pattern) = value else {
         return Err(FilterError::at(
             columns.value,
@@ -139,17 +142,20 @@ fn regex(value: &Literal, columns: &Columns) -> Result<(), FilterError> {
         .parse(pattern)
         .map(|_| ())
         .map_err(|why| {
-            let (what, at) = match &why {
+            let (what, start) = match &why {
                 regex_syntax::Error::Parse(why) => {
-                    (why.kind().to_string(), why.span().start.column - 1)
+                    (why.kind().to_string(), why.span().start.offset)
                 }
                 regex_syntax::Error::Translate(why) => {
-                    (why.kind().to_string(), why.span().start.column - 1)
+                    (why.kind().to_string(), why.span().start.offset)
                 }
                 _ => ("it cannot be read".to_owned(), 0),
             };
+            let at = pattern
+                .get(..start)
+                .map_or(0, |before| before.chars().count());
             FilterError::at(
-                columns.value + at,
+                column_within(columns.filter, columns.value, at),
                 &format!("not a regular expression: {what}"),
             )
         })

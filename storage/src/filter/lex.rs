@@ -130,6 +130,23 @@ fn quoted(chars: &[char], column: usize) -> Result<(TokenKind, usize), FilterErr
     }
 }
 
+/// The column of character `at` of a value that is written from `column` on: in quotes, these come first, and an escape is
+/// several characters.
+pub(super) fn column_within(filter: &str, column: usize, at: usize) -> usize {
+    let chars: Vec<char> = filter.chars().skip(column - 1).collect();
+    if chars.first() != Some(&'"') {
+        return column + at;
+    }
+    let mut written = 1;
+    for _ in 0..at {
+        let is_escape = chars.get(written) == Some(&'\\')
+            && chars.get(written + 1).is_some_and(|c| ESCAPES.contains(c));
+        let escaped = is_escape.then(|| escape(&chars[written..])).flatten();
+        written += escaped.map_or(1, |(_, length)| length);
+    }
+    column + written
+}
+
 /// What an escape begins with, after its backslash.
 const ESCAPES: [char; 6] = ['"', '\\', 'n', 'r', 't', 'u'];
 

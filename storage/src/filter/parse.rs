@@ -8,6 +8,7 @@ use super::{
 
 pub(super) fn parse(text: &str, signal: Signal) -> Result<Expression, FilterError> {
     let mut parser = Parser {
+        filter: text,
         tokens: tokens(text)?,
         at: 0,
         signal,
@@ -24,7 +25,9 @@ pub(super) fn parse(text: &str, signal: Signal) -> Result<Expression, FilterErro
     }
 }
 
-struct Parser {
+struct Parser<'a> {
+    /// What is read, as it was written.
+    filter: &'a str,
     tokens: Vec<Token>,
     at: usize,
     signal: Signal,
@@ -40,7 +43,7 @@ fn is_keyword(kind: &TokenKind, keyword: &str) -> bool {
     matches!(kind, TokenKind::Word(word) if word.eq_ignore_ascii_case(keyword))
 }
 
-impl Parser {
+impl Parser<'_> {
     fn peek(&self) -> &TokenKind {
         &self.tokens[self.at].kind
     }
@@ -171,6 +174,7 @@ impl Parser {
             let operator_column = self.next().column;
             let (value_column, value) = self.value()?;
             let columns = check::Columns {
+                filter: self.filter,
                 key: column,
                 operator: operator_column,
                 value: value_column,

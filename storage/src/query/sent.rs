@@ -85,6 +85,12 @@ pub(super) fn each_sent_by(
                 .get(&(of.resource, of.rank))
                 .copied()
                 .unwrap_or((i64::MIN, i64::MAX));
+            // A bucket may reach out of the range, into what came while a page was made.
+            let last = if bucket.contains(&last) {
+                last
+            } else {
+                bucket.end - 1
+            };
             visit(&SentBy {
                 resource,
                 rank: of.rank,
@@ -99,11 +105,7 @@ pub(super) fn each_sent_by(
                 } else {
                     bucket.start.max(range.from_unix_nano)
                 },
-                last: if bucket.contains(&last) {
-                    last
-                } else {
-                    (bucket.end - 1).min(range.to_unix_nano - 1)
-                },
+                last: last.min(range.to_unix_nano - 1),
             });
         }
     })

@@ -165,6 +165,15 @@ async fn what_is_not_there_leads_to_what_is() -> Result<()> {
             && html.contains("To the overview</a>"),
         "{status}\n{html}"
     );
+    for path in ["/services/%ff", "/incidents/%ff", "/views/first"] {
+        let (status, html) = server.get_text(path).await?;
+        ensure!(
+            status == 400
+                && html.contains(&format!("The address {path} names nothing"))
+                && html.contains("To the overview</a>"),
+            "{path}: {status}\n{html}"
+        );
+    }
     Ok(())
 }
 

@@ -62,6 +62,7 @@ fn help(signal: Signal, examples: AnyView) -> AnyView {
             <li><code>"= != < <= > >="</code>" compare; "<code>"~ !~"</code>" look for a regular expression; "<code>"exists"</code>", "<code>"absent"</code></li>
             <li>"durations "<code>"100ms 1.5s 2m"</code>", sizes "<code>"10kB 4MiB"</code>", text with blanks in double quotes"</li>
             <li><code>"attr.x"</code>" looks at the item alone, "<code>"resource.x"</code>" at its resource alone, "<code>"x"</code>" at both"</li>
+            <li>"an attribute that is a list or a map is found by "<code>"exists"</code>" alone; what is in it is asked in SQL"</li>
             {of_parts}
             {of_trace}
             <li>"a word alone is looked for in the text; a trace id finds its trace"</li>

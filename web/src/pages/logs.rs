@@ -159,14 +159,28 @@ fn without_link(link: String, word: &str) -> AnyView {
     view! { <a href=link title=label.clone() aria-label=label>"−"</a> }.into_any()
 }
 
-/// The word for a record's severity, and its class.
+/// The word for a record's severity, and its class: without a number its own word, and what that means.
 pub(super) fn severity(log: &LogRecord) -> (String, &'static str) {
-    let (word, class) = severity_word(log.severity_number);
-    let text = match log.severity_text.as_deref() {
-        Some(text) if !text.is_empty() && word.is_empty() => text.to_owned(),
-        _ => word.to_owned(),
-    };
-    (text, class)
+    match (
+        severity_word(log.severity_number),
+        log.severity_text.as_deref(),
+    ) {
+        (("", _), Some(text)) => (text.to_owned(), severity_word(number_named(text)).1),
+        ((word, class), _) => (word.to_owned(), class),
+    }
+}
+
+/// The number of a severity that is told by its name, as OTLP's data model has those of other formats; 0 for no such name.
+fn number_named(text: &str) -> i32 {
+    match text.to_ascii_lowercase().as_str() {
+        "trace" | "finest" | "verbose" => 1,
+        "debug" | "finer" | "fine" | "config" => 5,
+        "info" | "information" | "informational" | "notice" => 9,
+        "warn" | "warning" => 13,
+        "error" | "err" | "severe" | "critical" | "crit" | "alert" | "panic" | "dpanic" => 17,
+        "fatal" | "emergency" | "emerg" => 21,
+        _ => 0,
+    }
 }
 
 fn severity_word(number: i32) -> (&'static str, &'static str) {

@@ -49,6 +49,9 @@ const LONG_CHARS: usize = 60;
 /// Columns that a table has room for beside others.
 const COLUMNS_BESIDE: usize = 4;
 
+/// Columns that a phone has room for side by side.
+const COLUMNS_ON_A_PHONE: usize = 2;
+
 /// Whether a table has a row of the page to itself.
 fn is_wide(section: &StatusSection) -> bool {
     let mut values = section.rows.iter().flatten();
@@ -82,7 +85,13 @@ fn section(section: &StatusSection) -> AnyView {
                         (false, true) => "amber",
                         (false, false) => "",
                     };
-                    view! { <td class=class>{text.clone()}</td> }
+                    // On a phone each row is a block, and its first value heads it.
+                    if at == 0 {
+                        return view! { <td class=format!("folds-main {class}")>{text.clone()}</td> }.into_any();
+                    }
+                    let head = section.columns.get(at).map(|name| name.to_lowercase());
+                    let head = head.unwrap_or_default();
+                    view! { <td class=class data-head=head>{text.clone()}</td> }.into_any()
                 })
                 .collect_view();
             view! { <tr>{cells}</tr> }
@@ -91,7 +100,12 @@ fn section(section: &StatusSection) -> AnyView {
     let body = if section.rows.is_empty() {
         nothing(section.when_empty, "")
     } else {
-        view! { <div class="scroll" tabindex="0"><table class="list"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
+        let class = if section.columns.len() > COLUMNS_ON_A_PHONE {
+            "list folds"
+        } else {
+            "list"
+        };
+        view! { <div class="scroll" tabindex="0"><table class=class><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div> }.into_any()
     };
     view! { <h2>{section.title.clone()}</h2>{body} }.into_any()
 }

@@ -28,7 +28,7 @@ pub(super) struct Waterfall<'a> {
     pub(super) rows: Vec<Row<'a>>,
     /// Start of the trace: of its first span, of its first log record if it has no span.
     pub(super) start_ns: u64,
-    /// Its length, at least 1.
+    /// Its length.
     pub(super) length_ns: u64,
     /// Logs of each span, oldest first.
     pub(super) logs: HashMap<&'a str, Vec<&'a LogRecord>>,
@@ -77,7 +77,7 @@ impl<'a> Waterfall<'a> {
         Self {
             rows: rows(&trace.spans, &by_span),
             start_ns,
-            length_ns: end_ns.saturating_sub(start_ns).max(1),
+            length_ns: end_ns.saturating_sub(start_ns),
             logs,
             loose_logs,
             refusals: trace
@@ -90,7 +90,8 @@ impl<'a> Waterfall<'a> {
 
     /// Where a moment is, as a share of the whole, 0 to 1.
     pub(super) fn share(&self, unix_nano: u64) -> f64 {
-        (unix_nano.saturating_sub(self.start_ns) as f64 / self.length_ns as f64).clamp(0.0, 1.0)
+        let length_ns = self.length_ns.max(1) as f64;
+        (unix_nano.saturating_sub(self.start_ns) as f64 / length_ns).clamp(0.0, 1.0)
     }
 }
 
@@ -199,5 +200,16 @@ mod tests {
             span("d", Some("d"), 0, 0),
         ]);
         assert_eq!(rows.len(), 4);
+    }
+
+    #[test]
+    fn a_trace_that_took_no_time_says_so() {
+        let trace = TraceDetail {
+            spans: vec![span("a", None, 7, 7)],
+            ..TraceDetail::default()
+        };
+        let waterfall = Waterfall::of(&trace);
+        assert_eq!(waterfall.length_ns, 0);
+        assert_eq!((waterfall.share(7), waterfall.share(8)), (0.0, 1.0));
     }
 }

@@ -125,6 +125,17 @@ fn instances_are_counted_once_in_hot_and_sealed_segments() {
     assert!((p95 / 1e9 - 1.0).abs() < 0.05, "{p95}");
     assert_eq!(found[0].last_unix_nano, (BASE + 319 * 1_000_000_000) as i64);
 
+    // What a bucket has after the range is not in it.
+    let to_unix_nano = (BASE + 319 * 1_000_000_000) as i64;
+    let within = InstancesQuery {
+        range: TimeRange {
+            to_unix_nano,
+            ..RANGE
+        },
+        ..of("shop")
+    };
+    assert_eq!(asked(&store, &within)[0].last_unix_nano, to_unix_nano - 1);
+
     // The range, the scope and the bound on rows hold.
     let early = InstancesQuery {
         range: TimeRange {

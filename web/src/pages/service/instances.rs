@@ -6,7 +6,7 @@ use tripline_storage::model::{CountedSpans, InstanceSummary, Page};
 
 use super::ServicePage;
 use crate::frame::Frame;
-use crate::parts::{error_share, list_note, positive, since};
+use crate::parts::{ScopeParts, error_share, list_note, positive, since};
 use crate::units;
 
 /// What a service that reports no instance should do.
@@ -16,10 +16,13 @@ const FIX: &str = "set service.instance.id in OTEL_RESOURCE_ATTRIBUTES (the pod'
 pub(super) fn panel(data: &ServicePage, frame: &Frame) -> Option<AnyView> {
     let instances = &data.instances;
     let counted = instances.items.first()?.counted;
+    // The same id in two places is two instances.
+    let scopes = instances.items.iter().map(|instance| &instance.scope);
+    let told = ScopeParts::differing(scopes).or_stored(frame);
     let rows = instances
         .items
         .iter()
-        .map(|instance| row(&data.name, instance, frame))
+        .map(|instance| row(&data.name, instance, told, frame))
         .collect_view();
     let basis = format!("counted from {} that are stored", words_of(counted));
     Some(
@@ -69,7 +72,7 @@ fn words_of(counted: CountedSpans) -> &'static str {
     }
 }
 
-fn row(service: &str, instance: &InstanceSummary, frame: &Frame) -> AnyView {
+fn row(service: &str, instance: &InstanceSummary, told: ScopeParts, frame: &Frame) -> AnyView {
     let filter = filter_of(instance.instance_id.as_deref());
     let about = [("service", service), ("q", filter.as_str())];
     let traces = frame.link_in(&instance.scope, "/traces", &about);
@@ -95,11 +98,7 @@ fn row(service: &str, instance: &InstanceSummary, frame: &Frame) -> AnyView {
         ("cluster", scope.cluster.as_deref().unwrap_or_default()),
     ];
     let elsewhere = frame.elsewhere(&["instance"], &known);
-    // The same id in two environments is two instances.
-    let environment = scope
-        .environment
-        .clone()
-        .filter(|_| frame.scopes[0].len() > 1);
+    let place = told.place(scope);
     let versions = if instance.versions.is_empty() {
         "not reported".to_owned()
     } else {
@@ -108,7 +107,7 @@ fn row(service: &str, instance: &InstanceSummary, frame: &Frame) -> AnyView {
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
     view! {
         <tr>
-            <td class="folds-main">{name} " " <span class="quiet">{environment}</span> " " {elsewhere}</td>
+            <td class="folds-main">{name} " " <span class="quiet">{place}</span> " " {elsewhere}</td>
             <td data-head="version">{versions}</td><td data-head="pod">{or_dash(&instance.pod)}</td><td data-head="host">{or_dash(&instance.host)}</td>
             <td class="num" data-head="calls">{units::count(instance.calls)}</td>
             <td class="num" data-head="errors">{error_share(instance.counts())}</td>

@@ -411,6 +411,15 @@ fn a_sidecar_is_no_instance_in_the_figures_of_its_service() {
             .collect::<Vec<String>>()
     };
     assert_eq!(told(&data), ["1", "3"]);
+    // The same id in two places is two instances, each with where it is.
+    let html = render(&frame("/services/cart", &[]), "cart", |f| {
+        super::super::service(&data, f)
+    });
+    let (_, panel) = html.split_once("id=\"instances\"").expect("a panel");
+    let (panel, _) = panel.split_once("</section>").expect("its end");
+    for (place, instances) in [(">prod", 3), (">canary", 2)] {
+        assert_eq!(panel.matches(place).count(), instances, "{panel}");
+    }
     let rows = |data: &ServicePage| {
         let text = service_markdown(data, &frame("/services/cart", &[]));
         let rows = text.lines().filter(|line| line.contains("36 of 3,600"));

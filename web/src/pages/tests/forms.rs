@@ -149,6 +149,7 @@ fn a_filter_is_explained_by_what_the_signal_can_be_asked() {
     ];
     for (words, on) in [
         ("looks at the item alone", [true, true, true]),
+        ("an attribute that is a list or a map", [true, true, true]),
         (
             "look at the events and links of a span",
             [true, false, false],

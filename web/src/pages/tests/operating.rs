@@ -37,8 +37,12 @@ fn a_status_table_shows_words_as_text_and_a_sentence_when_empty() {
     // So does a table of many columns, which would be cut beside others.
     let mut many = section(vec![vec![("x".to_owned(), false); 6]]);
     many.columns = vec!["Column".to_owned(); 6];
+    assert!(!html.contains("list folds"), "{html}");
     let html = shown(&frame("/status", &[]), |f| status(&[many], f));
     assert!(html.contains("class=\"panel whole-row\""), "{html}");
+    // On a phone its rows fold, each value with the head of its column.
+    assert!(html.contains("<table class=\"list folds\""), "{html}");
+    assert_eq!(html.matches("data-head=\"column\"").count(), 5, "{html}");
 }
 
 #[test]

@@ -44,6 +44,22 @@ fn chosen_keys_are_columns_that_can_be_added_and_taken_away() {
 }
 
 #[test]
+fn a_severity_told_by_its_name_alone_has_the_colour_of_its_number() {
+    let mut record = record();
+    record.severity_number = 0;
+    for (name, class) in [
+        ("ERROR", "severity bad"),
+        ("Warning", "severity warn"),
+        ("loud", "severity quiet"),
+    ] {
+        record.severity_text = Some(name.to_owned());
+        let html = page_of(&record, &[], None);
+        let shown = format!("<span class=\"{class}\">{name}");
+        assert!(html.contains(&shown), "{shown} is not in\n{html}");
+    }
+}
+
+#[test]
 fn a_record_of_megabytes_is_cut_and_leads_to_the_whole() {
     let mut record = record();
     let short = page_of(&record, &[], None);

@@ -92,7 +92,7 @@ fn covered(data: &WhatIf) -> String {
 /// Why settings were refused, as the form calls the field that it names.
 pub fn what_if_refusal(detail: &str) -> String {
     let told = EDITED.iter().find_map(|(name, label)| {
-        let rest = detail.strip_prefix(name)?;
+        let rest = detail.strip_prefix(*name)?;
         rest.starts_with(' ')
             .then(|| format!("{label} ({name}){rest}"))
     });

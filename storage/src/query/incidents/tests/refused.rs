@@ -5,6 +5,21 @@ use super::*;
 use crate::fixture::{append, batch};
 use crate::ingest::{ResourceRow, Rows, SpanColumns, SpanRow};
 
+/// A request that was answered.
+fn entry(number: u8, start: u64, end: u64) -> SpanRow<'static> {
+    SpanRow {
+        trace_id: [number; 16],
+        span_id: [number; 8],
+        name: "GET /",
+        kind: "server",
+        start_unix_nano: start,
+        end_unix_nano: end,
+        status_code: "unset",
+        attributes: "{}",
+        ..SpanRow::default()
+    }
+}
+
 /// A request: a root that failed or not, and under it what the library leaves of the call, if it leaves anything.
 fn request(
     store: &Store,
@@ -16,15 +31,8 @@ fn request(
     let start = BASE + (10 + u64::from(number)) * S;
     let status = |failed: bool| if failed { "error" } else { "unset" };
     let root = SpanRow {
-        trace_id: [number; 16],
-        span_id: [number; 8],
-        name: "GET /",
-        kind: "server",
-        start_unix_nano: start,
-        end_unix_nano: start + 1_000_000,
         status_code: status(has_failed),
-        attributes: "{}",
-        ..SpanRow::default()
+        ..entry(number, start, start + 1_000_000)
     };
     let under = SpanRow {
         span_id: [number + 100; 8],
@@ -195,15 +203,8 @@ fn a_refused_call_is_no_way_in_which_calls_failed() {
 fn tried(store: &Store, number: u8, second: u64, failed: &[bool]) {
     let start = BASE + second * S;
     let root = SpanRow {
-        trace_id: [number; 16],
-        span_id: [number; 8],
         name: "work",
-        kind: "server",
-        start_unix_nano: start,
-        end_unix_nano: start + 100_000_000,
-        status_code: "unset",
-        attributes: "{}",
-        ..SpanRow::default()
+        ..entry(number, start, start + 100_000_000)
     };
     let mut spans = vec![root.clone()];
     for (at, has_failed) in (1_u8..).zip(failed) {

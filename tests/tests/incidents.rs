@@ -304,6 +304,28 @@ async fn the_api_tells_the_same_story() -> Result<()> {
         let (status, text) = server.get_text(path).await?;
         ensure!(status == expected, "{path}: {status} {text}");
     }
+    // A refusal names what was typed: the parameter, and in the form the field.
+    let edit = "from=now-10m&failure_ratio_threshold=2";
+    for (path, words) in [
+        (
+            format!("/api/v1/whatif?service=payment&name=psp&{edit}"),
+            "failure_ratio_threshold must be above 0 and at most 1",
+        ),
+        (
+            format!("/breakers/payment/psp/whatif?{edit}"),
+            "Failed share that trips (failure_ratio_threshold) must be above 0",
+        ),
+        (
+            "/breakers/payment/psp/whatif?from=now-10m&window.length_s=0".to_owned(),
+            "Window, s (window.length_s) must be longer than zero",
+        ),
+    ] {
+        let (status, text) = server.get_text(&path).await?;
+        ensure!(
+            status == 400 && text.contains(words),
+            "{path}: {status} {text}"
+        );
+    }
     let findings = server.get("/api/v1/findings").await?;
     // Page by page it is the same list, and no page hides that there are more.
     let all = findings["items"].as_array().context("items")?;

@@ -234,6 +234,83 @@ async fn an_assertion_fails_a_job_exactly_when_rows_are_found() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn an_assertion_that_cannot_be_checked_does_not_hide_the_others() -> Result<()> {
+    let server = filled().await?;
+    let dir = server.data_dir().to_owned();
+    let checks = server.data_dir().with_extension("broken.sql");
+    std::fs::write(
+        &checks,
+        "-- first holds\nSELECT 1 FROM spans WHERE false;\n-- second is wrong\nSELECT nothing FROM nowhere;\n\
+         -- third finds\nSELECT 1 AS shop FROM spans;\n-- fourth wants more\n-- set breaker =\n\
+         SELECT 1 FROM breakers WHERE name = {breaker};\n-- fifth holds\nSELECT 1 WHERE false;\n",
+    )?;
+    let told = tripline(
+        &dir,
+        &["assert", "--file", checks.to_str().unwrap_or_default()],
+    )?;
+    let lines: Vec<String> = out(&told).lines().map(str::to_owned).collect();
+    let begins = |words: &str| lines.iter().any(|line| line.starts_with(words));
+    ensure!(
+        told.status.code() == Some(2)
+            && begins("ok      first holds")
+            && begins("ERROR   second is wrong: could not be checked")
+            && begins("FAILED  third finds: 5 found")
+            && begins("ERROR   fourth wants more: could not be checked")
+            && begins("ok      fifth holds"),
+        "{:?} {lines:?}",
+        told.status.code()
+    );
+    for words in [
+        "nowhere",
+        "it needs --set breaker=…",
+        "1 of 3 assertions failed",
+        "2 of 5 assertions could not be checked",
+    ] {
+        ensure!(err(&told).contains(words), "{words}: {}", err(&told));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_parameter_without_sense_is_refused_by_name() -> Result<()> {
+    let server = filled().await?;
+    let opened = &["opened within", "--set", "breaker=x"][..];
+    let retries = &["no retry factor above"][..];
+    for (ready, value, name) in [
+        (retries, "minutes=-3", "minutes is a whole number"),
+        (retries, "minutes=0", "minutes is a whole number"),
+        (retries, "minutes=an hour", "minutes is a whole number"),
+        (retries, "factor=much", "factor is a number"),
+        (retries, "factor=NaN", "factor is a number"),
+        (retries, "least_attempts=-1", "least_attempts is a whole"),
+        (retries, "minuets=5", "has a parameter minuets"),
+        (opened, "seconds=-1", "seconds is a number"),
+        (opened, "seconds=soon", "seconds is a number"),
+        (opened, "minutes=1.5", "minutes is a whole number"),
+    ] {
+        let arguments = [&["assert", "--ready"][..], ready, &["--set", value]].concat();
+        let told = tripline(server.data_dir(), &arguments)?;
+        ensure!(
+            told.status.code() == Some(2) && out(&told).is_empty() && err(&told).contains(name),
+            "{value}: {:?} {}{}",
+            told.status.code(),
+            out(&told),
+            err(&told)
+        );
+    }
+    let fits = [
+        "assert",
+        "--ready",
+        "no retry factor above",
+        "--set",
+        "factor=2.5",
+    ];
+    let told = tripline(server.data_dir(), &fits)?;
+    ensure!(told.status.success(), "{}", err(&told));
+    Ok(())
+}
+
 /// A drill: stock fails from second 20 on, the fault is told at 20, cart's breaker opens at 23; cart tries thrice.
 async fn drill(server: &Tripline) -> Result<()> {
     const SECOND: u64 = 1_000_000_000;

@@ -46,7 +46,7 @@ pub use sql::{Relation, SqlLimits, SqlOutcome, SqlPage, SqlTable, is_query, sql}
 pub use status::{StatusSection, status};
 pub use trace::{TRACE_VIEWS, TracePage, span, trace};
 pub use traces::{TracesHow, TracesPage, box_of, box_param, traces};
-pub use whatif::what_if;
+pub use whatif::{what_if, what_if_refusal};
 
 #[cfg(test)]
 mod tests;

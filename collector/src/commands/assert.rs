@@ -3,14 +3,15 @@
 //! An assertion is a query for what must not be: it holds when no row comes back. Several stand in one file,
 //! separated by semicolons at a line's end, each under a comment that says what it asserts; ready-made ones are
 //! embedded (`ready.sql`, read the same way). A comment `set minutes = 60` gives an assertion a parameter: `{minutes}`
-//! in its query becomes the text `'60'`, or what `--set minutes=…` says; without a default it has to be said.
+//! in its query becomes the text `'60'`, or what `--set minutes=…` says; without a default it has to be said. With
+//! `set minutes: count = 60` it takes only numbers that count something; `Kind` has the others.
 //!
 //! Exit codes: 0 = all hold, 1 = rows were found, 2 = something could not be checked.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 
 use super::sql::{Row, rows, statement};
 use super::{ServeFlags, print_line};
@@ -72,13 +73,83 @@ impl std::str::FromStr for Setting {
     }
 }
 
+/// What values of a parameter mean something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Any text, where nothing else is declared.
+    Text,
+    /// `number`
+    Number,
+    /// `whole`
+    Whole,
+    /// `count`
+    Count,
+}
+
+impl Kind {
+    fn read(word: &str) -> Option<Self> {
+        match word {
+            "number" => Some(Self::Number),
+            "whole" => Some(Self::Whole),
+            "count" => Some(Self::Count),
+            _ => None,
+        }
+    }
+
+    fn fits(self, value: &str) -> bool {
+        // Whole numbers become INTEGER in a query.
+        let is_whole_from = |least: i32| value.parse::<i32>().is_ok_and(|whole| whole >= least);
+        match self {
+            Self::Text => true,
+            Self::Number => value
+                .parse::<f64>()
+                .is_ok_and(|number| number.is_finite() && number >= 0.0),
+            Self::Whole => is_whole_from(0),
+            Self::Count => is_whole_from(1),
+        }
+    }
+
+    fn described(self) -> &'static str {
+        match self {
+            Self::Text => "a text",
+            Self::Number => "a number that is not negative",
+            Self::Whole => "a whole number that is not negative",
+            Self::Count => "a whole number of at least 1",
+        }
+    }
+}
+
+/// What an assertion leaves open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Parameter {
+    name: String,
+    kind: Kind,
+    default: Option<String>,
+}
+
 /// What must not be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Assertion {
     name: String,
     query: String,
-    /// Names of parameters with their defaults.
-    parameters: Vec<(String, Option<String>)>,
+    parameters: Vec<Parameter>,
+}
+
+/// How the assertions came out.
+#[derive(Debug, Default)]
+struct Tally {
+    checked: usize,
+    failed: usize,
+    unchecked: usize,
+}
+
+impl Parameter {
+    /// What is said of it, or its default.
+    fn value<'a>(&'a self, set: &'a [Setting]) -> Option<&'a str> {
+        let said = set.iter().find(|setting| setting.name == self.name);
+        said.map(|setting| setting.value.as_str())
+            .or(self.default.as_deref())
+    }
 }
 
 impl Assertion {
@@ -88,9 +159,9 @@ impl Assertion {
             parameters: Vec::new(),
             ..self.clone()
         };
-        for (name, default) in &self.parameters {
-            let said = set.iter().find(|setting| setting.name == *name);
-            let value = said.map(|setting| &setting.value).or(default.as_ref());
+        for parameter in &self.parameters {
+            let name = &parameter.name;
+            let value = parameter.value(set);
             let value = value.ok_or_else(|| format!("--set {name}=…"))?;
             let hole = format!("{{{name}}}");
             filled.name = filled.name.replace(&hole, value);
@@ -105,9 +176,9 @@ impl Assertion {
         let parameters: Vec<String> = self
             .parameters
             .iter()
-            .map(|(name, default)| match default {
-                Some(default) => format!("{name}={default}"),
-                None => format!("{name}=…"),
+            .map(|parameter| {
+                let default = parameter.default.as_deref().unwrap_or("…");
+                format!("{}={default}", parameter.name)
             })
             .collect();
         if parameters.is_empty() {
@@ -117,11 +188,12 @@ impl Assertion {
     }
 }
 
-/// Runs the assertions: whether all of them hold, none found rows, or one could not be checked.
+/// Runs the assertions: whether all of them hold, some found rows, or some could not be checked.
 pub(super) fn run(args: &AssertArgs) -> ExitCode {
     match check(args) {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(1),
+        Ok(tally) if tally.unchecked > 0 => ExitCode::from(2),
+        Ok(tally) if tally.failed > 0 => ExitCode::from(1),
+        Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tripline: {error:#}");
             ExitCode::from(2)
@@ -129,13 +201,14 @@ pub(super) fn run(args: &AssertArgs) -> ExitCode {
     }
 }
 
-/// How many assertions failed, after all of them have run.
-fn check(args: &AssertArgs) -> anyhow::Result<usize> {
+/// Runs all of them: one that cannot be checked does not stand in the way of the others.
+fn check(args: &AssertArgs) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
     if args.list {
         for assertion in parse(READY) {
             print_line(&assertion.listed());
         }
-        return Ok(0);
+        return Ok(tally);
     }
     let assertions = chosen(args)?;
     let flags = ServeFlags {
@@ -144,32 +217,42 @@ fn check(args: &AssertArgs) -> anyhow::Result<usize> {
         ..ServeFlags::default()
     };
     let config = flags.load()?;
-    let (mut checked, mut failed) = (0, 0);
+    let timeout = args.timeout.map(HumanDuration::get);
     for assertion in &assertions {
-        let assertion = match assertion.filled(&args.set) {
-            Ok(filled) => filled,
-            // Asked for among others: it says what it wants and does not stand in their way.
-            Err(missing) if assertions.len() > 1 => {
+        let found = match assertion.filled(&args.set) {
+            Ok(filled) => rows(&config, &filled.query, timeout).map(|rows| (filled, rows)),
+            // A ready-made one that was asked for among others says what it wants; in a file, each is meant.
+            Err(missing) if args.ready.is_some() && assertions.len() > 1 => {
                 print_line(&format!("skipped {}: needs {missing}", assertion.name));
                 continue;
             }
-            Err(missing) => bail!("\"{}\" needs {missing}", assertion.name),
+            Err(missing) => Err(anyhow!("it needs {missing}")),
         };
-        let rows = rows(
-            &config,
-            &assertion.query,
-            args.timeout.map(HumanDuration::get),
-        )
-        .with_context(|| format!("cannot check \"{}\"", assertion.name))?;
-        print_line(&report(&assertion, &rows));
-        checked += 1;
-        failed += usize::from(!rows.is_empty());
+        match found {
+            Ok((filled, rows)) => {
+                print_line(&report(&filled, &rows));
+                tally.checked += 1;
+                tally.failed += usize::from(!rows.is_empty());
+            }
+            Err(error) => {
+                print_line(&format!("ERROR   {}: could not be checked", assertion.name));
+                eprintln!("tripline: cannot check \"{}\": {error:#}", assertion.name);
+                tally.unchecked += 1;
+            }
+        }
     }
-    ensure!(checked > 0, "nothing was checked");
-    if failed > 0 {
+    ensure!(tally.checked + tally.unchecked > 0, "nothing was checked");
+    if tally.failed > 0 {
+        let Tally {
+            checked, failed, ..
+        } = tally;
         eprintln!("tripline: {failed} of {checked} assertions failed");
     }
-    Ok(failed)
+    if tally.unchecked > 0 && assertions.len() > 1 {
+        let (unchecked, all) = (tally.unchecked, assertions.len());
+        eprintln!("tripline: {unchecked} of {all} assertions could not be checked");
+    }
+    Ok(tally)
 }
 
 fn chosen(args: &AssertArgs) -> anyhow::Result<Vec<Assertion>> {
@@ -197,10 +280,17 @@ fn chosen(args: &AssertArgs) -> anyhow::Result<Vec<Assertion>> {
     );
     let is_known = |setting: &&Setting| {
         let mut all = assertions.iter().flat_map(|one| &one.parameters);
-        all.any(|(name, _)| *name == setting.name)
+        all.any(|parameter| parameter.name == setting.name)
     };
     if let Some(unknown) = args.set.iter().find(|setting| !is_known(setting)) {
         bail!("none of these assertions has a parameter {}", unknown.name);
+    }
+    for parameter in assertions.iter().flat_map(|one| &one.parameters) {
+        let value = parameter.value(&args.set);
+        if let Some(value) = value.filter(|value| !parameter.kind.fits(value)) {
+            let (name, wanted) = (&parameter.name, parameter.kind.described());
+            bail!("{name}={value} cannot be: {name} is {wanted}");
+        }
     }
     Ok(assertions)
 }
@@ -245,14 +335,19 @@ fn parse(text: &str) -> Vec<Assertion> {
     assertions
 }
 
-/// `set name = default`; the default may be missing.
-fn parameter(comment: &str) -> Option<(String, Option<String>)> {
-    let (name, default) = comment.strip_prefix("set ")?.split_once('=')?;
-    let (name, default) = (name.trim(), default.trim());
+/// `set name = default` or `set name: kind = default`; the default may be missing.
+fn parameter(comment: &str) -> Option<Parameter> {
+    let (declared, default) = comment.strip_prefix("set ")?.split_once('=')?;
+    let (name, kind) = match declared.split_once(':') {
+        Some((name, kind)) => (name.trim(), Kind::read(kind.trim())?),
+        None => (declared.trim(), Kind::Text),
+    };
+    let default = default.trim();
     let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    is_name.then(|| {
-        let default = (!default.is_empty()).then(|| default.to_owned());
-        (name.to_owned(), default)
+    is_name.then(|| Parameter {
+        name: name.to_owned(),
+        kind,
+        default: (!default.is_empty()).then(|| default.to_owned()),
     })
 }
 
@@ -328,6 +423,34 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_takes_what_its_kind_means() {
+        let cases: [(&str, &str, &[&str]); 3] = [
+            (
+                "count",
+                "60",
+                &["-3", "0", "1.5", "ten", "", "1e3", "9999999999"],
+            ),
+            ("whole", "0", &["-1", "0.5", "few"]),
+            ("number", "2.5", &["-0.1", "soon", "NaN", "inf", "-3"]),
+        ];
+        for (kind, fits, others) in cases {
+            let read = parameter(&format!("set minutes: {kind} = {fits}"));
+            let read = read.expect("a parameter");
+            assert_eq!(
+                (read.name.as_str(), read.value(&[])),
+                ("minutes", Some(fits))
+            );
+            assert!(read.kind.fits(fits), "{kind} {fits}");
+            for other in others {
+                assert!(!read.kind.fits(other), "{kind} {other}");
+            }
+        }
+        assert_eq!(parameter("set minutes: colour = 3"), None);
+        let plain = parameter("set breaker =").expect("a parameter");
+        assert!(plain.kind.fits("-3") && plain.default.is_none());
+    }
+
+    #[test]
     fn a_report_shows_rows_and_says_when_it_cuts() {
         let assertion = Assertion {
             name: "none".to_owned(),
@@ -352,6 +475,8 @@ mod tests {
             .map(|assertion| assertion.name.as_str())
             .collect();
         assert_eq!(names.len(), ready.len());
+        let mut parameters = ready.iter().flat_map(|assertion| &assertion.parameters);
+        assert!(parameters.all(|one| one.value(&[]).is_none_or(|value| one.kind.fits(value))));
         assert!(
             ready
                 .iter()

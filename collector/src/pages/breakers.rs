@@ -158,6 +158,10 @@ async fn what_if(
         ..question
     };
     let answer = whatif::ask(state, named, params, whatif::edits(params)).await;
+    let answer = answer.map_err(|problem| Problem {
+        detail: views::what_if_refusal(&problem.detail),
+        ..problem
+    });
     show(frame, &title, answer, views::what_if)
 }
 

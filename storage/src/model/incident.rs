@@ -222,7 +222,7 @@ pub struct EntryPoint {
     pub crossing: f64,
     /// Failed, with a failed or refused call on such an edge in their trace.
     pub failed: f64,
-    /// Answered though such a call failed or was refused: a fallback or a default.
+    /// Answered though such a call failed for good or was refused: a fallback or a default.
     pub degraded: f64,
     /// The rest.
     pub unaffected: f64,

@@ -89,6 +89,16 @@ fn covered(data: &WhatIf) -> String {
     )
 }
 
+/// Why settings were refused, as the form calls the field that it names.
+pub fn what_if_refusal(detail: &str) -> String {
+    let told = EDITED.iter().find_map(|(name, label)| {
+        let rest = detail.strip_prefix(*name)?;
+        rest.starts_with(' ')
+            .then(|| format!("{label} ({name}){rest}"))
+    });
+    told.unwrap_or_else(|| detail.to_owned())
+}
+
 /// Too little is stored to replay it: said instead of numbers.
 fn refused(data: &WhatIf, why: &str, frame: &Frame) -> AnyView {
     let advice =

@@ -53,9 +53,9 @@ FROM spans
 WHERE TRY_CAST(json_extract_string(attributes."http.request.resend_count"::JSON, '') AS INTEGER) > 3 AND start_time > now() - INTERVAL 1 HOUR;
 
 -- no retry factor above {factor}
--- set factor = 1.5
--- set minutes = 60
--- set least_attempts = 10
+-- set factor: number = 1.5
+-- set minutes: count = 60
+-- set least_attempts: whole = 10
 SELECT environment, service_namespace, cluster, caller, callee, sum(attempts) AS attempts, sum(calls) AS calls,
     round(sum(attempts) / greatest(sum(calls), 1), 2) AS retry_factor
 FROM edge_retries
@@ -66,8 +66,8 @@ ORDER BY retry_factor DESC;
 
 -- breaker {breaker} opened within {seconds} s of the fault
 -- set breaker =
--- set seconds = 5
--- set minutes = 60
+-- set seconds: number = 5
+-- set minutes: count = 60
 WITH guarded AS (
     SELECT breaker_id, environment, service_name, name, "key", coalesce(peer_service, name) AS callee FROM breakers WHERE name = {breaker}
 ),

@@ -43,8 +43,11 @@ impl BreakerConfig {
         if self.slow_calls.is_some_and(|slow| slow.threshold.is_zero()) {
             return refuse("slow_calls.threshold", "zero would make every call slow");
         }
-        if self.consecutive_failures == Some(0) || self.failure_count == Some(0) {
+        if self.consecutive_failures == Some(0) {
             return refuse("consecutive_failures", "zero failures would trip at once");
+        }
+        if self.failure_count == Some(0) {
+            return refuse("failure_count", "zero failures would trip at once");
         }
         if self.open.base.is_zero() || self.open.base > self.open.max {
             return refuse("open.base", "must be above zero and at most open.max");

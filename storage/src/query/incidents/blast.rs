@@ -1,8 +1,8 @@
 //! Who is hurt: requests at the entry points whose traces cross an edge of the incident.
 //!
 //! An entry point is a root span. A request is *failed* when its root failed and a call on such an edge failed or was
-//! refused in its trace; *degraded* when its root did not fail though such a call did (a fallback answered); else
-//! unaffected. A refused call has no span of its
+//! refused in its trace; *degraded* when its root did not fail though such a call did and no retry made it good (a
+//! fallback answered); else unaffected. A refused call has no span of its
 //! own on the edge: what its library writes is recognised as the waterfall recognises it ([`super::refused_spans`]). Counts
 //! undo sampling by the spans' own weights, and that of many spans a share of the traces is read ([`super::sample`]); what
 //! is estimated comes with its interval.

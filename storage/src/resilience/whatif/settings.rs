@@ -96,9 +96,21 @@ pub enum SettingsError {
     Invalid(String),
 }
 
+/// In the names that people give settings by, not those of the SDK's own fields.
 impl From<InvalidConfig> for SettingsError {
     fn from(error: InvalidConfig) -> Self {
-        Self::Invalid(error.to_string())
+        let name = match error.setting {
+            "window.length" => "window.length_s",
+            "failure_ratio" => "failure_ratio_threshold",
+            "failure_count" => "failure_count_threshold",
+            "consecutive_failures" => "consecutive_failures_threshold",
+            "slow_calls.ratio" => "slow_ratio_threshold",
+            "slow_calls.threshold" => "slow_call_s",
+            "open.base" => "open.base_s",
+            same => same,
+        };
+        let why = error.why.replace("open.max", "open.max_s");
+        Self::Invalid(format!("{name} {why}"))
     }
 }
 

@@ -346,6 +346,36 @@ fn settings_survive_being_told_and_read() {
 }
 
 #[test]
+fn a_refusal_names_the_setting_as_it_was_typed() {
+    let base = BreakerConfig::new();
+    for (name, value) in [
+        ("window.length_s", "0"),
+        ("window.buckets", "0"),
+        ("window.size", "0"),
+        ("failure_ratio_threshold", "2"),
+        ("failure_count_threshold", "0"),
+        ("consecutive_failures_threshold", "0"),
+        ("slow_ratio_threshold", "2"),
+        ("open.base_s", "0"),
+        ("open.multiplier", "0.5"),
+        ("half_open.permits", "0"),
+        ("half_open.concurrent", "0"),
+        ("minimum_calls", "many"),
+    ] {
+        let asked = settings::Edits::from([(name.to_owned(), value.to_owned())]);
+        let told = settings::edited(&base, &asked).expect_err(name).to_string();
+        assert!(told.starts_with(&format!("{name} ")), "{name}: {told}");
+    }
+    let slow = [("slow_ratio_threshold", "0.5"), ("slow_call_s", "0")];
+    let slow = slow.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let told = settings::edited(&base, &settings::Edits::from(slow)).expect_err("zero");
+    assert!(told.to_string().starts_with("slow_call_s "), "{told}");
+    let short = settings::Edits::from([("open.max_s".to_owned(), "0.001".to_owned())]);
+    let told = settings::edited(&base, &short).expect_err("shorter than the first");
+    assert!(told.to_string().contains("open.max_s"), "{told}");
+}
+
+#[test]
 fn edits_are_laid_over_whatever_was_told() {
     let edits = |pairs: &[(&str, &str)]| -> settings::Edits {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());

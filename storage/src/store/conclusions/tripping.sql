@@ -1,12 +1,13 @@
 -- The latest calls of breakers' owners that failed, else took a second or longer, when the breakers opened; nine traces each.
 --
 -- $1: trips (number, scope, service, instance, earliest and latest end of such a call, names of the callee, `slow` where slow
--- calls opened it); $2, $3: between which times calls began. Calls that a breaker refused are no failures of the callee:
--- they say so, and take no time.
+-- calls opened it, the breaker's name); $2, $3: between which times calls began. Calls that a breaker refused are no failures
+-- of the callee: they say so, and take no time. One that took its time and tells of a breaker may be another's: it has to
+-- name this one, or to go to its callee.
 WITH trips AS (
     SELECT part[1]::INTEGER AS number, part[2] AS environment, part[3] AS service_namespace, part[4] AS cluster, part[5] AS service,
         part[6] AS instance, part[7]::BIGINT AS lo, part[8]::BIGINT AS hi, string_split(nullif(part[9], ''), chr(29)) AS peers,
-        part[10] = 'slow' AS is_of_slow
+        part[10] = 'slow' AS is_of_slow, part[11] AS breaker
     FROM (SELECT string_split(unnest(string_split($1, chr(30))), chr(31)) AS part)
 ),
 buckets AS (
@@ -25,7 +26,8 @@ asked AS MATERIALIZED (
 calls AS MATERIALIZED (
     SELECT coalesce(environment, '') AS environment, coalesce(service_namespace, '') AS service_namespace,
         coalesce(cluster, '') AS cluster, service_name AS service, coalesce(service_instance_id, '') AS instance, peer,
-        trace_id, span_id, status_code = 'error' AS is_failed, duration_ns >= 1000000000 AS is_slow,
+        trace_id, span_id, "circuit_breaker.name" AS breaker, concat_ws(' ', "error.type", status_message) AS says,
+        status_code = 'error' AS is_failed, duration_ns >= 1000000000 AS is_slow,
         epoch_ns(start_time) + duration_ns AS ends, (epoch_ns(start_time) + duration_ns) // 10000000000 AS bucket,
         row_number() OVER (PARTITION BY environment, service_namespace, cluster, service_name, service_instance_id, peer,
             status_code = 'error', duration_ns >= 1000000000, (epoch_ns(start_time) + duration_ns) // 10000000000
@@ -46,6 +48,9 @@ near AS (
     -- Nine traces are wanted: of a bucket that ended before the trip, its last calls are enough.
     WHERE (c.place <= 32 OR a.bucket = a.hi // 10000000000) AND c.ends BETWEEN a.lo AND a.hi AND (NOT a.is_seen OR c.instance IN ('', a.instance))
         AND (a.peers IS NULL OR c.peer IS NULL OR list_contains(a.peers, c.peer))
+        AND (c.breaker IS NULL AND NOT regexp_matches(c.says, '(?i)circuit|breaker|not.?permitted')
+            OR coalesce(c.breaker = a.breaker, false) OR coalesce(list_contains(a.peers, c.peer), false)
+            OR regexp_matches(c.says, '(?i)(^|[^[:alnum:]_-])' || regexp_escape(a.breaker) || '($|[^[:alnum:]_-])'))
 ),
 traces AS (
     SELECT number, trace_id, arg_max(span_id, ends) AS span_id, is_such, bool_or(is_to_peer) AS is_to_peer, max(ends) AS ends

@@ -270,11 +270,17 @@ fn search(set: &SegmentSet, conn: &Connection, trips: &[&Trip]) -> duckdb::Resul
     let may_hold = |segment: &Segment| trips.iter().any(|trip| trip.may_be_in(segment));
     let has_spans = |segment: &Segment| segment.may_have("spans") && may_hold(segment);
     if set.segments().iter().any(|segment| has_spans(segment)) {
-        let calls = set.calls_sql(&["circuit_breaker.outcome", "error.type"], may_hold);
+        let keys = [
+            "circuit_breaker.name",
+            "circuit_breaker.outcome",
+            "error.type",
+        ];
+        let calls = set.calls_sql(&keys, may_hold);
         let asked = trips.iter().enumerate().map(|(number, trip)| {
             let peers: Vec<String> = trip.peers.iter().map(|name| named(name)).collect();
             let slow = if trip.is_of_slow { "slow" } else { "" };
-            trip.fields(number, [peers.join("\u{1d}"), slow.to_owned()])
+            let more = [peers.join("\u{1d}"), slow.to_owned(), plain(&trip.breaker)];
+            trip.fields(number, more)
         });
         let sql = TRIPPING.replace("{calls}", &calls);
         ask(conn, &sql, &joined(asked), trips, &mut found)?;

@@ -5,6 +5,21 @@ use super::*;
 use crate::fixture::{append, batch};
 use crate::ingest::{ResourceRow, Rows, SpanColumns, SpanRow};
 
+/// A request that was answered.
+fn entry(number: u8, start: u64, end: u64) -> SpanRow<'static> {
+    SpanRow {
+        trace_id: [number; 16],
+        span_id: [number; 8],
+        name: "GET /",
+        kind: "server",
+        start_unix_nano: start,
+        end_unix_nano: end,
+        status_code: "unset",
+        attributes: "{}",
+        ..SpanRow::default()
+    }
+}
+
 /// A request: a root that failed or not, and under it what the library leaves of the call, if it leaves anything.
 fn request(
     store: &Store,
@@ -16,15 +31,8 @@ fn request(
     let start = BASE + (10 + u64::from(number)) * S;
     let status = |failed: bool| if failed { "error" } else { "unset" };
     let root = SpanRow {
-        trace_id: [number; 16],
-        span_id: [number; 8],
-        name: "GET /",
-        kind: "server",
-        start_unix_nano: start,
-        end_unix_nano: start + 1_000_000,
         status_code: status(has_failed),
-        attributes: "{}",
-        ..SpanRow::default()
+        ..entry(number, start, start + 1_000_000)
     };
     let under = SpanRow {
         span_id: [number + 100; 8],
@@ -185,6 +193,70 @@ fn a_refused_call_is_no_way_in_which_calls_failed() {
             .collect();
         assert_eq!(minutes, [(BASE as i64, 1)]);
         assert_eq!(recovery.rejected_basis.as_deref(), Some("spans"));
+    };
+    check();
+    store.seal_now().expect("sealed");
+    check();
+}
+
+/// A request of `cart` that is answered, with calls to `pay` one after the other, of which these fail.
+fn tried(store: &Store, number: u8, second: u64, failed: &[bool]) {
+    let start = BASE + second * S;
+    let root = SpanRow {
+        name: "work",
+        ..entry(number, start, start + 100_000_000)
+    };
+    let mut spans = vec![root.clone()];
+    for (at, has_failed) in (1_u8..).zip(failed) {
+        let begins = start + u64::from(at) * 10_000_000;
+        spans.push(SpanRow {
+            span_id: [number + at; 8],
+            parent_span_id: Some([number; 8]),
+            kind: "client",
+            start_unix_nano: begins,
+            end_unix_nano: begins + 5_000_000,
+            status_code: if *has_failed { "error" } else { "unset" },
+            peer: Some("pay"),
+            peer_kind: Some("service"),
+            ..root.clone()
+        });
+    }
+    send_spans(store, "cart", &spans);
+}
+
+#[test]
+fn a_request_whose_retry_succeeded_is_unaffected() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    call(&store, 10, 15, "connection reset", true);
+    // A retry made it good; all tries failed and a default answered; nothing failed.
+    tried(&store, 50, 16, &[true, false]);
+    tried(&store, 60, 17, &[true, true]);
+    tried(&store, 70, 18, &[false]);
+    change(
+        &store,
+        ["cart", "1"],
+        "pay",
+        BASE + 20 * S,
+        ["closed", "open"],
+        1,
+        None,
+    );
+    let check = || {
+        let blast = only_incident(&store).blast;
+        let [entry] = blast.entry_points.as_slice() else {
+            panic!("{blast:?}");
+        };
+        assert_eq!(
+            (
+                entry.requests,
+                entry.crossing,
+                entry.failed,
+                entry.degraded,
+                entry.unaffected
+            ),
+            (4.0, 4.0, 1.0, 1.0, 2.0)
+        );
     };
     check();
     store.seal_now().expect("sealed");

@@ -214,6 +214,66 @@ fn everybody_knows_the_callee(session: &Session<'_>, start: u64, breaker_id: &st
 }
 
 #[test]
+fn what_another_breaker_refused_opened_nothing() {
+    let start = now() - 600 * SECOND;
+    let told = |message: &'static str, call: Call<'static>| Call { message, ..call };
+    let at = |second: u64| start + second * SECOND;
+    let own = r#"{"circuit_breaker.name":"psp"}"#;
+    // A breaker of whom nobody knows the callee, and calls that tell of another; then one that names it.
+    let others = [
+        told("the circuit of psp said no", to("psp", 4, at(4), true)),
+        told("the circuit of ledger-2 said no", to("psp", 5, at(5), true)),
+        Call {
+            attributes: own,
+            ..to("psp", 6, at(6), true)
+        },
+    ];
+    let named = told("the circuit of ledger said no", to("psp", 3, at(3), true));
+    for (calls, cause) in [
+        (&others[..], None),
+        (&[&others[..], &[named]].concat()[..], Some(id(3))),
+    ] {
+        hot_and_sealed(
+            |store| {
+                gauge(store, at(0), "ledger", "closed");
+                spans(store, "shop", "p1", calls);
+                gauge(store, at(10), "ledger", "open");
+            },
+            |store| {
+                let reader = store.reader().expect("a reader");
+                let of_ledger = trips(&Session::new(&reader))
+                    .into_iter()
+                    .filter(|trip| trip.name == "ledger");
+                let causes: Vec<Option<String>> = of_ledger.map(|trip| trip.trace_id).collect();
+                assert_eq!(causes, std::slice::from_ref(&cause));
+            },
+        );
+    }
+    // To its own callee such a call is a failure like others.
+    hot_and_sealed(
+        |store| {
+            gauge(store, at(0), "inventory-cb", "closed");
+            let calls = [
+                to(ADDRESS, 1, at(1), false),
+                told(
+                    "the circuit at the warehouse said no",
+                    to(ADDRESS, 5, at(5), true),
+                ),
+            ];
+            spans(store, "shop", "p1", &calls);
+            answers(store, &calls[..1]);
+            gauge(store, at(10), "inventory-cb", "open");
+        },
+        |store| {
+            let reader = store.reader().expect("a reader");
+            let trips = trips(&Session::new(&reader));
+            let own = trips.iter().find(|trip| trip.name == "inventory-cb");
+            assert_eq!(own.expect("a trip").trace_id, Some(id(5)));
+        },
+    );
+}
+
+#[test]
 fn calls_that_come_late_are_found_and_those_of_nobody_are_not() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path());

@@ -245,10 +245,10 @@ pub struct Recovery {
     pub probes: u32,
     /// Of these that closed it.
     pub probes_passed: u32,
-    /// Failed share at the entry points whose requests cross its edges, in the five minutes before now (or before its
-    /// end).
+    /// Failed share at the entry points whose requests cross its edges, in the five minutes before now, or after its end
+    /// once these are over.
     pub entry_error_share: Option<f64>,
-    /// The same in the five minutes before it began.
+    /// The same in the five minutes before it began, those of `before_after`.
     pub entry_error_share_before: Option<f64>,
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::is_listed;
-use super::story::{SECOND, resource, story, story_until, told_before};
+use super::story::{SECOND, failed_checkouts, resource, rfc3339, story, story_until, told_before};
 use crate::harness::{Start, Tripline, now, text};
 
 /// What another copy of the binary answers for a bundle.
@@ -269,4 +269,98 @@ async fn a_bundle_opens_elsewhere_with_the_same_incident() -> Result<()> {
     child.kill()?;
     child.wait()?;
     outcome
+}
+
+/// What came before and after is told of the same whole buckets everywhere, and in a bundle as where it came from.
+#[tokio::test]
+async fn before_and_after_are_the_same_numbers_live_and_in_a_bundle() -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let data = scratch.path().join("data");
+    let server = Start::default().data_dir(&data).start().await?;
+    // It begins and ends in the middle of buckets of ten seconds; requests fail in the buckets at both edges, too.
+    let begin = (now() - 450 * SECOND) / (10 * SECOND) * (10 * SECOND) + 5 * SECOND;
+    story_until(&server, begin, 400).await?;
+    failed_checkouts(&server, begin, &[5, 28, 372, 373]).await?;
+    is_listed(&server).await?;
+    let live = server.get("/api/v1/incidents").await?;
+    let id = live["items"][0]["incident_id"].as_str().context("an id")?;
+    let path = format!("/api/v1/incidents/{id}");
+    let before = server.get(&path).await?;
+    let courses = before["before_after"]["courses"].as_array();
+    let entry = courses
+        .and_then(|courses| {
+            courses
+                .iter()
+                .find(|one| one["operation"] == "POST /checkout")
+        })
+        .context("an entry point")?;
+    for (phase, told) in [
+        ("before", "entry_error_share_before"),
+        ("after", "entry_error_share"),
+    ] {
+        let of = |what: &str| entry[phase][what].as_f64().context("a number");
+        let share = of("error_weight")? / of("weight")?;
+        let told = before["recovery"][told].as_f64().context("a share")?;
+        ensure!(
+            share > 0.0 && (share - told).abs() < 1e-9,
+            "{phase}: {share}, {told}\n{before}"
+        );
+    }
+
+    let bundle = scratch.path().join("bundle");
+    export(&data, id, &bundle).await?;
+    let (mut child, address) = opened(&bundle).await?;
+    let outcome = async {
+        let list: Value =
+            serde_json::from_str(&asked(&server, &address, "/api/v1/incidents").await?)?;
+        ensure!(list["items"] == live["items"], "{list}\n{live}");
+        let after: Value = serde_json::from_str(&asked(&server, &address, &path).await?)?;
+        for part in ["incident", "blast", "recovery", "before_after"] {
+            ensure!(
+                after[part] == before[part],
+                "{part}\n{}\n{}",
+                after[part],
+                before[part]
+            );
+        }
+        Ok(())
+    }
+    .await;
+    child.kill()?;
+    child.wait()?;
+    outcome
+}
+
+#[tokio::test]
+async fn a_range_without_a_row_is_no_bundle_and_the_nearest_telemetry_is_named() -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let data = scratch.path().join("data");
+    let server = Start::default().data_dir(&data).start().await?;
+    let begin = (now() - 100 * SECOND) / SECOND * SECOND;
+    let bundle = scratch.path().join("bundle");
+    let empty = format!(
+        "{}..{}",
+        rfc3339(begin - 3_600 * SECOND),
+        rfc3339(begin - 1_800 * SECOND)
+    );
+    let refused = export(&data, &empty, &bundle).await;
+    let told = format!("{:#}", refused.err().context("nothing is stored at all")?);
+    ensure!(told.contains("the store is empty"), "{told}");
+
+    failed_checkouts(&server, begin, &[0]).await?;
+    let refused = export(&data, &empty, &bundle).await;
+    let told = format!("{:#}", refused.err().context("nothing is stored then")?);
+    let nearest = format!("the nearest telemetry is of {}", rfc3339(begin));
+    ensure!(
+        told.contains("nothing is stored from") && told.contains(&nearest),
+        "{told}"
+    );
+    ensure!(
+        std::fs::read_dir(scratch.path())?.count() == 1,
+        "an export that was refused left something"
+    );
+    // With rows, but without an incident, it is one.
+    export(&data, &format!("{}..now", rfc3339(begin)), &bundle).await?;
+    ensure!(bundle.join("manifest.json").is_file(), "no bundle");
+    Ok(())
 }

@@ -186,6 +186,29 @@ pub(super) async fn story_until(server: &Tripline, begin: u64, seconds: u64) -> 
     Ok(())
 }
 
+/// Requests at checkout that fail by themselves, in these seconds.
+pub(super) async fn failed_checkouts(server: &Tripline, begin: u64, seconds: &[u64]) -> Result<()> {
+    let spans: Vec<Value> = (30_000..)
+        .zip(seconds)
+        .map(|(number, second)| {
+            Span {
+                number,
+                span: 0,
+                parent: None,
+                name: "POST /checkout",
+                kind: 2,
+                at: begin + second * SECOND,
+                ms: 5,
+                failed: true,
+                attributes: Vec::new(),
+            }
+            .json()
+        })
+        .collect();
+    let traces = json!({"resourceSpans": [{"resource": resource("checkout", "3.0"), "scopeSpans": [{"spans": spans}]}]});
+    server.send("traces", &traces).await
+}
+
 /// The time as a person writes it, to the second.
 pub(crate) fn rfc3339(ns: u64) -> String {
     let seconds = ns / SECOND;

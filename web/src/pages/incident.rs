@@ -5,7 +5,7 @@ mod markdown;
 
 use leptos::prelude::*;
 use tripline_storage::model::{
-    ChangeEvent, Incident, IncidentBreaker, IncidentDetail, LaneSegment, Recovery,
+    ChangeEvent, Incident, IncidentBreaker, IncidentDetail, LaneSegment,
 };
 
 pub use self::markdown::markdown;
@@ -18,6 +18,9 @@ use crate::chart::{Line, lanes, time_series};
 use crate::frame::Frame;
 use crate::parts::{copied_id, cut_note, moment, nothing, positive, service_link};
 use crate::units;
+
+/// What comes after it is told of five minutes in whole buckets of ten seconds.
+const AFTER_NS: u64 = 310_000_000_000;
 
 /// The page.
 pub fn incident(data: &IncidentDetail, frame: &Frame) -> AnyView {
@@ -32,7 +35,7 @@ pub fn incident(data: &IncidentDetail, frame: &Frame) -> AnyView {
             <p class="lead">{sentence(data, frame)}</p>
             <p class="quiet">"began " {moment(positive(Some(incident.start_unix_nano)), frame)} " · " {length(incident, frame)} " · " {copied_id(&incident.incident_id)}</p>
         </div></div>
-        {verdict(&data.recovery)}
+        {verdict(data, frame)}
         {root(incident, frame)}
         {cascade(data, frame)}
         {calls::worst(&data.worst, frame)}
@@ -102,7 +105,16 @@ fn sentence(data: &IncidentDetail, frame: &Frame) -> String {
     )
 }
 
-fn verdict(recovery: &Recovery) -> AnyView {
+/// How it goes on; of one that is over for five minutes, how these were.
+fn verdict(data: &IncidentDetail, frame: &Frame) -> AnyView {
+    let recovery = &data.recovery;
+    let end = positive(data.incident.end_unix_nano);
+    let since_end = end.map_or(0, |end| frame.now_ns.saturating_sub(end));
+    let when = if since_end > AFTER_NS {
+        "in the 5 min after it"
+    } else {
+        "in the last 5 min"
+    };
     let class = match recovery.verdict.as_str() {
         "recovered" | "recovering" => "verdict fine",
         "worsening" => "verdict bad",
@@ -114,7 +126,7 @@ fn verdict(recovery: &Recovery) -> AnyView {
             .map(|before| format!(" (before: {})", units::percent(before)))
             .unwrap_or_default();
         format!(
-            " Entry points: {} failed in the last 5 min{before}.",
+            " Entry points: {} failed {when}{before}.",
             units::percent(share)
         )
     });

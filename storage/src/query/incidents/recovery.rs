@@ -11,11 +11,13 @@ use duckdb::{Connection, params};
 use super::blast::may_be;
 use super::sample::{SPANS_MAX, Sample};
 use super::silences::STALE;
+use super::windows::begins;
 use super::{QueryError, SECOND, Session, end, refused_by};
 use crate::ask::Ask;
 use crate::model::{
     BlastRadius, BreakerTransition, Incident, OpenAt, Recovery, RejectedInMinute, TimeRange,
 };
+use crate::rollup::BUCKET_NS;
 
 const REJECTED: &str = include_str!("recovery.sql");
 const ENTRY_ERRORS: &str = include_str!("entry_errors.sql");
@@ -42,12 +44,17 @@ pub(super) fn recovery(
     // Errors of requests that go elsewhere say nothing of it.
     let entry_points = blast.entry_points.iter();
     let entries = super::entries_text(entry_points.filter(|entry| entry.crossing > 0.0));
+    // Before and after are the same whole buckets as of each of its calls.
+    let begins = begins(incident);
     let until = match incident.end_unix_nano {
-        Some(_) => (finish + FIVE_MINUTES_NS).min(now),
+        Some(_) => {
+            let over = (finish.div_euclid(BUCKET_NS) + 1) * BUCKET_NS;
+            (over + FIVE_MINUTES_NS).min(now)
+        }
         None => now,
     };
     let red = session.set().red_sql(
-        (incident.start_unix_nano - FIVE_MINUTES_NS).min(until - 2 * FIVE_MINUTES_NS) - 20 * SECOND,
+        (begins - FIVE_MINUTES_NS).min(until - 2 * FIVE_MINUTES_NS) - 20 * SECOND,
         until + 10 * SECOND,
     );
     let (rejected, basis, shares) = session.run_over(&["breaker_samples"], |conn| {
@@ -70,8 +77,8 @@ pub(super) fn recovery(
             &ENTRY_ERRORS.replace("{red}", &red),
             params![
                 entries,
-                incident.start_unix_nano - FIVE_MINUTES_NS - 20 * SECOND,
-                incident.start_unix_nano - 20 * SECOND,
+                begins - FIVE_MINUTES_NS,
+                begins,
                 until - FIVE_MINUTES_NS,
                 until,
                 until - 2 * FIVE_MINUTES_NS

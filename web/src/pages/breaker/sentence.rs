@@ -199,8 +199,13 @@ fn aftermath(found: &IncidentDetail, breaker_id: &str) -> String {
     }
     let rejected = found.recovery.rejected_max();
     if rejected > 0 {
+        // They are counted of the incident, whose breakers may be several.
+        let by = match found.incident.breakers.len() {
+            0 | 1 => String::new(),
+            several => format!(" by the {several} breakers of its incident together"),
+        };
         text.push_str(&format!(
-            "; up to {} calls/min rejected",
+            "; up to {} calls/min rejected{by}",
             units::count(rejected)
         ));
     }

@@ -24,7 +24,7 @@ pub(super) fn worst(worst: &WorstMoment, frame: &Frame) -> AnyView {
         let instances = units::counted(u64::from(worst.instances_open), "instance");
         let refused = format!("{instances} refused at ");
         let meaning = format!(
-            ": states are those of that moment, calls those of the {} before it.",
+            ": states are those of that moment, calls those of the {} before it. Shares are of failed and refused calls, of all attempted.",
             units::duration((seconds * 1e9) as u64)
         );
         let cut = cut_note(
@@ -68,6 +68,7 @@ pub(super) fn before_after(data: &BeforeAfter, frame: &Frame) -> AnyView {
                 <tr><th rowspan="2">"Calls"</th><th colspan="3" class="num">{head("Before", data.before)}</th><th colspan="3" class="num">{head("During", data.during)}</th><th colspan="3" class="num">{head("After", data.after)}</th></tr>
                 <tr>{quantiles()}{quantiles()}{quantiles()}</tr>
             </thead><tbody>{rows}</tbody></table></div>
+            <p class="note">"Failed is the failed share of what spans tell of, over the time of its column; the graph tells failed and refused calls of all attempted, over its own."</p>
             {cut}
         }
         .into_any()

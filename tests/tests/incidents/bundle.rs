@@ -68,6 +68,15 @@ fn read(bundle: &Path, file: &str) -> Result<Value> {
     Ok(serde_json::from_str(&text)?)
 }
 
+/// These parts of an incident are told alike.
+fn are_alike(after: &Value, before: &Value, parts: &[&str]) -> Result<()> {
+    for part in parts {
+        let (after, before) = (&after[*part], &before[*part]);
+        ensure!(after == before, "{part}\n{after}\n{before}");
+    }
+    Ok(())
+}
+
 /// What an opened bundle answers to a GET.
 async fn asked(server: &Tripline, address: &str, path: &str) -> Result<String> {
     let response = server
@@ -237,20 +246,14 @@ async fn a_bundle_opens_elsewhere_with_the_same_incident() -> Result<()> {
     let outcome = async {
         let path = format!("/api/v1/incidents/{id}");
         let after: Value = serde_json::from_str(&asked(&server, &address, &path).await?)?;
-        for part in [
+        let parts = [
             "incident",
             "error_classes",
             "changes",
             "blast",
             "transitions",
-        ] {
-            ensure!(
-                after[part] == before[part],
-                "{part}\n{}\n{}",
-                after[part],
-                before[part]
-            );
-        }
+        ];
+        are_alike(&after, &before, &parts)?;
         let page = asked(&server, &address, &format!("/incidents/{id}")).await?;
         ensure!(page.contains("likely root: psp"), "{page}");
         let path = "/api/v1/breakers/payment/mainframe";
@@ -315,14 +318,11 @@ async fn before_and_after_are_the_same_numbers_live_and_in_a_bundle() -> Result<
             serde_json::from_str(&asked(&server, &address, "/api/v1/incidents").await?)?;
         ensure!(list["items"] == live["items"], "{list}\n{live}");
         let after: Value = serde_json::from_str(&asked(&server, &address, &path).await?)?;
-        for part in ["incident", "blast", "recovery", "before_after"] {
-            ensure!(
-                after[part] == before[part],
-                "{part}\n{}\n{}",
-                after[part],
-                before[part]
-            );
-        }
+        are_alike(
+            &after,
+            &before,
+            &["incident", "blast", "recovery", "before_after"],
+        )?;
         Ok(())
     }
     .await;

@@ -15,6 +15,7 @@
 //! A running server is asked over its API, a data directory at rest is opened here. The end of the range is what counts
 //! as now in every file and in the opened bundle: for an incident that goes on, the moment of the export.
 
+mod empty_range;
 mod settings;
 
 use std::fs;
@@ -31,7 +32,6 @@ use tripline_storage::model;
 use tripline_storage::query::{self, Session};
 use tripline_storage::sql::{Format, Request};
 use tripline_storage::store::{Store, lock_holder};
-use tripline_web::units;
 
 use crate::api::when::{When, now_ns};
 use crate::commands::{print_line, sql};
@@ -77,16 +77,6 @@ const QUERIES: [(&str, &str); 4] = [
         "SELECT start_time, trace_id, service_name, name, status_message FROM spans WHERE status_code = 'error' ORDER BY start_time",
     ),
 ];
-
-/// Whether a range has any row of telemetry.
-const ANY_ROW: &str = "SELECT EXISTS (SELECT 1 FROM spans WHERE start_time_unix_nano >= {from} AND start_time_unix_nano < {to}) \
-     OR EXISTS (SELECT 1 FROM logs WHERE epoch_ns(time)::UBIGINT >= {from} AND epoch_ns(time)::UBIGINT < {to}) \
-     OR EXISTS (SELECT 1 FROM metric_points WHERE time_unix_nano >= {from} AND time_unix_nano < {to}) AS has_rows";
-
-/// The last moment of telemetry before a range, and the first one after it.
-const NEAREST: &str = "SELECT (max(ns) FILTER (ns < {from}))::VARCHAR AS earlier, (min(ns) FILTER (ns >= {to}))::VARCHAR AS later \
-     FROM (SELECT start_time_unix_nano AS ns FROM spans UNION ALL SELECT epoch_ns(time)::UBIGINT FROM logs \
-         UNION ALL SELECT time_unix_nano FROM metric_points)";
 
 /// What was asked for: an incident's id, a time in one, or `from..to`.
 #[derive(Debug, Clone)]
@@ -135,7 +125,7 @@ pub(super) fn write(
     ensure!(!dir.exists(), "{} is there already", dir.display());
     let told = Told::gather(config, asked, timeout)?;
     if told.ids.is_empty() {
-        ensure_rows(config, told.from, told.to, timeout)?;
+        empty_range::refuse(config, told.from, told.to, timeout)?;
     }
     let partial = partial(dir)?;
     if partial.exists() {
@@ -215,36 +205,6 @@ fn count(config: &Config, query: &str, timeout: Duration) -> anyhow::Result<u64>
     let rows = sql::rows(config, &query, Some(timeout))?;
     let counted = rows.first().and_then(|row| number(row.get("n")?));
     counted.context("a count has one number")
-}
-
-/// A range without incidents has rows at least: where it has none, the error says when there are some.
-fn ensure_rows(config: &Config, from: u64, to: u64, timeout: Duration) -> anyhow::Result<()> {
-    let fill = |query: &str| {
-        query
-            .replace("{from}", &from.to_string())
-            .replace("{to}", &to.to_string())
-    };
-    let found = sql::rows(config, &fill(ANY_ROW), Some(timeout))?;
-    if found.first().and_then(|row| row.get("has_rows")) == Some(&Value::Bool(true)) {
-        return Ok(());
-    }
-    let around = sql::rows(config, &fill(NEAREST), Some(timeout))?;
-    let nearest = |column: &str| number(around.first()?.get(column)?);
-    let told = |ns: u64| units::timestamp(ns, 0);
-    let elsewhere = match (nearest("earlier"), nearest("later")) {
-        (Some(earlier), Some(later)) => format!(
-            "the nearest telemetry is of {} and of {}",
-            told(earlier),
-            told(later)
-        ),
-        (Some(at), None) | (None, Some(at)) => format!("the nearest telemetry is of {}", told(at)),
-        (None, None) => "the store is empty".to_owned(),
-    };
-    bail!(
-        "nothing is stored from {} to {}: {elsewhere}",
-        told(from),
-        told(to)
-    );
 }
 
 fn partial(dir: &Path) -> anyhow::Result<PathBuf> {

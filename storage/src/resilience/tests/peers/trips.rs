@@ -227,6 +227,8 @@ fn what_another_breaker_refused_opened_nothing() {
             attributes: own,
             ..to("psp", 6, at(6), true)
         },
+        to("bank", 7, at(7), false),
+        to("mail", 8, at(8), false),
     ];
     let named = told("the circuit of ledger said no", to("psp", 3, at(3), true));
     for (calls, cause) in [

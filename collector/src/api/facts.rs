@@ -26,7 +26,7 @@ pub(crate) struct Facts {
 impl Facts {
     /// As a page of that moment says them: what came while they were asked for came at that moment. What is later than the
     /// clock that was read after them has a clock of its own, ahead of ours, and stays.
-    pub(crate) fn as_of(mut self, now_ns: u64, read_ns: u64) -> Self {
+    pub(crate) fn read_at(mut self, now_ns: u64, read_ns: u64) -> Self {
         let [now, read] = [now_ns, read_ns].map(|ns| i64::try_from(ns).unwrap_or(i64::MAX));
         for age in &mut self.counts.ages {
             age.newest_unix_nano = age.newest_unix_nano.map(|newest| {
@@ -88,7 +88,7 @@ mod tests {
             },
             ..Facts::default()
         };
-        let seen = facts.as_of(100, 106);
+        let seen = facts.read_at(100, 106);
         let newest = seen.counts.ages.iter().map(|age| age.newest_unix_nano);
         let newest: Vec<Option<i64>> = newest.collect();
         assert_eq!(newest, [Some(90), Some(100), Some(107), None]);

@@ -45,7 +45,7 @@ impl FromRequestParts<AppState> for PageRequest {
             _ => None,
         };
         let now_ns = when.now_ns;
-        let facts = facts(state).await.as_of(now_ns, clock_ns());
+        let facts = facts(state).await.read_at(now_ns, clock_ns());
         let mut frame = Frame {
             path: parts.uri.path().to_owned(),
             params: params.pairs.clone(),

@@ -10,7 +10,7 @@ use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::clock::{Clock, MonotonicClock};
+use crate::clock::{Clock, Moment, MonotonicClock};
 
 use super::quota::OpenQuota;
 use super::{BreakerConfig, CircuitBreaker, InvalidConfig, Listener, State};
@@ -167,9 +167,11 @@ impl<K: Eq + Hash + Clone + ToString, C: Clock> KeyedBreakers<K, C> {
             kept.touch(place);
             return kept.slots[place].breaker.clone();
         }
-        let breaker = self.make(key);
+        let (breaker, made) = self.make(key);
         let evicted = kept.insert(key.clone(), breaker.clone(), self.config.capacity.max(1));
         drop(kept);
+        // Whoever listens may ask for a breaker of this group.
+        breaker.tell_made(made);
         // Dropping the last handle of a breaker is none of the map's business.
         drop(evicted);
         breaker
@@ -255,7 +257,7 @@ impl<K: Eq + Hash + Clone + ToString, C: Clock> KeyedBreakers<K, C> {
         found
     }
 
-    fn make(&self, key: &K) -> CircuitBreaker<C> {
+    fn make(&self, key: &K) -> (CircuitBreaker<C>, Moment) {
         let mut builder = CircuitBreaker::builder(&self.name, self.config.breaker)
             .key(&key.to_string())
             .clock(self.clock.clone())
@@ -264,7 +266,7 @@ impl<K: Eq + Hash + Clone + ToString, C: Clock> KeyedBreakers<K, C> {
             builder = builder.listen_shared(Arc::clone(listener));
         }
         builder
-            .build()
+            .build_untold()
             .expect("the settings were validated when the group was made")
     }
 }
@@ -355,9 +357,33 @@ impl<K: Eq + Hash + Clone, C: Clock> Kept<K, C> {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::*;
-    use crate::{ManualClock, Outcome};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{OnceLock, Weak, mpsc};
+    use std::time::Duration;
+
     use proptest::prelude::*;
+
+    use super::*;
+    use crate::{ManualClock, Origin, Outcome, Transition};
+
+    /// Asks the group for two breakers whenever one is made.
+    #[derive(Default)]
+    struct Asks {
+        group: OnceLock<Weak<KeyedBreakers<u32>>>,
+        told: AtomicUsize,
+    }
+
+    impl Listener for Asks {
+        fn on_transition(&self, _name: &str, _change: &Transition) {}
+
+        fn on_config(&self, _origin: Origin<'_>, _config: &BreakerConfig) {
+            self.told.fetch_add(1, Ordering::Relaxed);
+            let group = self.group.get().and_then(Weak::upgrade);
+            let group = group.expect("in a test");
+            group.get(&1);
+            group.get(&2);
+        }
+    }
 
     fn group(capacity: usize, max_open_percent: u8) -> KeyedBreakers<u32, ManualClock> {
         let breaker = BreakerConfig::new().only_consecutive(1);
@@ -388,6 +414,26 @@ mod tests {
             .map(|b| b.key().expect("in a test").to_owned())
             .collect();
         assert_eq!(kept, ["3", "1"]);
+    }
+
+    #[test]
+    fn a_listener_may_ask_the_group_while_a_breaker_is_made_and_each_is_told_once() {
+        let asks = Arc::new(Asks::default());
+        let listener: Arc<dyn Listener> = asks.clone();
+        let config = KeyedConfig::new(BreakerConfig::new());
+        let clock = MonotonicClock::default();
+        let group = KeyedBreakers::with("shards", config, clock, Some(listener));
+        let group = Arc::new(group.expect("in a test"));
+        asks.group.set(Arc::downgrade(&group)).expect("set once");
+        let (done, is_done) = mpsc::sync_channel(1);
+        let asked = Arc::clone(&group);
+        std::thread::spawn(move || {
+            asked.get(&1);
+            done.send(()).expect("in a test");
+        });
+        let outcome = is_done.recv_timeout(Duration::from_secs(20));
+        outcome.expect("the listener waits for its own group");
+        assert_eq!((group.len(), asks.told.load(Ordering::Relaxed)), (2, 2));
     }
 
     #[test]

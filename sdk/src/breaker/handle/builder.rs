@@ -8,7 +8,7 @@ use crate::breaker::quota::OpenQuota;
 use crate::breaker::turns::Turns;
 use crate::breaker::wall::WallClock;
 use crate::breaker::{BreakerConfig, InvalidConfig, Listener, Machine};
-use crate::clock::{Clock, MonotonicClock};
+use crate::clock::{Clock, Moment, MonotonicClock};
 
 /// Makes a [`CircuitBreaker`].
 ///
@@ -151,6 +151,14 @@ impl<C: Clock> CircuitBreakerBuilder<C> {
     /// # Errors
     /// Settings that cannot work.
     pub fn build(self) -> Result<CircuitBreaker<C>, InvalidConfig> {
+        let (breaker, made) = self.build_untold()?;
+        breaker.tell_made(made);
+        Ok(breaker)
+    }
+
+    /// The breaker and when it was made; its listener hears of nothing but calls until
+    /// [`CircuitBreaker::tell_made`]. Runs nobody's code, so it may be called under a lock.
+    pub(crate) fn build_untold(self) -> Result<(CircuitBreaker<C>, Moment), InvalidConfig> {
         let now = self.clock.now();
         let machine = Machine::in_group(self.config, now, self.quota)?;
         let config = machine.config();
@@ -163,13 +171,17 @@ impl<C: Clock> CircuitBreakerBuilder<C> {
                 wall: WallClock::default(),
                 turns: Turns::new(),
                 listener: self.listener,
-                settings: ToldSettings::new(now, config),
+                settings: ToldSettings::untold(now, config),
             }),
         };
-        if let Some(listener) = &breaker.shared.listener {
-            listener.on_created(WatchedBreaker::new(&breaker.shared));
-        }
-        breaker.shared.announce_config(now, &config);
-        Ok(breaker)
+        Ok((breaker, now))
+    }
+}
+
+impl<C: Clock> CircuitBreaker<C> {
+    /// Tells the listener that the breaker was made, with its settings; once, outside every lock.
+    pub(crate) fn tell_made(&self, made: Moment) {
+        self.shared
+            .tell_made(made, || WatchedBreaker::new(&self.shared));
     }
 }

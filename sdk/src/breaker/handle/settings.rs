@@ -37,13 +37,22 @@ impl Drop for Telling<'_> {
 }
 
 impl ToldSettings {
-    /// Of a breaker that was just made, whose listener is told so.
-    pub(super) fn new(since: Moment, config: BreakerConfig) -> Self {
+    /// Of a breaker that was just made. Nobody tells others before [`ToldSettings::first`] are told.
+    pub(super) fn untold(since: Moment, config: BreakerConfig) -> Self {
         Self(Mutex::new(Told {
             config,
             since,
-            is_telling: false,
+            is_telling: true,
         }))
+    }
+
+    /// The right to tell the settings that the breaker was made with, to be asked for once.
+    pub(super) fn first(&self, made: Moment) -> Telling<'_> {
+        Telling {
+            told: self,
+            since: made,
+            config: lock(&self.0).config,
+        }
     }
 
     /// Other settings are in force; said in the turn in which that came about.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::WatchedBreaker;
 use super::settings::ToldSettings;
 use crate::breaker::turns::Turns;
 use crate::breaker::wall::WallClock;
@@ -90,7 +91,22 @@ impl<C: Clock> Shared<C> {
         }
     }
 
-    pub(super) fn announce_config(&self, at: Moment, config: &BreakerConfig) {
+    /// Tells the first settings of a breaker, and those that it was given meanwhile.
+    pub(super) fn tell_made(&self, made: Moment, watched: impl FnOnce() -> WatchedBreaker) {
+        let telling = self.settings.first(made);
+        if let Some(listener) = &self.listener {
+            listener.on_created(watched());
+        }
+        let first = telling.config;
+        self.announce_config(telling.since, &first);
+        drop(telling);
+        // Who changed them while they were told has left it to this thread.
+        if self.machine.config() != first {
+            self.tell_news();
+        }
+    }
+
+    fn announce_config(&self, at: Moment, config: &BreakerConfig) {
         if let Some(listener) = &self.listener {
             let at = self.wall.time(&self.clock, at);
             listener.on_configured(self.origin(), config, at);
@@ -292,10 +308,14 @@ impl<C: Clock> Shared<C> {
             }
             result
         });
+        self.tell_news();
+        result
+    }
+
+    fn tell_news(&self) {
         let news = || self.in_turn(|machine, _, _| self.settings.news(machine.config()));
         while let Some(telling) = news() {
             self.announce_config(telling.since, &telling.config);
         }
-        result
     }
 }
